@@ -83,6 +83,12 @@ def test_stories_of_another_model_are_told_and_not_compared(news: Any, library: 
     assert "no story is near to it; compared by m@4; stories with" in news("search", "--like", "2")[1]
 
 
+def test_each_story_has_the_signs_of_its_vector_though_one_session_stores_all(library: None, conn: Any) -> None:
+    signed = "SELECT embedding::real[], signs::text FROM story_embeddings JOIN story_signs USING (story_id)"
+    stored = execute(conn, signed)
+    assert [embeddings.written("m", vector).signs == signs for vector, signs in stored] == [True] * len(TEXTS)
+
+
 def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vector(
     news: Any, library: None, add_story: Any, conn: Any
 ) -> None:
