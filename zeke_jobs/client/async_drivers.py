@@ -11,6 +11,7 @@ from zeke_jobs.client import drivers
 from zeke_jobs.client.plans import Database, P, Plan, Rows, T, numbered
 from zeke_jobs.core import environment, extras
 from zeke_jobs.postgres.pool import has_news
+from zeke_jobs.postgres.queries import SQL
 
 _POOL_SIZE = 8
 _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
@@ -53,9 +54,9 @@ async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P
 def _psycopg(connection: Any, identity: str = "") -> Database:
     from psycopg.rows import tuple_row
 
-    async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
+    async def execute(name: str, params: Mapping[str, Any]) -> Rows:
         async with connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(sql, params)
+            await cursor.execute(SQL.text(name), params)
             rows: Rows = await cursor.fetchall()
             return rows
 
@@ -63,11 +64,11 @@ def _psycopg(connection: Any, identity: str = "") -> Database:
 
 
 def _asyncpg(connection: Any) -> Database:
-    async def execute(sql: str, params: Mapping[str, Any]) -> Rows:
+    async def execute(statement: str, params: Mapping[str, Any]) -> Rows:
         # asyncpg sends parameters in binary, by codecs that the caller may have replaced; text needs no codec.
         as_text = _CAST.sub(
             lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
-            sql,
+            SQL.text(statement),
         )
         text, values = numbered(as_text, params)
         return [tuple(row) for row in await connection.fetch(text, *map(_text, values))]

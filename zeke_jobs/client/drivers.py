@@ -8,6 +8,7 @@ from typing import Any
 from zeke_jobs.client.plans import Database, P, Plan, Rows, T, named
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.tolerant import tolerate
 
 #: Connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
@@ -34,7 +35,7 @@ def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwarg
 
     def run() -> T:
         with pool.connection() as conn:
-            return Database(pool.url, lambda sql, params: _execute(conn.cursor(), sql, params)).run(
+            return Database(pool.url, lambda name, params: _execute(conn.cursor(), name, params)).run(
                 plan, *args, **options
             )
 
@@ -66,7 +67,7 @@ def foreign(connection: Any) -> Database:
             f"expected a connection of psycopg2, psycopg 3 or SQLAlchemy, got {type(connection).__module__}.{name}; "
             "for other drivers there is zeke_jobs.statement()"
         )
-    return Database(place(connection), lambda sql, params: _execute(connection.cursor(**as_tuples), sql, params))
+    return Database(place(connection), lambda name, params: _execute(connection.cursor(**as_tuples), name, params))
 
 
 def place(connection: Any) -> tuple[Any, ...]:
@@ -74,11 +75,11 @@ def place(connection: Any) -> tuple[Any, ...]:
     return connection.info.host, connection.info.port, connection.info.dbname
 
 
-def _execute(cursor: Any, sql: str, params: Mapping[str, Any]) -> Rows:
+def _execute(cursor: Any, name: str, params: Mapping[str, Any]) -> Rows:
     with cursor:
         if isinstance(cursor, Cursor):
             tolerate(cursor)
-        cursor.execute(sql, params)
+        SQL.execute(cursor, name, params)
         rows: Rows = cursor.fetchall()
         return rows
 
@@ -89,8 +90,8 @@ def _sqlalchemy(connection: Any) -> Database:
     bind = connection.get_bind() if hasattr(connection, "get_bind") else connection
     url = bind.engine.url
 
-    def execute(sql: str, params: Mapping[str, Any]) -> Rows:
-        return [tuple(row) for row in connection.execute(text(named(sql)), dict(params))]
+    def execute(name: str, params: Mapping[str, Any]) -> Rows:
+        return [tuple(row) for row in connection.execute(text(named(SQL.text(name))), dict(params))]
 
     return Database((url.host or url.query.get("host"), url.port, url.database), execute)
 

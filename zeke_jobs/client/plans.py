@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from zeke_jobs.errors import MigrationError
-from zeke_jobs.postgres.queries import SQL
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +28,7 @@ class Database:
 
     Attributes:
         identity: What tells it from other databases.
-        execute: Runs a statement with parameters ``%(name)s``, and returns all its rows, or an awaitable of them.
+        execute: Runs a statement of sql/queries, by its name, and returns all its rows, or an awaitable of them.
     """
 
     identity: Hashable
@@ -43,7 +42,7 @@ class Database:
             ValueError: they refused a value.
         """
         try:
-            rows = self.execute(SQL.text(statement), params)
+            rows = self.execute(statement, params)
             return rows if isinstance(rows, list) else await rows
         except Exception as error:
             if sqlstate(error) == _REFUSED:

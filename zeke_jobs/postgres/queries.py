@@ -1,6 +1,7 @@
 """Runs SQL statements by name; each is in a file of its own."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from types import SimpleNamespace
@@ -53,7 +54,7 @@ class Queries:
         with conn.cursor() as cursor:
             if self._tolerant:
                 tolerate(cursor)
-            self._execute(cursor, name, params)
+            self.execute(cursor, name, params)
             found = cursor.fetchall()
             # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
             names = [column.name for column in cursor.description or ()]
@@ -66,7 +67,7 @@ class Queries:
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows as tuples, in the order of its columns: for frequent statements."""
         with conn.cursor() as cursor:
-            self._execute(cursor, name, params)
+            self.execute(cursor, name, params)
             return cursor.fetchall()
 
     def one(self, conn: Connection, name: str, /, **params: Any) -> dict[str, Any] | None:
@@ -85,10 +86,11 @@ class Queries:
     def run(self, conn: Connection, name: str, /, **params: Any) -> int:
         """Run a statement and return the number of affected rows."""
         with conn.cursor() as cursor:
-            self._execute(cursor, name, params)
+            self.execute(cursor, name, params)
             return int(cursor.rowcount)
 
-    def _execute(self, cursor: Cursor, name: str, params: dict[str, Any]) -> None:
+    def execute(self, cursor: Cursor, name: str, params: Mapping[str, Any]) -> None:
+        """Run a statement with a cursor of psycopg2 or psycopg 3."""
         conn, key = cursor.connection, f"{self._package} {name}"
         if self._prepares and isinstance(conn, Session):
             prepare, execute = self._prepared(name)

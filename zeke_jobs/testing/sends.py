@@ -12,7 +12,6 @@ from zeke_jobs.client.options import plain
 from zeke_jobs.client.plans import Database
 from zeke_jobs.config.handlers import resolve
 from zeke_jobs.config.models import Config
-from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing.context import SentCall
 
 _OURS = {"id", "traceparent", "first_job"}  # options that each send sets by itself
@@ -54,26 +53,26 @@ class SentJobs(list[SentCall]):
             )
         return found[0]
 
-    def _execute(self, sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        match sql:
-            case _ if sql == SQL.text("send/task"):
+    def _execute(self, statement: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        match statement:
+            case "send/task":
                 task = self._config.task(params["task"])
                 if task is None:
                     return []
                 schema = resolve(task).payload_schema
                 return [(task.id, 1, json.dumps(schema), list(task.sensitive))]
-            case _ if sql == SQL.text("send/task_names"):
+            case "send/task_names":
                 return [(name,) for task in self._config.tasks.values() for name in (task.id, *task.aliases)]
-            case _ if sql == SQL.text("send/one"):
+            case "send/one":
                 self._note(params["task"], json.loads(params["payload"]), json.loads(params["options"]))
                 return [(None,)]
-            case _ if sql == SQL.text("send/many"):
+            case "send/many":
                 options, payloads = json.loads(params["options"]), json.loads(params["payloads"])
                 for at, payload in enumerate(payloads):
                     key = params["keys"][at] if params["keys"] else None
                     self._note(params["task"], payload, {**options, **({} if key is None else {"key": key})})
                 return [(None,)]
-            case _ if sql in (SQL.text("batch/open"), SQL.text("batch/close"), SQL.text("event/emit")):
+            case "batch/open" | "batch/close" | "event/emit":
                 return [(True,)]
         raise NotImplementedError(
             "expected send or send_many while sent_jobs stands in for the database, got another call"
