@@ -11,7 +11,7 @@ from actors.ai.one_line import one_line
 from actors.ai.patterns import patterns
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import Ranked, best, ranked
-from actors.ai.standing import is_told_to_reader, speaks_of_us
+from actors.ai.standing import is_told_to_reader, speaks_of_us, speech
 from actors.ai.words import terms
 
 MADE_BY = Provenance(provider="local", model="extractive-11")
@@ -47,14 +47,14 @@ class LocalAnalyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
 
-        The first sentence and a sentence that only repeats the headline give no reason, and nor does a list, a guide, a review of
-        several things or an advert. If no other sentence gives a reason for something in the headline, the text stays empty.
+        The first sentence, speech and a repetition of the headline give no reason, and nor does a list, a guide, a review of things or
+        an advert. If no other sentence gives a reason for something in the headline, the text stays empty.
         """
         pool = [
             item
             for item in _shown(story, _REASON_LEAD)[1:]
             if _SAYS["reason"].search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
-            if not is_told_to_reader(item.text) and not speaks_of_us(item.text)
+            if not (is_told_to_reader(item.text) or speaks_of_us(item.text) or speech(item.text))
             if tells_more(story.title, item.text)
         ]
         if pool and has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):

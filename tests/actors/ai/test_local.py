@@ -78,10 +78,11 @@ def test_why_stays_empty_where_no_sentence_gives_a_reason() -> None:
         "The old hall lost its car park in order to make room for a stage.",
         "La salle permet aux gens de la ville de se voir et de danser.",
         "The mayor opened the new hall of Velm on Monday, which means a start.",
+        "“The noise threatens the old mills beside the hall of Velm for years,” the baker Mara Lind said.",
     ],
-    ids=["a purpose", "a purpose in French", "the headline again"],
+    ids=["a purpose", "a purpose in French", "the headline again", "somebody's speech"],
 )
-def test_a_purpose_is_no_reason_nor_is_the_headline_told_again(sentence: str) -> None:
+def test_a_purpose_the_headline_and_speech_are_no_reason(sentence: str) -> None:
     document = (
         f"The hall has room for four hundred people and a stage.\n\n{sentence}\n\nA concert follows on Friday at eight."
     )
