@@ -47,7 +47,7 @@ class LocalAnalyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
 
-        The first sentence, speech and a repetition of the headline give no reason, and nor does a list, a guide, a review of things or
+        The first sentence, speech and a repetition of the headline give no reason, nor does a list, guide, review of things or
         an advert. If no other sentence gives a reason for something in the headline, the text stays empty.
         """
         pool = [

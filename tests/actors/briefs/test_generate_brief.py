@@ -13,7 +13,7 @@ from zeke_jobs import Reject
 
 OVERLAY = "SELECT * FROM story_overlays"
 ARTICLE = (
-    "The registry now signs every package that a maintainer uploads. The signature is made in the maintainer's own "
+    "The registry now signs every package that a maintainer uploads to PyPI. The signature is made in the maintainer's own "
     "pipeline, so that a stolen token alone is not enough. Old versions stay as they are, and nobody needs to act "
     "before June. Mirrors check the signature before they copy a file. The change follows three incidents in spring. "
 ) + "Filler words follow here to make it long. " * 100
@@ -98,10 +98,12 @@ def test_an_edit_while_the_model_writes_is_kept(add_story: Any, run: Any, rows: 
 
 
 def test_a_text_of_one_sentence_has_no_elevator_pitch_and_none_is_invented(add_story: Any, run: Any, rows: Any) -> None:
-    output = run(add_story("The registry now signs every package that a maintainer uploads.", title="The registry"))
+    output = run(
+        add_story("The registry now signs every package that a maintainer uploads to PyPI.", title="The registry")
+    )
     (overlay,) = rows(OVERLAY)
     assert output["missing"] == ["two_liner", "elevator"]
-    assert overlay["brief_one_liner"] == "The registry now signs every package that a maintainer uploads."
+    assert overlay["brief_one_liner"] == "The registry now signs every package that a maintainer uploads to PyPI."
     assert (overlay["brief_two_liner"], overlay["brief_elevator"]) == (None, None)
 
 
