@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _core(field: Any) -> dict[str, Any]:
 
 def _union(field: Mapping[str, Any]) -> dict[str, Any]:
     match field:
-        case {"discriminator": {"propertyName": str(name), "mapping": {**places}}}:
+        case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if _are_texts(places):
             choices = {tag: _core({"$ref": place}) for tag, place in places.items()}
             return {"type": "tagged-union", "discriminator": name, "choices": choices}
         case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
@@ -78,16 +78,25 @@ def _union(field: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "any"}
 
 
+def _are_texts(tags: Iterable[object]) -> bool:
+    """Whether no tag is a number or a boolean, which a mapping has as text too."""
+    return not any(tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in tags)
+
+
 def _array(field: Mapping[str, Any]) -> dict[str, Any]:
     if parts := field.get("prefixItems"):
-        return {"type": "tuple", "items_schema": [_core(part) for part in parts]}
+        items, least = [_core(part) for part in parts], field.get("minItems", 0)
+        # A NamedTuple's last items may have defaults.
+        items[least:] = [{"type": "default", "schema": one, "default": None} for one in items[least:]]
+        return {"type": "tuple", "items_schema": items}
     return {"type": "list", "strict": True, "items_schema": _core(field.get("items")), **_bounds(field)}
 
 
 def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     others = schema.get("additionalProperties")
     if "properties" not in schema and others is not False:
-        return {"type": "dict", "strict": True, "values_schema": _core(others), **_bounds(schema)}
+        keys = _core({"type": "string", **schema.get("propertyNames", {})})
+        return {"type": "dict", "strict": True, "keys_schema": keys, "values_schema": _core(others), **_bounds(schema)}
     # A model may need one of several fields.
     needed = [branch["required"] for branch in schema.get("anyOf", ()) if branch.keys() == {"required"}] or [[]]
     choices = [_model(schema, {*schema.get("required", ()), *names}) for names in needed]

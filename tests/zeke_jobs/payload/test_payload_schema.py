@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, time
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -105,10 +105,28 @@ class Dog(BaseModel):
     barks: bool
 
 
+class First(BaseModel):
+    version: Literal[1]
+    old: int
+
+
+class Second(BaseModel):
+    version: Literal[2]
+    new: int
+
+
+class Place(NamedTuple):
+    name: str
+    floor: int = 0
+
+
 class Rules(Payload):
     model_config = ConfigDict(regex_engine="python-re")
     pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
     pair: tuple[int, str] | None = None
+    place: Place = Place("")
+    form: Annotated[First | Second, Field(discriminator="version")] | None = None
+    by_id: dict[UUID, int] = Field(default_factory=dict)
     ahead: Annotated[str, Field(pattern="^(?=a)")] = "a"
     when: datetime | None = None
     day: date | None = None
@@ -131,6 +149,9 @@ class Rules(Payload):
         ({"pet": {"kind": "fox"}}, ("pet", "expected 'cat', 'dog' or nothing, got {'kind': 'fox'}")),
         ({"pet": {}}, ("pet", "expected a mapping with 'kind' or nothing, got {}")),
         ({"pair": [1, 2]}, ("pair[1]", "expected text, got 2")),
+        ({"place": []}, ("place[0]", "expected a value, got none")),
+        ({"form": {"version": 3}}, ("form.version", "expected 1 or 2, got 3")),
+        ({"byId": {"x": 1}}, ("by_id.x", "expected a UUID, got 'x'")),
         ({"ahead": "b"}, ("ahead", "expected text like ^(?=a), got 'b'")),
         ({"when": "yesterday"}, ("when", "expected a date and time or nothing, got 'yesterday'")),
         ({"day": "2026-13-01"}, ("day", "expected a date or nothing, got '2026-13-01'")),
@@ -152,6 +173,11 @@ class Rules(Payload):
 )  # fmt: skip
 def test_a_fault_says_what_was_expected_and_what_came(payload: dict[str, Any], fault: tuple[str, str]) -> None:
     assert faults(Rules, payload) == [fault]
+
+
+def test_tags_may_be_numbers_and_items_with_defaults_may_be_missing() -> None:
+    payloads = [{"form": {"version": 2, "new": 1}}, {"place": ["a"]}, {"place": ["a", 1]}, {"by_id": {ID: 1}}]
+    assert [schema_of(Rules).fits(json.dumps(payload)) for payload in payloads] == [True] * 4
 
 
 def test_a_field_tells_whether_it_takes_text_and_a_name_in_either_spelling_finds_it() -> None:
