@@ -19,10 +19,14 @@ _OF_FIELDS = {"missing", "extra_forbidden"}
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
     """The first fault of each place in a payload, in order. Values of ``sensitive`` fields are hidden."""
     located = [(_path(one, payload), one) for one in error.errors(include_url=False)]
+    around = {path[:at] for path, _ in located for at in range(len(path))}
+    around_values = {path[:at] for path, one in located if one["type"] not in _OF_FIELDS for at in range(len(path))}
     found: dict[Path, list[ErrorDetails]] = {}
     for path, one in located:
+        is_of_member = len(one["loc"]) > len(path)
         # Of several models, assume the one in which the check came furthest.
-        if not any(_outdoes(other, kind["type"], path, one) for other, kind in located):
+        is_outdone = path[:-1] in around_values if one["type"] in _OF_FIELDS else path in around
+        if not (is_of_member and is_outdone):
             found.setdefault(path, []).append(one)
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
         first = found[path][0]
@@ -44,12 +48,3 @@ def _path(error: ErrorDetails, value: Any) -> Path:
         if is_item or (isinstance(value, dict) and step in value):
             path, value = (*path, step), value[step]
     return (*path, error["loc"][-1]) if error["type"] == "missing" else path
-
-
-def _outdoes(other: Path, kind: str, path: Path, error: ErrorDetails) -> bool:
-    """Whether a fault at another place shows that another member of the union was meant."""
-    if len(error["loc"]) == len(path):
-        return False
-    if error["type"] in _OF_FIELDS:
-        return kind not in _OF_FIELDS and len(other) >= len(path) and other[: len(path) - 1] == path[:-1]
-    return len(other) > len(path) and other[: len(path)] == path
