@@ -112,4 +112,7 @@ def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
         "has_source": "it is of another source",
     }
     why = [reason for name, reason in reasons.items() if not row[name]]
-    return "ended", f"not sent: {'; '.join(why)}" if why else "not sent: it fits since its last analysis"
+    return (
+        "ended",
+        f"not sent: {'; '.join(why)}" if why else "not sent: it fits since its last analysis, or awaits embed-story",
+    )

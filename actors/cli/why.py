@@ -124,13 +124,15 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """The article's way so far: found, text, story, analysis, highlights, brief."""
+    """The article's way so far: found, text, story, analysis, event, highlights, brief."""
     way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
     if story is None:
         return way
     way.append(Step("story", "done", str(story["id"])))
     is_analysed = story["analysis_state"] != "pending"
     way.append(_step("analysis", ("analyze-story",), jobs, story["analysis_state"] if is_analysed else ""))
+    if embeds := [job for job in jobs if job["task"] == "embed-story"]:
+        way.append(_step("event", ("embed-story",), [max(embeds, key=lambda job: job["created_on"])], ""))
     scored = sum("relevance" in each["metadata"] for each in story["highlights"])
     chain = ("extract-highlights", "score-relevance")
     found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""

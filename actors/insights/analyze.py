@@ -88,11 +88,16 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 def _within_limits(
     analysis: Analysis, text: texts.StoryText, ctx: Context[EventSettings]
 ) -> tuple[Analysis, int | None]:
-    """The analysis with its brief within the limits, and the seconds that this saves; without a brief None."""
+    """The analysis with its brief within the limits, and the seconds that this saves; without a brief None.
+
+    A model is asked again for a brief of which nothing is left.
+    """
     if analysis.brief is None:
         return analysis, None
     pace: int = getattr(ctx.settings_of("generate-brief"), "words_per_minute", WORDS_PER_MINUTE)
     brief = enforce(analysis.brief)
+    if analysis.state == "completed" and not any(brief.parts.values()):
+        return replace(analysis, brief=None), None
     return replace(analysis, brief=brief), time_saved_seconds(text.reading_seconds(pace), brief, pace)
 
 

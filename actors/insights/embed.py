@@ -69,7 +69,8 @@ def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
 
 def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> None:
     """Find a story's event, and score the event, as an analysis does that embeds its story itself."""
-    settings = job.settings_of("analyze-story") or EventSettings()
+    given = job.settings_of("analyze-story")
+    settings = given if isinstance(given, EventSettings) else EventSettings()  # it may have another handler
     same_event = events.like(job.db, story, *ready, settings)
     with job.transaction() as tx:
         events.join(tx, story.id, same_event)

@@ -74,10 +74,14 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     return output
 
 
-def score(tx: Connection, story_id: UUID, settings: RelevanceSettings | None) -> tuple[int, int]:
-    """Score the highlights of a story that is held; the number of them, and of those whose score changed."""
+def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
+    """Score the highlights of a story that is held; the number of them, and of those whose score changed.
+
+    ``settings`` are those of the task score-relevance, which may have another handler, or be missing: then the defaults count.
+    """
+    known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     scored = {
-        each.id: relevance(each, each.authority, each.age_days, settings or RelevanceSettings(), each.teams or ())
+        each.id: relevance(each, each.authority, each.age_days, known, each.teams or ())
         for each in SQL.named(tx, "story_relevance", story_id=story_id)
         if each.id is not None
     }

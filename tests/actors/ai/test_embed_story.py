@@ -13,6 +13,7 @@ from actors.ai import Settings
 from actors.insights.analyze import analyze_story
 from actors.insights.embed import embed_story
 from actors.insights.events import EventSettings
+from actors.insights.selection import Selection
 from actors.schema import AnalyzeStory, EmbedStory
 from tests.actors.database import execute
 from tests.fleet import Fleet, eventually, scalar
@@ -87,6 +88,15 @@ def test_a_text_that_spoils_a_request_is_found_by_halves(
     assert provider.calls["/embeddings"] == 9
     assert max(provider.texts.values()) == 1, "no text is paid twice"
     assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE settled_at IS NULL") == 0
+
+
+def test_settings_of_somebodys_own_handler_in_place_of_analyze_story_stop_no_embedding(
+    conn: Connection, provider: Provider
+) -> None:
+    (story,) = add_stories(conn, 1)
+    ctx = FakeChunk(1, db=conn, services={"ai": analyst(provider)}, others={"analyze-story": Selection()})
+    embed_story([EmbedStory(story_id=uuid.UUID(story))], ctx)
+    assert ctx.jobs[0].completed
 
 
 def test_a_refused_request_is_the_verdict_on_all(conn: Connection, provider: Provider, embed: Any) -> None:

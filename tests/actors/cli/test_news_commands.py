@@ -279,16 +279,19 @@ def test_why_knows_a_letter_by_its_folder_or_message_id(news: Callable[..., Any]
     assert (status, "its site has a source" in said, "ingest-oneoff" in said) == (1, True, False)
 
 
-def test_why_names_the_job_that_is_waited_for(news: Callable[..., Any], add_story: Any, conn: Any) -> None:
+@pytest.mark.parametrize(("task", "step"), [("analyze-story", "analysis  "), ("embed-story", "event     ")])
+def test_why_names_the_job_that_is_waited_for(
+    news: Callable[..., Any], add_story: Any, conn: Any, task: str, step: str
+) -> None:
     story = add_story(ARTICLE)
     with conn.cursor() as cursor:
         cursor.execute("UPDATE raw_items SET url = %s", (URL,))
         cursor.execute(
             "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (%s, 'default', 'queued', %s)",
-            (str(uuid.uuid4()), json.dumps({"actor_name": "analyze-story", "kwargs": {"story_id": str(story)}})),
+            (str(uuid.uuid4()), json.dumps({"actor_name": task, "kwargs": {"story_id": str(story)}})),
         )
     out = news("why", URL)[1]
-    assert "analysis   waiting  analyze-story is created" in out
+    assert f"{step} waiting  {task} is created" in out
 
 
 def test_why_helps_where_nothing_is_known(news: Callable[..., Any], database: str) -> None:

@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.ai.protocol import Analysis, Citation, Embedding, Provenance
+from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Provenance
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
@@ -78,6 +79,19 @@ def test_an_answer_without_brief_and_summary_leaves_them_to_their_tasks(add_stor
         ("generate-brief", {"story_id": str(story), "reason": "new_story"}),
         ("story-summarize", {"story_id": str(story), "mode": "auto"}),
     ]
+
+
+def test_a_brief_of_which_nothing_is_left_within_its_limits_is_left_to_its_task(
+    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+) -> None:
+    story, told = add_story(ARTICLE), analysed("It matters.")
+    for two in ("It is out. It is fast.", "Of two sentences one was verified."):
+        made = replace(told, brief=Brief(None, two, None, told.made_by))
+        ctx = handler_context(EventSettings(), ai=Model(made))
+        analyze_story(AnalyzeStory(story_id=story), ctx)
+        (overlay,) = rows(OVERLAY, str(story))
+        assert overlay["brief_two_liner"] == "It is out. It is fast."
+    assert "generate-brief" in [each.task for each in ctx.sent]
 
 
 def test_a_brief_and_a_summary_that_a_person_wrote_stay(

@@ -59,6 +59,15 @@ def test_highlights_are_scored_by_the_settings_of_score_relevance_as_they_are_st
     assert {score["parts"]["keyword"] for score in scores} == {0, round(1 / 7, 4)}
 
 
+def test_settings_of_somebodys_own_handler_in_place_of_score_relevance_stop_no_highlights(
+    add_story: Any, handler_context: Any, rows: Any
+) -> None:
+    ctx = handler_context(Selection())
+    ctx.others["score-relevance"] = Selection()
+    extract_highlights(ExtractHighlights(story_id=add_story(ARTICLE)), ctx)
+    assert all(row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL))
+
+
 def test_each_highlight_keeps_its_context_until_it_is_updated(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
     chain(add_story(ARTICLE))
     action = "SELECT id, metadata -> 'context' AS context FROM highlights WHERE kind = 'action'"
