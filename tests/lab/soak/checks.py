@@ -84,15 +84,15 @@ def _stories(conn: Connection) -> Iterator[str]:
         "stories without a summary": "SELECT id FROM stories WHERE summary IS NULL",
         "stories without the model's embedding": """SELECT s.id FROM stories AS s LEFT JOIN story_embeddings AS e ON e.story_id = s.id
             WHERE e.model_version IS DISTINCT FROM 'embedding-1@1536'""",
-        # One in five hundred of these texts of invented words has no sentence that is worth it.
+        # One in forty of these texts of invented words has no sentence that is worth it beside the one-liner.
         "stories without the highlights that were found": """SELECT id::text FROM stories EXCEPT (SELECT story_id::text FROM highlights
             UNION SELECT message -> 'kwargs' ->> 'story_id' FROM zeke_jobs.queue
             WHERE task = 'extract-highlights' AND state = 'done' AND result ->> 'outcome' = 'nothing_found')""",
-        "stories in which nothing was found, which is more than one in a hundred": """WITH ended AS (
+        "stories in which nothing was found, which is more than one in twenty": """WITH ended AS (
                 SELECT message -> 'kwargs' ->> 'story_id' AS story, result ->> 'outcome' = 'nothing_found' AS is_empty
                 FROM zeke_jobs.queue WHERE task = 'extract-highlights' AND state = 'done')
             SELECT story FROM ended
-            WHERE is_empty AND (SELECT count(*) FILTER (WHERE is_empty) > greatest(1, count(*) / 100) FROM ended)""",
+            WHERE is_empty AND (SELECT count(*) FILTER (WHERE is_empty) > greatest(1, count(*) / 20) FROM ended)""",
         "highlights without a score": "SELECT id FROM highlights WHERE NOT metadata ? 'relevance'",
         "highlights twice": "SELECT story_id FROM highlights GROUP BY story_id, metadata ->> 'key' HAVING count(*) > 1",
         "quotes that their story does not say": """SELECT o.story_id FROM story_overlays AS o JOIN stories AS s ON s.id = o.story_id
