@@ -50,7 +50,7 @@ def central_candidates(
     share = _LEAST_IN_CODE if has_code else _LEAST
     named = [item for item in pool if len(headline) < _FEW or headline & keys(item.text)]
     central = _above(share, named, items)
-    # What a page begins with may be no sentence, and its headline may inflect the words.
+    # Nothing is shown yet: compare with the topic instead, because a text may inflect the words of its headline.
     if not (central or taken or announces(title)):
         about = [item for item in pool if topic(title, document).weight(item.text) >= _ABOUT]
         central = _above(share, about, about)

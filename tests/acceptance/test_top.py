@@ -76,7 +76,7 @@ def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     def start(width: int, height: int, command: str = "") -> Terminal:
         program = shlex.quote(str(Path(sys.executable).parent / "zeke-jobs"))
         command = f"{command} {program}" if command else f"{program} top"
-        # COLUMNS and LINES of whoever starts it say nothing about this terminal.
+        # A shell may export COLUMNS and LINES of another terminal: top must not obey them.
         env = {
             "COLUMNS": "20",
             "LINES": "5",

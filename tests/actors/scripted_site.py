@@ -1,4 +1,4 @@
-"""Web servers on loopback, which answer as a test or a laboratory says."""
+"""Web servers on loopback, whose answers a test or a laboratory sets."""
 
 import threading
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Answer:
 
 
 class Loopback:
-    """A web server on loopback; a subclass says what it answers."""
+    """A web server on loopback; a subclass decides its answers."""
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -43,7 +43,7 @@ class Loopback:
         self.close()
 
     def close(self) -> None:
-        """Serve no longer."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -54,7 +54,7 @@ class Loopback:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def respond(self, asked: Asked) -> Answer | None:
-        """The answer; None hangs up without one."""
+        """The answer to a request; None closes the connection without one."""
         raise NotImplementedError
 
     def _handler(owner) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the handler has a self of its own)
@@ -88,7 +88,7 @@ class Loopback:
 
 
 class Site(Loopback):
-    """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one. Its requests are ``asked``."""
+    """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one. ``asked`` lists the requests."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Answer | Callable[[Asked], Answer]] = {}

@@ -1,4 +1,4 @@
-"""A task of the pipeline writes its data and sends the next job in one transaction: a crash loses neither. None works on what is gone."""
+"""Each task of the pipeline writes its data and sends the next job in one transaction, and rejects a story that is gone."""
 
 import uuid
 from collections.abc import Callable
@@ -62,7 +62,7 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 class Engine:
-    """It answers with one item, and is asked in no transaction."""
+    """Answers with one item; fails if it is asked within a transaction."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -77,7 +77,7 @@ class Engine:
 
 @pytest.fixture
 def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
-    """What a task gets, with the rows that it needs."""
+    """Makes a task's payload, and the rows that it needs."""
 
     def make(task: str) -> dict[str, Any]:
         if task in OF_A_STORY:

@@ -63,7 +63,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """The last lines logged in a block. ``count`` is the number of all its lines; ``always``: they are wanted however it ends."""
+    """The last lines logged in a block. ``count`` is the number of all its lines; ``always``: store them whatever the outcome."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
@@ -73,7 +73,7 @@ class Captured:
         self._lock = threading.Lock()  # one thread logs, another reads
 
     def add(self, line: str | EventDict) -> None:
-        """Keep a line: its text, or the event of which ``read`` makes it."""
+        """Keep a line: its text, or the event from which ``read`` makes the text."""
         with self._lock:
             self._lines.append(line)
             self.count += 1
@@ -100,7 +100,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Adds lines to the ones that ``capturing`` keeps. Most lines are never read, so their text is made when they are."""
+    """Adds lines to those that ``capturing`` keeps. Most lines are never read, so ``read`` makes their text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class _Capturing(logging.Handler):
 
 
 def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Mask each sensitive field under its name; what the text of a message or an exception quotes is masked in the line."""
+    """Mask sensitive fields by their names. Values that a message or an exception quotes are masked later, in the line's text."""
     name = str(event.get("logger"))
     if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
         return event  # our own lines, which may use a field's name for something else
@@ -135,7 +135,7 @@ def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _may_wait(event: EventDict) -> bool:
-    """Whether nobody can change a line's values, and they are small."""
+    """Whether a line's text can be made later: its values are small, and nobody can change them."""
     return not event.get("exc_info") and all(
         type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
     )
@@ -163,9 +163,9 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """False for what periodiq says of our minute beat, the only one that it knows, and for dramatiq's "ready".
+    """False for two kinds of lines: periodiq's about its one schedule, and dramatiq's "ready".
 
-    We say "ready" ourselves; dramatiq says it also while there is no database.
+    Our worker logs "ready" itself, once it has a database; dramatiq does not wait for one.
     """
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False

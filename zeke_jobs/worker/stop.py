@@ -16,18 +16,18 @@ _log = get_logger("zeke_jobs.worker")
 
 
 def begin(producer: Producer) -> None:
-    """Before dramatiq waits for jobs: let the waiting threads end, and the last look within a stated time."""
+    """Begin a stop, before dramatiq waits for jobs: wake the waiting threads, and cancel a last look that takes too long."""
     producer.process.stop_begun.set()
     producer.wake()
     threading.Thread(target=_end_look, args=(producer,), name="end look", daemon=True).start()
 
 
 def end(producer: Producer, closes: Sequence[Callable[[], None]], *, is_command: bool) -> None:
-    """After the jobs' time is over: end those that go on, and leave.
+    """End a stop, when the time for jobs is over: end the jobs that still run, and close everything.
 
     Args:
         producer: The producer of the process.
-        closes: Close our threads, after the last outcomes are written; none when the process never booted.
+        closes: Functions that close our threads after the last outcomes are written; none if the process never booted.
         is_command: This is dramatiq's own process, so the threads and child processes that are left end too.
     """
     process = producer.process
@@ -44,7 +44,7 @@ def end(producer: Producer, closes: Sequence[Callable[[], None]], *, is_command:
 
 
 def _end_look(producer: Producer) -> None:
-    # Repeat: in an earlier round, the look may have been on its way to the server, where it could not be cancelled.
+    # Repeat this, because a query that has not reached the server cannot be cancelled.
     while producer.thread.is_alive():
         producer.thread.join(_TO_LOOK)
         producer.process.pool.cut_opening()
@@ -53,5 +53,5 @@ def _end_look(producer: Producer) -> None:
 
 def _leave(process: WorkerProcess) -> None:
     if not len(process.held):
-        # Return jobs that this process does not know that it has. Otherwise others would rescue them and count a death.
+        # Return jobs of claims whose answer was lost. Otherwise another process would rescue them and count a death.
         beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

@@ -45,7 +45,7 @@ _HELD = 0.6  # of its runs of words are in the longer one: both are of the same 
 _BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
 _MORE = 1.1  # times the words of readability's text: some of them may stand around the article
 _ASIDE = 3  # times the words of such a text
-_MOST_ELEMENTS = 20_000  # of a page for readability, because its time grows faster than the page
+_MOST_ELEMENTS = 20_000  # readability reads no larger page, because its time grows faster than the page
 _SILENT = ("script", "style", "svg", "template", "link", "meta")  # each extractor would walk over them several times
 
 

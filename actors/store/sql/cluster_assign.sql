@@ -1,4 +1,4 @@
--- Put stories, and all of the clusters that are merged into it, into one cluster.
+-- Put these stories, and all stories of the merged clusters, into one cluster.
 UPDATE public.stories
 SET cluster_id = %(cluster_id)s::uuid, updated_at = zeke_jobs.now()
 WHERE (id = ANY (%(stories)s::uuid[]) OR cluster_id = ANY (%(merged)s::uuid[]))

@@ -1,4 +1,5 @@
--- The oldest story with a certain key; if there is none, those that claim one, oldest first, with the columns for the comparison with a text.
+-- The oldest story that has one of a text's certain keys. If there is none, all stories that share one of its claimed keys, oldest first, with
+-- signature and text, by which the caller compares them.
 WITH found AS (
   SELECT k.story_id, min(k.created_at) AS created_at, bool_or(k.key = ANY (%(certain)s::text[])) AS is_certain
   FROM public.story_keys AS k

@@ -1,5 +1,5 @@
--- What the relevance of a story's highlights goes by: its source's authority, its age, the shifts by teams' interests, and the pipeline's
--- highlights that are not withdrawn, each in a row; without one, a row without a highlight.
+-- The data from which a story's highlights are scored: the authority of its source, its age, and the scores by teams' interests. One row for each
+-- highlight of the pipeline that is not withdrawn; one row with NULLs if there is none.
 SELECT
   src.authority_score::float8 AS authority,
   greatest(0, floor(extract(epoch FROM zeke_jobs.now() - coalesce(s.published_at, s.created_at)) / 86400))::int AS age_days,

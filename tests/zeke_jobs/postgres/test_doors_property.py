@@ -30,7 +30,7 @@ TASKS = """
   victim: {handler: 'H:echo', cron: '* * * * *', sensitive: [story_id]}
   held: {handler: 'H:gated', queue: honest, retry: {limit: 0}}
 """
-#: An operator may put any catalogue in force, also one without the honest task: a wrong row of it is in test_views_of_roles.
+#: Not called here: an operator may put a catalogue in force that lacks the honest task. test_views_of_roles tries wrong rows of a catalogue.
 BY_RIGHT = {"put_in_force"}
 SCHEDULING = {"lock_schedule", "advance_schedule", "record_tick"}
 #: What else they may do.

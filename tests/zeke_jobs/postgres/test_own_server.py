@@ -55,7 +55,7 @@ def test_a_folder_that_was_moved_finds_its_data_again(
     assert place(tmp_path / "b" / ".zeke") == before
 
 
-# The place of this user's own
+# The folder for data of this user's servers
 
 
 def test_the_place_elsewhere_is_closed_to_others_whatever_the_umask(state: Path) -> None:

@@ -214,8 +214,8 @@ BEGIN
 END
 $$;
 
--- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if something of it changed. Jobs of a task
--- that left the file are the caller's.
+-- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if something of it changed. The caller decides about the
+-- jobs of a task that left the file.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$

@@ -73,7 +73,7 @@ class Pair(World):
             cursor.execute("SELECT pg_promote(true, 60)")
 
     def _binaries(self) -> Path:
-        """Of the server that runs, whichever it is."""
+        """The folder of the programs of the server that runs now: the first, or the standby."""
         pid = (self.server / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
         return Path(f"/proc/{pid}/exe").resolve().parent
 
