@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from actors import schema
@@ -16,6 +17,7 @@ from actors.briefs.generate import BriefSettings
 from actors.engine import Settings
 from actors.engine.contract import ContentItem, ContentSource
 from actors.insights.events import EventSettings
+from actors.insights.relevance import RelevanceSettings
 from actors.insights.selection import Selection
 from actors.outcomes import Outcome
 from actors.sources.feed_items import FirstFetch
@@ -113,6 +115,14 @@ def test_each_figure_of_a_setting_is_its_default(model: type[BaseModel]) -> None
             read = parse_duration if isinstance(field.default, timedelta) else float
             assert field.default in [read(figure + unit) for one, figure, unit in told if one == name], name
     assert f"`rawItemIds`, 1 to {schema.MAX_BATCH}." in PIPELINE
+
+
+@pytest.mark.parametrize("path", ["jobs.yaml", "docker/jobs.yaml"])
+@pytest.mark.parametrize("task", [task for task, (_, settings) in TASKS.items() if settings] + ["score-relevance"])
+def test_each_setting_in_jobs_yaml_is_its_default_but_the_digest(task: str, path: str) -> None:
+    model = TASKS[task][1] or RelevanceSettings
+    given = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["tasks"][task].get("settings") or {}
+    assert model.model_validate({**given, "digest": None} if "digest" in given else given) == model()
 
 
 def test_each_field_of_the_contract_is_named() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
@@ -44,6 +44,11 @@ class StoryAnswer(AnalysisAnswer):
     two_liner: str = ""
     elevator: str = ""
     summary: str = ""
+
+    @field_validator("one_liner", "two_liner", "elevator", "summary", mode="before")
+    @classmethod
+    def _none_without_a_text(cls, value: Any) -> str:
+        return value if isinstance(value, str) else ""
 
     def part(self, form: type[Form]) -> Form | None:
         """The answer to ``brief`` or ``summarize`` in this one; None if it does not fit its form."""

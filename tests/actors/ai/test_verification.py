@@ -127,7 +127,7 @@ def test_one_question_and_one_verification_give_analysis_brief_and_summary(serve
     analysis = {"why_it_matters": TRUE, "chili": 3, "confidence": 0.8, "quotes": [shown[TRUE]]}
     brief = {"one_liner": TRUE, "two_liner": f"{TRUE} {LEANS}", "elevator": f"{TRUE} {FALSE}"}
 
-    def told(**said: str) -> Any:
+    def told(**said: Any) -> Any:
         server.says, books = {**analysis, **brief, "summary": f"{TRUE} {LEANS}", **said}, Books()
         made = asked.analyze(STORY, books)
         assert [call.prompt for call in books.calls] == ["analyze/2", "verify/1"]
@@ -138,7 +138,7 @@ def test_one_question_and_one_verification_give_analysis_brief_and_summary(serve
     assert whole.brief.parts == {"one_liner": TRUE, "two_liner": f"{TRUE} {LEANS}", "elevator": TRUE}
     assert (whole.summary.text, whole.summary.made_by) == (f"{TRUE} {LEANS}", whole.made_by)
     assert whole.made_by.checked == whole.brief.made_by.checked == "verified"
-    for wrong in ("Orbis cuts memory by 13 percent.", FALSE, "", "x" * 3001):
+    for wrong in ("Orbis cuts memory by 13 percent.", FALSE, "", "x" * 3001, None, [TRUE]):
         assert (told(summary=wrong).summary, told(one_liner=wrong).summary.text) == (None, f"{TRUE} {LEANS}")
     assert told(one_liner="Orbis cuts memory by 13 percent.").brief is None
 
