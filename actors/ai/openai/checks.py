@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -91,7 +92,7 @@ def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[
 
 def _vector(found: Any, size: int) -> list[float] | CallFailed:
     try:
-        vector = [float(number) for number in found["embedding"]]
+        vector = array("f", map(float, found["embedding"])).tolist()  # as the database has them
     except (KeyError, TypeError, ValueError, OverflowError):
         return _invalid(Retry(reason="the embedding answer has no vector"))
     if not all(map(math.isfinite, vector)):

@@ -77,6 +77,14 @@ def test_a_story_left_out_or_gone_fails_alone(conn: Connection, provider: Provid
     assert "expected a story with text, got none" in str(ctx.settled[5])
 
 
+def test_a_vector_that_the_database_cannot_hold_fails_alone(conn: Connection, embed: Any, model_server: Any) -> None:
+    vectors = [{"index": at, "embedding": [number] * 16} for at, number in enumerate((1.0, 1e39, 1e-60))]
+    model_server.script.append(lambda _: (200, {}, {"model": "e", "data": vectors}))
+    ctx = embed(add_stories(conn, 3), base_url=model_server.url)
+    assert [job.completed for job in ctx.jobs] == [True, False, True]
+    assert "numbers that are none" in str(ctx.settled[1])
+
+
 def test_a_text_that_spoils_a_request_is_found_by_halves(
     conn: Connection, provider: Provider, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
 ) -> None:
