@@ -29,12 +29,12 @@ WHERE c.relkind = 'r' AND NOT c.relisshared AND n.nspname NOT IN ('information_s
     + pg_stat_get_vacuum_count(c.oid) + pg_stat_get_analyze_count(c.oid)
     + pg_stat_get_autovacuum_count(c.oid) + pg_stat_get_autoanalyze_count(c.oid) > 0
 """
-#: Counters reach the others when a statement has ended.
+#: Other sessions see a session's counters only after such a flush.
 _FLUSH = "SELECT pg_stat_force_next_flush()"
 #: The catalogues in which a function that is replaced is written. Many tests replace the clock, which is put back.
 _OF_FUNCTIONS = {"pg_catalog.pg_proc", "pg_catalog.pg_depend"}
 _CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
-#: How many functions there are, and whether one beside the clock was written in a transaction from this one on.
+#: The number of functions, and whether this transaction or a later one wrote a function other than the clock.
 _FUNCTIONS = """
 SELECT count(*), coalesce(bool_or(xmin::text::bigint >= {since} AND oid <> 'zeke_jobs.now()'::regprocedure), false) FROM pg_proc
 """

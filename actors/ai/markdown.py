@@ -11,7 +11,7 @@ _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading before the # of C# and F#
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _TABLE = re.compile(r"^[ \t]*\|")
-# White space at its end is no part of a line. It reads on in the next line alone, because a page may be lines of symbols.
+# It skips white space at the end of the line, and looks at the next line only, because a page may consist of lines of symbols.
 _SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _ABOUT = re.compile(r"\W*(?:About|Über|À propos|Sobre|Acerca|Chi|O|Om)(?:\s\S+){1,3}\W*")

@@ -1,4 +1,4 @@
--- Sources with this beginning of their id, this address or name; two are enough to know that it is not unique.
+-- Find a source by the beginning of its id, its address or its name. Two rows are enough to see that the text is ambiguous.
 SELECT src.id
 FROM public.sources AS src
 WHERE src.id::text LIKE %(prefix)s || '%%' OR src.url = %(name)s OR lower(src.name) = lower(%(name)s)

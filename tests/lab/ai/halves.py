@@ -128,7 +128,7 @@ def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> t
 
 
 def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list[str]:
-    """Whatever is wrong with a story, a payment or the ledger."""
+    """All faults of stories, payments and the ledger, in words."""
     wrong = []
     done = "analysis_state = 'completed' AND why_it_matters IS NOT NULL AND brief_one_liner IS NOT NULL"
     analysed = scalar(conn, f"SELECT count(*) FROM story_overlays WHERE {done}")

@@ -48,7 +48,7 @@ _JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named measures, or all; 0 whatever they found, since a figure that falls short is a result; 1 if one broke."""
+    """Run the named measures, or all. The result is 1 if a measure broke, else 0: a figure that falls short is a result, too."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     server.add_names(parser, "measure", MEASURES)
     parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: some minutes")

@@ -88,7 +88,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bigint": st.sampled_from([0, -1, 2**63 - 1]),
     "boolean": st.booleans(),
     "text[]": st.lists(words, max_size=2) | st.none(),
-    "schedule": st.just("victim"),  # of the functions that decide ticks, which one may do by right
+    "schedule": st.just("victim"),  # a role that may decide ticks may stop a schedule, so not the honest one
     "uuid[]": st.lists(ids, max_size=2) | st.none(),
 }
 

@@ -153,7 +153,7 @@ class EventLoop:
         while not self._closing:
             try:
                 self._loop.run_forever()
-            except (KeyboardInterrupt, SystemExit):  # of a task that a handler had made
+            except (KeyboardInterrupt, SystemExit):  # raised by a task that a handler made
                 self._log.exception("a task ended the event loop; it goes on")
         self._loop.close()
 

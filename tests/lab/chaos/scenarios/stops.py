@@ -12,7 +12,7 @@ from tests.lab.chaos.world import World, world
 
 _NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
 _LONGEST = 4.5  # seconds from a start to the last SIGTERM; a boot takes some two
-_WITHIN = 12.0  # seconds from SIGTERM to the end; where a boot takes long, because others use the machine, as long as three boots
+_WITHIN = 12.0  # seconds from SIGTERM to the end; on a busy machine, the time of three boots if that is longer
 #: In good order, or by the signal itself before anybody could hear it.
 _GOOD = (0, -signal.SIGTERM)
 _JOINED = "SELECT count(*) FROM zeke_jobs.worker"
