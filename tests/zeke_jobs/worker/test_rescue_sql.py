@@ -77,6 +77,19 @@ def test_a_process_that_emptied_itself_for_a_job_that_is_gone_leaves_the_next_on
     assert reasons(jobs, other) == ["alone"]
 
 
+def test_a_process_that_emptied_itself_for_a_limit_that_is_full_now_leaves_the_next_one_to_others(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")
+    suspect, _ = jobs.add("a", 2)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
+    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
+    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
+    assert len(jobs.claim(other, 8, is_empty=False)) == 1
+    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["concurrency"]
+    jobs.add("b")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'b'")
+    assert reasons(jobs, other) == ["concurrency", "alone"]
+
+
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)
