@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,8 +65,9 @@ class PayloadSchema:
         return renamed, found
 
     def fits(self, text: str) -> bool:
-        """Whether a payload's JSON text fits unchanged; if it does not, ``check`` says why, or renames its keys."""
-        if self.schema is None:
+        """Whether a payload's compact JSON text fits unchanged; if it does not, ``check`` says why, or renames its keys."""
+        # A field in camelCase may pass as a free key.
+        if self.schema is None or self._camel.search(text):
             return False
         from pydantic_core import ValidationError
 
@@ -106,6 +109,12 @@ class PayloadSchema:
         if depth <= _DEEPEST:
             for branch in self._branches(schema):
                 yield from self._all_branches(branch, depth + 1)
+
+    @cached_property
+    def _camel(self) -> re.Pattern[str]:
+        """Finds keys in camelCase, which are to be renamed, in compact JSON text."""
+        fields = {camel_case(name) for name in _fields(self.schema) if camel_case(name) != name}
+        return re.compile("|".join(re.escape(f"{json.dumps(name, ensure_ascii=False)}:") for name in fields) or "(?!)")
 
     @cached_property
     def _validator(self) -> SchemaValidator:
@@ -162,6 +171,17 @@ class PayloadSchema:
             yield target
         for keyword in ("anyOf", "oneOf", "allOf"):
             yield from schema.get(keyword, ())
+
+
+def _fields(schema: Any) -> Iterator[str]:
+    """The names of all fields in a schema, at any place."""
+    if isinstance(schema, dict):
+        named = schema.get("properties")
+        yield from named if isinstance(named, dict) else ()
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _fields(part)
 
 
 def _types(schema: dict[str, Any]) -> set[str]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
+from zeke_jobs.client.task_cache import KnownTask
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
@@ -89,10 +90,17 @@ def test_camel_case_is_what_the_model_accepts(name: str) -> None:
 
 class Open(Payload, extra="allow"):
     a: int = 1
+    a_b: int = 1
+
+
+class Mixed(Payload):
+    either: Open | dict[str, int]
 
 
 def test_what_takes_anything_takes_unknown_fields_as_they_are() -> None:
     assert schema_of(Open).check({"whateverItIs": 1}) == ({"whateverItIs": 1}, [])
+    assert KnownTask("mixed", 1, schema_of(Mixed)).accept({"either": {"aB": 2}}) == '{"either":{"a_b":2}}'
+    assert KnownTask("open", 1, schema_of(Open)).accept({"aB": 2, "cD": 3}) == '{"a_b":2,"cD":3}'
     assert PayloadSchema(None).check({"aB": 1}) == ({"aB": 1}, [])
 
 
