@@ -22,6 +22,10 @@ _KINDS = {
     "model": "a mapping",
     "time_delta": "a duration",
     "none": "nothing",
+    "datetime_past": "a time in the past",
+    "datetime_future": "a time in the future",
+    "date_past": "a date in the past",
+    "date_future": "a date in the future",
     "uuid": "a UUID",
     "datetime": "a date and time",
     "date": "a date",
@@ -43,6 +47,7 @@ _SIZES = {
     "too_long": ("at most", "max_length", "item"),
     "string_too_short": ("at least", "min_length", "character"),
     "string_too_long": ("at most", "max_length", "character"),
+    "url_too_long": ("at most", "max_length", "character"),
 }
 
 
@@ -66,6 +71,10 @@ def expected(error: ErrorDetails) -> str:
         return f"a mapping with {context['discriminator']}"
     if kind == "string_pattern_mismatch":
         return f"text like {context.get('pattern')}"
+    if kind == "url_scheme":
+        return f"an address that begins with {context['expected_schemes']}"
+    if kind == "uuid_version":
+        return f"a UUID of version {context['expected_version']}"
     for start, name in _KINDS.items():
         if kind == start or kind.startswith(f"{start}_"):
             return name
