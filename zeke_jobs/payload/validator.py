@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 _TYPES: dict[str, dict[str, Any]] = {
-    "string": {"type": "str", "strict": True, "regex_engine": "python-re"},
+    "string": {"type": "str", "strict": True},
     "boolean": {"type": "bool", "strict": True},
     "integer": {"type": "int", "strict": True},
     "number": {"type": "float", "strict": True},
@@ -114,4 +116,9 @@ def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, An
 
 
 def _bounds(field: Mapping[str, Any]) -> dict[str, Any]:
-    return {own: field[name] for name, own in _BOUNDS.items() if name in field}
+    bounds = {own: field[name] for name, own in _BOUNDS.items() if name in field}
+    if "pattern" in bounds:
+        with suppress(re.error):  # Python can look ahead; pydantic's own engine has classes such as \p{L}
+            re.compile(bounds["pattern"])
+            bounds["regex_engine"] = "python-re"
+    return bounds

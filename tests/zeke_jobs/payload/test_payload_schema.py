@@ -251,6 +251,11 @@ def test_of_several_fields_one_may_be_needed() -> None:
     assert [schema.fits(json.dumps(payload)) for payload in ({"a": None}, {"b": None}, {})] == [True, True, False]
 
 
+def test_a_pattern_that_python_cannot_read_is_read_by_pydantics_own_engine() -> None:
+    schema = PayloadSchema({"properties": {"a": {"type": "string", "pattern": r"^\p{L}+$"}, "b": {"type": "null"}}})
+    assert [schema.fits(text) for text in ('{"a":"é"}', '{"a":"1"}', '{"b":1}')] == [True, False, False]
+
+
 def test_a_schema_that_refers_to_something_that_is_not_there_refuses_nothing() -> None:
     assert PayloadSchema({"properties": {"a": {"$ref": "#/elsewhere"}}}).fits('{"a": 1}')
 
