@@ -623,23 +623,31 @@ BEGIN
     -- Nor has it an option that is rare or not valid. The types come first: a comparison with another type is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-        || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$")
+        || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
       || @.value.type() == "number" && (@.key == "priority" && @.value.floor() == @.value && @.value.abs() < 2147483648
         || @.key == "delay" && @.value >= 0 && @.value <= 3155760000)))') IS NOT TRUE
+    -- Nor does it make a batch.
+    AND ((v_options ? 'batch') IS NOT TRUE OR zeke_jobs.takes_jobs(v_options ->> 'batch', (v_options ->> 'parent')::uuid))
   THEN
-    INSERT INTO zeke_jobs.queue AS q (message_id, queue_name, message, task, priority, run_at, key, created_on, parent, revision, sensitive, order_hold)
+    INSERT INTO zeke_jobs.queue AS q (
+      message_id, queue_name, message, task, priority, run_at, key, created_on, parent, revision, sensitive, order_hold, extra)
     SELECT
       p_id::uuid, t.queue, zeke_jobs.message(t.queue, t.id, p_id::uuid, p_payload::jsonb, v_options, v_now), t.id,
       coalesce((v_options -> 'priority')::integer, t.priority),
       coalesce(v_now + make_interval(secs => (v_options -> 'delay')::double precision), v_now),
       coalesce(v_options ->> 'key', zeke_jobs.own_key(t.per_key, t.share, p_id)),
-      v_now, (v_options ->> 'parent')::uuid, t.revision, nullif(t.sensitive, '{}'), t.order_hold
+      v_now, (v_options ->> 'parent')::uuid, t.revision, nullif(t.sensitive, '{}'), t.order_hold,
+      CASE WHEN v_options ? 'batch' THEN jsonb_build_object('batch', v_options -> 'batch') END
     FROM zeke_jobs.task AS t
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
+      AND (t.sensitive = '{}' OR (v_options ? 'batch') IS NOT TRUE)
     ON CONFLICT DO NOTHING
     -- Look here whether a process waits: a call of zeke_jobs.notify_idle would cost each send a quarter more.
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
+    IF v_waits IS NOT NULL AND v_options ? 'batch' THEN
+      INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, is_sent) VALUES (v_options ->> 'batch', uuid_hash(p_id::uuid) & 15, 1, true);
+    END IF;
     IF v_waits <> '' THEN
       PERFORM zeke_jobs.notify_idle(v_waits, p_task);
     END IF;

@@ -105,7 +105,7 @@ BEGIN
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
-  SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_jobs(p_queue, p_tasks, v_first, v_now) AS d;
+  SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
   -- Tasks whose concurrency is used up need no lock: an end that follows wakes this process.
   v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
   IF v_full <> '{}' THEN
@@ -202,7 +202,7 @@ END
 $$;
 
 -- The first due job of each task and priority without a pause, in the order of their risen priorities (ranks), and the limits of these tasks.
-CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(
+CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
 LANGUAGE plpgsql STABLE -- with the settings of zeke_jobs.claim, which alone calls it

@@ -9,8 +9,10 @@
 -- Record the states of jobs in their batches: with p_sign 1 the present states are added, with -1 they are taken away. With 0 the jobs, which were
 -- unfinished, have moved to their present states.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
   INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, completed, failed, cancelled, is_sent)
   SELECT j.batch, j.part, sum(j.unfinished), sum(j.completed), sum(j.failed), sum(j.cancelled), p_sign = 1 AND bool_and(j.unfinished = 1)
   FROM (
@@ -22,7 +24,8 @@ AS $$
     FROM zeke_jobs.queue AS q CROSS JOIN (SELECT CASE WHEN p_sign = 0 THEN 1 ELSE p_sign END AS by) AS s
     WHERE q.message_id = ANY (p_ids) AND (q.extra ->> 'batch') IS NOT NULL AND NOT (p_sign = 0 AND q.state IN ('queued', 'consumed'))
   ) AS j
-  GROUP BY j.batch, j.part
+  GROUP BY j.batch, j.part;
+END
 $$;
 
 -- Change the counters at the commit.
