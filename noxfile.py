@@ -177,7 +177,7 @@ ON_THE_NEWEST = (
 @nox.session(default=False, python=OTHER_PYTHONS[-1])
 def newest(session: nox.Session) -> None:
     """The newest Python, where it is installed: the quick tests, workers, and the demo, in a minute."""
-    tools = (r for r in DEV if r.startswith(("hypothesis", "psutil", "pytest-")))
+    tools = (r for r in DEV if r.startswith(("hypothesis", "jsonschema", "psutil", "pytest-")))
     install(session, "--editable", ".[dev,psycopg]", "--editable", "actors", *tools)
     _run(session, "newest")
     run_servers(session, "actors.demo")
