@@ -106,8 +106,8 @@ BEGIN
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
   SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
-  -- Tasks whose concurrency is used up need no lock: an end that follows wakes this process.
-  v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
+  -- Beside others, tasks whose concurrency is used up need no lock: an end that follows wakes this process.
+  v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(CASE WHEN cardinality(v_due) > 1 THEN v_limits END, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
   IF v_full <> '{}' THEN
     RETURN QUERY SELECT h.* FROM zeke_jobs.held_by(v_due, v_full, v_now) AS h;
     SELECT o.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.others(v_due, v_ranks, v_full) AS o;
