@@ -107,7 +107,7 @@ def _alone(analysis: Analysis) -> Analysis:
 
 
 def _send_next(ctx: Context[EventSettings], story_id: str, analysis: Analysis) -> None:
-    """Send the next tasks; those of brief and summary only if the answer had no good one."""
+    """Send the next tasks: a brief's or summary's only if the answer had no good one."""
     ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
     if analysis.brief is None:
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)

@@ -47,7 +47,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """The highlights of a Markdown ``document`` with a title, in the order in which they stand in it; none says what is ``told``.
+    """The highlights of a Markdown ``document`` with a title, in their order there; none repeats the text ``told``.
 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
@@ -87,7 +87,7 @@ def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """The first ``limit`` of ``candidates`` that repeat neither an earlier one nor what is ``told``; code repeats only itself."""
+    """The first ``limit`` of ``candidates`` without repeats of an earlier one or of ``told``; code repeats only itself."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:
