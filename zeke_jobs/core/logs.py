@@ -100,7 +100,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Adds lines to those that ``capturing`` keeps. Most lines are never read, so ``read`` makes their text."""
+    """Adds each line to the captured ones. Most lines are never read, so their text is made by ``read``."""
 
     def __init__(self) -> None:
         super().__init__()

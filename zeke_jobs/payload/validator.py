@@ -1,4 +1,4 @@
-"""The validator of pydantic for the JSON Schema of a payload. It accepts what it has no rule for: the worker decides."""
+"""Makes pydantic's validator from the JSON Schema of a payload. What it has no rule for, it accepts: the worker checks that."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ STUBBORN = """
 
 
 def python(name: str, code: str, first: str = "") -> Command:
-    """A program, and what it does first."""
+    """A command that runs Python code: ``first``, then ``code``."""
     return Command(name, [sys.executable, "-u", "-c", f"{first}\n{textwrap.dedent(code)}"])
 
 

@@ -14,7 +14,7 @@ def blocks(page: Path, title: str) -> list[str]:
 
 
 def python(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run Python there, without what is set for our own tests."""
+    """Run Python in a folder, without the environment variables of our own tests."""
     ours = ("ZEKE_JOBS", "DATABASE_URL", "PYTEST", "DJANGO")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(

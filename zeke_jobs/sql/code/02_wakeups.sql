@@ -6,8 +6,8 @@ LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the 
 AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
 -- Notify the processes that wait for new jobs of a queue: one at once, the others a moment later unless they have looked by then, because one job
--- does not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits. p_task: whose job it is; a process
--- that knows a limit of it as full looks a moment later.
+-- does not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits. p_task: the task of the
+-- job. A process looks a moment later if its last look found a limit of this task full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
 AS $$

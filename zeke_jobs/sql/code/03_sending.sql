@@ -645,13 +645,13 @@ BEGIN
     -- Look here whether a process waits: a call of zeke_jobs.notify_idle would cost each send a quarter more.
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
-    IF v_waits IS NOT NULL AND v_options ? 'batch' THEN
-      INSERT INTO zeke_jobs.batch_change (batch, part, unfinished, is_sent) VALUES (v_options ->> 'batch', uuid_hash(p_id::uuid) & 15, 1, true);
-    END IF;
-    IF v_waits <> '' THEN
-      PERFORM zeke_jobs.notify_idle(v_waits, p_task);
-    END IF;
     IF v_waits IS NOT NULL THEN
+      IF v_options ? 'batch' THEN
+        PERFORM zeke_jobs.count_in_batches(ARRAY[p_id::uuid], 1);
+      END IF;
+      IF v_waits <> '' THEN
+        PERFORM zeke_jobs.notify_idle(v_waits, p_task);
+      END IF;
       RETURN NULL;
     END IF;
   ELSE
