@@ -172,7 +172,7 @@ class _Run:
                 cursor.execute(_AT_COMMIT)
         asked = time.monotonic()
         who = Asking(self._id, self._tasks)
-        answer = ask(self._conn, who, queue, 1, is_empty=True, free=1)
+        answer = ask(self._conn, who, queue, 1, (1, 0), is_empty=True)
         self._opens += [row.wait for row in answer.held if row.wait is not None]
         rows = with_messages(self._conn, who, answer.jobs)
         for message in by_threads(

@@ -112,11 +112,12 @@ class Jobs:
         is_empty: bool = False,
         revision: int | None = None,
         free: int | None = None,
+        ahead: int = 0,
     ) -> list[dict[str, Any]]:
         """Claim for a worker that serves these tasks, by default all: all rows of the answer."""
         tasks = tasks if tasks is not None else self._all_tasks()
-        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, %s, %s, %s)"
-        return self.rows(sql, worker, queue, tasks, want, revision, is_empty, free)
+        sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, %s, %s, %s, %s)"
+        return self.rows(sql, worker, queue, tasks, want, revision, is_empty, free, ahead)
 
     def claim(
         self,

@@ -126,7 +126,7 @@ class Life:
     def _claim(self, conn: Connection, worker: Any) -> JobMessage | None:
         asked = time.monotonic()
         who = Asking(worker, list(self.config.tasks))
-        found = with_messages(conn, who, ask(conn, who, "default", 1, is_empty=True, free=1).jobs)
+        found = with_messages(conn, who, ask(conn, who, "default", 1, (1, 0), is_empty=True).jobs)
         return JobMessage(found[0], "default", asked) if found else None
 
     def _run(self, conn: Connection, worker: Any, message: JobMessage) -> None:

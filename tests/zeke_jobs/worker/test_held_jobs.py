@@ -4,6 +4,7 @@ import os
 from uuid import uuid4
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -89,3 +90,18 @@ class Holding(RuleBasedStateMachine):
 def test_each_claim_ends_once_and_each_thread_is_counted_once() -> None:
     examples = 1000 if os.environ.get("ZEKE_TEST_DEEP") else 15
     run_state_machine_as_test(Holding, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))
+
+
+def test_a_job_with_a_limit_waits_for_a_thread_no_longer_than_a_look_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs.time.monotonic", lambda: now[0])
+    held, first = HeldJobs(THREADS), a_claim(uuid4())
+    held.accept([(first, True)])
+    held.start(first)
+    assert held.room(0.01) == (1, 0), "nobody knows yet how long its jobs take"
+    now[0] += 0.001
+    held.end(first)
+    held.accept([(a_claim(uuid4()), True)])
+    assert [held.room(took) for took in (0.01, 0.001, 0.0)] == [(1, 20), (1, 2), (1, 0)]
+    held.accept([(a_claim(uuid4(), task="unknown"), True)])
+    assert held.room(0.01) == (0, 0)

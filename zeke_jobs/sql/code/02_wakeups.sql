@@ -31,7 +31,8 @@ SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_limits text[] := ARRAY( -- if a task was renamed after the claim, its job ended under the former name
-    SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name) WHERE t.id || t.aliases && p_tasks);
+    SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)
+    WHERE t.id || t.aliases && p_tasks AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE n.name = ANY (w.limited) AND w.id IS DISTINCT FROM p_caller));
   v_open text[] := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, zeke_jobs.now()) AS r GROUP BY r.name HAVING min(r.room) > 0);
 BEGIN
   PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue || ' ')

@@ -90,17 +90,22 @@ RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2
 AS $$
 DECLARE
-  v_bucket zeke_jobs.bucket;
+  v_bucket record;
   v_one zeke_jobs.limit_room;
   v_room integer;
 BEGIN
-  FOR v_bucket IN SELECT b.* FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits) LOOP
+  FOR v_bucket IN
+    SELECT b.*, zeke_jobs.concurrency_of(b, p_now) - CASE
+      WHEN b.concurrency IS NULL THEN NULL
+      WHEN b.chunked IS NULL THEN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks))
+      ELSE zeke_jobs.active_chunks_of(b.tasks, b.chunked) END AS free
+    FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits)
+  LOOP
     v_one.name := v_bucket.name;
     v_one.unit := v_bucket.unit;
     v_one.room := NULL;
     IF v_bucket.concurrency IS NOT NULL THEN
-      v_one.room := zeke_jobs.concurrency_of(v_bucket, p_now) - CASE WHEN v_bucket.chunked IS NULL THEN zeke_jobs.active_of(v_bucket.tasks)
-        ELSE zeke_jobs.active_chunks_of(v_bucket.tasks, v_bucket.chunked) END;
+      v_one.room := v_bucket.free;
       v_one.reason := 'concurrency';
       v_one.opens_on := NULL;
     END IF;

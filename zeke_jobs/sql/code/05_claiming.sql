@@ -64,15 +64,15 @@ $$;
 -- jobs have risen (zeke_jobs.risen); tasks of equal priority take turns; jobs of one task and priority come in the order in which they are due, or in
 -- the turns of their keys. p_revision: the one that the process runs by.
 -- p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: its free threads; negative: jobs that wait for one. Beyond
--- them a claim takes an eighth of a limit's room at most, because another process may have a thread. The jobs of a chunk (reason chunk), which have the
--- time of their claim in common, take one thread.
+-- them a claim takes p_ahead jobs of a task with limits, no more, because another process may have a thread. The jobs of a chunk (reason chunk), which
+-- have the time of their claim in common, take one thread.
 --
 -- Returns a row for each claimed job (kind job), and for what holds due jobs back (kind held): the task, the limit, the reason and the seconds
 -- until there is room; wait is NULL if only the end of a job makes room. A long message is left out, so that no claim waits, with its limits locked,
 -- until a slow process has read it: the caller reads it afterwards.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
-  p_free integer DEFAULT NULL)
+  p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 -- Generic plans that suit any backlog: planning costs more than claiming. Subqueries and not EXISTS, of which a planner that takes the table for
@@ -88,7 +88,7 @@ DECLARE
   v_limits text[];
   v_full text[]; -- limits without room
   v_metered boolean;
-  v_rooms zeke_jobs.limit_room[]; -- of the limits
+  v_rooms zeke_jobs.limit_room[]; -- of the limits; NULL: a claimed job has moved them
   v_apart record;
   v_place tid; -- of the job that must run alone
   v_at integer := 1;
@@ -119,9 +119,7 @@ BEGIN
   -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
-  IF v_metered THEN
-    PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now);
-  END IF;
+  PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now) WHERE v_metered;
   -- The order asks for queue_apart: a planner without statistics takes queue_ready for as good.
   IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
@@ -134,8 +132,8 @@ BEGIN
       SELECT ARRAY[(v_apart.task, NULL, NULL, NULL)::zeke_jobs.first_job], v_apart.place, 1 INTO v_due, v_place, v_left;
     END IF;
   END IF;
-  v_rooms := ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r);
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
+    v_rooms := coalesce(v_rooms, ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r));
     v_first := v_due[v_at];
     SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, CASE WHEN t.chunk IS NOT NULL THEN 'chunk' END AS chunk, r.* INTO v_one
     FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
@@ -144,7 +142,7 @@ BEGIN
       -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
-    ELSIF v_one.room <= 0 OR v_free + v_one.room / 8 <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN
+    ELSIF v_one.room <= 0 OR v_one.room > 0 AND v_free + p_ahead <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN
       RETURN NEXT zeke_jobs.held_back(v_one.id, v_one.name, CASE WHEN v_one.room <= 0 THEN v_one.reason ELSE 'thread' END, v_one.opens_on, v_now);
       v_at := v_at + 1;
       v_served := 0;
@@ -152,7 +150,8 @@ BEGIN
     END IF;
     -- Tasks of one rank take turns, until they have no more.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_ranks[v_at:], v_ranks[v_at])) END;
-    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), v_free + v_one.room / 8, CASE v_one.chunk WHEN 'chunk' THEN 1 END);
+    v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), CASE WHEN v_one.room > 0 THEN v_free + p_ahead END,
+      CASE v_one.chunk WHEN 'chunk' THEN 1 END);
     IF v_place IS NOT NULL THEN
       v_places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = v_place AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
     ELSIF v_one.chunk IS NOT NULL THEN
@@ -188,7 +187,7 @@ BEGIN
     v_left := v_left - least(cardinality(v_places), v_share);
     EXIT WHEN v_left = 0;
     v_free := v_free - least(cardinality(v_places), v_share);
-    v_rooms := CASE WHEN v_one.metered THEN ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r) ELSE ARRAY(
+    v_rooms := CASE WHEN NOT v_one.metered THEN ARRAY(
       SELECT (r.name, r.unit, r.room - CASE WHEN r.name = ANY (v_one.limits) THEN least(cardinality(v_places), v_share) ELSE 0 END, r.reason, r.opens_on
       )::zeke_jobs.limit_room FROM unnest(v_rooms) AS r) END;
     v_served := CASE WHEN v_served + 1 >= v_peers THEN 0 ELSE v_served + (cardinality(v_places) >= v_share)::integer END;

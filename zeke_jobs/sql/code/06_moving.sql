@@ -164,7 +164,8 @@ $$;
 -- A completed job that was no longer this worker's comes back as a row of kind lost; the other rows are those of zeke_jobs.claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
-  p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL)
+  p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
+  p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan -- for what it calls, too
@@ -180,7 +181,7 @@ BEGIN
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
-  RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free) AS c;
+  RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free, p_ahead) AS c;
   IF p_ids <> '{}' AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false);
   END IF;

@@ -76,9 +76,9 @@ def ask(
     who: Asking,
     queue: str,
     want: int,
+    room: tuple[int, int],
     *,
     is_empty: bool,
-    free: int,
     completions: Sequence[Completion] = (),
 ) -> Answer:
     """Complete ended jobs and claim due ones.
@@ -88,8 +88,8 @@ def ask(
         who: The process.
         queue: Claim jobs of this queue.
         want: As many at most.
+        room: Its free threads (negative: jobs that wait for one), and how many jobs of tasks with limits may wait for one.
         is_empty: The process holds no job, so it may claim one that must run alone.
-        free: Its free threads; negative: jobs that wait for one.
         completions: The jobs to complete.
     """
     asked = {
@@ -99,7 +99,8 @@ def ask(
         "want": want,
         "revision": who.revision,
         "is_empty": is_empty,
-        "free": free,
+        "free": room[0],
+        "ahead": room[1],
     }
     if completions:
         found = SQL.rows(conn, "job/complete_and_claim", **asked, **columns(completions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -175,14 +176,21 @@ class HeldJobs:
                 return 0
             if is_async:
                 return max(0, self.free(is_async=True))
-            free = self.threads - self._taken
-            flowing = self.threads - self._long  # threads whose jobs end soon
-            if self._long:
-                flowing -= 1  # this claim may bring another long job
-            if not self._flows or flowing <= 0:
-                return max(0, free)
-            ahead = min(_MOST_AHEAD, int(flowing * _AHEAD / max(self._duration, 1e-5)))
-            return free + ahead if free + ahead > ahead // 4 else 0
+            free, ahead = self.free(), self._ahead(_AHEAD)
+            return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
+
+    def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
+        """Free threads or places, and how many jobs of a task with limits may wait for a thread.
+
+        These start before another look could end, which takes ``took`` seconds: so long no other process has to wait for them.
+        """
+        with self.changed:
+            return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
+
+    def _ahead(self, seconds: float) -> int:
+        # Threads whose jobs end soon could start so many jobs; a claim may bring another long job.
+        flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
+        return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
         """Jobs that have waited too long for a thread, because a job runs long. This does not end them yet.

@@ -30,6 +30,7 @@ _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets 
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
 _LATER = 0.1  # seconds before a look that probably finds nothing
 _CHECK = 0.2  # seconds; the longest wait of a process without room
+_LONGEST_LOOK = 0.01  # seconds that count as those of a look, so that few jobs wait for a thread while a limit is full
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
@@ -55,8 +56,7 @@ class Producer:
         self._changed = process.held.changed
         self._queues: list[ServedQueue] = []
         self._apart: ServedQueue | None = None  # a job of it must run alone: claim nothing until the process is empty
-        self._reported = _NOTHING  # the wake-ups last asked for
-        self._pause = _PAUSE
+        self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups last asked for; while the database is away
         self._look_connection: Connection | None = None  # while a look is under way
         self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")
@@ -94,9 +94,8 @@ class Producer:
 
     def _want(self, queue: ServedQueue) -> int:
         process = self.process
-        if process.stopping or not process.is_alive() or (self._apart is not None and len(self._held)):
-            return 0
-        return 0 if queue.is_async and process.loop.is_blocked else self._held.want(is_async=queue.is_async)
+        rests = process.stopping or not process.is_alive() or (self._apart is not None and len(self._held))
+        return 0 if rests or (queue.is_async and process.loop.is_blocked) else self._held.want(is_async=queue.is_async)
 
     def _look(self, queue: ServedQueue, want: int) -> None:
         """Claim, and complete ended jobs in the same round trip."""
@@ -106,16 +105,15 @@ class Producer:
             with process.pool.connection() as conn:
                 self._look_connection, asked = conn, clock()
                 who = Asking(process.id, process.tasks(is_async=queue.is_async), process.runtime.revision)
-                free = self._held.free(is_async=queue.is_async)
-                answer = ask(conn, who, queue.name, want, is_empty=is_empty, free=free, completions=completions)
+                room = self._held.room(queue.took, is_async=queue.is_async)
+                answer = ask(conn, who, queue.name, want, room, is_empty=is_empty, completions=completions)
+                queue.took = min(_LONGEST_LOOK, clock() - asked)
                 if completions:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
                     self.freed(ended, but=queue)
-                jobs = [
-                    JobMessage(row, queue.name, asked, is_async=queue.is_async)
-                    for row in with_messages(conn, who, answer.jobs)
-                ]
+                rows = with_messages(conn, who, answer.jobs)
+                jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
                 self._look_ended(conn, queue, answer, asked, is_full=answer.lacks_threads or answer.taken >= want)
         finally:
@@ -163,16 +161,16 @@ class Producer:
             self._look_again(queue)
             return
         queue.busy_since, queue.idle = now, True
-        # Once these wake-ups are written, look again before waiting, and twice more soon after. A send or an end that was under
-        # way may not have seen them, and then did not notify this process.
+        # Look again before waiting, and twice more soon after: a send or an end that was under way may not know that we wait.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            tasks, since = self.process.tasks(is_async=queue.is_async), clock() - asked
+            # Twice the time since the look, because this statement takes its time to the server, too.
+            tasks, since = self.process.tasks(is_async=queue.is_async), 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
-        # Without notifications, look at each queue every second, so that a send is noticed in time. With them, spread the looks.
-        poll = _POLL * min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
-        poll = poll if self.notifications_arrive else _POLL_ALONE
+        # Without notifications, look at each queue every second, so that a send is noticed in time.
+        spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
+        poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 

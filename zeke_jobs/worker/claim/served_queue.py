@@ -20,6 +20,7 @@ class ServedQueue:
         idle: The process asks to be notified of new jobs.
         limited: Limits that held jobs back and get room when a job ends, with the time of the last such look.
         full: Those of the last look.
+        took: Seconds that the last look took.
         freed: A job of this process that counts for one of them has ended.
     """
 
@@ -32,4 +33,5 @@ class ServedQueue:
     idle: bool = False
     limited: dict[str, float] = field(default_factory=dict)
     full: set[str] = field(default_factory=set)
+    took: float = 0.0
     freed: bool = False

@@ -44,7 +44,7 @@ class Session:
 
     def look(self, ended: list[Completion] | None = None) -> list[Completion]:
         """Complete what was claimed, and claim."""
-        answer = ask(self._conn, self._who, "default", _AT_ONCE, is_empty=False, free=_AT_ONCE, completions=ended or [])
+        answer = ask(self._conn, self._who, "default", _AT_ONCE, (_AT_ONCE, 0), is_empty=False, completions=ended or [])
         return [(JobMessage(row, "default", 0.0).claim, Completed("null")) for row in answer.jobs]
 
     def cycle(self) -> None:

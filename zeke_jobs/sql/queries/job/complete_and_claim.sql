@@ -4,4 +4,4 @@ SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, re
 FROM zeke_jobs.complete_and_claim(
   (SELECT %(worker)s::uuid WHERE set_config('lock_timeout', '1s', true) <> ''), %(ids)s::uuid[], %(claims)s::bigint[],
   %(after)s::double precision[], %(took)s::double precision[], %(results)s::text[], %(queue)s::text, %(tasks)s::text[], %(want)s::integer,
-  %(revision)s::integer, %(is_empty)s::boolean, %(free)s::integer)
+  %(revision)s::integer, %(is_empty)s::boolean, %(free)s::integer, %(ahead)s::integer)
