@@ -28,17 +28,14 @@ KEEPALIVE: dict[str, Any] = {
 # Our statements use the planner's own defaults and no JIT, as they were tested. A handler's own statements lose only JIT, because
 # the author may rely on the rest. Behind a pooler, each function makes its own settings.
 # JIT and the timeout go first: with JIT on every statement, the second one could take longer than a timeout allows.
+# Settings are asked for by name: a scan of pg_settings takes as long as opening the session.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
   CASE pg_backend_pid() WHEN %(pid)s THEN (
-    SELECT coalesce(json_object_agg(s.name, set_config(s.name, coalesce(w.value, s.boot_val), false)), '{}')
-    FROM pg_settings AS s
-    LEFT JOIN unnest(%(names)s, %(values)s) AS w (name, value) ON w.name = s.name
-    WHERE s.context = 'user' AND s.reset_val <> coalesce(w.value, s.boot_val) AND (
-      w.name IS NOT NULL
-      OR s.name ~ '^(enable_|min_parallel_|plan_cache_mode$)|_cost$'
-        AND current_setting('application_name') <> 'zeke-jobs handler'))
+    SELECT json_object_agg(w.name, set_config(w.name, w.value, false))
+    FROM unnest(%(names)s, %(values)s) AS w (name, value)
+    WHERE current_setting(w.name, true) <> w.value OR w.name IN ('jit', 'statement_timeout'))
   END,
   set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false),
   current_setting('default_transaction_isolation')
@@ -63,6 +60,26 @@ _SETTINGS = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10000",
+}
+_SCANS = (
+    "async_append", "bitmapscan", "distinct_reordering", "gathermerge", "group_by_reordering", "hashagg", "hashjoin",
+    "incremental_sort", "indexonlyscan", "indexscan", "material", "memoize", "mergejoin", "nestloop", "parallel_append",
+    "parallel_hash", "partition_pruning", "presorted_aggregate", "self_join_elimination", "seqscan", "sort", "tidscan",
+)  # fmt: skip
+# The planner's defaults in all versions of PostgreSQL. A server lacks the settings of newer ones.
+_PLANNER = {
+    **{f"enable_{name}": "on" for name in _SCANS},
+    **dict.fromkeys(("enable_partitionwise_aggregate", "enable_partitionwise_join"), "off"),
+    "min_parallel_index_scan_size": "512kB",
+    "min_parallel_table_scan_size": "8MB",
+    "plan_cache_mode": "auto",
+    "seq_page_cost": "1",
+    "random_page_cost": "4",
+    "cpu_tuple_cost": "0.01",
+    "cpu_index_tuple_cost": "0.005",
+    "cpu_operator_cost": "0.0025",
+    "parallel_setup_cost": "1000",
+    "parallel_tuple_cost": "0.1",
 }
 # DISCARD ALL without the loss of cached plans and of our prepared statements.
 _RESET = """
@@ -99,9 +116,11 @@ class Session(connection):
 
     def greet(self) -> None:
         """Make the settings of each of our connections in one round trip."""
-        settings = {"names": list(_SETTINGS), "values": list(_SETTINGS.values())}
+        is_handlers = self.info.parameter_status("application_name") == "zeke-jobs handler"
+        settings = _SETTINGS if is_handlers else _SETTINGS | _PLANNER
         with self.cursor() as cursor:
-            cursor.execute(_GREETING, {"pid": self.info.backend_pid, **settings})
+            names = {"names": list(settings), "values": list(settings.values())}
+            cursor.execute(_GREETING, {"pid": self.info.backend_pid, **names})
             row = cursor.fetchone()
         assert row is not None
         if row[-1] != "read committed":
