@@ -9,6 +9,7 @@ from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel
 
 from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.sql import rows
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 
@@ -30,12 +31,31 @@ def make_task(conn: Connection) -> Callable[..., None]:
         names = ", ".join(row)
         values = ", ".join(f"%({name})s" for name in row)
         changes = ", ".join(f"{name} = excluded.{name}" for name in row)
+        insert = f"INSERT INTO zeke_jobs.task ({names}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {changes}"
         with conn.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO zeke_jobs.task ({names}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {changes}", row
-            )
+            cursor.execute(insert, row)
 
     return make
+
+
+@pytest.fixture
+def woken(other_conn: Connection) -> Callable[[], list[str]]:
+    """Listens for wake-ups; answers which came since it was asked last: whom each wakes, at which queue."""
+    rows(other_conn, 'LISTEN "zeke_jobs.wake"')
+
+    def take() -> list[str]:
+        rows(other_conn, "SELECT 1")
+        found = [notify.payload for notify in other_conn.notifies]
+        other_conn.notifies.clear()
+        return found
+
+    return take
+
+
+@pytest.fixture
+def heard(woken: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """As ``woken``: for which queues they came."""
+    return lambda: sorted(payload.split(" ")[1] for payload in woken())
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.commands import MakeTask
+from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs import aio
-from zeke_jobs.client import async_drivers
 from zeke_jobs.errors import (
     ConfigurationError,
     InvalidPayload,
@@ -34,13 +35,11 @@ each_driver = pytest.mark.parametrize("driver", DRIVERS)
 
 class Page(Payload):
     page_url: str
-    depth: int = 0
 
 
 @pytest.fixture(autouse=True)
-def tasks(make_task: Callable[..., None]) -> None:
+def fetch(make_task: MakeTask) -> None:
     make_task("fetch", Page, aliases=["get"])
-    make_task("anything", None)
 
 
 @asynccontextmanager
@@ -91,25 +90,16 @@ def on(driver: str, url: str, work: Callable[[Any], Coroutine[Any, Any, None]]) 
     asyncio.run(run())
 
 
-def end(conn: Connection, job_id: uuid.UUID, changes: str) -> None:
-    conn.cursor().execute(
-        f"UPDATE zeke_jobs.queue SET completed_on = now(), {changes} WHERE message_id = %s", (str(job_id),)
-    )
+ENDED = "state = 'done', result = '1', completed_on = now()"
+KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'zeke-jobs client'"""
 
 
 @each_driver
 def test_a_job_is_sent_asked_about_cancelled_and_retried(driver: str, database: str) -> None:
     async def work(connection: Any) -> None:
-        sent = await aio.send(
-            "get",
-            {"pageUrl": "u"},
-            delay=60,
-            priority=5,
-            key="k",
-            units=None,
-            idempotency_key="once",
-            connection=connection,
-        )
+        options: Any = {"delay": 60, "priority": 5, "key": "k", "units": None, "idempotency_key": "once"}
+        sent = await aio.send("get", {"pageUrl": "u"}, **options, connection=connection)
         assert (sent.status, sent.task_id, sent.duplicate) == ("created", "fetch", False)
         again = await aio.send("get", {"pageUrl": "v"}, idempotency_key="once", connection=connection)
         assert (again.id, again.duplicate) == (sent.id, True)
@@ -164,7 +154,7 @@ def test_a_wait_returns_the_output_once_the_job_has_ended(driver: str, database:
         waiting = asyncio.create_task(aio.wait(sent.id, 30, connection=connection))
         await asyncio.sleep(0.1)
         assert not waiting.done()
-        end(conn, sent.id, """state = 'done', result = '{"n": 1}'""")
+        change(conn, sent.id, """state = 'done', result = '{"n": 1}', completed_on = now()""")
         assert await asyncio.wait_for(waiting, 10) == {"n": 1}
         assert await aio.wait(sent.id, 0, connection=connection) == {"n": 1}
 
@@ -177,7 +167,7 @@ def test_a_wait_ends_in_time_and_says_what_became_of_the_job(driver: str, databa
         sent = await aio.send("anything", connection=connection)
         with pytest.raises(WaitTimeout, match=r"to end within 0.2 s, got created still"):
             await aio.wait(sent.id, 0.2, connection=connection)
-        end(conn, sent.id, "state = 'rejected'")
+        change(conn, sent.id, "state = 'rejected', completed_on = now()")
         with pytest.raises(JobFailed):
             await aio.wait(sent.id, 5, connection=connection)
         with pytest.raises(JobNotFound):
@@ -196,7 +186,7 @@ def test_who_waits_goes_on_after_a_close(database: str, conn: Connection) -> Non
         waiting.append(asyncio.create_task(aio.wait(sent.id)))
         await asyncio.sleep(0)
         await aio.close()  # while the last of them asks
-        end(conn, sent.id, "state = 'done', result = '1'")
+        change(conn, sent.id, ENDED)
         assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1] * 3
 
     on("own", database, work)
@@ -207,14 +197,10 @@ def test_many_wait_on_few_connections(database: str, conn: Connection) -> None:
         sent = await aio.send_many("anything", [{}] * 30)
         waiting = [asyncio.create_task(aio.wait(one.id, 30)) for one in sent]
         await asyncio.sleep(0.5)
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name LIKE 'zeke-jobs %'"
-            )
-            assert 1 <= (cursor.fetchone() or (0,))[0] <= 8
+        theirs = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'zeke-jobs %'"
+        assert 1 <= value(conn, theirs) <= 8
         for one in sent:
-            end(conn, one.id, "state = 'done', result = '1'")
+            change(conn, one.id, ENDED)
         assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [1] * 30
 
     on("own", database, work)
@@ -226,11 +212,8 @@ def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connect
         waiting = asyncio.create_task(aio.wait(sent.id, 30))
         for _ in range(5):
             await asyncio.sleep(0.05)
-            conn.cursor().execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'zeke-jobs client'"
-            )
-        end(conn, sent.id, "state = 'done', result = '1'")
+            rows(conn, KILL)
+        change(conn, sent.id, ENDED)
         assert await asyncio.wait_for(waiting, 20) == 1
 
     on("own", database, work)
@@ -239,10 +222,7 @@ def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connect
 def test_our_own_connections_outlive_a_server_that_ended_them(database: str, conn: Connection) -> None:
     async def work(_: Any) -> None:
         await aio.send("anything")
-        conn.cursor().execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'zeke-jobs client' AND pid <> pg_backend_pid()"
-        )
+        rows(conn, KILL)
         await aio.send("anything")
 
     on("own", database, work)
@@ -280,15 +260,3 @@ def test_a_synchronous_connection_is_refused_with_the_way_that_takes_it(conn: Co
             zeke_jobs.send("anything", connection=connection)
 
     on("psycopg", database, work)
-
-
-def test_each_loop_has_its_own_connections(database: str) -> None:
-    pools = []
-
-    async def work(_: Any) -> None:
-        await aio.send("anything")
-        pools.append(async_drivers.own_pool())
-
-    for _ in range(2):
-        on("own", database, work)
-    assert pools[0] is not pools[1]

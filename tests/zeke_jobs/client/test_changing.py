@@ -1,32 +1,16 @@
-"""``cancel`` and ``retry``: the jobs that they change, and the jobs that they leave."""
+"""``cancel`` and ``retry``: the jobs that they change, and the jobs that they leave. Their rows are the model's of ``worker/test_states.py``."""
 
-import uuid
 from collections.abc import Callable
 
-import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.each import each
+from tests.zeke_jobs.sql import change
+from zeke_jobs import cancel, retry
+from zeke_jobs.client.changing import Changed
 
 HISTORY = """[{"attempt": 1, "outcome": "failed", "error": {"type": "OSError", "message": "no route"}}]"""
-
-
-@pytest.fixture(autouse=True)
-def tasks(make_task: Callable[..., None]) -> None:
-    make_task("anything", None, aliases=["whatever"])
-    make_task("other", None)
-
-
-def change(conn: Connection, job_id: object, changes: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
-        assert cursor.rowcount == 1
-
-
-def failed(conn: Connection, task: str = "anything", more: str = "attempt = 4") -> uuid.UUID:
-    sent = zeke_jobs.send(task)
-    change(conn, sent.id, f"state = 'rejected', completed_on = now(), attempts = '{HISTORY}', {more}")
-    return sent.id
 
 
 def test_an_active_job_is_marked_and_stays_active_until_its_worker_stops_it(conn: Connection) -> None:
@@ -40,49 +24,32 @@ def test_an_active_job_is_marked_and_stays_active_until_its_worker_stops_it(conn
     assert job.cancelled_on is not None
 
 
-@pytest.mark.parametrize(("state", "status"), [("done", "completed"), ("rejected", "failed")])
-def test_a_finished_job_stays_as_it_is_and_that_is_said(conn: Connection, state: str, status: str) -> None:
+def test_a_retried_job_keeps_its_history_and_forgets_why_it_was_cancelled(conn: Connection) -> None:
     sent = zeke_jobs.send("anything")
-    change(conn, sent.id, f"state = '{state}'")
-    done = zeke_jobs.cancel(sent.id)
-    assert (done.changed, done.status) == (False, status)
-    assert "nothing was changed" in done.note
-    assert zeke_jobs.status(sent.id).cancelled_on is None
-
-
-def test_a_retried_job_keeps_its_id_and_history_and_gets_a_fresh_limit(conn: Connection) -> None:
-    job_id = failed(conn, more="attempt = 4, deaths = 2, run_at = now() - interval '1 day'")
-    done = zeke_jobs.retry(job_id)
+    change(conn, sent.id, f"attempt = 4, attempts = '{HISTORY}'")
+    zeke_jobs.cancel(sent.id, "not needed")
+    done = zeke_jobs.retry(sent.id)
     assert (done.changed, done.status) == (True, "retry")
-    job = zeke_jobs.status(job_id)
-    assert (job.status, job.retry_count, job.completed_on) == ("retry", 3, None)
-    assert job.attempts[0]["error"]["message"] == "no route"
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT attempt, attempt_base, deaths, run_at > now() - interval '1 minute' FROM zeke_jobs.queue"
-        )
-        assert cursor.fetchone() == (4, 4, 0, True)
-
-
-def test_a_cancelled_or_expired_job_can_be_run_after_all(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything", expires=60)
-    zeke_jobs.cancel(sent.id)
-    change(conn, sent.id, "expires_on = now() - interval '1 second'")
-    assert zeke_jobs.retry(sent.id).status == "created"
     job = zeke_jobs.status(sent.id)
-    assert (job.cancelled_on, job.cancel_reason, job.expires_on) == (None, None, None)
+    assert (job.status, job.retry_count, job.completed_on, job.cancel_reason) == ("retry", 3, None, None)
+    assert job.attempts[0]["error"]["message"] == "no route"
 
 
-@pytest.mark.parametrize(
-    ("changes", "note"),
+@each(
+    ("verb", "changes", "status", "note"),
     [
-        ("attempt = 0", "created; nothing to retry"),
-        ("state = 'consumed'", "active; nothing to retry"),
-        ("state = 'done'", "completed; completed jobs are not run again; send a new one"),
+        (cancel, "state = 'done'", "completed", "ended already as completed; nothing was changed"),
+        (cancel, "state = 'rejected'", "failed", "ended already as failed; nothing was changed"),
+        (retry, "attempt = 0", "created", "created; nothing to retry"),
+        (retry, "state = 'consumed'", "active", "active; nothing to retry"),
+        (retry, "state = 'done'", "completed", "completed; completed jobs are not run again; send a new one"),
     ],
 )
-def test_other_jobs_are_left_alone_and_that_is_said(conn: Connection, changes: str, note: str) -> None:
+def test_other_jobs_are_left_alone_and_that_is_said(
+    conn: Connection, verb: Callable[..., Changed], changes: str, status: str, note: str
+) -> None:
     sent = zeke_jobs.send("anything")
     change(conn, sent.id, changes)
-    done = zeke_jobs.retry(sent.id)
-    assert (done.changed, done.note) == (False, note)
+    done = verb(sent.id)
+    assert (done.changed, done.status, done.note) == (False, status, note)
+    assert zeke_jobs.status(sent.id).cancelled_on is None

@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
+from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.testing.blocks import blocks as titled
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
@@ -51,72 +52,68 @@ def test_the_python_examples_run_and_print_what_they_say(capsys: pytest.CaptureF
             assert "".join(f"# {line}\n" for line in printed.splitlines()) in example
 
 
-def talk(monkeypatch: pytest.MonkeyPatch, conn: Connection, ask: Callable[..., Any]) -> None:
-    """Make the page's API let ``ask`` talk to it after one good and one bad submission."""
-    conn.cursor().execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
-    (example,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
-    module = ModuleType("example")
-    monkeypatch.setitem(sys.modules, "example", module)
-    exec(compile(example, "docs/sending.md", "exec", dont_inherit=True), module.__dict__)
+SUBMISSIONS = "CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))"
+STORED = "SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j"
 
-    async def run() -> None:
-        transport = httpx.ASGITransport(app=module.app, raise_app_exceptions=False)
-        async with (
-            module.app.router.lifespan_context(module.app),
-            httpx.AsyncClient(transport=transport, base_url="http://api") as api,
-        ):
-            made = await api.post("/submissions", json={"url": "https://example.org/a"})
-            refused = await api.post("/submissions", json={"url": "https://example.org/b", "note": "bad"})
-            assert (made.status_code, refused.status_code) == (202, 500)
-            await ask(api, made.json()["job"])
 
-    asyncio.run(run())
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j")
-        assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
+def example(word: str) -> str:
+    """The page's program with this word in it."""
+    (found,) = (block for block in blocks("sending.md", "python") if word in block)
+    return found
+
+
+def load(name: str, monkeypatch: pytest.MonkeyPatch, *texts: str) -> ModuleType:
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    for text in texts:
+        exec(compile(text, "docs/sending.md", "exec", dont_inherit=True), module.__dict__)
+    return module
 
 
 def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ask(api: httpx.AsyncClient, job: str) -> None:
-        assert (await api.post("/submissions", json={"url": "https://example.org/a"})).status_code == 500
-        assert str(zeke_jobs.status(job).id) == job
+    rows(conn, SUBMISSIONS)
+    app = load("example", monkeypatch, example("FastAPI()")).app
 
-    talk(monkeypatch, conn, ask)
+    async def talk() -> None:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://api") as api,
+        ):
+            good, bad = {"url": "https://example.org/a"}, {"url": "https://example.org/b", "note": "bad"}
+            made, *others = [await api.post("/submissions", json=one) for one in (good, bad, good)]
+            assert [one.status_code for one in (made, *others)] == [202, 500, 500]
+            assert str(zeke_jobs.status(made.json()["job"]).id) == made.json()["job"]
+
+    asyncio.run(talk())
+    assert rows(conn, STORED) == [("https://example.org/a", "https://example.org/a")]
 
 
-def test_the_example_on_an_event_loop_sends_in_its_transaction_and_waits(conn: Connection, database: str) -> None:
-    conn.cursor().execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))")
-    (example,) = (block for block in blocks("sending.md", "python") if "asyncpg.Pool" in block)
-    names: dict[str, Any] = {}
-    exec(compile(example, "docs/sending.md", "exec", dont_inherit=True), names)
+def test_the_example_on_an_event_loop_sends_in_its_transaction_and_waits(
+    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows(conn, SUBMISSIONS)
+    submit = load("example", monkeypatch, example("asyncpg.Pool")).submit
+    end = "UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now() RETURNING 1"
 
     async def run() -> None:
         async with asyncpg.create_pool(database, min_size=0) as pool:
             with pytest.raises(asyncpg.CheckViolationError):
-                await names["submit"](pool, "https://example.org/b", "bad")
-            output = asyncio.create_task(names["submit"](pool, "https://example.org/a", ""))
-            while (
-                await pool.fetchval(
-                    "UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now() RETURNING 1"
-                )
-                is None
-            ):
+                await submit(pool, "https://example.org/b", "bad")
+            output = asyncio.create_task(submit(pool, "https://example.org/a", ""))
+            while await pool.fetchval(end) is None:
                 pass
             assert await output == 7
 
     asyncio.run(run())
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j")
-        assert cursor.fetchall() == [("https://example.org/a", "https://example.org/a")]
+    assert rows(conn, STORED) == [("https://example.org/a", "https://example.org/a")]
 
 
 @each("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
 def test_the_sql_examples_run(conn: Connection, statement: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(statement)
-        cursor.fetchall()
+    rows(conn, statement)
 
 
 def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -151,13 +148,8 @@ def test_every_command_and_option_is_documented() -> None:
 @pytest.fixture
 def stored(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The page's module with the table of the FastAPI example, and its handlers."""
-    conn.cursor().execute("CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL)")
-    (api,) = (block for block in blocks("sending.md", "python") if "FastAPI()" in block)
-    module = ModuleType("stored_by_handlers")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    for text in (api, *titled(DOCS / "sending.md", "handlers.py")):
-        exec(compile(text, "docs/sending.md", "exec", dont_inherit=True), module.__dict__)
-    return module
+    rows(conn, SUBMISSIONS)
+    return load("stored_by_handlers", monkeypatch, example("FastAPI()"), *titled(DOCS / "sending.md", "handlers.py"))
 
 
 def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, database: str, stored: ModuleType) -> None:
@@ -181,11 +173,9 @@ def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, dat
         zeke_jobs.wait(zeke_jobs.send("store", {"url": "a"}).id, 20)
         with pytest.raises(zeke_jobs.errors.JobFailed):
             zeke_jobs.wait(zeke_jobs.send("breaks", {"url": "b"}).id, 20)
-        again = zeke_jobs.send("store", {"url": "c"}).id
-        zeke_jobs.wait(again, 20)
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT url, note LIKE 'job %%' FROM submission ORDER BY url")
-        assert cursor.fetchall() == [("a", True), ("c", True)]
+        zeke_jobs.wait(zeke_jobs.send("store", {"url": "c"}).id, 20)
+    stored_ = rows(conn, "SELECT url, note LIKE 'job %' FROM submission ORDER BY url")
+    assert stored_ == [("a", True), ("c", True)]
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type")

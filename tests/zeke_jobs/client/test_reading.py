@@ -5,36 +5,24 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.sql import change
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.errors import JobNotFound, JobPurged
 
 
-@pytest.fixture(autouse=True)
-def tasks(make_task: Callable[..., None]) -> None:
-    make_task("anything", None, aliases=["whatever"])
-    make_task("other", None)
-
-
-def change(conn: Connection, job_id: object, changes: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
-        assert cursor.rowcount == 1
-
-
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
     """End a job as a worker does: by the function that moves it."""
-    change(conn, job_id, "state = 'consumed', claim = 1, worker = '00000000-0000-4000-8000-000000000000'")
-    conn.cursor().execute(
-        "SELECT zeke_jobs.move(ARRAY[%s]::uuid[], 'completed', '{}', '00000000-0000-4000-8000-000000000000', ARRAY[1::bigint],"
-        " ARRAY[0.0], ARRAY[NULL::float8], ARRAY[%s])",
-        (str(job_id), result),
-    )
+    worker = UUID(int=1)
+    change(conn, job_id, f"state = 'consumed', claim = 1, worker = '{worker}'")
+    assert Jobs(conn).complete(worker, [{"message_id": job_id, "claim": 1}], result) == [job_id]
 
 
 def test_the_status_of_a_new_job_has_everything() -> None:
@@ -49,6 +37,8 @@ def test_the_status_of_a_new_job_has_everything() -> None:
     assert (job.started_on, job.completed_on, job.key, job.has_ended) == (None, None, "k", False)
 
 
+ROUTE = {"type": "OSError", "message": "no route"}
+CANCELLED = "state = 'rejected', cancelled_on = now(), extra = '{\"cancel_reason\": \"too late\"}'"
 ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "message": "no route"}}]'"""
 
 
@@ -56,22 +46,12 @@ ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "me
     ("changes", "status", "retries", "error"),
     [
         ('attempt = 0, extra = \'{"waiting_for": "budget"}\'', "created", 0, None),
-        (f"attempt = 1, attempts = {ERROR}", "retry", 0, {"type": "OSError", "message": "no route"}),
+        (f"attempt = 1, attempts = {ERROR}", "retry", 0, ROUTE),
         ("state = 'consumed', attempt = 1", "active", 0, None),
         (f"state = 'consumed', attempt = 2, attempts = {ERROR}", "active", 1, None),
         (f"state = 'done', attempt = 2, attempts = {ERROR}", "completed", 1, None),
-        (
-            f"state = 'rejected', attempt = 4, attempts = {ERROR}",
-            "failed",
-            3,
-            {"type": "OSError", "message": "no route"},
-        ),
-        (
-            "state = 'rejected', cancelled_on = now(), extra = '{\"cancel_reason\": \"too late\"}'",
-            "cancelled",
-            0,
-            {"type": "Cancelled", "message": "too late"},
-        ),
+        (f"state = 'rejected', attempt = 4, attempts = {ERROR}", "failed", 3, ROUTE),
+        (CANCELLED, "cancelled", 0, {"type": "Cancelled", "message": "too late"}),
     ],
 )
 def test_each_row_has_the_status_that_the_table_says(
@@ -99,37 +79,23 @@ def test_an_unknown_id_is_told_apart_from_a_purged_one(conn: Connection) -> None
         zeke_jobs.status("42")
 
 
-def test_sensitive_fields_are_masked_in_status_but_not_in_the_output_that_is_waited_for(
-    conn: Connection, make_task: Callable[..., None]
-) -> None:
-    make_task("secretive", None, sensitive=["api_key"])
-    sent = zeke_jobs.send("secretive", {"api_key": "s3cret", "url": "u"})
-    finish(conn, sent.id, '{"api_key": "s3cret", "n": 1}')
-    job = zeke_jobs.status(sent.id)
-    assert (job.data, job.output) == ({"api_key": "***", "url": "u"}, {"api_key": "***", "n": 1})
-    assert zeke_jobs.wait(sent.id, 1) == {"api_key": "s3cret", "n": 1}
-
-
-def test_jobs_are_filtered_by_task_or_alias_status_parent_and_age(conn: Connection) -> None:
-    first = zeke_jobs.send("anything")
-    second = zeke_jobs.send("anything", parent=first.id)
-    third = zeke_jobs.send("other", parent=first.id)
-    change(conn, first.id, "state = 'done', created_on = now() - interval '2 days'")
+def test_jobs_are_filtered_by_all_that_a_filter_may_say(conn: Connection) -> None:
+    first = zeke_jobs.send("anything", batch="import-1").id
+    second = zeke_jobs.send("anything", parent=first, key="a").id
+    third = zeke_jobs.send("other", parent=first).id
+    change(conn, first, "state = 'done', created_on = now() - interval '2 days'")
+    change(conn, second, f"state = 'rejected', attempt = 1, attempts = {ERROR}")
 
     def ids(**filters: Any) -> list[uuid.UUID]:
         return [job.id for job in zeke_jobs.jobs(**filters)]
 
-    assert ids() == [third.id, second.id, first.id]
-    assert ids(task="whatever") == [second.id, first.id]
+    assert ids() == [third, second, first]
+    assert ids(task="whatever") == [second, first]
     assert ids(task="gone") == []
-    assert ids(status="completed") == [first.id]
-    assert ids(status=["completed", "created"], task="other") == [third.id]
-    assert ids(parent=first.id) == [third.id, second.id]
-    assert ids(newer=timedelta(days=1)) == [third.id, second.id]
-    assert ids(older=timedelta(days=1)) == [first.id]
-    assert ids(limit=1) == [third.id]
-    with pytest.raises(ValueError, match="expected a status"):
-        zeke_jobs.jobs(status="finished")
+    assert ids(status="completed") == ids(batch="import-1") == ids(older=timedelta(days=1)) == [first]
+    assert ids(key="a") == ids(error="NO route") == [second]
+    assert ids(status=["completed", "created"], task="other") == ids(queue="second") == ids(limit=1) == [third]
+    assert ids(parent=first) == ids(newer=timedelta(days=1)) == [third, second]
 
 
 class Waiting:
@@ -145,9 +111,10 @@ class Waiting:
         return self.seen[0]
 
 
-def test_a_wait_ends_soon_after_its_job(conn: Connection) -> None:
+@pytest.mark.parametrize("timeout", [60, float("inf"), 1e300, timedelta.max])
+def test_a_wait_ends_soon_after_its_job(conn: Connection, timeout: float | timedelta) -> None:
     sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 60))
+    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, timeout))
     assert not waiting.seen
     finish(conn, sent.id, '"output"')
     assert waiting.result() == "output"
@@ -185,16 +152,8 @@ def test_a_wait_outlives_the_loss_of_its_connections(conn: Connection, monkeypat
 
 @pytest.mark.parametrize(
     ("said", "words"),
-    [({"limit": -1}, "limit of at least 0, got -1"), *(({name: timedelta.max}, f"{name} of at most 100 years") for name in ("newer", "older"))],
+    [({"status": "finished"}, "a status"), ({"limit": -1}, "limit of at least 0, got -1"), *(({name: timedelta.max}, f"{name} of at most 100 years") for name in ("newer", "older"))],
 )  # fmt: skip
 def test_a_bound_that_makes_no_sense_is_refused_in_words(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=f"expected {words}"):
         zeke_jobs.jobs(**said)
-
-
-@pytest.mark.parametrize("forever", [float("inf"), 1e300, timedelta.max])
-def test_waiting_without_end_is_waiting_without_a_timeout(conn: Connection, forever: float | timedelta) -> None:
-    sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, forever))
-    finish(conn, sent.id, '{"n": 1}')
-    assert waiting.result() == {"n": 1}

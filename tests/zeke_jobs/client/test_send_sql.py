@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import psycopg2
@@ -17,6 +19,8 @@ from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
+from tests.zeke_jobs.commands import MakeTask
+from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.core.case import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
@@ -38,36 +42,25 @@ class Whole(Payload):
 
 
 @pytest.fixture(autouse=True)
-def tasks(make_task: Callable[..., None]) -> None:
+def whole(make_task: MakeTask) -> None:
     make_task("a-task", Whole, aliases=["an-alias"], priority=2)
-    make_task("anything", None)
 
 
 def call(conn: Connection, *args: Any) -> Any:
     names = ", ".join(["%s::text", "%s::jsonb", "%s::jsonb"][: len(args)])
-    with conn.cursor() as cursor:
-        cursor.execute(
-            f"SELECT zeke_jobs.send({names})", [a if isinstance(a, str) or a is None else json.dumps(a) for a in args]
-        )
-        (value,) = cursor.fetchone() or (None,)
-        return value
+    said = [one if isinstance(one, str) or one is None else json.dumps(one) for one in args]
+    return value(conn, f"SELECT zeke_jobs.send({names})", *said)
 
 
 def columns(conn: Connection, job_id: object) -> dict[str, Any]:
     job = zeke_jobs.status(str(job_id))
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT message - 'message_id' - 'message_timestamp', run_at - created_on, extra ->> 'unique_key', extra ->> 'idempotency_key', revision"
-            " FROM zeke_jobs.queue WHERE message_id = %s",
-            (str(job_id),),
-        )
-        return {
-            "row": cursor.fetchone(),
-            "data": job.data,
-            "priority": job.priority,
-            "key": job.key,
-            "parent": job.parent,
-        }
+    (row,) = rows(
+        conn,
+        "SELECT message - 'message_id' - 'message_timestamp', run_at - created_on, extra ->> 'unique_key', extra ->> 'idempotency_key', revision"
+        " FROM zeke_jobs.queue WHERE message_id = %s",
+        str(job_id),
+    )
+    return {"row": row, "data": job.data, "priority": job.priority, "key": job.key, "parent": job.parent}
 
 
 def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
@@ -76,17 +69,13 @@ def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
         "mainPart": {"sourceUrl": "u", "subParts": [{"sourceUrl": "v"}]},
         "metaData": {"aB": 1},
     }
-    parent = str(uuid.uuid4())
-    by_sql = call(
-        conn,
-        "an-alias",
-        payload,
-        {"delay": 60, "priority": 5, "key": "k", "parent": parent, "unique": {"period": "1 hour"}},
-    )
+    options: Any = {"delay": 60, "priority": 5, "key": "k", "parent": STORY, "idempotency_key": "once"}
+    by_sql = call(conn, "an-alias", payload, {**options, "unique": {"period": "1 hour"}})
     written = columns(conn, by_sql)
     conn.cursor().execute("DELETE FROM zeke_jobs.queue")
-    sent = zeke_jobs.send("an-alias", payload, delay=60, priority=5, key="k", parent=parent, unique={"period": 3600})
+    sent = zeke_jobs.send("an-alias", payload, unique={"period": 3600}, **options)
     assert columns(conn, sent.id) == written
+    assert (written["row"][1], written["row"][3]) == (timedelta(seconds=60), "once")
     assert written["data"]["main_part"] == {"source_url": "u", "sub_parts": [{"source_url": "v"}]}
 
 
@@ -112,9 +101,8 @@ def test_what_python_refuses_is_refused_in_words(conn: Connection, args: tuple[A
 
 
 def test_ids_are_uuids_of_version_7_in_order_of_time(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.new_id() FROM generate_series(1, 50), pg_sleep(0.002)")
-        made = [uuid.UUID(str(row[0])) for row in cursor.fetchall()]
+    found = rows(conn, "SELECT zeke_jobs.new_id() FROM generate_series(1, 50), pg_sleep(0.002)")
+    made = [uuid.UUID(str(one)) for (one,) in found]
     assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
     assert [one.int >> 80 for one in made] == sorted(one.int >> 80 for one in made)
     assert abs((made[-1].int >> 80) - (zeke_jobs.send("anything").id.int >> 80)) < 60_000
@@ -161,12 +149,8 @@ def test_sql_and_python_rename_keys_alike(conn: Connection, whole: dict[str, Any
     given_keys = camelised(whole, lambda: data.draw(st.booleans()))
     schema = Whole.model_json_schema(by_alias=False)
     in_python, _ = PayloadSchema({**schema, "additionalProperties": True}).check(json.loads(json.dumps(given_keys)))
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT zeke_jobs.rename_keys(%(v)s::jsonb, %(s)s::jsonb, %(s)s::jsonb, false)",
-            {"v": json.dumps(given_keys), "s": json.dumps(schema)},
-        )
-        (in_sql,) = cursor.fetchone() or (None,)
+    rename = "SELECT zeke_jobs.rename_keys(%s::jsonb, %s::jsonb, %s::jsonb, false)"
+    in_sql = value(conn, rename, json.dumps(given_keys), *[json.dumps(schema)] * 2)
     assert in_sql == whole
     assert without_unknown(in_python) == without_unknown(whole)
 
@@ -178,12 +162,6 @@ def without_unknown(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_unknown(item) for key, item in value.items() if key != "unknown_key"}
     return value
-
-
-def test_the_size_of_a_payload_is_that_of_compact_json() -> None:
-    payload = {"words": ["a, b: c"] * 50_000, "ones": [1] * 224_000}
-    assert len(json.dumps(payload)) > 1024 * 1024 > len(json.dumps(payload, separators=(",", ":")))
-    assert zeke_jobs.send("anything", payload).status == "created"
 
 
 VALUES: list[Any] = [
@@ -211,17 +189,11 @@ VALUES: list[Any] = [
 
 def test_a_short_send_takes_no_option_that_the_check_refuses(conn: Connection) -> None:
     wrong = []
-    with conn.cursor() as cursor:
-        for name in ("delay", "key", "parent", "priority", "traceparent"):
-            for value in VALUES:
-                options = json.dumps({name: value})
-                cursor.execute("SELECT zeke_jobs.refuse_sender('anything', %s)::jsonb", (options,))
-                (expected,) = cursor.fetchone() or ("",)
-                cursor.execute(
-                    "SELECT zeke_jobs.enqueue('anything', '1', '{}', %s, gen_random_uuid()::text)::jsonb", (options,)
-                )
-                if cursor.fetchone() != (expected,):
-                    wrong.append((name, value, expected))
-        assert wrong == []
-        cursor.execute("SELECT count(DISTINCT priority), count(DISTINCT key) FROM zeke_jobs.queue")
-        assert cursor.fetchone() == (4, 5)
+    for name, one in itertools.product(("delay", "key", "parent", "priority", "traceparent"), VALUES):
+        options = json.dumps({name: one})
+        expected = value(conn, "SELECT zeke_jobs.refuse_sender('anything', %s)::jsonb", options)
+        enqueue = "SELECT zeke_jobs.enqueue('anything', '1', '{}', %s, gen_random_uuid()::text)::jsonb"
+        if value(conn, enqueue, options) != expected:
+            wrong.append((name, one, expected))
+    assert wrong == []
+    assert rows(conn, "SELECT count(DISTINCT priority), count(DISTINCT key) FROM zeke_jobs.queue") == [(4, 5)]
