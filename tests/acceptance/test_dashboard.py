@@ -16,7 +16,8 @@ import zeke_jobs
 from tests.acceptance.browser import Browser, browser
 from tests.acceptance.running import up_in_a_folder
 from tests.fleet import eventually, free_port
-from tests.zeke_jobs.postgres.members import MEMBERS, as_member, query, sign_up
+from tests.zeke_jobs.postgres.members import MEMBERS, as_member, sign_up
+from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import roles
@@ -61,9 +62,9 @@ def jobs(conn: Connection) -> dict[str, str]:
     made = {}
     for state, change in STATES.items():
         made[state] = str(zeke_jobs.send("greet", {"n": 1}).id)
-        query(conn, f"UPDATE zeke_jobs.queue SET {change} WHERE message_id = '{made[state]}' RETURNING 1")
-    query(conn, "SELECT zeke_jobs.put_schedule('team/seven', 'greet', '0 9 * * *', 'Europe/Paris')")
-    query(conn, "INSERT INTO zeke_jobs.breach (task, since) VALUES ('greet', now()) RETURNING 1")
+        rows(conn, f"UPDATE zeke_jobs.queue SET {change} WHERE message_id = '{made[state]}' RETURNING 1")
+    rows(conn, "SELECT zeke_jobs.put_schedule('team/seven', 'greet', '0 9 * * *', 'Europe/Paris')")
+    rows(conn, "INSERT INTO zeke_jobs.breach (task, since) VALUES ('greet', now()) RETURNING 1")
     return made
 
 
@@ -101,7 +102,7 @@ def opened(
 
 
 def state_of(conn: Connection, job: str) -> str | None:
-    found = query(conn, f"SELECT state::text FROM zeke_jobs.job WHERE id = '{job}'")
+    found = rows(conn, f"SELECT state::text FROM zeke_jobs.job WHERE id = '{job}'")
     return str(found[0][0]) if found else None
 
 
@@ -177,7 +178,7 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
         becomes(one, "created")
     in_the_list(failed, "Retry")
     becomes(failed, "retry")
-    query(conn, f"UPDATE zeke_jobs.queue SET {STATES['failed']} WHERE message_id = '{failed}' RETURNING 1")
+    rows(conn, f"UPDATE zeke_jobs.queue SET {STATES['failed']} WHERE message_id = '{failed}' RETURNING 1")
     on_its_page(failed, "Retry")
     becomes(failed, "retry")
     in_the_list(cancelled, "Delete", "Delete")
@@ -188,7 +189,7 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
     page.press("//button[.='Cancel']", then="//*[@role='dialog']//button[.='Cancel Job']")
     page.click("//*[@role='dialog']//button[.='Cancel Job']")
     eventually(
-        lambda: query(
+        lambda: rows(
             conn, f"SELECT 1 FROM zeke_jobs.queue WHERE message_id = '{jobs['active']}' AND cancelled_on IS NOT NULL"
         ),
         20,
@@ -196,10 +197,10 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
     page.go(f"{home}/schedules/greet/team%2Fseven")
     page.press("//button[.='Unschedule']", then="//*[@role='dialog']//button[.='Unschedule']")
     page.click("//*[@role='dialog']//button[.='Unschedule']")
-    eventually(lambda: query(conn, "SELECT name FROM pgboss.schedule") == [("digest",)], 20)
+    eventually(lambda: rows(conn, "SELECT name FROM pgboss.schedule") == [("digest",)], 20)
     done = {
         action
-        for action, login in query(conn, "SELECT action, login FROM zeke_jobs.audit WHERE said_by = 'pg-boss'")
+        for action, login in rows(conn, "SELECT action, login FROM zeke_jobs.audit WHERE said_by = 'pg-boss'")
         if login == MEMBERS[roles.OPERATOR]
     }
     assert done == {"cancel", "retry", "delete"}
@@ -208,7 +209,7 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
 def test_its_forms_send_jobs_and_say_what_is_refused(opened: Any, conn: Connection) -> None:
     page, home = opened(roles.OPERATOR, "0")
     schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}'
-    query(conn, f"UPDATE zeke_jobs.task SET payload_schema = '{schema}' WHERE id = 'greet' RETURNING 1")
+    rows(conn, f"UPDATE zeke_jobs.task SET payload_schema = '{schema}' WHERE id = 'greet' RETURNING 1")
 
     def send(data: str, then: str) -> None:
         page.go(f"{home}/send?queue=greet")
@@ -217,7 +218,7 @@ def test_its_forms_send_jobs_and_say_what_is_refused(opened: Any, conn: Connecti
         page.press("//button[@type='submit']", then=then)
 
     send('{"n": 7}', then="//h1[.='greet']")
-    ((job,),) = query(conn, "SELECT id::text FROM pgboss.job WHERE singleton_key = 'by hand' AND data = '{\"n\": 7}'")
+    ((job,),) = rows(conn, "SELECT id::text FROM pgboss.job WHERE singleton_key = 'by hand' AND data = '{\"n\": 7}'")
     assert str(job) in page.text
     send('{"nonsense": 1}', then="//*[contains(., 'expected fields of the task (n), got nonsense')]")
     page.go(f"{home}/queues/create")
@@ -232,7 +233,7 @@ def test_a_reader_gets_no_change_even_from_a_dashboard_that_offers_it(opened: An
     page.go(f"{home}/send?queue=greet")
     page.press("//button[@type='submit']", then="//*[contains(., 'permission denied for view job')]")
     assert state_of(conn, jobs["failed"]) == "failed"
-    assert query(conn, "SELECT count(*) FROM zeke_jobs.queue") == [(len(jobs),)]
+    assert rows(conn, "SELECT count(*) FROM zeke_jobs.queue") == [(len(jobs),)]
 
 
 def write(folder: Path) -> None:

@@ -70,12 +70,6 @@ def as_member(url: str, role: str) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=f"{MEMBERS[role]}@"))
 
 
-def query(conn: Connection, statement: str) -> list[tuple[object, ...]]:
-    with conn.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()
-
-
 def refused(url: str, *statements: str) -> None:
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         for statement in statements:

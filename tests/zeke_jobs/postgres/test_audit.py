@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psycopg2
 import pytest
@@ -14,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, as_member, sign_up
+from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -65,16 +65,17 @@ def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
         ("pause", "schedule/tick"), ("resume", "schedule/tick"), ("schedule", "run", "tick"),
         ("schedule", "backfill", "tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"),
         ("apply", "FILE", "-m", "less", "--cancel", "gone"), ("set", "echo.priority=3", "-m", "a try"), ("rollback", 1, "-m", "back"),
+        ("prioritise", job, "--priority", 2), ("reschedule", "--task", "echo", "--delay", "1h"), ("cancel", "--task", "echo", "--dry-run"),
+        ("tasks",), ("history",), ("diff", 1, 2), ("compare", 1, 2),
     ):  # fmt: skip
         zeke(*command)
-    rows = json.loads(zeke("audit", "--json"))
-    assert {(row["login"], row["said_by"]) for row in rows if row["action"] not in ("boot", "roles")} == {
-        (OPERATOR, author())
-    }
-    found = [(row["action"], row["target"], row["reason"], row["jobs"] and len(row["jobs"])) for row in rows][::-1]
+    entries = json.loads(zeke("audit", "--json"))
+    by_hand = [row for row in entries if row["action"] not in ("boot", "roles")]
+    assert {(row["login"], row["said_by"]) for row in by_hand} == {(OPERATOR, author())}
+    found = [(row["action"], row["target"], row["reason"], row["jobs"] and len(row["jobs"])) for row in entries][::-1]
     assert found[0][:2] == ("boot", "revision/1")
     assert found[1] == ("roles", f"database/{conn.info.dbname}", None, None)
-    assert found[2:] == [
+    assert found[2:-1] == [
         ("cancel", f"job/{job}", "not now", 1),
         ("retry", f"job/{job}", None, 1),
         ("cancel", f"job/{other}", None, 1),
@@ -89,8 +90,10 @@ def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
         ("apply", "revision/2", "less", None),
         ("set", "revision/3", "a try", None),
         ("rollback", "revision/4", "back", None),
+        ("prioritise", f"job/{job}", "priority 2", 1),
     ]
-    assert all(row["done_on"] for row in rows)
+    assert (found[-1][:2], found[-1][3]) == (("reschedule", "task/echo"), 2)
+    assert all(row["done_on"] for row in entries)
     assert [row["target"] for row in json.loads(zeke("audit", "--target", gone, "--json"))] == ["task/gone"]
 
 
@@ -120,20 +123,16 @@ def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke:
 def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connection) -> None:
     boot.sync(conn, load(TASKS))
     pausing.pause(conn, "task/echo", by="me")
-    with conn.cursor() as cursor:
-        for statement in (
-            "UPDATE zeke_jobs.audit SET said_by = 'you'",
-            "DELETE FROM zeke_jobs.audit",
-            "TRUNCATE zeke_jobs.audit",
-        ):
-            with pytest.raises(InsufficientPrivilege, match="to stay as they are for 400 days"):
-                cursor.execute(statement)
+    for statement in (
+        "UPDATE zeke_jobs.audit SET said_by = 'you'",
+        "DELETE FROM zeke_jobs.audit",
+        "TRUNCATE zeke_jobs.audit",
+    ):
+        with pytest.raises(InsufficientPrivilege, match="to stay as they are for 400 days"):
+            rows(conn, statement)
     assert [one.action for one in listed(conn)] == ["pause", "boot"]
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES ('old', 'x', now() - interval '401 days')"
-        )
-        cursor.execute("UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
+    rows(conn, "INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES ('old', 'x', now() - interval '401 days')")
+    rows(conn, "UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
     retention.purge_if_due(conn)
     assert [one.action for one in listed(conn)] == ["pause", "boot"]
 
@@ -152,13 +151,9 @@ def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Ca
     assert not zeke_jobs.retry(job).changed
     assert zeke_jobs.retry(task="echo") == []
     assert not pausing.resume(conn, "task/echo")
-    theirs: Any = psycopg2.connect(conn.dsn)
-    try:
-        conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'queued'")
+    rows(conn, "UPDATE zeke_jobs.queue SET state = 'queued'")
+    with closing(psycopg2.connect(conn.dsn)) as theirs:
         zeke_jobs.cancel(job, connection=theirs)
-        theirs.rollback()
-    finally:
-        theirs.close()
     assert listed(conn) == []
 
 

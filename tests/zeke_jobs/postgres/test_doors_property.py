@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.postgres.members import FUNCTIONS, as_member, query, sign_up
+from tests.zeke_jobs.postgres.members import FUNCTIONS, as_member, sign_up
 from tests.zeke_jobs.postgres.test_views_of_roles import SEEN
+from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.working import working
@@ -103,7 +104,7 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
     with closing(connect(module_database)) as conn:
         boot.sync(conn, load(TASKS))
         sign_up(conn)
-        found = query(
+        found = rows(
             conn,
             """SELECT p.proname, ARRAY(SELECT format_type(t.oid, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, n) ORDER BY t.n)
             FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('zeke_jobs')""",
@@ -120,18 +121,18 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
 
 def honest(url: str, minutes: Iterator[int]) -> None:
     """An honest job is sent, runs and ends; a reader's views get through; the scheduler sends the next minute's tick."""
-    with closing(connect(url)) as conn, conn.cursor() as cursor:
-        cursor.execute("SET statement_timeout = '10s'")
+    with closing(connect(url)) as conn:
+        rows(conn, "SET statement_timeout = '10s'")
         sent = zeke_jobs.send("honest", {"n": 1}, connection=conn)
         assert zeke_jobs.wait(sent.id, timeout=PATIENCE)["n"] == 1
         now = dispatch.clock(conn) + timedelta(minutes=next(minutes))
         with suppress(ExceptionGroup):  # of the victim's schedule, which another session holds
             dispatch.beat(conn, now=now)
-        cursor.execute("SELECT outcome FROM zeke_jobs.tick WHERE task = 'honest' ORDER BY scheduled_for DESC LIMIT 1")
-        assert cursor.fetchall() == [("sent",)]
+        tick = "SELECT outcome FROM zeke_jobs.tick WHERE task = 'honest' ORDER BY scheduled_for DESC LIMIT 1"
+        assert rows(conn, tick) == [("sent",)]
     with closing(psycopg2.connect(as_member(url, roles.READER))) as reader:
         for view in SEEN[roles.READER]:
-            query(reader, f"SELECT v::text FROM {view} AS v")
+            rows(reader, f"SELECT v::text FROM {view} AS v")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import wait_select
 
+from tests.zeke_jobs.sql import value
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
@@ -55,24 +56,14 @@ def works(pid: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    with closing(connect(url)) as conn, conn.cursor() as cursor:
-        cursor.execute("SELECT 41 + 1")
-        return cursor.fetchone() == (42,)
+    with closing(connect(url)) as conn:
+        return bool(value(conn, "SELECT 41 + 1") == 42)
 
 
 def test_the_server_listens_only_on_a_socket_in_a_closed_folder(folder: Path) -> None:
-    with closing(connect(embedded.ensure(folder))) as conn, conn.cursor() as cursor:
-        cursor.execute("SHOW listen_addresses")
-        assert cursor.fetchone() == ("",)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
-
-
-def test_a_killed_server_is_started_again(folder: Path) -> None:
-    url = embedded.ensure(folder)
-    os.kill(pid_of(folder), signal.SIGKILL)
-    assert embedded.ensure(folder) == url
-    assert answers(url)
+    with closing(connect(embedded.ensure(folder))) as conn:
+        assert value(conn, "SHOW listen_addresses") == ""
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, folder / "data")] == [0o700] * 2
 
 
 def test_a_pid_file_that_names_a_stranger_harms_neither(folder: Path) -> None:
@@ -97,6 +88,7 @@ def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Pa
         assert works(backend)
         assert embedded.ensure(folder) == url
     assert not works(backend)
+    assert answers(url)
 
 
 def test_what_a_full_disk_left_of_a_pid_file_is_no_obstacle(folder: Path) -> None:
@@ -146,8 +138,8 @@ def test_a_users_own_settings_for_other_servers_are_not_taken_over(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = {"PGPORT": "6543", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LOCPATH": "/nowhere"}
-    for name, value in others.items():
-        monkeypatch.setenv(name, value)
+    for name, said in others.items():
+        monkeypatch.setenv(name, said)
     assert answers(embedded.ensure(folder))
 
 
@@ -161,8 +153,7 @@ def test_three_starts_at_once_give_one_server(folder: Path) -> None:
 
 
 def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path) -> None:
-    with pytest.raises(
-        ZekeJobsError, match=r"^expected the embedded server to start, got: .*\n  help: its log is "
-    ) as failed:
+    words = r"^expected the embedded server to start, got: .*\n  help: its log is "
+    with pytest.raises(ZekeJobsError, match=words) as failed:
         embedded.ensure(folder, settings={"no_such_thing": "x"})
     assert "no_such_thing" in str(failed.value)

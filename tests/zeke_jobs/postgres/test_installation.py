@@ -1,13 +1,15 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.each import each
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
+from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.sql import value
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import installation, migrate
@@ -17,11 +19,8 @@ NAME = "ZEKE_JOBS_ENVIRONMENT"
 REFUSED = "expected the database of environment 'staging', got that of 'production'"
 
 
-def owner(conn: Connection) -> str:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT name FROM zeke_jobs.installation")
-        row = cursor.fetchone()
-    return "" if row is None else str(row[0])
+def owner(conn: Connection) -> Any:
+    return value(conn, "SELECT name FROM zeke_jobs.installation")
 
 
 def give_to(conn: Connection, name: str) -> None:
@@ -57,24 +56,16 @@ def test_the_refusal_says_what_to_do(conn: Connection, monkeypatch: pytest.Monke
 
 @each(
     "command",
-    [
-        ["send", "a", "{}"],
-        ["cancel", "00000000-0000-0000-0000-000000000001"],
-        ["retry", "00000000-0000-0000-0000-000000000001"],
-        ["migrate"],
-        ["pause", "schedule/a"],
-        ["resume", "schedule/a"],
-        ["schedule", "run", "a"],
-        ["schedule", "backfill", "a", "--from", "2026-01-01"],
-    ],
-)
+    ["send a {}", f"cancel {UUID(int=1)}", f"retry {UUID(int=1)}", "migrate", "pause schedule/a", "resume schedule/a", "schedule run a",
+     "schedule backfill a --from 2026-01-01"],
+)  # fmt: skip
 def test_a_command_that_writes_is_refused_in_another_environment(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+    conn: Connection, monkeypatch: pytest.MonkeyPatch, cli: Cli, command: str
 ) -> None:
     give_to(conn, "production")
     monkeypatch.setenv(NAME, "staging")
-    assert run(app, "zeke-jobs", command) == 2
-    assert REFUSED in capsys.readouterr().err
+    done = cli(*command.split())
+    assert (done.status, REFUSED in done.err) == (2, True)
 
 
 def test_several_that_migrate_at_once_apply_each_file_once(new_database: Callable[..., str]) -> None:

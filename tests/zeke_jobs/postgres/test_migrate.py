@@ -7,6 +7,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.errors import Contended, MigrationError
 from zeke_jobs.postgres import lock_waits, migrate, uninstall
 from zeke_jobs.postgres.pool import connect
@@ -15,13 +16,8 @@ from zeke_jobs.postgres.pool import connect
 def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
     new_database: Callable[..., str],
 ) -> None:
-    with (
-        closing(connect(new_database())) as conn,
-        pytest.raises(
-            MigrationError,
-            match=r"^expected a migrated database, got one without \d+ migrations; run: zeke-jobs migrate$",
-        ),
-    ):
+    words = r"^expected a migrated database, got one without \d+ migrations; run: zeke-jobs migrate$"
+    with closing(connect(new_database())) as conn, pytest.raises(MigrationError, match=words):
         migrate.verify(conn)
 
 
@@ -55,32 +51,22 @@ def test_code_of_a_later_edition_is_left_alone(conn: Connection) -> None:
     migrate.verify(conn)
 
 
-@pytest.mark.parametrize(("breaking", "refused"), [(True, True), (False, False)])
-def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(
-    conn: Connection, breaking: bool, refused: bool
-) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, version)"
-            " VALUES ('zeke_jobs', '9999_future.sql', 'x', %s, '7.0.0')",
-            (breaking,),
-        )
-        if refused:
-            cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '0001%'")  # the newer one has other files
-    if refused:
-        for answer in (migrate.verify, migrate.migrate, migrate.pending):
-            with pytest.raises(
-                MigrationError, match=r"(?s)past a breaking .*9999_future.sql\n.* upgrade this .* 7\.0\.0$"
-            ):
-                answer(conn)
-    else:
+@pytest.mark.parametrize("breaking", [True, False])
+def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(conn: Connection, breaking: bool) -> None:
+    ahead = "INSERT INTO zeke_jobs.migration (package, name, checksum, breaking, version) VALUES ('zeke_jobs', '9999_future.sql', 'x', %s, '7.0.0')"
+    rows(conn, ahead, breaking)
+    if not breaking:
         migrate.verify(conn)
+        return
+    rows(conn, "DELETE FROM zeke_jobs.migration WHERE name LIKE '0001%'")  # the newer one has other files
+    for answer in (migrate.verify, migrate.migrate, migrate.pending):
+        with pytest.raises(MigrationError, match=r"(?s)past a breaking .*9999_future.sql\n.* upgrade this .* 7\.0\.0$"):
+            answer(conn)
 
 
 def test_the_tables_of_an_earlier_version_are_refused_with_what_to_do(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE '000_%'")
-        cursor.execute("INSERT INTO zeke_jobs.migration VALUES ('zeke_jobs', '0001_tables.sql', 'x')")
+    rows(conn, "DELETE FROM zeke_jobs.migration WHERE name LIKE '000_%'")
+    rows(conn, "INSERT INTO zeke_jobs.migration VALUES ('zeke_jobs', '0001_tables.sql', 'x')")
     for answer in (migrate.verify, migrate.migrate):
         with pytest.raises(MigrationError, match=r"an earlier version\n  help: .* zeke-jobs uninstall"):
             answer(conn)
@@ -105,11 +91,10 @@ def test_beside_an_open_read_sends_go_on_and_migrate_says_who_reads(
     with ThreadPoolExecutor(1) as threads, closing(connect(database)) as other:
         done = threads.submit(migrate.migrate, other)
         sent = 0
-        with conn.cursor() as cursor:
-            cursor.execute("SET statement_timeout = '2s'")
-            while not done.done():
-                cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 1}')")
-                sent += 1
+        rows(conn, "SET statement_timeout = '2s'")
+        while not done.done():
+            rows(conn, "SELECT zeke_jobs.send('echo', '{\"n\": 1}')")
+            sent += 1
         with pytest.raises(Contended, match=r"expected code-\d+\.?\w* to get its locks within [\d.]+ s") as refused:
             done.result()
     assert sent > 3
@@ -138,6 +123,4 @@ def test_beside_an_open_read_uninstall_removes_nothing_and_says_who_reads(
     monkeypatch.setattr(lock_waits, "PATIENCE", 0)
     with pytest.raises(Contended, match=f"session {reader.info.backend_pid} "):
         uninstall.uninstall(conn, uninstall.plan(conn))
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM zeke_jobs.job")
-        assert cursor.fetchone() == (1,)
+    assert value(conn, "SELECT count(*) FROM zeke_jobs.job") == 1

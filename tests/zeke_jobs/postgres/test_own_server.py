@@ -67,25 +67,20 @@ def test_the_place_elsewhere_is_closed_to_others_whatever_the_umask(state: Path)
     assert state.stat().st_mode & 0o777 == (0o711 if ROOT else 0o700)
 
 
-@pytest.mark.parametrize("theirs", ["link", "open", "file"])
+@pytest.mark.parametrize("theirs", ["link", "open", "file", "owned"] if ROOT else ["link", "open", "file"])
 def test_a_place_that_a_stranger_may_have_made_is_not_used(tmp_path: Path, state: Path, theirs: str) -> None:
     if theirs == "link":
         (tmp_path / "elsewhere").mkdir(mode=0o700)
         state.symlink_to(tmp_path / "elsewhere")
-    elif theirs == "open":
-        state.mkdir()
-        state.chmod(0o777)
-    else:
+    elif theirs == "file":
         state.write_text("")
+    else:
+        state.mkdir()
+        if theirs == "open":
+            state.chmod(0o777)
+        else:  # only root gives files away
+            os.chown(state, 12345, -1)
     with pytest.raises(ConfigurationError, match="expected a folder that only this user can write to, got none of"):
-        state_folder.base()
-
-
-@pytest.mark.skipif(not ROOT, reason="only root gives files away")
-def test_a_place_that_belongs_to_a_stranger_is_not_used(state: Path) -> None:
-    state.mkdir()
-    os.chown(state, 12345, -1)
-    with pytest.raises(ConfigurationError, match="got none of"):
         state_folder.base()
 
 

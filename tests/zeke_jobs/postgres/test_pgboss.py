@@ -12,7 +12,8 @@ from psycopg2.errors import FeatureNotSupported, ObjectNotInPrerequisiteState, U
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.postgres.members import MEMBERS, query, refused
+from tests.zeke_jobs.postgres.members import MEMBERS, refused
+from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 
@@ -64,7 +65,7 @@ READS_OF_READERS = [
 
 
 def one(url: str, statement: str, *values: object) -> Any:
-    """Run a statement as the owner of the address; the first column of its first row, or its number of rows."""
+    """The first value of a statement that is run at an address, or its number of rows."""
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone() if cursor.description else (cursor.rowcount,)
@@ -77,19 +78,11 @@ def sent(url: str, **options: object) -> str | None:
 
 
 def audited(conn: Connection) -> list[tuple[object, ...]]:
-    return query(conn, "SELECT login, action, target FROM zeke_jobs.audit WHERE said_by = 'pg-boss' ORDER BY number")
+    return rows(conn, "SELECT login, action, target FROM zeke_jobs.audit WHERE said_by = 'pg-boss' ORDER BY number")
 
 
-def state_of(conn: Connection, job: object) -> str | None:
-    found = query(conn, f"SELECT state::text FROM zeke_jobs.job WHERE id = '{job}'")
-    return str(found[0][0]) if found else None
-
-
-def fail(conn: Connection, job: object) -> None:
-    conn.cursor().execute(
-        "UPDATE zeke_jobs.queue SET state = 'rejected', attempt = 1, completed_on = now() WHERE message_id = %s",
-        (str(job),),
-    )
+def state_of(conn: Connection, job: object) -> Any:
+    return value(conn, "SELECT state::text FROM zeke_jobs.job WHERE id = %s", str(job))
 
 
 @pytest.mark.parametrize("role", [roles.READER, roles.OPERATOR, roles.CLIENT])
@@ -97,7 +90,7 @@ def test_a_role_reads_all_that_they_ask_for(log_in: Callable[[str], str], role: 
     zeke_jobs.send("echo", {"n": 1})
     with closing(connect(log_in(role))) as conn:
         for statement in READS + READS_OF_READERS * (role != roles.CLIENT):
-            query(conn, statement)
+            rows(conn, statement)
 
 
 def test_an_operator_cancels_resumes_retries_and_deletes_and_the_audit_has_it(
@@ -111,14 +104,14 @@ def test_an_operator_cancels_resumes_retries_and_deletes_and_the_audit_has_it(
     assert one(url, CANCEL, job) == 0
     assert one(url, RESUME, job) == 1
     assert state_of(conn, job) == "created"
-    fail(conn, job)
+    change(conn, job, "state = 'rejected', attempt = 1, completed_on = now()")
     assert one(url, RETRY, job) == 1
     assert state_of(conn, job) == "retry"
     assert one(url, DELETE, job) == 1
     assert state_of(conn, job) is None
     assert one(url, DELETE, job) == 0
-    assert query(conn, "SELECT id::text, state::text FROM zeke_jobs.history") == [(job, "cancelled")]
-    assert query(conn, "SELECT * FROM zeke_jobs.purge_due") == []
+    assert rows(conn, "SELECT id::text, state::text FROM zeke_jobs.history") == [(job, "cancelled")]
+    assert rows(conn, "SELECT * FROM zeke_jobs.purge_due") == []
     assert audited(conn) == [
         (MEMBERS[roles.OPERATOR], action, target) for action in ("cancel", "retry", "retry", "delete")
     ]
@@ -126,25 +119,20 @@ def test_an_operator_cancels_resumes_retries_and_deletes_and_the_audit_has_it(
 
 def test_an_active_job_is_marked_for_its_worker_and_not_deleted(conn: Connection, log_in: Callable[[str], str]) -> None:
     job = str(zeke_jobs.send("echo", {"n": 1}).id)
-    query(
-        conn,
-        f"UPDATE zeke_jobs.queue SET state = 'consumed', attempt = 1, started_on = now() WHERE message_id = '{job}' RETURNING 1",
-    )
+    change(conn, job, "state = 'consumed', attempt = 1, started_on = now()")
     url = log_in(roles.OPERATOR)
     with pytest.raises(ObjectNotInPrerequisiteState, match="expected a job that is not active"):
         one(url, DELETE, job)
     assert one(url, CANCEL, job) == 1
-    assert query(conn, "SELECT state::text, cancelled_on IS NOT NULL FROM zeke_jobs.queue") == [("consumed", True)]
+    assert rows(conn, "SELECT state::text, cancelled_on IS NOT NULL FROM zeke_jobs.queue") == [("consumed", True)]
 
 
 def test_only_the_changes_that_we_have_are_made(conn: Connection, log_in: Callable[[str], str]) -> None:
     job = zeke_jobs.send("echo", {"n": 1}).id
     url = log_in(roles.OPERATOR)
     for state in ("active", "completed", "failed", "created"):
-        with pytest.raises(
-            FeatureNotSupported,
-            match=f"expected a cancel, retry or resume of a job, got a change from created to {state}",
-        ):
+        words = f"expected a cancel, retry or resume of a job, got a change from created to {state}"
+        with pytest.raises(FeatureNotSupported, match=words):
             one(url, f"UPDATE pgboss.job SET state = '{state}' WHERE id = %s", str(job))
     assert state_of(conn, job) == "created"
     assert audited(conn) == []
@@ -162,45 +150,38 @@ def test_what_their_client_sends_is_a_job_of_ours(conn: Connection, log_in: Call
     assert sent(url, singleton_key="only") is None, "as their client expects for a job that is there already"
     assert sent(url, id=plain) is None
     columns = "message_id::text, message -> 'kwargs', priority, extra ->> 'unique_key', key, expires_on::text, extra ->> 'keep', message #> '{options}'"
-    assert query(conn, f"SELECT {columns} FROM zeke_jobs.queue ORDER BY priority") == [
+    assert rows(conn, f"SELECT {columns} FROM zeke_jobs.queue ORDER BY priority") == [
         (plain, {"n": 1}, 0, None, None, None, None, {}),
         (own, {"n": 2}, 7, "echo =only", "a tenant", "2100-01-02 00:00:00+00", "01:00:00",
          {"retry": {"limit": 9, "delay": 5}, "timeout": 60, "traceparent": parent}),
     ]  # fmt: skip
-    assert (
-        one(url, "SELECT id::text FROM pgboss.job WHERE name = 'echo' AND singleton_key = 'only' AND state < 'active'")
-        == own
-    )
+    queued = "SELECT id::text FROM pgboss.job WHERE name = 'echo' AND singleton_key = 'only' AND state < 'active'"
+    assert one(url, queued) == own
 
 
 def test_an_insert_by_hand_answers_with_the_job_s_id(conn: Connection, log_in: Callable[[str], str]) -> None:
     made = one(log_in(roles.CLIENT), "INSERT INTO pgboss.job (name, data) VALUES ('echo', '{\"n\": 1}') RETURNING id")
-    assert query(conn, "SELECT message_id FROM zeke_jobs.queue") == [(made,)]
+    assert rows(conn, "SELECT message_id FROM zeke_jobs.queue") == [(made,)]
 
 
 def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in: Callable[[str], str]) -> None:
     url = log_in(roles.CLIENT)
     with pytest.raises(FeatureNotSupported, match="expected a new job of echo without state and output, got completed"):
         one(url, "INSERT INTO pgboss.job (name, state) VALUES ('echo', 'completed')")
-    for option, value in {"dead_letter": "echo", "singleton_on": "2030-01-01", "retry_backoff": False}.items():
+    for option, said in {"dead_letter": "echo", "singleton_on": "2030-01-01", "retry_backoff": False}.items():
         with pytest.raises(FeatureNotSupported, match=f"expected a job of echo without {option}, which jobs.yaml says"):
-            sent(url, **{option: value})
+            sent(url, **{option: said})
     assert one(url, "SELECT pgboss.create_queue('echo', '{}')") is not None  # a queue that exists is accepted
     with pytest.raises(UndefinedObject, match="expected the name of a task, got 'unknown'"):
         one(url, "SELECT pgboss.create_queue('unknown', '{}')")
-    assert query(conn, "SELECT 1 FROM zeke_jobs.queue") == []
+    assert rows(conn, "SELECT 1 FROM zeke_jobs.queue") == []
 
 
 def test_readers_touch_nothing_and_clients_only_send(conn: Connection, log_in: Callable[[str], str]) -> None:
     job = str(zeke_jobs.send("echo", {"n": 1}).id)
     changes = [text.replace("%s", f"'{job}'") for text in (CANCEL, RETRY, RESUME, DELETE)]
     insert = INSERT.replace("%s", "'{}'")
-    refused(
-        log_in(roles.READER),
-        *changes,
-        insert,
-        "DELETE FROM pgboss.schedule",
-    )
+    refused(log_in(roles.READER), *changes, insert, "DELETE FROM pgboss.schedule")
     refused(log_in(roles.CLIENT), *changes, "DELETE FROM pgboss.schedule")
     refused(log_in(roles.WORKER), *changes, insert)
     assert state_of(conn, job) == "created"
@@ -209,25 +190,24 @@ def test_readers_touch_nothing_and_clients_only_send(conn: Connection, log_in: C
 def test_a_stored_schedule_is_removed_and_that_of_the_file_stays(
     conn: Connection, log_in: Callable[[str], str]
 ) -> None:
-    query(conn, "SELECT zeke_jobs.put_schedule('daily/one', 'echo', '0 8 * * *')")
+    rows(conn, "SELECT zeke_jobs.put_schedule('daily/one', 'echo', '0 8 * * *')")
     url = log_in(roles.OPERATOR)
     assert one(url, UNSCHEDULE, "echo", "daily/one") == 1
     assert one(url, UNSCHEDULE, "echo", "daily/one") == 0
-    with pytest.raises(
-        ObjectNotInPrerequisiteState, match=r"expected a stored schedule, got that of tick in jobs\.yaml"
-    ):
+    words = r"expected a stored schedule, got that of tick in jobs\.yaml"
+    with pytest.raises(ObjectNotInPrerequisiteState, match=words):
         one(url, UNSCHEDULE, "tick", "")
-    assert query(conn, "SELECT name FROM pgboss.schedule") == [("tick",)]
+    assert rows(conn, "SELECT name FROM pgboss.schedule") == [("tick",)]
     assert audited(conn) == [(MEMBERS[roles.OPERATOR], "delete", "schedule/daily/one")]
 
 
 def test_a_late_task_is_a_warning(conn: Connection, log_in: Callable[[str], str]) -> None:
-    query(conn, "INSERT INTO zeke_jobs.breach (task, since) VALUES ('echo', now()) RETURNING 1")
-    found = query(conn, "SELECT type, message FROM pgboss.warning")
+    rows(conn, "INSERT INTO zeke_jobs.breach (task, since) VALUES ('echo', now()) RETURNING 1")
+    found = rows(conn, "SELECT type, message FROM pgboss.warning")
     assert found == [("queue_backlog", "The oldest due job of echo waits longer than max_wait")]
 
 
 def test_an_address_says_which_of_their_schemas_its_program_expects(database: str) -> None:
     assert one(database, "SELECT version FROM pgboss.version") == 42
     with closing(psycopg2.connect(database, options="-c pgboss.version=46")) as conn:
-        assert query(conn, "SELECT version FROM pgboss.version") == [(46,)]
+        assert rows(conn, "SELECT version FROM pgboss.version") == [(46,)]

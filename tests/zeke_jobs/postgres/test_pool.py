@@ -4,42 +4,20 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2 import OperationalError
 from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL as STORE
-from zeke_jobs.postgres import pool as postgres
+from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.postgres.queries import SQL as OURS
-from zeke_jobs.postgres.session import KEEPALIVE, Session, renew
+from zeke_jobs.postgres.session import KEEPALIVE, renew
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.mark.parametrize("end", [Session.cancel, Session.cut])
-def test_a_query_that_another_thread_waits_for_is_cancelled_or_its_connection_cut(database: str, end: Any) -> None:
-    conn, told = connect(database), list[BaseException]()
-
-    def wait() -> None:
-        try:
-            conn.cursor().execute("SELECT pg_sleep(30)")
-        except OperationalError as error:
-            told.append(error)
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    time.sleep(0.2)
-    end(conn)
-    thread.join(5.0)
-    assert [postgres.is_away(error) for error in told] == [True]
-    conn.close()
 
 
 SILENT = """
@@ -92,21 +70,18 @@ OTHER = "SELECT array_agg(name::text ORDER BY name) FROM pg_settings WHERE name 
 
 
 def test_our_sessions_plan_alike_whatever_the_database_has_set_and_a_handlers_lacks_jit_alone(database: str) -> None:
-    with closing(psycopg2.connect(database)) as conn, conn, conn.cursor() as cursor:
-        cursor.execute(PLANNER)
-        changed = dict(cursor.fetchall())
+    with closing(connect(database)) as conn:
+        changed = dict(rows(conn, PLANNER))
         assert len(changed) > 30
-        for setting, value in changed.items():
-            cursor.execute(f"ALTER DATABASE {conn.info.dbname} SET {setting} TO '{value}'")
-        cursor.execute(f"ALTER DATABASE {conn.info.dbname} SET jit TO on")
+        for setting, text in {**changed, "jit": "on"}.items():
+            rows(conn, f"ALTER DATABASE {conn.info.dbname} SET {setting} TO '{text}'")
     found = {}
     for program in ("worker", "handler"):
-        with closing(connect(database, application_name=f"zeke-jobs {program}")) as conn, conn.cursor() as cursor:
+        with closing(connect(database, application_name=f"zeke-jobs {program}")) as conn:
             for renewed in (False, True):
                 if renewed:
                     renew(conn)
-                cursor.execute(OTHER, (list(changed),))
-                [(found[program, renewed],)] = cursor.fetchall()
+                found[program, renewed] = value(conn, OTHER, list(changed))
     # The costs of JIT matter to nobody without it.
     dead = [name for name in changed if name.startswith("jit")]
     assert found["worker", False] == found["worker", True] == sorted(dead)
@@ -115,13 +90,14 @@ def test_our_sessions_plan_alike_whatever_the_database_has_set_and_a_handlers_la
 
 def test_no_function_and_no_look_has_a_planner_switch_while_jit_may_be_on(conn: Connection) -> None:
     # A scan that is switched off counts as so dear that JIT compiles the plan, which takes a hundred times as long as running it.
-    with conn.cursor() as cursor:
-        cursor.execute(
+    found = dict(
+        rows(
+            conn,
             """SELECT p.oid::regprocedure::text, coalesce('jit=off' = ANY (p.proconfig), false)
             FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-            WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proconfig::text ~ 'enable_[a-z]+=off'"""
+            WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proconfig::text ~ 'enable_[a-z]+=off'""",
         )
-        found = dict(cursor.fetchall())
+    )
     for queries in (OURS, STORE):
         texts = {str(path): path.read_text() for path in Path(str(queries._root)).rglob("*.sql")}
         found |= {name: "'jit'" in text for name, text in texts.items() if "enable_" in text}
@@ -130,16 +106,15 @@ def test_no_function_and_no_look_has_a_planner_switch_while_jit_may_be_on(conn: 
 
 
 def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            """SELECT DISTINCT p.oid::regprocedure::text, coalesce('jit=off' = ANY (p.proconfig), false)
-            FROM pg_depend AS d JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
-            JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
-            WHERE d.classid = 'pg_rewrite'::regclass AND p.oid <> 'zeke_jobs.now()'::regprocedure"""
-        )
-        found = dict(cursor.fetchall())
+    found = rows(
+        conn,
+        """SELECT DISTINCT p.oid::regprocedure::text, coalesce('jit=off' = ANY (p.proconfig), false)
+        FROM pg_depend AS d JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+        JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
+        WHERE d.classid = 'pg_rewrite'::regclass AND p.oid <> 'zeke_jobs.now()'::regprocedure""",
+    )
     assert len(found) >= 3
-    assert [name for name, is_off in found.items() if not is_off] == []
+    assert [name for name, is_off in found if not is_off] == []
 
 
 def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:

@@ -1,38 +1,30 @@
-"""The rights of each role, all of them; and the locks that nobody with fewer rights can hold."""
+"""The rights of each role, all of them; and that a lock of ours is one which nobody with fewer rights can hold."""
 
-import uuid
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-import psycopg2
 import pytest
 from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection as Connection
 
-import zeke_jobs
-from actors.store import clusters
-from actors.store.statements import SQL as PIPELINE
 from tests.zeke_jobs.postgres.members import (
     FUNCTIONS,
     NOT_WRITTEN_BY_WORKERS,
     READ,
     READ_WHOLE,
-    TASKS,
     TRIGGERED,
     WRITING,
-    query,
     refused,
 )
-from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.postgres import migrate, roles
+from tests.zeke_jobs.sql import rows
+from tests.zeke_jobs.worker.conftest import Jobs
+from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.revisions import boot
 
 
 def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
     """What is granted on tables, views, columns and sequences of ours, by role; PUBLIC as the empty name."""
-    rows = query(
+    granted = rows(
         conn,
         """SELECT coalesce(r.rolname, ''), g.name, g.privilege
         FROM (
@@ -51,14 +43,14 @@ def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
         ) AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee""",
     )
     found: dict[str, set[tuple[str, str]]] = {}
-    for role, name, privilege in rows:
+    for role, name, privilege in granted:
         found.setdefault(str(role), set()).add((str(name), str(privilege)))
     return found
 
 
 def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
     assert granted
-    relations = {(str(name), kind) for name, kind in query(
+    relations = {(str(name), kind) for name, kind in rows(
         conn,
         """SELECT n.nspname || '.' || c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')""",
@@ -68,23 +60,11 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
     schema = {("zeke_jobs", "schema USAGE")}
     both = schema | {("pgboss", "schema USAGE")}
     written = {f"zeke_jobs.{name}" for name in NOT_WRITTEN_BY_WORKERS}
+    client = "zeke_jobs.job zeke_jobs.finished zeke_jobs.batch_state zeke_jobs.job_step zeke_jobs.schedule zeke_jobs.installation"
     expected = {
         roles.CLIENT: both
         | {("pgboss.job", "INSERT")}
-        | {
-            (name, "SELECT")
-            for name in (
-                "zeke_jobs.job",
-                "zeke_jobs.finished",
-                "zeke_jobs.batch_state",
-                "zeke_jobs.job_step",
-                "zeke_jobs.schedule",
-                "zeke_jobs.installation",
-                "pgboss.job",
-                "pgboss.queue",
-                "pgboss.version",
-            )
-        },
+        | {(name, "SELECT") for name in f"{client} pgboss.job pgboss.queue pgboss.version".split()},
         roles.READER: both
         | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}}
         | {(f"zeke_jobs.{name}", "SELECT") for name in READ_WHOLE}
@@ -102,14 +82,14 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
 
 def test_each_role_may_call_the_functions_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
     assert granted
-    closed = {str(name) for (name,) in query(
+    closed = {str(name) for (name,) in rows(
         conn,
         """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
         AND NOT has_function_privilege('public', p.oid, 'EXECUTE')""",
     )}  # fmt: skip
     assert closed == set().union(*FUNCTIONS.values()) | TRIGGERED
     for role, expected in FUNCTIONS.items():
-        found = query(
+        found = rows(
             conn,
             f"""SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
             AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND has_function_privilege('{role}', p.oid, 'EXECUTE')""",
@@ -118,37 +98,33 @@ def test_each_role_may_call_the_functions_that_are_written_here_and_no_others(co
 
 
 def test_no_function_with_the_owners_rights_can_be_led_astray_or_is_open_to_all(conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.prosecdef
-            AND (NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
-              OR p.proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))"""
-        )
-        assert cursor.fetchall() == []
+    found = rows(
+        conn,
+        """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.prosecdef
+        AND (NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
+          OR p.proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))""",
+    )
+    assert found == []
 
 
 def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connection, granted: str) -> None:
     assert granted
-    with conn.cursor() as cursor:
-        cursor.execute(
-            """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
-            FROM zeke_jobs.migration AS m CROSS JOIN unnest(m.made) AS o (object)
-            WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1"""
-        )
-        ((may, count),) = cursor.fetchall()
-        assert may
-        assert count > 10
+    ((may, count),) = rows(
+        conn,
+        """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
+        FROM zeke_jobs.migration AS m CROSS JOIN unnest(m.made) AS o (object)
+        WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1""",
+    )
+    assert (may, count > 10) == (True, True)
 
 
 def test_granting_again_takes_back_what_was_too_much(
     granted: str, conn: Connection, log_in: Callable[[str], str]
 ) -> None:
     assert granted
-    with conn.cursor() as cursor:
-        cursor.execute(f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
-        # The rights of operators in earlier versions.
-        cursor.execute(f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")
-        cursor.execute(f"GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.bucket TO {roles.OPERATOR}")
+    rows(conn, f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
+    rows(conn, f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")
+    rows(conn, f"GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.bucket TO {roles.OPERATOR}")
     roles.grant(conn)
     refused(log_in(roles.CLIENT), "SELECT message FROM zeke_jobs.queue")
     refused(log_in(roles.OPERATOR), "UPDATE zeke_jobs.queue SET state = 'done'", "DELETE FROM zeke_jobs.task")
@@ -164,58 +140,11 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
             assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 
 
-@pytest.mark.parametrize("role", [roles.READER, roles.CLIENT])
-def test_nobody_with_fewer_rights_holds_up_heartbeats_leases_breaches_apply_or_migrate(
-    conn: Connection, database: str, log_in: Callable[[str], str], role: str
-) -> None:
-    url = log_in(role)
-    refused(
-        url,
-        "SELECT 1 FROM zeke_jobs.lock FOR UPDATE",
-        "SELECT zeke_jobs.take_lock('alone')",
-        "SELECT zeke_jobs.lock_catalogue()",
-        "DO $$ BEGIN LOCK TABLE zeke_jobs.lock; END $$",
-        "DO $$ BEGIN LOCK TABLE zeke_jobs.migration IN SHARE UPDATE EXCLUSIVE MODE; END $$",
-        "DO $$ BEGIN LOCK TABLE zeke_jobs.bucket IN SHARE MODE; END $$",
-        "DO $$ BEGIN LOCK TABLE zeke_jobs.job IN SHARE MODE; END $$",
-    )
-    worker, job = uuid.uuid4(), zeke_jobs.send("echo", {"n": 1}).id if role == roles.CLIENT else uuid.uuid4()
-    with closing(psycopg2.connect(url)) as hostile, hostile.cursor() as holding, conn.cursor() as cursor:
-        # Whatever advisory lock there may be, by the names and the numbers of earlier versions, and a look at all there is to see.
-        holding.execute(
-            """SELECT pg_advisory_lock(hashtext(n.name)), pg_advisory_lock(hashtextextended(n.name, 0))
-            FROM unnest(ARRAY['zeke_jobs.alone', 'zeke_jobs.breach', 'zeke_jobs.catalogue', 'zeke_jobs.lease/host',
-              'actors.store.clusters', 'zeke_jobs:file a story']) AS n (name)"""
-        )
-        holding.execute("SELECT pg_advisory_lock(%s)", (0x7A656B65,))
-        holding.execute("SELECT count(*) FROM zeke_jobs.job, zeke_jobs.finished")
-        cursor.execute("SET lock_timeout = '2s'")
-        cursor.execute(
-            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, tasks) VALUES (%s, 'worker', 'h', 1, 'v', '{default}', '{echo}')",
-            (str(worker),),
-        )
-        # A job that must run alone, for which a claim decides which process empties itself.
-        cursor.execute("SELECT zeke_jobs.send('echo', '{\"n\": 7}')")
-        cursor.execute("UPDATE zeke_jobs.queue SET deaths = 2")
-        cursor.execute("SELECT alive FROM zeke_jobs.heartbeat(%s, 0, 1, false)", (str(worker),))
-        assert cursor.fetchone() == (True,)
-        cursor.execute("SELECT reason FROM zeke_jobs.claim(%s, 'default', '{echo}', 1)", (str(worker),))
-        assert cursor.fetchone() == ("alone",)
-        cursor.execute("SELECT outcome FROM zeke_jobs.take_lease('host', 1, %s, %s, 1)", (str(worker), str(job)))
-        assert cursor.fetchone() == ("lost",)
-        cursor.execute("SELECT * FROM zeke_jobs.note_breaches()")
-        boot.sync(conn, load(TASKS + "  third: {handler: 'H:echo'}\n"))
-        migrate.migrate(conn, ["actors.store"])
-        with transaction(conn):
-            PIPELINE.one(conn, "story_filing_hold", keys=["key"], bands=[1])
-            clusters.hold(conn, [])
-
-
 def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
     conn: Connection, other_conn: Connection
 ) -> None:
     with transaction(conn):
-        query(conn, "SELECT zeke_jobs.take_lock('new one')")
+        rows(conn, "SELECT zeke_jobs.take_lock('new one')")
         with other_conn.cursor() as cursor:
             cursor.execute("SET lock_timeout = '100ms'")
             with pytest.raises(LockNotAvailable):
@@ -225,16 +154,8 @@ def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
 
 
 def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Connection) -> None:
-    worker = uuid.uuid4()
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues) VALUES (%s, 'worker', 'h', 1, 'v', '{default}')",
-            (str(worker),),
-        )
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT zeke_jobs.heartbeat(%s, 0, 1, false)", (str(worker),))
-        cursor.execute(
-            "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
-        )
-        assert cursor.fetchall() == []
-        cursor.execute("ROLLBACK")
+    worker = Jobs(conn).worker()
+    with transaction(conn):
+        rows(conn, "SELECT zeke_jobs.heartbeat(%s, 0, 1, false)", worker)
+        held = "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
+        assert rows(conn, held) == []

@@ -7,6 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.conftest import server_binaries
 from tests.zeke_jobs.postgres.schema_dump import COMMAND, EDITION, FROZEN, SCHEMA, dump, edition, frozen
+from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -29,22 +30,17 @@ def test_the_edition_grows_with_each_change_of_the_code() -> None:
     assert edition() == EDITION.read_text(encoding="utf-8")
 
 
-def test_the_table_of_jobs_stays_narrow(conn: Connection) -> None:
-    assert (
-        count(
-            conn,
-            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'zeke_jobs.queue'::regclass AND attnum > 0 AND NOT attisdropped",
-        )
-        <= 30
-    )
-    assert (
-        count(conn, "SELECT count(*) FROM pg_index WHERE indrelid = 'zeke_jobs.queue'::regclass AND NOT indisprimary")
-        <= 9
-    )
-    assert (
-        count(conn, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'zeke_jobs.queue'::regclass AND NOT tgisinternal")
-        <= 4
-    )
+@pytest.mark.parametrize(
+    ("parts", "most"),
+    [
+        ("pg_attribute WHERE attrelid = 'zeke_jobs.queue'::regclass AND attnum > 0 AND NOT attisdropped", 30),
+        ("pg_index WHERE indrelid = 'zeke_jobs.queue'::regclass AND NOT indisprimary", 9),
+        ("pg_trigger WHERE tgrelid = 'zeke_jobs.queue'::regclass AND NOT tgisinternal", 4),
+    ],
+    ids=["columns", "indexes", "triggers"],
+)
+def test_the_table_of_jobs_stays_narrow(conn: Connection, parts: str, most: int) -> None:
+    assert value(conn, f"SELECT count(*) FROM {parts}") <= most
 
 
 def test_a_claim_can_be_read_in_ten_minutes_and_keeps_nothing_in_the_session(conn: Connection) -> None:
@@ -59,15 +55,6 @@ def test_a_claim_can_be_read_in_ten_minutes_and_keeps_nothing_in_the_session(con
     ["is_soon(q.run_at, q.mtime)", "ready_units(q.run_at, 1, 1, q.mtime)", "moved_on(q.run_at, 1, 1, 1, q.mtime)"],
 )
 def test_what_sends_and_claims_compute_becomes_a_part_of_their_statements(conn: Connection, call: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(f"EXPLAIN VERBOSE SELECT zeke_jobs.{call} FROM zeke_jobs.queue AS q")
-        plan = str(cursor.fetchall())
+    plan = str(rows(conn, f"EXPLAIN VERBOSE SELECT zeke_jobs.{call} FROM zeke_jobs.queue AS q"))
     assert "Output" in plan
     assert call.partition("(")[0] not in plan
-
-
-def count(conn: Connection, sql: str) -> int:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-        (found,) = cursor.fetchone() or (0,)
-        return int(found)

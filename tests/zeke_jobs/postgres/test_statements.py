@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.sql import value
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL, Queries
 from zeke_jobs.postgres.session import Session, renew
@@ -42,29 +43,15 @@ def numbered(text: str) -> str:
     return text % Numbers()
 
 
-def test_there_are_statements_of_both_packages() -> None:
-    assert {Path(name).parts[0] for name in FILES} == {"zeke_jobs", "actors"}
-
-
-def test_the_first_line_says_what_the_statement_is_for() -> None:
-    assert [name for name, text in FILES.items() if not re.match(r"-- \S", text)] == []
-
-
-def test_parameters_have_names() -> None:
-    for name, text in FILES.items():
-        for placeholder in PLACEHOLDER.finditer(statement(text).replace("%%", "")):
-            assert placeholder["named"], (
-                f"{name}: expected %(name)s at {placeholder.string[placeholder.start() :][:20]!r}"
-            )
-
-
-def test_no_statement_selects_whatever_columns_there_are() -> None:
+def test_a_file_is_one_statement_with_its_purpose_in_the_first_line_named_parameters_and_named_columns() -> None:
     star = re.compile(r"\b(SELECT|RETURNING)\s+(\w+\.)?\*|,\s*\w+\.\*", re.IGNORECASE)
-    assert [name for name, text in FILES.items() if star.search(LITERAL.sub("''", statement(text)))] == []
-
-
-def test_a_file_holds_one_statement() -> None:
-    assert [name for name, text in FILES.items() if ";" in LITERAL.sub("''", statement(text))] == []
+    assert {Path(name).parts[0] for name in FILES} == {"zeke_jobs", "actors"}
+    for name, text in FILES.items():
+        body = statement(text)
+        assert re.match(r"-- \S", text), name
+        assert all(one["named"] for one in PLACEHOLDER.finditer(body.replace("%%", ""))), name
+        assert not star.search(LITERAL.sub("''", body)), name
+        assert ";" not in LITERAL.sub("''", body), name
 
 
 def test_the_schema_has_all_that_the_statement_names(conn: Connection) -> None:
@@ -125,10 +112,3 @@ def test_a_prepared_statement_whose_columns_a_migration_changed_is_run_as_text(d
         cursor.execute("ALTER TABLE changing ADD COLUMN m integer")
         for _ in range(2):
             assert queries.all(conn, "one", like="a%", n=["1"]) == [{"n": 1, "m": None}]
-
-
-def value(conn: Connection, sql: str) -> object:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-        (found,) = cursor.fetchone() or (None,)
-    return found

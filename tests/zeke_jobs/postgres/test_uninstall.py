@@ -4,7 +4,8 @@ from contextlib import closing
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.commands import Ran
+from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate, uninstall
@@ -17,12 +18,10 @@ PIPELINE = "actors.store"
 
 def objects(conn: Connection) -> set[str]:
     """All that somebody made in the database."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
-        )
-        schemas = {f"schema {row[0]}" for row in cursor.fetchall()}
-    return schemas | {row["object"] for row in SQL.all(conn, "migration/objects")}
+    made = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+    return {f"schema {name}" for (name,) in rows(conn, made)} | {
+        row["object"] for row in SQL.all(conn, "migration/objects")
+    }
 
 
 def remove(conn: Connection, *packages: str) -> list[str]:
@@ -33,10 +32,6 @@ def remove(conn: Connection, *packages: str) -> list[str]:
 def fresh(new_database: Callable[..., str]) -> Iterator[Connection]:
     with closing(connect(new_database())) as connection:
         yield connection
-
-
-def say(conn: Connection, sql: str) -> None:
-    conn.cursor().execute(sql)
 
 
 def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:
@@ -51,7 +46,7 @@ def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:
 
 def test_tables_of_a_package_stay_unless_it_is_named(fresh: Connection) -> None:
     migrate.migrate(fresh, [PIPELINE])
-    say(fresh, "INSERT INTO public.sources (type) VALUES ('rss')")
+    rows(fresh, "INSERT INTO public.sources (type) VALUES ('rss')")
     removal = uninstall.plan(fresh)
     assert "table public.sources" in removal.left[PIPELINE]
     lost = uninstall.uninstall(fresh, removal)
@@ -61,7 +56,7 @@ def test_tables_of_a_package_stay_unless_it_is_named(fresh: Connection) -> None:
 
 
 def test_a_table_that_was_there_before_us_is_never_removed(fresh: Connection) -> None:
-    say(
+    rows(
         fresh,
         "CREATE TABLE public.sources (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type text, name text, url text)",
     )
@@ -84,7 +79,7 @@ def test_a_table_that_was_there_before_us_is_never_removed(fresh: Connection) ->
     ids=["view", "column", "function"],
 )
 def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connection, foreign: str, named: str) -> None:
-    say(conn, foreign)
+    rows(conn, foreign)
     before = objects(conn)
     with pytest.raises(StillNeeded, match=f"expected nothing else to need the removed objects, got {named}"):
         remove(conn)
@@ -92,23 +87,23 @@ def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connecti
 
 
 def test_a_real_pg_boss_is_left_alone(fresh: Connection) -> None:
-    say(fresh, "CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id uuid)")
+    rows(fresh, "CREATE SCHEMA pgboss; CREATE TABLE pgboss.job (id uuid)")
     before = objects(fresh)
-    say(fresh, "INSERT INTO pgboss.job VALUES (gen_random_uuid())")
+    rows(fresh, "INSERT INTO pgboss.job VALUES (gen_random_uuid())")
     migrate.migrate(fresh)
     assert "schema pgboss_compat" in objects(fresh)
-    say(fresh, "SELECT * FROM pgboss_compat.job, pgboss_compat.schedule")
-    say(fresh, "CREATE VIEW pgboss.mine AS SELECT id FROM zeke_jobs.job")
+    rows(fresh, "SELECT * FROM pgboss_compat.job, pgboss_compat.schedule")
+    rows(fresh, "CREATE VIEW pgboss.mine AS SELECT id FROM zeke_jobs.job")
     with pytest.raises(StillNeeded, match=r"got view pgboss\.mine"):
         remove(fresh)
-    say(fresh, "DROP VIEW pgboss.mine")
+    rows(fresh, "DROP VIEW pgboss.mine")
     remove(fresh)
     assert objects(fresh) == before
 
 
 def test_what_somebody_put_beside_our_views_stays(fresh: Connection) -> None:
     migrate.migrate(fresh)
-    say(fresh, "CREATE TABLE pgboss.notes (id int)")
+    rows(fresh, "CREATE TABLE pgboss.notes (id int)")
     remove(fresh)
     assert {"schema pgboss", "table pgboss.notes"} < objects(fresh)
 
@@ -127,7 +122,7 @@ def test_a_database_that_was_never_migrated_has_nothing_to_remove(fresh: Connect
 
 
 def test_the_command_asks_for_the_databases_name_and_a_script_for_nothing(
-    cli: Callable[..., Ran], conn: Connection, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("typer.prompt", lambda _question: "yes")
     done = cli("uninstall")
