@@ -55,7 +55,7 @@ ON_DEBIANS_SERVER = (
 ON_DRAMATIQ_2 = (
     *(
         f"tests/zeke_jobs/worker/test_{part}.py"
-        for part in ("running", "as_dramatiq", "producers", "middleware", "coroutines", "lifecycle")
+        for part in ("running", "as_dramatiq", "producers", "middleware", "coroutines")
     ),
     *(
         f"tests/acceptance/test_workers.py::test_{name}"

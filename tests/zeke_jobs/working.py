@@ -1,21 +1,28 @@
 """A worker in this process, with all its threads."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dramatiq
+import pytest
 
 from tests.waiting import eventually
+from tests.zeke_jobs.testing.blocks import blocks
+from zeke_jobs import config as configuration
 from zeke_jobs.config import Config
 from zeke_jobs.worker import builder
 from zeke_jobs.worker.broker import JobBroker
 
 
 @contextmanager
-def working(config: Config, url: str, *, threads: int = 4, stop_within: int = 5_000) -> Iterator[JobBroker]:
+def working(
+    config: Config, url: str, *, threads: int = 4, stop_within: int = 5_000, queues: set[str] | None = None
+) -> Iterator[JobBroker]:
     """A booted worker; it stops at the end."""
     broker = builder.build(config, url)
-    worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=20)
+    worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=20)
     worker.start()
     try:
         # Dramatiq goes on before the boot is done, and an earlier send would find an empty catalogue.
@@ -24,3 +31,24 @@ def working(config: Config, url: str, *, threads: int = 4, stop_within: int = 5_
     finally:
         worker.stop(timeout=stop_within)
         broker.close()
+
+
+@contextmanager
+def program(page: Path, folder: Path, *names: str, parts: Collection[int] = ()) -> Iterator[Config]:
+    """The files that a page shows; one is jobs.yaml. Their modules can be imported until the end.
+
+    Each is put together from its blocks, the first one from the blocks with these numbers, by default all.
+    """
+    modules = [name.removesuffix(".py") for name in names if name.endswith(".py")]
+    for name in names:
+        chosen = [text for n, text in enumerate(blocks(page, name)) if not parts or name != names[0] or n in parts]
+        (folder / name).write_text(("\n\n" if name.endswith(".py") else "").join(chosen))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        for module in modules:
+            sys.modules.pop(module, None)
+        try:
+            yield configuration.load(folder / "jobs.yaml")
+        finally:
+            for module in modules:
+                sys.modules.pop(module, None)

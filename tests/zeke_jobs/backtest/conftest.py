@@ -25,10 +25,6 @@ class Story(Jobs):
         self.someone = self.worker()
         return self.config
 
-    def at(self, seconds: float) -> None:
-        """It is so many seconds after noon now."""
-        set_clock(self.conn, NOON + timedelta(seconds=seconds))
-
     def sent(self, at: float, task: str, options: str = "{}") -> UUID:
         """A job is sent."""
         self.at(at)

@@ -3,9 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 import dramatiq
@@ -13,34 +15,39 @@ import dramatiq_pg
 import pytest
 from dramatiq.actor import Actor
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
 
 import zeke_jobs
+from tests.zeke_jobs.sql import dicts
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import boot
+from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.run import interrupts
+from zeke_jobs.worker.run.job_context import JobContext
+from zeke_jobs.worker.run.reports import Shared
 
+T = TypeVar("T")
 #: The type of the fixture ``running``.
 Running: TypeAlias = "Callable[..., AbstractContextManager[JobBroker]]"
-EXTRA = (
-    *(
-        "batch",
-        "cancel_reason",
-        "cancelled_by",
-        "idempotency_key",
-        "keep",
-        "progress",
-        "schedule",
-        "unique_key",
-        "units",
-    ),
+#: The type of the fixture ``stock``.
+Stock: TypeAlias = "Callable[..., Actor]"
+EXTRA = [
+    "batch",
+    "cancel_reason",
+    "cancelled_by",
+    "idempotency_key",
+    "keep",
+    "progress",
+    "schedule",
+    "unique_key",
+    "units",
     "waiting_for",
-)
+]
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
@@ -58,6 +65,14 @@ def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
     return Claim(job, number, task, **(fields | {"claimed_on": NOON} | more))
 
 
+def a_context(
+    pool: Pool, claim: Claim, worker: UUID | None = None, running: interrupts.Running | None = None
+) -> JobContext:
+    """The context of a claimed job, as its handler gets it."""
+    runtime: Any = SimpleNamespace(revision=1)
+    return JobContext(claim, Shared(worker or uuid4(), runtime, pool, pool), running or interrupts.Running(60), None)
+
+
 class Jobs:
     """Jobs in the table, for tests of the SQL functions."""
 
@@ -65,9 +80,11 @@ class Jobs:
         self.conn = conn
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
-        with self.conn.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(sql, params)
-            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        return dicts(self.conn, sql, *params)
+
+    def at(self, seconds: float = 0.0) -> None:
+        """It is so many seconds after noon from now on."""
+        set_clock(self.conn, NOON + timedelta(seconds=seconds))
 
     def use(self, tasks: str, top: str = "") -> config.Config:
         """Put a jobs.yaml in force."""
@@ -139,6 +156,14 @@ class Jobs:
         ends = [0.0] * len(claims), [None] * len(claims), [result] * len(claims)
         return [row["id"] for row in self.rows(sql, ids, worker, numbers, *ends)]
 
+    def hand_back(self, worker: UUID, claims: list[dict[str, Any]], after: float | None = None) -> list[UUID]:
+        """Hand jobs back, by default unstarted ones; returns those that were not the worker's any more."""
+        said: dict[str, Any] = {
+            name: [one[key] for one in claims] for name, key in (("ids", "message_id"), ("claims", "claim"))
+        }
+        ends = {"after": [after] * len(claims), "took": [after] * len(claims), "results": None}
+        return [row["id"] for row in SQL.all(self.conn, "job/end", to="returned", worker=worker, **said, **ends)]
+
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
         """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
         row = SQL.one(self.conn, "job/fence", worker=worker, id=job, claim=claim, after=0.0, result=result)
@@ -192,27 +217,24 @@ def pool(database: str) -> Iterator[Pool]:
 
 
 @pytest.fixture
-def heard(other_conn: Connection) -> Callable[[], list[str]]:
-    """Listens for wake-ups; answers for which queues some came since it was asked last."""
-    other_conn.cursor().execute('LISTEN "zeke_jobs.wake"')
-
-    def take() -> list[str]:
-        other_conn.cursor().execute("SELECT 1")
-        found = [notify.payload.split(" ")[1] for notify in other_conn.notifies]
-        other_conn.notifies.clear()
-        return sorted(found)
-
-    return take
-
-
-@pytest.fixture
 def running(database: str) -> Running:
     """``with running(tasks) as broker``: a worker in this process, with all its threads."""
 
-    def start(tasks: str, top: str = "", **how: int) -> AbstractContextManager[JobBroker]:
+    def start(tasks: str, top: str = "", **how: Any) -> AbstractContextManager[JobBroker]:
         return working(load(tasks, top), database, **how)
 
     return start
+
+
+def at_once(url: str, count: int, work: Callable[[Jobs, int], T]) -> list[T]:
+    """Let so many threads work at the same moment, each with a number and a connection of its own; answers what each returned."""
+
+    def run(number: int) -> T:
+        with closing(connect(url)) as conn:
+            return work(Jobs(conn), number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
 
 
 def one_worker(tasks: str, top: str = "") -> Any:
@@ -235,11 +257,14 @@ def table(worker: JobBroker) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def stock(database: str) -> Callable[[str], Actor]:
-    """Actors of an unmodified dramatiq-pg producer on our table."""
-    broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=False)
+def stock(database: str) -> Stock:
+    """Actors of an unmodified dramatiq-pg producer on our table, with its own backend of results where it is wanted.
 
-    def actor(name: str) -> Actor:
+    Make them before a broker of ours, which sets the queries of dramatiq-pg's module anew.
+    """
+
+    def actor(name: str, *, results: bool = False) -> Actor:
+        broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=results)
         return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
 
     return actor

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,9 +23,14 @@ def ask_throttled(payload: Number, ctx: Context) -> None:
 
 
 def chain(payload: Number, ctx: Context) -> None:
+    """Sends and completes in one transaction; ``story_id`` says where it raises."""
     with ctx.transaction():
         ctx.send("echo", {"n": payload.n})
         ctx.complete({"sent": 1})
+        if payload.story_id == "inside":
+            raise ValueError("inside")
+    if payload.story_id == "after":
+        raise ValueError("too late to matter")
 
 
 def chain_itself(payload: Number, ctx: Context) -> None:
@@ -38,30 +42,12 @@ def chain_itself(payload: Number, ctx: Context) -> None:
         ctx.add_cost(1)
 
 
-def chain_then_raise(payload: Number, ctx: Context) -> None:
-    with ctx.transaction():
-        ctx.send("echo", {"n": payload.n})
-        ctx.complete({"sent": 1})
-    raise ValueError("too late to matter")
-
-
-def chain_and_raise_inside(payload: Number, ctx: Context) -> None:
-    with ctx.transaction():
-        ctx.send("echo", {"n": payload.n})
-        ctx.complete({"sent": 1})
-        raise ValueError("inside")
-
-
 def fan_out(payload: Number, ctx: Context) -> None:
     with ctx.transaction():
         sent = ctx.send_many("echo", ({"n": n} for n in range(payload.n)), keys=[f"k{n}" for n in range(payload.n)])
+        if payload.story_id == "inside":
+            raise ValueError("inside")
         ctx.complete([job.status for job in sent])
-
-
-def fan_out_and_raise_inside(payload: Number, ctx: Context) -> None:
-    with ctx.transaction():
-        ctx.send_many("echo", [{"n": 1}, {"n": 2}])
-        raise ValueError("inside")
 
 
 def fan_out_into_a_narrow_task(payload: Number, ctx: Context) -> None:
@@ -70,16 +56,6 @@ def fan_out_into_a_narrow_task(payload: Number, ctx: Context) -> None:
         if len(CALLS) == 1:
             ctx.send_many("narrow", [{"n": 1}, {"n": 2}])
         ctx.complete()
-
-
-def lease(payload: Number, ctx: Context) -> str:
-    """Holds a lease of the host, and counts how many hold it with itself."""
-    with ctx.lease("host/example.org", limit=2, wait=0.02):
-        CALLS.append(1)
-        held = sum(CALLS)
-        time.sleep(0.02)
-        CALLS.append(-1)
-    return str(held)
 
 
 def lease_and_wait(payload: Number, ctx: Context) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock
@@ -14,6 +15,7 @@ from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
 import zeke_jobs
+from tests.zeke_jobs.strange import nested
 from zeke_jobs import ChunkContext, Context, Defer, Payload, Reject, Retry
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import InvalidPayload
@@ -104,17 +106,9 @@ def block_in_c(payload: Number, ctx: Context) -> str:
         return "late"
 
 
-def reject_oddly(payload: Number, ctx: Context) -> None:
-    raise Reject("no \x00 \ud800 thanks", {"when": object()})
-
-
 class Mute(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
-
-
-def raise_mute(payload: Number, ctx: Context) -> None:
-    raise Mute
 
 
 class Busy(Defer):
@@ -124,18 +118,6 @@ class Busy(Defer):
         self.host = host
 
 
-def raise_busy(payload: Number, ctx: Context) -> None:
-    raise Busy("example.org")
-
-
-def defer_beyond_time(payload: Number, ctx: Context) -> None:
-    raise Defer(timedelta(days=300_000_000), "when hell freezes over")
-
-
-def defer_for_millennia(payload: Number, ctx: Context) -> None:
-    raise Defer(251606667985.9, "as the site asked")
-
-
 class OneDay(Defer):
     """Says when past the checks of ``Defer``."""
 
@@ -143,19 +125,24 @@ class OneDay(Defer):
         self.until = datetime.max.replace(tzinfo=UTC)
 
 
-def defer_past_the_checks(payload: Number, ctx: Context) -> None:
-    raise OneDay
+#: Outputs and exceptions that no row holds as they are.
+ODD: dict[str, Callable[[], object]] = {
+    "nonsense": object,
+    "deep value": lambda: nested(500),
+    "odd rejection": lambda: Reject("no \x00 \ud800 thanks", {"when": object()}),
+    "mute": Mute,
+    "beyond time": lambda: Defer(timedelta(days=300_000_000), "when hell freezes over"),
+    "for millennia": lambda: Defer(251606667985.9, "as the site asked"),
+    "past the checks": OneDay,
+    "busy": lambda: Busy("example.org"),
+}
 
 
-def return_a_deep_value(payload: Number, ctx: Context) -> object:
-    value: list[object] = []
-    for _ in range(500):
-        value = [value]
-    return value
-
-
-def returns_nonsense(payload: Number, ctx: Context) -> object:
-    return object()
+def odd(payload: Number, ctx: Context) -> object:
+    end = ODD[payload.story_id]()
+    if isinstance(end, Exception):
+        raise end
+    return end
 
 
 def pay(payload: Number, ctx: Context) -> None:
@@ -210,16 +197,6 @@ def swallow(payload: Number, ctx: Context) -> str:
         CALLS.append("swallowed")
     with ctx.transaction() as db, db.cursor() as cursor:
         cursor.execute("CREATE TABLE committed_after_cancel ()")
-    return "done"
-
-
-def swallow_and_return(payload: Number, ctx: Context) -> str:
-    CALLS.append("started")
-    try:
-        for _ in range(1000):
-            time.sleep(0.01)
-    except BaseException:  # noqa: BLE001
-        CALLS.append("swallowed")
     return "done"
 
 

@@ -33,21 +33,6 @@ class Recorder(Middleware):
         HEARD.append(("rejected", message.failed))
 
 
-def _noting(hook: str) -> Any:
-    return lambda self, broker, *rest: self.only == "process" and HEARD.append(("process", hook))
-
-
-for _hook in (
-    *(f"{when}_worker_{what}" for when in ("before", "after") for what in ("boot", "shutdown")),
-    *(
-        hook
-        for thread in ("worker", "consumer")
-        for hook in (f"after_{thread}_thread_boot", f"before_{thread}_thread_shutdown")
-    ),
-):
-    setattr(Recorder, _hook, _noting(_hook))
-
-
 class Skips(Middleware):
     """Skips each message; fails it before, where it is told to."""
 

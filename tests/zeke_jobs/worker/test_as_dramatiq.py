@@ -1,8 +1,6 @@
 """Dramatiq's interface on our broker: what its own tests promise holds, or is refused with what to use instead (docs/from-dramatiq.md)."""
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import dramatiq
 import pytest
@@ -12,9 +10,8 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Running, one_worker
+from tests.zeke_jobs.worker.conftest import Running, Stock, one_worker
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
-from tests.zeke_jobs.worker.test_middleware import refused
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import JobFailed, UnknownTask
 from zeke_jobs.worker.broker import JobBroker
@@ -23,7 +20,6 @@ TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}
   hold: {handler: 'H:gated', retry: {limit: 0}}
   told: {handler: 'H:told_of_shutdown', retry: {limit: 1, delay: 10m}}
-  record: {handler: 'F:record'}
   fail: {handler: 'H:fail', retry: {limit: 0}}
   tidies: {handler: 'H:tidies_up', timeout: 100ms, retry: {limit: 0}}
   carries-on: {handler: 'H:carries_on', timeout: 100ms, retry: {limit: 0}}
@@ -33,22 +29,6 @@ MIDDLEWARE = "dramatiq.middleware"
 
 
 # ── what is refused, and what to use instead ──
-
-
-@pytest.mark.parametrize(
-    ("middleware", "instead"),
-    [
-        (f"{MIDDLEWARE}:Callbacks", "ctx.send"),
-        (f"{MIDDLEWARE}:Pipelines", "ctx.send"),
-        (f"{MIDDLEWARE}:GroupCallbacks", "then="),
-        (f"{MIDDLEWARE}:TimeLimit", "timeout:"),
-        ("tests.zeke_jobs.worker.middleware:OwnPipelines", "ctx.send"),
-    ],
-)
-def test_check_refuses_middleware_that_would_drop_jobs(middleware: str, instead: str) -> None:
-    said = refused(f"middleware: ['{middleware}']")
-    assert "expected a middleware that zeke_jobs does not replace" in said
-    assert instead in said.partition("help: ")[2]
 
 
 REFUSED = {
@@ -85,7 +65,7 @@ def test_a_pipeline_and_a_group_with_a_callback_send_nothing_and_say_so(running:
 
 
 def test_a_message_of_another_producer_after_which_others_should_run_fails_before_its_handler(
-    running: Running, stock: Callable[[str], Any]
+    running: Running, stock: Stock
 ) -> None:
     with running(TASKS):
         hold = stock("hold")

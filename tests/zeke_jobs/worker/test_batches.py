@@ -1,7 +1,5 @@
 """Batches: the job at the end is sent once, in the transaction of the last end, even if jobs end at the same moment."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -9,17 +7,15 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.waiting import eventually
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, at_once
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.errors import BatchClosed, BatchNotFound, InvalidPayload, UnknownTask
-from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.testing import FakeContext
 
 TASKS = """
   a: {handler: 'H:echo'}
-  fails: {handler: 'H:fail', retry: {limit: 0}}
   report: {handler: 'H:echo'}
   spread: {handler: 'F:spread', retry: {limit: 9}}
   gather: {handler: 'F:gather', retry: {limit: 9}}
@@ -34,9 +30,8 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 def reports(jobs: Jobs) -> list[dict[str, Any]]:
-    return [
-        row["data"] for row in jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report' ORDER BY created_on")
-    ]
+    found = jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report' ORDER BY created_on")
+    return [row["data"] for row in found]
 
 
 def finish_all(jobs: Jobs, outcome: str = "completed", task: str = "a") -> None:
@@ -229,25 +224,15 @@ def test_many_workers_that_end_jobs_of_many_batches_at_once_send_each_end_once(j
     for n in range(30):
         zeke_jobs.send_many("a", [{}] * (n * 2 + 1), batch=f"b{n}", then=END)
 
-    def work(number: int) -> None:
-        with closing(connect(database)) as conn:
-            own = Jobs(conn)
-            worker = own.worker()
-            while claims := own.claim(worker, 1 + number * 3, ["a"]):
-                with transaction(conn):
-                    own.complete(worker, claims)
+    def work(own: Jobs, number: int) -> None:
+        worker = own.worker()
+        while claims := own.claim(worker, 1 + number * 3, ["a"]):
+            with transaction(own.conn):
+                own.complete(worker, claims)
 
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, range(8)))
+    at_once(database, 8, work)
     ended = sorted((one["story_id"], one["n"]) for one in reports(jobs))
     assert ended == sorted((f"b{n}", n * 2 + 1) for n in range(30))
-
-
-def test_handlers_make_batches_and_add_to_their_own(jobs: Jobs, running: Running) -> None:
-    with running(TASKS):
-        zeke_jobs.send_many("spread", [{"n": 3}], batch="outer", then=END)
-        eventually(lambda: reports(jobs))
-    assert reports(jobs) == [{"n": 4, "story_id": "outer"}]
 
 
 def test_whatever_statement_breaks_a_batch_ends_exactly_once(
@@ -261,9 +246,8 @@ def test_whatever_statement_breaks_a_batch_ends_exactly_once(
 
     def verify() -> None:
         assert jobs.rows("SELECT task, state::text FROM zeke_jobs.queue WHERE state <> 'done'") == []
-        found = [row["data"] for row in jobs.rows("SELECT data FROM zeke_jobs.job WHERE name = 'report'")]
-        assert len(found) == 1
-        assert found[0]["n"] >= 5
+        (found,) = reports(jobs)
+        assert found["n"] >= 5
         assert jobs.rows("SELECT * FROM zeke_jobs.batch_change") == []
         counted = jobs.rows("SELECT jobs::int, completed::int FROM zeke_jobs.batch_state")
         real = jobs.rows("SELECT count(*)::int AS n FROM zeke_jobs.queue WHERE extra ? 'batch'")[0]["n"]

@@ -29,7 +29,6 @@ def task(handler: str, chunk: str = "{size: 5, wait: 300ms}", more: str = RETRY)
 class Part(Payload):
     n: int
     do: str = "return"
-    secret: str = ""
 
 
 def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:

@@ -2,18 +2,13 @@
 
 import random
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
-from zeke_jobs.postgres.pool import connect
-from zeke_jobs.testing import set_clock
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, at_once
 
 
 class Chunks:
@@ -22,14 +17,10 @@ class Chunks:
     def __init__(self, jobs: Jobs, chunk: str, more: str = "", top: str = "") -> None:
         self.jobs = jobs
         jobs.use(f"  a: {{handler: 'H:echo_all', chunk: {chunk}{more}}}", top)
-        self.at(0)
-
-    def at(self, seconds: float) -> None:
-        set_clock(self.jobs.conn, NOON + timedelta(seconds=seconds))
+        jobs.at()
 
     def claim(self, seconds: float, worker: UUID | None = None, *, want: int = 1, **how: Any) -> list[dict[str, Any]]:
-        self.at(seconds)
-        self.held = []
+        self.jobs.at(seconds)
         rows = self.jobs.look(worker or self.jobs.worker(), want, revision=1, is_empty=True, **how)
         self.held = [(row["reason"], row["wait"]) for row in rows if row["kind"] == "held"]
         return [row for row in rows if row["kind"] == "job"]
@@ -148,16 +139,6 @@ def test_a_job_that_is_not_to_start_with_others_is_not_in_a_chunk(jobs: Jobs) ->
     assert {row["message_id"] for row in chunks.claim(1)} == set(ids[3:])
 
 
-def test_a_death_counts_for_each_job_of_a_chunk(jobs: Jobs) -> None:
-    chunks = Chunks(jobs, "{size: 3, wait: 0s}")
-    jobs.add("a", 3)
-    chunks.claim(0)
-    chunks.at(21)
-    assert len(jobs.rows("SELECT * FROM zeke_jobs.rescue()")) == 3
-    rows = jobs.rows("SELECT deaths, attempt, attempt_base, state FROM zeke_jobs.queue")
-    assert rows == [{"deaths": 1, "attempt": 1, "attempt_base": 1, "state": "queued"}] * 3
-
-
 def test_a_process_of_an_older_revision_gets_one_job_at_a_time(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 4}")
     jobs.add("a", 20)
@@ -172,21 +153,15 @@ def test_claims_at_the_same_moment_make_full_chunks_and_never_exceed_the_concurr
     jobs.use("  a: {handler: 'H:echo_all', concurrency: 2, chunk: {size: 10, wait: 10s}}")
     jobs.add("a", 200)
 
-    def work(_: int) -> list[int]:
-        with closing(connect(database)) as conn:
-            conn.autocommit = True
-            own, sizes = Jobs(conn), list[int]()
-            worker = own.worker()
-            for _ in range(100):
-                claims = own.claim(worker, 4)
-                active = own.rows(
-                    "SELECT count(DISTINCT (worker, claimed_on)) FROM zeke_jobs.queue WHERE state = 'consumed'"
-                )
-                assert active[0]["count"] <= 2
-                sizes += Counter(row["claimed_on"] for row in claims).values()
-                own.complete(worker, claims)
-            return sizes
+    def work(own: Jobs, _: int) -> list[int]:
+        sizes, worker = list[int](), own.worker()
+        chunks = "SELECT count(DISTINCT (worker, claimed_on)) AS n FROM zeke_jobs.queue WHERE state = 'consumed'"
+        for _ in range(100):
+            claims = own.claim(worker, 4)
+            assert own.rows(chunks)[0]["n"] <= 2
+            sizes += Counter(row["claimed_on"] for row in claims).values()
+            own.complete(worker, claims)
+        return sizes
 
-    with ThreadPoolExecutor(4) as threads:
-        sizes = [size for found in threads.map(work, range(4)) for size in found]
+    sizes = [size for found in at_once(database, 4, work) for size in found]
     assert sizes == [10] * 20

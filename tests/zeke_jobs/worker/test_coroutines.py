@@ -10,6 +10,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
 from tests.zeke_jobs.worker.test_running import failure, outcome
@@ -20,20 +21,20 @@ from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import Lost
 
 C = "tests.zeke_jobs.worker.coroutines"
-TASKS = "  echo: {handler: 'H:echo'}\n  gated-thread: {handler: 'H:gated'}\n" + "".join(
-    f"  {name.replace('_', '-')}: {{handler: '{C}:{name}', retry: {{limit: {limit}, delay: 0s}}{more}}}\n"
-    for name, limit, more in (
-        ("gated", 0, ""),
-        ("marked", 0, ", log: always"),
-        ("at_desk", 0, ""),
-        ("chain", 0, ""),
-        ("everything", 1, ""),
-        ("blocks", 0, ""),
-        ("sleeps", 0, ""),
-        ("exits", 0, ""),
-    )
-)
-TASKS += f"  few: {{handler: '{C}:gated', concurrency: 2}}\n  short: {{handler: '{C}:gated', timeout: 300ms, retry: {{limit: 0}}}}\n"
+NO = "retry: {limit: 0}"
+TASKS = f"""
+  echo: {{handler: 'H:echo'}}
+  gated: {{handler: '{C}:gated', {NO}}}
+  marked: {{handler: '{C}:marked', {NO}, log: always}}
+  at-desk: {{handler: '{C}:at_desk', {NO}}}
+  chain: {{handler: '{C}:chain', {NO}}}
+  everything: {{handler: '{C}:everything', retry: {{limit: 1, delay: 0s}}}}
+  blocks: {{handler: '{C}:blocks', {NO}}}
+  sleeps: {{handler: '{C}:sleeps', {NO}}}
+  exits: {{handler: '{C}:exits', {NO}}}
+  few: {{handler: '{C}:gated', concurrency: 2}}
+  short: {{handler: '{C}:gated', timeout: 300ms, {NO}}}
+"""
 
 
 worker = one_worker(TASKS)
@@ -74,17 +75,11 @@ def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(worker: JobBr
     if way == "cancel":
         zeke_jobs.cancel(job, "not wanted")
     elif way == "lost":
-        table.rows(
-            "UPDATE zeke_jobs.queue SET state = 'rejected', worker = NULL, claim = claim + 1 WHERE message_id = %s",
-            job,
-        )
+        change(table.conn, job, "state = 'rejected', worker = NULL, claim = claim + 1")
         worker.process.interrupts.stop(job, Lost("the job runs elsewhere"))
-    reasons = {
-        "cancel": "not wanted",
-        "timeout": "it ran longer than its timeout of 0.3 s",
-        "lost": "the job runs elsewhere",
-    }
-    eventually(lambda: handlers.CALLS[2:] == [reasons[way]])
+    late = "it ran longer than its timeout of 0.3 s"
+    reason = {"cancel": "not wanted", "timeout": late, "lost": "the job runs elsewhere"}[way]
+    eventually(lambda: handlers.CALLS[2:] == [reason])
     if way != "lost":
         with pytest.raises(JobFailed) as caught:
             zeke_jobs.wait(job, timeout=10)
@@ -137,13 +132,8 @@ def test_writes_sends_steps_and_completion_of_a_transaction_commit_together_or_n
     eventually(lambda: handlers.CALLS == ["wrote"] * 2)
     table.rows("UPDATE zeke_jobs.queue SET claim = claim + 1 WHERE message_id = %s", lost)
     handlers.GATE.set()
-    eventually(
-        lambda: (
-            not table.rows(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
-            )
-        )
-    )
+    open_ = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    eventually(lambda: not table.rows(open_))
     assert table.rows(state) == [{"n": None, "steps": 0, "sent": 0}]
     assert outcome("chain", {"n": 7}) == 7
     assert table.rows(state) == [{"n": [7], "steps": 1, "sent": 3}]
@@ -165,10 +155,8 @@ def test_a_form_that_would_block_the_loop_is_refused_with_the_one_to_use() -> No
     assert outcome("blocks") == "went on"
     refused: dict[str, Any] = dict(handlers.CALLS)
     assert len(refused) == 13
-    assert (
-        refused["send"]
-        == "expected `await ctx.asend(…)` in an async handler, got ctx.send, which blocks the event loop"
-    )
+    words = "expected `await ctx.asend(…)` in an async handler, got ctx.send, which blocks the event loop"
+    assert refused["send"] == words
     assert "async with ctx.atransaction()" in refused["db"]
 
 

@@ -1,4 +1,3 @@
-import json
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -7,17 +6,15 @@ import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.worker.conftest import Running, one_worker
 from zeke_jobs import Context, Payload, Reject
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
-from zeke_jobs.errors import ClaimLost, JobFailed
+from zeke_jobs.errors import JobFailed
 from zeke_jobs.testing import FakeContext
 
 HERE = "tests.zeke_jobs.worker.test_costs"
 TASKS = f"""
   spend: {{handler: '{HERE}:spend', retry: {{limit: 1, delay: 1ms}}}}
-  spend-late: {{handler: '{HERE}:spend_late'}}
   echo: {{handler: 'H:echo'}}
 """
 worker = one_worker(TASKS)
@@ -40,12 +37,6 @@ def spend(payload: Purse, ctx: Context) -> None:
             ctx.add_cost(1, "EUR")
         if payload.fail == "rejected":
             raise Reject("no use")
-
-
-def spend_late(payload: Purse, ctx: Context) -> None:
-    ctx.complete()
-    with pytest.raises(ClaimLost):
-        ctx.add_cost(1)
 
 
 def cost(job: zeke_jobs.Job) -> str:
@@ -94,20 +85,15 @@ def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(runni
     assert said == [("EUR", "0.2 USD")]
 
 
-def test_status_lists_and_compare_show_the_cost(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
-    def shown(*command: str) -> str:
-        assert run(app, "zeke-jobs", command) == 0
-        return capsys.readouterr().out
-
+def test_status_lists_and_compare_show_the_cost(running: Running, cli: Cli) -> None:
     with running(TASKS):
         payloads: tuple[dict[str, Any], ...] = ({"amounts": ["0.20"]}, {"amounts": ["2"], "currency": "EUR"}, {"amounts": ["0.1"]}, {})  # fmt: skip
-        job, *_ = [str(ended("spend", **payload).id) for payload in payloads]
-    capsys.readouterr()
-    assert "\n  cost      0.2 USD\n" in shown("status", job)
-    assert json.loads(shown("status", job, "--json"))["cost"] == "0.20"
-    assert "2 EUR" in shown("jobs")
-    assert "2 EUR + 0.3 USD (of 3 jobs)" in shown("compare", "1")
-    first = json.loads(shown("compare", "1", "--json"))[0]
+        job, *_ = [ended("spend", **payload).id for payload in payloads]
+    assert "\n  cost      0.2 USD\n" in cli("status", job).out
+    assert cli("status", job, "--json").json["cost"] == "0.20"
+    assert "2 EUR" in cli("jobs").out
+    assert "2 EUR + 0.3 USD (of 3 jobs)" in cli("compare", "1").out
+    first = cli("compare", "1", "--json").json[0]
     assert (first["jobs"], first["with_cost"], first["cost"]) == (4, 3, {"EUR": "2", "USD": "0.3"})
 
 

@@ -1,6 +1,5 @@
 """The program of docs/error-trackers.md with real workers: the page's statements about events, middleware and on_failed."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +8,8 @@ import sentry_sdk
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.testing.blocks import blocks
 from tests.zeke_jobs.worker.test_sentry import Kept, end
-from tests.zeke_jobs.working import working
-from zeke_jobs import config
+from tests.zeke_jobs.working import program, working
 from zeke_jobs.errors import JobFailed
 
 PAGE = Path(__file__).parents[3] / "docs" / "error-trackers.md"
@@ -38,17 +35,12 @@ def test_three_lines_connect_sentry(
     tmp_path: Path,
     database: str,
     sent: Kept,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = blocks(PAGE, "shop.py")
-    (tmp_path / "shop.py").write_text("\n\n".join(shop[part] for part in parts))
-    for name in ("tracker.py", "jobs.yaml"):
-        (tmp_path / name).write_text(blocks(PAGE, name)[0])
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("shop", "tracker"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    with working(config.load(tmp_path / "jobs.yaml"), database, threads=2):
+    with (
+        program(PAGE, tmp_path, "shop.py", "tracker.py", "jobs.yaml", parts=parts) as config,
+        working(config, database, threads=2),
+    ):
         job = zeke_jobs.send("send-mail", {"to": "ada@example.org"})
         with pytest.raises(JobFailed):
             zeke_jobs.wait(job.id, timeout=30)
@@ -56,8 +48,6 @@ def test_three_lines_connect_sentry(
         (child,) = zeke_jobs.jobs(parent=job.id)
         assert zeke_jobs.wait(child.id, timeout=30) == report
         eventually(lambda: len(sent.events) >= len(outcomes))
-    for name in ("shop", "tracker"):
-        sys.modules.pop(name, None)
     assert [event["tags"]["outcome"] for event in sent.events] == outcomes
     frame = sent.events[-1]["exception"]["values"][-1]["stacktrace"]["frames"][-1]
     assert (frame["function"], frame["context_line"].split("(")[0].strip()) == ("send_mail", "raise ConnectionError")

@@ -20,10 +20,9 @@ from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import FakeContext
-from zeke_jobs.worker.life import retention
 
 TASKS = """
-  await: {handler: 'F:await_event', retry: {limit: 0}, keep: {completed: 0s}}
+  await: {handler: 'F:await_event', retry: {limit: 0}}
   await-more: {handler: 'F:await_event', retry: {limit: 5}}
 """
 
@@ -78,16 +77,6 @@ def test_a_job_that_is_run_early_by_hand_waits_on_to_its_first_end(life: Life, j
     assert zeke_jobs.status(job).run_at == NOON + timedelta(hours=1)
 
 
-def test_an_event_whose_transaction_rolls_back_has_not_happened(life: Life, other_conn: Connection) -> None:
-    job = zeke_jobs.send("await", {"n": 1}).id
-    life.drain()
-    with pytest.raises(ValueError, match="no"), transaction(other_conn):
-        zeke_jobs.emit("callback/1", connection=other_conn)
-        raise ValueError("no")
-    life.drain()
-    assert zeke_jobs.status(job).status == "created"
-
-
 def test_an_emitter_that_does_not_commit_holds_up_no_worker(life: Life, jobs: Jobs, other_conn: Connection) -> None:
     job = zeke_jobs.send("await", {"n": 1}).id
     with transaction(other_conn):
@@ -126,13 +115,8 @@ def test_the_data_of_an_event_are_at_most_what_a_job_may_give_back(life: Life, j
     assert outcome(job)[1]["data"] == json.loads(many)
 
 
-def test_waits_go_with_their_job_and_events_after_thirty_days(life: Life, jobs: Jobs) -> None:
+def test_an_event_is_kept_for_thirty_days(life: Life, jobs: Jobs) -> None:
     zeke_jobs.emit("callback/42", {})
-    zeke_jobs.send("await", {"n": 42})
-    life.drain()
-    life.later(1)
-    retention.purge(jobs.conn)
-    assert jobs.rows("SELECT * FROM zeke_jobs.wait") == []
     life.later(30 * 86400 + 1)
     SQL.run(jobs.conn, "event/forget")
     assert jobs.rows("SELECT * FROM zeke_jobs.event") == []

@@ -3,67 +3,50 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.waiting import eventually
-from tests.zeke_jobs.testing.blocks import blocks
-from tests.zeke_jobs.working import working
-from zeke_jobs import config
+from tests.zeke_jobs.sql import rows
+from tests.zeke_jobs.working import program, working
 from zeke_jobs.client import reading
+from zeke_jobs.config import Config
+from zeke_jobs.core.context import Context
 from zeke_jobs.errors import JobFailed
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "handlers.md"
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    """The page's files, each put together from its blocks."""
-    for name, separator in (("pages.py", "\n\n"), ("jobs.yaml", ""), ("test_pages.py", "\n\n")):
-        (tmp_path / name).write_text(separator.join(blocks(PAGE, name)))
-    return tmp_path
-
-
-class Site(BaseHTTPRequestHandler):
+class Site(Loopback):
     """Answers with the status that the path names."""
 
-    def do_GET(self) -> None:
-        status = int(self.path.strip("/"))
-        self.send_response(status)
-        self.send_header("Retry-After", "600")
-        self.end_headers()
-        self.wfile.write(b"some words and more words")
-
-    def log_message(self, *_: Any) -> None:
-        pass
+    def respond(self, asked: Asked) -> Answer:
+        return Answer("some words and more words", int(asked.path.strip("/")), headers={"Retry-After": "600"})
 
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with Site() as running:
+        yield running.url
 
 
 @pytest.fixture
-def worker(program: Path, conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(str(program))
-    monkeypatch.delitem(sys.modules, "pages", raising=False)
-    conn.cursor().execute("CREATE TABLE page (url text PRIMARY KEY, text text)")
-    with working(config.load(program / "jobs.yaml"), database):
+def written(tmp_path: Path) -> Iterator[Config]:
+    with program(PAGE, tmp_path, "pages.py", "jobs.yaml", "test_pages.py") as config:
+        yield config
+
+
+@pytest.fixture
+def worker(written: Config, conn: Connection, database: str) -> Iterator[None]:
+    rows(conn, "CREATE TABLE page (url text PRIMARY KEY, text text)")
+    with working(written, database):
         yield
-    sys.modules.pop("pages", None)
 
 
 @pytest.mark.usefixtures("worker")
@@ -73,9 +56,7 @@ def test_each_task_of_the_page_runs(conn: Connection, site: str) -> None:
     (child,) = reading.jobs(parent=sent.id)
     assert zeke_jobs.wait(child.id, timeout=20) == 2
     assert zeke_jobs.wait(zeke_jobs.send("fetch-politely", {"url": f"{site}/200"}).id, timeout=20) == 25
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM zeke_jobs.lease")
-        assert cursor.fetchone() == (0,)
+    assert rows(conn, "SELECT 1 FROM zeke_jobs.lease") == []
 
 
 @pytest.mark.usefixtures("worker")
@@ -92,20 +73,24 @@ def test_each_failure_of_the_page_ends_as_it_says(site: str) -> None:
     assert eventually(lambda: zeke_jobs.status(silent.id).error)["message"] == "nobody answers"
 
 
-def test_the_tests_of_the_page_pass(program: Path, database: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(program), "test_pages.py"],
-        cwd=program,
-        env={**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.usefixtures("written")
+def test_the_tests_of_the_page_pass(tmp_path: Path, database: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        "test_pages.py",
+    ]
+    env = {**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_every_name_of_the_context_is_on_the_page() -> None:
-    from zeke_jobs.core.context import Context
-
     names = {name for name in (*Context.__annotations__, *Context.__abstractmethods__) if not name.startswith("_")}
     assert {name for name in names if f"`ctx.{name}" not in PAGE.read_text()} == set()

@@ -1,11 +1,14 @@
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.worker.conftest import Jobs
+from tests.waiting import eventually
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife
 
@@ -29,27 +32,20 @@ def test_a_machine_that_was_suspended_starts_nothing_before_its_next_heartbeat(m
 
 
 def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
-    conn: Connection, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs.use("  echo: {handler: 'H:echo'}")
-    beaten, ended = threading.Event(), threading.Event()
-    done: list[bool] = []
+    with running("  echo: {handler: 'H:echo'}") as broker:
+        use, used = broker.process.use, list[bool]()
 
-    def long_change(*_: object) -> None:
-        done.append(beaten.wait(5.0))
-        ended.set()
+        def long_change(*args: Any) -> None:
+            used.append(handlers.GATE.wait(20))
+            use(*args)
 
-    process = SimpleNamespace(
-        url=None,
-        proof=ProofOfLife(5.0),
-        runtime=SimpleNamespace(revision=0, file_revision=None),
-        queues=("default",),
-        use=long_change,
-        register=lambda _: None,
-    )
-    heartbeat = Heartbeat(SimpleNamespace(process=process))  # type: ignore[arg-type]
-    heartbeat.check_revision(conn)
-    heartbeat.check_revision(conn)  # it is still being done
-    beaten.set()
-    assert ended.wait(5.0)
-    assert done == [True]
+        monkeypatch.setattr(broker.process, "use", long_change)
+        jobs.use("  echo: {handler: 'H:echo', priority: 1}")
+        for _ in range(2):  # the second time it is still being done
+            broker.lifecycle.heartbeat.check_revision(jobs.conn)
+        assert used == []
+        handlers.GATE.set()
+        eventually(lambda: broker.process.runtime.revision == 2)
+    assert used == [True]

@@ -40,20 +40,3 @@ def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> N
             pass
         sum(range(2000))  # code behind: an interrupt that came late would be raised here
         thread.join()
-
-
-def test_the_interrupt_is_the_reason_when_a_stopper_broke_a_call() -> None:
-    interrupts, job = Interrupts(), uuid4()
-    broken = threading.Event()
-
-    def call() -> None:
-        broken.wait(5)
-        raise OSError("socket closed")
-
-    def stop() -> None:
-        interrupts.stop(job, Cancelled("by a person"))
-
-    with pytest.raises(Cancelled), interrupts.running(job, 60) as running:
-        running.stoppers.append(broken.set)
-        threading.Thread(target=stop).start()
-        call()

@@ -1,23 +1,32 @@
-import threading
-from contextlib import nullcontext
-from types import SimpleNamespace
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from psycopg2.extensions import new_type, register_type
 
-from tests.zeke_jobs.worker.conftest import a_claim
+from tests.zeke_jobs.sql import rows, value
+from tests.zeke_jobs.worker.conftest import a_claim, a_context
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.worker.run.interrupts import Running
 from zeke_jobs.worker.run.job_context import JobContext
-from zeke_jobs.worker.run.reports import Shared
 
 
-def context(pool: Pool, running: Running) -> JobContext:
-    claim = a_claim(uuid4())
-    runtime: Any = SimpleNamespace(revision=1)
-    return JobContext(claim, Shared(uuid4(), runtime, pool, pool), running, None)
+@pytest.fixture
+def pool(database: str) -> Iterator[Pool]:
+    """A thread's own: it has one connection."""
+    opened = Pool(database, max_size=1)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def context(pool: Pool, running: Running | None = None) -> Iterator[JobContext]:
+    made = a_context(pool, a_claim(uuid4()), running=running)
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(
@@ -32,45 +41,22 @@ def context(pool: Pool, running: Running) -> JobContext:
     ],
 )
 def test_progress_that_nobody_could_read_is_refused_in_the_handler(said: tuple[Any, ...], words: str) -> None:
-    with pytest.raises((TypeError, ValueError)) as refused:
-        context(Pool(None), Running(60)).progress(*said)
+    with context(Pool(None)) as ctx, pytest.raises((TypeError, ValueError)) as refused:
+        ctx.progress(*said)
     assert words in str(refused.value)
 
 
-def test_a_handler_whose_connection_died_gets_another_where_its_thread_has_only_one(database: str) -> None:
-    pool, running = Pool(database, max_size=1), Running(60)
-    stop_async = print  # what stops an async handler has nothing to do with a connection
+def test_a_handler_whose_connection_died_gets_another_where_its_thread_has_only_one(pool: Pool) -> None:
+    running, stop_async = Running(60), print  # what stops an async handler has nothing to do with a connection
     running.stoppers.append(stop_async)
-    ctx = context(pool, running)
-    ctx.db.close()
-    answers: list[Any] = []
-
-    def ask() -> None:
-        with ctx.db.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            answers.append(cursor.fetchone())
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(10.0)
-    assert answers == [(1,)]
-    assert running.stoppers == [stop_async, ctx.db.cancel]
-    ctx.close()
+    with context(pool, running) as ctx, ThreadPoolExecutor(1) as thread:
+        ctx.db.close()
+        assert thread.submit(lambda: value(ctx.db, "SELECT 1")).result(10.0) == 1
+        assert running.stoppers == [stop_async, ctx.db.cancel]
     assert running.stoppers == []
-    pool.close()
 
 
-def pid(conn: Any) -> int:
-    return int(value(conn, "SELECT pg_backend_pid()"))
-
-
-def value(conn: Any, sql: str) -> Any:
-    with conn.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchone()[0]
-
-
-STATE = """SELECT jsonb_build_object(
+STATE = """SELECT jsonb_build_object('session', pg_backend_pid(),
   'user', current_user, 'schemas', current_setting('search_path'), 'timeout', current_setting('statement_timeout'),
   'zone', current_setting('TimeZone'), 'isolation', current_setting('default_transaction_isolation'),
   'readonly', current_setting('default_transaction_read_only'), 'named', current_setting('application_name'),
@@ -85,21 +71,16 @@ LEFT = """
 
 
 @pytest.mark.parametrize("way", ["db", "transaction"])
-def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(database: str, way: str) -> None:
-    pool = Pool(database, max_size=1)
-    first = context(pool, Running(60))
-    clean, session = value(first.db, STATE), pid(first.db)
-    first.close()
-    second = context(pool, Running(60))
-    with second.transaction() if way == "transaction" else nullcontext(second.db) as conn, conn.cursor() as cursor:
+def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(pool: Pool, way: str) -> None:
+    with context(pool) as first:
+        clean = value(first.db, STATE)
+    with context(pool) as second:
         second._fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
-        cursor.execute(LEFT)
-    second.close()
-    third = context(pool, Running(60))
-    assert (value(third.db, STATE), pid(third.db)) == (clean, session)
+        with second.transaction() if way == "transaction" else nullcontext(second.db) as conn:
+            rows(conn, LEFT)
+    with context(pool) as third:
+        assert value(third.db, STATE) == clean
     assert clean["isolation"] == "read committed"
-    third.close()
-    pool.close()
 
 
 @pytest.mark.parametrize(
@@ -112,14 +93,10 @@ def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(datab
     ],
     ids=["autocommit", "cursors", "encoding", "types"],
 )
-def test_a_connection_that_psycopg2_makes_something_else_of_is_not_used_again(database: str, change: Any) -> None:
-    pool = Pool(database, max_size=1)
-    first = context(pool, Running(60))
-    session = pid(first.db)
-    change(first.db)
-    first.close()
-    second = context(pool, Running(60))
-    assert pid(second.db) != session
-    assert value(second.db, "SELECT 'so it is'::text") == "so it is"
-    second.close()
-    pool.close()
+def test_a_connection_that_psycopg2_makes_something_else_of_is_not_used_again(pool: Pool, change: Any) -> None:
+    with context(pool) as first:
+        session = value(first.db, "SELECT pg_backend_pid()")
+        change(first.db)
+    with context(pool) as second:
+        assert value(second.db, "SELECT pg_backend_pid()") != session
+        assert value(second.db, "SELECT 'so it is'::text") == "so it is"

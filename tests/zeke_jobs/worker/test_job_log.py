@@ -3,7 +3,6 @@
 import io
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,8 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.sql import value
+from tests.zeke_jobs.worker import conftest
 from tests.zeke_jobs.worker.conftest import Running
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs.core import logs
@@ -56,10 +57,8 @@ def test_an_attempt_that_does_not_complete_has_its_last_lines_with_its_outcome(
     assert "in talk" in log.getvalue()
 
 
-def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(
-    running: Running, conn: Connection, log: io.StringIO
-) -> None:
-    del log
+@pytest.mark.usefixtures("log")
+def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Running, conn: Connection) -> None:
     tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'F:talk_and_complete', log: always}"
     with running(f"{tasks}\n  never: {{handler: 'F:talk', retry: {{limit: 0}}, log: never}}"):
         talk, complete, never = (zeke_jobs.send(task).id for task in ("talk", "complete", "never"))
@@ -70,11 +69,9 @@ def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(
     assert kept(conn, never) == []
 
 
-def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(
-    running: Running, conn: Connection, log: io.StringIO
-) -> None:
+@pytest.mark.usefixtures("log")
+def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(running: Running, conn: Connection) -> None:
     """A worker's stop ends a job whose handler goes on."""
-    del log
     with running("  wait: {handler: 'F:log_and_wait'}") as broker:
         job = zeke_jobs.send("wait").id
         eventually(lambda: CALLS == ["began"])
@@ -85,8 +82,8 @@ def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(
     assert "before the gate" in kept(conn, job)[0]["lines"]
 
 
-def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Connection, log: io.StringIO) -> None:
-    del log
+@pytest.mark.usefixtures("log")
+def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Connection) -> None:
     with running("  whisper: {handler: 'F:whisper', sensitive: [word], log: always}"):
         job = zeke_jobs.send("whisper", {"word": "sesame-123"}).id
         zeke_jobs.wait(job, timeout=20)
@@ -96,8 +93,8 @@ def test_a_sensitive_value_is_masked_in_what_is_kept(running: Running, conn: Con
     assert "sesame-123" not in found["lines"]
 
 
-def test_a_line_says_what_its_values_were_when_it_was_logged(log: io.StringIO) -> None:
-    del log
+@pytest.mark.usefixtures("log")
+def test_a_line_says_what_its_values_were_when_it_was_logged() -> None:
     changing, long = ["one"], "x" * 3_000
     with logs.capturing(10) as captured:
         logs.get_logger().info("given", values=changing, none=None, text="a b", number=1.5)
@@ -113,28 +110,17 @@ def test_a_line_says_what_its_values_were_when_it_was_logged(log: io.StringIO) -
     assert (fourth, error, dropped) == ("broke", r"    ValueError: no \x00 luck", 0)
 
 
-def test_lines_go_with_their_job_and_come_for_none_that_is_gone(
-    running: Running, conn: Connection, log: io.StringIO
-) -> None:
-    del log
-    with running(TASK.format(more="")):
-        job = zeke_jobs.send("talk").id
-        zeke_jobs.wait(job, timeout=20)
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.purge('talk', 'completed', '-infinity', 'infinity', 9)")
-        gone = a_claim()
-        with logs.capturing(1) as gone.log:
-            logging.getLogger("late").info("too late")
-        job_log.store(conn, [gone])
-        cursor.execute("SELECT count(*) FROM zeke_jobs.job_log")
-        assert cursor.fetchall() == [(0,)]
+def test_no_lines_come_for_a_job_that_is_gone(conn: Connection) -> None:
+    gone = a_claim()
+    with logs.capturing(1) as gone.log:
+        logging.getLogger("late").info("too late")
+    job_log.store(conn, [gone])
+    assert value(conn, "SELECT count(*) FROM zeke_jobs.job_log") == 0
 
 
 def a_claim(**values: Any) -> Claim:
     job = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d")
-    return Claim(
-        job, 1, "greet", 0, 0, 0, 1, None, None, datetime.now(UTC), received=10.0, started=10.5, done=12.5, **values
-    )
+    return conftest.a_claim(job, 1, "greet", received=10.0, started=10.5, done=12.5, **values)
 
 
 def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_and_its_output(

@@ -1,6 +1,4 @@
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from datetime import timedelta
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,12 +6,11 @@ import pytest
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running, a_claim
+from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim, at_once
 from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ClaimLost, Defer
-from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.testing import FakeContext, set_clock
+from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.run import leases
 
 HOST = "host/example.org"
@@ -39,26 +36,6 @@ class Held:
         leases.take(conn or self.jobs.conn, name, limit, self.claims[n], self.worker)
 
 
-def test_a_lease_is_held_by_as_many_as_its_limit_says(jobs: Jobs) -> None:
-    held = Held(jobs, 3)
-    held.take(0, limit=2)
-    held.take(1, limit=2)
-    with pytest.raises(Defer):
-        held.take(2, limit=2)
-    held.take(2, name="host/example.com")
-
-
-def test_who_gets_none_is_told_who_has_it_and_comes_back_soon(jobs: Jobs) -> None:
-    set_clock(jobs.conn, NOON)
-    held = Held(jobs, 2)
-    held.take(0)
-    with pytest.raises(Defer) as caught:
-        held.take(1)
-    assert caught.value.reason == f"lease {HOST} is taken by a {held.claims[0].id} since 2026-03-10 12:00:00 UTC"
-    assert isinstance(caught.value.until, timedelta)
-    assert timedelta(seconds=1) <= caught.value.until <= timedelta(seconds=3)
-
-
 @pytest.mark.parametrize("outcome", ["retry", "deferred", "returned", "failed", "cancelled", "completed", "given back"])
 def test_a_lease_ends_with_its_block_and_with_the_attempt(jobs: Jobs, outcome: str) -> None:
     held = Held(jobs, 2)
@@ -73,12 +50,12 @@ def test_a_lease_ends_with_its_block_and_with_the_attempt(jobs: Jobs, outcome: s
 
 
 def test_a_lease_of_a_lost_worker_ends_with_the_rescue_and_not_before(jobs: Jobs) -> None:
-    set_clock(jobs.conn, NOON)
+    jobs.at()
     dead, alive = Held(jobs, 1), Held(jobs, 1)
     dead.take(0)
     for seconds in (10, 21):
-        set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
-        SQL.one(jobs.conn, "worker/heartbeat", worker=alive.worker, busy=1, revision=1, stopping=False)
+        jobs.at(seconds)
+        jobs.beat(alive.worker)
     with pytest.raises(Defer):
         alive.take(0)
     SQL.all(jobs.conn, "worker/rescue")
@@ -113,17 +90,15 @@ def test_many_at_once_never_get_more_than_the_limit(jobs: Jobs, database: str) -
     count, threads = 60, 8
     held = Held(jobs, count)
 
-    def hammer(first: int) -> int:
+    def hammer(own: Jobs, first: int) -> int:
         got = 0
-        with closing(connect(database)) as conn:
-            for n in range(first, count, threads):
-                with suppress(Defer):
-                    held.take(n, limit=3, conn=conn)
-                    got += 1
+        for n in range(first, count, threads):
+            with suppress(Defer):
+                held.take(n, limit=3, conn=own.conn)
+                got += 1
         return got
 
-    with ThreadPoolExecutor(threads) as pool:
-        assert sum(pool.map(hammer, range(threads))) == 3
+    assert sum(at_once(database, threads, hammer)) == 3
 
 
 def test_leases_that_nobody_gave_back_are_removed(jobs: Jobs) -> None:

@@ -10,7 +10,6 @@ from psycopg2.extras import Json
 
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.day import Day
-from zeke_jobs.postgres.queries import SQL
 
 
 def most_within(found: list[float], seconds: float) -> int:
@@ -142,8 +141,7 @@ def test_a_started_job_that_its_worker_hands_back_keeps_its_start_and_its_units(
     day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/h, uses: [ai], units: {tokens: 400, USD: 1}}", BOTH)
     jobs.add("a")
     (claim,) = day.claim(0)
-    said: dict[str, Any] = {"ids": [claim["message_id"]], "claims": [claim["claim"]], "after": [0.1], "took": [0.5]}
-    assert SQL.all(jobs.conn, "job/end", worker=day.worker, to="returned", results=[None], **said) == []
+    assert jobs.hand_back(day.worker, [claim], after=0.1) == []
     assert counts(day) == KEPT
     assert day.claim(60) == []
 
@@ -161,19 +159,6 @@ def test_a_job_handed_back_unstarted_gives_its_start_back_unless_others_started_
     jobs.finish(day.worker, first, "returned", after=None)
     assert day.claim(11.2) == []
     assert second["message_id"] != first["message_id"]
-
-
-def test_a_rate_holds_for_each_key_by_itself(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 2/s}}")
-    for key in "xyz" * 4:
-        jobs.add("a", options=f'{{"key": "{key}"}}')
-    first = day.claim(0)
-    keys = [jobs.row(claim["message_id"])["key"] for claim in first]
-    assert sorted(keys) == ["x", "y", "z"]
-    day.end(first)
-    assert day.claim(0.49) == []
-    assert day.opens("a") == pytest.approx(0.5)
-    assert len(day.claim(0.52)) == 3
 
 
 def test_new_keys_start_past_thousands_of_jobs_whose_key_waits(jobs: Jobs) -> None:
@@ -220,38 +205,6 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
     assert day.claim(56) == []
     day.end([first])
     assert len(day.claim(58)) == 1
-
-
-def test_a_provider_refuses_hardly_a_call_whose_estimate_is_half_of_what_it_uses(jobs: Jobs) -> None:
-    chance, most = random.Random(5), 7_500
-    day = Day(
-        jobs,
-        "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 30}}",
-        f"limits: {{ai: {{concurrency: 6, tokens: {{rate: {most}/m}}}}}}",
-    )
-    jobs.add("a", 400)
-    calls: list[tuple[float, int]] = []
-    active: list[tuple[float, int, dict[str, Any]]] = []
-    now = 0.0
-    while now < 150:
-        for ended in [one for one in active if one[0] <= now]:
-            active.remove(ended)
-            day.at(now)
-            day.used(ended[2], tokens=ended[1])
-            day.end([ended[2]])
-        day.at(now)
-        next_times = [now + 1.0]
-        for row in jobs.look(day.worker, 6):
-            if row["kind"] == "job":
-                calls.append((now, chance.choice([20, 40, 60, 120])))
-                active.append((now + chance.uniform(0.2, 1.5), calls[-1][1], row))
-            elif row["wait"] is not None:
-                next_times.append(now + row["wait"] + 0.001)
-        now = min(next_times + [one[0] for one in active])
-    late = [at for at, _ in calls if at >= 60]
-    refused = [at for at in late if sum(n for then, n in calls if at - 60 < then <= at) > most]
-    assert len(refused) < len(late) / 100
-    assert sum(tokens for at, tokens in calls if 90 <= at < 150) > 0.95 * most
 
 
 def test_the_send_knows_better_than_the_last_jobs_and_they_better_than_jobs_yaml(jobs: Jobs) -> None:

@@ -61,30 +61,12 @@ def test_it_is_told_what_the_handler_returned_or_completed_with() -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_it_is_told_each_attempts_own_exception_with_the_handlers_frames() -> None:
+def test_it_is_told_each_attempts_own_exception() -> None:
     failure("fail", {"n": 3})
     settled("rejected")
-    first, last = heard("after")
-    assert (type(first), str(last)) == (ValueError, "no luck with 3")
-    names, trace = [], last.__traceback__
-    while trace is not None:
-        names.append(trace.tb_frame.f_code.co_name)
-        trace = trace.tb_next
-    assert names[-1] == "fail"
+    assert [repr(error) for error in heard("after")] == ["ValueError('no luck with 3')"] * 2
     assert heard("is") == ["error", "error"]
     assert (heard("acknowledged"), heard("rejected")) == ([False], [True])
-
-
-@pytest.mark.usefixtures("worker")
-def test_it_is_told_that_the_time_was_up_and_where_the_handler_was() -> None:
-    failure("slow")
-    settled("rejected")
-    [error] = heard("after")
-    assert "timeout of 0.1 s" in str(error)
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    assert trace.tb_frame.f_code.co_name == "spin"
 
 
 def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None:
@@ -156,8 +138,6 @@ def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Run
             zeke_jobs.wait(stale.message_id, timeout=20)
         with pytest.raises(TypeError, match="got 'priorty'; did you mean 'priority'"):
             echo.send_with_options(kwargs={"n": 3}, priorty=1)
-        with pytest.raises(TypeError, match="got 'max_retries'"):
-            echo.send_with_options(kwargs={"n": 3}, max_retries=1)
 
 
 @pytest.mark.usefixtures("worker")
@@ -196,6 +176,11 @@ def refused(text: str) -> str:
         ("middleware: ['tests.zeke_jobs.worker.handlers:Number']", "2:14", "to be a Dramatiq middleware"),
         ("middleware: ['dramatiq.middleware:Retries']", "2:14", "help: retry: in defaults or in a task"),
         ("middleware: ['dramatiq.results:Results']", "2:14", "each job keeps its output"),
+        ("middleware: ['dramatiq.middleware:Callbacks']", "2:14", "ctx.send"),
+        ("middleware: ['dramatiq.middleware:Pipelines']", "2:14", "ctx.send"),
+        (f"middleware: ['{M}:OwnPipelines']", "2:14", "ctx.send"),
+        ("middleware: ['dramatiq.middleware:GroupCallbacks']", "2:14", "then="),
+        ("middleware: ['dramatiq.middleware:TimeLimit']", "2:14", "help: timeout:"),
         (f"middleware: [{{use: '{M}:Recorder', olny: jobs}}]", "2:66", "only"),
         (f"middleware: [{{use: '{M}:Recorder', only: nothing}}]", "2:72", "'jobs'"),
         (f"middleware: [{{use: '{M}:Raises', hook: after_ack}}]", "2:14", "expected the key 'what'"),

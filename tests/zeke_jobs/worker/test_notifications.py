@@ -1,16 +1,13 @@
 """The processes that sends and ends notify."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.testing import set_clock
 
 QUEUES = ("default", "slow")
 
@@ -51,43 +48,33 @@ def test_a_job_that_is_due_before_the_next_look_of_waiting_processes_is_told_and
 
 
 def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
-    jobs: Jobs, other_conn: Connection
+    jobs: Jobs, woken: Callable[[], list[str]]
 ) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
     waiting = [jobs.worker() for _ in range(9)]
     for worker in waiting:
         waits(jobs, worker)
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.wake"')
-        named = set()
-        for _ in range(20):
-            with jobs.conn:  # a transaction
-                for _ in range(3):
-                    zeke_jobs.send("a", {}, connection=jobs.conn)
-            cursor.execute("SELECT 1")
-            (first,) = [notify.payload for notify in other_conn.notifies]
-            other_conn.notifies.clear()
-            named.add(first)
+    named = set()
+    for _ in range(20):
+        with jobs.conn:  # a transaction
+            jobs.add("a", 3)
+        (first,) = woken()
+        named.add(first)
     assert named <= {f"{worker} default a" for worker in waiting}
     assert len(named) > 3, "not always the same one"
 
 
 @pytest.mark.parametrize("by_process", [True, False])
 def test_a_freed_limit_wakes_one_process_at_once_or_all_later_where_its_own_process_looks(
-    jobs: Jobs, other_conn: Connection, by_process: bool
+    jobs: Jobs, woken: Callable[[], list[str]], by_process: bool
 ) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 1}")
     one, other = jobs.worker(), jobs.worker()
     for worker in (one, other):
         waits(jobs, worker, limited=("task/a",))
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.wake"')
-        jobs.rows("SELECT zeke_jobs.notify_freed('{a}', %s, true)", one if by_process else None)
-        cursor.execute("SELECT 1")
-    (payload,) = [notify.payload for notify in other_conn.notifies]
-    assert payload.split() in (
-        [["later", "default"]] if by_process else [[str(one), "default"], [str(other), "default"]]
-    )
+    jobs.rows("SELECT zeke_jobs.notify_freed('{a}', %s, true)", one if by_process else None)
+    (payload,) = woken()
+    assert payload.strip() in (["later default"] if by_process else [f"{one} default", f"{other} default"])
 
 
 def test_only_the_queues_that_a_process_waits_at_are_notified(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
@@ -113,18 +100,6 @@ SHARED = """
   c: {handler: 'H:echo', concurrency: 1}
   keyed: {handler: 'H:echo', concurrency: {limit: 9, per_key: 1}}
 """
-
-
-def hand_back(jobs: Jobs, worker: UUID, claims: list[dict[str, Any]]) -> None:
-    """Hand jobs back that have not started."""
-    said: dict[str, Any] = {
-        "ids": [one["message_id"] for one in claims],
-        "claims": [one["claim"] for one in claims],
-        "after": [None] * len(claims),
-        "took": [None] * len(claims),
-        "results": None,
-    }
-    SQL.rows(jobs.conn, "job/end", to="returned", worker=worker, **said)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +139,7 @@ def test_however_a_job_ends_another_queue_under_its_limit_is_notified(
     elif how == "fence":
         assert jobs.fence(mine, job["message_id"], job["claim"], result="null")
     elif how == "handed back":
-        hand_back(jobs, mine, [job])
+        jobs.hand_back(mine, [job])
     else:
         jobs.finish(mine, job, how, after=None if how == "returned" else 0.0)
     assert "slow" in heard()
@@ -172,7 +147,7 @@ def test_however_a_job_ends_another_queue_under_its_limit_is_notified(
 
 def test_a_delayed_job_is_waited_for_whatever_its_priority(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', priority: 1}\n  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo', queue: slow}")
-    set_clock(jobs.conn, NOON)
+    jobs.at()
     due = "SELECT zeke_jobs.next_due('default', '{a,b,c}') AS due"
     assert jobs.rows(due) == [{"due": None}]
     for task, priority, delay in (("c", 0, 1), ("b", 0, 50), ("a", 1, 40), ("a", -3, 30), ("b", 7, 20), ("a", 9, 10)):

@@ -14,8 +14,6 @@ from zeke_jobs.errors import ConfigurationError
 TASKS = """
   echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}
   fail: {handler: 'H:fail', on_failed: report, retry: {limit: 1, delay: 1ms}}
-  reject: {handler: 'H:reject', on_failed: report}
-  slow: {handler: 'H:spin', on_failed: report, timeout: 100ms, retry: {limit: 0}}
   signup: {handler: 'H:sign_up', on_failed: report, sensitive: [email], retry: {limit: 0}}
   details: {handler: 'H:reject_with_details', on_failed: report}
   report: {handler: 'F:report', aliases: [old-report]}
@@ -77,18 +75,6 @@ def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(table: Jobs, ki
     assert report["told"]["error"]["message"] == "it does not fit"
     assert report["told"]["error"]["details"] == job.error["details"]
     assert str(job.error["details"]).startswith("not kept: expected at most 1")
-
-
-def test_it_commits_with_the_failure_or_not_at_all(jobs: Jobs) -> None:
-    jobs.use(TASKS)
-    [job] = jobs.add("echo")
-    worker = jobs.worker()
-    [claim] = jobs.claim(worker, 1)
-    jobs.rows("BEGIN")
-    jobs.finish(worker, claim, "failed")
-    assert len(reports(jobs, job)) == 1
-    jobs.rows("ROLLBACK")
-    assert (reports(jobs, job), jobs.row(job)["state"]) == ([], "consumed")
 
 
 def test_two_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:

@@ -53,9 +53,5 @@ def test_an_exception_type_can_carry_its_own_verdict() -> None:
     assert of_exception(HostBusy(), POLICY, retries=19).delay == 60
     assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"
     assert describe(HostBusy())["type"] == "HostBusy"
-
-
-def test_a_deferral_is_no_retry() -> None:
     until = datetime(2026, 1, 1, tzinfo=UTC)
     assert of_exception(Defer(until, "budget"), POLICY, retries=9) == Ended("deferred", until=until, reason="budget")
-    assert of_exception(Defer(5, "budget"), POLICY, retries=9) == Ended("deferred", delay=5, reason="budget")

@@ -1,17 +1,21 @@
 """A real worker in this process: when it looks for jobs, what it keeps, and what it gives back."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running, load
 from tests.zeke_jobs.worker.test_running import outcome
+from tests.zeke_jobs.working import working
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.claim.answer import ask
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 
@@ -29,6 +33,21 @@ def never_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 def idle(jobs: Jobs, queues: str = "default") -> bool:
     """Whether the worker asks for wake-ups of exactly these queues."""
     return bool(jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> %s AND idle <@ %s", *[f"{{{queues}}}"] * 2))
+
+
+@pytest.fixture
+def before_accepting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[list[JobMessage]], object]], None]:
+    """Let something happen between each claim and the arrival of its jobs in the process."""
+    accept = Producer._accept
+
+    def happen(what: Callable[[list[JobMessage]], object]) -> None:
+        def late(producer: Producer, messages: list[JobMessage], **said: Any) -> None:
+            what(messages)
+            accept(producer, messages, **said)
+
+        monkeypatch.setattr(Producer, "_accept", late)
+
+    return happen
 
 
 # ── when it looks ──
@@ -79,19 +98,6 @@ def test_a_queue_that_waits_is_notified_although_another_is_busy(
         zeke_jobs.send_many("gated", [{}] * 5)
         eventually(lambda: idle(jobs))
         job = zeke_jobs.send("echo", {"n": 1}).id
-        handlers.GATE.set()
-        assert zeke_jobs.wait(job, timeout=20)["n"] == 1
-
-
-@pytest.mark.usefixtures("never_polls")
-def test_the_end_of_a_job_wakes_another_queue_that_shares_its_limit(running: Running, jobs: Jobs) -> None:
-    tasks = "  gated: {handler: 'H:gated', uses: [few]}\n  echo: {handler: 'H:echo', uses: [few], queue: slow}"
-    with running(tasks, "limits: {few: {concurrency: 1}}"):
-        eventually(lambda: idle(jobs, "default,slow"))
-        zeke_jobs.send("gated")
-        eventually(lambda: handlers.CALLS)
-        job = zeke_jobs.send("echo", {"n": 1}).id
-        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{limit/few}'"))
         handlers.GATE.set()
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
 
@@ -155,6 +161,14 @@ def test_full_queues_take_turns(running: Running, jobs: Jobs) -> None:
     assert abs(order[:20].count("one") - 10) <= 2
 
 
+@pytest.mark.parametrize(("queues", "told"), [({"defualt"}, 1), (None, 0)])
+def test_a_queue_that_no_task_has_is_named(database: str, queues: set[str] | None, told: int) -> None:
+    with capture_logs() as lines, working(load(TASKS), database, queues=queues):
+        pass
+    named = "no task of jobs.yaml has the queue 'defualt'; did you mean 'default'?"
+    assert [line["event"] for line in lines if "no task" in line["event"]] == [named] * told
+
+
 # ── what it keeps, and what it gives back ──
 
 
@@ -202,17 +216,14 @@ def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
 
 
 def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_come(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    running: Running, jobs: Jobs, before_accepting: Any
 ) -> None:
-    accept = Producer._accept
-
-    def late(producer: Producer, messages: Any, **said: Any) -> None:
+    def cancel(messages: list[JobMessage]) -> None:
         for message in messages:
             zeke_jobs.cancel(message.claim.id, reason="not wanted")
             time.sleep(0.3)  # the notification came
-        accept(producer, messages, **said)
 
-    monkeypatch.setattr(Producer, "_accept", late)
+    before_accepting(cancel)
     with running("  busy: {handler: 'H:busy'}"):
         job = zeke_jobs.send("busy").id
         with pytest.raises(JobFailed):
@@ -245,15 +256,9 @@ def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_notifier(
 
 
 def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    running: Running, jobs: Jobs, before_accepting: Any
 ) -> None:
-    accept = Producer._accept
-
-    def late(producer: Producer, messages: Any, **said: Any) -> None:
-        time.sleep(0.3 if messages else 0)
-        accept(producer, messages, **said)
-
-    monkeypatch.setattr(Producer, "_accept", late)
+    before_accepting(lambda messages: time.sleep(0.3 if messages else 0))
     with running("  rated: {handler: 'H:echo', rate: 2/s}"):
         outcome("rated")
     # A busy machine tells it in two parts.
@@ -262,48 +267,19 @@ def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
 
 
 def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_queue(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    running: Running, jobs: Jobs, before_accepting: Any
 ) -> None:
-    accept = Producer._accept
-
-    def frozen(producer: Producer, messages: Any, **said: Any) -> None:
+    def freeze(messages: list[JobMessage]) -> None:
         for message in messages:
             if message.claim.number == 1:
                 message.claim.asked -= 2.0
                 jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '2 seconds'")
-        accept(producer, messages, **said)
 
-    monkeypatch.setattr(Producer, "_accept", frozen)
+    before_accepting(freeze)
     with running("  rated: {handler: 'H:echo', rate: 2/s}"):
         outcome("rated")
     (row,) = jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue")
     assert row == {"claim": 2, "attempt": 1}
-
-
-def test_a_job_whose_claim_was_lost_on_the_way_goes_back(running: Running, jobs: Jobs) -> None:
-    with running("  echo: {handler: 'H:echo', paused: true}") as broker:
-        job = zeke_jobs.send("echo", {"n": 5}).id
-        # As by a claim whose connection broke before the answer: the table says that it is this worker's.
-        jobs.rows(
-            "UPDATE zeke_jobs.queue SET state = 'consumed', claim = 1, worker = %s, claimed_on = now() - interval '11 seconds'",
-            broker.process.id,
-        )
-        broker.process.proof.answer_lost()
-        broker.lifecycle.heartbeat.beat(jobs.conn)
-        assert zeke_jobs.status(job).status == "created"
-
-
-def test_a_worker_goes_on_when_a_migration_gives_a_column_of_the_claim_another_type(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.producer._AFTER_FAULT", 0.01)
-    with running(TASKS):
-        assert outcome("echo", {"n": 1})["n"] == 1
-        (row,) = jobs.rows("SELECT pg_get_functiondef('zeke_jobs.claim'::regproc) AS body")
-        assert "q.attempt_base," in row["body"]
-        wider = row["body"].replace("q.attempt_base,", "q.attempt_base::bigint,").replace("%", "%%")
-        jobs.rows(f"BEGIN; ALTER TYPE zeke_jobs.claimed ALTER ATTRIBUTE attempt_base TYPE bigint; {wider}; COMMIT")
-        assert outcome("echo", {"n": 2})["n"] == 2
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,5 @@
 """An unmodified dramatiq-pg producer on our table."""
 
-import time
-from collections.abc import Callable
-
-import dramatiq
-import dramatiq_pg
 import pytest
 from dramatiq.actor import Actor
 from dramatiq.errors import DecodeError
@@ -12,10 +7,10 @@ from dramatiq.results import ResultMissing
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running, Stock
 
 
-def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Callable[[str], Actor]) -> None:
+def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Stock) -> None:
     jobs.use("  echo: {handler: 'H:echo', priority: 4, queue: fast}")
     message = stock("echo").send(n=3)
     (claim,) = jobs.claim(jobs.worker(), 1, queue="fast")
@@ -25,25 +20,14 @@ def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Callab
     assert row["message"]["kwargs"] == {"n": 3}
 
 
-def test_its_delayed_message_waits_in_the_table_until_it_is_due(jobs: Jobs, stock: Callable[[str], Actor]) -> None:
-    jobs.use("  echo: {handler: 'H:echo'}")
-    before = time.time()
-    stock("echo").send_with_options(kwargs={"n": 3}, delay=60_000)
-    assert jobs.claim(jobs.worker(), 1) == []
-    (row,) = jobs.rows("SELECT * FROM zeke_jobs.queue")
-    assert row["queue_name"] == "default"
-    assert 59 < row["run_at"].timestamp() - before < 62
-    assert "eta" not in row["message"]["options"]
-
-
-def test_an_alias_becomes_the_canonical_id(jobs: Jobs, stock: Callable[[str], Actor]) -> None:
+def test_an_alias_becomes_the_canonical_id(jobs: Jobs, stock: Stock) -> None:
     jobs.use("  echo: {handler: 'H:echo', aliases: [old-echo]}")
     stock("old-echo").send(n=3)
     (row,) = jobs.rows("SELECT task, message->>'actor_name' AS actor FROM zeke_jobs.queue")
     assert row == {"task": "echo", "actor": "echo"}
 
 
-def test_a_task_that_nobody_knows_waits_and_is_kept(jobs: Jobs, stock: Callable[[str], Actor]) -> None:
+def test_a_task_that_nobody_knows_waits_and_is_kept(jobs: Jobs, stock: Stock) -> None:
     jobs.use("  echo: {handler: 'H:echo'}")
     stock("unheard-of").send(n=3)
     assert jobs.claim(jobs.worker(), 1) == []
@@ -61,31 +45,18 @@ TASKS = """
 """
 
 
-@pytest.fixture
-def producer(database: str, running: Running) -> Callable[[str], Actor]:
-    """dramatiq-pg's own broker and result backend, before a broker of ours sets its module's queries anew."""
-
-    def actor(name: str) -> Actor:
-        broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=True)
-        return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
-
-    return actor
-
-
 def result(actor: Actor, *, block: bool = True, **payload: int) -> object:
     return actor.send(**payload).get_result(backend=actor.broker.backend, block=block, timeout=20_000)
 
 
-def test_its_producer_waits_for_a_result_and_gets_it(producer: Callable[[str], Actor], running: Running) -> None:
-    slowly = producer("slowly")
+def test_its_producer_waits_for_a_result_and_gets_it(stock: Stock, running: Running) -> None:
+    slowly = stock("slowly", results=True)
     with running(TASKS):
         assert [result(slowly, n=n) for n in (1, 2, 3)] == [1, 2, 3]
 
 
-def test_its_producer_is_told_of_a_failure_after_the_last_retry(
-    producer: Callable[[str], Actor], running: Running
-) -> None:
-    fail = producer("fail")
+def test_its_producer_is_told_of_a_failure_after_the_last_retry(stock: Stock, running: Running) -> None:
+    fail = stock("fail", results=True)
     told = {"__t": "dramatiq.results.Result", "exn": {"type": "ValueError", "msg": "no luck with 3"}}
     with running(TASKS):
         message = fail.send(n=3)
@@ -94,9 +65,9 @@ def test_its_producer_is_told_of_a_failure_after_the_last_retry(
     assert zeke_jobs.status(message.message_id).output is None
 
 
-def test_its_producer_is_told_of_a_cancellation(producer: Callable[[str], Actor], jobs: Jobs) -> None:
+def test_its_producer_is_told_of_a_cancellation(stock: Stock, jobs: Jobs) -> None:
     jobs.use(TASKS)
-    echo = producer("echo")
+    echo = stock("echo", results=True)
     message = echo.send(n=1)
     with pytest.raises(ResultMissing):
         message.get_result(backend=echo.broker.backend)
@@ -108,10 +79,8 @@ def test_its_producer_is_told_of_a_cancellation(producer: Callable[[str], Actor]
         message.get_result(backend=echo.broker.backend)
 
 
-def test_its_producer_is_told_that_a_result_is_too_large_for_a_notification(
-    producer: Callable[[str], Actor], running: Running
-) -> None:
-    large = producer("large")
+def test_its_producer_is_told_that_a_result_is_too_large_for_a_notification(stock: Stock, running: Running) -> None:
+    large = stock("large", results=True)
     with running(TASKS):
         message = large.send()
         with pytest.raises(DecodeError, match=r"has 8002 bytes, more than .*get_result\(block=False\) has it"):

@@ -2,61 +2,36 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.waiting import eventually
+from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.life.progress import faults
 
 
-def long_ago() -> float:
-    """Now, not when the file was read: a run of all tests takes minutes."""
-    return time.monotonic() - 1000
+def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
+    """What a process says whose producer began its turn so many seconds ago."""
+    now = time.monotonic()
+    process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
+    beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)
+    return faults(SimpleNamespace(process=process, thread=producer, turned=now - seconds), beating)  # type: ignore[arg-type]
 
 
-@contextmanager
-def running(work: Callable[[], object]) -> Iterator[threading.Thread]:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    yield thread
-
-
-def said(heartbeat: threading.Thread, producer: threading.Thread, *, turned: float, **process: Any) -> tuple[str, str]:
-    fresh = time.monotonic()
-    state = {"is_booted": True, "stopping": False, "proof": SimpleNamespace(is_fresh=lambda: True), **process}
-    beating: Any = SimpleNamespace(thread=heartbeat, turned=fresh, is_away=process.get("is_away", False))
-    return faults(SimpleNamespace(process=SimpleNamespace(**state), thread=producer, turned=turned), beating)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def idle() -> Iterator[threading.Thread]:
-    end = threading.Event()
-    with running(end.wait) as thread:
-        yield thread
-    end.set()
-
-
-def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(
-    idle: threading.Thread, conn: Connection, database: str
-) -> None:
-    assert said(idle, idle, turned=time.monotonic()) == ("", "")
-    assert said(idle, idle, turned=long_ago())[0].startswith("its thread producer has stood still for 10")
-    with closing(connect(database)) as other, conn.cursor() as cursor, other.cursor() as waiting:
-        cursor.execute("SELECT pg_advisory_lock(1)")
-        with running(lambda: waiting.execute("SELECT pg_advisory_lock(1)")) as asking:
-            while not _waits(cursor):
-                time.sleep(0.01)
-            assert said(idle, asking, turned=long_ago()) == ("", "")
-            cursor.execute("SELECT pg_advisory_unlock(1)")
-            asking.join(10)
-    assert said(idle, asking, turned=long_ago())[0] == "its thread producer has ended"
-
-
-def _waits(cursor: Any) -> bool:
-    cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    return bool(cursor.fetchone()[0])
+def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(conn: Connection, database: str) -> None:
+    assert said(threading.current_thread(), 0) == ("", "")
+    assert said(threading.current_thread(), 1000)[0].startswith("its thread producer has stood still for 10")
+    rows(conn, "SELECT pg_advisory_lock(1)")
+    with closing(connect(database)) as other:
+        asking = threading.Thread(target=rows, args=(other, "SELECT pg_advisory_lock(1)"), daemon=True)
+        asking.start()
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        eventually(lambda: value(conn, held))
+        assert said(asking, 1000) == ("", "")
+        rows(conn, "SELECT pg_advisory_unlock(1)")
+        asking.join(10)
+    assert said(asking, 1000)[0] == "its thread producer has ended"

@@ -1,7 +1,6 @@
 """Runs each recipe of docs/recipes.md with a real worker, and checks its promise."""
 
 import importlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.testing.blocks import blocks
-from tests.zeke_jobs.working import working
-from zeke_jobs import config
+from tests.zeke_jobs.working import program, working
 
 PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
 
@@ -20,15 +17,13 @@ PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory: pytest.TempPathFactory, module_database: str) -> Iterator[Any]:
     """The page's program, and a worker that runs it."""
-    folder = tmp_path_factory.mktemp("recipes")
-    for name, separator in (("recipes.py", "\n\n"), ("jobs.yaml", "")):
-        (folder / name).write_text(separator.join(blocks(PAGE, name)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        program(PAGE, tmp_path_factory.mktemp("recipes"), "recipes.py", "jobs.yaml") as config,
+    ):
         patch.setenv("DATABASE_URL", module_database)
-        with working(config.load(folder / "jobs.yaml"), module_database):
+        with working(config, module_database):
             yield importlib.import_module("recipes")
-    sys.modules.pop("recipes", None)
 
 
 def ended(task: str) -> list[zeke_jobs.Job]:

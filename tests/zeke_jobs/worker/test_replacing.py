@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.postgres.pool import connect, transaction
-from zeke_jobs.testing import set_clock
 
 TASKS = """
   plain: {handler: 'H:echo', unique: [story_id]}
@@ -25,7 +23,7 @@ TASKS = """
 @pytest.fixture
 def jobs(jobs: Jobs) -> Jobs:
     jobs.use(TASKS)
-    set_clock(jobs.conn, NOON)
+    jobs.at()
     return jobs
 
 
@@ -33,25 +31,13 @@ def send(task: str, n: int, story: str = "s", **options: Any) -> zeke_jobs.Sent:
     return zeke_jobs.send(task, {"n": n, "story_id": story}, **options)
 
 
-def at(jobs: Jobs, seconds: float) -> None:
-    set_clock(jobs.conn, NOON + timedelta(seconds=seconds))
-
-
 def due(job: UUID) -> float:
     return (zeke_jobs.status(job).run_at - NOON).total_seconds()
 
 
-def test_the_last_of_five_edits_is_what_runs_once(jobs: Jobs) -> None:
-    sent = [send("replace", n) for n in range(5)]
-    assert [(one.duplicate, one.replaced) for one in sent] == [(False, False)] + [(True, True)] * 4
-    assert {one.id for one in sent} == {sent[0].id}
-    assert [row["message_id"] for row in jobs.claim(jobs.worker(), 9)] == [sent[0].id]
-    assert zeke_jobs.status(sent[0].id).data == {"n": 4, "story_id": "s"}
-
-
 def test_a_later_send_replaces_run_time_and_options_and_leaves_what_it_does_not_name(jobs: Jobs) -> None:
     first = send("replace", 1, delay=600, priority=7, retry=5, key="k")
-    at(jobs, 10)
+    jobs.at(10)
     send("replace", 2, delay=60, timeout=30)
     row = jobs.row(first.id)
     assert due(first.id) == 70
@@ -63,10 +49,10 @@ def test_a_later_send_replaces_run_time_and_options_and_leaves_what_it_does_not_
 def test_a_postponed_job_moves_with_each_send_and_not_beyond_its_bound(jobs: Jobs) -> None:
     first = send("postpone", 0, delay=120)
     for passed, expected in ((60, 180), (150, 270), (240, 300), (299, 300)):
-        at(jobs, passed)
+        jobs.at(passed)
         assert send("postpone", passed, delay=120).id == first.id
         assert due(first.id) == expected
-    at(jobs, 301)
+    jobs.at(301)
     send("postpone", 1)  # sooner than it stands: it stays
     assert due(first.id) == 300
     assert zeke_jobs.status(first.id).data["n"] == 1

@@ -1,13 +1,12 @@
 """Deaths of workers: what ``test_states`` does not say, such as locked rows, lost answers and one row that is wrong."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
@@ -16,7 +15,7 @@ from zeke_jobs.testing import set_clock
 @pytest.fixture
 def jobs(jobs: Jobs) -> Jobs:
     jobs.use("  a: {handler: 'H:echo', retry: {limit: 5}}")
-    set_clock(jobs.conn, NOON)
+    jobs.at()
     return jobs
 
 
@@ -30,30 +29,9 @@ def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
     return outcomes
 
 
-def ids(claims: list[dict[str, Any]]) -> list[UUID]:
-    return [claim["message_id"] for claim in claims]
-
-
 def reasons(jobs: Jobs, worker: UUID) -> list[str]:
     """Why due jobs are held back from a process that holds a job."""
     return [row["reason"] for row in jobs.look(worker, 8) if row["kind"] == "held"]
-
-
-def test_from_its_second_death_on_a_job_runs_alone_and_the_third_quarantines_it(jobs: Jobs) -> None:
-    (killer,) = jobs.add("a")
-    for _ in range(2):
-        jobs.claim(jobs.worker(), 8)
-        assert rescue(jobs, 21) == {"rescued": {killer}}
-    others = jobs.add("a", 3)
-    worker, beside = jobs.worker(), jobs.worker()
-    assert reasons(jobs, worker) == ["alone"], "it empties itself"
-    assert ids(jobs.claim(beside, 2, is_empty=False)) == others[:2], "the others go on"
-    assert ids(jobs.claim(worker, 8)) == [killer]
-    assert rescue(jobs, 21) == {"quarantined": {killer}, "rescued": set(others[:2])}
-    row = jobs.row(killer)
-    assert (row["state"], row["deaths"], row["attempt"] - row["attempt_base"]) == ("rejected", 3, 0)
-    error = row["attempts"][-1]["error"]
-    assert (error["type"], "death 3 of this job, quarantined" in error["message"]) == ("WorkerDied", True)
 
 
 def test_a_job_of_another_queue_empties_no_process(jobs: Jobs) -> None:
@@ -155,7 +133,7 @@ def test_claims_that_the_process_does_not_know_go_back_without_a_count(jobs: Job
     jobs.claim(worker, 3)
     said = {"worker": worker, "held": [known, earlier], "claims": [1, 0], "older": 10.0}
     assert SQL.all(jobs.conn, "job/disown", **said) == [], "its answer may be under way"
-    set_clock(jobs.conn, NOON + timedelta(seconds=11))
+    jobs.at(11)
     assert {row["message_id"] for row in SQL.all(jobs.conn, "job/disown", **said)} == {lost, earlier}
     row = jobs.row(lost)
     assert (row["state"], row["attempt"], row["deaths"], row["worker"]) == ("queued", 0, 0, None)

@@ -70,16 +70,6 @@ def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
     assert last["transaction"] == "fail"
 
 
-def test_what_a_handler_says_to_the_engine_is_no_event(running: Running, sentry: Callable[..., Kept]) -> None:
-    kept = sentry()
-    with running(TASKS):
-        failure("reject")
-        outcome("defer-once")
-        failure("fail", {"n": 1})
-        eventually(lambda: len(kept.events) >= 2)
-    assert {event["tags"]["task"] for event in kept.events} == {"fail"}
-
-
 def test_a_job_whose_time_is_up_is_an_event(running: Running, sentry: Callable[..., Kept]) -> None:
     kept = sentry()
     with running(TASKS):

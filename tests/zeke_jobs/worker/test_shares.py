@@ -139,9 +139,9 @@ def test_a_waiting_job_rises_by_one_priority_after_each_time_and_so_passes_other
     conn: Connection, jobs: Jobs, minutes: int, first: str, other: str
 ) -> None:
     jobs.use("  a: {handler: 'H:echo', age: 10m}\n  b: {handler: 'H:echo'}")
-    set_clock(conn, NOON)
+    jobs.at()
     (old,) = jobs.add("a")
-    set_clock(conn, NOON + timedelta(minutes=minutes))
+    jobs.at(60 * minutes)
     (new,) = jobs.add(other, options='{"priority": 2}')
     (claim,) = jobs.claim(jobs.worker(), 1)
     assert claim["message_id"] == {"old": old, "new": new}[first]

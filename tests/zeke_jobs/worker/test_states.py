@@ -181,8 +181,7 @@ class Engine(World):
                 assert taken is not None
                 assert taken["outcome"] == "lost"
             case "hand back":
-                ends: Any = {"ids": [id_], "claims": [claim], "after": [None], "took": [None], "results": None}
-                assert SQL.all(conn, "job/end", to="returned", worker=worker, **ends) == [{"id": id_}]
+                assert self.sql.hand_back(worker, [{"message_id": id_, "claim": claim}]) == [id_]
         assert self.sql.rows(ALL) == before
 
     @precondition(lambda self: self.held())

@@ -2,23 +2,19 @@
 
 import asyncio
 from copy import deepcopy
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim
+from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim, a_context
 from zeke_jobs.client import reading
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload.json_text import UnfitForJson
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.testing import FakeContext
-from zeke_jobs.worker.life import retention
-from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.job_context import JobContext
-from zeke_jobs.worker.run.reports import Shared
 
 TASKS = """
   stepwise: {handler: 'F:stepwise', retry: {limit: 9, delay: 1ms}}
@@ -33,9 +29,7 @@ def held(jobs: Jobs, pool: Pool) -> JobContext:
     jobs.add("a")
     worker = jobs.worker()
     claimed = jobs.claim(worker, 1)[0]
-    runtime: Any = type("Runtime", (), {"revision": 1})
-    claim = a_claim(claimed["message_id"], claimed["claim"], "a")
-    return JobContext(claim, Shared(worker, runtime, pool, pool), interrupts.Running(60), None)
+    return a_context(pool, a_claim(claimed["message_id"], claimed["claim"], "a"), worker)
 
 
 @pytest.mark.parametrize("task", ["stepwise", "stepwise-async"])
@@ -76,14 +70,6 @@ def test_a_step_is_not_kept_for_a_job_that_another_claim_has(jobs: Jobs, pool: P
     jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
     with pytest.raises(ClaimLost, match="one was not kept"):
         ctx.step("one", int)
-    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
-
-
-def test_steps_go_with_their_job(jobs: Jobs, pool: Pool) -> None:
-    ctx = held(jobs, pool)
-    ctx.step("one", int)
-    ctx.complete()
-    retention.purge(jobs.conn)
     assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
 
 

@@ -1,16 +1,14 @@
 """Strict order by key: of one key's jobs only the oldest may run, also while it waits for a retry or has failed."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.testing import set_clock
 
 TASKS = """
   hold: {handler: 'F:record', order: strict, retry: {limit: 9}}
@@ -22,7 +20,7 @@ TASKS = """
 @pytest.fixture
 def jobs(jobs: Jobs) -> Jobs:
     jobs.use(TASKS)
-    set_clock(jobs.conn, NOON)
+    jobs.at()
     return jobs
 
 
@@ -50,7 +48,7 @@ def test_age_decides_and_not_priority_or_when_a_job_is_due(jobs: Jobs) -> None:
     send("hold", "a", priority=50)
     worker = jobs.worker()
     assert claimed(jobs, worker) == {}
-    set_clock(jobs.conn, NOON + timedelta(seconds=61))
+    jobs.at(61)
     assert set(claimed(jobs, worker)) == {late}
 
 
@@ -59,7 +57,7 @@ def test_a_job_that_waits_for_a_retry_holds_its_key(jobs: Jobs) -> None:
     worker = jobs.worker()
     jobs.finish(worker, claimed(jobs, worker)[first], "retry", delay=60.0)
     assert claimed(jobs, worker) == {}
-    set_clock(jobs.conn, NOON + timedelta(seconds=61))
+    jobs.at(61)
     again = claimed(jobs, worker)
     assert set(again) == {first}
     jobs.complete(worker, list(again.values()))
@@ -105,7 +103,7 @@ def test_a_suspect_that_is_not_the_oldest_waits_its_turn(jobs: Jobs) -> None:
     worker = jobs.worker()
     claimed(jobs, worker)
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", second)
-    set_clock(jobs.conn, NOON + timedelta(seconds=21))
+    jobs.at(21)
     SQL.all(jobs.conn, "worker/rescue")
     other = jobs.worker()
     assert [row["message_id"] for row in jobs.claim(other, 8)] == [first]

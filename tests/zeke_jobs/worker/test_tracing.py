@@ -95,14 +95,14 @@ def test_spans_have_the_attributes_of_the_conventions(traces: Traces) -> None:
         messaging.MESSAGING_DESTINATION_NAME: "echo",
         "zeke_jobs.task": "echo",
     }
-    sending = {**both, messaging.MESSAGING_OPERATION_NAME: "send"}
-    sending[messaging.MESSAGING_OPERATION_TYPE] = messaging.MessagingOperationTypeValues.SEND.value
+    name, kind = messaging.MESSAGING_OPERATION_NAME, messaging.MESSAGING_OPERATION_TYPE
+    kinds = messaging.MessagingOperationTypeValues
+    sending = {**both, name: "send", kind: kinds.SEND.value}
     assert one == {**sending, messaging.MESSAGING_MESSAGE_ID: str(job.id)}
     assert many == {**sending, messaging.MESSAGING_BATCH_MESSAGE_COUNT: 2}
     assert refused == {**sending, ERROR_TYPE: "InvalidPayload"}
     processing = dict(traces.spans("process echo")[0].attributes or {})
-    expected = {**both, messaging.MESSAGING_OPERATION_NAME: "process", messaging.MESSAGING_MESSAGE_ID: str(job.id)}
-    expected[messaging.MESSAGING_OPERATION_TYPE] = messaging.MessagingOperationTypeValues.PROCESS.value
+    expected = {**both, name: "process", kind: kinds.PROCESS.value, messaging.MESSAGING_MESSAGE_ID: str(job.id)}
     assert processing.items() >= expected.items()
 
 
@@ -116,11 +116,8 @@ def test_each_attempt_is_a_span_and_failed_ones_say_so(traces: Traces) -> None:
     assert {span.status.status_code for span in attempts} == {StatusCode.ERROR}
     [event] = attempts[-1].events
     said = dict(event.attributes or {})
-    assert (event.name, said["exception.type"], said["exception.message"]) == (
-        "exception",
-        "ValueError",
-        "no luck with 0",
-    )
+    assert (event.name, said["exception.type"]) == ("exception", "ValueError")
+    assert said["exception.message"] == "no luck with 0"
     assert "in fail\n" in str(said["exception.stacktrace"])
 
 
@@ -138,10 +135,7 @@ def test_many_jobs_and_a_statement_carry_the_trace_too(jobs: Jobs, traces: Trace
 
 
 def carried(jobs: Jobs, job: Any) -> str:
-    [row] = jobs.rows(
-        "SELECT message #>> '{options,traceparent}' AS it FROM zeke_jobs.queue WHERE message_id = %s", job
-    )
-    return str(row["it"]).split("-")[1]
+    return str(jobs.row(job)["message"]["options"]["traceparent"]).split("-")[1]
 
 
 @pytest.mark.parametrize("said", [CALLER, "", "00-zz-1-01", "x" * 256])

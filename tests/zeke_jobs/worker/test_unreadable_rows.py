@@ -8,11 +8,11 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.planted import FAR, UNREADABLE, plant
 from tests.zeke_jobs.strange import nested
 from tests.zeke_jobs.worker.conftest import Jobs, Running
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
+from tests.zeke_jobs.worker.test_producer import idle
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.queries import SQL
@@ -67,14 +67,9 @@ def test_an_idle_worker_looks_on_beside_a_row_that_is_due_beyond_the_calendar(
     assert [record.getMessage() for record in caplog.records if "claim" in record.getMessage()] == []
 
 
-def _idle(jobs: Jobs, broker: JobBroker) -> bool:
-    (row,) = jobs.rows("SELECT idle FROM zeke_jobs.worker WHERE id = %s", broker.process.id)
-    return bool(row["idle"] == ["default"])
-
-
 @pytest.mark.parametrize("how", ["queued", "failed"])
 def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
-    running: Running, jobs: Jobs, how: str, capsys: pytest.CaptureFixture[str]
+    running: Running, jobs: Jobs, how: str, cli: Cli
 ) -> None:
     jobs.use(TASKS)
     deep = plant(jobs.conn, "echo", f'{{"x": {json.dumps(nested(900))}}}')
@@ -95,22 +90,18 @@ def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
     commands = [("jobs",), ("jobs", "--json"), ("top", "--once"), ("tasks",), ("limits",), ("metrics",)]
     commands += [command for job in planted for command in (("status", str(job)), ("why", str(job), "--json"))]
     for command in commands:
-        status = run(app, "zeke-jobs", list(command))
-        said = capsys.readouterr()
-        assert (status, "error:" in said.err) == (0, False), (command, said)
+        ran = cli(*command)
+        assert (ran.status, "error:" in ran.err) == (0, False), (command, ran)
         if command[0] in ("jobs", "status", "why"):
-            assert str(planted[0] if command[0] == "jobs" else command[1]) in said.out, command
-    assert run(app, "zeke-jobs", ["doctor"]) == 1
-    assert "no live worker runs echo" in capsys.readouterr().out
+            assert str(planted[0] if command[0] == "jobs" else command[1]) in ran.out, command
+    looked = cli("doctor")
+    assert (looked.status, "no live worker runs echo" in looked.out) == (1, True)
     shown = {job.id: job for job in zeke_jobs.jobs(limit=100)}
     assert "Exceeds the limit (4300 digits)" in shown[planted[5]].data["unreadable"]
     assert shown[deep].data == {"unreadable": "more than 100 lists and objects inside each other"}
     assert shown[planted[0]].data == {"unreadable": "expected an object, got 5"}
-    assert (shown[ancient].created_on.year, shown[ancient].scheduled_for, shown[ancient].expires_on) == (
-        1970,
-        shown[ancient].created_on,
-        bounds.LATEST,
-    )
+    found = shown[ancient]
+    assert (found.created_on.year, found.scheduled_for, found.expires_on) == (1970, found.created_on, bounds.LATEST)
 
 
 # Any exception on the way from a claim to the start of its jobs
@@ -192,7 +183,7 @@ def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running(TASKS) as broker:
-        eventually(lambda: _idle(jobs, broker))
+        eventually(lambda: idle(jobs))
         failed = inject(monkeypatch, broker, "SQL.rows", Broken, after=True)
         sent = jobs.add("echo", 7)
         eventually(lambda: failed)
