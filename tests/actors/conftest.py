@@ -62,6 +62,23 @@ def handler_context(conn: Connection) -> Callable[..., StrictContext]:
     return make
 
 
+@pytest.fixture
+def analyse(handler_context: Callable[..., StrictContext]) -> Callable[..., StrictContext]:
+    """Runs analyze-story: ``analyse(story, "manual", ai=…)``, with its settings by name; gives the context, which has the output."""
+
+    def run(story: uuid.UUID | str, trigger: str = "auto", ai: Any = None, **settings: Any) -> StrictContext:
+        from actors.insights.analyze import analyze_story
+        from actors.insights.events import EventSettings
+        from actors.schema import AnalyzeStory
+
+        ctx = handler_context(EventSettings.model_validate(settings), ai=ai)
+        analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
+        assert ctx.completed
+        return ctx
+
+    return run
+
+
 _SOURCE = """INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)
   ON CONFLICT (id) DO NOTHING"""
 _CONTENT = """INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)

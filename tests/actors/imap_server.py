@@ -1,17 +1,14 @@
 """An IMAP server on loopback that speaks what imaplib needs to read a folder, and records each command."""
 
 import re
-import socketserver
-import ssl
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+
+from tests.actors.line_server import LineServer, Talk
 
 
 @dataclass
-class ImapServer:
+class ImapServer(LineServer):
     """``server.folders["News"] = {uid: message}``; an ``answer`` by verb replaces the server's own lines, None ends the connection."""
 
     folders: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -19,66 +16,34 @@ class ImapServer:
     answers: dict[str, Callable[[str], bytes | None]] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     password: str = "right"
-    tls: ssl.SSLContext | None = None
     starts_tls: bool = False
-    port: int = 0
-
-    def __enter__(self) -> Self:
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def fetched(self) -> list[int]:
         """The uids of the messages that were asked for."""
         return [int(one.split()[2]) for one in self.commands if one.startswith("UID FETCH")]
 
-    def _handler(server) -> type[socketserver.StreamRequestHandler]:  # noqa: N805 (the handler has a self of its own)
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                with suppress(OSError):  # the reader left
-                    if server.tls and not server.starts_tls:
-                        self._encrypt()
-                    self._serve()
-                self.request.close()
-
-            def _encrypt(self) -> None:
-                assert server.tls is not None
-                self.request = server.tls.wrap_socket(self.request, server_side=True)
-                self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", buffering=0)
-
-            def _serve(self) -> None:
-                folder: dict[int, bytes] = {}
-                self._say(b"* OK IMAP4rev1 ready\r\n")
-                while line := self.rfile.readline().decode().strip():
-                    tag, _, command = line.partition(" ")
-                    server.commands.append(command)
-                    verb = " ".join(command.split()[: 2 if command.startswith("UID") else 1]).upper()
-                    if verb == "EXAMINE":
-                        folder = server.folders.get(command.partition(" ")[2].strip('"'), {})
-                    if verb in server.answers:
-                        said = server.answers[verb](command)
-                        if said is None:
-                            return
-                        self._say(said.replace(b"TAG", tag.encode()))
-                        continue
-                    self._say(server._own(verb, command, folder) + tag.encode() + server._end(verb, command))
-                    if verb == "LOGOUT":
-                        return
-                    if verb == "STARTTLS":
-                        self._encrypt()
-
-            def _say(self, data: bytes) -> None:
-                self.wfile.write(data)
-
-        return Handler
+    def serve(self, talk: Talk) -> None:
+        folder: dict[int, bytes] = {}
+        if self.tls and not self.starts_tls:
+            talk.encrypt(self.tls)
+        talk.say(b"* OK IMAP4rev1 ready\r\n")
+        while line := talk.line().decode().strip():
+            tag, _, command = line.partition(" ")
+            self.commands.append(command)
+            verb = " ".join(command.split()[: 2 if command.startswith("UID") else 1]).upper()
+            if verb == "EXAMINE":
+                folder = self.folders.get(command.partition(" ")[2].strip('"'), {})
+            if verb in self.answers:
+                said = self.answers[verb](command)
+                if said is None:
+                    return
+                talk.say(said.replace(b"TAG", tag.encode()))
+                continue
+            talk.say(self._own(verb, command, folder) + tag.encode() + self._end(verb, command))
+            if verb == "LOGOUT":
+                return
+            if verb == "STARTTLS" and self.tls:
+                talk.encrypt(self.tls)
 
     def _own(self, verb: str, command: str, folder: dict[int, bytes]) -> bytes:
         if verb == "CAPABILITY":

@@ -106,6 +106,12 @@ class Site(Loopback):
         return page if isinstance(page, Answer) else page(asked)
 
 
+_NAMES = (
+    'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" xmlns:media="http://search.yahoo.com/mrss/" '
+    'xmlns:podcast="https://podcastindex.org/namespace/1.0" xmlns:yt="http://www.youtube.com/xml/schemas/2015"'
+)
+
+
 def paragraphs(words: str, count: int = 6) -> str:
     """A body of ``count`` paragraphs that all differ."""
     return "".join(
@@ -131,6 +137,22 @@ def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: 
         for guid, title, url in entries
     )
     return (
-        f'<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title><link>{link}</link>'
+        f'<?xml version="1.0"?><rss version="2.0" {_NAMES}><channel><title>A feed</title><link>{link}</link>'
         f"<description>For tests</description>{items}</channel></rss>"
+    )
+
+
+def atom(*entries: str, title: str = "A feed") -> str:
+    """A feed of Atom, given what stands in each entry."""
+    listed = "".join(f"<entry>{entry}</entry>" for entry in entries)
+    return f'<feed {_NAMES} xmlns="http://www.w3.org/2005/Atom"><title>{title}</title><id>x</id>{listed}</feed>'
+
+
+def channel(description: str = "What it shows", title: str = "A channel") -> str:
+    """The feed of a channel of YouTube with one video."""
+    return atom(
+        "<id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk</yt:videoId><title>A video</title>"
+        '<link rel="alternate" href="https://www.youtube.com/watch?v=abcdefghijk"/>'
+        f"<media:group><media:description>{description}</media:description></media:group>",
+        title=title,
     )

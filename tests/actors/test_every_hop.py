@@ -16,16 +16,11 @@ from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
-from actors.sources.content import ContentSettings, fetch_content
-from actors.sources.due import PullSettings
-from actors.sources.oneoff import OneoffSettings, ingest_oneoff
-from actors.sources.pull import ingest_pull
-from actors.sources.source import SourceSettings, ingest_source
-from actors.sources.upload import UploadSettings, ingest_from_upload
 from actors.store import items, sources
 from actors.store.items import NewItem
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
+from tests.actors.sources.conftest import TASKS
 from zeke_jobs import Payload, Reject
 
 TEXT = "The registry signs each package since May. Latency of uploads rose by 4 percent, the maintainers measured."
@@ -36,15 +31,7 @@ WRITTEN = """SELECT (SELECT count(*) FROM raw_items) AS items, (SELECT count(*) 
     (SELECT count(queued_at) FROM source_polling) AS polls,
     (SELECT count(*) FROM highlights WHERE NOT metadata ? 'withdrawn') AS highlights"""
 #: Handler, payload, settings.
-Task = tuple["Callable[..., Any]", "type[Payload]", Any]
-FIRST_HALF: dict[str, Task] = {
-    "ingest-pull": (ingest_pull, schema.IngestPull, PullSettings()),
-    "ingest-source": (ingest_source, schema.IngestSource, SourceSettings()),
-    "fetch-content": (fetch_content, schema.FetchContent, ContentSettings()),
-    "ingest-oneoff": (ingest_oneoff, schema.IngestOneoff, OneoffSettings()),
-    "ingest-from-upload": (ingest_from_upload, schema.IngestFromUpload, UploadSettings()),
-}
-OF_A_STORY: dict[str, Task] = {
+OF_A_STORY: dict[str, tuple[Callable[..., Any], type[Payload], Any]] = {
     "analyze-story": (analyze_story, schema.AnalyzeStory, EventSettings()),
     "extract-highlights": (extract_highlights, schema.ExtractHighlights, Selection()),
     "dedupe-insights": (dedupe_insights, schema.DedupeInsights, None),
@@ -111,7 +98,8 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
 def test_an_enqueue_is_never_apart_from_its_write_at_any_hop(
     task: str, then: list[str], payload_of: Any, handler_context: Any, rows: Any, conn: Connection
 ) -> None:
-    handler, model, settings = {**FIRST_HALF, **OF_A_STORY}[task]
+    first_half = {name: (handler, model, settings()) for name, (handler, model, settings) in TASKS.items()}
+    handler, model, settings = {**first_half, **OF_A_STORY}[task]
     payload = model.model_validate(payload_of(task))
     before = rows(WRITTEN)
     ctx = handler_context(settings, engine=Engine(conn))

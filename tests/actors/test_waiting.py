@@ -9,6 +9,7 @@ import pytest
 from actors import waiting
 from actors.ai.protocol import CallEnd, CallStart
 from actors.store.ai_calls import ledger
+from tests.actors.database import execute
 from zeke_jobs import Defer
 
 HOUR = timedelta(hours=1)
@@ -23,11 +24,9 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_co
     with pytest.raises(Defer, match=r"model/large-1 is left alone until .* slow down"):
         ledger(handler_context(), story).begin(call, "a question")
     ledger(handler_context(), story).begin(CallStart("analyze", "small-1", "analyze-3", 0.01), "another")
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE rests SET until = zeke_jobs.now()")
-        books.begin(call, "a question")
-        cursor.execute("SELECT count(*) FROM ai_calls")
-        assert cursor.fetchone() == (3,)
+    execute(conn, "UPDATE rests SET until = zeke_jobs.now()")
+    books.begin(call, "a question")
+    assert execute(conn, "SELECT count(*) FROM ai_calls") == [(3,)]
 
 
 @pytest.mark.parametrize(

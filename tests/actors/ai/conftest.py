@@ -13,6 +13,7 @@ import pytest
 from actors.ai import Settings
 from actors.ai.protocol import Begun, CallEnd, CallStart
 from tests.actors.scripted_site import Answer, Asked, Loopback
+from tests.lab.ai.provider import Provider
 
 GOOD: dict[str, dict[str, Any]] = {
     "analyze": {
@@ -152,9 +153,10 @@ def model_server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture
-def good() -> dict[str, Any]:
-    """A good answer to each operation."""
-    return GOOD
+def provider() -> Iterator[Provider]:
+    """The laboratory's provider, which knows stories by their numbers."""
+    with Provider() as running:
+        yield running
 
 
 @pytest.fixture

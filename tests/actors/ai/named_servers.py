@@ -8,20 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.actors.ai.conftest import ModelServer
+from tests.actors.ai.conftest import GOOD, ModelServer
 
 Answer = tuple[int, dict[str, str], Any]
 
-TEXTS = {
-    "why_it_matters": "A stolen token alone no longer publishes a package.",
-    "one_liner": "Packages are signed now.",
-    "two_liner": "Packages are signed now. A stolen token is not enough.",
-    "elevator": "Packages are signed now. A stolen token is not enough. Nobody needs to act.",
-    "summary": "Packages are signed now. A stolen token is not enough.",
-    "chili": 3,
-    "confidence": 0.8,
-    "quotes": ["A stolen token is not enough."],
-}
+TEXTS = {**GOOD["analyze"], **GOOD["brief"], **GOOD["summarize"], "quotes": ["A stolen token is not enough."]}
 STORY = "Packages are signed now. A stolen token is not enough. A stolen token alone no longer publishes a package. Nobody needs to act."
 PROSE = "I think that this matters a lot."
 KEY = "key-of-the-test"
@@ -147,9 +138,7 @@ class Anthropic(NamedServer):
     """Its own interface: ``x-api-key``, a schema in ``output_config``, no embeddings, a request id in each refusal."""
 
     chat = "/v1/messages"
-    knows: frozenset[str] | None = frozenset(
-        {"model", "system", "messages", "max_tokens", "output_config", "thinking", "stop_sequences"}
-    )
+    knows: frozenset[str] | None = frozenset({"model", "system", "messages", "max_tokens", "output_config", "thinking"})
 
     def lets_in(self, headers: Mapping[str, str]) -> bool:
         return headers.get("x-api-key") == KEY and "anthropic-version" in headers
@@ -194,9 +183,8 @@ def filled(schema: Mapping[str, Any] | None, asked: str) -> str:
     assert schema["additionalProperties"] is False
     if "checks" in schema["properties"]:
         found = re.findall(r"^(\d+)\. (.*)$", asked.rpartition("Statements:\n")[2], re.MULTILINE)
-        return json.dumps(
-            {"checks": [{"statement": int(at), "follows": True, "sentences": [one]} for at, one in found]}
-        )
+        checks = [{"statement": int(at), "follows": True, "sentences": [one]} for at, one in found]
+        return json.dumps({"checks": checks})
     return json.dumps({name: TEXTS[name] for name in schema["properties"]})
 
 

@@ -30,10 +30,9 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        running.looks = 0
-        yield running
+def provider(provider: Provider) -> Provider:
+    provider.looks = 0
+    return provider
 
 
 @pytest.fixture
@@ -239,12 +238,7 @@ def test_waiting_jobs_go_on_with_another_provider(conn: Connection, provider: Pr
     "page", [[], {}, {"data": 5}, {"data": [5, {"id": [1]}, {"id": "batch_0", "status": [], "processing_status": {}}]}]
 )
 def test_a_list_of_another_form_ends_no_batch(
-    conn: Connection,
-    provider: Provider,
-    runner: Callable[..., JobRunner],
-    kind: str,
-    page: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    conn: Connection, provider: Provider, runner: Any, kind: str, page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked(conn, runner, 1, kind)
     run_jobs = runner(kind)
@@ -265,16 +259,13 @@ def test_results_of_another_form_are_no_answers(
 ) -> None:
     asked(conn, runner, 1, kind)
     call = str(scalar(conn, "SELECT id FROM ai_calls"))
-    lines = [
-        5,
+    lines: list[dict[str, Any]] = [
         {},
         {"custom_id": [], "response": 7, "result": 7},
         {"custom_id": call, "response": {"status_code": 200, "body": []}},
+        {"custom_id": call, "response": [], "result": {"type": "succeeded", "message": "\0"}, "error": {"message": []}},
     ]
-    lines += [
-        {"custom_id": call, "response": [], "result": {"type": "succeeded", "message": "\0"}, "error": {"message": []}}
-    ]
-    monkeypatch.setattr(provider, "_lines", lambda *_: [one for one in lines if isinstance(one, dict)])
+    monkeypatch.setattr(provider, "_lines", lambda *_: lines)
     polled(runner(kind))
     assert completed(conn) == 1
     assert costs(conn) == [("failed", 0.0), ("ok", FULL)]

@@ -1,7 +1,7 @@
 """Embeddings by a provider: many stories in one request, each with an outcome of its own."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,9 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.ai import Settings
-from actors.insights.analyze import analyze_story
 from actors.insights.embed import embed_story
-from actors.insights.events import EventSettings
 from actors.insights.selection import Selection
-from actors.schema import AnalyzeStory, EmbedStory
+from actors.schema import EmbedStory
 from tests.actors.database import execute
 from tests.fleet import Fleet, eventually, scalar
 from tests.lab.ai.provider import Provider, title, vector
@@ -23,12 +21,6 @@ from zeke_jobs import Retry
 from zeke_jobs.testing import FakeChunk
 
 STORED = "SELECT story_id, model_version FROM story_embeddings"
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
 
 
 @pytest.fixture
@@ -124,28 +116,23 @@ def test_a_reply_without_any_vectors_is_asked_for_again_by_all(
 
 
 def test_an_analysis_leaves_its_embedding_to_embed_story_unless_a_person_waits(
-    conn: Connection, provider: Provider, handler_context: Any, rows: Callable[..., Any]
+    conn: Connection, provider: Provider, analyse: Any, rows: Any
 ) -> None:
     (story,) = add_stories(conn, 1)
 
-    def analyse(trigger: str) -> list[Any]:
-        ctx = handler_context(EventSettings(), ai=analyst(provider))
-        analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
-        return [one.payload for one in ctx.sent if one.task == "embed-story"]
+    def left(trigger: str) -> list[Any]:
+        sent = analyse(story, trigger, ai=analyst(provider)).sent
+        return [one.payload for one in sent if one.task == "embed-story"]
 
-    assert analyse("auto") == [{"story_id": story}]
+    assert left("auto") == [{"story_id": story}]
     assert rows("SELECT analysis_state FROM story_overlays") == [{"analysis_state": "completed"}]
     assert (provider.calls["/embeddings"], rows(STORED)) == (0, [])
-    assert analyse("manual") == []
+    assert left("manual") == []
     assert provider.calls["/embeddings"] == len(rows(STORED)) == 1
 
 
 def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(
-    conn: Connection,
-    provider: Provider,
-    embed: Callable[..., FakeChunk],
-    handler_context: Any,
-    rows: Callable[..., Any],
+    conn: Connection, provider: Provider, embed: Any, analyse: Any, rows: Any
 ) -> None:
     stories = add_stories(conn, 3)  # whose vectors are near each other
     execute(
@@ -153,8 +140,7 @@ def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(
     )
     execute(conn, "INSERT INTO alerts (name, query, words, sources, receivers) VALUES ('all', '', '', '{}', '{phone}')")
     for story in stories:
-        ctx = handler_context(EventSettings(), ai=analyst(provider))
-        analyze_story(AnalyzeStory(story_id=uuid.UUID(story)), ctx)
+        ctx = analyse(story, ai=analyst(provider))
         assert "deliver-alert" not in {one.task for one in ctx.sent}, "its event is not known yet"
     ctx = embed(stories)
     assert [job.output["same_event"] for job in ctx.jobs] == [2, 2, 2]
@@ -164,24 +150,15 @@ def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(
 
 
 def test_a_story_that_is_embedded_and_not_analysed_yet_joins_its_event(
-    conn: Connection,
-    provider: Provider,
-    embed: Callable[..., FakeChunk],
-    handler_context: Any,
-    rows: Callable[..., Any],
+    conn: Connection, provider: Provider, embed: Any, analyse: Any, rows: Any
 ) -> None:
     first, _, second = add_stories(conn, 3)  # the vectors of stories 1 and 3 are near each other
     execute(conn, "UPDATE stories SET published_at = zeke_jobs.now()")
     embed([first])
     for story in (second, first):
-        ctx = handler_context(EventSettings(), ai=analyst(provider))
-        analyze_story(AnalyzeStory(story_id=uuid.UUID(story), trigger="manual"), ctx)
-        clusters = {
-            row["cluster_id"]
-            for row in rows("SELECT cluster_id FROM stories WHERE id = ANY (%s::uuid[])", [first, second])
-        }
-        assert len(clusters) == 1
-        assert None not in clusters
+        analyse(story, "manual", ai=analyst(provider))
+        (event,) = rows("SELECT DISTINCT cluster_id FROM stories WHERE id = ANY (%s::uuid[])", [first, second])
+        assert event["cluster_id"] is not None
 
 
 @pytest.mark.acceptance

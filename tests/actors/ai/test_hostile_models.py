@@ -59,10 +59,17 @@ def analyst(server: ModelServer) -> Any:
     return conftest.analyst(server.url, embedding_model="e", prices=prices)
 
 
-def ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE, operation: str = "analyze") -> Any:
+def ask(
+    analyst: Any,
+    server: ModelServer,
+    answer: Any,
+    document: str = ARTICLE,
+    operation: str = "analyze",
+    status: int = 200,
+) -> Any:
     """What comes of one answer: a result, or the verdict; the ledger has the call in either case."""
     server.script.clear()
-    server.script.extend([lambda _: (200, {}, answer)] * 2)  # what is unfounded is asked for once more
+    server.script.extend([lambda _: (status, {}, answer)] * 2)  # what is unfounded is asked for once more
     books = Books()
     found: Any
     try:
@@ -170,10 +177,5 @@ def test_any_bytes_of_a_provider_end_in_a_verdict(analyst: Any, server: ModelSer
 
 def test_an_error_with_a_character_that_nobody_can_store_is_told_without_it(analyst: Any, server: ModelServer) -> None:
     for body in (b"broken\x00", {"error": {"code": "c\x00", "message": "m\x00"}}, {"error": "e\x00"}):
-        server.script.clear()
-        server.script.append(lambda _, body=body: (400, {}, body))  # type: ignore[misc]
-        books = Books()
-        with pytest.raises(Reject) as caught:
-            analyst.analyze(Story(uuid.uuid4(), "Title", ARTICLE, source="Feed"), books)
-        assert "\x00" not in str(caught.value)
-        assert not books.open
+        verdict = ask(analyst, server, body, status=400)
+        assert (type(verdict), "\x00" in str(verdict)) == (Reject, False)

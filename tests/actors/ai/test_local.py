@@ -16,8 +16,16 @@ DOCUMENT = (
 )
 
 
-def story(document: str = DOCUMENT, **fields: Any) -> Story:
-    return Story(uuid.UUID(int=1), fields.pop("title", "Signed packages"), document, **fields)
+def story(document: str = DOCUMENT, title: str = "Signed packages", **fields: Any) -> Story:
+    return Story(uuid.UUID(int=1), title, document, **fields)
+
+
+def why(document: str, title: str = "Signed packages") -> str | None:
+    return Settings().open().analyze(story(document, title)).why_it_matters
+
+
+def one_liner(document: str, title: str, **fields: Any) -> str | None:
+    return Settings().open().brief(story(document, title, **fields)).one_liner
 
 
 def test_why_it_matters_is_taken_word_for_word_and_cited() -> None:
@@ -61,33 +69,51 @@ FACT_CHECK = (
 
 def test_what_a_fact_check_calls_a_claim_is_not_told_as_a_fact() -> None:
     analyst = Settings().open()
-    told = story(FACT_CHECK, title="Fact check: The bridge of Ansel did not fall")
+    told = story(FACT_CHECK, "Fact check: The bridge of Ansel did not fall")
     brief = analyst.brief(told)
     for text in (brief.one_liner, brief.two_liner, brief.elevator, analyst.analyze(told).why_it_matters):
         assert "Claim:" not in (text or "")
 
 
-def test_why_stays_empty_where_no_sentence_gives_a_reason() -> None:
-    document = "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday."
-    assert Settings().open().analyze(story(document)).why_it_matters is None
+HALL = "The hall has room for four hundred people and a stage.\n\n{}\n\nA concert follows on Friday at eight."
+SPEECH = (
+    "The mayor opened the new hall on Monday in the rain. “It was a long way to this day for us. The hall will help the whole town, "
+    "and it is open to all. Nobody will be left outside its doors,” said Mara Lind, the mayor."
+)
+
+
+MAYOR = "Mayor opens new hall of Velm on Monday"
 
 
 @pytest.mark.parametrize(
-    "sentence",
+    ("title", "document"),
     [
-        "The old hall lost its car park in order to make room for a stage.",
-        "La salle permet aux gens de la ville de se voir et de danser.",
-        "The mayor opened the new hall of Velm on Monday, which means a start.",
-        "“The noise threatens the old mills beside the hall of Velm for years,” the baker Mara Lind said.",
+        (
+            "Signed packages",
+            "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday.",
+        ),
+        (MAYOR, HALL.format("The old hall lost its car park in order to make room for a stage.")),
+        (MAYOR, HALL.format("La salle permet aux gens de la ville de se voir et de danser.")),
+        (MAYOR, HALL.format("The mayor opened the new hall of Velm on Monday, which means a start.")),
+        (
+            MAYOR,
+            HALL.format(
+                "“The noise threatens the old mills beside the hall of Velm for years,” the baker Mara Lind said."
+            ),
+        ),
+        ("Signed packages", SPEECH),
     ],
-    ids=["a purpose", "a purpose in French", "the headline again", "somebody's speech"],
+    ids=[
+        "none",
+        "a purpose",
+        "a purpose in French",
+        "the headline again",
+        "somebody's speech",
+        "the middle of a speech",
+    ],
 )
-def test_a_purpose_the_headline_and_speech_are_no_reason(sentence: str) -> None:
-    document = (
-        f"The hall has room for four hundred people and a stage.\n\n{sentence}\n\nA concert follows on Friday at eight."
-    )
-    told = story(document, title="Mayor opens new hall of Velm on Monday")
-    assert Settings().open().analyze(told).why_it_matters is None
+def test_a_purpose_the_headline_and_speech_are_no_reason(title: str, document: str) -> None:
+    assert why(document, title) is None
 
 
 @pytest.mark.parametrize(
@@ -100,20 +126,16 @@ def test_a_purpose_the_headline_and_speech_are_no_reason(sentence: str) -> None:
 )
 def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
     document = f"Rain fell for the whole of the long night in the valley.\n\n{sentence}"
-    assert (
-        Settings().open().brief(story(document, title="Orrin: Damm öffnete, dam opened, breaks")).one_liner != sentence
-    )
+    assert one_liner(document, "Orrin: Damm öffnete, dam opened, breaks") != sentence
 
 
-@pytest.mark.parametrize(
-    "sentence",
-    ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."],
-)
+@pytest.mark.parametrize("sentence", ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."])
 def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
-    document = f"{sentence} Rain fell for the whole of the long night in the valley of Velm. People slept in schools and in the town hall."
-    brief = Settings().open().brief(story(document, title="Dam at Orrin breaks in the night"))
-    assert brief.one_liner == "Rain fell for the whole of the long night in the valley of Velm."
-    assert brief.two_liner == document.removeprefix(sentence).strip()
+    rest = (
+        "Rain fell for the whole of the long night in the valley of Velm. People slept in schools and in the town hall."
+    )
+    brief = Settings().open().brief(story(f"{sentence} {rest}", "Dam at Orrin breaks in the night"))
+    assert (brief.one_liner, brief.two_liner) == (rest.partition(" People")[0], rest)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +151,8 @@ def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
 )
 def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(title: str, document: str) -> None:
     reason = "The mills of Velm stood still in May, which means that bread is short in the valley."
-    opening = "The council of Velm met on Monday. Its members spoke for hours."
-    analyst = Settings().open()
-    assert analyst.analyze(story(f"{opening} {reason}", title="Flood stops mills of Velm")).why_it_matters == reason
-    assert analyst.analyze(story(document.format(f"{opening} {reason}"), title=title)).why_it_matters is None
+    told = f"The council of Velm met on Monday. Its members spoke for hours. {reason}"
+    assert (why(told, "Flood stops mills of Velm"), why(document.format(told), title)) == (reason, None)
 
 
 RAIN = (
@@ -141,111 +161,78 @@ RAIN = (
 
 
 @pytest.mark.parametrize(
-    ("description", "one_liner"),
+    ("description", "is_told"),
     [
-        (
-            "The long rain broke the dam of Orrin while people slept in schools of Velm.",
-            "The long rain broke the dam of Orrin while people slept in schools of Velm.",
-        ),
-        (
-            "The long rain broke the dam of Orrin while people slept in schools of Velm",
-            "The long rain broke the dam of Orrin while people slept in schools of Velm",
-        ),
-        ("The long rain broke the dam of Orrin while people slept in schools of Velm...", None),
-        ("The long rain broke forty dams of Orrin while people slept in schools of Velm.", None),
-        ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", None),
-        ("Learn how the long rain broke the dam of Orrin while people slept in schools of Velm.", None),
-        ("From the dam of Orrin, learn how the long rain of the night broke it.", None),
-        ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", None),
-        ("The long rain broke your dam of Orrin while people slept in schools of Velm.", None),
-        ("Breaking news, sport, travel and weather from around the world.", None),
-        ("", None),
+        ("The long rain broke the dam of Orrin while people slept in schools of Velm.", True),
+        ("The long rain broke the dam of Orrin while people slept in schools of Velm", True),
+        ("The long rain broke the dam of Orrin while people slept in schools of Velm...", False),
+        ("The long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
+        ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", False),
+        ("Learn how the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
+        ("From the dam of Orrin, learn how the long rain of the night broke it.", False),
+        ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
+        ("The long rain broke your dam of Orrin while people slept in schools of Velm.", False),
+        ("Breaking news, sport, travel and weather from around the world.", False),
+        ("", False),
     ],
 )
-def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(
-    description: str, one_liner: str | None
-) -> None:
-    told = story(RAIN, title="Dam at Orrin breaks", description=description)
-    assert Settings().open().brief(told).one_liner == one_liner
+def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(description: str, is_told: bool) -> None:
+    assert one_liner(RAIN, "Dam at Orrin breaks", description=description) == (description if is_told else None)
 
 
 TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
 
 
+VALLEY, CLAUSES = (
+    "the people of the valley",
+    ("and in the valley " * 5, "and of its mills " * 4, "and the sawmills " * 8),
+)
+
+
 @pytest.mark.parametrize(
     ("opening", "told"),
     [
-        ("He was right.", TOLD),
-        ("The dam at Orrin breaks in the night.", TOLD),
-        ("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD),
-        ("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD),
-        ("I never saw so much rain at the dam of Orrin as in 1990.", TOLD),
-        ("Nobody opened the gate in time.", "This dam was built in the year 1990 by the people of the valley."),
-        (f"While the people of Orrin below the dam {'and in the valley ' * 5}slept, it rained.", TOLD),
-        (
-            f"The dam of Orrin — a work of 1990 by the people of the valley {'and of its mills ' * 4} — broke in the night.",
-            TOLD,
-        ),
-        (
-            f"The valley of the 1990 mills {'and the sawmills ' * 8} now knows that the dam of Orrin broke in the night.",
-            TOLD,
-        ),
+        pytest.param("He was right.", TOLD, id="leans"),
+        pytest.param("The dam at Orrin breaks in the night.", TOLD, id="says what the headline says"),
+        pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
+        pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
+        pytest.param("I never saw so much rain at the dam of Orrin as in 1990.", TOLD, id="is its author's"),
+        pytest.param("Nobody opened the gate in time.", f"This dam was built in the year 1990 by {VALLEY}.", id="is beside it"),
+        pytest.param(f"While the people of Orrin below the dam {CLAUSES[0]}slept, it rained.", TOLD, id="is cut before its statement"),
+        pytest.param(f"The dam of Orrin — a work of 1990 by {VALLEY} {CLAUSES[1]}— broke in the night.", TOLD, id="is cut within an aside"),
+        pytest.param(f"The valley of the 1990 mills {CLAUSES[2]}now knows that the dam of Orrin broke in the night.", TOLD, id="is cut early"),
     ],
-    ids=[
-        "leans",
-        "says what the headline says",
-        "names nothing new",
-        "is background",
-        "is its author's",
-        "is beside the headline",
-        "is cut before its statement",
-        "is cut within an aside",
-        "is cut before what the headline names",
-    ],
-)
+)  # fmt: skip
 def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> None:
     document = f"They had warned of it for years. {opening} {told} {RAIN}"
-    assert Settings().open().brief(story(document, title="Dam at Orrin breaks")).one_liner == told
+    assert one_liner(document, "Dam at Orrin breaks") == told
 
 
-@pytest.mark.parametrize(
-    ("description", "one_liner"),
-    [
-        (
-            "The 40 mills at the dam of Orrin grind flour for two valleys.",
-            "The 40 mills at the dam of Orrin grind flour for two valleys.",
-        ),
-        ("The mills at the dam of Orrin grind flour for two valleys.", None),
-        ("", None),
-    ],
-    ids=["names more", "is general", "is absent"],
-)
-def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that(description: str, one_liner: str | None) -> None:
+@pytest.mark.parametrize("names", [" 40", ""])
+def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that_names_more(names: str) -> None:
     document = f"The 40 mills at the dam of Orrin grind flour for two valleys, and one mill is for sale in May. {RAIN}"
-    told = story(document, title="The best mills of Orrin", description=description)
-    assert Settings().open().brief(told).one_liner == one_liner
+    description = f"The{names} mills at the dam of Orrin grind flour for two valleys."
+    assert one_liner(document, "The best mills of Orrin", description=description) == (description if names else None)
+    assert one_liner(document, "The best mills of Orrin", description="") is None
 
 
 DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since the year in which the old town hall was built"
+TOWN = DAM.replace("of Orrin", "of Orrin, a town of the valley,")
 
 
 @pytest.mark.parametrize(
-    ("lead", "one_liner"),
+    ("lead", "told"),
     [
         (f"{DAM}.", f"{DAM}."),
         (f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}."),
         (f"{DAM}, while people slept in schools of the town.", f"{DAM}…"),
         (f"{DAM}, as the mayor said on the radio of the valley.", None),
-        (
-            f"{DAM.replace('of Orrin', 'of Orrin, a town of the valley,')} by its people.",
-            "The dam of Orrin, a town of the valley, broke in the night after the heaviest rain in Velm since the year in which the old town hall…",
-        ),
+        (f"{TOWN} by its people.", f"{TOWN.removesuffix(' was built')}…"),
     ],
     ids=["whole", "without its dateline", "a clause", "not without its speaker", "words"],
 )
-def test_a_long_lead_is_told_as_far_as_it_fits(lead: str, one_liner: str | None) -> None:
-    brief = Settings().open().brief(story(f"{lead} {RAIN}", title="Dam at Orrin breaks"))
-    assert brief.one_liner == one_liner
+def test_a_long_lead_is_told_as_far_as_it_fits(lead: str, told: str | None) -> None:
+    assert one_liner(f"{lead} {RAIN}", "Dam at Orrin breaks") == told
 
 
 @pytest.mark.parametrize(
@@ -259,18 +246,8 @@ def test_a_long_lead_is_told_as_far_as_it_fits(lead: str, one_liner: str | None)
 )
 def test_what_is_not_fit_to_be_shown_is_not_taken(sentence: str) -> None:
     document = f"The mayor opened the new hall on Monday in the rain.\n\n{sentence}"
-    analyst = Settings().open()
-    told = story(document, title="Hall opens")
-    assert analyst.analyze(told).why_it_matters is None
-    assert sentence not in (analyst.summarize(told).text or "")
-
-
-def test_the_middle_of_a_speech_is_not_told_as_news() -> None:
-    document = (
-        "The mayor opened the new hall on Monday in the rain. “It was a long way to this day for us. The hall will help the whole town, "
-        "and it is open to all. Nobody will be left outside its doors,” said Mara Lind, the mayor."
-    )
-    assert Settings().open().analyze(story(document)).why_it_matters is None
+    assert why(document, "Hall opens") is None
+    assert sentence not in (Settings().open().summarize(story(document, "Hall opens")).text or "")
 
 
 def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
@@ -279,10 +256,8 @@ def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
         "海水会腐蚀设备、影响电站的建设、工程师用了六年才完成。市环保局表示将在五个点位监测水温并公布结果。"
     )
     analyst = Settings().open()
-    told = story(document, title="云岭市建成首座海水储能电站")
+    told = story(document, "云岭市建成首座海水储能电站")
     brief = analyst.brief(told)
-    assert brief.one_liner
-    assert brief.two_liner
-    assert brief.elevator
+    assert all((brief.one_liner, brief.two_liner, brief.elevator))
     assert analyst.summarize(told).text
     assert "海水会腐蚀设备" in (analyst.analyze(told).why_it_matters or "")

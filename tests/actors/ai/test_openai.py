@@ -3,6 +3,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from actors.ai.protocol import Unfounded
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
-from tests.actors.ai.conftest import analyst
+from tests.actors.ai.conftest import GOOD, analyst
 from tests.actors.database import execute
 from zeke_jobs import Defer, Reject, Retry, Throttled
 
@@ -20,6 +21,7 @@ ARTICLE = (
     "The registry now signs every package that a maintainer uploads. The signature is made in the maintainer's own "
     "pipeline, so that a stolen token  alone\nis not enough. Old versions stay as they are, and nobody needs to act."
 )
+LEFT = {"x-ratelimit-reset-requests": "1h", "x-ratelimit-remaining-requests": "5"}
 CALLS = "SELECT * FROM ai_calls ORDER BY created_at"
 PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
@@ -73,12 +75,14 @@ def test_every_call_is_recorded_with_tokens_and_a_cost_that_the_job_is_told(run:
     assert [(ctx.cost, ctx.currency) for ctx in contexts] == [(analyze["cost_usd"] + embed["cost_usd"], "USD")]
 
 
-def test_an_unknown_price_is_unknown_and_not_0(run: Any, rows: Any, contexts: list[Any]) -> None:
+def test_an_unknown_price_is_unknown_and_vectors_without_a_model_keep_their_local_name(
+    run: Any, rows: Any, contexts: list[Any]
+) -> None:
     run()
     assert [ctx.cost for ctx in contexts] == [None]
     (call,) = rows(CALLS)
-    assert call["cost_usd"] is None
-    assert call["input_tokens"] == 1000
+    assert (call["cost_usd"], call["input_tokens"]) == (None, 1000)
+    assert rows("SELECT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]
 
 
 def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(run: Any, rows: Any, model_server: Any) -> None:
@@ -95,13 +99,21 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(run: Any
 @pytest.mark.parametrize(
     ("status", "headers", "code", "verdict", "outcome"),
     [
-        (429, {"Retry-After": "7"}, "", Defer, "rate_limited"),
-        (429, {"retry-after-ms": "1500"}, "", Defer, "rate_limited"),
-        (429, {"x-ratelimit-reset-tokens": "1m30s", "x-ratelimit-remaining-tokens": "0"}, "", Defer, "rate_limited"),
+        (429, {"Retry-After": "7"}, "", 7, "rate_limited"),
+        (429, {"retry-after-ms": "1500", "Retry-After": "12"}, "", 1.5, "rate_limited"),
+        (
+            429,
+            {"x-ratelimit-reset-tokens": "1m30s", "x-ratelimit-remaining-tokens": "0"},
+            "",
+            90,
+            "rate_limited",
+        ),
+        (429, {"x-ratelimit-reset-requests": "350ms", "x-ratelimit-reset-tokens": "2s"}, "", 2, "rate_limited"),
+        (429, {**LEFT, "x-ratelimit-reset-tokens": "2"}, "", 2, "rate_limited"),
         (429, {}, "", Retry, "rate_limited"),
         (429, {"Retry-After": "7"}, "insufficient_quota", Reject, "failed"),
         (503, {}, "", Retry, "failed"),
-        (503, {"Retry-After": "30"}, "", Defer, "rate_limited"),
+        (503, {"Retry-After": "30"}, "", 30, "rate_limited"),
         (400, {}, "bad", Reject, "failed"),
         (401, {}, "invalid_api_key", Reject, "failed"),
         (404, {}, "model_not_found", Reject, "failed"),
@@ -110,18 +122,19 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(run: Any
     ],
 )
 def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
-    run: Callable[..., Any],
-    rows: Callable[..., Any],
+    run: Any,
+    rows: Any,
     model_server: Any,
-    answers: Callable[..., Any],
+    answers: Any,
     status: int,
-    headers: dict[str, str],
+    headers: Any,
     code: str,
-    verdict: type[Exception],
+    verdict: Any,
     outcome: str,
 ) -> None:
     model_server.script.append(answers(status, headers, {"error": {"message": "no", "code": code}}))
-    with pytest.raises(verdict, match=str(status)) as raised:
+    kind = verdict if isinstance(verdict, type) else Defer  # for so many seconds
+    with pytest.raises(kind, match=str(status)) as raised:
         run(prices=PRICES)
     assert len(model_server.asked) == 1, "the client must not retry by itself"
     (call,) = rows(CALLS)
@@ -129,9 +142,7 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
     assert (call["outcome"], call["cost_usd"]) == (outcome, call["reserved_usd"] if is_paid else 0)
     assert call["reserved_usd"] > 0
     assert rows("SELECT story_id FROM story_overlays") == [], "nothing is invented"
-    if isinstance(raised.value, Defer):
-        wait = {"7": 7, "1500": 1.5, "1m30s": 90, "30": 30}[next(iter(headers.values()))]
-        assert raised.value.until.total_seconds() == wait  # type: ignore[union-attr]
+    assert kind is not Defer or raised.value.until == timedelta(seconds=verdict)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +159,7 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
     ],
 )
 def test_a_bad_answer_is_a_visible_failure_and_is_paid_for(
-    run: Callable[..., Any],
-    rows: Callable[..., Any],
-    model_server: Any,
-    answers: Callable[..., Any],
-    scripted: dict[str, Any],
-    verdict: type[Exception],
-    outcome: str,
-    message: str,
+    run: Any, rows: Any, model_server: Any, answers: Any, scripted: Any, verdict: Any, outcome: str, message: str
 ) -> None:
     model_server.script.append(answers(**scripted))
     with pytest.raises(verdict, match=message):
@@ -167,7 +171,7 @@ def test_a_bad_answer_is_a_visible_failure_and_is_paid_for(
 
 
 def test_a_slow_provider_is_given_up_after_its_timeout_and_counts_as_paid(
-    run: Callable[..., Any], rows: Callable[..., Any], model_server: Any
+    run: Any, rows: Any, model_server: Any
 ) -> None:
     def hang(_: Any) -> tuple[int, dict[str, str], Any]:
         model_server.slow.wait(10)
@@ -224,13 +228,9 @@ def test_a_provider_that_asks_to_wait_closes_the_limit_for_all(run: Any, answers
 
 
 def test_an_answer_that_the_story_does_not_bear_out_is_asked_for_again_with_its_fault(
-    run: Callable[..., Any],
-    rows: Callable[..., Any],
-    model_server: Any,
-    answers: Callable[..., Any],
-    good: dict[str, Any],
+    run: Any, rows: Any, model_server: Any, answers: Any
 ) -> None:
-    told = {**good["analyze"], "why_it_matters": "The registry was bought by Oracle for $2 billion."}
+    told = {**GOOD["analyze"], "why_it_matters": "The registry was bought by Oracle for $2 billion."}
     model_server.script.append(answers(content=told))
     output, _ = run(prices=PRICES)
     assert output["state"] == "completed"
@@ -251,16 +251,9 @@ UNFOUNDED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changed", "fault"), UNFOUNDED)
 def test_a_second_unfounded_answer_fails_the_job_and_leaves_the_extractive_analysis(
-    run: Callable[..., Any],
-    rows: Callable[..., Any],
-    model_server: Any,
-    answers: Callable[..., Any],
-    good: dict[str, Any],
-    contexts: list[Any],
-    changed: dict[str, Any],
-    fault: str,
+    run: Any, rows: Any, model_server: Any, answers: Any, contexts: Any, changed: dict[str, Any], fault: str
 ) -> None:
-    model_server.script.extend([answers(content={**good["analyze"], **changed})] * 2)
+    model_server.script.extend([answers(content={**GOOD["analyze"], **changed})] * 2)
     with pytest.raises(Unfounded) as raised:
         run()
     assert fault in str(raised.value)
@@ -292,14 +285,9 @@ def test_the_key_is_sent_and_never_shown(run: Callable[..., Any], model_server: 
 
 @pytest.mark.parametrize(("answer_format", "prefix"), [("json_object", ""), ("text", "Here you are:\n```json\n")])
 def test_a_server_without_strict_schemas_is_stepped_down_to_as_configured(
-    run: Callable[..., Any],
-    model_server: Any,
-    answers: Callable[..., Any],
-    good: dict[str, Any],
-    answer_format: str,
-    prefix: str,
+    run: Any, model_server: Any, answers: Any, answer_format: str, prefix: str
 ) -> None:
-    model_server.script.append(answers(content=prefix + json.dumps(good["analyze"])))
+    model_server.script.append(answers(content=prefix + json.dumps(GOOD["analyze"])))
     assert run(answer_format=answer_format)[0]["chili"] == 3
     body = model_server.asked[0]["body"]
     assert body.get("response_format") == ({"type": "json_object"} if answer_format == "json_object" else None)
@@ -309,25 +297,16 @@ def test_a_server_without_strict_schemas_is_stepped_down_to_as_configured(
 
 @pytest.mark.parametrize(("told", "given", "verdict"), [(1536, 1536, None), (768, 768, None), (1536, 1024, Reject)])
 def test_vectors_are_padded_and_wrong_dimensions_refused(
-    run: Callable[..., Any],
-    model_server: Any,
-    rows: Callable[..., Any],
-    told: int,
-    given: int,
-    verdict: type[Exception] | None,
+    run: Any, model_server: Any, rows: Any, told: int, given: int, verdict: type[Exception] | None
 ) -> None:
     model_server.vector_size = given
+    options = {"embedding_model": "e", "embedding_dimensions": told, "trigger": "manual"}
     if verdict:
         with pytest.raises(verdict, match=f"expected an embedding of {told} numbers, got {given}"):
-            run(embedding_model="e", embedding_dimensions=told, trigger="manual")
+            run(**options)
         assert rows("SELECT story_id FROM story_overlays") == []
     else:
-        _, story = run(embedding_model="e", embedding_dimensions=told, trigger="manual")
-        run(story=story, embedding_model="e", embedding_dimensions=told, trigger="manual")
+        _, story = run(**options)
+        run(story=story, **options)
         (stored,) = rows("SELECT model_version, vector_dims(embedding) AS size FROM story_embeddings")
         assert stored == {"model_version": f"e@{told}", "size": 1536}
-
-
-def test_without_an_embedding_model_vectors_keep_their_local_name(run: Any, rows: Any) -> None:
-    run()
-    assert rows("SELECT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]

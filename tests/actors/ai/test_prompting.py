@@ -1,17 +1,11 @@
 import hashlib
-import subprocess
-import sys
 import uuid
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ai import Settings
-from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, SummaryAnswer, strict_schema
-from actors.ai.openai.client import wait_seconds
-from actors.ai.openai.verification import VerifyAnswer
 from actors.ai.prompting import VERSIONS, fenced, material, prompt, visible
 from actors.ai.protocol import Story
 from zeke_jobs.errors import ConfigurationError
@@ -49,43 +43,6 @@ def test_a_long_story_is_cut_after_a_line_and_says_so() -> None:
     text = material(story("\n".join(f"Paragraph {number}." for number in range(1000))), 500)
     assert len(text) < 600
     assert text.endswith(".\n[the story goes on]")
-
-
-@pytest.mark.parametrize("form", [AnalysisAnswer, BriefAnswer, SummaryAnswer, VerifyAnswer])
-def test_a_strict_schema_requires_every_key_and_has_no_bounds(form: Any) -> None:
-    schema = strict_schema(form)
-    assert schema["additionalProperties"] is False
-    assert schema["required"] == list(schema["properties"])
-    assert not {"minLength", "maxLength", "minimum", "maximum", "maxItems", "title"} & set(str(schema).split("'"))
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after-ms": "250", "retry-after": "12"}, 0.25),
-        ({"x-ratelimit-reset-requests": "6m0s"}, 360.0),
-        ({"x-ratelimit-reset-requests": "350ms", "x-ratelimit-reset-tokens": "2s"}, 2.0),
-        (
-            {
-                "x-ratelimit-reset-requests": "1h",
-                "x-ratelimit-remaining-requests": "5",
-                "x-ratelimit-reset-tokens": "2",
-            },
-            2.0,
-        ),
-        ({}, None),
-    ],
-)
-def test_the_provider_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    assert wait_seconds(headers) == seconds
-
-
-def test_settings_load_no_http_client() -> None:
-    code = "import sys, actors.ai; actors.ai.Settings().open(); print('httpx' in sys.modules, 'numpy' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "False False\n"
-    )
 
 
 def test_wordllama_embeds_under_its_true_name_or_says_how_to_get_it() -> None:

@@ -123,13 +123,7 @@ def stopped(reason: str) -> Callable[[Any], Any]:
     ],
 )
 def test_each_refusal_of_a_server_has_its_meaning(
-    start: Callable[..., Any],
-    name: str,
-    answer: Callable[[Any], Any],
-    verdict: type[Exception],
-    wait: float | None,
-    charged: bool,
-    said: str,
+    start: Any, name: str, answer: Any, verdict: type[Exception], wait: float | None, charged: bool, said: str
 ) -> None:
     server, analyst = start(name, verify=False)
     server.script.append(lambda _: answer(server))

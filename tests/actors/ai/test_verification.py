@@ -96,19 +96,13 @@ def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_is_verified
     assert ask(f"{TRUE} {LEANS}").text == f"{TRUE} {LEANS}"
     summary = ask(f"{TRUE} {FALSE} {LEANS}", books=books)
     assert (summary.text, summary.made_by.checked) == (TRUE, "verified")
-    assert [(call.operation, call.prompt) for call in books.calls] == [
-        ("summarize", "summarize/1"),
-        ("verify", "verify/1"),
-    ]
+    assert [call.prompt for call in books.calls] == ["summarize/1", "verify/1"]
     bounds = [asked["body"]["max_completion_tokens"] for asked in server.asked[-2:]]
     assert bounds == [1000, 2000], "the sentences that it copies may be longer than the answer"
     for call, end, most in zip(books.calls, books.ended, bounds, strict=True):
-        assert call.cost is not None
-        assert end.cost is not None
-        assert call.cost > most * 10e-6 > end.cost / 2
-    assert _made_by(
-        {"citations": {"summary": {"model": "m", "checked": "verified"}}, "analysis_state": ""}, "summary"
-    ) == ("by m, verified")
+        assert (call.cost or 0) > most * 10e-6 > (end.cost or 1) / 2
+    overlay = {"citations": {"summary": {"model": "m", "checked": "verified"}}, "analysis_state": ""}
+    assert _made_by(overlay, "summary") == "by m, verified"
 
 
 def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(ask: Any, server: Verifier) -> None:
@@ -154,30 +148,18 @@ def test_a_setting_names_a_cheaper_model_or_switches_it_off(ask: Callable[..., A
 
 def test_a_verification_that_fails_is_retried_without_asking_for_the_answer_again(ask: Any, server: Verifier) -> None:
     server.judge = lambda _: (True, ["Orbis cuts the memory of its mills by 12 percent."])
-    server.script.extend(
-        [
-            lambda _: (200, {}, completion({"summary": TRUE})),
-            lambda _: (500, {}, {}),
-            lambda _: (200, {}, completion("?")),
-        ]
-    )
+    for status, answer in ((200, completion({"summary": TRUE})), (500, {}), (200, completion("?"))):
+        server.script.append(lambda _, said=(status, {}, answer): said)  # type: ignore[misc]
     books = Books()
     for _ in range(2):
         with pytest.raises(Retry):
             ask(TRUE, books=books)
     assert ask(TRUE, books=books).text == TRUE
     assert ask(TRUE, books=books).text == TRUE
-    outcomes = [(call.operation, end.outcome) for call, end in zip(books.calls, books.ended, strict=True)]
-    assert outcomes == [
-        ("summarize", "ok"),
-        ("verify", "failed"),
-        ("summarize", "cached"),
-        ("verify", "invalid"),
-        ("summarize", "cached"),
-        ("verify", "ok"),
-        ("summarize", "cached"),
-        ("verify", "cached"),
-    ]
+    assert [call.operation for call in books.calls] == ["summarize", "verify"] * 4
+    outcomes = [end.outcome for end in books.ended]
+    assert outcomes[::2] == ["ok", "cached", "cached", "cached"]
+    assert outcomes[1::2] == ["failed", "invalid", "ok", "cached"]
 
 
 @pytest.mark.parametrize(
@@ -259,18 +241,12 @@ def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
             "honest": kept["honest"] / asked["honest"],
         }
     well, lying = shares["knows"], shares["yes to all"]
-    figure(
-        f"{half}, verified by who knows: forged causes, denials, speakers and combinations refused",
-        well["meaning"],
-        0.95,
-        before=57 / 138 if half == "held-out" else None,  # by the rules alone, at ed24dd87
-    )
+    before = 57 / 138 if half == "held-out" else None  # by the rules alone, at ed24dd87
+    forged = f"{half}, verified by who knows: forged causes, denials, speakers and combinations refused"
+    figure(forged, well["meaning"], 0.95, before=before)
     figure(f"{half}, verified by who knows: honest answers kept", well["honest"], 0.95)
-    figure(
-        f"{half}, a verification that says yes to all: forged numbers, dates, names, quotations refused",
-        lying["rules"],
-        0.97,
-    )
+    forged = f"{half}, a verification that says yes to all: forged numbers, dates, names, quotations refused"
+    figure(forged, lying["rules"], 0.97)
     figure(f"{half}, a verification that says yes to all: other forgeries refused", lying["meaning"], 0)
     figure(f"{half}, yes with any sentence: other forgeries refused", shares["other sentences"]["meaning"], 0.3)
     figure(f"{half}, yes with invented sentences: all forgeries refused", shares["invented sentences"]["meaning"], 1)

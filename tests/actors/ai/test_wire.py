@@ -16,6 +16,7 @@ from zeke_jobs import Reject, Retry
 STORY = Story(
     uuid.UUID(int=1), "Signed packages", "The registry now signs every package. A stolen token is not enough."
 )
+CUT = {"reason": "max_output_tokens"}
 ANSWER = json.dumps({"summary": "The registry signs every package now."})
 
 
@@ -54,10 +55,7 @@ def test_responses_are_asked_and_read(ask: Callable[..., Any]) -> None:
 def test_azure_is_reached_by_its_address_key_and_version(ask: Callable[..., Any], model_server: Any) -> None:
     azure = model_server.url.replace("/v1", "/openai/deployments/news")
     options = {"api_key": None, "extra_headers": {"api-key": "az-secret"}}
-    for more in (
-        {"url": azure, "query": {"api-version": "2024-10-21"}},
-        {"url": f"{azure}?api-version=2024-10-21"},
-    ):
+    for more in ({"url": azure, "query": {"api-version": "2024-10-21"}}, {"url": f"{azure}?api-version=2024-10-21"}):
         found, asked, _ = ask(completion(ANSWER), **options, **more)
         assert found.text == "The registry signs every package now."
         assert asked["path"] == "/openai/deployments/news/chat/completions?api-version=2024-10-21"
@@ -81,12 +79,7 @@ def test_extra_body_leaves_alone_what_a_call_costs() -> None:
     ("kind", "answer", "verdict", "message"),
     [
         ("responses", responses([{"type": "refusal", "refusal": "I can not."}]), Reject, "I can not"),
-        (
-            "responses",
-            responses([], status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
-            Retry,
-            "cut off",
-        ),
+        ("responses", responses([], status="incomplete", incomplete_details=CUT), Retry, "cut off"),
         ("responses", {"error": {"message": "x"}, "output": None}, Retry, "not one of kind responses"),
         ("anthropic", {"type": "message"}, Retry, "not one of kind anthropic"),
     ],

@@ -22,9 +22,7 @@ def clock(conn: Any) -> None:
 
 
 @pytest.fixture
-def digest(
-    handler_context: Any, rows: Callable[..., Any]
-) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
+def digest(handler_context: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Writes a digest; gives the job's output and the stored entries."""
 
     def write(entries: int = 10, **payload: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -32,16 +30,10 @@ def digest(
         output = generate_brief(GenerateBrief.model_validate({"period": "day", **payload}), ctx)
         assert ctx.completed
         assert ctx.sent == []
-        stored = rows(
-            "SELECT entries FROM digests WHERE team_id IS NOT DISTINCT FROM %s", str_or_none(payload.get("teamId"))
-        )
+        stored = rows("SELECT entries FROM digests WHERE team_id IS NOT DISTINCT FROM %s", payload.get("teamId"))
         return output, stored[0]["entries"]
 
     return write
-
-
-def str_or_none(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 @pytest.fixture
@@ -50,11 +42,8 @@ def told(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
 
     def add(title: str, chili: int = 1, days_old: float = 0.8, **fields: Any) -> uuid.UUID:
         story: uuid.UUID = add_story(TEXT, title=title, days_old=days_old, **fields)
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO story_overlays (story_id, brief_one_liner, citations) VALUES (%s, %s, jsonb_build_object('chili', %s))",
-                (str(story), f"{title} in one line.", chili),
-            )
+        put = "INSERT INTO story_overlays (story_id, brief_one_liner, citations) VALUES (%s, %s, jsonb_build_object('chili', %s))"
+        execute(conn, put, story, f"{title} in one line.", chili)
         return story
 
     return add
@@ -93,40 +82,26 @@ def test_one_event_is_named_once_by_its_leading_story_and_before_equals(told: An
     assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
 
 
-def test_copies_of_one_text_count_as_sources_in_a_digest(told: Any, digest: Any, conn: Any) -> None:
+def test_copies_of_one_text_count_as_sources_and_a_retracted_story_not_at_all(
+    told: Any, digest: Any, conn: Any, add_copy: Any
+) -> None:
     told("By one", 3)
-    story = told("By two", 3)
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM raw_items",
-            (str(story),),
-        )
+    add_copy(told("By two", 3))
+    back = (
+        "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'retracted', s.id"
+        " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s"
+    )
+    execute(conn, back, told("Taken back", 5))
     assert [(entry["title"], entry["sources"]) for entry in digest()[1]] == [("By two", 2), ("By one", 1)]
 
 
-def test_a_story_that_was_retracted_is_in_no_digest(told: Any, digest: Any, conn: Any) -> None:
-    told("Stands", 1)
-    story = told("Taken back", 5)
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'retracted', s.id"
-            " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s",
-            (str(story),),
-        )
-    assert [entry["title"] for entry in digest()[1]] == ["Stands"]
-
-
-def test_a_week_ends_on_the_day_that_is_asked_for(told: Callable[..., uuid.UUID], digest: Callable[..., Any]) -> None:
-    told("Old", days_old=6)
-    told("Older", days_old=9)
-    _, entries = digest(period="week", endsOn="2026-11-24")
-    assert [entry["title"] for entry in entries] == ["Old"]
-
-
-def test_a_digest_is_as_long_as_configured(told: Callable[..., uuid.UUID], digest: Callable[..., Any]) -> None:
-    for number in range(4):
+def test_a_week_ends_on_the_day_that_is_asked_for_and_is_as_long_as_configured(told: Any, digest: Any) -> None:
+    for title, days in (("Old", 6), ("Older", 9)):
+        told(title, days_old=days)
+    assert [entry["title"] for entry in digest(period="week", endsOn="2026-11-24")[1]] == ["Old"]
+    for number in range(3):
         told(f"Story {number}")
-    assert digest(entries=3)[0]["entries"] == 3
+    assert digest(entries=3, period="week", endsOn="2026-11-24")[0]["entries"] == 3
 
 
 def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, digest: Any, conn: Any) -> None:
@@ -134,11 +109,9 @@ def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, diges
     told("Followed", source=source)
     archived = told("Archived", source=source)
     told("Elsewhere")
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO team_story_states (team_id, story_id, state) VALUES (%s, %s, 'archived')",
-            (str(TEAM), str(archived)),
-        )
+    execute(
+        conn, "INSERT INTO team_story_states (team_id, story_id, state) VALUES (%s, %s, 'archived')", TEAM, archived
+    )
     assert [entry["title"] for entry in digest(teamId=TEAM)[1]] == ["Followed"]
     assert len(digest()[1]) == 3
 

@@ -1,5 +1,6 @@
 import uuid
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,20 +20,9 @@ ARTICLE = (
 ) + "Filler words follow here to make it long. " * 100
 
 
-class Model:
-    def __init__(self, brief: Brief | Exception) -> None:
-        self.answer = brief
-
-    def brief(self, *_: Any) -> Brief:
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-def model(one: str = "One line.") -> Model:
-    return Model(
-        Brief(one, "It is one. It is two.", "It is one. It is two. It is three.", Provenance("openai", "m", "b/1"))
-    )
+WRITTEN = Brief(
+    "One line.", "It is one. It is two.", "It is one. It is two. It is three.", Provenance("openai", "m", "b/1")
+)
 
 
 @pytest.fixture
@@ -60,7 +50,7 @@ def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(add_story: 
     assert overlay["citations"]["brief"]["provider"] == "local"
 
 
-def test_a_podcast_saves_its_length(add_story: Any, run: Callable[..., Any], rows: Callable[..., Any]) -> None:
+def test_a_podcast_saves_its_length(add_story: Any, run: Any, rows: Any) -> None:
     run(add_story(ARTICLE, kind="podcast", duration=3600))
     (overlay,) = rows(OVERLAY)
     assert 3500 < overlay["time_saved_seconds"] < 3600
@@ -80,7 +70,7 @@ def test_a_brief_that_a_person_edited_stays(add_story: Any, run: Any, rows: Any,
     run(story)
     execute(conn, "UPDATE story_overlays SET brief_one_liner = 'Mine.'")
     before = rows(OVERLAY)
-    assert run(story, reason, model())["outcome"] == "kept_edited"
+    assert run(story, reason, SimpleNamespace(brief=lambda *_: WRITTEN))["outcome"] == "kept_edited"
     assert rows(OVERLAY) == before
 
 
@@ -88,22 +78,20 @@ def test_an_edit_while_the_model_writes_is_kept(add_story: Any, run: Any, rows: 
     story = add_story(ARTICLE)
     run(story)
 
-    class Slow(Model):
-        def brief(self, *_: Any) -> Brief:
-            execute(other_conn, "UPDATE story_overlays SET brief_elevator = 'Mine.'")
-            return super().brief()
+    def slow(*_: Any) -> Brief:
+        execute(other_conn, "UPDATE story_overlays SET brief_elevator = 'Mine.'")
+        return WRITTEN
 
-    assert run(story, "regenerate", Slow(model().answer))["outcome"] == "kept_edited"
+    assert run(story, "regenerate", SimpleNamespace(brief=slow))["outcome"] == "kept_edited"
     assert rows(OVERLAY)[0]["brief_elevator"] == "Mine."
 
 
 def test_a_text_of_one_sentence_has_no_elevator_pitch_and_none_is_invented(add_story: Any, run: Any, rows: Any) -> None:
-    output = run(
-        add_story("The registry now signs every package that a maintainer uploads to PyPI.", title="The registry")
-    )
+    sentence = "The registry now signs every package that a maintainer uploads to PyPI."
+    output = run(add_story(sentence, title="The registry"))
     (overlay,) = rows(OVERLAY)
     assert output["missing"] == ["two_liner", "elevator"]
-    assert overlay["brief_one_liner"] == "The registry now signs every package that a maintainer uploads to PyPI."
+    assert overlay["brief_one_liner"] == sentence
     assert (overlay["brief_two_liner"], overlay["brief_elevator"]) == (None, None)
 
 

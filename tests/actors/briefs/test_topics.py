@@ -10,9 +10,8 @@ import pytest
 
 from actors.briefs import rendering
 from actors.briefs.generate import BriefSettings, generate_brief
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory, GenerateBrief
+from actors.schema import GenerateBrief
+from tests.actors.database import execute
 from zeke_jobs.testing import set_clock
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -26,7 +25,7 @@ STORIES = {
 
 
 @pytest.fixture
-def told(add_story: Any, handler_context: Any, conn: Any) -> Callable[..., uuid.UUID]:
+def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
     """An analysed story of yesterday, with a brief and highlights."""
     set_clock(conn, NOW)
 
@@ -34,13 +33,12 @@ def told(add_story: Any, handler_context: Any, conn: Any) -> Callable[..., uuid.
         title: str, text: str, chili: int, one: str | None = "It is told in one line.", why: str | None = None
     ) -> Any:
         story = add_story(text, title=title, days_old=0.8)
-        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(same_event_cosine=1)))
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "UPDATE story_overlays SET brief_one_liner = %s, why_it_matters = %s, brief_generated_at = zeke_jobs.now(),"
-                " citations = citations || jsonb_build_object('chili', %s) WHERE story_id = %s",
-                (one, why, chili, str(story)),
-            )
+        analyse(story, same_event_cosine=1)
+        put = (
+            "UPDATE story_overlays SET brief_one_liner = %s, why_it_matters = %s, brief_generated_at = zeke_jobs.now(),"
+            " citations = citations || jsonb_build_object('chili', %s) WHERE story_id = %s"
+        )
+        execute(conn, put, one, why, chili, story)
         return story
 
     return add
@@ -78,11 +76,6 @@ def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told:
         )
 
 
-def test_a_digest_without_topics_has_no_headings(told: Any, digest: Any) -> None:
-    told("A cat stops a train", STORIES["A cat stops a train"], 1)
-    assert "==" not in rendering.text(digest())
-
-
 @pytest.mark.parametrize(
     ("one", "why", "said"),
     [
@@ -105,13 +98,11 @@ def test_two_sentences_come_from_the_brief_the_reason_and_highlights_that_stand(
         ("Only one team may see this sentence of theirs.", str(uuid.UUID(int=7)), "system", {"relevance": {"score": 0.9}}),
         ("parallel = 4", None, "system", {"relevance": {"score": 0.8}}),
     ]  # fmt: skip
-    with conn.cursor() as cursor:
-        for summary, team, origin, metadata in facts:
-            cursor.execute(
-                "INSERT INTO highlights (story_id, team_id, created_by, origin, summary, metadata) VALUES (%s, %s, 'x', %s, %s, %s)",
-                (str(story), team, origin, summary, json.dumps(metadata)),
-            )
+    put = "INSERT INTO highlights (story_id, team_id, created_by, origin, summary, metadata) VALUES (%s, %s, 'x', %s, %s, %s)"
+    for summary, team, origin, metadata in facts:
+        execute(conn, put, story, team, origin, summary, json.dumps(metadata))
     (entry,) = digest()["entries"]
+    assert "==" not in rendering.text(digest()), "a digest without topics has no headings"
     assert entry["said"] == said
     assert "highlights" not in entry
     assert all(sentence in " ".join(rendering.text(digest()).split()) for sentence in said)

@@ -33,10 +33,8 @@ def week(conn: Any) -> None:
     for name, titles in (("Weblog", ("Crypto is up", "Postgres 19", "Old crypto")), ("Paper", ("Crypto is down",))):
         source = sources.add(conn, "rss", f"https://{name.lower()}.example/feed", name=name)[0]
         for title in titles:
-            one = items.add(
-                conn, source, NewItem(external_id=title, title=title, url=f"https://a.example/{title[:3]}")
-            ).id
-            items.decide(conn, [one], Outcome.TOO_SHORT)
+            item = NewItem(external_id=title, title=title, url=f"https://a.example/{title[:3]}")
+            items.decide(conn, [items.add(conn, source, item).id], Outcome.TOO_SHORT)
     execute(conn, "UPDATE raw_items SET created_at = now() - interval '8 days' WHERE title = 'Old crypto'")
 
 
@@ -44,15 +42,8 @@ def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and
     told: Any, week: None, conn: Any, in_force: Any
 ) -> None:
     status, out = told("filter", "test", "drop", "--words", "crypto")
-    assert (status, out.splitlines()) == (
-        0,
-        [
-            "2 of 3 items of the last 7 days would have been dropped",
-            "     2  it: drop words crypto",
-            "        Paper: Crypto is down",
-            "        Weblog: Crypto is up",
-        ],
-    )
+    tried = ["     2  it: drop words crypto", "        Paper: Crypto is down", "        Weblog: Crypto is up"]
+    assert (status, out.splitlines()) == (0, ["2 of 3 items of the last 7 days would have been dropped", *tried])
     assert "1 of 3 items" in told("filter", "test", "drop", "--words", "crypto", "--source", "paper")[1]
     assert "1 of 3 items" in told("filter", "test", "keep", "--regex", "crypto")[1]
     assert "no filters; add one" in told("filter", "list")[1]
@@ -83,9 +74,7 @@ def test_a_bad_rule_is_refused_with_accepted_forms(told: Any, conn: Any, command
     status, out = told("filter", "add", *command)
     assert status == 2
     assert said in out
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT FROM filters")
-        assert cursor.rowcount == 0
+    assert execute(conn, "SELECT FROM filters") == []
 
 
 def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
@@ -109,11 +98,10 @@ def test_rules_of_jobs_yaml_are_tried_before_it_is_put_in_force(
 
 
 def test_sources_count_what_was_dropped_and_why_names_the_rule(told: Any, week: None, conn: Any) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE item_outcomes SET outcome = 'filtered', detail = 'filter 3: drop words crypto' WHERE raw_item_id IN"
-            " (SELECT id FROM raw_items WHERE title ILIKE '%crypto%')"
-        )
+    dropped = (
+        "UPDATE item_outcomes SET outcome = 'filtered', detail = 'filter 3: drop words crypto' WHERE raw_item_id IN"
+    )
+    execute(conn, f"{dropped} (SELECT id FROM raw_items WHERE title ILIKE '%crypto%')")
     lines = {line.split()[2]: line for line in told("sources")[1].splitlines()[1:]}
     assert "0; 2 of 3 dropped, 1 too_short" in lines["Weblog"]
     assert "0; 1 of 1 dropped" in lines["Paper"]

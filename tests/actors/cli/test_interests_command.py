@@ -9,10 +9,8 @@ import pytest
 
 from actors.cli.engine import in_force as configuration
 from actors.cli.engine import task_settings
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory
 from tests.actors.cli.conftest import JOBS
+from tests.actors.database import execute
 from zeke_jobs.revisions import applying
 
 TEAM = uuid.UUID(int=7)
@@ -28,20 +26,17 @@ def analysed(in_force: Callable[[str], None]) -> None:
 
 
 @pytest.fixture
-def add(add_story: Any, handler_context: Any, conn: Any) -> Callable[..., None]:
+def add(add_story: Any, analyse: Any, conn: Any) -> Callable[..., None]:
     """Adds an analysed story with a mark of readers without a team."""
 
     def make(
         title: str, text: str, n: int, *, state: str | None = None, starred: bool = False, days_old: int = 30
     ) -> None:
         story = add_story(text.format(n=n), title=f"{title} {n}", days_old=days_old)
-        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(same_event_cosine=1)))
+        analyse(story, same_event_cosine=1)
         if state:
-            with conn.cursor() as cursor:
-                cursor.execute(
-                    "INSERT INTO team_story_states (team_id, story_id, state, pinned) VALUES (%s, %s, %s, %s)",
-                    (str(uuid.UUID(int=0)), str(story), state, starred),
-                )
+            put = "INSERT INTO team_story_states (team_id, story_id, state, pinned) VALUES (%s, %s, %s, %s)"
+            execute(conn, put, uuid.UUID(int=0), story, state, starred)
 
     return make
 
@@ -97,12 +92,7 @@ def test_what_is_accepted_is_in_force_and_is_not_proposed_again(told: Any, marke
     told("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1], "less": ["bitcoin"]}}}
     told("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
-    assert teams(conn)["teams"][str(TEAM)] == {
-        "more": ["postgres"],
-        "like": [1],
-        "less": ["bitcoin"],
-        "unlike": [5],
-    }
+    assert teams(conn)["teams"][str(TEAM)] == {"more": ["postgres"], "like": [1], "less": ["bitcoin"], "unlike": [5]}
 
 
 def test_two_people_who_accept_at_once_lose_no_word(told: Any, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,10 @@ import pytest
 
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.cli.app import run
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
-from actors.schema import AnalyzeStory, ExtractHighlights, GenerateBrief, ScoreRelevance
+from actors.schema import ExtractHighlights, GenerateBrief, ScoreRelevance
 from tests.actors.database import execute
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
@@ -45,10 +43,10 @@ def news(news: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, 
 
 
 @pytest.fixture
-def finished(add_story: Any, handler_context: Any) -> uuid.UUID:
+def finished(add_story: Any, analyse: Any, handler_context: Any) -> uuid.UUID:
     """A story that went all the way."""
     story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+    analyse(story)
     generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
     extract_highlights(ExtractHighlights(story_id=story), handler_context(Selection()))
     score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
@@ -74,57 +72,32 @@ def test_a_source_is_added_once_listed_and_switched_off(news: Callable[..., Any]
 
 
 NASTY = "[/b] [red]Half[/red] :warning: 100%"
+UNHEALTHY = "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', %s FROM sources"
+PUT = (
+    "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (gen_random_uuid(), 'default', %s, %s)"
+)
 
 
-def test_what_strangers_write_is_shown_as_it_is(news: Any, add_story: Any, handler_context: Any, conn: Any) -> None:
-    story = add_story(ARTICLE, title=NASTY)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE sources SET name = %s", (NASTY,))
-        cursor.execute("UPDATE stories SET summary = %s", (NASTY,))
-        cursor.execute(
-            "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', %s FROM sources", (NASTY,)
-        )
-        cursor.execute("UPDATE raw_items SET title = %s, url = 'https://a.example/x'", (NASTY,))
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, detail) SELECT id, 'fetch_failed', %s FROM raw_items",
-            (NASTY,),
-        )
-    for command in ("sources", "sources health", "stories", f"story {story}", "why https://a.example/x"):
-        status, out, _ = news(*command.split())
-        assert status == 0, command
-        assert all(word in out for word in NASTY.split()), command
-
-
-def test_what_strangers_write_commands_no_terminal(
-    news: Callable[..., Any], finished: uuid.UUID, conn: Any, capsys: pytest.CaptureFixture[str]
+def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
+    news: Any, finished: uuid.UUID, conn: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hostile = "\x1b]0;owned\x07\x9b2J\x7f\u202e\u2028[/b]\nforged"
-    with conn.cursor() as cursor:
-        for table in (
-            "sources",
-            "stories",
-            "raw_items",
-            "story_overlays",
-            "insights",
-            "source_health",
-            "item_outcomes",
-        ):
-            cursor.execute(
-                """SELECT column_name FROM information_schema.columns
-                WHERE table_name = %s AND data_type = 'text' AND column_name IN ('name', 'title', 'summary', 'message',
-                  'detail', 'quote', 'why_it_matters', 'brief_one_liner', 'brief_two_liner', 'brief_elevator')""",
-                (table,),
-            )
-            for (column,) in cursor.fetchall():
-                cursor.execute(f"UPDATE {table} SET {column} = %s", (hostile,))
-        cursor.execute(
-            "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', %s FROM sources", (hostile,)
-        )
-    commands = (["sources"], ["sources", "health"], ["stories"], ["story", str(finished)], ["digest"], ["costs"],
-                ["why", hostile], ["sources", "export"], ["sources", "off", hostile], ["why", URL])  # fmt: skip
+    assert news
+    hostile = f"{NASTY}\x1b]0;owned\x07\x9b2J\x7f\u202e\u2028[/b]\nforged"
+    execute(conn, "UPDATE raw_items SET url = %s", URL)
+    execute(
+        conn, "INSERT INTO item_outcomes (raw_item_id, outcome, detail) SELECT id, 'fetch_failed', '' FROM raw_items"
+    )
+    tables = ["sources", "stories", "raw_items", "story_overlays", "highlights", "item_outcomes"]
+    texts = """SELECT table_name, column_name FROM information_schema.columns WHERE table_name = ANY (%s) AND data_type = 'text'
+        AND column_name IN ('name', 'title', 'summary', 'detail', 'quote', 'why_it_matters', 'brief_one_liner', 'brief_two_liner',
+        'brief_elevator')"""
+    for table, column in execute(conn, texts, tables):
+        execute(conn, f"UPDATE {table} SET {column} = %s", hostile)
+    execute(conn, UNHEALTHY, hostile)
+    shown = (["sources"], ["sources", "health"], ["stories"], ["story", str(finished)], ["why", URL])
+    others = (["digest"], ["costs"], ["why", hostile], ["sources", "export"], ["sources", "off", hostile])
     seen = ""
-    for command in commands:
+    for command in (*shown, *others):
         for form in (command, [*command, "--json"]):
             status = run(form)
             out, err = capsys.readouterr()
@@ -132,6 +105,8 @@ def test_what_strangers_write_commands_no_terminal(
             assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", out + err), (form, out, err)
             if "story" not in command:
                 assert "forged" not in out.splitlines(), (form, out)
+            if form in shown:
+                assert (status, [word for word in NASTY.split() if word not in out]) == (0, []), (form, out)
             seen += out
     assert seen.count("\\x1b]0;owned") > 5
 
@@ -159,17 +134,15 @@ def test_wrong_use_is_told_before_the_database_is_asked(
 
 def test_what_is_not_there_is_told_and_where_to_look(news: Callable[..., Any], database: str) -> None:
     assert database
-    for arguments, message in (
-        (
-            ("sources", "off", "nobody"),
-            "expected the id, address or name of a source, got 'nobody'; see zeke-news sources",
-        ),
-        (("story", "ffffffff"), "expected the number or id of a story, got 'ffffffff'; see zeke-news stories"),
-        (("story", "%"), "expected the number or id of a story, got '%'"),
+    story = "expected the number or id of a story, got"
+    for command, message in (
+        ("sources off nobody", "expected the id, address or name of a source, got 'nobody'; see zeke-news sources"),
+        ("story ffffffff", f"{story} 'ffffffff'; see zeke-news stories"),
+        ("story %", f"{story} '%'"),
+        *((f"{verb} 7", f"{story} '7'; see zeke-news stories") for verb in ("read", "star", "archive")),
     ):
-        status, out, err = news(*arguments)
-        assert (status, out) == (1, "")
-        assert message in err
+        status, out, err = news(*command.split())
+        assert (status, out, message in err) == (1, "", True), (command, err)
 
 
 def test_without_a_database_the_variable_is_named(news: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -240,26 +213,16 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
 def test_why_follows_an_article_by_any_form_of_its_address(
     news: Callable[..., Any], finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
 ) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE raw_items SET url = %s", (URL,))
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'stored', %s FROM raw_items",
-            (str(finished),),
-        )
-        cursor.execute("INSERT INTO raw_items (source_id, external_id) SELECT id, '1' FROM sources")
-        cursor.execute("UPDATE stories SET summary = NULL")
+    execute(conn, "UPDATE raw_items SET url = %s", URL)
+    stored = "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'stored', %s FROM raw_items"
+    execute(conn, stored, finished)
+    execute(conn, "INSERT INTO raw_items (source_id, external_id) SELECT id, '1' FROM sources")
+    execute(conn, "UPDATE stories SET summary = NULL")
     status, out, _ = news("why", "http://a.example/news/signed/")
     assert status == 0
-    steps = [line.split()[:2] for line in out.splitlines() if line.startswith("  ")]
-    assert steps == [
-        ["found", "done"],
-        ["text", "done"],
-        ["story", "done"],
-        ["analysis", "done"],
-        ["highlights", "done"],
-        ["brief", "done"],
-        ["summary", "missing"],
-    ]
+    steps = dict(line.split()[:2] for line in out.splitlines() if line.startswith("  "))
+    done = ("found", "text", "story", "analysis", "highlights", "brief")
+    assert list(steps.items()) == [*((name, "done") for name in done), ("summary", "missing")]
     answer = json.loads(news("why", URL, "--json")[1])
     assert answer["items"][0]["steps"][1] == {"name": "text", "state": "done", "detail": "stored"}
     assert news("why", "https://a.example/news/sign")[0] == 1
@@ -280,43 +243,26 @@ def test_why_knows_a_letter_by_its_folder_or_message_id(news: Callable[..., Any]
 
 
 @pytest.mark.parametrize(("task", "step"), [("analyze-story", "analysis  "), ("embed-story", "event     ")])
-def test_why_names_the_job_that_is_waited_for(
-    news: Callable[..., Any], add_story: Any, conn: Any, task: str, step: str
-) -> None:
+def test_why_names_the_job_that_is_waited_for(news: Any, add_story: Any, conn: Any, task: str, step: str) -> None:
     story = add_story(ARTICLE)
-    with conn.cursor() as cursor:
-        cursor.execute("UPDATE raw_items SET url = %s", (URL,))
-        cursor.execute(
-            "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (%s, 'default', 'queued', %s)",
-            (str(uuid.uuid4()), json.dumps({"actor_name": task, "kwargs": {"story_id": str(story)}})),
-        )
+    execute(conn, "UPDATE raw_items SET url = %s", URL)
+    execute(conn, PUT, "queued", json.dumps({"actor_name": task, "kwargs": {"story_id": str(story)}}))
     out = news("why", URL)[1]
     assert f"{step} waiting  {task} is created" in out
 
 
-def test_why_helps_where_nothing_is_known(news: Callable[..., Any], database: str) -> None:
+def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_a_feed_and_with_a_single_address(
+    news: Any, database: str, conn: Any
+) -> None:
     news("sources", "add", "--no-check", "https://a.example/feed.xml", "--name", "A Feed")
     status, out, _ = news("why", "https://a.example/unheard-of")
     assert status == 1
     assert "its site has a source: A Feed (not read yet, never read)" in out
     assert "no source covers its site" in news("why", "https://b.example/x")[1]
-
-
-def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(news: Any, database: str, conn: Any) -> None:
-    news("sources", "add", "--no-check", "https://a.example/feed.xml", "--name", "A Feed")
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', 'not_found: 404' FROM sources"
-        )
-        cursor.execute(
-            "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, attempts, completed_on) VALUES"
-            " (%s, 'default', 'rejected', %s, %s, now())",
-            (
-                str(uuid.uuid4()),
-                json.dumps({"actor_name": "ingest-oneoff", "kwargs": {"url": "mailto:x"}}),
-                json.dumps([{"error": {"type": "Reject", "message": "invalid_url: expected a web address"}}]),
-            ),
-        )
+    execute(conn, UNHEALTHY, "not_found: 404")
+    execute(conn, PUT, "rejected", json.dumps({"actor_name": "ingest-oneoff", "kwargs": {"url": "mailto:x"}}))
+    error = json.dumps([{"error": {"type": "Reject", "message": "invalid_url: expected a web address"}}])
+    execute(conn, "UPDATE zeke_jobs.queue SET attempts = %s, completed_on = now()", error)
     said = news("why", "https://www.a.example/feed.xml")[1]
     assert "it is the address of a source: A Feed (error, never read): not_found: 404" in said
     said = news("why", "mailto:x")[1]
@@ -326,18 +272,12 @@ def test_why_says_what_is_wrong_with_a_feed_and_with_a_single_address(news: Any,
 
 def test_costs_are_added_up_and_the_unknown_stays_unknown(news: Any, finished: uuid.UUID, conn: Any) -> None:
     assert "no AI calls" in news("costs")[1]
-    with conn.cursor() as cursor:
-        for model, cost, outcome in (
-            ("m", "0.0125", "ok"),
-            ("m", "0", "cached"),
-            ("x", None, "ok"),
-            ("m", "0.01", "invalid"),
-        ):
-            cursor.execute(
-                "INSERT INTO ai_calls (day, operation, story_id, job_id, task, model_asked, outcome, cost_usd, input_tokens,"
-                " settled_at) VALUES (current_date, 'brief', %s, gen_random_uuid(), 'generate-brief', %s, %s, %s, 100, now())",
-                (str(finished), model, outcome, cost),
-            )
+    call = (
+        "INSERT INTO ai_calls (day, operation, story_id, job_id, task, model_asked, outcome, cost_usd, input_tokens,"
+        " settled_at) VALUES (current_date, 'brief', %s, gen_random_uuid(), 'generate-brief', %s, %s, %s, 100, now())"
+    )
+    for ended in (("m", "ok", "0.0125"), ("m", "cached", "0"), ("x", "ok", None), ("m", "invalid", "0.01")):
+        execute(conn, call, finished, *ended)
     rows = json.loads(news("costs", "--by", "model", "--json")[1])
     assert [(row["name"], row["calls"], row["cached"], row["failed"], row["cost_usd"]) for row in rows] == [
         ("m", 3, 1, 1, 0.0225),

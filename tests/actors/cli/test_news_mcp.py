@@ -55,16 +55,13 @@ def test_an_agent_reads_the_news_and_changes_nothing(agent: Any, add_story: Any,
     for story in (plain, other):
         made = embeddings.written(hashing.MODEL_VERSION, hashing.embed("A kernel."))
         publish(conn, story, made, [])
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE raw_items SET url = 'https://a.example/kernel'"
-            " WHERE id = (SELECT c.raw_item_id FROM contents AS c JOIN stories AS s ON s.content_id = c.id"
-            " WHERE s.title = 'A kernel')"
-        )
-        cursor.execute(
-            "INSERT INTO digests (period, ends_on, entries) VALUES ('day', '2026-11-29', %s)",
-            (json.dumps([{"title": EVIL, "story_id": str(plain)}, {"title": "A kernel", "story_id": str(plain)}]),),
-        )
+    execute(
+        conn,
+        "UPDATE raw_items SET url = 'https://a.example/kernel' WHERE id = (SELECT c.raw_item_id FROM contents AS c"
+        " JOIN stories AS s ON s.content_id = c.id WHERE s.title = 'A kernel')",
+    )
+    entries = json.dumps([{"title": title, "story_id": str(plain)} for title in (EVIL, "A kernel")])
+    execute(conn, "INSERT INTO digests (period, ends_on, entries) VALUES ('day', '2026-11-29', %s)", entries)
     before = everything(rows)
     tools, answers = agent(
         ("stories", {}),

@@ -8,22 +8,31 @@ from psycopg2.extensions import connection as Connection
 from actors.cli.app import run
 from actors.engine.opml import Listed, read_opml, write_opml
 from actors.store import sources
-from tests.actors.database import execute
 
 LIST = b"""<opml version="2.0"><body><outline text="One" xmlUrl="https://a.example/feed"/>
 <outline text="Two" xmlUrl="https://b.example/feed"/></body></opml>"""
 
 
+@pytest.fixture
+def imported(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Imports a list of these bytes; gives what is said."""
+
+    def read(content: bytes | None, *options: str, status: int = 0) -> str:
+        file = tmp_path / "feeds.opml"
+        if content is not None:
+            file.write_bytes(content)
+        assert run(["sources", "import", str(file), *options]) == status
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    return read
+
+
 def test_a_list_comes_in_once_and_out_again(
-    conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    conn: Connection, imported: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "feeds.opml"
-    file.write_bytes(LIST)
     for expected in ("2 added, 0 already there", "0 added, 2 already there"):
-        assert run(["sources", "import", str(file), "--authority", "0.5"]) == 0
-        assert capsys.readouterr().out.splitlines()[0] == expected
-    assert run(["sources", "import", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"added": 0, "already_there": 2, "failed": []}
+        assert imported(LIST, "--authority", "0.5").splitlines()[0] == expected
     listed = sources.listing(conn)
     assert [float(row["authority_score"]) for row in listed] == [0.5, 0.5]
     sources.switch(conn, listed[0]["id"], on=False)
@@ -34,61 +43,35 @@ def test_a_list_comes_in_once_and_out_again(
 
 
 def test_five_hundred_feeds_come_in_with_their_folders_and_are_read_by_the_workers(
-    conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str], in_force: Path, rows: Any
+    conn: Connection, imported: Any, capsys: pytest.CaptureFixture[str], in_force: Any, rows: Any
 ) -> None:
-    assert in_force
-    feeds = [
-        Listed(f"Feed {n}", f"https://a.example/{n}", ("Tech",) if n % 2 else ("Tech", "Python & co"))
-        for n in range(500)
-    ]
-    file = tmp_path / "feeds.opml"
-    file.write_bytes(write_opml(feeds))
-    assert run(["sources", "import", str(file)]) == 0
-    assert "500 added, 0 already there\n" in capsys.readouterr().out
+    folders = [("Tech",), ("Tech", "Python & co")]
+    feeds = [Listed(f"Feed {n}", f"https://a.example/{n}", folders[n % 2]) for n in range(500)]
+    assert "500 added, 0 already there\n" in imported(write_opml(feeds))
     assert rows("SELECT name FROM zeke_jobs.job WHERE name = 'ingest-pull'") == [{"name": "ingest-pull"}]
-    before = snapshot(conn)
-    assert run(["sources", "import", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"added": 0, "already_there": 500, "failed": []}
-    assert snapshot(conn) == before
+    before = rows("SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id")
+    again = json.loads(imported(write_opml(feeds), "--json"))
+    assert again == {"added": 0, "already_there": 500, "failed": []}
+    assert rows("SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id") == before
     assert run(["sources", "export"]) == 0
     assert set(read_opml(capsys.readouterr().out.encode())) == set(feeds)
 
 
-def test_a_channel_of_youtube_is_known_by_its_address(conn: Connection, tmp_path: Path) -> None:
-    file = tmp_path / "feeds.opml"
-    file.write_bytes(write_opml([Listed("C", "https://www.youtube.com/feeds/videos.xml?channel_id=UC" + "x" * 22)]))
-    assert run(["sources", "import", str(file)]) == 0
+def test_a_channel_of_youtube_is_known_by_its_address(conn: Connection, imported: Any) -> None:
+    imported(write_opml([Listed("C", "https://www.youtube.com/feeds/videos.xml?channel_id=UC" + "x" * 22)]))
     assert [row["type"] for row in sources.listing(conn)] == ["youtube_channel"]
 
 
-def test_what_is_no_web_address_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], conn: Connection) -> None:
-    file = tmp_path / "feeds.opml"
-    file.write_bytes(write_opml([Listed("Not the web", "ftp://a.example/feed")]))
-    assert run(["sources", "import", str(file)]) == 0
-    out = capsys.readouterr().out
+@pytest.mark.parametrize("address", ["ftp://a.example/feed", "imap://mine/INBOX"])
+def test_what_is_no_web_address_is_told_and_a_mailbox_of_ours_is_none(
+    imported: Any, conn: Connection, address: str
+) -> None:
+    out = imported(write_opml([Listed("Not the web", address)]))
     assert "0 added, 0 already there, 1 not:" in out
-    assert "ftp://a.example/feed  expected an http or https address, got 'ftp://a.example/feed'" in out
+    assert f"{address}  expected an http or https address, got '{address}'" in out
     assert sources.listing(conn) == []
-
-
-def snapshot(conn: Connection) -> list[tuple[Any, ...]]:
-    return execute(conn, "SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id")
 
 
 @pytest.mark.parametrize("content", [b"not xml", None])
-def test_a_file_that_is_no_list_is_refused(
-    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
-) -> None:
-    file = tmp_path / "feeds.opml"
-    if content is not None:
-        file.write_bytes(content)
-    assert run(["sources", "import", str(file)]) == 2
-    assert "FILE" in capsys.readouterr().err
-
-
-def test_a_list_names_no_mailbox_of_ours(conn: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "feeds.opml"
-    file.write_bytes(b'<opml><body><outline text="x" xmlUrl="imap://mine/INBOX"/></body></opml>')
-    assert run(["sources", "import", str(file)]) == 0
-    assert "expected an http or https address, got 'imap://mine/INBOX'" in capsys.readouterr().out
-    assert sources.listing(conn) == []
+def test_a_file_that_is_no_list_is_refused(imported: Any, content: bytes | None) -> None:
+    assert "FILE" in imported(content, status=2)

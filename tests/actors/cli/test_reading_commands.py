@@ -2,13 +2,10 @@
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import typer
 
-from actors.cli.search import Query, parse
 from actors.cli.stories import print_story
 from actors.schema import StoriesUpdateStatus
 from actors.store import news as store
@@ -30,10 +27,8 @@ def test_each_story_has_a_number_that_stays_and_its_address_on_one_line(news: An
     execute(conn, "UPDATE stories SET primary_url = %s WHERE title = 'First'", URL)
     out = news("stories")[1]
     assert f"      {URL}\n" in out
-    assert {row["title"]: row["number"] for row in json.loads(news("stories", "--json")[1])} == {
-        "First": 1,
-        "Second": 2,
-    }
+    listed = {row["title"]: row["number"] for row in json.loads(news("stories", "--json")[1])}
+    assert listed == {"First": 1, "Second": 2}
     assert "First" in news("story", "1")[1]
     assert "Second" in news("story", "#2")[1]
     assert news("story", "3")[0] == 1
@@ -66,6 +61,7 @@ def test_what_was_read_starred_and_archived_is_remembered(news: Any, add_story: 
     assert " *  " in news("stories", "--starred")[1]
     news("archive", "3")
     assert (numbers(news), numbers(news, "--archived")) == ([1, 2], [3])
+    assert news("stories", "--unread", "--archived")[0] == 2
     for command, number in (("read", "1"), ("star", "1"), ("archive", "3")):
         news(command, number, "--undo")
     assert (numbers(news, "--unread"), numbers(news, "--starred"), numbers(news)) == ([1], [], [1, 2, 3])
@@ -81,14 +77,6 @@ def test_a_team_has_states_of_its_own(news: Any, add_story: Any, monkeypatch: py
     assert "expected a team's id (uuid), got 'us'" in " ".join(news("stories")[2].split())
 
 
-def test_a_story_that_is_not_there_is_told(news: Any, conn: Any) -> None:
-    for command in ("read", "star", "archive"):
-        status, _, err = news(command, "7")
-        assert status == 1
-        assert "expected the number or id of a story, got '7'; see zeke-news stories" in err
-    assert news("stories", "--unread", "--archived")[0] == 2
-
-
 def test_a_star_leaves_the_state_alone_and_the_other_way_round(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story("A text.")
     for payload, outcome in (
@@ -100,35 +88,6 @@ def test_a_star_leaves_the_state_alone_and_the_other_way_round(add_story: Any, h
         wish = StoriesUpdateStatus.model_validate({"storyId": story, "teamId": TEAM, **payload})
         assert stories_update_status(wish, handler_context())["outcome"] == outcome
     assert rows("SELECT state, pinned FROM team_story_states") == [{"state": "read", "pinned": True}]
-
-
-NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "query"),
-    [
-        (["signed", "packages"], Query("signed packages")),
-        (["signed packages"], Query("signed packages")),
-        (["signed packages", "registry"], Query('"signed packages" registry')),
-        (['"signed packages" or wheels'], Query('"signed packages" or wheels')),
-        (["llama", "source:Example", "since:7d"], Query("llama", ("Example",), NOW - timedelta(days=7))),
-        (['llama source:"The Example" -crypto'], Query("llama   -crypto", ("The Example",))),
-        (["since:2026-11-25", "llama"], Query("llama", (), datetime(2026, 11, 25, tzinfo=UTC))),
-        (["机器学习 python"], Query('"机器学习" python')),
-        (['"机器学习"'], Query('"机器学习"')),
-        (["ratio:1"], Query("ratio:1")),
-    ],
-)
-def test_a_query_is_read(arguments: list[str], query: Query) -> None:
-    read = parse(arguments, NOW)
-    assert (read.words.split(), read.sources, read.since) == (query.words.split(), query.sources, query.since)
-
-
-@pytest.mark.parametrize("since", ["soon", "-7d", "2026-13-45"])
-def test_a_length_that_is_none_is_told(since: str) -> None:
-    with pytest.raises(typer.BadParameter, match=r"since: with a length such as 7d or a day such as \d{4}"):
-        parse(["x", f"since:{since}"], NOW)
 
 
 TEXTS = [
@@ -147,33 +106,36 @@ def library(add_story: Any, conn: Any) -> dict[str, int]:
     """Stories in several languages; their numbers by title."""
     for number, (language, title, text) in enumerate(TEXTS):
         story = add_story(text, title=title, days_old=number)
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "UPDATE contents SET language_code = %s WHERE id = (SELECT content_id FROM stories WHERE id = %s)",
-                (language, str(story)),
-            )
+        of = "UPDATE contents SET language_code = %s WHERE id = (SELECT content_id FROM stories WHERE id = %s)"
+        execute(conn, of, language, story)
     return dict(execute(conn, "SELECT s.title, i.number FROM stories AS s JOIN story_index AS i ON i.story_id = s.id"))
 
 
 @pytest.mark.parametrize(
     ("query", "titles"),
     [
-        ("signing package", ["Signed packages", "A talk"]),
-        ('"signs packages"', ["Signed packages"]),
-        ("packages -talk -hand", ["Signed packages"]),
-        ("run", ["Signed packages"]),
-        ("running", ["Signed packages", "Unknown"]),
-        ("haus", ["Neue Häuser"]),
-        ("cheval or haus", ["Neue Häuser", "Chevaux"]),
-        ("机器学习", ["机器学习"]),
-        ("机器", ["机器学习", "学习机器"]),
-        ("packages source:feed", ["Signed packages", "A talk"]),
-        ("packages since:12h", ["Signed packages"]),
-        ("llama", []),
+        (["signing", "package"], ["Signed packages", "A talk"]),
+        (["signing package"], ["Signed packages", "A talk"]),
+        (["signs packages", "registry"], ["Signed packages"]),
+        (['"signs packages" or wheels'], ["Signed packages"]),
+        (["packages -talk -hand"], ["Signed packages"]),
+        (["run"], ["Signed packages"]),
+        (["running"], ["Signed packages", "Unknown"]),
+        (["haus"], ["Neue Häuser"]),
+        (["cheval or haus"], ["Neue Häuser", "Chevaux"]),
+        (["机器学习"], ["机器学习"]),
+        (['"机器学习"'], ["机器学习"]),
+        (["机器"], ["机器学习", "学习机器"]),
+        (["packages", 'source:"Feed" -talk'], ["Signed packages"]),
+        (["packages", "source:feed", "since:12h"], ["Signed packages"]),
+        (["since:2020-11-25", "packages"], ["Signed packages", "A talk"]),
+        (["ratio:1"], []),
     ],
 )
-def test_words_are_found_in_the_language_of_each_story(news: Any, library: Any, query: str, titles: list[str]) -> None:
-    status, out, _ = news("search", query, "--json")
+def test_words_are_found_in_the_language_of_each_story(
+    news: Any, library: Any, query: list[str], titles: list[str]
+) -> None:
+    status, out, _ = news("search", *query, "--json")
     assert status == 0
     assert sorted(row["title"] for row in json.loads(out)) == sorted(titles)
 
@@ -200,12 +162,15 @@ def test_a_hit_is_shown_with_the_place_that_fits(news: Any, library: dict[str, i
         (["source:feed"], 2, "expected words beside source: and since:, got none; zeke-news stories --source"),
         (["packages", "source:nowhere"], 1, "expected a part of a source's name or address, got 'nowhere'"),
         (["packages", "--limt", "3"], 2, "no such option: --limt"),
+        *(
+            ((["x", f"since:{since}"]), 2, "since: with a length such as 7d or a day")
+            for since in ("soon", "-7d", "2026-13-45")
+        ),
     ],
 )
 def test_a_query_that_finds_nothing_is_told(news: Any, library: Any, query: list[str], status: int, told: str) -> None:
     answered, _, err = news("search", *query)
-    assert answered == status
-    assert told in err
+    assert (answered, told in " ".join(err.replace("│", "").split())) == (status, True), err
 
 
 def test_the_index_follows_what_a_story_says(news: Any, add_story: Any, conn: Any) -> None:

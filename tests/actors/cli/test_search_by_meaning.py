@@ -11,11 +11,9 @@ import pytest
 from actors.ai import hashing
 from actors.cli.app import run
 from actors.insights import events
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory
 from actors.store import embeddings
 from tests.actors.database import execute
+from tests.lab.quality.corpora import cosine
 
 TEXTS = {
     "Retries": "A retry budget bounds the retries of a service, so that a storm of retries ends.",
@@ -38,11 +36,11 @@ def news(capsys: pytest.CaptureFixture[str], in_force: Any) -> Callable[..., tup
 
 
 @pytest.fixture
-def library(add_story: Any, handler_context: Any, conn: Any) -> None:
+def library(add_story: Any, analyse: Any, conn: Any) -> None:
     """The stories of TEXTS, a day apart, each of a source of its own, analysed by the local AI."""
     for day, (title, text) in enumerate(TEXTS.items()):
         story = add_story(text, title=title, days_old=day)
-        analyze_story(AnalyzeStory.model_validate({"storyId": story}), handler_context(EventSettings()))
+        analyse(story)
     execute(conn, "UPDATE sources SET name = s.title FROM stories AS s WHERE s.primary_source_id = sources.id")
 
 
@@ -71,15 +69,11 @@ def test_it_is_combined_with_words_sources_and_a_time(news: Any, library: None) 
 
 
 def test_stories_of_another_model_are_told_and_not_compared(news: Any, library: None, conn: Any) -> None:
-    with conn.cursor() as cursor:
-        for table in ("story_signs", "story_embeddings"):
-            cursor.execute(
-                f"UPDATE {table} SET model_version = 'm@4' FROM stories AS s WHERE s.id = story_id AND s.title = 'Budgets'"
-            )
-    assert (
-        "compared by hashed-words-1; stories with an embedding of another model were not"
-        in news("search", "--like", "1")[1]
-    )
+    of_budgets = "SET model_version = 'm@4' FROM stories AS s WHERE s.id = story_id AND s.title = 'Budgets'"
+    for table in ("story_signs", "story_embeddings"):
+        execute(conn, f"UPDATE {table} {of_budgets}")
+    said = "compared by hashed-words-1; stories with an embedding of another model were not"
+    assert said in news("search", "--like", "1")[1]
     assert "no story is near to it; compared by m@4; stories with" in news("search", "--like", "2")[1]
 
 
@@ -139,18 +133,15 @@ def test_a_provider_embeds_at_a_cost_that_is_kept(
 def test_signs_tell_the_angle_of_two_vectors() -> None:
     chance = random.Random(3)
     words = [f"word{n}" for n in range(400)]
+    pairs = [
+        tuple([chance.random() for _ in range(1536)] for _ in range(2))
+    ]  # all positive: the rotation makes signs of them
     for shared in (5, 20, 35, 40):
         one = chance.sample(words, 40)
         other = one[:shared] + chance.sample(words, 40 - shared)
-        _compare(*(hashing.embed(" ".join(some)) for some in (one, other)))
-    _compare(
-        *([chance.random() for _ in range(1536)] for _ in range(2))
-    )  # all positive: only the rotation makes signs of them
-
-
-def _compare(one: list[float], other: list[float]) -> None:
-    cosine = sum(a * b for a, b in zip(one, other, strict=True)) / math.hypot(*one) / math.hypot(*other)
-    first, second = (embeddings.written("m", vector).signs for vector in (one, other))
-    share = sum(a != b for a, b in zip(first, second, strict=True)) / 1024
-    assert len(first) == 1024
-    assert abs(share - math.acos(min(1.0, cosine)) / math.pi) < 0.06
+        pairs.append(tuple(hashing.embed(" ".join(some)) for some in (one, other)))
+    for left, right in pairs:
+        first, second = (embeddings.written("m", vector).signs for vector in (left, right))
+        share = sum(a != b for a, b in zip(first, second, strict=True)) / 1024
+        assert len(first) == 1024
+        assert abs(share - math.acos(min(1.0, cosine(left, right))) / math.pi) < 0.06

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,7 @@ from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 
 
 def test_a_rule_is_shown_with_what_each_part_gives_and_no_secret(
-    capsys: pytest.CaptureFixture[str],
-    in_force: Callable[[str], None],
-    site: Site,
-    monkeypatch: pytest.MonkeyPatch,
-    jobs_yaml: Path,
+    capsys: pytest.CaptureFixture[str], in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch, jobs_yaml: Path
 ) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.headers.get("cookie") != "session=s3cret-of-ada":

@@ -17,6 +17,11 @@ from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.scripted_site import Answer, Site, page, rss
 
+ENGINE = """version: 1
+services: {engine: {use: actors.engine:Settings, %s}}
+tasks: {a: {handler: actors.stories.status:stories_update_status}}
+"""
+
 
 def three(site: Site, name: str = "A weblog") -> Answer:
     entries = [(f"{name} {n}", f"Entry {n} of {name}", f"{site.url}/{name}/{n}".replace(" ", "-")) for n in range(3)]
@@ -36,10 +41,8 @@ def test_a_page_becomes_a_source_that_is_read_at_once(news: Any, in_force: Any, 
     assert "Entry 0 of A weblog" in out
     (row,) = json.loads(news("sources", "--json")[1])
     assert (row["url"], row["folder"]) == (f"{site.url}/feed", ["Tech", "Python"])
-    left = (
-        f"the newest 2 of 3 items become stories; the others too: zeke-news sources backfill {row['id'][:8]} --items 1"
-    )
-    assert left in out
+    rest = f"the others too: zeke-news sources backfill {row['id'][:8]} --items 1"
+    assert f"the newest 2 of 3 items become stories; {rest}" in out
     assert "no worker runs: zeke-jobs up starts them" in out
     job = {"task": "ingest-source", "data": {"source_id": row["id"], "reason": "manual"}}
     sent = "SELECT name AS task, data FROM zeke_jobs.job"
@@ -52,12 +55,12 @@ def test_a_page_becomes_a_source_that_is_read_at_once(news: Any, in_force: Any, 
 def test_one_feed_at_two_addresses_is_told(news: Any, in_force: Any, site: Site, conn: Any) -> None:
     site.pages |= {"/feed": three(site), "/rss": three(site), "/other": three(site, "Another")}
     first = json.loads(news("sources", "add", f"{site.url}/feed", "--json")[1])
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO raw_items (source_id, external_id, url)"
-            " SELECT %s, 'A weblog ' || n, %s || '/A-weblog/' || n FROM generate_series(0, 4) AS n",
-            (first["id"], site.url),
-        )
+    execute(
+        conn,
+        "INSERT INTO raw_items (source_id, external_id, url)"
+        " SELECT %s, 'A weblog ' || n, %s || '/A-weblog/' || n FROM generate_series(0, 4) AS n",
+        *(first["id"], site.url),
+    )
     out = news("sources", "add", f"{site.url}/rss")[1]
     (second,) = [row for row in json.loads(news("sources", "--json")[1]) if row["id"] != first["id"]]
     told = f"A weblog has all of these: where it is the same feed, zeke-news sources merge {second['id'][:8]} {first['id'][:8]}"
@@ -76,29 +79,21 @@ def test_of_several_feeds_one_is_chosen(news: Any, in_force: Any, site: Site) ->
     assert "1  rss  Tech" in out
     assert "2  rss  Sport" in out
     assert json.loads(news("sources", "--json")[1]) == []
-    assert [one["name"] for one in json.loads(news("sources", "add", site.url, "--json")[1])["choices"]] == [
-        "Tech",
-        "Sport",
-    ]
+    choices = json.loads(news("sources", "add", site.url, "--json")[1])["choices"]
+    assert [one["name"] for one in choices] == ["Tech", "Sport"]
     assert "added rss  Sport" in news("sources", "add", site.url, "--pick", "2")[1]
     assert news("sources", "add", site.url, "--pick", "3")[0] == 2
 
 
 def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: Any, in_force: Any, site: Site) -> None:
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
-    for text, path, words in (
-        (None, "/nothing", "answers 404"),
-        (
-            "allow_networks: []",
-            "/",
-            "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it\n  help: zeke-jobs apply puts",
-        ),
+    blocked = "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it\n  help: zeke-jobs apply puts"
+    for settings, path, words in (
+        ("allow_networks: [127.0.0.0/8]", "/nothing", "answers 404"),
+        ("allow_networks: []", "/", blocked),
         ("allow_networks: [127.0.0.0/8], feed_bytes: 2000", "/big", "help: services.engine.feed_bytes in jobs.yaml"),
     ):
-        if text is not None:
-            in_force(
-                f"version: 1\nservices: {{engine: {{use: actors.engine:Settings, {text}}}}}\ntasks: {{a: {{handler: actors.stories.status:stories_update_status}}}}\n"
-            )
+        in_force(ENGINE % settings)
         status, out, err = news("sources", "add", f"{site.url}{path}")
         assert (status, out) == (1, "")
         assert f"{site.url}{path} cannot be read: " in err
@@ -108,9 +103,7 @@ def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: Any, in
 
 def test_a_variable_that_the_engine_needs_is_named(news: Any, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_TOKEN", "x")
-    in_force(
-        "version: 1\nservices: {engine: {use: actors.engine:Settings, token: '${ENGINE_TOKEN}'}}\ntasks: {a: {handler: actors.stories.status:stories_update_status}}\n"
-    )
+    in_force(ENGINE % "token: '${ENGINE_TOKEN}'")
     monkeypatch.delenv("ENGINE_TOKEN")
     status, _, err = news("sources", "add", "https://a.example/")
     assert status == 2
@@ -163,15 +156,10 @@ def told_twice(conn: Connection, add_story: Any) -> tuple[uuid.UUID, uuid.UUID, 
     own, shared = (add_story(f"Text {n}", source=first, title=f"Title {n}") for n in range(2))
     second, _ = sources.add(conn, "rss", "https://b.example/feed", name="Second")
     copy = items.add(conn, second, NewItem(external_id="copy", url="https://b.example/copy"))
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'stored', s.id"
-            " FROM stories AS s JOIN contents AS c ON c.id = s.content_id"
-        )
-        cursor.execute(
-            "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) VALUES (%s, 'duplicate', %s)",
-            (str(copy.id), str(shared)),
-        )
+    ended = "INSERT INTO item_outcomes (raw_item_id, outcome, story_id)"
+    stored = "SELECT c.raw_item_id, 'stored', s.id FROM stories AS s JOIN contents AS c ON c.id = s.content_id"
+    execute(conn, f"{ended} {stored}")
+    execute(conn, f"{ended} VALUES (%s, 'duplicate', %s)", copy.id, shared)
     clusters.unite(conn, [own, shared])
     return first, second, own, shared
 
@@ -211,9 +199,7 @@ def test_a_merged_source_keeps_all_its_stories(news: Any, told_twice: Any, rows:
     assert news("sources", "merge", "Second", "Second")[0] == 2
 
 
-def test_a_page_is_added_by_a_selector_and_its_links_are_shown(
-    news: Any, in_force: Any, site: Site, rows: Callable[..., Any]
-) -> None:
+def test_a_page_is_added_by_a_selector_and_its_links_are_shown(news: Any, in_force: Any, site: Site, rows: Any) -> None:
     entries = "".join(f'<article><h2><a href="/{n}">Entry {n}</a></h2></article>' for n in range(3))
     site.pages["/news"] = Answer(page("The news", entries))
     select = ("--select", "article h2 a")

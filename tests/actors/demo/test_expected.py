@@ -43,26 +43,22 @@ def test_a_right_result_passes_every_check() -> None:
     assert broken(right()) == []
 
 
-def _lose_a_story(results: expected.Results) -> None:
-    del results.stories[0]
+def of_the_pair(results: expected.Results) -> dict[str, Any]:
+    return next(one for one in results.stories if one["title"] in PAIR)
 
 
-def _part_the_pair(results: expected.Results) -> None:
-    next(one for one in results.stories if one["title"] in PAIR)["cluster_id"] = "another"
+SPOILS: dict[str, Callable[[expected.Results], object]] = {
+    "a story is lost": lambda results: results.stories.pop(0),
+    "the pair is parted": lambda results: of_the_pair(results).update(cluster_id="another"),
+    "a brief is lost": lambda results: results.stories[0].update(one_liner=None),
+    "a job failed": lambda results: results.jobs.update({("analyze-story", "failed"): 1}),
+}
 
 
-def _lose_a_brief(results: expected.Results) -> None:
-    results.stories[0]["one_liner"] = None
-
-
-def _fail_a_job(results: expected.Results) -> None:
-    results.jobs["analyze-story", "failed"] = 1
-
-
-@pytest.mark.parametrize("spoil", [_lose_a_story, _part_the_pair, _lose_a_brief, _fail_a_job])
-def test_a_wrong_result_is_noticed(spoil: Callable[[expected.Results], None]) -> None:
+@pytest.mark.parametrize("spoiled", SPOILS)
+def test_a_wrong_result_is_noticed(spoiled: str) -> None:
     results = right()
-    spoil(results)
+    SPOILS[spoiled](results)
     assert broken(results)
 
 

@@ -110,23 +110,5 @@ def warm_up() -> None:
     pass
 
 
-OPERATIONS: dict[str, Callable[..., bytes]] = {
-    one.__name__: one
-    for one in (
-        echo,
-        who,
-        spin,
-        sleep,
-        time_left,
-        rest,
-        hog,
-        swallow,
-        chatter,
-        grow,
-        die,
-        die_once,
-        leave,
-        refuse,
-        fail,
-    )
-}
+_READING = (echo, who, spin, sleep, time_left, rest, hog, swallow, chatter, grow, die, die_once, leave, refuse, fail)
+OPERATIONS: dict[str, Callable[..., bytes]] = {one.__name__: one for one in _READING}

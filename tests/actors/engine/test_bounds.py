@@ -14,6 +14,7 @@ from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site, rss
 
 LONG = "x" * 2_000_000
+TEXTS = ("id", "title", "description", "url", "text", "markdown", "language", "contentHash", "canonicalUrl")
 ADDRESS = "https://a.example/" + "x" * 9_000
 
 
@@ -25,21 +26,9 @@ def deep() -> dict[str, Any]:
 
 
 def test_an_item_says_no_more_than_is_kept() -> None:
-    item = ContentItem.model_validate(
-        {
-            "id": LONG,
-            "title": LONG,
-            "description": LONG,
-            "url": ADDRESS,
-            "author": {"id": LONG, "name": LONG, "url": ADDRESS},
-            "metadata": {"a": LONG},
-            "text": LONG,
-            "markdown": LONG,
-            "language": LONG,
-            "contentHash": LONG,
-            "canonicalUrl": ADDRESS,
-        }
-    )
+    author = {"id": LONG, "name": LONG, "url": ADDRESS}
+    said = {**dict.fromkeys(TEXTS, LONG), "url": ADDRESS, "canonicalUrl": ADDRESS, "author": author}
+    item = ContentItem.model_validate({**said, "metadata": {"a": LONG}})
     assert item.author is not None
     assert (item.url, item.canonical_url, item.author.url, item.metadata) == ("", None, None, {})
     lengths = [item.id, item.title, item.author.name, item.author.id, item.language or "", item.content_hash or ""]
@@ -49,10 +38,9 @@ def test_an_item_says_no_more_than_is_kept() -> None:
 
 def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None:
     odd = "a\x00\ud800b"
-    texts = ("id", "title", "description", "url", "text", "markdown", "language", "contentHash", "canonicalUrl")
     author = {"id": odd, "name": odd, "url": odd}
     item = ContentItem.model_validate(
-        {**dict.fromkeys(texts, odd), "author": author, "metadata": {odd: [{odd: odd}, 1]}}
+        {**dict.fromkeys(TEXTS, odd), "author": author, "metadata": {odd: [{odd: odd}, 1]}}
     )
     assert "\\u0000" not in item.model_dump_json()
     assert item.metadata == {"ab": [{"ab": "ab"}, 1]}
@@ -61,25 +49,10 @@ def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None
 
 
 def test_a_source_says_no_more_than_is_kept() -> None:
-    source = ContentSource.model_validate(
-        {
-            "id": "s",
-            "name": LONG,
-            "description": LONG,
-            "url": ADDRESS,
-            "metadata": {"a": LONG},
-            "etag": LONG,
-            "lastModified": LONG,
-            "movedTo": ADDRESS,
-        }
-    )
-    assert (source.url, source.metadata, source.etag, source.last_modified, source.moved_to) == (
-        "",
-        {},
-        None,
-        None,
-        None,
-    )
+    said = {**dict.fromkeys(("name", "description", "etag", "lastModified"), LONG), "url": ADDRESS, "movedTo": ADDRESS}
+    source = ContentSource.model_validate({"id": "s", **said, "metadata": {"a": LONG}})
+    assert (source.url, source.metadata) == ("", {})
+    assert {source.etag, source.last_modified, source.moved_to} == {None}
     assert (len(source.name), len(source.description)) == (500, 200_000)
 
 

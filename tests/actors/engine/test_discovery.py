@@ -10,11 +10,11 @@ import pytest
 
 from actors.engine import Settings
 from actors.engine.contract import ContentSource, EngineError
-from actors.engine.discovery.addresses import of_known_site, typed, well_known
+from actors.engine.discovery.addresses import of_known_site, typed
 from actors.engine.fetch import Fetched, Fetcher
 from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure
-from tests.actors.scripted_site import Answer, Site, page, rss
+from tests.actors.scripted_site import Answer, Site, atom, channel, page, rss
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
 ATOM = "application/atom+xml"
@@ -56,13 +56,9 @@ def feed(title: str, *entries: str) -> str:
     return rss(*((entry, entry, f"https://a.example/{entry}") for entry in entries)).replace("A feed", title)
 
 
-def atom(title: str, *entries: str) -> str:
-    listed = "".join(
-        f'<entry><id>{entry}</id><title>{entry}</title><link href="https://a.example/{entry}"/>'
-        "<updated>2026-11-20T10:00:00Z</updated></entry>"
-        for entry in entries
-    )
-    return f'<feed xmlns="http://www.w3.org/2005/Atom"><title>{title}</title><id>x</id>{listed}</feed>'
+def by_atom(title: str, *entries: str) -> str:
+    known = '<id>{0}</id><title>{0}</title><link href="https://a.example/{0}"/><updated>2026-11-20T10:00:00Z</updated>'
+    return atom(*map(known.format, entries), title=title)
 
 
 def link(href: str, title: str = "", kind: str = "application/rss+xml") -> str:
@@ -79,101 +75,71 @@ PROFILE = page("Ada (@ada)", "<noscript>JavaScript</noscript>", link("https://so
 APPLE = json.dumps({"resultCount": 1, "results": [{"kind": "podcast", "feedUrl": "https://cast.example/rss"}]})
 AUDIO = '<enclosure url="https://cast.example/1.mp3" type="audio/mpeg" length="9"/>'
 PODCAST = rss(("1", "First", "https://cast.example/1"), ("2", "Second", "https://cast.example/2"), extra=AUDIO)
-VIDEOS = (
-    '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><title>Ada</title>'
-    "<entry><id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk</yt:videoId><title>A video</title>"
-    '<link rel="alternate" href="https://www.youtube.com/watch?v=abcdefghijk"/></entry></feed>'
-)
 
-#: What is typed, the pages that are there, and the feed that is found; a page that is a text is of the type that feeds have.
-KINDS: dict[str, tuple[str, dict[str, str | Answer], str]] = {
-    "a feed": ("https://a.example/f", {"a.example/f": Answer(feed("F", "1"))}, "a.example/f"),
-    "a feed that is called a page": ("a.example/f", {"a.example/f": Answer(atom("F", "1"))}, "a.example/f"),
+YOUTUBE, APPLES = "www.youtube.com", "itunes.apple.com/lookup?entity=podcast&id=1234567"
+CANONICAL = f'<html><link rel="canonical" href="https://{YOUTUBE}/channel/{CHANNEL}"></html>'
+TWO_FORMS = page("T", "x", link("feed.atom", kind=ATOM) + link("feed.rss"))
+LINKED = page("T", '<a href="rss.html">about</a><a href="/releases.rss">RSS</a>')
+OF_ADA = {"social.example/@ada.rss": feed("Ada", "1")}
+
+#: What is typed, the feed that is found, and the pages that are there; a page that is a text is of the type that feeds have.
+KINDS: dict[str, tuple[str, str, dict[str, str | Answer]]] = {
+    "a feed": ("https://a.example/f", "a.example/f", {"a.example/f": Answer(feed("F", "1"))}),
+    "a feed that is called a page": ("a.example/f", "a.example/f", {"a.example/f": Answer(by_atom("F", "1"))}),
     "a feed that moved": (
-        "https://a.example/old",
+        "https://a.example/old", "a.example/new",
         {"a.example/old": Answer(status=301, headers={"Location": "/a.example/new"}), "a.example/new": feed("F", "1")},
-        "a.example/new",
     ),
     "a weblog": (
-        "https://a.example/",
-        {
-            "a.example/": Answer(BLOG),
-            "a.example/feed/": feed("A weblog", "1", "2"),
-            "a.example/comments/feed/": feed("Comments", "c"),
-        },
-        "a.example/feed/",
+        "https://a.example/", "a.example/feed/",
+        {"a.example/": Answer(BLOG), "a.example/feed/": feed("A weblog", "1", "2"), "a.example/comments/feed/": feed("Comments", "c")},
     ),
     "one feed in two forms": (
-        "a.example",
-        {
-            **dict.fromkeys(("a.example", "a.example/"), Answer(page("T", "x", link("feed.atom", kind=ATOM) + link("feed.rss")))),
-            "a.example/feed.atom": Answer(atom("T", "1", "2"), content_type=ATOM),
-            "a.example/feed.rss": feed("T", "1", "2"),
-        },
-        "a.example/feed.atom",
+        "a.example", "a.example/feed.atom",
+        {"a.example": Answer(TWO_FORMS), "a.example/": Answer(TWO_FORMS), "a.example/feed.rss": feed("T", "1", "2"),
+         "a.example/feed.atom": Answer(by_atom("T", "1", "2"), content_type=ATOM)},
     ),
     "a page that names no feed": (
-        "https://a.example/blog",
-        {"a.example/blog": Answer(page("T", "x")), "a.example/atom.xml": atom("T", "1")},
-        "a.example/atom.xml",
+        "https://a.example/blog", "a.example/blog/rss",
+        {"a.example/blog": Answer(page("T", "x")), "a.example/blog/rss": by_atom("T", "1"), "a.example/feed": feed("Other", "2")},
     ),
     "a page with a link to its feed": (
-        "https://a.example/news/",
-        {
-            "a.example/news/": Answer(page("T", '<a href="rss.html">about</a><a href="/releases.rss">RSS</a>')),
-            "a.example/releases.rss": feed("T", "1"),
-        },
-        "a.example/releases.rss",
+        "https://a.example/news/", "a.example/releases.rss",
+        {"a.example/news/": Answer(LINKED), "a.example/releases.rss": feed("T", "1")},
     ),
     "a handle of YouTube": (
-        "@ada",
-        {
-            "www.youtube.com/@ada": Answer(
-                f'<html><link rel="canonical" href="https://www.youtube.com/channel/{CHANNEL}"></html>'
-            ),
-            f"www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}": Answer(VIDEOS, content_type="text/xml"),
-        },
-        f"www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}",
+        "@ada", f"{YOUTUBE}/feeds/videos.xml?channel_id={CHANNEL}",
+        {f"{YOUTUBE}/@ada": Answer(CANONICAL),
+         f"{YOUTUBE}/feeds/videos.xml?channel_id={CHANNEL}": Answer(channel(title="Ada"), content_type="text/xml")},
     ),
     "a profile of Mastodon": (
-        "https://social.example/@ada",
-        {"social.example/@ada": Answer(PROFILE), "social.example/@ada.rss": feed("Ada", "1")},
-        "social.example/@ada.rss",
+        "https://social.example/@ada", "social.example/@ada.rss", {"social.example/@ada": Answer(PROFILE), **OF_ADA},
     ),
     "a profile that names no feed": (
-        "@ada@social.example",
-        {"social.example/@ada": Answer(page("Ada", "x")), "social.example/@ada.rss": feed("Ada", "1")},
-        "social.example/@ada.rss",
+        "@ada@social.example", "social.example/@ada.rss", {"social.example/@ada": Answer(page("Ada", "x")), **OF_ADA},
     ),
     "a repository": (
-        "https://github.com/ada/engine",
-        {"github.com/ada/engine/releases.atom": atom("Releases of engine", "v1")},
-        "github.com/ada/engine/releases.atom",
+        "https://github.com/ada/engine", "github.com/ada/engine/releases.atom",
+        {"github.com/ada/engine/releases.atom": by_atom("Releases of engine", "v1")},
     ),
     "a repository elsewhere": (
-        "https://gitlab.com/group/sub/engine/-/releases",
-        {"gitlab.com/group/sub/engine/-/tags?format=atom": atom("Tags", "v1")},
-        "gitlab.com/group/sub/engine/-/tags?format=atom",
+        "https://gitlab.com/group/sub/engine/-/releases", "gitlab.com/group/sub/engine/-/tags?format=atom",
+        {"gitlab.com/group/sub/engine/-/tags?format=atom": by_atom("Tags", "v1")},
     ),
     "a podcast's page": (
-        "https://cast.example/show",
+        "https://cast.example/show", "cast.example/rss",
         {"cast.example/show": Answer(page("Cast", "x", link("/rss"))), "cast.example/rss": PODCAST},
-        "cast.example/rss",
     ),
     "a podcast in a directory": (
-        "https://podcasts.apple.com/us/podcast/cast/id1234567",
-        {
-            "itunes.apple.com/lookup?entity=podcast&id=1234567": Answer(APPLE, content_type="text/javascript"),
-            "cast.example/rss": PODCAST,
-        },
-        "cast.example/rss",
+        "https://podcasts.apple.com/us/podcast/cast/id1234567", "cast.example/rss",
+        {APPLES: Answer(APPLE, content_type="text/javascript"), "cast.example/rss": PODCAST},
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_feed_behind_an_address_is_found_and_read(kind: str, find: Callable[..., list[ContentSource]]) -> None:
-    text, pages, url = KINDS[kind]
+    text, url, pages = KINDS[kind]
     (found,) = find(text, pages)
     kinds = {"a handle of YouTube": "youtube", "a podcast's page": "podcast", "a podcast in a directory": "podcast"}
     assert (found.url, found.source_type) == (f"https://{url}", kinds.get(kind, "rss"))
@@ -183,14 +149,8 @@ def test_the_feed_behind_an_address_is_found_and_read(kind: str, find: Callable[
 
 def test_a_page_with_several_feeds_gives_all_that_can_be_read(find: Callable[..., list[ContentSource]]) -> None:
     head = link("/tech.rss", "Tech") + link("/sport.rss", "Sport") + link("/gone.rss", "Gone")
-    found = find(
-        "https://a.example/",
-        {
-            "https://a.example/": Answer(page("Paper", "x", head)),
-            "https://a.example/tech.rss": Answer(feed("Tech", "1"), content_type=RSS),
-            "https://a.example/sport.rss": Answer(feed("Sport", "2"), content_type=RSS),
-        },
-    )
+    pages = {"": Answer(page("Paper", "x", head)), "tech.rss": feed("Tech", "1"), "sport.rss": feed("Sport", "2")}
+    found = find("https://a.example/", {f"https://a.example/{path}": one for path, one in pages.items()})
     assert [one.name for one in found] == ["Tech", "Sport"]
 
 
@@ -284,11 +244,3 @@ def test_what_people_type_is_an_address(text: str, address: str) -> None:
 )
 def test_a_known_sites_feeds_are_known(url: str, addresses: list[str]) -> None:
     assert of_known_site(url) == addresses
-
-
-def test_guesses_begin_beside_the_page() -> None:
-    assert well_known("https://a.example/blog/?x=1")[:3] == [
-        "https://a.example/blog/feed",
-        "https://a.example/blog/rss",
-        "https://a.example/feed",
-    ]

@@ -19,11 +19,6 @@ def test_whatever_is_declared_and_sent_is_decoded(body: bytes, label: str, in_pa
     assert isinstance(decode(head + body, "" if in_page else f"text/html; charset={label}"), str)
 
 
-@pytest.mark.parametrize("label", ["punycode", "idna", "utf-7", "rot13", "hex", "unicode_escape", "cp037", "undefined"])
-def test_an_encoding_that_is_none_of_the_web_counts_as_none(label: str) -> None:
-    assert web_codec(label) is None
-
-
 @pytest.mark.parametrize(
     ("label", "text"),
     [

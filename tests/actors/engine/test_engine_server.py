@@ -45,11 +45,7 @@ def test_feeds_are_found_from_afar(site: Site, engine: LocalEngine, remote: Http
     site.pages["/"] = Answer(page("A", "x", '<link rel="alternate" type="application/rss+xml" href="/feed">'))
     site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")))
     (near,), (far,) = engine.discover(f"{site.url}/").feeds, remote.discover(f"{site.url}/").feeds
-    assert (
-        (far.url, far.name, far.items)
-        == (near.url, near.name, near.items)
-        == (f"{site.url}/feed", "A feed", near.items)
-    )
+    assert (far.url, far.name, far.items) == (f"{site.url}/feed", "A feed", near.items)
     assert failure(remote.discover, f"{site.url}/nothing").code == "not_found"
 
 
@@ -93,14 +89,10 @@ def test_a_request_that_is_none_is_answered_with_400(engine: LocalEngine, body: 
     assert "expected" in answer.json()["error"]
 
 
-def test_an_unknown_path_is_answered_with_404(engine: LocalEngine) -> None:
+def test_an_unknown_path_is_answered_with_404_and_health_has_the_shape_of_the_contract(engine: LocalEngine) -> None:
     with serving(engine) as url:
         assert httpx.get(f"{url}/", trust_env=False).status_code == 404
         assert httpx.post(f"{url}/other", json={"url": "x"}, trust_env=False).status_code == 404
-
-
-def test_health_has_the_shape_of_the_contract(engine: LocalEngine) -> None:
-    with serving(engine) as url:
         answer = httpx.get(f"{url}/health", trust_env=False).json()
     assert answer == {"status": "ok", "providers": {"local": {"status": "ok"}}}
 
@@ -146,9 +138,3 @@ def test_the_command_refuses_wrong_settings() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "error: --settings: page_timout" in done.stderr
-
-
-def test_the_engine_imports_nothing_that_reaches_a_database() -> None:
-    code = "import sys, actors.engine.__main__, actors.engine.local; print('psycopg2' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

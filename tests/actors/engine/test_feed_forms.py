@@ -6,26 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.engine.contract import ContentItem
 from actors.engine.feeds import read_feed
-from tests.actors.engine.conftest import failure
-from tests.actors.scripted_site import rss
+from tests.actors.engine.conftest import NOW, entry, failure, only
+from tests.actors.scripted_site import atom, rss
 
 URL = "https://feeds.example/news"
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def only(body: str) -> ContentItem:
-    (item,) = read_feed(body.encode(), URL, now=NOW).items or []
-    return item
-
-
-def atom(entry: str) -> str:
-    return f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><entry><id>1</id>{entry}</entry></feed>'
-
-
-def podcast(item: str) -> str:
-    return f"<rss version='2.0'><channel><title>Talk</title><item>{item}</item></channel></rss>"
+def podcast(*items: str) -> str:
+    listed = "".join(f"<item>{item}</item>" for item in items)
+    return f"<rss version='2.0'><channel><title>Talk</title>{listed}</channel></rss>"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +32,8 @@ def podcast(item: str) -> str:
     ],
 )
 def test_a_title_of_atom_is_read_by_its_declared_type(title: str, shown: str) -> None:
-    assert only(atom(title)).title == shown
+    item = only(atom(f'<id>1</id>{title}<summary type="text">a &lt;T&gt; b</summary>'))
+    assert (item.title, item.description) == (shown, "a &lt;T&gt; b")
 
 
 @pytest.mark.parametrize(
@@ -55,43 +46,32 @@ def test_a_title_of_atom_is_read_by_its_declared_type(title: str, shown: str) ->
     ],
 )
 def test_a_title_of_rss_loses_tags_of_html_and_references_alone(title: str, shown: str) -> None:
-    assert only(rss(("1", title, "https://a.example/1"))).title == shown
-
-
-def test_a_summary_that_is_plain_text_keeps_its_brackets() -> None:
-    item = only(atom('<title>t</title><summary type="text">a &lt;T&gt; b</summary>'))
-    assert item.description == "a &lt;T&gt; b"
+    assert entry(title=title).title == shown
 
 
 @pytest.mark.parametrize("version", ["1", "1.1"])
 def test_a_json_feed_is_read(version: str) -> None:
     people = {"authors": [{"name": "Ada"}, {"name": "Bob"}]} if version == "1.1" else {"author": {"name": "Ada"}}
+    told = {
+        "id": 17,
+        "url": "/seventeen",
+        "title": "Vec<T> & more",
+        "content_html": "<p>Whole.</p>",
+        "summary": "1 < 2",
+    }
+    told |= {"date_published": "2026-11-19T10:00:00+05:30", "tags": ["one"]}
     feed = {
         "version": f"https://jsonfeed.org/version/{version}",
         "title": "A feed of JSON",
         "home_page_url": "https://a.example/",
         "language": "en",
         "items": [
-            {
-                "id": 17,
-                "url": "/seventeen",
-                "title": "Vec<T> & more",
-                "content_html": "<p>Whole.</p>",
-                "summary": "1 < 2",
-                "date_published": "2026-11-19T10:00:00+05:30",
-                "tags": ["one"],
-                **people,
-            },
+            {**told, **people},
             {"id": "x", "external_url": "https://b.example/", "content_text": "a <b> c", "date_published": "soon"},
-            {
-                "id": "p",
-                "attachments": [
-                    {"url": "https://a.example/1", "mime_type": "audio/mpeg", "duration_in_seconds": 61.5},
-                ],
-            },
+            {"id": "p", "attachments": [{"url": "https://a.example/1", "mime_type": "audio/mpeg", "duration_in_seconds": 61.5}]},
             "no item",
         ],
-    }
+    }  # fmt: skip
     source = read_feed(json.dumps(feed).encode(), URL, content_type="application/feed+json", now=NOW)
     first, second, third = source.items or []
     assert (source.name, source.source_type, source.metadata["link"]) == ("A feed of JSON", "rss", "https://a.example/")
@@ -144,9 +124,10 @@ def test_a_feed_in_a_gzip_file_is_read_within_bounds() -> None:
         b'{"version": "https://jsonfeed.org/version/1.1", "items": [',
         b"{" * 100_000,
         b'{"a":' * 100_000,
+        *(b"", b"<html><body>Not found</body></html>", b"\x89PNG\r\n\x1a\n", b"plain text", b"{}"),
     ],
 )
-def test_json_that_is_no_feed_is_refused(body: bytes) -> None:
+def test_what_is_no_feed_is_refused(body: bytes) -> None:
     assert failure(read_feed, body, URL).code == "not_a_feed"
 
 
@@ -155,13 +136,9 @@ def test_json_that_is_no_feed_is_refused(body: bytes) -> None:
 def test_a_recording_without_a_type_is_known_by_its_extension(path: str, kind: str) -> None:
     item = only(podcast(f"<title>One</title><enclosure url='https://a.example/{path}' {kind}/>"))
     assert (item.content_type, item.metadata["enclosure"]) == ("audio", f"https://a.example/{path}")
-
-
-@pytest.mark.parametrize(
-    "enclosure", ["url='https://a.example/one.pdf'", "url='https://a.example/a.mp3' type='video/mp4'"]
-)
-def test_another_file_is_no_recording(enclosure: str) -> None:
-    assert only(podcast(f"<title>One</title><enclosure {enclosure}/>")).content_type == "article"
+    for other in ("one.pdf'", f"{path}' type='video/mp4'"):
+        item = only(podcast(f"<title>One</title><enclosure url='https://a.example/{other}/>"))
+        assert item.content_type == "article"
 
 
 def test_an_episode_without_guid_and_link_keeps_its_identity_when_its_title_changes() -> None:
@@ -173,10 +150,6 @@ def test_an_episode_without_guid_and_link_keeps_its_identity_when_its_title_chan
 
 
 def test_episodes_that_share_the_link_of_their_show_are_told_apart_by_their_recordings() -> None:
-    items = "".join(
-        f"<item><title>t</title><link>https://a.example/</link><enclosure url='https://a.example/{n}.mp3'/></item>"
-        for n in (1, 2)
-    )
-    body = f"<rss version='2.0'><channel><title>Talk</title>{items}</channel></rss>"
-    ids = [item.id for item in read_feed(body.encode(), URL, now=NOW).items or []]
+    show = "<title>t</title><link>https://a.example/</link><enclosure url='https://a.example/{}.mp3'/>"
+    ids = [item.id for item in read_feed(podcast(*map(show.format, (1, 2))).encode(), URL, now=NOW).items or []]
     assert ids == ["https://a.example/1.mp3", "https://a.example/2.mp3"]

@@ -11,26 +11,13 @@ from tests.actors.scripted_site import Answer, Site
 
 # As the product's Engine answers: neither text nor a list of items.
 ITEM = {
-    "id": "i1",
-    "title": "T",
-    "description": "D",
-    "url": "https://a.example/1",
-    "sourceType": "blog",
-    "contentType": "article",
-    "publishedAt": "2026-11-20T10:00:00.000Z",
-    "metadata": {"k": 1},
-    "author": {"id": "a", "name": "Ada"},
-}
+    "id": "i1", "title": "T", "description": "D", "url": "https://a.example/1", "sourceType": "blog", "contentType": "article",
+    "publishedAt": "2026-11-20T10:00:00.000Z", "metadata": {"k": 1}, "author": {"id": "a", "name": "Ada"},
+}  # fmt: skip
 SOURCE = {
-    "id": "s1",
-    "name": "Feed",
-    "description": "",
-    "url": "https://a.example/feed",
-    "sourceType": "rss",
-    "metadata": {},
-    "isActive": True,
-    "lastChecked": "2026-11-20T10:00:00.000Z",
-}
+    "id": "s1", "name": "Feed", "description": "", "url": "https://a.example/feed", "sourceType": "rss", "metadata": {},
+    "isActive": True, "lastChecked": "2026-11-20T10:00:00.000Z",
+}  # fmt: skip
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> Answer:

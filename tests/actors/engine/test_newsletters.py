@@ -44,6 +44,7 @@ def read(
     imap: ImapServer, mark: str | None = None, address: str = "imap://mine/News", **settings: Any
 ) -> ContentSource:
     mailbox = {"host": "127.0.0.1", "port": imap.port, "security": "none", "user": "a da", "password": SECRET}
+    mailbox |= settings.pop("mailbox", {})
     engine = Settings.model_validate({"mailboxes": {"mine": mailbox}, "feed_timeout": "2s", **settings}).open()
     return engine.fetch_source(address, mark)
 
@@ -104,9 +105,8 @@ def test_a_folder_of_any_name_and_one_sender_are_chosen_by_the_address(imap: Ima
 
 
 def test_a_server_without_tls_at_once_names_the_setting(imap: ImapServer) -> None:
-    mailbox = {"host": "127.0.0.1", "port": imap.port, "user": "ada", "password": SECRET}
     with pytest.raises(EngineError, match="begins in the clear needs security: starttls"):
-        Settings.model_validate({"mailboxes": {"mine": mailbox}}).open().fetch_source("imap://mine/News")
+        read(imap, mailbox={"security": "tls"})
 
 
 def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
@@ -234,18 +234,14 @@ def test_a_mailbox_is_read_over_tls_from_the_server_with_its_name_only(
 ) -> None:
     file, imap.tls = certificate(tmp_path, "localhost")
     imap.starts_tls = security == "starttls"
-    mailbox = {"port": imap.port, "security": security, "user": "ada", "password": SECRET}
-    for host, is_known in (("localhost", False), ("localhost", True), ("127.0.0.1", True)):
+    for host, is_known in (("localhost", False), ("127.0.0.1", True), ("localhost", True)):
         if is_known:
             monkeypatch.setenv("SSL_CERT_FILE", str(file))
-        engine = Settings.model_validate({"mailboxes": {"mine": {**mailbox, "host": host}}}).open()
-        if (host, is_known) == ("localhost", True):
-            assert len(engine.fetch_source("imap://mine/News").items or []) == 3
-            imap.commands.clear()
-            continue
-        with pytest.raises(EngineError, match="certificate verify failed"):
-            engine.fetch_source("imap://mine/News")
-        assert [one for one in imap.commands if "LOGIN" in one] == []
+        if (host, is_known) != ("localhost", True):
+            with pytest.raises(EngineError, match="certificate verify failed"):
+                read(imap, mailbox={"security": security, "host": host})
+            assert [one for one in imap.commands if "LOGIN" in one] == []
+    assert len(read(imap, mailbox={"security": security, "host": "localhost"}).items or []) == 3
 
 
 def test_a_message_that_the_server_cannot_give_holds_up_no_other(imap: ImapServer) -> None:

@@ -33,33 +33,20 @@ def test_code_keeps_its_lines_in_markdown() -> None:
 
 
 def test_what_the_page_says_of_itself_is_read() -> None:
-    data = {
-        "@context": "https://schema.org",
-        "@graph": [
-            {"@type": "WebSite", "name": "x"},
-            {
-                "@type": ["NewsArticle"],
-                "headline": "H",
-                "datePublished": "2026-11-01T10:00:00+02:00",
-                "author": [{"name": "Ada"}],
-            },
-        ],
-    }
+    article = {"@type": ["NewsArticle"], "headline": "H", "datePublished": "2026-11-01T10:00:00+02:00"}
+    graph = [{"@type": "WebSite", "name": "x"}, {**article, "author": [{"name": "Ada"}]}]
+    data = {"@context": "https://schema.org", "@graph": graph}
     head = (
         f'<script type="application/ld+json">{json.dumps(data)}</script><link rel="canonical" href="/canonical">'
         '<meta property="og:title" content="The  real title"><meta name="description" content="What it&amp;#39;s about">'
     )
     item = read_page(page("The real title", BODY, head).encode(), URL)
-    assert item.title == "The real title"
-    assert item.description == "What it's about"
+    assert (item.title, item.description) == ("The real title", "What it's about")
     assert item.canonical_url == "https://news.example/canonical"
     assert item.published_at == datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
     assert item.author is not None
     assert item.author.name == "Ada"
-
-
-def test_a_canonical_link_to_the_front_page_is_not_believed() -> None:
-    head = '<link rel="canonical" href="https://news.example/">'
+    head = '<link rel="canonical" href="https://news.example/">'  # the front page
     assert read_page(page("t", BODY, head).encode(), URL).canonical_url is None
 
 

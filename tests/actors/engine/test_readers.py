@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,6 @@ def readers(their_server: Readers) -> Iterator[Readers]:
     for reader in their_server._idle:
         reader.close()
     their_server._idle.clear()
-
-
-@pytest.fixture
-def hung() -> Iterator[Readers]:
-    """Readers that have a second on the clock."""
-    found = Readers(ODD, TIGHT._replace(wall=1))
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -110,8 +103,10 @@ def test_what_breaks_its_reader_is_tried_once_more_in_a_fresh_one(
     assert readers.ask("die_once", str(notes).encode(), about="it") == b"read"
 
 
-def test_what_hangs_is_ended_by_the_clock(hung: Readers, notes: Path) -> None:
+def test_what_hangs_is_ended_by_the_clock(notes: Path) -> None:
+    hung = Readers(ODD, TIGHT._replace(wall=1))
     error, attempts = refused(hung, "sleep", notes)
+    hung.close()
     assert (error.code, attempts) == ("unreadable", 2)
     assert "SIGALRM" in str(error)
 
@@ -124,15 +119,12 @@ def test_a_reader_that_somebody_else_kills_says_nothing_about_the_page(readers: 
 def test_readers_that_were_killed_while_idle_cost_no_page_anything(readers: Readers, notes: Path) -> None:
     both = threading.Barrier(2)
 
-    def ask() -> None:
+    def ask(_: int) -> None:
         both.wait()
         readers.ask("rest", b"", about="it")
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ask, range(2)))
     assert len(readers._idle) == 2
     keepers = psutil.Process(who(readers)["server"]).children()
     pids = [keeper.children()[0].pid for keeper in keepers]
@@ -174,17 +166,8 @@ def test_a_reader_knows_nothing_of_the_workers_secrets(monkeypatch: pytest.Monke
     readers = Readers(ODD, TIGHT)
     environment = who(readers)["environment"]
     readers.close()
-    assert set(environment) <= {
-        "PATH",
-        "LD_LIBRARY_PATH",
-        "PYTHONHOME",
-        "LANG",
-        "LC_ALL",
-        "TMPDIR",
-        "OPENBLAS_NUM_THREADS",
-        "PYTHONPATH",
-        "LC_CTYPE",
-    }
+    python = {"PYTHONHOME", "PYTHONPATH", "OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH"}
+    assert set(environment) <= {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"} | python
 
 
 def test_one_that_takes_all_it_may_does_not_hold_up_the_others(readers: Readers, notes: Path) -> None:

@@ -20,39 +20,33 @@ def never(url: str) -> Fetched:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "video"),
     [
-        "https://www.youtube.com/watch?v=abcdefghijk&t=4s",
-        "https://m.youtube.com/watch?v=abcdefghijk",
-        "https://youtu.be/abcdefghijk?si=x",
-        "https://www.youtube.com/shorts/abcdefghijk",
-        "https://www.youtube.com/live/abcdefghijk",
+        ("https://www.youtube.com/watch?v=abcdefghijk&t=4s", "abcdefghijk"),
+        ("https://m.youtube.com/watch?v=abcdefghijk", "abcdefghijk"),
+        ("https://youtu.be/abcdefghijk?si=x", "abcdefghijk"),
+        ("https://www.youtube.com/shorts/abcdefghijk", "abcdefghijk"),
+        ("https://www.youtube.com/live/abcdefghijk", "abcdefghijk"),
+        ("https://www.youtube.com/@name", None),
+        ("https://www.youtube.com/watch?v=short", None),
+        ("https://a.example/watch?v=abcdefghijk", None),
+        ("http://[", None),
     ],
 )
-def test_a_video_is_known_by_each_of_its_addresses(url: str) -> None:
-    assert youtube.video_id(url) == "abcdefghijk"
+def test_a_video_is_known_by_each_of_its_addresses(url: str, video: str | None) -> None:
+    assert youtube.video_id(url) == video
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "feed"),
     [
-        "https://www.youtube.com/@name",
-        "https://www.youtube.com/watch?v=short",
-        "https://a.example/watch?v=abcdefghijk",
-        "http://[",
+        *dict.fromkeys((CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}/videos", FEED), FEED).items(),
+        ("https://www.youtube.com/playlist?list=UULFx", f"{youtube.FEED}?playlist_id=UULFx"),
+        ("https://a.example/@name", "https://a.example/@name"),
     ],
 )
-def test_other_addresses_are_no_videos(url: str) -> None:
-    assert youtube.video_id(url) is None
-
-
-@pytest.mark.parametrize("url", [CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}/videos", FEED])
-def test_a_channels_feed_is_known_without_fetching(url: str) -> None:
-    assert youtube.feed_url(url, never) == FEED
-
-
-def test_a_playlist_has_a_feed_of_its_own() -> None:
-    assert youtube.feed_url("https://www.youtube.com/playlist?list=UULFx", never).endswith("?playlist_id=UULFx")
+def test_a_feed_that_the_address_tells_is_known_without_fetching(url: str, feed: str) -> None:
+    assert youtube.feed_url(url, never) == feed
 
 
 @pytest.mark.parametrize(
@@ -72,10 +66,6 @@ def test_a_handle_is_looked_up_on_its_page_which_also_names_others(markup: str) 
 def test_a_page_that_does_not_name_its_channel_is_no_feed() -> None:
     error = failure(youtube.feed_url, "https://www.youtube.com/@name", answers("<html></html>"))
     assert error.code == "not_a_feed"
-
-
-def test_the_address_of_another_site_is_left_as_it_is() -> None:
-    assert youtube.feed_url("https://a.example/@name", never) == "https://a.example/@name"
 
 
 def test_a_video_is_described_and_not_extracted() -> None:

@@ -7,32 +7,27 @@ from pydantic import SecretStr
 
 from actors.engine import Settings, youtube
 from actors.engine.contract import EngineError
-from actors.engine.feeds import read_feed
 from actors.engine.local import LocalEngine
 from actors.engine.youtube_api import channel_of
-from tests.actors.scripted_site import Answer, Site
+from tests.actors.engine.conftest import only
+from tests.actors.scripted_site import Answer, Site, atom, channel
 
 CHANNEL = "UC" + "a" * 22
 FEED = f"{youtube.FEED}?channel_id={CHANNEL}"
 
 
-def video(name: str = "abcdefghijk", **details: Any) -> dict[str, Any]:
-    return {
-        "id": name,
-        "snippet": {
-            "title": f"Video {name}",
-            "description": "What it shows",
-            "publishedAt": "2026-11-01T10:00:00Z",
-            "channelTitle": "A channel",
-            "defaultAudioLanguage": "en-US",
-        },
-        "contentDetails": {"duration": "PT1H2M3S"},
-        **details,
+LISTED = {"items": [{"contentDetails": {"videoId": "abcdefghijk"}}]}
+
+
+def video(duration: str = "PT1H2M3S") -> dict[str, Any]:
+    told = {
+        "title": "A video",
+        "description": "What it shows",
+        "channelTitle": "A channel",
+        "defaultAudioLanguage": "en-US",
     }
-
-
-def listed(*names: str) -> dict[str, Any]:
-    return {"items": [{"contentDetails": {"videoId": name}} for name in names]}
+    known = {**told, "publishedAt": "2026-11-01T10:00:00Z"}
+    return {"items": [{"id": "abcdefghijk", "snippet": known, "contentDetails": {"duration": duration}}]}
 
 
 def as_json(body: Any) -> Answer:
@@ -58,8 +53,8 @@ def engine(api: Api) -> LocalEngine:
 
 def test_a_channel_lists_its_videos_with_their_lengths() -> None:
     with Api() as api:
-        api.answer("playlistItems", as_json(listed("abcdefghijk")))
-        api.answer("videos", as_json({"items": [video()]}))
+        api.answer("playlistItems", as_json(LISTED))
+        api.answer("videos", as_json(video()))
         source = engine(api).fetch_source(FEED)
     (item,) = source.items or []
     assert (source.name, source.url, source.source_type) == ("A channel", FEED, "youtube")
@@ -70,14 +65,10 @@ def test_a_channel_lists_its_videos_with_their_lengths() -> None:
 
 
 def test_a_video_has_the_identity_that_the_keyless_feed_gives_it() -> None:
-    feed = (
-        '<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><title>t</title>'
-        "<entry><id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk</yt:videoId><title>v</title></entry></feed>"
-    )
     with Api() as api:
-        api.answer("videos", as_json({"items": [video()]}))
+        api.answer("videos", as_json(video()))
         item = engine(api).fetch_item("https://youtu.be/abcdefghijk")
-    assert item.id == (read_feed(feed.encode(), FEED).items or [])[0].id
+    assert item.id == only(channel(), FEED).id
 
 
 def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,14 +76,13 @@ def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyP
         api.answer("playlistItems", Answer('{"error": {"errors": [{"reason": "quotaExceeded"}]}}', 403))
         monkeypatch.setattr(youtube, "FEED", f"{api.url}/feeds/videos.xml")
         path = f"/feeds/videos.xml?channel_id={CHANNEL}"
-        api.pages[path] = Answer("<feed xmlns='http://www.w3.org/2005/Atom'><title>Keyless</title></feed>")
+        api.pages[path] = Answer(atom(title="Keyless"))
         assert engine(api).fetch_source(f"{api.url}{path}").name == "Keyless"
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("PT1H2M3S", 3723),
         ("PT45S", 45),
         ("P1DT1S", 86401),
         ("P0D", 0),
@@ -103,7 +93,7 @@ def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyP
 )
 def test_lengths_are_read(text: str, seconds: float | None) -> None:
     with Api() as api:
-        api.answer("videos", as_json({"items": [video(contentDetails={"duration": text})]}))
+        api.answer("videos", as_json(video(text)))
         assert engine(api).fetch_item("https://youtu.be/abcdefghijk").duration == seconds
 
 

@@ -1,10 +1,11 @@
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from actors.ai.hashing import embed
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Provenance
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.insights.analyze import analyze_story
@@ -21,25 +22,14 @@ WITHOUT_PGVECTOR = "ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLU
 OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 
 
-class Model:
-    """An AI with a given answer or exception."""
-
-    embeds_together = False
-
-    def __init__(self, analysis: Analysis | Exception, vector: tuple[float, ...] = (1.0,) * 1536) -> None:
-        self.analysis = analysis
-        self.vector = vector
-
-    def analyze(self, *_: Any) -> Analysis:
-        if isinstance(self.analysis, Exception):
-            raise self.analysis
-        return self.analysis
-
-    def embed(self, *_: Any) -> Embedding:
-        return Embedding(self.vector, "model-1")
-
-    def rescore(self, *_: Any) -> None:
-        return None
+def model(analysis: Analysis, vector: tuple[float, ...] = (1.0,) * 1536) -> Any:
+    """An AI with a given answer."""
+    return SimpleNamespace(
+        embeds_together=False,
+        analyze=lambda *_: analysis,
+        embed=lambda *_: Embedding(vector, "model-1"),
+        rescore=lambda *_: None,
+    )
 
 
 def analysed(why: str, *citations: Citation) -> Analysis:
@@ -47,20 +37,17 @@ def analysed(why: str, *citations: Citation) -> Analysis:
 
 
 def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
+    add_story: Any, handler_context: Any, analyse: Any, rows: Any
 ) -> None:
     story = add_story(ARTICLE, title="Faster JSON")
-    ctx = handler_context(EventSettings())
-    output = analyze_story(AnalyzeStory(story_id=story), ctx)
+    ctx = analyse(story)
     (overlay,) = rows(OVERLAY, str(story))
     assert overlay["analysis_state"] == "extractive"
-    assert overlay["citations"]["chili"] == output["chili"]
+    assert overlay["citations"]["chili"] == ctx.output["chili"]
     assert all(quote["text"] for quote in overlay["citations"]["quotes"])
     assert rows("SELECT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]
-    assert ctx.completed
-    assert [(each.task, each.payload) for each in ctx.sent] == [
-        ("extract-highlights", {"story_id": str(story), "user_id": "system"}),
-    ]
+    sent = [(each.task, each.payload) for each in ctx.sent]
+    assert sent == [("extract-highlights", {"story_id": str(story), "user_id": "system"})]
     assert overlay["brief_two_liner"]
     assert overlay["time_saved_seconds"] is not None
     (told,) = rows("SELECT summary FROM stories")
@@ -71,49 +58,33 @@ def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
     assert rows("SELECT summary FROM stories") == [told]
 
 
-def test_an_answer_without_brief_and_summary_leaves_them_to_their_tasks(add_story: Any, handler_context: Any) -> None:
-    ctx = handler_context(EventSettings(), ai=Model(analysed("It matters.")))
-    story = add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=story), ctx)
-    assert [(each.task, each.payload) for each in ctx.sent[1:]] == [
+def test_what_an_answer_does_not_tell_within_its_limits_is_left_to_its_task(
+    add_story: Any, analyse: Any, rows: Any
+) -> None:
+    story, told = add_story(ARTICLE), analysed("It matters.")
+    assert [(each.task, each.payload) for each in analyse(story, ai=model(told)).sent[1:]] == [
         ("generate-brief", {"story_id": str(story), "reason": "new_story"}),
         ("story-summarize", {"story_id": str(story), "mode": "auto"}),
     ]
-
-
-def test_a_brief_of_which_nothing_is_left_within_its_limits_is_left_to_its_task(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
-    story, told = add_story(ARTICLE), analysed("It matters.")
     for two in ("It is out. It is fast.", "Of two sentences one was verified."):
-        made = replace(told, brief=Brief(None, two, None, told.made_by))
-        ctx = handler_context(EventSettings(), ai=Model(made))
-        analyze_story(AnalyzeStory(story_id=story), ctx)
+        ctx = analyse(story, ai=model(replace(told, brief=Brief(None, two, None, told.made_by))))
         (overlay,) = rows(OVERLAY, str(story))
         assert overlay["brief_two_liner"] == "It is out. It is fast."
     assert "generate-brief" in [each.task for each in ctx.sent]
 
 
-def test_a_brief_and_a_summary_that_a_person_wrote_stay(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
-) -> None:
+def test_a_brief_and_a_summary_that_a_person_wrote_stay(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     story = add_story(ARTICLE, summary="As the feed says.")
-    with conn.cursor() as cursor:
-        cursor.execute("INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Mine.')", (str(story),))
-    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+    execute(conn, "INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Mine.')", story)
+    analyse(story)
     (overlay,) = rows(OVERLAY, str(story))
-    assert (overlay["brief_one_liner"], overlay["brief_elevator"], overlay["brief_generated_at"]) == (
-        "Mine.",
-        None,
-        None,
-    )
+    assert overlay["brief_one_liner"] == "Mine."
+    assert (overlay["brief_elevator"], overlay["brief_generated_at"]) == (None, None)
     assert rows("SELECT summary FROM stories") == [{"summary": "As the feed says."}]
     assert {"analysis"} == {"analysis", "brief", "summary"} & overlay["citations"].keys()
 
 
-def test_the_readers_pace_is_that_of_generate_brief(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any]
-) -> None:
+def test_the_readers_pace_is_that_of_generate_brief(add_story: Any, handler_context: Any, rows: Any) -> None:
     for pace in (100, 400):
         ctx = handler_context(EventSettings())
         ctx.others["generate-brief"] = BriefSettings(words_per_minute=pace)
@@ -123,54 +94,46 @@ def test_the_readers_pace_is_that_of_generate_brief(
     assert saved[0] > 60
 
 
-def test_running_twice_changes_nothing(add_story: Any, handler_context: Any, rows: Callable[..., Any]) -> None:
+def test_running_twice_changes_nothing(add_story: Any, analyse: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+    analyse(story)
     before = rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")
-    output = analyze_story(AnalyzeStory(story_id=story, trigger="manual"), handler_context(EventSettings()))
-    assert output["outcome"] == "unchanged"
+    assert analyse(story, "manual").output["outcome"] == "unchanged"
     assert (rows(OVERLAY, str(story)), rows("SELECT * FROM story_embeddings")) == before
 
 
 def test_an_ai_error_becomes_no_stub_text_marked_completed(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
-    ctx = handler_context(EventSettings(), ai=Model(Retry(5, "429")))
+
+    def refuse(*_: Any) -> None:
+        raise Retry(5, "429")
+
+    ctx = handler_context(EventSettings(), ai=SimpleNamespace(analyze=refuse))
     with pytest.raises(Retry):
         analyze_story(AnalyzeStory(story_id=story), ctx)
     assert rows("SELECT story_id FROM story_overlays") == []
     assert ctx.sent == []
 
 
-def test_the_words_of_a_person_stay_and_the_score_moves(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any
-) -> None:
+def test_the_words_of_a_person_stay_and_the_score_moves(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     story = add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+    analyse(story)
     execute(conn, "UPDATE story_overlays SET why_it_matters = 'My own words.'")
-    model = Model(analysed("A model's words."))
-    output = analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings(), ai=model))
+    assert analyse(story, ai=model(analysed("A model's words."))).output["outcome"] == "kept_edited"
     (overlay,) = rows(OVERLAY, str(story))
-    assert output["outcome"] == "kept_edited"
-    assert overlay["why_it_matters"] == "My own words."
-    assert overlay["citations"]["chili"] == 4
+    assert (overlay["why_it_matters"], overlay["citations"]["chili"]) == ("My own words.", 4)
 
 
 @pytest.mark.parametrize(
     ("trigger", "outcome"), [("auto", "kept_existing"), ("retry", "kept_existing"), ("manual", "analyzed")]
 )
 def test_an_analysis_of_unknown_origin_is_replaced_only_on_demand(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, trigger: str, outcome: str
+    add_story: Any, analyse: Any, rows: Any, conn: Any, trigger: str, outcome: str
 ) -> None:
     story = add_story(ARTICLE)
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO story_overlays (story_id, why_it_matters) VALUES (%s, 'As an earlier version said.')",
-            (str(story),),
-        )
-    output = analyze_story(
-        AnalyzeStory.model_validate({"storyId": story, "trigger": trigger}), handler_context(EventSettings())
-    )
-    assert output["outcome"] == outcome
+    told = "INSERT INTO story_overlays (story_id, why_it_matters) VALUES (%s, 'As an earlier version said.')"
+    execute(conn, told, story)
+    assert analyse(story, trigger).output["outcome"] == outcome
     (overlay,) = rows(OVERLAY, str(story))
     is_replaced = trigger == "manual"
     assert (overlay["why_it_matters"] == "As an earlier version said.") is not is_replaced
@@ -180,7 +143,7 @@ def test_an_analysis_of_unknown_origin_is_replaced_only_on_demand(
 
 @pytest.mark.parametrize("has_pgvector", [True, False])
 def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, has_pgvector: bool
+    add_story: Any, analyse: Any, rows: Any, conn: Any, has_pgvector: bool
 ) -> None:
     if not has_pgvector:
         execute(conn, WITHOUT_PGVECTOR)
@@ -189,16 +152,13 @@ def test_two_stories_of_one_event_share_a_cluster_led_by_the_earlier(
     earlier = add_story(text + " More to come.", title="Acme to buy Initech in $2bn deal", days_old=2, authority=0.1)
     other = add_story("Rain will fall over the coast until the weekend.", title="Rain on the coast", days_old=1)
     for story in (later, earlier, other):
-        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+        analyse(story)
     found = {row["id"]: row["cluster_id"] for row in rows("SELECT id, cluster_id FROM stories")}
     assert found[str(later)] == found[str(earlier)] is not None
     assert found[str(other)] is None
     (cluster,) = rows("SELECT primary_story_id, label, metrics FROM story_clusters")
-    assert cluster == {
-        "primary_story_id": str(earlier),
-        "label": "Acme to buy Initech in $2bn deal",
-        "metrics": {"stories": 2, "sources": 2},
-    }
+    assert (cluster["primary_story_id"], cluster["label"]) == (str(earlier), "Acme to buy Initech in $2bn deal")
+    assert cluster["metrics"] == {"stories": 2, "sources": 2}
     sizes = rows(f"SELECT {'vector_dims' if has_pgvector else 'cardinality'}(embedding) AS size FROM story_embeddings")
     assert {row["size"] for row in sizes} == {1536}
 
@@ -212,31 +172,26 @@ def test_of_stories_of_one_moment_the_more_authoritative_leads(add_story: Any, c
     assert rows("SELECT label FROM story_clusters") == [{"label": "From 0.9"}]
 
 
-def test_stories_further_apart_than_three_days_are_two_events(add_story: Any, handler_context: Any, rows: Any) -> None:
+def test_stories_further_apart_than_three_days_are_two_events(add_story: Any, analyse: Any, rows: Any) -> None:
     for days in (1, 5):
-        story = add_story("The weekly numbers are out, and they are fine.", title="Weekly numbers", days_old=days)
-        analyze_story(AnalyzeStory(story_id=story), handler_context(EventSettings()))
+        analyse(add_story("The weekly numbers are out, and they are fine.", title="Weekly numbers", days_old=days))
     assert rows("SELECT id FROM story_clusters") == []
 
 
 @pytest.mark.parametrize("has_pgvector", [True, False])
 def test_two_models_vectors_are_never_compared(
-    add_story: Any, handler_context: Any, rows: Callable[..., Any], conn: Any, has_pgvector: bool
+    add_story: Any, analyse: Any, rows: Any, conn: Any, has_pgvector: bool
 ) -> None:
     if not has_pgvector:
         execute(conn, WITHOUT_PGVECTOR)
-    first, second = add_story(ARTICLE), add_story(ARTICLE)
-    analyze_story(AnalyzeStory(story_id=first), handler_context(EventSettings()))
-    from actors.ai.hashing import embed
-
-    model = Model(analysed("It matters to all."), tuple(embed(f"A title\n{ARTICLE}")))
-    analyze_story(AnalyzeStory(story_id=second), handler_context(EventSettings(), ai=model))
+    analyse(add_story(ARTICLE))
+    analyse(add_story(ARTICLE), ai=model(analysed("It matters to all."), tuple(embed(f"A title\n{ARTICLE}"))))
     assert rows("SELECT id FROM story_clusters") == []
 
 
 def test_a_vector_of_wrong_length_is_refused_and_not_kept(add_story: Any, handler_context: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
-    ctx = handler_context(EventSettings(), ai=Model(analysed("It matters."), (1.0,) * 256))
+    ctx = handler_context(EventSettings(), ai=model(analysed("It matters."), (1.0,) * 256))
     with pytest.raises(ValueError, match="expected 1536 numbers, got 256 from model-1"):
         analyze_story(AnalyzeStory(story_id=story), ctx)
     assert rows("SELECT story_id FROM story_overlays") == []

@@ -40,15 +40,12 @@ def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str
     }
 
 
-def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
-    assert contexts(PAGE, TITLE)["In the US, 74% of users access the platform on mobile devices."] == (
-        ("YouTube", "Pros"),
-        "YouTube is the fourth most favoured channel of advertisers.",
-    )
-
-
-def test_an_item_of_a_list_shows_the_line_that_introduces_the_list() -> None:
+def test_a_sentence_shows_its_headings_and_the_sentence_before_it_and_an_item_the_line_that_introduces_its_list() -> (
+    None
+):
     found = contexts(PAGE, TITLE)
+    told = (("YouTube", "Pros"), "YouTube is the fourth most favoured channel of advertisers.")
+    assert found["In the US, 74% of users access the platform on mobile devices."] == told
     introduced = (("Pinterest", "Pros"), "Pinterest has two advantages:")
     assert found["Most visitors of the site are ready to buy, and 80% did so within a day."] == introduced
 
@@ -106,18 +103,9 @@ def test_a_page_with_a_symbol_on_each_line_is_read_in_no_time() -> None:
     assert process_time() - began < 3  # it took a quarter of a minute
 
 
-@pytest.mark.parametrize(
-    ("metadata", "line"),
-    [
-        ({}, ""),
-        ({"context": None}, ""),
-        ({"context": {"headings": ["Pros", "Speed"], "before": "It is new."}}, "[Pros > Speed] It is new."),
-        ({"context": {"headings": [], "before": None}}, ""),
-        ({"context": "seen on the train"}, ""),
-        ({"context": ["a", "b"]}, ""),
-        ({"context": {"headings": "Pros", "before": 3}}, ""),
-        ({"context": {"headings": [1], "before": None}}, ""),
-    ],
-)
-def test_a_person_may_keep_anything_in_the_metadata_of_a_highlight(metadata: dict[str, object], line: str) -> None:
-    assert context_line(metadata) == line
+def test_a_person_may_keep_anything_in_the_metadata_of_a_highlight() -> None:
+    told = {"headings": ["Pros", "Speed"], "before": "It is new."}
+    assert context_line({"context": told}) == "[Pros > Speed] It is new."
+    odd = [{"headings": [], "before": None}, {"headings": "Pros", "before": 3}, {"headings": [1], "before": None}]
+    for metadata in ({}, *({"context": one} for one in (None, "seen on the train", ["a", "b"], *odd))):
+        assert context_line(metadata) == "", metadata

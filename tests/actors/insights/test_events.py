@@ -1,15 +1,12 @@
 import uuid
-from collections.abc import Callable
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from actors.ai import Settings
 from actors.ai.protocol import Analysis, Provenance
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory
 from actors.store import clusters
 from tests.actors.database import execute
 
@@ -19,25 +16,12 @@ SCORES = (
 )
 
 
-@pytest.fixture
-def analyse(handler_context: Any) -> Callable[..., dict[str, Any]]:
-    def run(story: uuid.UUID, trigger: str = "auto", ai: Any = None) -> dict[str, Any]:
-        ctx = handler_context(EventSettings(), ai=ai)
-        output = analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
-        assert ctx.completed
-        if trigger == "grown":
-            assert ctx.sent == []
-        return output
-
-    return run
-
-
 def deals(add_story: Any, count: int) -> list[uuid.UUID]:
     return [add_story(f"{DEAL} Report {n}.", title="Acme buys Initech for $2bn", authority=0.6) for n in range(count)]
 
 
 def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_the_same(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], conn: Any
+    add_story: Any, analyse: Any, rows: Any, conn: Any
 ) -> None:
     stories = deals(add_story, 3)
     found = []
@@ -46,7 +30,7 @@ def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_t
         execute(conn, "DELETE FROM story_embeddings")
         execute(conn, "UPDATE stories SET cluster_id = NULL")
         execute(conn, "DELETE FROM story_clusters")
-        outputs = [analyse(story) for story in order]
+        outputs = [analyse(story).output for story in order]
         found.append(rows(SCORES))
         assert outputs[-1]["chili"] == found[-1][0]["chili"], "the output says what is stored"
     assert len(found[0]) == 3
@@ -55,7 +39,7 @@ def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_t
 
 
 def test_of_two_near_duplicates_the_first_is_scored_anew_when_the_second_is_analysed(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], conn: Any
+    add_story: Any, analyse: Any, rows: Any, conn: Any
 ) -> None:
     first, second = deals(add_story, 2)
     analyse(first)
@@ -66,46 +50,40 @@ def test_of_two_near_duplicates_the_first_is_scored_anew_when_the_second_is_anal
 
 
 def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_else(
-    add_story: Any, analyse: Callable[..., Any], rows: Callable[..., Any], add_copy: Callable[..., None]
+    add_story: Any, analyse: Any, rows: Any, add_copy: Any
 ) -> None:
     stories = deals(add_story, 2)
     for story in stories:
         analyse(story)
     before = rows("SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id")
     add_copy(stories[0])
-    assert analyse(stories[0], "grown") == {"outcome": "rescored", "stories": 2}
+    grown = analyse(stories[0], "grown")
+    assert (grown.output, grown.sent) == ({"outcome": "rescored", "stories": 2}, [])
     assert {row["parts"]["cluster"] for row in rows(SCORES)} == {0.667}
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 3}}]
     assert rows("SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id") == before
-    assert analyse(stories[1], "grown") == {"outcome": "unchanged", "stories": 0}
+    assert analyse(stories[1], "grown").output == {"outcome": "unchanged", "stories": 0}
 
 
 def test_a_story_without_a_cluster_grows_by_copies_too(add_story: Any, analyse: Any, rows: Any, add_copy: Any) -> None:
     (story,) = deals(add_story, 1)
     analyse(story)
     add_copy(story)
-    assert analyse(story, "grown")["outcome"] == "rescored"
+    assert analyse(story, "grown").output["outcome"] == "rescored"
     assert rows(SCORES)[0]["parts"]["cluster"] == 0.333
 
 
 def test_a_score_that_a_person_or_a_model_gave_stays(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     by_person, by_model, last = deals(add_story, 3)
 
-    class Model:
-        def analyze(self, *_: Any) -> Analysis:
-            return Analysis("It matters.", 1, "completed", Provenance("openai", "m", "analyze/1"), 0.8)
-
-        embeds_together = False
-        embed = staticmethod(Settings().open().embed)
-        rescore = staticmethod(Settings().open().rescore)
-
+    local = Settings().open()
+    told = Analysis("It matters.", 1, "completed", Provenance("openai", "m", "analyze/1"), 0.8)
+    model = SimpleNamespace(analyze=lambda *_: told, embeds_together=False, embed=local.embed, rescore=local.rescore)
     analyse(by_person)
     execute(
-        conn,
-        """UPDATE story_overlays SET citations = citations || '{"chili": 0}' WHERE story_id = %s""",
-        str(by_person),
+        conn, """UPDATE story_overlays SET citations = citations || '{"chili": 0}' WHERE story_id = %s""", by_person
     )
-    analyse(by_model, ai=Model())
+    analyse(by_model, ai=model)
     analyse(last)
     scores = {row["story_id"]: row["chili"] for row in rows(SCORES)}
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 3, "sources": 3}}]
@@ -118,7 +96,7 @@ def test_every_story_near_enough_joins_not_the_ten_nearest(add_story: Any, analy
         analyse(story)
     execute(conn, "UPDATE stories SET cluster_id = NULL")
     last = add_story(f"{DEAL} Report 0.", title="Acme buys Initech for $2bn")
-    assert analyse(last)["same_event"] == 13
+    assert analyse(last).output["same_event"] == 13
     assert len(rows("SELECT id FROM stories WHERE cluster_id IS NOT NULL")) == 14
 
 
@@ -126,4 +104,4 @@ def test_every_story_near_enough_joins_not_the_ten_nearest(add_story: Any, analy
 def test_a_story_of_the_end_of_all_time_is_analysed(add_story: Any, analyse: Any, conn: Any, moment: str) -> None:
     story = add_story(DEAL)
     execute(conn, "UPDATE stories SET published_at = %s", moment)
-    assert analyse(story)["outcome"] == "analyzed"
+    assert analyse(story).output["outcome"] == "analyzed"

@@ -9,13 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from actors.cli.app import run
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings
 from actors.insights.extract import extract_highlights
 from actors.insights.interests import Interest, Interests, score
 from actors.insights.selection import Selection
-from actors.schema import AnalyzeStory, ExtractHighlights
+from actors.schema import ExtractHighlights
 from actors.store import news
+from tests.actors.database import execute
 
 TEAM = uuid.UUID(int=7)
 TEXT = (
@@ -56,15 +55,14 @@ def test_interests_that_make_no_sense_are_refused(given: dict[str, Any]) -> None
 
 
 @pytest.fixture
-def analyse(handler_context: Any) -> Callable[..., None]:
-    """Analyses a story with the interests of teams, and scores its highlights, as a growth does by itself."""
+def judge(analyse: Any, handler_context: Any) -> Callable[..., Any]:
+    """Analyses a story with the interests of teams, and scores its highlights, as a growth does by itself; gives the context."""
 
-    def run_all(story: uuid.UUID, teams: dict[str, Any], trigger: str = "auto") -> None:
-        settings = EventSettings.model_validate({"interests": {"teams": teams}})
-        ctx = handler_context(settings)
-        analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
+    def run_all(story: uuid.UUID, teams: dict[str, Any], trigger: str = "auto") -> Any:
+        ctx = analyse(story, trigger, interests={"teams": teams})
         if trigger == "auto":
             extract_highlights(ExtractHighlights(story_id=story), handler_context(Selection()))
+        return ctx
 
     return run_all
 
@@ -73,26 +71,19 @@ def chilis(conn: Any, **wanted: Any) -> dict[str, float]:
     return {row["title"]: float(row["chili"]) for row in news.stories(conn, **wanted)}
 
 
-def test_a_team_sees_its_own_chili_and_others_that_of_all(add_story: Any, analyse: Any, conn: Any, rows: Any) -> None:
+def test_a_team_sees_its_own_chili_and_others_that_of_all(add_story: Any, judge: Any, conn: Any, rows: Any) -> None:
     story, other = add_story(TEXT, title="Signed", days_old=1), add_story(OTHER, title="A cat", days_old=1)
     for one in (story, other):
-        analyse(one, {})
+        judge(one, {})
     example, _ = rows("SELECT number FROM story_index ORDER BY number")
     alike = add_story(ALIKE, title="Signed again", days_old=1)
     teams = {"all": {"more": ["Postgres", "token"]}, str(TEAM): {"less": ["cat", "moon"], "like": [example["number"]]}}
     for one in (story, other, alike):
-        analyse(one, teams)
-    shift = {
-        str(row["story_id"]): float(row["shift"])
-        for row in rows("SELECT story_id, shift FROM team_scores WHERE team_id = %s", str(TEAM))
-    }
-    assert shift == {str(story): 0, str(other): -1, str(alike): 1}
-    base = {
-        row["title"]: float(row["chili"])
-        for row in rows(
-            "SELECT s.title, o.citations -> 'chili' AS chili FROM stories AS s JOIN story_overlays AS o ON o.story_id = s.id"
-        )
-    }
+        judge(one, teams)
+    shifts = execute(conn, "SELECT story_id, shift FROM team_scores WHERE team_id = %s", TEAM)
+    assert {one: float(shift) for one, shift in shifts} == {story: 0, other: -1, alike: 1}
+    chili = "SELECT s.title, (o.citations -> 'chili')::float8 FROM stories AS s JOIN story_overlays AS o ON o.story_id = s.id"
+    base = dict(execute(conn, chili))
     assert chilis(conn) == {**base, "Signed": base["Signed"] + 1, "Signed again": base["Signed again"] + 1}
     assert chilis(conn, team=TEAM) == {**base, "A cat": base["A cat"] - 1, "Signed again": base["Signed again"] + 1}
     assert "A cat" not in chilis(conn, team=TEAM, min_chili=base["A cat"])
@@ -101,30 +92,27 @@ def test_a_team_sees_its_own_chili_and_others_that_of_all(add_story: Any, analys
 
 
 def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then_change_nothing(
-    add_story: Any, analyse: Any, rows: Any, handler_context: Any
+    add_story: Any, judge: Any, rows: Any
 ) -> None:
     story = add_story(TEXT)
-    analyse(story, {})
+    judge(story, {})
     assert rows("SELECT FROM team_scores") == []
-    analyse(story, {"all": {"more": ["Postgres"]}}, trigger="grown")
+    judge(story, {"all": {"more": ["Postgres"]}}, trigger="grown")
     assert [float(row["shift"]) for row in rows("SELECT shift FROM team_scores")] == [0.5]
-    scored = rows(
-        "SELECT metadata -> 'relevance' -> 'teams' AS teams FROM highlights WHERE summary LIKE '%%Postgres%%'"
-    )
-    assert scored[0]["teams"][str(uuid.UUID(int=0))]["more"] == ["Postgres"]
+    scored = "SELECT metadata -> 'relevance' -> 'teams' AS teams FROM highlights WHERE summary LIKE '%%Postgres%%'"
+    assert rows(scored)[0]["teams"][str(uuid.UUID(int=0))]["more"] == ["Postgres"]
     before = rows("SELECT * FROM team_scores")
-    ctx = handler_context(EventSettings.model_validate({"interests": {"teams": {"all": {"more": ["Postgres"]}}}}))
-    analyze_story(AnalyzeStory(story_id=story, trigger="grown"), ctx)
+    ctx = judge(story, {"all": {"more": ["Postgres"]}}, trigger="grown")
     assert (rows("SELECT * FROM team_scores"), ctx.sent, ctx.output["outcome"]) == (before, [], "unchanged")
-    analyse(story, {}, trigger="grown")
+    judge(story, {}, trigger="grown")
     assert rows("SELECT FROM team_scores") == []
 
 
-def test_a_story_says_what_its_scores_are_of(add_story: Any, analyse: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_story_says_what_its_scores_are_of(add_story: Any, judge: Any, capsys: pytest.CaptureFixture[str]) -> None:
     first = add_story(TEXT, title="Signed", authority=0.9)
-    analyse(first, {})
+    judge(first, {})
     story = add_story(ALIKE, title="Signed again", days_old=2)
-    analyse(story, {"all": {"more": ["Postgres"], "less": ["token"], "like": [1]}})
+    judge(story, {"all": {"more": ["Postgres"], "less": ["token"], "like": [1]}})
     assert run(["story", "2"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     for words in (
@@ -140,11 +128,8 @@ def test_a_story_says_what_its_scores_are_of(add_story: Any, analyse: Any, capsy
 
 
 def test_a_models_opinion_is_named(add_story: Any, analyse: Any, conn: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    analyse(add_story(TEXT), {})
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE story_overlays SET citations = citations - 'breakdown'"
-            ' || \'{"chili": 4, "analysis": {"provider": "openai", "model": "m-1"}}\''
-        )
+    analyse(add_story(TEXT))
+    said = """'{"chili": 4, "analysis": {"provider": "openai", "model": "m-1"}}'"""
+    execute(conn, f"UPDATE story_overlays SET citations = citations - 'breakdown' || {said}")
     assert run(["story", "1"]) == 0
     assert "chili 4 is what the model m-1 said; no formula has a part in it" in capsys.readouterr().out

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,12 +123,3 @@ def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences(
         "So geht es:\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
     )
     assert set(kinds(text)) == {"metric", "insight", "code_example"}
-
-
-def test_the_handlers_import_nothing_heavy() -> None:
-    code = (
-        "import sys, actors.insights.analyze, actors.insights.extract, actors.insights.dedupe, actors.insights.relevance;"
-        "import actors.briefs.generate, actors.stories.summarize, actors.stories.status, actors.ai.local;"
-        "print([m for m in ('httpx', 'feedparser', 'trafilatura', 'wordllama', 'numpy', 'dramatiq') if m in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

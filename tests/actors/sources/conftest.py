@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +24,9 @@ from actors.sources.upload import UploadSettings, ingest_from_upload
 from actors.store import items, sources
 from actors.store.items import NewItem
 from tests.actors.database import execute
+from tests.actors.scripted_site import Answer, Site, page
 from zeke_jobs import Payload
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
 TASKS: dict[str, tuple[Callable[..., Any], type[Payload], type[Any]]] = {
@@ -66,6 +70,15 @@ class Pipeline:
         assert not ctx.completed or ctx.output == result
         json.dumps(result)
         return dict(result)
+
+    def fetch(self, *items: UUID) -> dict[str, int]:
+        """Run fetch-content for items; the numbers of their outcomes."""
+        outcomes: dict[str, int] = self.run("fetch-content", raw_item_ids=items)["outcomes"]
+        return outcomes
+
+    def poll(self, source: UUID, **payload: Any) -> dict[str, Any]:
+        """Run ingest-source as for a person who asks for it."""
+        return self.run("ingest-source", source_id=source, reason="manual", **payload)
 
     def drain(self) -> dict[str, int]:
         ran: dict[str, int] = {}
@@ -134,3 +147,33 @@ def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..
         return item
 
     return add
+
+
+@pytest.fixture
+def fetched(pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]) -> Callable[..., UUID]:
+    """Serves a page and fetches it as an item: ``fetched("/a", body, head=…, source=…, title=…)``; gives the item."""
+
+    def fetch(path: str, body: str, head: str = "", source: UUID | None = None, **known: Any) -> UUID:
+        site.pages[path] = Answer(page("A page", body, head))
+        pipeline.fetch(item := add_item(f"{site.url}{path}", source, **known))
+        return item
+
+    return fetch
+
+
+@pytest.fixture
+def beside(database: str, engine: LocalEngine) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
+    """Runs a task as another worker would, on a connection of its own; gives its result, and what it sent."""
+
+    def run(task: str, **payload: Any) -> tuple[dict[str, Any], list[Any]]:
+        with closing(connect(database)) as conn:
+            worker = Pipeline(conn, engine)
+            return worker.run(task, **payload), worker.sent
+
+    return run
+
+
+def at_once(works: list[Callable[[], Any]]) -> list[Any]:
+    """Run functions at the same time; their results."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [done.result(60) for done in [pool.submit(work) for work in works]]

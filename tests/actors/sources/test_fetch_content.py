@@ -1,9 +1,7 @@
 import json
 import socket
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -14,16 +12,16 @@ from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Defer
 
+ORIGINS = "SELECT title, text_origin, text_choice FROM stories JOIN content_details USING (content_id) ORDER BY title"
 
-def test_a_page_becomes_a_story_and_its_analysis_is_sent(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    site.pages["/a"] = Answer(page("A page", paragraphs("the queue") + "<pre><code>x = 1\ny = 2</code></pre>"))
-    item = add_item(f"{site.url}/a", title="As the feed says")
-    assert pipeline.run("fetch-content", raw_item_ids=[item]) == {"outcomes": {"stored": 1}}
+
+def test_a_page_becomes_a_story_and_its_analysis_is_sent(pipeline: Pipeline, site: Site, fetched: Any) -> None:
+    fetched("/a", paragraphs("the queue") + "<pre><code>x = 1\ny = 2</code></pre>", title="As the feed says")
+    assert pipeline.outcomes() == {"stored": 1}
     ((story, title, kind, url),) = pipeline.query("SELECT id, title, kind, primary_url FROM stories")
     assert (title, kind, url) == ("As the feed says", "article", f"{site.url}/a")
-    assert [(task, payload) for task, payload, _ in pipeline.sent] == [
-        ("analyze-story", {"story_id": str(story), "trigger": "auto"})
-    ]
+    sent = [(task, payload) for task, payload, _ in pipeline.sent]
+    assert sent == [("analyze-story", {"story_id": str(story), "trigger": "auto"})]
     ((text, language, markdown, origin),) = pipeline.query(
         "SELECT text_body, language_code, markdown, text_origin FROM contents JOIN content_details ON content_id = contents.id"
     )
@@ -33,10 +31,8 @@ def test_a_page_becomes_a_story_and_its_analysis_is_sent(pipeline: Pipeline, sit
     assert pipeline.query("SELECT status FROM raw_items") == [("completed",)]
 
 
-def test_running_it_again_changes_nothing_and_fetches_nothing(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    site.pages["/a"] = Answer(page("A page", paragraphs("the queue")))
-    ids = [add_item(f"{site.url}/a"), add_item(f"{site.url}/missing")]
-    pipeline.run("fetch-content", raw_item_ids=ids)
+def test_running_it_again_changes_nothing_and_fetches_nothing(pipeline: Pipeline, site: Site, fetched: Any) -> None:
+    ids = [fetched("/a", paragraphs("the queue")), fetched("/empty", "")]
     before, sent, asked = pipeline.snapshot(), len(pipeline.sent), len(site.asked)
     assert pipeline.run("fetch-content", raw_item_ids=ids) == {"outcomes": {}, "left_alone": 2}
     assert (pipeline.snapshot(), len(pipeline.sent), len(site.asked)) == (before, sent, asked)
@@ -59,53 +55,46 @@ def test_running_it_again_changes_nothing_and_fetches_nothing(pipeline: Pipeline
     ],
 )
 def test_each_end_of_an_item_is_stated_and_has_a_status(
-    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], answer: Answer, outcome: str, status: str
+    pipeline: Pipeline, site: Site, add_item: Any, answer: Answer, outcome: str, status: str
 ) -> None:
     site.pages["/a"] = answer
-    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a")])
+    pipeline.fetch(add_item(f"{site.url}/a"))
     assert pipeline.outcomes() == {outcome: 1}
     assert pipeline.query("SELECT status FROM raw_items") == [(status,)]
     assert pipeline.query("SELECT length(detail) > 5, decided_at IS NOT NULL FROM item_outcomes") == [(True, True)]
     assert pipeline.sent == []
 
 
-def test_one_failure_does_not_run_the_others_again(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    # Earlier version: concurrency was a batch run one by one where one failure re-ran all.
+def test_what_may_pass_is_tried_again_alone_and_ends_in_its_reason(
+    pipeline: Pipeline, site: Site, add_item: Any
+) -> None:
+    # Earlier version: one failure re-ran all of its batch, and a half-done item could never be retried.
     for n in (0, 2):
         site.pages[f"/{n}"] = Answer(page(f"Page {n}", paragraphs(f"thing {n}")))
     site.pages["/1"] = Answer(status=500)
     ids = [add_item(f"{site.url}/{n}") for n in range(3)]
-    assert pipeline.run("fetch-content", raw_item_ids=ids) == {"outcomes": {"stored": 2, "retrying": 1}}
-    again = [(payload, options) for task, payload, options in pipeline.sent if task == "fetch-content"]
-    assert [payload for payload, _ in again] == [{"raw_item_ids": [str(ids[1])]}]
-    assert again[0][1]["delay"].total_seconds() == 300
-
-
-def test_what_may_pass_is_tried_again_and_ends_in_its_reason(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    # Earlier version: a half-done item could never be retried.
-    site.pages["/a"] = Answer(status=500)
-    add_item(f"{site.url}/a")
-    pipeline.run("fetch-content", raw_item_ids=[pipeline.query("SELECT id FROM raw_items")[0][0]])
-    waits = [options["delay"].total_seconds() for _, _, options in pipeline.sent]
-    while pipeline.sent:
-        _, payload, _ = pipeline.sent.pop(0)
+    assert pipeline.fetch(*ids) == {"stored": 2, "retrying": 1}
+    waits = []
+    while again := [(payload, options) for task, payload, options in pipeline.sent if task == "fetch-content"]:
+        pipeline.sent.clear()
+        ((payload, options),) = again
+        assert payload == {"raw_item_ids": [str(ids[1])]}
+        waits.append(options["delay"].total_seconds())
         pipeline.run("fetch-content", **payload)
-        waits += [options["delay"].total_seconds() for _, _, options in pipeline.sent]
     assert waits == [minutes * 60 for minutes in (5, 10, 20, 40, 80, 160, 320)]
-    assert site.times("/a") == 8
-    assert pipeline.outcomes() == {"fetch_failed": 1}
-    assert pipeline.query("SELECT status FROM raw_items") == [("failed",)]
+    assert [site.times(f"/{n}") for n in range(3)] == [1, 8, 1]
+    assert pipeline.outcomes() == {"stored": 2, "fetch_failed": 1}
+    assert pipeline.query("SELECT status FROM raw_items WHERE id = %s", ids[1]) == [("failed",)]
 
 
-def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add_item: Callable[..., UUID]) -> None:
+def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add_item: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    engine = HttpEngine(f"http://127.0.0.1:{port}")
-    pipeline.engine = engine
+    pipeline.engine = HttpEngine(f"http://127.0.0.1:{port}")
     ids = [add_item(f"https://a.example/{n}") for n in range(2)]
     for _ in range(9):
         with pytest.raises(Defer, match=r"the Engine at .* cannot be reached"):
-            pipeline.run("fetch-content", raw_item_ids=ids)
+            pipeline.fetch(*ids)
     assert pipeline.outcomes() == {"queued": 2}
     assert pipeline.query("SELECT sum(attempts) FROM item_outcomes") == [(0,)]
     assert pipeline.sent == []
@@ -114,20 +103,17 @@ def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add
 def test_an_engine_that_says_when_it_has_time_is_asked_then(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     busy = {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 7}
     site.pages["/ingest"] = Answer(json.dumps(busy), status=503, content_type="application/json")
-    engine = HttpEngine(site.url)
-    pipeline.engine = engine
+    pipeline.engine = HttpEngine(site.url)
     with pytest.raises(Defer, match="busy") as caught:
-        pipeline.run("fetch-content", raw_item_ids=[add_item("https://a.example/1")])
+        pipeline.fetch(add_item("https://a.example/1"))
     assert caught.value.until == timedelta(seconds=7)
 
 
 def test_a_host_that_asks_for_less_is_asked_for_no_rest_of_a_batch(
-    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_item: Any
 ) -> None:
     site.pages["/0"] = Answer(status=429, headers={"Retry-After": "300"})
-    ids = [add_item(f"{site.url}/{n}") for n in range(4)]
-    result = pipeline.run("fetch-content", raw_item_ids=ids)
-    assert result == {"outcomes": {"retrying": 1, "postponed": 3}}
+    assert pipeline.fetch(*(add_item(f"{site.url}/{n}") for n in range(4))) == {"retrying": 1, "postponed": 3}
     assert len(site.asked) == 1
     delays = [(len(payload["raw_item_ids"]), options["delay"].total_seconds()) for _, payload, options in pipeline.sent]
     assert sorted(delays) == [(1, 300), (3, 300)]
@@ -135,20 +121,18 @@ def test_a_host_that_asks_for_less_is_asked_for_no_rest_of_a_batch(
 
 
 def test_a_fault_of_ours_holds_up_no_other_item_and_fails_the_job(
-    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], engine: LocalEngine
+    pipeline: Pipeline, site: Site, add_item: Any, engine: LocalEngine
 ) -> None:
-    site.pages["/good"] = Answer(page("Good", paragraphs("goodness")))
-
     class Broken:
         def fetch_item(self, url: str) -> ContentItem:
             if url.endswith("/bad"):
                 raise RuntimeError("a bug")
             return engine.fetch_item(url)
 
+    site.pages["/good"] = Answer(page("Good", paragraphs("goodness")))
     pipeline.engine = Broken()  # type: ignore[assignment]
-    ids = [add_item(f"{site.url}/bad"), add_item(f"{site.url}/good")]
     with pytest.raises(RuntimeError, match="a bug"):
-        pipeline.run("fetch-content", raw_item_ids=ids)
+        pipeline.fetch(add_item(f"{site.url}/bad"), add_item(f"{site.url}/good"))
     assert pipeline.outcomes() == {"queued": 1, "stored": 1}
 
 
@@ -156,48 +140,31 @@ def test_the_feeds_content_stands_in_for_a_page_behind_a_wall(pipeline: Pipeline
     site.pages["/pay"] = Answer(page("Pay", "<p>Subscribe to continue reading.</p>"))
     site.pages["/forbidden"] = Answer(status=403)
     site.pages["/gone"] = Answer(status=410)
-    for path, origin in (("/pay", "content"), ("/forbidden", "description"), ("/gone", "content")):
-        add_item(f"{site.url}{path}", title=path, metadata={origin: paragraphs(f"what the feed says of {path}")})
-    pipeline.run("fetch-content", raw_item_ids=[row[0] for row in pipeline.query("SELECT id FROM raw_items")])
-    assert pipeline.outcomes() == {"stored": 2, "gone": 1}
-    assert pipeline.query(
-        "SELECT title, text_origin FROM stories JOIN content_details USING (content_id) ORDER BY title"
-    ) == [("/forbidden", "description"), ("/pay", "feed")]
+    said = (("/pay", "content"), ("/forbidden", "description"), ("/gone", "content"))
+    told = [(path, {origin: paragraphs(f"what the feed says of {path}")}) for path, origin in said]
+    outcomes = pipeline.fetch(*(add_item(f"{site.url}{path}", title=path, metadata=one) for path, one in told))
+    assert outcomes == {"stored": 2, "gone": 1}
+    assert [row[:2] for row in pipeline.query(ORIGINS)] == [("/forbidden", "description"), ("/pay", "feed")]
 
 
-def test_a_page_that_looks_cut_beside_its_feed_gives_way(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    site.pages["/cut"] = Answer(page("Cut", paragraphs("the beginning", 3)))
-    site.pages["/whole"] = Answer(page("Whole", paragraphs("all of it", 12)))
-    add_item(f"{site.url}/cut", title="cut", metadata={"content": paragraphs("the beginning", 12)})
-    add_item(f"{site.url}/whole", title="whole", metadata={"content": paragraphs("all of it", 10)})
-    pipeline.run("fetch-content", raw_item_ids=[row[0] for row in pipeline.query("SELECT id FROM raw_items")])
-    (cut, whole) = pipeline.query(
-        "SELECT text_origin, text_choice FROM stories JOIN content_details USING (content_id) ORDER BY title"
-    )
-    assert cut[0] == "feed"
-    assert cut[1].startswith("feed: the page's text looks cut, with ")
-    assert whole[0] == "page"
-    assert "no other reading is better" in whole[1]
+def test_a_page_that_looks_cut_beside_its_feed_gives_way(pipeline: Pipeline, fetched: Any) -> None:
+    fetched("/cut", paragraphs("the beginning", 3), title="cut", metadata={"content": paragraphs("the beginning", 12)})
+    fetched("/whole", paragraphs("all of it", 12), title="whole", metadata={"content": paragraphs("all of it", 10)})
+    cut, whole = pipeline.query(ORIGINS)
+    assert (cut[1], whole[1]) == ("feed", "page")
+    assert cut[2].startswith("feed: the page's text looks cut, with ")
+    assert "no other reading is better" in whole[2]
 
 
 def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_story(
-    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]
+    pipeline: Pipeline, site: Site, add_item: Any
 ) -> None:
-    answer = {
-        "id": "1",
-        "title": "T",
-        "description": "d",
-        "url": "https://a.example/1",
-        "sourceType": "blog",
-        "contentType": "article",
-    }
+    answer = {"id": "1", "title": "T", "description": "d", "url": "https://a.example/1"}
+    answer |= {"sourceType": "blog", "contentType": "article"}
     site.pages["/ingest"] = Answer(json.dumps({"data": answer}), content_type="application/json")
-    engine = HttpEngine(site.url)
-    pipeline.engine = engine
+    pipeline.engine = HttpEngine(site.url)
     told = add_item("https://a.example/1", metadata={"content": paragraphs("what the feed says")})
-    untold = add_item("https://a.example/2")
-    pipeline.run("fetch-content", raw_item_ids=[told, untold])
-    assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
+    assert pipeline.fetch(told, add_item("https://a.example/2")) == {"stored": 1, "no_text": 1}
 
 
 def test_a_video_that_somebody_named_becomes_a_story_of_its_description(pipeline: Pipeline, add_item: Any) -> None:
@@ -207,6 +174,6 @@ def test_a_video_that_somebody_named_becomes_a_story_of_its_description(pipeline
             return ContentItem(id=url, title="A video", url=url, content_type="video", description=words)
 
     pipeline.engine = Youtube()  # type: ignore[assignment]
-    pipeline.run("fetch-content", raw_item_ids=[add_item("https://v.example/1"), add_item("https://v.example/2")])
-    assert pipeline.outcomes() == {"stored": 1, "no_text": 1}
+    outcomes = pipeline.fetch(add_item("https://v.example/1"), add_item("https://v.example/2"))
+    assert outcomes == {"stored": 1, "no_text": 1}
     assert pipeline.query("SELECT title FROM stories") == [("A video",)]

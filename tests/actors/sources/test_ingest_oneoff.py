@@ -1,8 +1,12 @@
+from typing import Any
+
 import pytest
 
 from tests.actors.scripted_site import Answer, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Reject
+
+PAGE = Answer(page("A", paragraphs("the queue")))
 
 
 def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -> None:
@@ -16,8 +20,11 @@ def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -
     assert pipeline.tasks_sent() == ["fetch-content"] * 3
 
 
-def test_asking_twice_changes_nothing(pipeline: Pipeline, site: Site) -> None:
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+def test_asking_twice_changes_nothing_but_tries_again_what_failed(pipeline: Pipeline, site: Site) -> None:
+    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    pipeline.drain()
+    assert pipeline.outcomes() == {"not_found": 1}
+    site.pages["/a"] = PAGE
     first = pipeline.run("ingest-oneoff", url=f"{site.url}/a")
     assert first["outcome"] == "queued"
     assert pipeline.run("ingest-oneoff", url=f"{site.url}/a?utm_source=x")["raw_item_id"] == first["raw_item_id"]
@@ -30,18 +37,8 @@ def test_asking_twice_changes_nothing(pipeline: Pipeline, site: Site) -> None:
     assert pipeline.tasks_sent() == ["analyze-story"]
 
 
-def test_a_page_that_failed_is_tried_again_when_somebody_asks_again(pipeline: Pipeline, site: Site) -> None:
-    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
-    pipeline.drain()
-    assert pipeline.outcomes() == {"not_found": 1}
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
-    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
-    pipeline.drain()
-    assert pipeline.outcomes() == {"stored": 1}
-
-
 def test_high_priority_goes_with_all_that_follows(pipeline: Pipeline, site: Site) -> None:
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+    site.pages["/a"] = PAGE
     pipeline.run("ingest-oneoff", url=f"{site.url}/a", priority="high")
     assert [options["priority"] for _, _, options in pipeline.sent] == [20]
     pipeline.drain()
@@ -62,13 +59,8 @@ def test_what_is_no_address_is_rejected_in_words(pipeline: Pipeline, url: str) -
     assert pipeline.query("SELECT count(*) FROM sources") == [(0,)]
 
 
-def test_the_item_of_a_oneoff_and_of_a_feed_make_one_story(pipeline: Pipeline, site: Site) -> None:
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
-    ((source,),) = pipeline.query("INSERT INTO sources (type, url) VALUES ('rss', 'https://f.example') RETURNING id")
-    ((item,),) = pipeline.query(
-        "INSERT INTO raw_items (source_id, external_id, url) VALUES (%s, 'g', %s) RETURNING id", source, f"{site.url}/a"
-    )
-    pipeline.run("fetch-content", raw_item_ids=[item])
+def test_the_item_of_a_oneoff_and_of_a_feed_make_one_story(pipeline: Pipeline, site: Site, fetched: Any) -> None:
+    fetched("/a", paragraphs("the queue"))
     pipeline.run("ingest-oneoff", url=f"{site.url}/a")
     pipeline.drain()
     assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}

@@ -27,20 +27,16 @@ def test_each_message_is_one_story_of_its_web_view_or_text(pipeline: Pipeline, s
         assert pipeline.run("ingest-pull")["sources"] == 1
         pipeline.drain()
         imap.validity = 7
-        assert pipeline.run("ingest-source", source_id=source, reason="manual")["new"] == 0
+        assert pipeline.poll(source)["new"] == 0
         assert imap.fetched() == [1, 2, 3, 4] * 2
         polled = pipeline.query("SELECT interval_seconds FROM source_polling")
         del imap.folders["News"]
-        assert pipeline.run("ingest-source", source_id=source, reason="manual")["outcome"] == "not_found"
+        assert pipeline.poll(source)["outcome"] == "not_found"
     rows = pipeline.query(
-        "SELECT s.title, d.text_origin, d.author, c.language_code FROM stories s JOIN content_details d USING (content_id) JOIN contents c ON c.id = s.content_id ORDER BY 1"
+        "SELECT s.title, d.text_origin, d.author, c.language_code FROM stories s JOIN content_details d USING (content_id)"
+        " JOIN contents c ON c.id = s.content_id ORDER BY 1"
     )
-    assert rows == [
-        ("Letter 1", "page", "Ada", "en"),
-        ("Letter 2", "feed", "Ada", "en"),
-        ("Letter 3", "feed", "Ada", "en"),
-        ("Letter 4", "feed", "Ada", "en"),
-    ]
+    assert rows == [(f"Letter {n}", "page" if n == 1 else "feed", "Ada", "en") for n in range(1, 5)]
     assert pipeline.query("SELECT name FROM sources") == [("News",)]
     assert polled == [(3600,)], "not by the dates of the letters that are new"
     assert pipeline.query("SELECT status, message LIKE 'not_found:%%News%%' FROM source_health") == [("error", True)]

@@ -65,7 +65,7 @@ def test_a_page_is_polled_like_a_feed_and_order_is_no_news(pipeline: Pipeline, s
     source = add_source(with_selector(f"{site.url}/news", "h2 a"), "page")
 
     def poll() -> Any:
-        result = pipeline.run("ingest-source", source_id=source, reason="manual")
+        result = pipeline.poll(source)
         pipeline.drain()
         return {name: result.get(name) for name in ("outcome", "new", "edited", "backlog")}
 

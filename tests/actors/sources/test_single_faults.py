@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from psycopg2 import DataError
@@ -11,23 +10,20 @@ from psycopg2 import DataError
 from actors.cli.app import run
 from actors.engine.contract import ContentSource
 from tests.actors.database import execute
-from tests.actors.scripted_site import Answer, Site, page, paragraphs
+from tests.actors.scripted_site import Answer, Site, atom, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs.testing import set_clock
 
 TEXT = "A text that is long enough to be a story, with a number of its own: {0}. " * 10
 
 
-class Broken:
-    """An engine with a fault."""
-
-    def fetch_source(self, *_: object) -> ContentSource:
-        raise ZeroDivisionError("nobody foresaw this")
-
-
 def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
-    pipeline: Pipeline, add_source: Callable[..., UUID], capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, add_source: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    class Broken:
+        def fetch_source(self, *_: object) -> ContentSource:
+            raise ZeroDivisionError("nobody foresaw this")
+
     pipeline.engine = Broken()  # type: ignore[assignment]
     source = add_source("https://a.example/f")
     with pytest.raises(ZeroDivisionError):
@@ -41,23 +37,29 @@ def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
     assert "ingest-source failed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("shift", [timedelta(0), timedelta(hours=3)])
-def test_an_update_in_the_future_is_no_edit_until_then(
-    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], shift: timedelta
-) -> None:
-    began = datetime.now(UTC).replace(microsecond=0)
+@pytest.fixture
+def edited(pipeline: Pipeline, site: Site, add_source: Any) -> Callable[[str], int]:
+    """Reads a feed whose entry was updated then; tells how many edits are seen."""
     source = add_source(f"{site.url}/feed")
     site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
 
+    def poll(updated: str) -> int:
+        entry = f'<id>1</id><title>t</title><link href="{site.url}/1"/><updated>{updated}</updated>'
+        site.pages["/feed"] = Answer(atom(entry))
+        found: int = pipeline.poll(source)["edited"]
+        pipeline.drain()
+        return found
+
+    return poll
+
+
+@pytest.mark.parametrize("shift", [timedelta(0), timedelta(hours=3)])
+def test_an_update_in_the_future_is_no_edit_until_then(pipeline: Pipeline, edited: Any, shift: timedelta) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+
     def poll(after: timedelta, updated: datetime) -> int:
         set_clock(pipeline.conn, began + after)
-        site.pages["/feed"] = Answer(
-            f'<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><entry><id>1</id><title>t</title>'
-            f'<link href="{site.url}/1"/><updated>{updated.isoformat()}</updated></entry></feed>'
-        )
-        edited: int = pipeline.run("ingest-source", source_id=source, reason="manual")["edited"]
-        pipeline.drain()
-        return edited
+        return edited(updated.isoformat())  # type: ignore[no-any-return]
 
     hour = timedelta(hours=1)
     poll(0 * hour, began + 2 * hour)
@@ -69,22 +71,12 @@ def test_an_update_in_the_future_is_no_edit_until_then(
     assert poll(7 * hour, began + 5 * hour) == 0
 
 
-def test_a_far_future_that_was_mended_is_one_edit(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    source = add_source(f"{site.url}/feed")
-    site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
-    edited = []
-    for updated in ("2099-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"):
-        site.pages["/feed"] = Answer(
-            f'<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><entry><id>1</id><title>t</title>'
-            f'<link href="{site.url}/1"/><updated>{updated}</updated></entry></feed>'
-        )
-        edited.append(pipeline.run("ingest-source", source_id=source, reason="manual")["edited"])
-        pipeline.drain()
-    assert edited == [0, 0, 1, 0]
+def test_a_far_future_that_was_mended_is_one_edit(edited: Any) -> None:
+    assert [edited(f"{year}-01-01T00:00:00Z") for year in (2099, 2099, 2026, 2026)] == [0, 0, 1, 0]
 
 
 def test_an_item_that_cannot_be_stored_holds_up_no_other(
-    pipeline: Pipeline, site: Site, add_item: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, site: Site, add_item: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(3):
         site.pages[f"/{n}"] = Answer(page(f"T{n}", paragraphs(f"thing {n}")))
@@ -99,11 +91,11 @@ def test_an_item_that_cannot_be_stored_holds_up_no_other(
 
     monkeypatch.setattr("actors.sources.content.file_text", stumble)
     with pytest.raises(DataError):
-        pipeline.run("fetch-content", raw_item_ids=ids)
+        pipeline.fetch(*ids)
     assert pipeline.outcomes() == {"queued": 1, "stored": 2}
 
 
-def test_an_identity_of_any_length_is_uploaded_once(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
+def test_an_identity_of_any_length_is_uploaded_once(pipeline: Pipeline, add_source: Any) -> None:
     long = "".join(map(str, range(2_000)))
     given = [{"externalId": one, "text": TEXT.format(one)} for one in (f"{long}a", f"{long}b", "short")]
     source = add_source("https://a.example/uploads", "upload")

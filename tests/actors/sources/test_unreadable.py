@@ -30,15 +30,12 @@ def test_a_page_ends_as_unreadable_and_holds_up_no_other(pipeline: Pipeline, sit
     site.pages["/costly"] = Answer(page("Costly", COSTLY))
     site.pages["/fine"] = Answer(page("Fine", paragraphs("the queue")))
     items = [add_item(f"{site.url}/{name}") for name in ("costly", "fine")]
-    pipeline.run("fetch-content", raw_item_ids=items)
+    pipeline.fetch(*items)
     assert pipeline.outcomes() == {"unreadable": 1, "stored": 1}
     assert pipeline.tasks_sent() == ["analyze-story"]
     assert site.times("/costly") == 1
-    ((status, detail),) = pipeline.query(
-        "SELECT status, detail FROM raw_items JOIN item_outcomes ON raw_item_id = id WHERE outcome = 'unreadable'"
-    )
-    assert status == "failed"
-    assert detail == f"{site.url}/costly cannot be read: it takes more than 0.5 s of CPU"
+    ended = "SELECT status, detail FROM raw_items JOIN item_outcomes ON raw_item_id = id WHERE outcome = 'unreadable'"
+    assert pipeline.query(ended) == [("failed", f"{site.url}/costly cannot be read: it takes more than 0.5 s of CPU")]
 
 
 def test_a_feed_ends_as_unreadable_and_its_source_backs_off(pipeline: Pipeline, site: Site, add_source: Any) -> None:
@@ -56,6 +53,6 @@ def test_what_the_feed_says_of_an_item_is_bounded_as_well(pipeline: Pipeline, si
     stood_in = add_item(f"{site.url}/gone-by-now", metadata=told)
     site.pages["/gone-by-now"] = Answer(status=403)
     nothing = add_item(None, metadata={"content": COSTLY})
-    pipeline.run("fetch-content", raw_item_ids=[stood_in, nothing])
+    pipeline.fetch(stood_in, nothing)
     assert pipeline.outcomes() == {"stored": 1, "unreadable": 1}
     assert pipeline.query("SELECT raw_item_id FROM item_outcomes WHERE outcome = 'unreadable'") == [(nothing,)]

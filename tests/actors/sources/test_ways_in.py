@@ -68,6 +68,6 @@ def test_a_canonical_link_is_never_fetched(pipeline: Pipeline, site: Site, add_i
     links = '<link rel="canonical" href="{url}/secret"><meta property="og:url" content="{url}/secret">'
     site.pages["/a"] = Answer(page("A", paragraphs("a page"), links.format(url=site.url)))
     site.pages["/b"] = Answer(page("B", paragraphs("b page"), links.format(url="http://169.254.169.254")))
-    pipeline.run("fetch-content", raw_item_ids=[add_item(f"{site.url}/a"), add_item(f"{site.url}/b")])
+    pipeline.fetch(add_item(f"{site.url}/a"), add_item(f"{site.url}/b"))
     assert pipeline.outcomes() == {"stored": 2}
     assert sorted(asked.path for asked in site.asked) == ["/a", "/b"]

@@ -12,7 +12,6 @@ from psycopg2.extensions import connection as Connection
 
 from actors.briefs.digest import top
 from actors.store import news
-from actors.store.statements import by_index
 from tests.actors.database import execute, rows_read
 from tests.conftest import databases
 from zeke_jobs.postgres.pool import connect
@@ -63,9 +62,10 @@ def library(request: pytest.FixtureRequest, server_url: str, template: str) -> I
         (lambda conn: news.search(conn, "rare777", limit=20), 1, 60),
         (lambda conn: news.search(conn, "some7", limit=20), 20, 900),
         (lambda conn: news.search(conn, "common", limit=20, ranked=100), 20, COUNT + 900),
+        (lambda conn: [news.find_story(conn, "777")], 1, 10),
         (lambda conn: top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10), 10, 300),
     ],
-    ids=["stories", "unread", "since", "starred", "archived", "a rare word", "a word", "a common word", "digest"],
+    ids=["stories", "unread", "since", "starred", "archived", "a rare word", "a word", "a common word", "by number", "digest"],
 )  # fmt: skip
 def test_no_look_reads_a_table_through(library: Connection, look: Any, found: int, most: int) -> None:
     answer, read = rows_read(library, TABLES, lambda: look(library))
@@ -122,16 +122,3 @@ def test_the_words_of_a_story_stand_apart_from_its_row(library: Connection) -> N
     """So that finding the newest of many matches reads no words: a row has to fit a hundred times on a page."""
     kept = execute(library, "SELECT reltoastrelid <> 0, reloptions FROM pg_class WHERE relname = 'story_index'")
     assert kept == [(True, ["toast_tuple_target=128", "fillfactor=90"])]
-
-
-def test_a_plan_of_each_look_goes_by_the_index(library: Connection) -> None:
-    plans = {
-        "SELECT story_id FROM story_index WHERE document @@ 'rare7'::tsquery": "story_index_document_idx",
-        "SELECT story_id FROM story_index ORDER BY happened_at DESC, story_id LIMIT 30": "story_index_happened_at_idx",
-        "SELECT story_id FROM story_index WHERE number = 7": "story_index_number_key",
-        "SELECT story_id FROM story_index WHERE happened_at >= '2026-11-18' AND happened_at < '2026-11-19'": "story_index_happened_at_idx",
-    }
-    with by_index(library):
-        for sql, index in plans.items():
-            plan = "\n".join(row[0] for row in execute(library, f"EXPLAIN {sql}"))
-            assert index in plan, plan

@@ -24,32 +24,18 @@ ARTICLE = (
 ANN, BOB, CAT = (uuid.UUID(int=number) for number in (1, 2, 3))
 
 
-class Model:
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-
-    def summarize(self, *_: Any) -> Summary:
-        return Summary(self.text, Provenance("openai", "m", "s/1"))
-
-
 @pytest.fixture
 def summarize(handler_context: Any) -> Callable[..., str]:
     def run(story: uuid.UUID, mode: str = "auto", ai: Any = None) -> str:
         payload = StorySummarize.model_validate({"storyId": story, "mode": mode})
-        outcome = story_summarize(payload, handler_context(ai=ai))["outcome"]
-        assert isinstance(outcome, str)
-        return outcome
+        return str(story_summarize(payload, handler_context(ai=ai))["outcome"])
 
     return run
 
 
 @pytest.fixture
-def summary(rows: Callable[..., Any]) -> Callable[[], str | None]:
-    def read() -> str | None:
-        value: str | None = rows("SELECT summary FROM stories")[0]["summary"]
-        return value
-
-    return read
+def summary(conn: Any) -> Callable[[], str | None]:
+    return lambda: execute(conn, "SELECT summary FROM stories")[0][0]
 
 
 def test_a_story_without_a_summary_gets_one_of_its_own_sentences(add_story: Any, summarize: Any, summary: Any) -> None:
@@ -72,23 +58,23 @@ def test_auto_keeps_what_is_there_and_force_replaces_it(add_story: Any, summariz
 
 
 @pytest.mark.parametrize("mode", ["auto", "force"])
-def test_a_summary_of_a_person_stays(add_story: Any, summarize: Any, summary: Any, conn: Any, mode: str) -> None:
-    story = add_story(ARTICLE)
-    summarize(story)
-    execute(conn, "UPDATE stories SET summary = 'Mine.'")
-    assert summarize(story, mode, Model("A model's.")) == "kept_edited"
-    assert summary() == "Mine."
+@pytest.mark.parametrize("edited", ["before", "while the model writes"])
+def test_a_summary_of_a_person_stays(
+    add_story: Any, summarize: Any, summary: Any, conn: Any, mode: str, edited: str
+) -> None:
+    def edit() -> None:
+        execute(conn, "UPDATE stories SET summary = 'Mine.'")
 
-
-def test_an_edit_while_the_model_writes_is_kept(add_story: Any, summarize: Any, summary: Any, conn: Any) -> None:
-    class Slow(Model):
+    class Model:
         def summarize(self, *_: Any) -> Summary:
-            execute(conn, "UPDATE stories SET summary = 'Mine.'")
-            return super().summarize()
+            edit()
+            return Summary("A model's.", Provenance("openai", "m", "s/1"))
 
     story = add_story(ARTICLE)
     summarize(story)
-    assert summarize(story, "force", Slow("A model's.")) == "kept_edited"
+    if edited == "before":
+        edit()
+    assert summarize(story, mode, Model()) == "kept_edited"
     assert summary() == "Mine."
 
 
@@ -107,12 +93,9 @@ def move(handler_context: Any) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def states(rows: Callable[..., Any]) -> Callable[[uuid.UUID], dict[uuid.UUID, str]]:
-    def read(story: uuid.UUID) -> dict[uuid.UUID, str]:
-        found = rows("SELECT team_id, state FROM team_story_states WHERE story_id = %s", str(story))
-        return {uuid.UUID(row["team_id"]): row["state"] for row in found}
-
-    return read
+def states(conn: Any) -> Callable[[uuid.UUID], dict[uuid.UUID, str]]:
+    stored = "SELECT team_id, state FROM team_story_states WHERE story_id = %s"
+    return lambda story: dict(execute(conn, stored, story))
 
 
 def test_a_team_gets_the_state_that_it_asks_for(add_story: Any, move: Any, states: Any, rows: Any) -> None:
@@ -130,11 +113,8 @@ def test_without_a_team_every_follower_of_the_source_moves(add_story: Any, move:
     first, second, other = add_story(ARTICLE, source=source), add_story(ARTICLE, source=source), add_story(ARTICLE)
     move(first, "read", ANN)
     move(other, "read", CAT)
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE sources SET metadata = jsonb_build_object('teams', jsonb_build_array(%s::text, 'not-a-team')) WHERE id = %s",
-            (str(BOB), str(source)),
-        )
+    teams = "jsonb_build_object('teams', jsonb_build_array(%s::text, 'not-a-team'))"
+    execute(conn, f"UPDATE sources SET metadata = {teams} WHERE id = %s", str(BOB), source)
     assert move(second, "unread") == {"outcome": "updated", "teams": 2, "changed": 2}
     assert states(second) == {ANN: "unread", BOB: "unread"}
     assert move(second, "unread")["outcome"] == "unchanged"
