@@ -20,6 +20,7 @@ from actors.store import items, sources
 from actors.store.items import NewItem
 from actors.stories.status import stories_update_status
 from actors.stories.summarize import story_summarize
+from tests.actors.database import execute
 from tests.actors.sources.conftest import TASKS
 from zeke_jobs import Payload, Reject
 
@@ -40,11 +41,13 @@ OF_A_STORY: dict[str, tuple[Callable[..., Any], type[Payload], Any]] = {
     "story-summarize": (story_summarize, schema.StorySummarize, None),
     "stories-update-status": (stories_update_status, schema.StoriesUpdateStatus, None),
 }
+ALL = OF_A_STORY | {name: (handler, model, settings()) for name, (handler, model, settings) in TASKS.items()}
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'source_polling'"
 #: What a task needs beside its story.
 MORE: dict[str, dict[str, Any]] = {
     "dedupe-insights": {"createdBy": "system", "insights": INSIGHTS},
     "generate-brief": {"reason": "new_story"},
-    "stories-update-status": {"state": "read"},
+    "stories-update-status": {"state": "read", "teamId": uuid.UUID(int=7)},
 }
 
 
@@ -98,8 +101,7 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
 def test_an_enqueue_is_never_apart_from_its_write_at_any_hop(
     task: str, then: list[str], payload_of: Any, handler_context: Any, rows: Any, conn: Connection
 ) -> None:
-    first_half = {name: (handler, model, settings()) for name, (handler, model, settings) in TASKS.items()}
-    handler, model, settings = {**first_half, **OF_A_STORY}[task]
+    handler, model, settings = ALL[task]
     payload = model.model_validate(payload_of(task))
     before = rows(WRITTEN)
     ctx = handler_context(settings, engine=Engine(conn))
@@ -119,4 +121,28 @@ def test_a_story_that_is_gone_is_rejected(task: str, handler_context: Any) -> No
     handler, model, settings = OF_A_STORY[task]
     payload = model.model_validate({"storyId": uuid.uuid4(), **MORE.get(task, {})})
     with pytest.raises(Reject, match="got none"):
+        handler(payload, handler_context(settings))
+
+
+@pytest.mark.parametrize("task", [*OF_A_STORY, "ingest-source", "fetch-content", "ingest-oneoff", "ingest-from-upload"])
+def test_running_twice_changes_nothing(task: str, payload_of: Any, handler_context: Any, conn: Connection) -> None:
+    handler, model, settings = ALL[task]
+    payload = model.model_validate(payload_of(task) | ({"trigger": "manual"} if task == "analyze-story" else {}))
+    states = []
+    for _ in range(2):
+        output = handler(payload, handler_context(settings, engine=Engine(conn)))
+        rows = "SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM {} AS t"
+        states.append({table: execute(conn, rows.format(table)) for (table,) in execute(conn, TABLES)})
+    assert states[0] == states[1]
+    assert {output.get(name, 0) for name in ("new", "queued", "added", "updated", "changed")} == {0}
+    if task in {"analyze-story", "generate-brief", "story-summarize", "stories-update-status"}:
+        assert output["outcome"] == "unchanged"
+
+
+@pytest.mark.parametrize("task", ["analyze-story", "generate-brief", "story-summarize"])
+@pytest.mark.parametrize("document", ["", "  \n "])
+def test_a_story_without_text_is_rejected(task: str, document: str, add_story: Any, handler_context: Any) -> None:
+    handler, model, settings = OF_A_STORY[task]
+    payload = model.model_validate({"storyId": add_story(document), **MORE.get(task, {})})
+    with pytest.raises(Reject, match="expected a story with text"):
         handler(payload, handler_context(settings))

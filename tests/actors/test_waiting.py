@@ -1,7 +1,6 @@
 """Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ from actors.ai.protocol import CallEnd, CallStart
 from actors.store.ai_calls import ledger
 from tests.actors.database import execute
 from zeke_jobs import Defer
-
-HOUR = timedelta(hours=1)
 
 
 def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_context: Any, conn: Any) -> None:
@@ -27,10 +24,3 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_co
     execute(conn, "UPDATE rests SET until = zeke_jobs.now()")
     books.begin(call, "a question")
     assert execute(conn, "SELECT count(*) FROM ai_calls") == [(3,)]
-
-
-@pytest.mark.parametrize(
-    ("failures", "asked", "hours"), [(1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)]
-)
-def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked(failures: int, asked: float | None, hours: int) -> None:
-    assert waiting.grown(failures, HOUR, 6 * HOUR, asked) == hours * HOUR

@@ -15,6 +15,7 @@ from actors.ai.protocol import Begun, CallEnd, CallStart
 from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.lab.ai.provider import Provider
 
+TWO = "Packages are signed now. A stolen token is not enough."
 GOOD: dict[str, dict[str, Any]] = {
     "analyze": {
         "why_it_matters": "A stolen token alone no longer publishes a package.",
@@ -22,12 +23,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "confidence": 0.8,
         "quotes": ["a stolen token alone is not enough", "this was never said"],
     },
-    "brief": {
-        "one_liner": "Packages are signed now.",
-        "two_liner": "Packages are signed now. A stolen token is not enough.",
-        "elevator": "Packages are signed now. A stolen token is not enough. Nobody needs to act.",
-    },
-    "summarize": {"summary": "Packages are signed now. A stolen token is not enough."},
+    "brief": {"one_liner": "Packages are signed now.", "two_liner": TWO, "elevator": f"{TWO} Nobody needs to act."},
+    "summarize": {"summary": TWO},
 }
 FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "default", "format"}
 

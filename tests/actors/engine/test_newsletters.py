@@ -33,6 +33,11 @@ def letter(n: int, *, link: str = "", sender: str = "Ada <ada@a.example>", body:
     return made.as_bytes()
 
 
+def given(data: bytes) -> bytes:
+    """A server's answer that has a message."""
+    return b"* 1 FETCH (BODY[]<0> {%d}\r\n%b)\r\nTAG OK done\r\n" % (len(data), data)
+
+
 @pytest.fixture
 def imap() -> Iterator[ImapServer]:
     with ImapServer(password=SECRET) as server:
@@ -149,11 +154,7 @@ def test_a_server_that_fails_is_a_reason(
 
 
 def test_messages_before_the_end_of_a_connection_count_and_the_rest_follows(imap: ImapServer) -> None:
-    imap.answers["UID FETCH"] = lambda command: (
-        None
-        if " 3 " in command
-        else b"* 1 FETCH (BODY[]<0> {%d}\r\n%b)\r\nTAG OK done\r\n" % (len(letter(1)), letter(1))
-    )
+    imap.answers["UID FETCH"] = lambda command: None if " 3 " in command else given(letter(1))
     cut = read(imap)
     assert (len(cut.items or []), cut.etag) == (2, "1:2")
     with pytest.raises(EngineError):
@@ -245,15 +246,11 @@ def test_a_mailbox_is_read_over_tls_from_the_server_with_its_name_only(
 
 
 def test_a_message_that_the_server_cannot_give_holds_up_no_other(imap: ImapServer) -> None:
-    letters = imap.folders["News"]
+    refusal = b"TAG NO The requested message could not be converted to an RFC-822 compatible format.\r\n"
 
     def fetch(command: str) -> bytes:
         uid = int(command.split()[2])
-        if uid == 1:
-            return b"TAG NO The requested message could not be converted to an RFC-822 compatible format.\r\n"
-        return (
-            b"* 1 FETCH (UID %d BODY[]<0> {%d}\r\n" % (uid, len(letters[uid])) + letters[uid] + b")\r\nTAG OK done\r\n"
-        )
+        return refusal if uid == 1 else given(imap.folders["News"][uid])
 
     imap.answers["UID FETCH"] = fetch
     source = read(imap)

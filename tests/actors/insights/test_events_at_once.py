@@ -29,18 +29,14 @@ def analyse(database: str) -> Callable[..., None]:
     """Analyses a story on a connection of its own; ``meanwhile`` is called in its last transaction, before the commit."""
     ai = Settings().open()
 
-    class Watched(FakeContext):
-        meanwhile: Callable[[], None] | None = None
+    def run(story: uuid.UUID, meanwhile: Callable[[], object] = lambda: None) -> None:
+        class Watched(FakeContext):
+            def complete(self, output: Any = None) -> None:
+                meanwhile()
+                super().complete(output)
 
-        def complete(self, output: Any = None) -> None:
-            if self.meanwhile is not None:
-                self.meanwhile()
-            super().complete(output)
-
-    def run(story: uuid.UUID, meanwhile: Callable[[], None] | None = None) -> None:
         with closing(connect(database)) as conn:
             ctx = Watched(conn, settings=EventSettings(), services={"ai": ai})
-            ctx.meanwhile = meanwhile
             analyze_story(AnalyzeStory(story_id=story), ctx)
 
     return run

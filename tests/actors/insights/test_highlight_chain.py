@@ -43,6 +43,7 @@ def test_score_relevance_does_not_race_extract_highlights(add_story: Any, chain:
     outputs = chain(add_story(ARTICLE))
     stored = rows(ALL)
     assert outputs["extract"]["found"] == outputs["score"]["highlights"] == len(stored) > 5
+    assert (outputs["extract"]["outcome"], outputs["score"]["outcome"]) == ("extracted", "unchanged")
     assert all(0 < row["metadata"]["relevance"]["score"] <= 1 for row in stored)
     assert {row["kind"] for row in stored} >= {"metric", "quote", "api_change", "code_change", "code_example", "action"}
     assert all(row["origin"] == "system" and row["is_generated"] and row["created_by"] == "system" for row in stored)
@@ -89,16 +90,6 @@ def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_cont
     ctx = handler_context(Selection())
     output = extract_highlights(ExtractHighlights(story_id=add_story("It is so. They said it.")), ctx)
     assert (output["outcome"], ctx.sent) == ("nothing_found", [])
-
-
-def test_a_retry_does_not_double_the_highlights(add_story: Any, chain: Any, rows: Any) -> None:
-    story = add_story(ARTICLE)
-    chain(story)
-    before = rows(ALL)
-    outputs = chain(story)
-    assert rows(ALL) == before
-    assert [output["outcome"] for output in outputs.values()] == ["extracted", "unchanged"]
-    assert (outputs["extract"]["added"], outputs["extract"]["updated"]) == (0, 0)
 
 
 def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:

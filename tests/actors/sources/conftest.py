@@ -137,6 +137,12 @@ def add_source(conn: Connection) -> Callable[..., UUID]:
 
 
 @pytest.fixture
+def source(site: Site, add_source: Callable[..., UUID]) -> UUID:
+    """The source of the site's ``/feed``."""
+    return add_source(f"{site.url}/feed")
+
+
+@pytest.fixture
 def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..., UUID]:
     """Adds a queued item: ``add_item(url, source=…, title=…, …)``."""
 

@@ -46,7 +46,7 @@ def why(one: Item, *rules: dict[str, Any], text: Text | None = None) -> str | No
     return refused.detail if refused else None
 
 
-def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, site: Site, add_source: Any) -> None:
+def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, site: Site, source: UUID) -> None:
     words = ("Crypto", "Postgres", "Cryptography")
     site.pages["/feed"] = Answer(
         rss(*((f"{n}", f"{one} in run {n}", f"{site.url}/{n}") for n, one in enumerate(words)))
@@ -55,7 +55,6 @@ def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, 
         site.pages[f"/{n}"] = Answer(page(f"Run {n}", paragraphs(f"subject {n}")))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
     pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "cryptography", "source": "elsewhere"}}\')')
-    source = add_source(f"{site.url}/feed")
     pipeline.poll(source)
     pipeline.drain()
     assert pipeline.outcomes() == {"filtered": 1, "stored": 2}
@@ -85,12 +84,11 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_
 
 
 def test_backfills_judge_all_dropped_items_again_one_after_another(
-    pipeline: Pipeline, site: Site, add_source: Any
+    pipeline: Pipeline, site: Site, source: UUID
 ) -> None:
     site.pages["/feed"] = Answer(rss(*((f"{n}", f"Crypto {n}", f"{site.url}/{n}") for n in range(4))))
     site.pages["/3"] = Answer(page("Crypto", paragraphs("subject three")))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
-    source = add_source(f"{site.url}/feed")
     pipeline.poll(source)
     pipeline.drain()
     assert pipeline.outcomes() == {"filtered": 4}

@@ -19,13 +19,6 @@ def feed(site: Site, count: int, *, start: int = 0, title: str = "Title", date: 
     return rss(*entries, extra=extra)
 
 
-@pytest.fixture
-def source(site: Site, add_source: Any) -> UUID:
-    """The source of the site's feed."""
-    added: UUID = add_source(f"{site.url}/feed")
-    return added
-
-
 def test_a_feed_brings_its_items_and_a_second_reading_none(pipeline: Pipeline, site: Site, source: UUID) -> None:
     site.pages["/feed"] = Answer(feed(site, 3), content_type="application/rss+xml")
     result = pipeline.run("ingest-source", source_id=source)

@@ -7,9 +7,7 @@ import pytest
 from actors.engine.contract import ContentSource
 from tests.actors.scripted_site import Answer, Asked, Site
 from tests.actors.sources.conftest import Pipeline
-from tests.actors.sources.test_ingest_source import feed, source
-
-__all__ = ["source"]
+from tests.actors.sources.test_ingest_source import feed
 
 
 def test_a_feed_is_asked_conditionally_with_what_it_sent(pipeline: Pipeline, site: Site, source: UUID) -> None:

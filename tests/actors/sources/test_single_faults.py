@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2 import DataError
@@ -38,9 +39,8 @@ def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
 
 
 @pytest.fixture
-def edited(pipeline: Pipeline, site: Site, add_source: Any) -> Callable[[str], int]:
+def edited(pipeline: Pipeline, site: Site, source: UUID) -> Callable[[str], int]:
     """Reads a feed whose entry was updated then; tells how many edits are seen."""
-    source = add_source(f"{site.url}/feed")
     site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
 
     def poll(updated: str) -> int:
