@@ -59,5 +59,5 @@ class MailServer(LineServer):
                 body = b"".join(one.removeprefix(b".") for one in iter(lambda: talk.line() or b".\r\n", b".\r\n"))
                 message = message_from_bytes(body, policy=policy.default)
                 self.mails.append(Received(sender, to, message, user, talk.is_encrypted))
-            elif verb not in {"RSET", "NOOP", "QUIT"}:
-                said = ["502 unknown"]
+            elif verb not in {"RSET", "NOOP"}:
+                said = ["221 bye" if verb == "QUIT" else "502 unknown"]

@@ -86,7 +86,9 @@ def test_copies_of_one_text_count_as_sources_and_a_retracted_story_not_at_all(
     told: Any, digest: Any, conn: Any, add_copy: Any
 ) -> None:
     told("By one", 3)
-    add_copy(told("By two", 3))
+    two = told("By two", 3)
+    for _ in range(2):
+        add_copy(two)
     back = (
         "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'retracted', s.id"
         " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s"

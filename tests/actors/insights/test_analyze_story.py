@@ -100,7 +100,9 @@ def test_an_ai_error_becomes_no_stub_text_marked_completed(add_story: Any, handl
     def refuse(*_: Any) -> None:
         raise Retry(5, "429")
 
-    ctx = handler_context(EventSettings(), ai=SimpleNamespace(analyze=refuse))
+    away = model(analysed("It matters."))
+    away.analyze = refuse
+    ctx = handler_context(EventSettings(), ai=away)
     with pytest.raises(Retry):
         analyze_story(AnalyzeStory(story_id=story), ctx)
     assert rows("SELECT story_id FROM story_overlays") == []
