@@ -240,7 +240,6 @@ def docs(session: nox.Session) -> None:
     """Build the documentation as a site in site/, and refuse links that lead nowhere: nox -s docs [-- --serve]."""
     install(session, *OURS, *(requirement for requirement in DEV if requirement.startswith("mkdocs")))
     command = ["serve"] if "--serve" in session.posargs else ["build"]
-    session.run("python", "-m", "tests.readability")
     session.run("mkdocs", *command, "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
 

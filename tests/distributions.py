@@ -29,9 +29,9 @@ def project(name: str) -> dict[str, Any]:
     return found
 
 
-def build(folder: Path, into: Path) -> Path:
-    """Build the wheel of a folder's pyproject.toml, without a download."""
-    code = f"from hatchling.build import build_wheel; print(build_wheel({str(into)!r}))"
+def build(folder: Path, into: Path, kind: str = "wheel") -> Path:
+    """Build the wheel of a folder's pyproject.toml, or its ``sdist``, without a download."""
+    code = f"from hatchling.build import build_{kind} as build; print(build({str(into.absolute())!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
     return into / done.stdout.split()[-1]
 

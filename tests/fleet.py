@@ -1,5 +1,6 @@
 """Real command lines as processes: what tests and laboratories start, kill, wait for and read the logs of."""
 
+import importlib
 import io
 import os
 import signal
@@ -8,11 +9,11 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import patch
 
 import psutil
@@ -20,6 +21,7 @@ from psycopg2.extensions import connection as Connection
 
 ROOT = Path(__file__).parents[1]
 HANDLERS = "tests.acceptance.handlers"
+PROGRAMS = {"zeke-jobs": "zeke_jobs.cli.root", "zeke-news": "actors.cli.app"}
 
 
 @dataclass
@@ -44,14 +46,24 @@ class Command:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
-    def stop(self, timeout: float = 20.0) -> int:
-        """SIGTERM the command alone, as a supervisor does."""
+    def stop(self, timeout: float = 20.0, number: signal.Signals = signal.SIGTERM) -> int:
+        """SIGTERM, or another signal, to the command alone, as a supervisor does."""
         self.spent, self.is_wanted = self.cpu(), False
-        self.process.terminate()
+        self.process.send_signal(number)
         return self.process.wait(timeout)
 
     def wait(self, timeout: float = 20.0) -> int:
         return self.process.wait(timeout)
+
+    def wait_for(self, words: str, times: int = 1) -> None:
+        """Until ``words`` were written so often."""
+        end = time.monotonic() + 60
+        while True:
+            is_over = self.process.poll() is not None or time.monotonic() > end
+            if self.text().count(words) >= times:
+                return
+            assert not is_over, self.text()
+            time.sleep(0.05)
 
     def cpu(self) -> float:
         """Seconds of CPU so far, of the process and of all its children, ended ones too."""
@@ -59,6 +71,13 @@ class Command:
             if self.process.poll() is None:
                 return cpu_of(psutil.Process(self.process.pid))
         return self.spent
+
+
+def launch(log: Path, *arguments: str | Path, **how: Any) -> Command:
+    """Start a program in a session of its own, with its output in a file; ``how`` are arguments of Popen."""
+    with log.open("wb") as output:
+        how = {"stdin": subprocess.DEVNULL, **how, "stdout": output, "stderr": subprocess.STDOUT}
+        return Command(subprocess.Popen(arguments, start_new_session=True, **how), log)
 
 
 @dataclass
@@ -71,49 +90,48 @@ class Fleet:
     environment: dict[str, str] = field(default_factory=dict)
 
     def configure(self, text: str, name: str = "jobs.yaml") -> Path:
-        """Write a jobs.yaml; ``H:`` stands for the module of test handlers."""
-        path = self.folder / name
-        path.write_text(textwrap.dedent(text).replace("H:", f"{HANDLERS}:"))
+        """Write a jobs.yaml, given whole or its tasks alone; ``H:`` stands for the module of test handlers."""
+        path, text = self.folder / name, textwrap.dedent(text)
+        if "version:" not in text:
+            text = "version: 1\ntasks:\n" + textwrap.indent(text, "  ")
+        path.write_text(text.replace("H:", f"{HANDLERS}:"))
         return path
 
-    def run(self, *arguments: str, before: Sequence[str] = (), **environment: str) -> Command:
-        """Start a command line, behind a program that starts it (``before``), with the environment that a user would set."""
+    def run(self, *arguments: str, **environment: str) -> Command:
+        """Start a command line with the environment that a user would set."""
         log = self.folder / f"{len(self.commands)}-{Path(arguments[0]).name}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*before, str(Path(sys.executable).parent / arguments[0]), *arguments[1:]],
-                cwd=self.folder,
-                env={
-                    **os.environ,
-                    "DATABASE_URL": self.database,
-                    "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-                    "ZEKE_JOBS_HEARTBEAT": "0.5",
-                    **self.environment,
-                    **environment,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.commands.append(Command(process, log))
+        env = {
+            **os.environ,
+            "DATABASE_URL": self.database,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "ZEKE_JOBS_HEARTBEAT": "0.5",
+            **self.environment,
+            **environment,
+        }
+        program = Path(sys.executable).parent / arguments[0]
+        self.commands.append(launch(log, program, *arguments[1:], cwd=self.folder, env=env))
         return self.commands[-1]
 
     def zeke(self, *arguments: str, status: int | None = 0) -> str:
         """Run ``zeke-jobs`` in this process, which takes a tenth of the time; returns its output."""
-        from zeke_jobs.cli.root import app
-        from zeke_jobs.cli.run import run
-
         env = {**os.environ, **self.environment, "DATABASE_URL": self.database, "COLUMNS": "200"}
-        out = io.StringIO()
-        with chdir(self.folder), patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(out):
-            got = run(app, "zeke-jobs", arguments)
-        assert status is None or got == status, f"{out.getvalue()}\n{self.logs()}"
-        return out.getvalue()
+        done = in_this_process(self.folder, env, "zeke-jobs", *arguments)
+        assert status is None or done.returncode == status, f"{done.stdout}\n{self.logs()}"
+        return done.stdout
 
-    def workers(self, *, processes: int = 1, threads: int = 4, **environment: str) -> Command:
+    def workers(self, *options: str, processes: int = 1, threads: int = 4, **environment: str) -> Command:
         """``dramatiq zeke_jobs.actors``."""
-        return self.run("dramatiq", "zeke_jobs.actors", "-p", str(processes), "-t", str(threads), **environment)
+        sizes = ("-p", str(processes), "-t", str(threads))
+        return self.run("dramatiq", "zeke_jobs.actors", *sizes, *options, **environment)
+
+    def serve(
+        self, text: str, conn: Connection, *options: str, commands: int = 1, processes: int = 1, **how: Any
+    ) -> Command:
+        """Workers of this jobs.yaml, once they are ready; the first of them."""
+        self.configure(text)
+        started = [self.workers(*options, processes=processes, **how) for _ in range(commands)]
+        self.ready(conn, commands * processes)
+        return started[0]
 
     def scheduler(self, **environment: str) -> Command:
         """``periodiq zeke_jobs.actors``."""
@@ -143,6 +161,20 @@ class Fleet:
 
     def logs(self) -> str:
         return "\n".join(f"── {c.log.name}\n{c.text()[-4000:]}" for c in self.commands)
+
+
+def in_this_process(
+    folder: Path, env: dict[str, str], program: str, *arguments: str, apart: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run one of our command lines in a folder. The errors are in the output, in their places, unless they are wanted ``apart``."""
+    from zeke_jobs.cli.run import run
+
+    out = io.StringIO()
+    err = io.StringIO() if apart else out
+    app = importlib.import_module(PROGRAMS[program]).app
+    with chdir(folder), patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
+        status = run(app, program, arguments)
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue() if apart else "")
 
 
 @contextmanager
@@ -180,8 +212,15 @@ def scalar(conn: Connection, sql: str, *params: Any) -> Any:
     return None if row is None else row[0]
 
 
+class Logged(Protocol):
+    """What runs, and has logs."""
+
+    def logs(self) -> str:
+        """The ends of them."""
+
+
 def eventually(
-    condition: Callable[[], Any], timeout: float = 30.0, fleet: Fleet | None = None, *, every: float = 0.05
+    condition: Callable[[], Any], timeout: float = 30.0, fleet: Logged | None = None, *, every: float = 0.05
 ) -> Any:
     """Poll what other processes bring about; a condition that starts a process is asked more seldom."""
     end = time.monotonic() + timeout

@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.metadata import Metadata
 from packaging.version import Version
 
+from tests import distributions
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
 #: The files of an archive beside its package.
@@ -22,7 +23,6 @@ BESIDE = {
     "zeke-news": {"README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
 }
 _NEVER = re.compile(r"(^|/)(tests?|__pycache__|\.zeke|\.venv|node_modules)/|\.(pyc|log|env)$")
-_BUILD = "import sys; from hatchling.build import build_{0} as build; print(build(sys.argv[1]))"
 
 
 class Unfit(Exception):
@@ -66,18 +66,12 @@ def notes(changelog: str, version: str) -> str:
 def build(folder: Path, into: Path) -> list[Path]:
     """The source archive of a folder, and the wheel that is made from what is in the archive and nothing else."""
     into.mkdir(parents=True, exist_ok=True)
-    archive = into / _build("sdist", folder, into)
+    archive = distributions.build(folder, into, "sdist")
     with tempfile.TemporaryDirectory() as unpacked:
         with tarfile.open(archive) as tar:
             tar.extractall(unpacked, filter="data")
         [source] = Path(unpacked).iterdir()
-        return [archive, into / _build("wheel", source, into)]
-
-
-def _build(kind: str, folder: Path, into: Path) -> str:
-    command = [sys.executable, "-c", _BUILD.format(kind), str(into.absolute())]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.split()[-1]
+        return [archive, distributions.build(source, into)]
 
 
 def same(one: Path, other: Path) -> None:

@@ -1,20 +1,16 @@
 """Runs the examples of the README."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.running import up_in_a_folder
+from tests.fleet import fleet
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BIN = Path(sys.executable).parent
 
 
 def blocks(language: str) -> list[str]:
@@ -53,43 +49,13 @@ def test_the_example_runs_on_ones_own_postgres(tmp_path: Path, new_database: Cal
     (stanza,) = blocks("yaml")
     (tmp_path / "greet.py").write_text(handler)
     (tmp_path / "jobs.yaml").write_text(stanza)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("ZEKE_JOBS_")} | {"DATABASE_URL": new_database()}
-
-    subprocess.run([BIN / "zeke-jobs", "migrate"], cwd=tmp_path, env=env, check=True)
-    one = ["--processes", "1", "--threads", "2"]
-    log = tmp_path / "log"
-    with log.open("w") as output:
-        workers = subprocess.Popen(
-            [BIN / "dramatiq", "zeke_jobs.actors", *one], cwd=tmp_path, env=env, stdout=output, stderr=output
-        )
-    try:
-        wait_for_catalogue(env["DATABASE_URL"], workers, log)
-        done = subprocess.run(
-            [sys.executable, "-c", caller], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-        )
-    finally:
-        workers.send_signal(signal.SIGTERM)
-        workers.wait(30)
-    (promised,) = re.findall(r"# (Hello.*)", caller)
-    assert (done.stdout.strip(), done.stderr) == (promised, ""), log.read_text()
-
-
-def wait_for_catalogue(url: str, workers: "subprocess.Popen[bytes]", log: Path) -> None:
-    import time
-    from contextlib import closing
-
-    from zeke_jobs.postgres.pool import connect
-
-    end = time.monotonic() + 30
-    with closing(connect(url)) as conn, conn.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT count(*) FROM zeke_jobs.task")
-            row = cursor.fetchone()
-            if row is not None and row[0]:
-                return
-            assert workers.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.05)
+    with fleet(tmp_path, new_database()) as up:
+        assert up.run("zeke-jobs", "migrate").wait() == 0
+        up.workers().wait_for("Worker process is ready")
+        done = up.run("python", "-c", caller)
+        done.wait()
+        (promised,) = re.findall(r"# (Hello.*)", caller)
+        assert done.text().strip() == promised, up.logs()
 
 
 def test_both_commands_work_alone() -> None:

@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import typer.main
 
-from tests import pictures
 from zeke_jobs.cli.root import app
 from zeke_jobs.config.json_schema import json_schema
 
@@ -69,12 +68,6 @@ def test_a_page_begins_with_the_use_of_it() -> None:
     for page in set(PAGES) - {"index"}:
         _, _, text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split("\n", 2)
         assert text.startswith("After this page you "), f"{page}: {text[:80]}"
-
-
-@pytest.mark.parametrize("name", pictures.PICTURES)
-def test_the_pictures_are_what_is_drawn(name: str) -> None:
-    stored = (pictures.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
-    assert stored == pictures.PICTURES[name]().svg(), "run: python -m tests.pictures"
 
 
 def test_links_lead_to_pages_and_to_places_in_them(site: Path) -> None:

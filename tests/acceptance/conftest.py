@@ -1,5 +1,7 @@
 """Boots the real command lines as processes, on a database of the test's own."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +9,12 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.acceptance.handlers import TABLES
+from tests.conftest import server_binaries
 from tests.fleet import Fleet
+from tests.zeke_jobs.conftest import cli
+from zeke_jobs.postgres import embedded
+
+__all__ = ["cli"]
 
 
 @pytest.fixture
@@ -22,3 +29,28 @@ def effects(conn: Connection) -> Connection:
     """The tables that the handlers write to."""
     conn.cursor().execute(TABLES)
     return conn
+
+
+class OwnServer:
+    """A server of the test's own, to be taken away and brought back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = self.start()
+
+    def start(self) -> str:
+        return embedded.ensure(self.folder, bin_dir=server_binaries())
+
+    def crash(self) -> None:
+        embedded.stop(self.folder, mode="immediate")
+
+
+@pytest.fixture
+def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
+    """``DATABASE_URL`` names it."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-server-"))
+    server = OwnServer(folder)
+    monkeypatch.setenv("DATABASE_URL", server.url)
+    yield server
+    server.crash()
+    shutil.rmtree(folder)

@@ -29,10 +29,6 @@ class Work(Payload):
     die: str = ""
 
 
-class Words(BaseModel):
-    word: str = "nothing"
-
-
 def trace(ctx: Context[Any], what: str) -> None:
     with ctx.db.cursor() as cursor:
         cursor.execute("INSERT INTO trace (job, what) VALUES (%s, %s)", (str(ctx.job_id), what))
@@ -77,10 +73,6 @@ def fragile(payload: Work, ctx: Context) -> None:
 
 def poison(payload: Work, ctx: Context) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def say(payload: Work, ctx: Context[Words]) -> str:
-    return ctx.settings.word
 
 
 def query(payload: Work, ctx: Context) -> None:

@@ -9,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from typing import Any
 import psutil
 
 from tests import distributions
+from tests.fleet import Command, launch
 
 ROOT = Path(__file__).parents[2]
 #: A user of this system other than ours, and a second one; and a number that nobody has.
@@ -73,7 +72,7 @@ class Place:
     umask: int = 0o022
     before: tuple[str, ...] = ()
     env: dict[str, str | None] = field(default_factory=dict)
-    started: list[Started] = field(default_factory=list)
+    started: list[Command] = field(default_factory=list)
 
     def fill(self) -> None:
         """Put a task there."""
@@ -82,7 +81,7 @@ class Place:
         if self.user is not None:
             os.chown(self.folder, self.user, self.user)
 
-    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Started:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Command:
         """Start ``zeke-jobs`` with these arguments, or Python where the first is ``-m`` or ``-c``."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_", "DATABASE_URL"))}
         env = {**ours, "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
@@ -91,28 +90,16 @@ class Place:
             switch = {"user": self.user, "group": self.user, "extra_groups": []}
         python = self.venv / "bin" / "python"
         program = [python] if arguments[0] in ("-m", "-c") else [python, self.venv / "bin" / "zeke-jobs"]
-        started = Started(
-            subprocess.Popen(
-                [*self.before, *program, *arguments],
-                cwd=self.folder,
-                env={name: value for name, value in env.items() if value is not None},
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-                umask=self.umask,
-                **switch,
-            )
-        )
-        self.started.append(started)
-        return started
+        log = self.folder.with_name(f"{self.folder.name}-{len(self.started)}.log")
+        known = {name: value for name, value in env.items() if value is not None}
+        how = {"cwd": self.folder, "env": known, "stdin": stdin, "umask": self.umask, **switch}
+        self.started.append(launch(log, *self.before, *program, *arguments, **how))
+        return self.started[-1]
 
     def forget(self) -> None:
         """End the processes that still run, and remove the folder's files in other places."""
         for started in self.started:
-            started.stop()
+            started.stop(90)
         for asked in (self.folder / ".zeke", self.folder / ".zeke" / "demo"):
             for name in (_digest(asked), f"socket-{_digest(asked / 'postgres' / 'data')}"):
                 for base in ("/var/lib/zeke-jobs", f"/var/tmp/zeke-jobs-{self.user or os.geteuid()}"):
@@ -121,7 +108,7 @@ class Place:
     def run(self, *arguments: str) -> tuple[int, str]:
         """The status and the output of one that ends by itself."""
         started = self.start(*arguments)
-        return started.wait(), started.text
+        return started.wait(90), started.text()
 
     def refusal(self, *arguments: str) -> str:
         """The error of a command that must refuse, perhaps with help, without the output before it."""
@@ -138,44 +125,11 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
-class Started:
-    """A command that runs, and all that it wrote."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.text = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self.text += line
-
-    def wait_for(self, words: str, times: int = 1) -> None:
-        """Until ``words`` were written so often."""
-        end = time.monotonic() + 60
-        while self.text.count(words) < times:
-            assert self.process.poll() is None, self.text
-            assert time.monotonic() < end, self.text
-            time.sleep(0.05)
-
-    def wait(self) -> int:
-        status = self.process.wait(90)
-        self._reader.join(10)
-        return status
-
-    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ask it to end; its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.wait()
-
-    def server(self) -> psutil.Process:
-        """The server that ``up`` started."""
-        (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", self.text)
-        return next(process for process in _servers() if process.info["cmdline"][2] == f"{data}/postgres/data")
+def server_of(up: Command) -> psutil.Process:
+    """The server that ``up`` started."""
+    (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", up.text())
+    servers = (one for one in psutil.process_iter(["cmdline"]) if "-D" in (one.info["cmdline"] or [])[1:2])
+    return next(one for one in servers if one.info["cmdline"][2] == f"{data}/postgres/data")
 
 
 #: A short way to see that the server runs there, and that its data is still that of the last time.
@@ -210,11 +164,7 @@ def visiting(place: Place) -> Iterator[None]:
         yield
     finally:
         os.close(stay)
-        assert started.wait() == 0, started.text
-
-
-def _servers() -> list[psutil.Process]:
-    return [one for one in psutil.process_iter(["cmdline"]) if "-D" in (one.info["cmdline"] or [])[1:2]]
+        assert started.wait(90) == 0, started.text()
 
 
 def is_at_work(process: psutil.Process) -> bool:
@@ -229,9 +179,9 @@ def first_minute(place: Place) -> str:
         said, text = place.run("send", "greet", "name=Ada", "--wait")
         assert said == 0, text
         assert '"Hello, Ada"' in text
-        server = up.server()
+        server = server_of(up)
     finally:
-        status = up.stop()
-    assert status == 0, up.text
+        status = up.stop(90, signal.SIGINT)
+    assert status == 0, up.text()
     assert not is_at_work(server)
-    return up.text
+    return up.text()

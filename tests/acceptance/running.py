@@ -1,26 +1,22 @@
 """``zeke-jobs up`` in a folder of its own, for tests that need the whole system."""
 
-import io
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
 
 import psutil
 
-from actors.cli.app import app as news
-from tests.acceptance.installed import Started
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
+from tests.acceptance.installed import HANDLER, JOBS
+from tests.fleet import PROGRAMS, Command, in_this_process, launch
 
 BIN = Path(sys.executable).parent
-APPS = {"zeke-jobs": app, "zeke-news": news}
 
 
 class Up:
@@ -37,32 +33,31 @@ class Up:
         self.env["ZEKE_JOBS_LOG_FORMAT"] = "console"
 
     def start(self, *options: str) -> None:
-        process = subprocess.Popen(
-            [BIN / "zeke-jobs", "up", *options],
-            cwd=self.folder,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.started = Started(process)
-        self.process, self.wait_for, self.wait, self.stop = (
-            process,
-            self.started.wait_for,
-            self.started.wait,
-            self.started.stop,
-        )
+        log = self.folder / f"up-{len(list(self.folder.glob('up-*.log')))}.log"
+        self.command: Command = launch(log, BIN / "zeke-jobs", "up", *options, cwd=self.folder, env=self.env)
+        self.process, self.wait_for = self.command.process, self.command.wait_for
+
+    def wait(self) -> int:
+        """Its status, when it has ended."""
+        return self.command.wait(90)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ask it to end; its status."""
+        return self.command.stop(90, number)
 
     @property
     def text(self) -> str:
         """All that it wrote."""
-        return self.started.text
+        return self.command.text()
+
+    def logs(self) -> str:
+        """The end of it, for ``eventually``."""
+        return self.text[-5000:]
 
     def run(self, command: str) -> str:
         """The output of a command line in the folder."""
         words = shlex.split(command)
-        if words[0] in APPS and words[1] != "up" and not set(command) & set("|&;<>$`"):
+        if words[0] in PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
             return self.here(*words).stdout
         done = subprocess.run(
             command,
@@ -78,24 +73,14 @@ class Up:
         return done.stdout
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run one of our command lines in this process, which takes a tenth of the time. It forgets what it imported from the folder.
-
-        The errors are in the output, in their places, unless they are wanted ``apart``.
-        """
-        path, out = list(sys.path), io.StringIO()
-        err = io.StringIO() if apart else out
-        with (
-            chdir(self.folder),
-            patch.dict(os.environ, self.env, clear=True),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            status = run(APPS[command[0]], command[0], command[1:])
+        """Run one of our command lines in this process, which takes a tenth of the time. It forgets what it imported from the folder."""
+        path = list(sys.path)
+        done = in_this_process(self.folder, self.env, *command, apart=apart)
         sys.path[:] = path
         for name, module in list(sys.modules.items()):
             if str(self.folder) in (getattr(module, "__file__", None) or ""):
                 del sys.modules[name]
-        return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue() if apart else "")
+        return done
 
     def python(self, code: str) -> str:
         """The output of a program, run after the line ``export DATABASE_URL=…`` that the command printed."""
@@ -124,15 +109,18 @@ class Up:
 
 
 @contextmanager
-def up_in_a_folder() -> Iterator[Up]:
-    """A folder and its command, not started yet; stopped and removed at the end."""
+def up_in_a_folder(*, greets: bool = False) -> Iterator[Up]:
+    """A folder and its command, not started yet; stopped and removed at the end. ``greets``: the folder has a task."""
     # Not below pytest's own folder: that one is closed to the unprivileged user that the server runs as for root.
     folder = Path(tempfile.mkdtemp(prefix="zeke-up-"))
     folder.chmod(0o711)
     made = Up(folder)
+    if greets:
+        (folder / "greet.py").write_text(HANDLER)
+        (folder / "jobs.yaml").write_text(JOBS)
     try:
         yield made
     finally:
-        if hasattr(made, "started"):
+        if hasattr(made, "command"):
             made.stop()
         shutil.rmtree(folder)

@@ -9,8 +9,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.conftest import FOLDER
 from tests.fleet import Fleet, eventually, scalar
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
+from tests.zeke_jobs.commands import Cli
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
@@ -24,11 +23,7 @@ NO_ADDRESS = [
     f"postgresql://me:{PASSWORD.replace('@', '/')}@box/news",
     f"mysql://me:{PASSWORD}@box/news",
 ]
-JOBS = """
-    version: 1
-    tasks:
-      work: {handler: "H:work"}
-"""
+JOBS = "work: {handler: 'H:work'}"
 
 
 def at(database: str, *, user: str = "postgres", password: str = "", name: str = "") -> str:
@@ -54,29 +49,27 @@ def role(conn: Connection) -> Iterator[str]:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-def told(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
-    status = run(app, "zeke-jobs", command.split())
-    said = capsys.readouterr()
-    shown = said.out + said.err
-    assert "Traceback" not in shown
-    assert not any(part in shown for part in ("pl@nted", "nted-31B7"))
-    return status, shown
+def told(cli: Cli, command: str) -> tuple[int, str]:
+    ran = cli(*command.split())
+    shown = ran.out + ran.err
+    assert not any(part in shown for part in ("Traceback", "pl@nted", "nted-31B7"))
+    return ran.status, shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_refuses_what_is_no_address_in_one_line(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     for address in NO_ADDRESS:
         monkeypatch.setenv("DATABASE_URL", address)
-        status, shown = told(capsys, command)
+        status, shown = told(cli, command)
         assert (status, shown.count("\n")) == (2, 1), shown
         assert shown.startswith("error: expected ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_tells_a_wrong_password_host_and_database_from_one_that_is_away(
-    command: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     wrong = {
         "a user and a password that the server accepts": at(database, user=role, password=PASSWORD + "x"),
@@ -85,7 +78,7 @@ def test_each_command_tells_a_wrong_password_host_and_database_from_one_that_is_
     }
     for expected, address in wrong.items():
         monkeypatch.setenv("DATABASE_URL", address)
-        status, shown = told(capsys, command)
+        status, shown = told(cli, command)
         assert f"expected {expected} in DATABASE_URL, got: " in shown
         assert "away" not in shown
         assert "does not answer" not in shown
@@ -95,11 +88,11 @@ def test_each_command_tells_a_wrong_password_host_and_database_from_one_that_is_
 
 @pytest.mark.parametrize("form", ["postgresql+asyncpg", "psql"])
 def test_commands_work_with_the_addresses_that_people_have(
-    form: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    form: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     address = at(database, user=role, password=PASSWORD).replace("postgresql", form, 1)
     monkeypatch.setenv("DATABASE_URL", f"{address}&schema=public&connection_limit=5&pgbouncer=true")
-    assert told(capsys, "jobs") == (0, "no such jobs\n")
+    assert told(cli, "jobs") == (0, "no such jobs\n")
 
 
 def test_what_would_run_for_long_ends_at_once_instead(fleet: Fleet, role: str) -> None:

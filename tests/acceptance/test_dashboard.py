@@ -30,12 +30,6 @@ TASKS = """
   greet: {handler: 'H:echo', max_wait: 1m}
   digest: {handler: 'H:echo', cron: '0 8 * * *', paused: true}
 """
-HANDLER = """
-from zeke_jobs import Context, Payload
-
-def greet(payload: Payload, ctx: Context) -> None:
-    pass
-"""
 STATES = {
     "created": "attempt = attempt",
     "retry": "attempt = 1",
@@ -236,14 +230,8 @@ def test_a_reader_gets_no_change_even_from_a_dashboard_that_offers_it(opened: An
     assert rows(conn, "SELECT count(*) FROM zeke_jobs.queue") == [(len(jobs),)]
 
 
-def write(folder: Path) -> None:
-    (folder / "greet.py").write_text(HANDLER)
-    (folder / "jobs.yaml").write_text("version: 1\ntasks:\n  greet: {handler: 'greet:greet'}\n")
-
-
 def test_up_starts_it_beside_the_workers_read_only_and_ends_it_too(program: list[str]) -> None:
-    with up_in_a_folder() as up:
-        write(up.folder)
+    with up_in_a_folder(greets=True) as up:
         up.env["PATH"] += os.pathsep + str(Path(program[1]).parent)
         port = free_port()
         up.start("--dashboard", "--port", str(port))
@@ -258,8 +246,7 @@ def test_up_starts_it_beside_the_workers_read_only_and_ends_it_too(program: list
 
 
 def test_up_says_what_the_dashboard_needs_and_starts_nothing() -> None:
-    with up_in_a_folder() as up:
-        write(up.folder)
+    with up_in_a_folder(greets=True) as up:
         for programs, expected in (
             ([], "expected Node.js on the PATH for the dashboard, got none"),
             (

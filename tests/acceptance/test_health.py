@@ -1,54 +1,38 @@
 """The health checks of containers, run for real: they succeed while the part works, and fail when it does not."""
 
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.fleet import ROOT, Fleet, eventually, free_port
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
+from tests.zeke_jobs.commands import Cli
 from zeke_jobs.diagnosis.health import of_processes
 
 Health = Callable[..., tuple[int, str]]
 
 pytestmark = pytest.mark.acceptance
 
-TASKS = """
-    version: 1
-    tasks:
-      work: {handler: "H:work"}
-"""
-
 
 @pytest.fixture
-def health(capsys: pytest.CaptureFixture[str], database: str) -> Callable[..., tuple[int, str]]:
+def health(cli: Cli, database: str) -> Health:
     """Run the command in this process: its exit status and its output."""
 
     def ask(*arguments: str) -> tuple[int, str]:
-        status = run(app, "zeke-jobs", ["health", *arguments])
-        out, err = capsys.readouterr()
-        return status, out + err
+        ran = cli("health", *arguments)
+        return ran.status, ran.out + ran.err
 
     return ask
 
 
 def test_a_worker_is_fine_until_it_proves_life_no_more(fleet: Fleet, conn: Connection, health: Health) -> None:
     assert health("worker") == (1, f"expected a worker on {socket.gethostname()}, got none\n")
-    fleet.configure(TASKS)
-    worker = fleet.workers(processes=2)
-    fleet.ready(conn, 2)
+    worker = fleet.serve("work: {handler: 'H:work'}", conn, processes=2)
     status, said = health("worker")
     assert (status, said.startswith("2 of 2 worker processes on")) == (0, True)
     assert health("worker", "--host", "elsewhere")[0] == 1
-    program = Path(sys.executable).parent / "zeke-jobs"
-    assert (
-        subprocess.run([program, "health", "worker"], check=False, capture_output=True).returncode == 0
-    )  # as a container does
+    assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # as a container does
     worker.kill()
     eventually(lambda: not of_processes(fleet.database, "worker").is_fine, 30, fleet)
     assert health("worker")[0] == 1

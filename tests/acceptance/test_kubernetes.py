@@ -19,9 +19,9 @@ import yaml
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.conftest import server_binaries
+from tests.acceptance.conftest import OwnServer
+from tests.acceptance.handlers import TABLES
 from tests.fleet import ROOT, Command, Fleet, eventually, scalar
-from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -35,11 +35,7 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
 }
 EACH = 1.0  # second: so often kubelet asks at most
 DEPLOYMENTS = ("zeke-jobs-worker", "zeke-jobs-scheduler")
-TASKS = """
-    version: 1
-    tasks:
-      work: {handler: "H:effect", log: failed}
-"""
+TASKS = "work: {handler: 'H:effect', log: failed}"
 
 
 class Kubelet:
@@ -82,15 +78,6 @@ class Kubelet:
 
 
 @pytest.fixture
-def server() -> Iterator[Path]:
-    """A server of the test's own, to be taken away."""
-    folder = Path(tempfile.mkdtemp(prefix="zeke-kube-"))
-    yield folder
-    embedded.stop(folder, mode="immediate")
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
 def run() -> Iterator[str]:
     made = tempfile.mkdtemp(prefix="zeke-run-")
     yield made
@@ -103,10 +90,9 @@ def pod_of(name: str) -> dict[str, Any]:
 
 
 def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace(
-    server: Path, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_server: OwnServer, run: str, tmp_path: Path
 ) -> None:
-    url = embedded.ensure(server, bin_dir=server_binaries())
-    monkeypatch.setenv("DATABASE_URL", url)
+    url = own_server.url
     fleet = Fleet(tmp_path, url)
     fleet.configure(TASKS)
     secrets = {"DATABASE_URL": url}
@@ -116,9 +102,7 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
     try:
         assert migrate.start().wait(60) == 0, fleet.logs()
         with closing(connect(url)) as conn, conn.cursor() as cursor:
-            cursor.execute(
-                "CREATE TABLE effect (job uuid PRIMARY KEY, n integer); CREATE TABLE trace (job uuid, what text)"
-            )
+            cursor.execute(TABLES)
         assert not worker.probe("startup")
         mains = [pod.start() for pod in pods]
         for pod in pods:
@@ -127,11 +111,11 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
         # Its first beat comes with the next minute.
         eventually(lambda: scheduler.probe("readiness"), 90, fleet, every=EACH)
 
-        embedded.stop(server, mode="immediate")
+        own_server.crash()
         eventually(lambda: not worker.probe("readiness"), 70, fleet, every=EACH)
         assert worker.probe("liveness")
         assert scheduler.probe("liveness")
-        embedded.ensure(server, bin_dir=server_binaries())
+        own_server.start()
         eventually(lambda: worker.probe("readiness"), 70, fleet, every=EACH)
         assert worker.probe("liveness")
 

@@ -15,11 +15,8 @@ from tests.lab.chaos.proxy import Proxy
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
-ONE = """
-    version: 1
-    tasks:
-      work: {handler: "H:work"}
-"""
+ONE = "work: {handler: 'H:work'}"
+SOON, LATE = (("--worker-shutdown-timeout", milliseconds) for milliseconds in ("500", "60000"))
 NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
 
 
@@ -80,14 +77,8 @@ def test_sigterm_ends_what_waits_for_a_lock_at_its_start(fleet: Fleet, conn: Con
 
 
 def test_a_task_without_retry_fails_when_a_stop_ends_it_and_else_waits(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          once: {handler: "H:block", retry: {limit: 0}}
-          again: {handler: "H:block", retry: {limit: 1}}
-    """)
-    worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "500")
-    fleet.ready(effects, 1)
+    tasks = "once: {handler: 'H:block', retry: {limit: 0}}\nagain: {handler: 'H:block', retry: {limit: 1}}"
+    worker = fleet.serve(tasks, effects, *SOON, threads=2)
     once, again = zeke_jobs.send("once").id, zeke_jobs.send("again").id
     eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
     waiting = zeke_jobs.send("once").id
@@ -104,13 +95,7 @@ def test_a_task_without_retry_fails_when_a_stop_ends_it_and_else_waits(fleet: Fl
 
 
 def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, conn: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          fork: {handler: "H:fork"}
-    """)
-    worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "8", "--worker-shutdown-timeout", "500")
-    fleet.ready(conn, 1)
+    worker = fleet.serve("fork: {handler: 'H:fork'}", conn, *SOON, threads=8)
     jobs = {how: zeke_jobs.send("fork", {"how": how}).id for how in HOW}
     files = {how: fleet.folder / how for how in HOW}
     eventually(lambda: all(file.exists() and file.read_text() for file in files.values()), fleet=fleet)
@@ -123,20 +108,12 @@ def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, co
 
 
 def test_a_forked_child_that_comes_back_from_its_handler_ends_there(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          come-back: {handler: "H:come_back"}
-    """)
-    fleet.workers()
-    fleet.ready(effects, 1)
+    fleet.serve("come-back: {handler: 'H:come_back'}", effects)
     assert zeke_jobs.wait(zeke_jobs.send("come-back").id, timeout=20) == 7
 
 
 def test_a_stop_waits_for_no_lock_that_a_claim_waits_for(fleet: Fleet, conn: Connection) -> None:
-    fleet.configure(ONE)
-    worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "60000")
-    fleet.ready(conn, 1)
+    worker = fleet.serve(ONE, conn, *LATE)
     with conn.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
         time.sleep(3)  # its next look waits now
@@ -145,11 +122,9 @@ def test_a_stop_waits_for_no_lock_that_a_claim_waits_for(fleet: Fleet, conn: Con
 
 
 def test_a_stop_waits_for_no_server_that_is_silent(fleet: Fleet, conn: Connection) -> None:
-    fleet.configure(ONE)
     with Proxy(fleet.database) as proxy:
         fleet.database = proxy.url
-        worker = fleet.run("dramatiq", "zeke_jobs.actors", "-p", "1", "-t", "2", "--worker-shutdown-timeout", "60000")
-        fleet.ready(conn, 1)
+        worker = fleet.serve(ONE, conn, *LATE)
         proxy.stalled.set()
         time.sleep(3)
         assert took(worker) < 25

@@ -96,10 +96,7 @@ def reached(rows: list[tuple[float, float]], most: float, window: float, begin: 
 
 def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, started: Connection) -> None:
     chance = random.Random(int(os.environ.get("ZEKE_TEST_SEED", "1")))
-    fleet.configure(JOBS_YAML)
-    for _ in range(PROCESSES):
-        fleet.workers(threads=6)
-    fleet.ready(started, PROCESSES)
+    fleet.serve(JOBS_YAML, started, commands=PROCESSES, threads=6)
     seed(chance, fleet.database, LENGTH * 1.5)
     begin = time.time() + 2.0
     time.sleep(LENGTH + 2.0)
@@ -126,17 +123,15 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
     # Units may be passed by one job: of ten seconds that is more than a rate of a minute leaves unused.
     rate = "90000/m" if DEEP else "1500/s"
     # One task says twice as many units as a job uses, the other one half as many.
-    fleet.configure(f"""
+    tasks = f"""
         version: 1
         limits:
           ai: {{concurrency: 12, tokens: {{rate: {rate}}}}}
         tasks:
           high: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 300}}}}
           low: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 75}}}}
-    """)
-    for _ in range(PROCESSES):
-        fleet.workers(threads=6, PROVIDER=provider.url)
-    fleet.ready(started, PROCESSES)
+    """
+    fleet.serve(tasks, started, commands=PROCESSES, threads=6, PROVIDER=provider.url)
     windows = 3 if DEEP else 2  # of which the first does not count
     length = provider.window * (windows + 0.5)
     for task in ("high", "low"):
@@ -155,16 +150,14 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
 def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
     fleet: Fleet, started: Connection, provider: Provider
 ) -> None:
-    fleet.configure(f"""
+    tasks = f"""
         version: 1
         limits:
           ai: {{concurrency: 6, breaker: {{failures: 5, within: 1m, pause: 2s}}}}
         tasks:
           ask: {{handler: "{HANDLERS}:asking", uses: [ai], retry: {{limit: 2, delay: 100ms}}}}
-    """)
-    for _ in range(PROCESSES):
-        fleet.workers(threads=4, PROVIDER=provider.url)
-    fleet.ready(started, PROCESSES)
+    """
+    fleet.serve(tasks, started, commands=PROCESSES, threads=4, PROVIDER=provider.url)
     provider.down = True
     zeke_jobs.send_many("ask", [{"tokens": 1} for _ in range(200)])
     time.sleep(300.0 if DEEP else 5.0)

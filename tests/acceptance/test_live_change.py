@@ -13,6 +13,8 @@ from tests.fleet import Fleet, eventually, scalar
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
+#: Seconds since the last revision.
+AGE = "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
 #: The most that ran at once when a job was claimed, for each revision, by the recorded times.
 MOST = """
   WITH ran AS (
@@ -31,12 +33,8 @@ MOST = """
 """
 
 
-def work(concurrency: int, more: str = "") -> str:
-    return f"""
-        version: 1
-        tasks:
-          work: {{handler: "H:work", concurrency: {concurrency}{more}}}
-    """
+def work(concurrency: int) -> str:
+    return f"work: {{handler: 'H:work', concurrency: {concurrency}}}\n"
 
 
 def applied(fleet: Fleet, text: str) -> None:
@@ -45,38 +43,20 @@ def applied(fleet: Fleet, text: str) -> None:
 
 
 def test_the_active_count_follows_and_never_exceeds_the_limit_in_force(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure(work(2))
-    commands = [fleet.workers(processes=1, threads=8), fleet.workers(processes=1, threads=8)]
-    fleet.ready(effects, 2)
+    fleet.serve(work(2), effects, commands=2, threads=8)
     zeke_jobs.send_many("work", [{"n": n, "seconds": 0.1} for n in range(200)])
     eventually(lambda: scalar(effects, ACTIVE) == 2, fleet=fleet)
     applied(fleet, work(6))
-    raised = scalar(
-        effects, "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
-    )
-    eventually(lambda: scalar(effects, ACTIVE) == 6, max(2 - raised, 0.1), fleet)
+    eventually(lambda: scalar(effects, ACTIVE) == 6, max(2 - scalar(effects, AGE), 0.1), fleet)
     applied(fleet, work(1))
-    lowered = scalar(
-        effects, "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
-    )
-    eventually(lambda: scalar(effects, ACTIVE) <= 1, max(2 - lowered, 0.1), fleet)
+    eventually(lambda: scalar(effects, ACTIVE) <= 1, max(2 - scalar(effects, AGE), 0.1), fleet)
     applied(fleet, work(8))
     eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 200
     assert scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'") == 200
     assert scalar(effects, MOST) == [2, 6, 1, 8]
-    assert [command.process.poll() for command in commands] == [None, None]
+    assert [command.process.poll() for command in fleet.commands] == [None, None]
     assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker") == [4]
-
-
-def test_a_new_task_of_known_code_runs_without_a_restart(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure(work(2))
-    fleet.workers()
-    fleet.ready(effects, 1)
-    applied(fleet, work(2) + "      say: {handler: 'H:say'}\n")
-    assert zeke_jobs.wait(zeke_jobs.send("say").id, timeout=20) == "nothing"
-    (member,) = json.loads(fleet.zeke("fleet", "--json"))["members"]
-    assert (member["file_revision"], member["drift"]) == (2, [])  # the file that was applied is the worker's own
 
 
 def test_two_workers_with_two_files_end_in_one_stated_truth(fleet: Fleet, effects: Connection) -> None:
@@ -99,32 +79,8 @@ def test_two_workers_with_two_files_end_in_one_stated_truth(fleet: Fleet, effect
     assert drifts == ["its file is that of revision 1; it changes nothing"]
 
 
-def test_what_is_set_for_a_time_reverts_by_itself_once(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure(work(4))
-    fleet.workers(processes=2)
-    fleet.ready(effects, 2)
-    said = fleet.zeke("set", "work.concurrency=1", "-m", "model is slow", "--for", "2h")
-    assert "work.concurrency: the file says 4, in force 1" in said
-    assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1
-    fleet.workers()
-    fleet.ready(effects, 3)
-    assert (
-        scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 1
-    )  # the same file, booting, turns nothing back
-    with effects.cursor() as cursor:  # the two hours are over
-        cursor.execute("""UPDATE zeke_jobs.revision SET overrides = jsonb_set(overrides, '{0,until}', to_jsonb(now()))
-            WHERE overrides <> '[]'""")
-    eventually(lambda: scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 4, 30, fleet)
-    shown: list[dict[str, Any]] = json.loads(fleet.zeke("history", "--json"))
-    assert [one["origin"] for one in shown] == ["revert", "set", "boot"]
-    assert "model is slow" in shown[0]["why"]
-    fleet.zeke("plan", status=0)
-
-
 def test_a_task_that_drains_leaves_when_its_jobs_have_ended(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure(work(1) + "      old: {handler: 'H:work', concurrency: 2}\n")
-    fleet.workers()
-    fleet.ready(effects, 1)
+    fleet.serve(work(1) + "old: {handler: 'H:work', concurrency: 2}\n", effects)
     fleet.zeke("pause", "task/old")  # however slow the commands are here, its jobs wait for them
     zeke_jobs.send_many("old", [{"n": n, "seconds": 0.1} for n in range(8)])
     fleet.configure(work(1))
@@ -148,9 +104,7 @@ def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection)
           score: {handler: "H:list_words", settings: {words: [one, two]}}
           morning: {handler: "H:work", cron: {at: "0 9 * * *", timezone: UTC}}
     """
-    fleet.configure(text)
-    worker = fleet.workers()
-    fleet.ready(effects, 1)
+    worker = fleet.serve(text, effects)
 
     def output(task: str) -> object:
         return zeke_jobs.wait(zeke_jobs.send(task).id, timeout=30)
@@ -170,7 +124,10 @@ def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection)
     }.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
-    applied(fleet, text)
+    applied(fleet, text + "      fresh: {handler: 'H:list_words'}\n")  # of code that is known
+    assert output("fresh") == []
+    (member,) = json.loads(fleet.zeke("fleet", "--json"))["members"]
+    assert (member["file_revision"], member["drift"]) == (2, [])  # the file that was applied is the worker's own
     assert (output("score"), output("asking"), len(failed("failing"))) == (["two", "three"], "http://new", 4)
     assert failed("slow")[-1]["error"]["message"] == "it ran longer than its timeout of 0.3 s"
     assert json.loads(fleet.zeke("schedule", "--json"))[0]["timezone"] == "Asia/Tokyo"

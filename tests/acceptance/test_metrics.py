@@ -55,10 +55,8 @@ class System:
 
     def __init__(self, fleet: Fleet, conn: Connection) -> None:
         self.workers, self.exporter = free_port(), free_port()
-        fleet.configure(TASKS)
-        address = f"127.0.0.1:{self.workers}"
-        self.dramatiq = fleet.workers(processes=2, ZEKE_JOBS_METRICS=address, TMPDIR=str(fleet.folder))
-        fleet.ready(conn, 2)
+        address, folder = f"127.0.0.1:{self.workers}", str(fleet.folder)
+        self.dramatiq = fleet.serve(TASKS, conn, processes=2, ZEKE_JOBS_METRICS=address, TMPDIR=folder)
         self.command = fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{self.exporter}")
         zeke_jobs.send_many("work", [{"n": n} for n in range(20)])
         zeke_jobs.send("broken", {})

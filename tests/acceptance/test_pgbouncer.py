@@ -134,9 +134,7 @@ def pooled(bouncer: Bouncer, database: str, monkeypatch: pytest.MonkeyPatch) -> 
 def workers(fleet: Fleet, pooled: str, effects: Connection) -> Fleet:
     """Workers that know the database only through PgBouncer; ``conn`` looks at it directly."""
     fleet.database = pooled
-    fleet.configure(TASKS)
-    fleet.workers(processes=2)
-    fleet.ready(effects, 2)
+    fleet.serve(TASKS, effects, processes=2)
     return fleet
 
 

@@ -2,11 +2,9 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,10 @@ import pytest
 from tests.acceptance.running import Up, up_in_a_folder
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Site, page
+from tests.fleet import ROOT, eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
-ROOT = Path(__file__).parents[2]
 NEWS = ("weblog", "profile", "releases", "cast", "paper")
 
 
@@ -113,10 +111,7 @@ def test_a_readers_first_day(up: Up, site: Site, mail: MailServer) -> None:
         assert f"Release 1 of {name} has a retry budget" in said
         assert "no worker runs" not in said
     # The weblog's newest ten of its twelve old entries, and all of the others.
-    end = time.monotonic() + 90
-    while sum(bool(one["one_liner"]) for one in read_json(up, "stories")) < 17:
-        assert time.monotonic() < end, up.text[-5000:]
-        time.sleep(0.5)
+    eventually(lambda: sum(bool(one["one_liner"]) for one in read_json(up, "stories")) >= 17, 90, up, every=0.5)
     stories = read_json(up, "stories")
     first = min(datetime.fromisoformat(one["created_at"]) for one in stories)
     assert first - begin < timedelta(minutes=1)

@@ -2,20 +2,19 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from actors.outcomes import IN_FLIGHT
-from tests.acceptance.running import Up, up_in_a_folder
+from tests.acceptance.running import up_in_a_folder
 from tests.acceptance.test_reader import ROOT, article, feed, news, read_json
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs, rss
 from tests.actors.sources.test_transcripts import VTT
+from tests.fleet import eventually
 from tests.lab.quality.corpora import CORPUS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
@@ -93,13 +92,6 @@ def site() -> Iterator[Site]:
         yield running
 
 
-def wait_for(up: Up, what: Any) -> None:
-    end = time.monotonic() + 90
-    while not what():
-        assert time.monotonic() < end, up.text[-5000:]
-        time.sleep(0.2)
-
-
 def test_a_readers_week(site: Site, imap: ImapServer) -> None:
     with MailServer() as mail, up_in_a_folder() as up:
         host = site.url.removeprefix("http://")
@@ -129,13 +121,12 @@ def test_a_readers_week(site: Site, imap: ImapServer) -> None:
         said += [news(up, "sources", "add", "imap://mine/Letters")]
 
         # Each item ends where its rule says.
-        wait_for(
-            up,
-            lambda: all(
-                row["articles"].keys() - IN_FLIGHT == row["articles"].keys() > set() for row in read_json(up, "sources")
-            ),
-        )
-        wait_for(up, lambda: not read_json(up, "stories", "--state", "pending"))
+        def is_filed() -> bool:
+            counts = [row["articles"].keys() for row in read_json(up, "sources")]
+            return all(kinds - IN_FLIGHT == kinds > set() for kinds in counts)
+
+        eventually(is_filed, 90, up, every=0.2)
+        eventually(lambda: not read_json(up, "stories", "--state", "pending"), 90, up, every=0.2)
         stories = {one["title"]: one for one in read_json(up, "stories", "--limit", "100")}
         ours = {"A walk", "Episode 1", "For readers only", "Letter 1", "Letter 2"}
         ours |= {f"Release {n} of weblog has a retry budget" for n in (1, 3)}
@@ -158,7 +149,7 @@ def test_a_readers_week(site: Site, imap: ImapServer) -> None:
         assert (dropped["The weblog"], dropped["Letters"]) == (1, 1)
 
         # Each alert arrives once; at the receiver that is away, when it is back.
-        wait_for(up, lambda: site.times("/hook") >= 2)
+        eventually(lambda: site.times("/hook") >= 2, 90, up, every=0.2)
         got: list[Asked] = []
 
         def back(asked: Asked) -> Answer:
@@ -166,7 +157,7 @@ def test_a_readers_week(site: Site, imap: ImapServer) -> None:
             return Answer(status=204)
 
         site.pages["/hook"] = back
-        wait_for(up, lambda: not any(row["waiting"] for row in read_json(up, "alert", "list")))
+        eventually(lambda: not any(row["waiting"] for row in read_json(up, "alert", "list")), 90, up, every=0.2)
         assert 0 < float(up.python(DELAYS)) < 60, "seconds from the analysis to the message"
         bodies = (one.message.get_body(("plain",)) for one in mail.mails)
         said += ["".join(body.get_content() for body in bodies if body), (up.folder / "alerts.txt").read_text()]

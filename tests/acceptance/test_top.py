@@ -93,61 +93,24 @@ def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
-@pytest.mark.usefixtures("effects")
-def test_keys_pause_a_task_cancel_and_retry_jobs_and_open_one(fleet: Fleet, conn: Connection, open_top: Any) -> None:
-    fleet.configure(JOBS)
-    fleet.workers()
-    fleet.ready(conn, 1)
+def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connection, open_top: Any) -> None:
+    fleet.serve(JOBS, conn)
     running = zeke_jobs.send("analyze-story", {"seconds": 240}).id
     waiting = zeke_jobs.send("analyze-story").id
-    failed = zeke_jobs.send("fetch-content").id
-    eventually(
-        lambda: zeke_jobs.status(running).status == "active" and zeke_jobs.status(failed).status == "failed", 60, fleet
-    )
+    eventually(lambda: zeke_jobs.status(running).status == "active", 60, fleet)
 
     top = open_top(80, 24)
     top.wait_for(str(running)[-8:])
-    # Asked once: n leaves it, y does it.
-    top.press("p")
-    top.wait_for("pause task/analyze-story?")
-    top.press("n")
-    top.wait_for("nothing was changed")
-    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.pause") == 0
-    top.press("p")
-    top.wait_for("pause task/analyze-story?")
-    top.press("y")
-    top.wait_for("task/analyze-story is paused")
+    for keys, words in (
+        (["p"], "pause task/analyze-story?"), (["y"], "task/analyze-story is paused"), ([], "‖ analyze-story"),
+        (["3"], str(waiting)), (["Enter"], "task/analyze-story is paused by"), (["Escape"], "3 waiting of analyze-story"),
+        (["2"], "2 running"), (["c"], f"cancel {running}?"), (["y"], "running, and being stopped"),
+    ):  # fmt: skip
+        if keys:
+            top.press(*keys)
+        top.wait_for(words)
     assert scalar(conn, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
-    top.wait_for("‖ analyze-story")
-    # The waiting job says why.
-    top.press("3")
-    top.wait_for(str(waiting))
-    top.press("Enter")
-    top.wait_for("task/analyze-story is paused by")
-    top.press("Escape")
-    top.wait_for("3 waiting of analyze-story")
-    # The running one is cancelled, and its worker stops it.
-    top.press("2")
-    top.wait_for("2 running")
-    top.press("c")
-    top.wait_for(f"cancel {running}?")
-    top.press("y")
-    top.wait_for("running, and being stopped")
     eventually(lambda: zeke_jobs.status(running).status == "cancelled", 60, fleet)
-    # The failed one is tried again, and fails again.
-    top.press("4")
-    top.wait_for("no luck")
-    top.press("t")
-    top.wait_for(f"retry {failed}?")
-    top.press("y")
-    top.wait_for("with a fresh retry limit")
-    eventually(lambda: (job := zeke_jobs.status(failed)).status == "failed" and len(job.attempts) == 2, 60, fleet)
-    # And the task goes on.
-    top.press("1", "r")
-    top.wait_for("resume task/analyze-story?")
-    top.press("y")
-    top.wait_for("task/analyze-story is resumed")
-    eventually(lambda: zeke_jobs.status(waiting).status == "completed", 60, fleet)
     top.press("q")
     top.wait_for("Pane is dead (status 0")
 

@@ -14,12 +14,7 @@ from zeke_jobs.errors import JobFailed
 
 pytestmark = pytest.mark.acceptance
 
-TASKS = """
-    version: 1
-    tasks:
-      grumble: {handler: "H:grumble", retry: {limit: 1, delay: 0s}}
-      work: {handler: "H:work"}
-"""
+TASKS = "grumble: {handler: 'H:grumble', retry: {limit: 1, delay: 0s}}\nwork: {handler: 'H:work'}"
 
 
 class Collector(Loopback):
@@ -50,9 +45,7 @@ def of_attempt(number: int) -> list[tuple[str, str, int]]:
 
 
 def test_the_words_and_trace_of_a_failed_job_are_found(fleet: Fleet, effects: Connection, collector: Collector) -> None:
-    fleet.configure(TASKS)
-    worker = fleet.workers(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
-    fleet.ready(effects, 1)
+    worker = fleet.serve(TASKS, effects, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     job, other = zeke_jobs.send("grumble", {"n": 7}), zeke_jobs.send("work", {"n": 8})
     with pytest.raises(JobFailed):
         zeke_jobs.wait(job.id, timeout=60)

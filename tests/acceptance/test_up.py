@@ -32,9 +32,7 @@ def run(payload: Payload, ctx: Context) -> None:
 
 @pytest.fixture
 def up() -> Iterator[Up]:
-    with up_in_a_folder() as made:
-        (made.folder / "greet.py").write_text(HANDLER)
-        (made.folder / "jobs.yaml").write_text(JOBS)
+    with up_in_a_folder(greets=True) as made:
         yield made
 
 

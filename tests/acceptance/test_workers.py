@@ -22,14 +22,9 @@ OVERLAP = """
 
 
 def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          work: {handler: "H:work", concurrency: 3}
-          tick: {handler: "H:work", cron: "* * * * *"}
-    """)
-    fleet.workers(processes=2), fleet.workers(processes=1)
-    scheduler = fleet.scheduler()
+    tasks = "work: {handler: 'H:work', concurrency: 3}\ntick: {handler: 'H:work', cron: '* * * * *'}"
+    fleet.serve(tasks, effects, processes=2)
+    fleet.workers(), (scheduler := fleet.scheduler())
     fleet.ready(effects, 3)
     zeke_jobs.send_many("work", [{"n": n, "seconds": 0.005} for n in range(500)])
     eventually(lambda: scalar(effects, OPEN) == 0, 90, fleet)
@@ -51,13 +46,7 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
 
 
 def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          effect: {handler: "H:effect", retry: {delay: 10ms}}
-    """)
-    doomed, _survivor = fleet.workers(processes=1), fleet.workers(processes=1)
-    fleet.ready(effects, 2)
+    doomed = fleet.serve("effect: {handler: 'H:effect', retry: {delay: 10ms}}", effects, commands=2)
     zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.1} for n in range(100)])
     eventually(lambda: scalar(effects, "SELECT count(*) FROM effect") >= 20, fleet=fleet)
     doomed.kill()
@@ -69,21 +58,12 @@ def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Flee
 
 
 @pytest.mark.parametrize(
-    ("point", "runs"),
-    [
-        ("between send and completion", 2),
-        ("before the commit", 2),
-        ("after the commit", 1),
-    ],
+    ("point", "runs"), [("between send and completion", 2), ("before the commit", 2), ("after the commit", 1)]
 )
 def test_a_killed_transaction_leaves_all_or_nothing(fleet: Fleet, effects: Connection, point: str, runs: int) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          fragile: {handler: "H:fragile"}
-          work: {handler: "H:work", paused: true}
-    """)
-    job = zeke_jobs_send_when_known(fleet, effects, "fragile", {"n": 7, "die": point})
+    command = fleet.serve("fragile: {handler: 'H:fragile'}\nwork: {handler: 'H:work', paused: true}", effects)
+    job = zeke_jobs.send("fragile", {"n": 7, "die": point}).id
+    eventually(lambda: command.process.poll() is not None, 30, fleet)  # it has died of the job
     left = (
         scalar(effects, "SELECT count(*) FROM effect"),
         scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE parent = %s", str(job)),
@@ -97,24 +77,8 @@ def test_a_killed_transaction_leaves_all_or_nothing(fleet: Fleet, effects: Conne
     assert scalar(effects, "SELECT attempt FROM zeke_jobs.queue WHERE message_id = %s", str(job)) == runs
 
 
-def zeke_jobs_send_when_known(fleet: Fleet, conn: Connection, task: str, payload: dict[str, object]):  # type: ignore[no-untyped-def]
-    """Start a worker command, send, and wait until the command has died of the job."""
-    command = fleet.workers()
-    fleet.ready(conn, 1)
-    job = zeke_jobs.send(task, payload).id
-    eventually(lambda: command.process.poll() is not None, 30, fleet)
-    return job
-
-
 def test_a_poison_job_is_quarantined_alone_and_the_innocents_complete(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          poison: {handler: "H:poison", retry: {limit: 9}}
-          effect: {handler: "H:effect"}
-    """)
-    fleet.workers(threads=8)
-    fleet.ready(effects, 1)
+    fleet.serve("poison: {handler: 'H:poison', retry: {limit: 9}}\neffect: {handler: 'H:effect'}", effects, threads=8)
     innocents = zeke_jobs.send_many("effect", [{"n": n, "seconds": 1.0} for n in range(7)])
     eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 7, fleet=fleet)
     poison = zeke_jobs.send("poison").id
@@ -135,13 +99,7 @@ def test_a_poison_job_is_quarantined_alone_and_the_innocents_complete(fleet: Fle
 
 
 def test_stock_producers_jobs_run_plain_and_delayed(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          work: {handler: "H:work"}
-    """)
-    fleet.workers()
-    fleet.ready(effects, 1)
+    fleet.serve("work: {handler: 'H:work'}", effects)
     broker = dramatiq_pg.PostgresBroker(url=fleet.database, schema="zeke_jobs", prefix="", results=False)
     stock = dramatiq.actor(lambda **_: None, actor_name="work", broker=broker)
     plain = stock.send(n=1)
@@ -186,7 +144,7 @@ def test_a_wrong_environment_is_refused_before_anything_starts(
     fleet: Fleet, conn: Connection, command: str, environment: dict[str, str], said: str
 ) -> None:
     conn.cursor().execute("UPDATE zeke_jobs.installation SET name = 'production'")
-    fleet.configure("version: 1\ntasks: {work: {handler: 'H:work'}}")
+    fleet.configure("work: {handler: 'H:work'}")
     started = getattr(fleet, command)(**environment)
     assert started.wait() == 2
     assert said in started.text()
@@ -195,13 +153,7 @@ def test_a_wrong_environment_is_refused_before_anything_starts(
 
 
 def test_sigterm_lets_running_jobs_finish_and_hands_the_rest_back(fleet: Fleet, effects: Connection) -> None:
-    fleet.configure("""
-        version: 1
-        tasks:
-          work: {handler: "H:work"}
-    """)
-    worker = fleet.workers(threads=2)
-    fleet.ready(effects, 1)
+    worker = fleet.serve("work: {handler: 'H:work'}", effects, threads=2)
     zeke_jobs.send_many("work", [{"n": n, "seconds": 1.0} for n in range(10)])
     eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
     assert worker.stop() == 0

@@ -4,8 +4,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterable, Iterator
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,22 +45,44 @@ class Server:
         return cpu_of(psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])))
 
 
-def add_names(parser: ArgumentParser, what: str, all_names: Iterable[str]) -> None:
-    """The parts of a laboratory that run, by name; without one, all."""
-    names = list(all_names)
+def command(
+    name: str,
+    about: str | None,
+    arguments: Sequence[str] | None,
+    parts: Iterable[str] = (),
+    quick: str = "",
+    **options: object,
+) -> Namespace:
+    """Read the command line of a laboratory, and let signals end all that it starts.
 
-    def known(name: str) -> str:
-        if name not in names:  # choices refuses no name at all, on some versions of Python
-            raise ArgumentTypeError(f"expected one of {', '.join(names)}, got {name}")
-        return name
+    Args:
+        name: Of its session in nox.
+        about: Its help.
+        arguments: The command line; by default the program's.
+        parts: Names of the parts, of which those that are named run, or all.
+        quick: The help of ``--quick``; without one there is no such option.
+        options: Further options, with their defaults.
+    """
+    parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
 
-    parser.add_argument(what, nargs="*", type=known, help=f"of: {', '.join(names)}; without one, all")
+    def known(part: str) -> str:
+        if part not in names:  # choices refuses no name at all, on some versions of Python
+            raise ArgumentTypeError(f"expected one of {', '.join(names)}, got {part}")
+        return part
 
-
-def add_option(parser: ArgumentParser) -> None:
-    """The option ``--server`` of each laboratory."""
+    if names:
+        parser.add_argument("parts", nargs="*", type=known, help=f"of: {', '.join(names)}; without one, all")
+    if quick:
+        parser.add_argument("--quick", action="store_true", help=quick)
+    for option, default in options.items():
+        parser.add_argument(f"--{option}", type=type(default), default=default, help="default: %(default)s")
     said = "another PostgreSQL, with its own defaults, instead of the embedded one"
     parser.add_argument("--server", type=binaries, metavar="PATH-OF-BIN", help=said)
+    chosen = parser.parse_args(arguments)
+    if names and not chosen.parts:
+        chosen.parts = names
+    end_with_us()
+    return chosen
 
 
 def binaries(named: str) -> Path:

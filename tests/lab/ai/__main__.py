@@ -1,6 +1,5 @@
 """``nox -s ai``: embeddings in chunks and half-price models, from a provider that fails and to workers that are killed; says the figures."""
 
-import argparse
 import os
 import sys
 import tempfile
@@ -25,15 +24,10 @@ MEASURES: dict[str, Callable[..., tuple[str, list[str]]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named measures, or all, each in a database of its own; 1 where something is wrong, else 0."""
-    parser = argparse.ArgumentParser(prog="nox -s ai --", description=__doc__)
-    server.add_names(parser, "measure", MEASURES)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
-    server.add_option(parser)
-    chosen = parser.parse_args(arguments)
-    server.end_with_us()
+    chosen = server.command("ai", __doc__, arguments, MEASURES, quick="a tenth of the jobs")
     faults = list[str]()
     with server.start(chosen.server) as started, tempfile.TemporaryDirectory(prefix="zeke-ai-") as folder:
-        for name in chosen.measure or MEASURES:
+        for name in chosen.parts:
             os.environ["DATABASE_URL"] = url = started.create(name)
             began = time.monotonic()
             with closing(connect(url)) as conn:

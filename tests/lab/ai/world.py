@@ -7,8 +7,9 @@ import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from tests.fleet import ROOT
+from tests.fleet import ROOT, scalar
 from tests.lab.ai.provider import TEXT, title
+from tests.lab.server import rows
 
 UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
@@ -27,19 +28,16 @@ def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
 
 def add_stories(conn: Connection, count: int) -> list[str]:
     """Stories with the titles that the provider knows; returns their ids, the first of story 1."""
+    source = scalar(conn, _SOURCE)
+    given = [(source, number, TEXT.format(number=7919 * number), title(number)) for number in range(1, count + 1)]
     with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO sources (id, type, name, url) VALUES (gen_random_uuid(), 'rss', 'Feed', 'https://a.example/') RETURNING id"
-        )
-        (source,) = cursor.fetchone() or (None,)
-        given = [(source, number, TEXT.format(number=7919 * number), title(number)) for number in range(1, count + 1)]
-        return execute_values(cursor, _STORIES, given, page_size=count, fetch=True) and _ids(conn)
+        execute_values(cursor, _STORIES, given, page_size=count)
+    return [row[0] for row in rows(conn, _IDS)]
 
 
-def _ids(conn: Connection) -> list[str]:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT id::text FROM stories ORDER BY substring(title from '[0-9]+')::integer")
-        return [row[0] for row in cursor.fetchall()]
+_IDS = "SELECT id::text FROM stories ORDER BY substring(title from '[0-9]+')::integer"
+_SOURCE = """
+INSERT INTO sources (id, type, name, url) VALUES (gen_random_uuid(), 'rss', 'Feed', 'https://a.example/') RETURNING id"""
 
 
 _STORIES = """
@@ -57,5 +55,4 @@ SELECT
   gen_random_uuid(), t.id, g.source::uuid, g.title, 'article', 'https://a.example/' || g.number,
   zeke_jobs.now() - make_interval(days => 10 * g.number)
 FROM given AS g JOIN texts AS t ON t.content_hash = g.number::text
-RETURNING id
 """

@@ -1,6 +1,5 @@
 """``nox -s bench``: measure, compare, print a table, write all rounds as JSON."""
 
-import argparse
 import json
 import os
 import platform
@@ -44,24 +43,19 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "async-handlers": async_handlers.measure,
     "filters": filters.measure,
 }
-_JSON = Path(tempfile.gettempdir()) / "zeke-bench.json"
+_JSON = Path(tempfile.gettempdir(), "zeke-bench.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the named measures, or all. The result is 1 if a measure broke, else 0: a figure that falls short is a result, too."""
-    parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
-    server.add_names(parser, "measure", MEASURES)
-    parser.add_argument("--quick", action="store_true", help="small counts, fewer rounds: some minutes")
-    server.add_option(parser)
-    parser.add_argument("--json", type=Path, default=_JSON, help="where to write the figures; default: %(default)s")
-    chosen = parser.parse_args(arguments)
-    server.end_with_us()
+    quick = "small counts, fewer rounds: some minutes"
+    chosen = server.command("bench", __doc__, arguments, MEASURES, quick, json=_JSON)
     found: dict[str, Iterable[Row]] = {}
     failed = False
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder, server.start(chosen.server) as started:
         bench = Bench(started, Path(folder), chosen.quick)
-        for name in chosen.measure or MEASURES:
+        for name in chosen.parts:
             print(f"{name} … (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
             try:
                 found[name] = MEASURES[name](bench)

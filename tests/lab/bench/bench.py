@@ -7,33 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from psycopg2.extensions import connection as Connection
-
-from tests.fleet import Fleet, fleet
+from tests.fleet import fleet
 from tests.lab.bench import drain, ours
-from tests.lab.bench.drain import Drain
+from tests.lab.bench.drain import Running
 from tests.lab.server import Server
 from zeke_jobs.postgres.pool import connect
 
 PRODUCTION = {"ZEKE_JOBS_HEARTBEAT": "5"}
-
-
-@dataclass
-class Running:
-    """A system whose workers are up, and how to drain it."""
-
-    system: Any
-    fleet: Fleet
-    conn: Connection
-    server: Server
-
-    def drain(self, count: int, **kind: Any) -> Drain:
-        """See ``drain.once``."""
-        return drain.once(self.system, self.fleet, self.conn, self.server, count, **kind)
-
-    def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
-        """See ``drain.sized``."""
-        return drain.sized(self.system, self.fleet, self.conn, self.server, seconds, least, **kind)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import statistics
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
@@ -18,31 +18,6 @@ _LOOK = 0.05
 _RAMP = 0.5  # seconds until a burst is in full flow
 _PATIENCE = 300.0
 _MOST = 400_000  # jobs of a burst
-
-
-class System(Protocol):
-    """The kinds of backlogs to drain."""
-
-    name: str
-    url: str
-
-    def start(self, fleet: Fleet) -> None:
-        """Start the workers."""
-
-    def ready(self, conn: Connection) -> bool:
-        """Whether all workers are up."""
-
-    def seed(self, conn: Connection, count: int, **kind: Any) -> None:
-        """Queue jobs in one transaction."""
-
-    def left(self, conn: Connection, **kind: Any) -> bool:
-        """Whether some of these jobs have not ended."""
-
-    def clear(self, conn: Connection) -> None:
-        """Delete the queued jobs."""
-
-    def completions(self, conn: Connection, since: float) -> list[float]:
-        """When jobs ended."""
 
 
 @dataclass(frozen=True)
@@ -77,35 +52,54 @@ def eventually(condition: Any, fleet: Fleet | None = None, patience: float = _PA
         time.sleep(look)
 
 
-def once(system: System, fleet: Fleet, conn: Connection, where: Server, count: int, **kind: Any) -> Drain:
-    """Let idle workers work off a burst of ``count`` jobs."""
-    server.vacuum(conn)
-    since = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-    system.seed(conn, count, **kind)
-    client_before, server_before, begin = fleet.cpu(), where.cpu(), time.monotonic()
-    eventually(lambda: not system.left(conn, **kind), fleet)
-    client, served = fleet.cpu() - client_before, where.cpu() - server_before
-    took = time.monotonic() - begin
-    times = system.completions(conn, since)
-    return Drain(len(times), rate(times), client / count * 1e6, served / count * 1e6, took)
+@dataclass
+class Running:
+    """A system whose workers are up: an ``ours.Installation`` or a peer that has the same methods."""
 
+    system: Any
+    fleet: Fleet
+    conn: Connection
+    server: Server
 
-def window(
-    system: System, fleet: Fleet, conn: Connection, where: Server, count: int, seconds: float, **kind: Any
-) -> Drain:
-    """Look at ``seconds`` of working on a backlog too large to be worked off, and throw the rest of it away."""
-    server.vacuum(conn)
-    system.seed(conn, count, **kind)
-    time.sleep(_RAMP)
-    begin = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-    client_before, server_before = fleet.cpu(), where.cpu()
-    time.sleep(seconds)
-    client, served = fleet.cpu() - client_before, where.cpu() - server_before
-    end = float(server.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-    done = sum(at < end for at in system.completions(conn, begin))
-    system.clear(conn)
-    eventually(lambda: not system.left(conn, **kind), fleet)
-    return Drain(done, done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
+    def drain(self, count: int, **kind: Any) -> Drain:
+        """Let idle workers work off a burst of ``count`` jobs."""
+        server.vacuum(self.conn)
+        since = self._now()
+        self.system.seed(self.conn, count, **kind)
+        client, served, begin = self.fleet.cpu(), self.server.cpu(), time.monotonic()
+        self._emptied(**kind)
+        client, served = self.fleet.cpu() - client, self.server.cpu() - served
+        took = time.monotonic() - begin
+        times = self.system.completions(self.conn, since)
+        return Drain(len(times), rate(times), client / count * 1e6, served / count * 1e6, took)
+
+    def window(self, count: int, seconds: float) -> Drain:
+        """Look at ``seconds`` of working on a backlog too large to be worked off, and throw the rest of it away."""
+        server.vacuum(self.conn)
+        self.system.seed(self.conn, count)
+        time.sleep(_RAMP)
+        begin, client, served = self._now(), self.fleet.cpu(), self.server.cpu()
+        time.sleep(seconds)
+        client, served, end = self.fleet.cpu() - client, self.server.cpu() - served, self._now()
+        done = sum(at < end for at in self.system.completions(self.conn, begin))
+        self.system.clear(self.conn)
+        self._emptied()
+        return Drain(done, done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
+
+    def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
+        """Warm up, and answer how many jobs take about ``seconds``, of at most ``_MOST``."""
+        # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
+        count = least
+        for _ in range(3):
+            per_second = count / self.drain(count, **kind).took
+            count = max(least, min(_MOST, int(per_second * seconds), count * 8))
+        return count
+
+    def _emptied(self, **kind: Any) -> None:
+        eventually(lambda: not self.system.left(self.conn, **kind), self.fleet)
+
+    def _now(self) -> float:
+        return float(server.scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
 
 
 def rate(times: list[float]) -> float:
@@ -113,18 +107,6 @@ def rate(times: list[float]) -> float:
     skip = int(len(times) * _TRIM)
     first, last = times[skip], times[len(times) - 1 - skip]
     return (len(times) - 2 * skip - 1) / max(last - first, 1e-9)
-
-
-def sized(
-    system: System, fleet: Fleet, conn: Connection, where: Server, seconds: float, least: int, **kind: Any
-) -> int:
-    """Warm up, and answer how many jobs take about ``seconds``, of at most ``_MOST``."""
-    # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
-    count = least
-    for _ in range(3):
-        per_second = count / once(system, fleet, conn, where, count, **kind).took
-        count = max(least, min(_MOST, int(per_second * seconds), count * 8))
-    return count
 
 
 def row(

@@ -1,23 +1,18 @@
 """``nox -s chaos``: break one thing after another under load, prove afterwards that nothing was lost, print the table."""
 
-import argparse
-import json
 import os
 import platform
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.lab import server
 from tests.lab.chaos import outcome
-from tests.lab.chaos.outcome import Outcome, Promise
-from tests.lab.chaos.scenarios import SCENARIOS, Impossible
+from tests.lab.chaos.outcome import Impossible, Outcome, Promise
+from tests.lab.chaos.scenarios import SCENARIOS
 
-_JSON = Path(tempfile.gettempdir()) / "zeke-chaos.json"
 _LONGEST = 420  # seconds; a scenario that takes longer hangs
 
 
@@ -27,13 +22,7 @@ class TooLong(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named scenarios, or all; 0 when all promises held, 1 when one did not or a scenario failed."""
-    parser = argparse.ArgumentParser(prog="nox -s chaos --", description=__doc__)
-    server.add_names(parser, "scenario", SCENARIOS)
-    parser.add_argument("--quick", action="store_true", help="short phases")
-    server.add_option(parser)
-    parser.add_argument("--json", type=Path, default=_JSON, help=f"where to write what was found; by default {_JSON}")
-    chosen = parser.parse_args(arguments)
-    server.end_with_us()
+    chosen = server.command("chaos", __doc__, arguments, SCENARIOS, quick="short phases")
     signal.signal(signal.SIGALRM, _too_long)
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
         del os.environ[name]
@@ -41,15 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["ZEKE_TEST_PG_BIN"] = str(chosen.server)
     began = time.monotonic()
     outcomes: list[Outcome] = []
-    for name in chosen.scenario or SCENARIOS:
+    for name in chosen.parts:
         at = time.monotonic() - began
         print(f"{name} … ({at:.0f} s, load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
         outcomes.append(_run(name, quick=chosen.quick))
         print(f"  {_said(outcomes[-1])}", file=sys.stderr, flush=True)
-        about = _about(outcomes, time.monotonic() - began, quick=chosen.quick)
-        chosen.json.write_text(json.dumps({"about": about, "scenarios": outcome.as_json(outcomes)}, indent=1) + "\n")
-    print(outcome.table(outcomes, about))
-    print(f"figures: {chosen.json}", file=sys.stderr)
+    print(outcome.table(outcomes, _about(outcomes, time.monotonic() - began, quick=chosen.quick)))
     return 0 if all(one.held for one in outcomes) else 1
 
 
@@ -76,12 +62,12 @@ def _said(one: Outcome) -> str:
     if one.skipped:
         return f"skipped: {one.skipped}"
     broken = "".join(f"\n    NOT: {text}" for text in one.broken())
-    stuck = "".join(f"\n    stuck: {text}" for text in one.details.get("stuck", ()))
+    stuck = "".join(f"\n    stuck: {text}" for text in one.stuck)
     return f"{' | '.join(outcome.cells(one)[2:8])} in {one.seconds:.0f} s{broken}{stuck}"
 
 
 def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
-    which = next((f"{one.details['server']}; " for one in outcomes if "server" in one.details), "")
+    which = next((f"{one.server}; " for one in outcomes if one.server), "")
     return (
         f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {seconds:.0f} s{', quick' if quick else ''}, "
         f"load {os.getloadavg()[0]:.1f} at the end."

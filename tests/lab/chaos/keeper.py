@@ -18,7 +18,6 @@ _PAUSE = 0.1  # seconds from an end to the next start, as systemd has it
 class Kept:
     """A command line that is kept running. ``starts`` counts how often it was started."""
 
-    name: str
     begin: Callable[[], Command]
     command: Command = field(init=False)
     wanted: bool = True
@@ -45,9 +44,9 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         self._thread.start()
 
-    def keep(self, name: str, begin: Callable[[], Command]) -> Kept:
+    def keep(self, begin: Callable[[], Command]) -> Kept:
         """Start a command line, and keep it running."""
-        kept = Kept(name, begin)
+        kept = Kept(begin)
         with self._lock:
             self.kept.append(kept)
         return kept

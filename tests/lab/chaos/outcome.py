@@ -1,8 +1,13 @@
 """The results of a scenario, and whether all promises hold."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.lab.chaos.proof import Account
+
+
+class Impossible(Exception):
+    """The scenario cannot be tried here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -20,57 +25,38 @@ class Outcome:
     Attributes:
         scenario: Its name on the command line.
         broke: The fault.
-        before, during, after: Jobs completed in a second: the median of three equal parts of that phase.
-        recovery: Seconds from the end of the fault until half of ``before`` was reached again.
-        sent: All jobs sent, also by other jobs.
-        finished: Jobs that completed.
-        stated: Jobs with another end and a reason.
-        lost: Jobs that are neither, or whose effect is missing.
-        duplicated: Effects that are there twice, or without their job's completion.
+        account: Where the jobs went.
+        rates: Jobs completed in a second ``before``, ``during`` and ``after``: the median of three equal parts of that phase.
+        recovery: Seconds from the end of the fault until half of the rate before it was reached again.
         again: Runs of handlers beyond the first of each job, by the trace outside the database.
         promises: The required results.
         note: Other facts for the reader.
         skipped: Why it could not be tried here.
+        server: The server that it ran on.
+        stuck: Jobs that did not end, and what was logged of them.
     """
 
     scenario: str
     broke: str
-    before: float | None = None
-    during: float | None = None
-    after: float | None = None
+    account: Account = field(default_factory=Account)
+    rates: Mapping[str, float] = field(default_factory=dict)
     recovery: float | None = None
-    sent: int = 0
-    finished: int = 0
-    stated: int = 0
-    lost: int = 0
-    duplicated: int = 0
     again: int = 0
     promises: tuple[Promise, ...] = ()
     note: str = ""
     skipped: str = ""
     seconds: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
+    server: str = ""
+    stuck: Sequence[str] = ()
 
     @property
     def held(self) -> bool:
         """Whether every promise held; also where it was skipped."""
         return all(promise.held for promise in self.promises)
 
-    @property
-    def verdict(self) -> str:
-        """In a word."""
-        if self.skipped:
-            return "skipped"
-        return "held" if self.held else "BROKEN"
-
     def broken(self) -> list[str]:
         """The promises that did not hold."""
         return [promise.text for promise in self.promises if not promise.held]
-
-
-def as_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    """For the file."""
-    return [{**asdict(outcome), "verdict": outcome.verdict} for outcome in outcomes]
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:
@@ -79,16 +65,17 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
         return (outcome.scenario, outcome.broke, "", "", "", "", "", "", f"skipped: {outcome.skipped}")
     said = "; ".join(promise.text for promise in outcome.promises)
     words = said if outcome.held else "; ".join(f"NOT: {text}" for text in outcome.broken())
-    rates = " → ".join("—" if one is None else f"{one:,.0f}" for one in (outcome.before, outcome.during, outcome.after))
+    phases, jobs = ("before", "during", "after"), outcome.account
+    rates = " → ".join(f"{outcome.rates[one]:,.0f}" if one in outcome.rates else "—" for one in phases)
     return (
         outcome.scenario,
         outcome.broke,
         rates,
         "" if outcome.recovery is None else f"{outcome.recovery:.1f} s",
-        f"{outcome.sent:,} = {outcome.finished:,} + {outcome.stated:,}",
-        str(outcome.lost),
-        f"{outcome.duplicated} ({outcome.again:,} run again)",
-        outcome.verdict,
+        f"{jobs.sent:,} = {jobs.finished:,} + {jobs.stated:,}",
+        str(jobs.lost),
+        f"{jobs.duplicated} ({outcome.again:,} run again)",
+        "held" if outcome.held else "BROKEN",
         f"{words}{'. ' + outcome.note if outcome.note else ''}",
     )
 

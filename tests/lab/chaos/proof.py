@@ -45,14 +45,23 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class Account:
-    """Where the jobs went. ``faults`` names what is wrong, with its count."""
+    """Where the jobs went.
 
-    sent: int
-    finished: int
-    stated: int
-    lost: int
-    duplicated: int
-    faults: tuple[str, ...]
+    Attributes:
+        sent: All jobs sent, also by other jobs.
+        finished: Jobs that completed.
+        stated: Jobs with another end and a reason.
+        lost: Jobs that are neither, or whose effect is missing.
+        duplicated: Effects that are there twice, or without their job's completion.
+        faults: What is wrong, with its count.
+    """
+
+    sent: int = 0
+    finished: int = 0
+    stated: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    faults: tuple[str, ...] = ()
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:

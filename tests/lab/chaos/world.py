@@ -1,18 +1,15 @@
 """One system under load: a server of its own, workers and a scheduler by their command lines, a sender, and a proof at the end."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.conftest import server_binaries
-from tests.fleet import ROOT, Command, Fleet
+from tests.fleet import Fleet
 from tests.lab import server
 from tests.lab.chaos.handlers import TRACE
 from tests.lab.chaos.keeper import Keeper, Kept
@@ -23,7 +20,6 @@ from tests.lab.chaos.verdict import judge
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
-BIN = Path(sys.executable).parent
 THREADS = 8
 #: Seconds to settle and to measure, when quick and when not.
 PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
@@ -99,10 +95,8 @@ class World:
             self.url,
             environment={"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""},
         )
-        self.jobs_yaml = self.folder / "jobs.yaml"
-        self.jobs_yaml.write_text(self.tasks)
         self.traffic = Traffic(self.url, self.kinds)
-        self.zeke("apply", "jobs.yaml")
+        self.zeke("apply", self.write("jobs.yaml", self.tasks))
 
     def close(self) -> None:
         """End every process, remove every file."""
@@ -123,36 +117,25 @@ class World:
         with suppress(FileNotFoundError):
             embedded.stop(self.server, mode=mode)
 
-    def zeke(self, *arguments: str, fine: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run ``zeke-jobs`` and wait for it."""
-        done = subprocess.run(
-            [BIN / "zeke-jobs", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if fine and done.returncode:
-            raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
-        return done
+    def zeke(self, *arguments: str) -> None:
+        """Run ``zeke-jobs``, and wait for it."""
+        command = self.fleet.run("zeke-jobs", *arguments)
+        if status := command.wait(60):
+            raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {status}: {command.text()}")
 
     # ── what runs in it ──
 
-    def worker(self, name: str, *, before: Sequence[str] = (), **environment: str) -> Kept:
-        """``dramatiq zeke_jobs.actors``, kept running; ``before`` starts it."""
+    def worker(self, **environment: str) -> Kept:
+        """``dramatiq zeke_jobs.actors``, kept running."""
+        return self.keeper.keep(lambda: self.fleet.workers(threads=THREADS, **environment))
 
-        def begin() -> Command:
-            sizes = ("-p", "1", "-t", str(THREADS))
-            return self.fleet.run("dramatiq", "zeke_jobs.actors", *sizes, before=before, **environment)
+    def two(self, **environment: str) -> list[Kept]:
+        """Two of them."""
+        return [self.worker(**environment), self.worker(**environment)]
 
-        return self.keeper.keep(name, begin)
-
-    def scheduler(self, name: str = "scheduler", **environment: str) -> Kept:
+    def scheduler(self, **environment: str) -> Kept:
         """``periodiq zeke_jobs.actors``, kept running."""
-        self.schedulers.append(self.keeper.keep(name, lambda: self.fleet.scheduler(**environment)))
+        self.schedulers.append(self.keeper.keep(lambda: self.fleet.scheduler(**environment)))
         return self.schedulers[-1]
 
     def flow(self, workers: int = 2, *, count: int = 100) -> None:
@@ -241,6 +224,14 @@ class World:
         time.sleep(settle)
         with self.phase(name):
             time.sleep(length)
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """What the scenario breaks, after a phase in which nothing happens."""
+        self.measure("before")
+        with self.phase("during"):
+            yield
+        self.over = time.time()
 
     def promise(self, text: str, held: bool) -> None:
         """State one thing that must hold, and whether it does."""

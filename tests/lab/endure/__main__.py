@@ -1,6 +1,5 @@
 """``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
 
-import argparse
 import os
 import statistics
 import sys
@@ -17,14 +16,8 @@ _DAY = 86_400
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it on a server of its own; 1 where the rate was not kept or a table still grows, else 0."""
-    parser = argparse.ArgumentParser(prog="nox -s endure --", description=__doc__)
-    for name, default in (("minutes", Plan.minutes), ("rate", Plan.rate), ("keep", Plan.keep)):
-        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
-    server.add_option(parser)
-    chosen = vars(parser.parse_args(arguments))
-    bin_dir = chosen.pop("server")
-    plan = Plan(**chosen)
-    server.end_with_us()
+    chosen = vars(server.command("endure", __doc__, arguments, minutes=Plan.minutes, rate=Plan.rate, keep=Plan.keep))
+    bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     print(f"| {' | '.join(_HEADS)} |\n|{'---:|' * len(_HEADS)}", flush=True)
     found: list[Minute] = []
 

@@ -21,6 +21,7 @@ from tests.lab.server import Server
 from zeke_jobs.postgres.pool import connect
 
 _TICK = 0.05  # seconds between two batches of sends
+#: What a ``Minute`` has, in its order.
 _LOOK = """
 SELECT
   (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= to_timestamp(%s) AND completed_on < to_timestamp(%s)),
@@ -124,25 +125,10 @@ def _look(conn: Connection, started: Server, up: Fleet, plan: Plan, say: Callabl
             time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
             up.check()
         now = float(servers.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-        row = servers.rows(conn, _LOOK, at, now)[0]
-        done, behind, rows, remembered, table, indexes, history, dead, vacuums, wal_now = row
+        done, *sizes, wal_now = servers.rows(conn, _LOOK, at, now)[0]
         cpu_now, workers_now, took = started.cpu(), up.cpu(), now - at
-        found.append(
-            Minute(
-                done / took,
-                behind,
-                rows,
-                remembered,
-                table,
-                indexes,
-                history,
-                dead,
-                vacuums,
-                wal_now - wal,
-                (cpu_now - cpu) / took,
-                (workers_now - workers) / took,
-            )
-        )
+        shares = (cpu_now - cpu) / took, (workers_now - workers) / took
+        found.append(Minute(done / took, *sizes, wal_now - wal, *shares))
         say(found[-1])
         at, wal, cpu, workers = now, wal_now, cpu_now, workers_now
     return found

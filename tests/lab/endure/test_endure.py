@@ -13,28 +13,20 @@ STEADY = Minute(500, 3, 120_000, 9_000, 60_000_000, 40_000_000, 4_000_000, 100, 
 PLAN = Plan(minutes=15)
 
 
-def test_a_steady_rate_and_tables_that_keep_their_size_are_fine() -> None:
-    assert complaints([STEADY] * 15, PLAN) == []
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        ([STEADY] * 15, []),
+        ([STEADY] * 7 + [replace(STEADY, done=440)] + [STEADY] * 7, ["minute 8: 440 jobs a second ended, 500 were sent"]),
+        ([replace(STEADY, done=300)] + [STEADY] * 14, []),  # workers start
+        ([replace(STEADY, indexes=n * 10_000_000) for n in range(1, 16)], ["the indexes of jobs grew from 100 to 150 MB in the last third"]),
+        ([STEADY] * 3, ["too short to tell whether tables grow: 15 minutes would do"]),
+    ],
+    ids=["steady", "a slower minute", "a slower first minute", "growth to the end", "too short"],
+)  # fmt: skip
+def test_what_is_not_steady_is_named(minutes: list[Minute], said: list[str]) -> None:
+    assert complaints(minutes, PLAN) == said
     assert verdict([]) == "The rate stayed within 10 %, and tables and indexes stopped growing."
-
-
-def test_a_minute_that_is_slower_by_more_than_a_tenth_is_named() -> None:
-    assert complaints([STEADY] * 7 + [replace(STEADY, done=440)] + [STEADY] * 7, PLAN) == [
-        "minute 8: 440 jobs a second ended, 500 were sent"
-    ]
-
-
-def test_the_first_minute_may_be_slower_while_workers_start() -> None:
-    assert complaints([replace(STEADY, done=300)] + [STEADY] * 14, PLAN) == []
-
-
-def test_indexes_that_grow_until_the_end_are_named() -> None:
-    grown = [replace(STEADY, indexes=number * 10_000_000) for number in range(1, 16)]
-    assert complaints(grown, PLAN) == ["the indexes of jobs grew from 100 to 150 MB in the last third"]
-
-
-def test_a_run_that_is_too_short_says_so() -> None:
-    assert complaints([STEADY] * 3, PLAN) == ["too short to tell whether tables grow: 15 minutes would do"]
 
 
 def test_a_day_is_told_from_the_last_third() -> None:

@@ -1,6 +1,5 @@
 """``nox -s events``: same event at 1,000 to 100,000 stories in the window."""
 
-import argparse
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -20,15 +19,11 @@ _ARRIVING = 300
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; 0 whatever came out: a figure that falls short is a result."""
-    parser = argparse.ArgumentParser(prog="nox -s events --", description=__doc__)
-    parser.add_argument("--stories", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    server.add_option(parser)
-    chosen = parser.parse_args(arguments)
-    server.end_with_us()
+    chosen = server.command("events", __doc__, arguments, stories=100_000)
     found: dict[str, Iterable[Row]] = {}
     first = 0.0
     with server.start(chosen.server) as started:
-        for count in sorted(chosen.stories):
+        for count in (count for count in (1_000, 10_000, 100_000) if count <= chosen.stories):
             say(f"{count:,} stories: making them")
             world = World.made(count, _ARRIVING)
             url = started.create(f"events_{count}")

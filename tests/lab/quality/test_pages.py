@@ -9,6 +9,7 @@ import time
 import unicodedata
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -111,20 +112,19 @@ def bound(half: Half, least: float, slack: float = 0.05) -> float:
     return 0.0 if half == "choosing" else least if WHOLE else least - slack
 
 
-def shown(
-    figure: Figure, half: Half, what: str, value: float, least: float | None = None, most: float | None = None
-) -> None:
-    figure(
-        f"{what} ({half} half)",
-        value,
-        least,
-        most=most,
-        before=BEFORE.get(what) if half == "reporting" and WHOLE else None,
-    )
+@pytest.fixture
+def shown(figure: Figure, half: Half) -> Callable[..., None]:
+    """Shows and bounds a figure of the half."""
+
+    def show(what: str, value: float, least: float | None = None, most: float | None = None) -> None:
+        before = BEFORE.get(what) if half == "reporting" and WHOLE else None
+        figure(f"{what} ({half} half)", value, least, most=most, before=before)
+
+    return show
 
 
 @both_halves
-def test_articles_are_extracted_as_people_marked_them(half: Half, figure: Figure) -> None:
+def test_articles_are_extracted_as_people_marked_them(half: Half, shown: Callable[..., None]) -> None:
     for name, found, least in (
         ("the article benchmark", benchmark(half), 0.966),
         ("WCXB", of_wcxb(half), 0.945),
@@ -138,24 +138,13 @@ def test_articles_are_extracted_as_people_marked_them(half: Half, figure: Figure
         ]
         whole = mean(agreed)
         below = sum(one.f1 < LEAST_HAD for one in agreed) / len(agreed)
-        shown(figure, half, f"full text of {name}, pages", len(agreed))
-        shown(figure, half, f"full text of {name}, precision", whole.precision)
-        shown(figure, half, f"full text of {name}, recall", whole.recall)
-        shown(figure, half, f"full text of {name}, F1", whole.f1, bound(half, least))
-        shown(
-            figure,
-            half,
-            f"full text of {name}, pages below .5",
-            below,
-            most=1 if half == "choosing" else 0.023 if WHOLE else 0.06,
-        )
-        shown(
-            figure,
-            half,
-            f"full text of {name}, cut beside another reading",
-            len(cut),
-            most=9 if half == "choosing" else 1,
-        )
+        is_bound, text = half == "reporting", f"full text of {name}"
+        shown(f"{text}, pages", len(agreed))
+        shown(f"{text}, precision", whole.precision)
+        shown(f"{text}, recall", whole.recall)
+        shown(f"{text}, F1", whole.f1, bound(half, least))
+        shown(f"{text}, pages below .5", below, most=1 if not is_bound else 0.023 if WHOLE else 0.06)
+        shown(f"{text}, cut beside another reading", len(cut), most=1 if is_bound else 9)
 
 
 def best_recall(page: Page) -> float:
@@ -164,7 +153,7 @@ def best_recall(page: Page) -> float:
 
 
 @both_halves
-def test_titles_dates_and_authors_are_those_that_were_marked(half: Half, figure: Figure) -> None:
+def test_titles_dates_and_authors_are_those_that_were_marked(half: Half, shown: Callable[..., None]) -> None:
     dates: Counter[str] = Counter()
     authors: Counter[str] = Counter()
     titles = 0
@@ -178,11 +167,11 @@ def test_titles_dates_and_authors_are_those_that_were_marked(half: Half, figure:
             name = author.name if author else ""
             right = plain(name).casefold() == plain(one.page.author).casefold()
             authors["right" if right else "wrong" if name else "none"] += 1
-    shown(figure, half, "titles of WCXB, exact", titles / len(found), bound(half, 0.86))
-    shown(figure, half, "dates of WCXB, right", dates["right"] / dates.total(), bound(half, 0.75))
-    shown(figure, half, "dates of WCXB, not wrong", 1 - dates["wrong"] / dates.total(), bound(half, 0.945))
-    shown(figure, half, "authors of WCXB, right", authors["right"] / authors.total(), bound(half, 0.7, 0.15))
-    shown(figure, half, "authors of WCXB, not wrong", 1 - authors["wrong"] / authors.total(), bound(half, 0.85, 0.1))
+    shown("titles of WCXB, exact", titles / len(found), bound(half, 0.86))
+    shown("dates of WCXB, right", dates["right"] / dates.total(), bound(half, 0.75))
+    shown("dates of WCXB, not wrong", 1 - dates["wrong"] / dates.total(), bound(half, 0.945))
+    shown("authors of WCXB, right", authors["right"] / authors.total(), bound(half, 0.7, 0.15))
+    shown("authors of WCXB, not wrong", 1 - authors["wrong"] / authors.total(), bound(half, 0.85, 0.1))
 
 
 def plain(text: str) -> str:
@@ -200,10 +189,10 @@ def verdict(moment: datetime | None, day: str) -> str:
 
 
 @both_halves
-def test_no_true_article_is_taken_for_a_wall(half: Half, figure: Figure) -> None:
+def test_no_true_article_is_taken_for_a_wall(half: Half, shown: Callable[..., None]) -> None:
     refused = [f"{one.page.url}: {one.why}" for one in (*benchmark(half), *of_wcxb(half), *foreign()) if one.why]
     # One page of the benchmark's choosing half is the teaser of a paid article, and says so.
-    shown(figure, half, "articles taken for walls", len(refused), most=1 if half == "choosing" else 0)
+    shown("articles taken for walls", len(refused), most=1 if half == "choosing" else 0)
 
 
 def test_walls_end_in_an_outcome(figure: Figure) -> None:

@@ -1,13 +1,12 @@
 """``nox -s soak``: two hundred feeds while everything fails now and then; says what came out, and fails where something is wrong."""
 
-import argparse
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.lab import server
@@ -21,16 +20,8 @@ TARGET = 1.25
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it on a server of its own; 1 where something is wrong, else 0: a figure that falls short is a result."""
-    parser = argparse.ArgumentParser(prog="nox -s soak --", description=__doc__)
-    for each in fields(Plan):
-        parser.add_argument(
-            f"--{each.name}", type=type(each.default), default=each.default, help="default: %(default)s"
-        )
-    server.add_option(parser)
-    chosen = vars(parser.parse_args(arguments))
-    bin_dir = chosen.pop("server")
-    plan = Plan(**chosen)
-    server.end_with_us()
+    chosen = vars(server.command("soak", __doc__, arguments, **asdict(Plan())))
+    bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     began = time.monotonic()
 
     def say(text: str) -> None:

@@ -1,7 +1,6 @@
 """Bare work beside a soak: ``python -m tests.lab.soak.bare PORT HOSTS ITEMS SEED`` fetches, parses and extracts everything once.
 
-It prints how many seconds of CPU that took, with the processes that parse, and nothing else is done: no database, no analysis. It runs while the workers do, so
-that both are counted on the same machine with the same other work.
+It prints how many seconds of CPU that took, with the processes that parse, and nothing else is done: no database, no analysis.
 """
 
 import sys

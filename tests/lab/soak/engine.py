@@ -1,9 +1,7 @@
 """The Engine of a soak: ``python -m tests.lab.soak.engine PORT SEED SHARE``; the real server, a share of whose answers fails."""
 
 import random
-import signal
 import sys
-import threading
 from typing import Any
 
 from actors.engine import Settings
@@ -51,18 +49,11 @@ class _Server(EngineServer):
 
 
 def main(port: int, seed: int, share: float) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until it is killed."""
     engine = Faulty(LocalEngine(Settings.model_validate(SETTINGS)), share, seed)
     with _Server(engine, "127.0.0.1", port) as server:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-        thread.start()
         print("ready", flush=True)
-        stop.wait()
-        server.shutdown()
-        thread.join()
+        server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
 
+import json
 import random
-import subprocess
-import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -16,12 +16,11 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import sources
-from tests.fleet import ROOT, Fleet, fleet, free_port
+from tests.fleet import ROOT, Command, Fleet, eventually, fleet, free_port
 from tests.lab.server import rows
 from tests.lab.soak import model, site
 from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import News
-from tests.lab.soak.world import counts, server
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
@@ -89,24 +88,24 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
     with ExitStack() as stack:
         conn = stack.enter_context(closing(connect(url)))
         sync(conn, config.load(folder / "jobs.yaml"))
+        beside = stack.enter_context(fleet(folder / "servers", url))
         servers = {
-            "sites": stack.enter_context(server("tests.lab.soak.site", ports[0], *size, plan.share)),
-            "Engine": stack.enter_context(server("tests.lab.soak.engine", ports[1], plan.seed, plan.share)),
-            "model": stack.enter_context(server("tests.lab.soak.model", ports[2], plan.seed, plan.share)),
+            "sites": server(beside, "site", ports[0], *size, plan.share),
+            "Engine": server(beside, "engine", ports[1], plan.seed, plan.share),
+            "model": server(beside, "model", ports[2], plan.seed, plan.share),
         }
-        stack.enter_context(server("tests.lab.soak.site", ports[3], *size, 0.0))
+        server(beside, "site", ports[3], *size, 0.0)
         say(f"{len(news.items)} items of {len(news.texts)} texts")
         began = time.monotonic()
-        bare = stack.enter_context(_bare(ports[3], size))
-        stack.callback(bare.kill)
+        # It runs while the workers do, so that both are counted on the same machine with the same other work.
+        bare = program(beside, "bare", ports[3], *size)
         workers = stack.enter_context(fleet(folder, url))
         workers.workers(processes=plan.processes, threads=plan.threads)
         kills, cuts = _drive(conn, news, workers, plan, say)
         wall, worker_cpu = time.monotonic() - began, workers.cpu()
         workers.stop()
-        bare_cpu = float(bare.communicate(timeout=plan.seconds)[0])
-        sites = counts(news.hosts[0])
-        asked = counts(f"http://127.0.0.1:{ports[2]}")
+        bare.wait(plan.seconds)
+        sites, asked = counts(news.hosts[0]), counts(f"http://127.0.0.1:{ports[2]}")
         return Found(
             complaints(conn, news, asked),
             Counter(dict(rows(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1"))),
@@ -118,7 +117,7 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
             sites["peak"],
             wall,
             worker_cpu,
-            bare_cpu,
+            float(bare.text().split()[-1]),
             {name: one.cpu() for name, one in servers.items()},
         )
 
@@ -146,10 +145,23 @@ def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
     return yaml.safe_dump(text, sort_keys=False)
 
 
-def _bare(port: int, size: tuple[int, int, int]) -> subprocess.Popen[str]:
-    """The bare work, begun."""
-    arguments = [sys.executable, "-m", "tests.lab.soak.bare", str(port), *map(str, size)]
-    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def program(beside: Fleet, name: str, *arguments: object) -> Command:
+    """A program of this laboratory, started."""
+    return beside.run("python", "-m", f"tests.lab.soak.{name}", *map(str, arguments))
+
+
+def server(beside: Fleet, name: str, *arguments: object) -> Command:
+    """A server that listens."""
+    started = program(beside, name, *arguments)
+    eventually(lambda: "ready" in started.text(), fleet=beside)
+    return started
+
+
+def counts(base: str) -> dict[str, Any]:
+    """The counts of one of our servers."""
+    with urllib.request.urlopen(f"{base}/counts", timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:

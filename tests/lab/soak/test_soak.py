@@ -2,7 +2,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -24,38 +24,31 @@ def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:
     assert {item.end for item in one.items.values()} > {STORY, "no_url"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("module", ["engine", "model", "site"])
-def test_what_is_interrupted_leaves_no_server_behind(module: str, number: signal.Signals) -> None:
-    arguments = {"engine": (1, 0.0), "model": (1, 0.0), "site": (2, 1, 1, 0.0)}[module]
-    code = f"""
-import signal, sys, time
-from tests.fleet import free_port
-from tests.lab.soak.world import server
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-with server("tests.lab.soak.{module}", free_port(), *{arguments}) as started:
-    print(started.process.pid, flush=True)
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from tests.fleet import fleet, free_port
+from tests.lab.server import end_with_us
+from tests.lab.soak.run import server
+end_with_us()
+with fleet(Path(sys.argv[1]), "") as beside:
+    print(server(beside, "engine", free_port(), 1, 0.0).pid, flush=True)
     time.sleep(60)
 """
-    soaking = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    assert soaking.stdout is not None
-    server = int(soaking.stdout.readline())
-    os.killpg(soaking.pid, number)  # as Ctrl-C does
-    try:
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_interrupted_leaves_no_server_behind(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as soaking:
+        assert soaking.stdout is not None
+        server = int(soaking.stdout.readline())
+        os.killpg(soaking.pid, number)  # as Ctrl-C does
         soaking.wait(20)
-        assert not psutil.pid_exists(server)
-    finally:
-        for pid in (server, soaking.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        soaking.stdout.close()
+    left = psutil.pid_exists(server)
+    if left:
+        os.kill(server, signal.SIGKILL)
+    assert not left
 
 
 @pytest.mark.acceptance

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -76,19 +75,7 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 
 
 async def serve(handle: Handler, addresses: Sequence[str], port: int) -> None:
-    """Serve until SIGTERM; prints ``ready`` once it listens."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    tasks: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_serve_one(reader, writer, handle))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(connected, list(addresses), port, backlog=256)
+    """Serve until it is killed; prints ``ready`` once it listens."""
+    server = await asyncio.start_server(lambda *ends: _serve_one(*ends, handle), list(addresses), port, backlog=256)
     print("ready", flush=True)
-    async with server:
-        await stop.wait()
-        for task in tasks:
-            task.cancel()
+    await server.serve_forever()

@@ -1,6 +1,5 @@
 """``nox -s validate``: predict the waits of a real run, run it, compare."""
 
-import argparse
 import os
 import sys
 import tempfile
@@ -56,17 +55,13 @@ class Line:
 
 def main(arguments: list[str] | None = None) -> int:
     """0 when every prediction holds, 1 when one does not."""
-    parser = argparse.ArgumentParser(prog="nox -s validate --", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=45.0, help="for how long a run sends jobs")
-    parser.add_argument("--runs", type=int, default=5, help="identical real runs under each configuration")
-    chosen = parser.parse_args(arguments)
-    server.end_with_us()
+    chosen = server.command("validate", __doc__, arguments, seconds=45.0, runs=5)
     load = scenario.sends(chosen.seconds)
     today = config.load_text(scenario.TODAY, "jobs.yaml", handlers=False)
     edits = [(overrides.read_path(key, today), overrides.read_value(value)) for key, value in scenario.CHANGES.items()]
     changed = config.load_text(scenario.TODAY, "jobs.yaml", handlers=False, edits=edits)
     before = os.getloadavg()[0]
-    with server.start() as started, tempfile.TemporaryDirectory(prefix="zeke-validate-") as name:
+    with server.start(chosen.server) as started, tempfile.TemporaryDirectory(prefix="zeke-validate-") as name:
         folder = Path(name)
         ran = [_run(started, folder, f"today_{n}", scenario.TODAY, load) for n in range(chosen.runs)]
         # Predicted from the first run alone, before the change is tried.

@@ -14,7 +14,6 @@ from tests.zeke_jobs.commands import Cli
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.output import listing, print_json
-from zeke_jobs.config.schedules import Schedule
 
 REPOSITORY = Path(__file__).parents[3]
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
@@ -72,41 +71,6 @@ def test_the_pipelines_own_file_is_fine_and_lists_every_task(cli: Cli, monkeypat
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     ran = cli("check")
     assert (ran.status, ran.err, "19 tasks, 4 schedules" in ran.out) == (0, "", True)
-
-
-def test_the_pipelines_limits_and_schedules_are_those_of_the_product() -> None:
-    tasks = config.load(REPOSITORY / "jobs.yaml", handlers=False).tasks
-    assert {name: task.concurrency.limit for name, task in tasks.items()} == {
-        "ingest-pull": 1,
-        "ingest-pull-youtube": 1,
-        "ingest-oneoff": 2,
-        "ingest-source": 5,
-        "ingest-from-upload": 2,
-        "fetch-content": 3,
-        "analyze-story": 5,
-        "embed-story": 2,
-        "batch-questions": 2,
-        "ask-batch": 2,
-        "poll-batches": 1,
-        "generate-brief": 10,
-        "extract-highlights": 1,
-        "score-relevance": 20,
-        "dedupe-insights": 1,
-        "story-summarize": 4,
-        "deliver-digest": 1,
-        "deliver-alert": 5,
-        "stories-update-status": 1,
-    }
-    assert {name: task.cron.at for name, task in tasks.items() if isinstance(task.cron, Schedule)} == {
-        "ingest-pull": "*/5 * * * *",
-        "ingest-pull-youtube": "0 */6 * * *",
-        "deliver-digest": "0 6 * * *",
-        "poll-batches": "*/5 * * * *",
-    }
-    assert {alias: name for name, task in tasks.items() for alias in task.aliases} == {
-        "insights-dedupe": "dedupe-insights",
-        "story-update-status": "stories-update-status",
-    }
 
 
 def test_in_a_pipe_no_cell_of_a_table_is_broken(capsys: pytest.CaptureFixture[str]) -> None:

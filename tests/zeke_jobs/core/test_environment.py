@@ -5,48 +5,17 @@ import pytest
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 
-NAMES = (
-    environment.DATABASE_URL,
-    environment.CONFIG,
-    environment.DATA,
-    environment.LOG_FORMAT,
-    environment.LOG_LEVEL,
-)
 
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the variables is set."""
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-
-
-def test_has_defaults_for_all_but_the_database() -> None:
-    assert environment.config_path() == Path("jobs.yaml")
-    assert environment.data_dir() == Path(".zeke")
-    assert environment.log_format() == "auto"
-    assert environment.log_level() == "info"
-    assert environment.database_url_or_none() is None
-
-
-def test_reads_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://host/name")
-    monkeypatch.setenv("ZEKE_JOBS_CONFIG", "other/jobs.yaml")
-    monkeypatch.setenv("ZEKE_JOBS_DATA", "elsewhere")
+def test_log_settings_are_read_in_any_case_and_a_variable_set_to_nothing_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "JSON")
     monkeypatch.setenv("ZEKE_JOBS_LOG_LEVEL", "Warning")
-    assert environment.database_url() == environment.database_url_or_none() == "postgresql://host/name"
-    assert environment.config_path() == Path("other/jobs.yaml")
-    assert environment.data_dir() == Path("elsewhere")
-    assert environment.log_format() == "json"
-    assert environment.log_level() == "warning"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_variable_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "")
-    assert environment.lookup(name) is None
-    test_has_defaults_for_all_but_the_database()
+    assert (environment.log_format(), environment.log_level()) == ("json", "warning")
+    for name in ("ZEKE_JOBS_LOG_FORMAT", "ZEKE_JOBS_LOG_LEVEL", "ZEKE_JOBS_CONFIG", "DATABASE_URL"):
+        monkeypatch.setenv(name, "")
+    assert (environment.log_format(), environment.log_level()) == ("auto", "info")
+    assert (environment.config_path(), environment.database_url_or_none()) == (Path("jobs.yaml"), None)
 
 
 def test_refuses_unknown_log_settings(monkeypatch: pytest.MonkeyPatch) -> None:

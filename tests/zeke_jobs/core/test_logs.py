@@ -2,7 +2,6 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,22 +12,19 @@ from zeke_jobs.core.printed import Printed
 from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 
-
-@pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("ZEKE_JOBS_LOG_FORMAT", raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
-def test_a_line_is_one_json_object_with_what_was_bound() -> None:
+@pytest.fixture
+def stream(logging_restored: None) -> io.StringIO:
+    """Where the log is written, as JSON."""
+    del logging_restored
     stream = io.StringIO()
     logs.configure(stream, json=True)
+    return stream
+
+
+def test_a_line_is_one_json_object_with_what_was_bound(stream: io.StringIO) -> None:
     logs.get_logger(task="fetch-content", job_id="42").info("fetched", bytes=10)
     line = json.loads(stream.getvalue())
     assert line["task"] == "fetch-content"
@@ -38,9 +34,7 @@ def test_a_line_is_one_json_object_with_what_was_bound() -> None:
     assert line["level"] == "info"
 
 
-def test_printed_lines_become_lines_of_the_log_with_their_job() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
+def test_printed_lines_become_lines_of_the_log_with_their_job(stream: io.StringIO) -> None:
     printed: Any = Printed(io.StringIO())
     with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
         print("half a", end=" ", file=printed)
@@ -53,9 +47,7 @@ def test_printed_lines_become_lines_of_the_log_with_their_job() -> None:
     assert not printed.isatty()
 
 
-def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
+def test_a_traceback_is_in_the_line_and_shows_no_values(stream: io.StringIO) -> None:
     secret = "x" * 40
     try:
         int(secret[:0])
@@ -63,9 +55,7 @@ def test_a_traceback_is_in_the_line_and_shows_no_values() -> None:
         logs.get_logger().exception("failed")
     assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
     assert stream.getvalue().count("\n") == 1
-    assert secret not in json.loads(stream.getvalue())["exception"].replace(
-        'secret = "-".join(["hunter2", "hunter2"])', ""
-    )
+    assert secret not in stream.getvalue()
 
 
 def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
@@ -78,16 +68,12 @@ def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
     assert not stream.getvalue().startswith("{")
 
 
-def test_http_clients_are_quiet_about_each_request() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
+def test_http_clients_are_quiet_about_each_request(stream: io.StringIO) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET …")
     assert stream.getvalue() == ""
 
 
-def test_the_scheduler_is_quiet_about_each_beat() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
+def test_the_scheduler_is_quiet_about_each_beat(stream: io.StringIO) -> None:
     periodiq = logging.getLogger("periodiq")
     periodiq.info("Scheduling %s at %s.", "Actor(zeke-metronome)", "09:00")
     periodiq.error("Scheduling failed")
@@ -127,9 +113,7 @@ def test_nothing_in_a_line_forges_another_or_commands_the_terminal(
     assert plain.count("\n    Traceback") == 1
 
 
-def test_json_lines_hold_no_character_that_commands_a_terminal() -> None:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
+def test_json_lines_hold_no_character_that_commands_a_terminal(stream: io.StringIO) -> None:
     logs.get_logger(key="\x9b2J\x7f\u202e\u2028 ä").info("x")
     assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
     assert json.loads(stream.getvalue())["key"] == "\x9b2J\x7f\u202e\u2028 ä"

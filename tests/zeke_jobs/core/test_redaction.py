@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
@@ -41,15 +40,9 @@ class Login(Payload):
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _restored(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    del logging_restored
     monkeypatch.setattr(redaction, "_known", {})
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(params=PASSWORDS)

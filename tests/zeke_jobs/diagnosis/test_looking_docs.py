@@ -1,4 +1,4 @@
-"""docs/looking.md describes every reason, finding, view and key, and its pictures exist."""
+"""docs/looking.md describes every reason, finding and view."""
 
 import inspect
 import re
@@ -36,9 +36,3 @@ def test_the_views_that_are_named_can_be_read(scene: Scene) -> None:
     assert len(named) >= 6
     for view in named:
         assert scene.rows(f"SELECT count(*) FROM {view}")
-
-
-def test_the_pictures_are_there() -> None:
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", PAGE)
-    assert len(pictures) == 3
-    assert all((DOCS / picture).is_file() for picture in pictures)

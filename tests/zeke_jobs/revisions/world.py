@@ -49,10 +49,6 @@ def work(payload: Work, ctx: Context) -> int:
 def strict(payload: Strict, ctx: Context) -> None: ...
 
 
-def fail(payload: Work, ctx: Context) -> None:
-    raise ValueError("no luck")
-
-
 def say(payload: Work, ctx: Context[Words]) -> list[str]:
     return ctx.settings.words
 

@@ -12,7 +12,6 @@ from typing import Any
 import pendulum
 import periodiq
 import pytest
-from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
@@ -24,11 +23,6 @@ from zeke_jobs.worker import builder
 
 SUNDAY = datetime(2025, 6, 8, tzinfo=UTC)
 EARLY = timedelta(milliseconds=100)
-
-
-@pytest.fixture
-def world(conn: Connection) -> World:
-    return World(conn)
 
 
 @pytest.fixture(autouse=True)

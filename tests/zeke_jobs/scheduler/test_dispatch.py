@@ -17,11 +17,6 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
 
 
-@pytest.fixture
-def world(conn: Connection) -> World:
-    return World(conn)
-
-
 def test_a_first_deployment_fires_nothing_from_the_past(world: World) -> None:
     world.put(missed="all")
     assert world.beat(NINE + 4 * MINUTE) == []

@@ -1,28 +1,20 @@
 """``zeke-jobs schedule`` as a person types it."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
-from zeke_jobs.cli.queue.schedule import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.control import pausing
 
 
-@pytest.fixture
-def world(conn: Connection) -> World:
-    made = World(conn)
-    made.put("nightly", at="30 2 * * *", timezone="Europe/Paris")
-    made.put("pull")
-    return made
-
-
 @pytest.fixture(autouse=True)
-def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def in_tokyo(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two schedules, looked at in Tokyo."""
+    world.put("nightly", at="30 2 * * *", timezone="Europe/Paris")
+    world.put("pull")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     yield
@@ -31,18 +23,11 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(app, "zeke-jobs schedule", arguments)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return call
+def command(cli: Cli) -> Cli:
+    return lambda *arguments: cli("schedule", *arguments)
 
 
-def test_the_list_shows_next_fires_in_zone_and_local_time(
-    world: World, command: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_the_list_shows_next_fires_in_zone_and_local_time(world: World, command: Cli) -> None:
     status, out, err = command()
     assert (status, err) == (0, "")
     nightly, pull = out.splitlines()[1:]
@@ -50,16 +35,14 @@ def test_the_list_shows_next_fires_in_zone_and_local_time(
     assert "*/5 * * * *  UTC           Wed 2025-06-04 09:05  Wed 2025-06-04 18:05" in pull
 
 
-def test_the_list_shows_last_ticks_and_why_one_was_skipped(
-    world: World, command: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_the_list_shows_last_ticks_and_why_one_was_skipped(world: World, command: Cli) -> None:
     world.beat(NINE + 5 * MINUTE)
-    assert "created" in command()[1]
+    assert "created" in command().out
     world.beat(NINE + 10 * MINUTE)
-    assert "overlap: the job of 2025-06-04 09:05 UTC is queued" in command()[1]
+    assert "overlap: the job of 2025-06-04 09:05 UTC is queued" in command().out
 
 
-def test_the_list_shows_why_one_never_ticks(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_list_shows_why_one_never_ticks(world: World, command: Cli) -> None:
     world.put("pull", at="99 * * * *")
     world.put("third", timezone="Mars/Olympus")
     status, out, _ = command()
@@ -68,38 +51,36 @@ def test_the_list_shows_why_one_never_ticks(world: World, command: Callable[...,
     assert "Thu 2025-06-05 02:30" in nightly
     assert "never ticks: expected a schedule that can be read, got pull: expected minute 0-59, got 99" in pull
     assert "no time zone 'Mars/Olympus' here" in third
-    assert json.loads(command("--json")[1])[0]["fault"] is None
+    assert command("--json").json[0]["fault"] is None
     for arguments in (("--next", "2", "pull"), ("run", "pull")):
         status, _, err = command(*arguments)
         assert (status, "expected minute 0-59, got 99" in err) == (1, True)
 
 
-def test_the_list_says_that_no_scheduler_beats(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_list_says_that_no_scheduler_beats(world: World, command: Cli) -> None:
     world.at(NINE + 10 * MINUTE)
-    assert command()[2] == "warning: no scheduler has run for 10m; start one: periodiq zeke_jobs.actors\n"
+    assert command().err == "warning: no scheduler has run for 10m; start one: periodiq zeke_jobs.actors\n"
 
 
-def test_the_next_fires_and_a_run_and_answers_in_json(
-    world: World, command: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_the_next_fires_and_a_run_and_answers_in_json(world: World, command: Cli) -> None:
     _, out, _ = command("--next", "2", "nightly")
     assert [" ".join(line.split()) for line in out.splitlines()[1:]] == [
         "Thu 2025-06-05 02:30 Thu 2025-06-05 09:30",
         "Fri 2025-06-06 02:30 Fri 2025-06-06 09:30",
     ]
-    nightly, pull = json.loads(command("--json")[1])
+    nightly, pull = command("--json").json
     assert (nightly["task"], nightly["next_tick"], nightly["paused"]) == ("nightly", "2025-06-05T00:30:00Z", False)
     assert pull["options"] == {"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0}
-    assert json.loads(command("--json", "--next", "1", "pull")[1]) == ["2025-06-04T09:05:00Z"]
-    assert list(json.loads(command("run", "pull", "--json")[1])) == ["id"]
+    assert command("--json", "--next", "1", "pull").json == ["2025-06-04T09:05:00Z"]
+    assert list(command("run", "pull", "--json").json) == ["id"]
 
 
-def test_the_list_shows_a_pause(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_list_shows_a_pause(world: World, command: Cli) -> None:
     pausing.pause(world.conn, "schedule/pull", by="ann@here", reason="feed [broken]")
-    assert "paused by ann@here since Wed 2025-06-04 18:00: feed [broken]" in command()[1]
+    assert "paused by ann@here since Wed 2025-06-04 18:00: feed [broken]" in command().out
 
 
-def test_backfill_with_and_without_a_dry_run(world: World, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_backfill_with_and_without_a_dry_run(world: World, command: Cli) -> None:
     given = ("backfill", "pull", "--from", "2025-06-04T08:50Z", "--to", "2025-06-04T10:55+02:00")
     _, out, _ = command(*given, "--dry-run")
     assert [line.strip().split(maxsplit=3) for line in out.splitlines()[1:]] == [
@@ -119,9 +100,7 @@ def test_backfill_with_and_without_a_dry_run(world: World, command: Callable[...
         (("run", "pul"), "expected the name of a task"),
     ],
 )
-def test_wrong_use_ends_with_status_two(
-    world: World, command: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], message: str
-) -> None:
+def test_wrong_use_ends_with_status_two(world: World, command: Cli, arguments: tuple[str, ...], message: str) -> None:
     status, _, err = command(*arguments)
     assert status == 2
     assert message in err

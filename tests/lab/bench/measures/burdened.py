@@ -6,8 +6,8 @@ from typing import Any
 import zeke_jobs
 from tests.lab import server
 from tests.lab.bench import drain, ours
-from tests.lab.bench.bench import Bench, Running
-from tests.lab.bench.drain import Drain
+from tests.lab.bench.bench import Bench
+from tests.lab.bench.drain import Running
 from tests.lab.bench.result import Row
 from zeke_jobs.postgres.pool import connect
 
@@ -24,11 +24,11 @@ def held_transaction(bench: Bench) -> list[Row]:
         up.sized(1.0, 2_000)
         count = min(_MOST_SEEDED, int(up.drain(20_000).rate * (seconds + 2) * 1.6))
         bench.say(f"{count:,} jobs")
-        free = _long_window(up, count, seconds)
+        free = up.window(count, seconds)
         with closing(connect(up.system.url)) as other:
             server.run(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
             server.scalar(other, "SELECT pg_current_xact_id()::text")
-            held = _long_window(up, count, seconds)
+            held = up.window(count, seconds)
     return [
         drain.row(f"{seconds:g} s of draining", [free]),
         drain.row(f"{seconds:g} s, a transaction open", [held], [free], "without", 0.6),
@@ -64,10 +64,6 @@ def blocked(bench: Bench) -> list[Row]:
             if holder:
                 zeke_jobs.cancel(holder, connection=up.conn)
     return rows
-
-
-def _long_window(up: Running, count: int, seconds: float) -> Drain:
-    return drain.window(up.system, up.fleet, up.conn, up.server, count, seconds)
 
 
 def _occupy(up: Running, task: str, key: str | None) -> Any:

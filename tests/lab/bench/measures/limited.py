@@ -6,8 +6,8 @@ from psycopg2.extensions import connection as Connection
 
 from tests.lab import server
 from tests.lab.bench import drain, ours
-from tests.lab.bench.bench import Bench, Running
-from tests.lab.bench.drain import Drain
+from tests.lab.bench.bench import Bench
+from tests.lab.bench.drain import Drain, Running
 from tests.lab.bench.result import Row
 
 _FREE, _WIDE, _NARROW = ours.FREE, "generate-brief", "analyze-story"

@@ -34,7 +34,7 @@ if os.environ.get("BENCH_URL"):  # this module is what the command line loads
 
 
 class System:
-    """See ``tests.lab.bench.drain.System``."""
+    """See ``tests.lab.bench.ours.Installation``."""
 
     name = "dramatiq-pg"
 

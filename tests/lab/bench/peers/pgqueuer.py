@@ -53,7 +53,7 @@ async def _send(url: str, seconds: float, at_once: int) -> float:
 
 
 class System:
-    """See ``tests.lab.bench.drain.System``."""
+    """See ``tests.lab.bench.ours.Installation``."""
 
     def __init__(self, url: str, batch: int = 500) -> None:
         self.url = url

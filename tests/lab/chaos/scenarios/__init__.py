@@ -16,9 +16,6 @@ from tests.lab.chaos.scenarios import (
     stops,
     strike,
 )
-from tests.lab.chaos.scenarios.possible import Impossible
-
-__all__ = ["SCENARIOS", "Impossible"]
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,

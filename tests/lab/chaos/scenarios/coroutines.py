@@ -22,7 +22,7 @@ _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'con
 def cancel(*, quick: bool) -> Outcome:
     """Of 200 handlers on one loop 50 are cancelled, and 20 others run out of time."""
     with world("async-cancel", quick=quick, tasks=_TASKS, kinds={}) as here:
-        here.worker("one", ZEKE_JOBS_ASYNC=str(_ALL + 20))
+        here.worker(ZEKE_JOBS_ASYNC=str(_ALL + 20))
         here.flow(1, count=0)
         os.environ["DATABASE_URL"] = here.url
         jobs = _send(here, "slow", _ALL, 20.0)
@@ -46,7 +46,7 @@ def cancel(*, quick: bool) -> Outcome:
 def blocked(*, quick: bool) -> Outcome:
     """A handler that never awaits keeps the event loop from 50 others, for ever."""
     with world("async-blocked", quick=quick, tasks=_TASKS, kinds={}) as here:
-        kept = here.worker("one")
+        kept = here.worker()
         here.flow(1, count=0)
         os.environ["DATABASE_URL"] = here.url
         _send(here, "slow", 50, 3.0)
@@ -72,17 +72,15 @@ def _send(here: World, task: str, count: int, seconds: float) -> list[str]:
 def deploy(*, quick: bool) -> Outcome:
     """Old workers get SIGTERM while their handlers wait, and new ones are there."""
     with world("async-deploy", quick=quick, heartbeat=5.0, **WORLD) as here:
-        old = [here.worker("old one"), here.worker("old two")]
+        old = here.two()
         here.flow()
-        here.measure("before")
         statuses = []
-        with here.phase("during"):
-            for number, kept in enumerate(old):
-                here.worker(f"new {number}")
-                here.whole(2 - number + 1 + number)
+        with here.fault():
+            for kept in old:
+                here.worker()
+                here.whole(3)
                 here.keeper.release(kept)
                 statuses.append(kept.command.stop(60))
-        over = time.time()
         here.measure("after")
         here.drain()
         here.promise("the old workers end with status 0", statuses == [0, 0])
@@ -90,4 +88,4 @@ def deploy(*, quick: bool) -> Outcome:
         here.promise(
             "no job ran twice", here.look("SELECT max(attempt) FROM zeke_jobs.queue WHERE task <> 'failing'") == 1
         )
-        return here.outcome("SIGTERM to the old workers while async handlers wait", fault_over=over, recovers_in=10)
+        return here.outcome("SIGTERM to the old workers while async handlers wait", recovers_in=10)

@@ -1,5 +1,7 @@
 """A database that crashes, runs out of connections, or has a full disk."""
 
+import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -10,8 +12,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.scenarios.possible import need_program, need_root
+from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.world import world
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
@@ -19,18 +20,16 @@ from zeke_jobs.postgres.pool import DISCONNECTED, connect
 def restart(*, quick: bool) -> Outcome:
     """The server is stopped as by a crash, and started ten seconds later."""
     with world("restart-database", quick=quick) as here:
-        workers = [here.worker("one"), here.worker("two")]
+        workers = here.two()
         scheduler = here.scheduler()
         here.flow()
         here.until(
             lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'scheduler'"), 70, "a scheduler"
         )
-        here.measure("before")
-        with here.phase("during"):
+        with here.fault():
             here.stop_server("immediate")
             time.sleep(3 if quick else 10)
-        here.start_server()
-        over = time.time()
+            here.start_server()
         beaten = here.look("SELECT max(beat_on) FROM zeke_jobs.schedule_beat")
         here.whole()
         time.sleep(5)
@@ -39,19 +38,16 @@ def restart(*, quick: bool) -> Outcome:
         here.promise("the scheduler beats again", back)
         here.drain()  # which stops the schedulers
         here.promise("no command line ended", all(kept.starts == 1 for kept in (*workers, scheduler)))
-        return here.outcome(
-            f"Postgres stopped (immediate), {3 if quick else 10} s down, started", fault_over=over, recovers_in=10
-        )
+        return here.outcome(f"Postgres stopped (immediate), {3 if quick else 10} s down, started", recovers_in=10)
 
 
 def use_up_connections(*, quick: bool) -> Outcome:
     """Others take every connection that the server allows, the workers' too, and give them back."""
     seconds = 6 if quick else 15
     with world("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
-        workers = [here.worker("one"), here.worker("two")]
+        workers = here.two()
         here.flow()
-        here.measure("before")
-        with here.phase("during"), ExitStack() as stack:
+        with here.fault(), ExitStack() as stack:
             admin = stack.enter_context(closing(connect(here.url)))
             end = time.monotonic() + seconds
             taken = 0
@@ -62,19 +58,14 @@ def use_up_connections(*, quick: bool) -> Outcome:
                         taken += 1
                 _cut_all(admin)
                 time.sleep(0.05)
-        over = time.time()
         here.measure("after")
         here.drain()
         here.promise(
             "workers say what they wait for", here.said("too many clients") or here.said("remaining connection slots")
         )
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
-        return here.outcome(
-            f"all of 40 connections taken by others for {seconds} s",
-            fault_over=over,
-            recovers_in=10,
-            note=f"{taken} taken",
-        )
+        said = f"all of 40 connections taken by others for {seconds} s"
+        return here.outcome(said, recovers_in=10, note=f"{taken} taken")
 
 
 def _cut_all(admin: Connection) -> None:
@@ -90,11 +81,10 @@ def fill_disk(*, quick: bool) -> Outcome:
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
     with _small_disk(400) as disk, world("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
-        workers = [here.worker("one"), here.worker("two")]
+        workers = here.two()
         here.flow()
-        here.measure("before")
         filler = disk / "filler"
-        with here.phase("during"):
+        with here.fault():
             end = time.monotonic() + seconds
             with filler.open("ab", buffering=0) as file:
                 while time.monotonic() < end:
@@ -102,11 +92,10 @@ def fill_disk(*, quick: bool) -> Outcome:
                         while True:
                             file.write(bytes(65536))
                     time.sleep(0.05)
-        filler.unlink()
-        with suppress(*DISCONNECTED):
-            here.execute("CHECKPOINT")
-        here.start_server()  # where it gave up
-        over = time.time()
+            filler.unlink()
+            with suppress(*DISCONNECTED):
+                here.execute("CHECKPOINT")
+            here.start_server()  # where it gave up
         here.comes(lambda: here.look("SELECT true"), 30)
         time.sleep(3)
         here.measure("after")
@@ -116,14 +105,14 @@ def fill_disk(*, quick: bool) -> Outcome:
             here.said("No space left on device") or here.said("the database is away"),
         )
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
-        return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", fault_over=over, recovers_in=15)
+        return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", recovers_in=15)
 
 
 @contextmanager
 def _small_disk(megabytes: int) -> Iterator[Path]:
     """A file system in memory with so much room."""
-    need_root("mounting a small tmpfs")
-    need_program("mount", "mount")
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        raise Impossible("a small tmpfs needs root and the program mount")
     with tempfile.TemporaryDirectory(prefix="zeke-chaos-disk-") as name:
         folder = Path(name)
         folder.chmod(0o711)

@@ -57,8 +57,7 @@ def beside(name: str, *names: str, quick: bool) -> Outcome:
     faults = [FAULTS[one] for one in names or (name,)]
     with world(name, quick=quick, kinds={}) as here:
         here.zeke("roles", "--apply")
-        for worker in ("one", "two"):
-            here.worker(worker)
+        here.two()
         here.until(lambda: here.whole(2, 1), 60, "two workers")
         for fault in faults:
             with fault.during(here):
@@ -165,7 +164,7 @@ def _carried(here: World) -> Iterator[None]:
 def _long_queue(here: World) -> Iterator[None]:
     text = TASKS + f'  far: {{handler: "tests.lab.chaos.handlers:work", queue: {_LONG}}}\n'
     here.zeke("apply", here.write("long.yaml", text))
-    third = here.worker("three", ZEKE_JOBS_CONFIG="long.yaml")
+    third = here.worker(ZEKE_JOBS_CONFIG="long.yaml")
     here.until(lambda: here.whole(3, 1), 60, "three workers")
     (first,) = _running(here, "far", {"seconds": 3.0, "plain": True}, 1)
     here.kill(third)  # and starts again

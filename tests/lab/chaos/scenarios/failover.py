@@ -29,20 +29,9 @@ class Pair(World):
             nobody = pwd.getpwnam("nobody")
             os.chown(self.standby, nobody.pw_uid, -1)
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        copy: list[str | Path] = [
-            "-h",
-            self.server / "data",
-            "-U",
-            "postgres",
-            "-D",
-            data,
-            "-R",
-            "-X",
-            "stream",
-            "-c",
-            "fast",
-        ]
-        subprocess.run([self._binaries() / "pg_basebackup", *copy], check=True, capture_output=True, cwd="/", **user)
+        options = f"-h {self.server / 'data'} -U postgres -D {data} -R -X stream -c fast"
+        command = [self._binaries() / "pg_basebackup", *options.split()]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **user)
         # Started as the first one: a standby that allows fewer connections than its primary does not start.
         self.second = embedded.ensure(self.standby, bin_dir=server_binaries(), settings=self.settings)
         with closing(connect(first)) as conn, conn.cursor() as cursor:
@@ -81,15 +70,13 @@ class Pair(World):
 def fail_over(*, quick: bool) -> Outcome:
     """The server dies under load, three seconds later its standby is promoted; whoever held a connection finds the other."""
     with opened(Pair("fail-over", quick=quick)) as here:
-        workers = [here.worker("one"), here.worker("two")]
+        workers = here.two()
         here.flow()
-        here.measure("before")
-        with here.phase("during"):
+        with here.fault():
             here.stop_first("immediate")
             died = time.time()
             time.sleep(3)
             here.promote()
-        over = time.time()
         here.whole()
         here.measure("after")
         here.drain()
@@ -100,7 +87,6 @@ def fail_over(*, quick: bool) -> Outcome:
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
         return here.outcome(
             "the server of a synchronous pair dies, its standby is promoted 3 s later",
-            fault_over=over,
             recovers_in=10,
-            note=f"{here.traffic.repeated} sends without an answer were repeated; {over - died:.1f} s without a server",
+            note=f"{here.traffic.repeated} sends without an answer were repeated; {here.over - died:.1f} s without a server",
         )

@@ -14,7 +14,7 @@ _LONGEST = 3.0  # times the run without the killer
 def killer(*, quick: bool) -> Outcome:
     """The same two hundred jobs twice: by themselves, and with the killer among them."""
     with world("killer", quick=quick, kinds={}) as here:
-        both = [here.worker("one"), here.worker("two")]
+        both = here.two()
         here.until(lambda: here.look(_WORKERS) == 2, 60, "two workers")
         alone, _ = _run(here)
         beside, killing = _run(here, kills=True)

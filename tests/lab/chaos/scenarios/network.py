@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.acceptance.test_pgbouncer import PROGRAM, Bouncer
-from tests.lab.chaos.outcome import Outcome
+from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.proxy import Proxy
-from tests.lab.chaos.scenarios.possible import Impossible
 from tests.lab.chaos.world import world
 
 
@@ -17,26 +16,22 @@ def stall(*, quick: bool) -> Outcome:
     """Nothing passes between one worker and the server for a minute, and no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
     with world("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
-        stalled = here.worker("stalled", DATABASE_URL=proxy.url)
+        stalled = here.worker(DATABASE_URL=proxy.url)
         here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker"), 60, "a worker")
         # It runs past the moment when others take it over, and ends while nothing passes.
         late = here.traffic.send("slow", {"seconds": seconds * 0.75})
         here.until(
             lambda: here.look("SELECT started_on FROM zeke_jobs.queue WHERE message_id = %s", late), 20, "a start"
         )
-        # Two, since one makes itself empty for what has seen a death.
-        here.worker("well one")
-        here.worker("well two")
+        here.two()  # since one makes itself empty for what has seen a death
         here.flow(3)
-        here.measure("before")
-        with here.phase("during"):
+        with here.fault():
             pids, begin = stalled.pids(), time.monotonic()
             proxy.stalled.set()
             time.sleep(seconds)
             proxy.stalled.clear()
             # A stalled run may go on beside its successor until it notices; it commits nothing.
             here.note_gone(pids, begin, time.monotonic())
-        over = time.time()
         fenced = here.comes(lambda: "taken for dead" in stalled.command.text(), 15)
         here.whole(3)
         here.measure("after")
@@ -52,9 +47,7 @@ def stall(*, quick: bool) -> Outcome:
         here.promise("its late end changes nothing", here.look("SELECT count(*) FROM effect WHERE job = %s", late) == 1)
         here.promise("the stalled worker notices that it was taken for dead", fenced)
         return here.outcome(
-            f"a proxy between one of three workers and the server forwards nothing for {seconds} s",
-            fault_over=over,
-            recovers_in=10,
+            f"a proxy between one of three workers and the server forwards nothing for {seconds} s", recovers_in=10
         )
 
 
@@ -69,20 +62,15 @@ def restart_pooler(*, quick: bool) -> Outcome:
         bouncer = Bouncer(folder, here.url, 12)
         bouncer.start()
         stack.callback(bouncer.stop)
-        pooled = bouncer.at(here.url)
-        workers = [here.worker("one", DATABASE_URL=pooled), here.worker("two", DATABASE_URL=pooled)]
+        workers = here.two(DATABASE_URL=bouncer.at(here.url))
         here.flow()
-        here.measure("before")
-        with here.phase("during"):
+        with here.fault():
             for _ in range(2 if quick else 4):
                 bouncer.stop()
                 time.sleep(1)
                 bouncer.start()
                 time.sleep(3)
-        over = time.time()
         here.measure("after")
         here.drain()
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
-        return here.outcome(
-            "PgBouncer in transaction mode killed and started, again and again", fault_over=over, recovers_in=10
-        )
+        return here.outcome("PgBouncer in transaction mode killed and started, again and again", recovers_in=10)

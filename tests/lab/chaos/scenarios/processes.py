@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.scenarios.possible import Impossible
+from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.world import World, world
 
 #: The longest time from a worker's death to its jobs' return.
@@ -22,23 +21,20 @@ _RETURNED = """
 def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
     """One of two worker commands is killed every five seconds, the two in turns."""
     with world(name, quick=quick, **options) as here:
-        both = [here.worker("one"), here.worker("two")]
+        both = here.two()
         here.scheduler()
         here.flow()
-        here.measure("before")
         strikes = 3 if quick else 12
-        with here.phase("during"):
+        with here.fault():
             for strike in range(strikes):
                 here.kill(both[strike % 2])
                 time.sleep(5)
-        over = time.time()
         here.whole()
         here.measure("after")
         here.drain()
         _promise_return(here)
         return here.outcome(
             f"SIGKILL a worker command every 5 s, {strikes} times; it is started again",
-            fault_over=over,
             recovers_in=here.lost_after + here.heartbeat,
         )
 
@@ -46,13 +42,10 @@ def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> 
 def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
     """One of three worker commands is stopped for longer than others wait for it, and goes on."""
     with world(name, quick=quick, **options) as here:
-        frozen = here.worker("one")
-        # Two, since one makes itself empty for what has seen a death.
-        here.worker("two")
-        here.worker("three")
+        frozen = here.worker()
+        here.two()  # since one makes itself empty for what has seen a death
         here.flow(3)
-        here.measure("before")
-        with here.phase("during"):
+        with here.fault():
             pids = frozen.pids()
             os.killpg(frozen.command.pid, signal.SIGSTOP)
             begin = time.monotonic()
@@ -63,7 +56,6 @@ def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
             thawed = time.monotonic()
             here.note_gone(pids, begin, thawed)
             os.killpg(frozen.command.pid, signal.SIGCONT)
-        over = time.time()
         fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
         here.whole(3)
         here.measure("after")
@@ -71,11 +63,7 @@ def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
         here.promise("others take its jobs", taken)
         here.promise("it notices that it was taken for dead", fenced)
         _promise_return(here)
-        return here.outcome(
-            f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT",
-            fault_over=over,
-            recovers_in=10,
-        )
+        return here.outcome(f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT", recovers_in=10)
 
 
 def wrong_clock(*, quick: bool) -> Outcome:
@@ -85,8 +73,8 @@ def wrong_clock(*, quick: bool) -> Outcome:
         raise Impossible("libfaketime is not installed: apt-get install libfaketime")
     ahead = {"LD_PRELOAD": str(found[0]), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     with world("wrong-clock", quick=quick) as here:
-        here.worker("right")
-        here.worker("ahead", **ahead)
+        here.worker()
+        here.worker(**ahead)
         scheduler = here.scheduler(**ahead)
         here.flow()
         here.measure("before")
@@ -112,9 +100,8 @@ def wrong_clock(*, quick: bool) -> Outcome:
 def kill_schedulers(*, quick: bool) -> Outcome:
     """Both schedulers are killed at the start of a minute, where they send; one is started after the next."""
     with world("kill-schedulers", quick=quick) as here:
-        for name in ("one", "two"):  # one alone would fall behind
-            here.worker(name)
-        schedulers = [here.scheduler("first"), here.scheduler("second")]
+        here.two()  # one alone would fall behind
+        schedulers = [here.scheduler(), here.scheduler()]
         here.flow()
         here.until(lambda: here.look(_SCHEDULERS) == 2, 80, "two schedulers")
         here.measure("before")
@@ -126,7 +113,7 @@ def kill_schedulers(*, quick: bool) -> Outcome:
                 scheduler.command.kill()
             if not quick:
                 time.sleep(61)
-        here.scheduler("third")
+        here.scheduler()
         over = here.look("SELECT clock_timestamp()")
         here.until(lambda: here.look("SELECT max(scheduled_for) > %s FROM zeke_jobs.queue", over), 70, "a tick")
         here.drain()

@@ -24,16 +24,15 @@ def stop_at_boot(*, quick: bool) -> Outcome:
     steps = int(_LONGEST / step) + 1
     with world("stop-at-boot", quick=quick) as here, Proxy(here.url) as silent:
         began = time.monotonic()
-        here.worker("one")
+        here.worker()
         here.until(lambda: here.look(_JOINED) == 1, 60, "a worker")
         boot = time.monotonic() - began
         within = max(_WITHIN, 3 * boot)
-        here.worker("two")
+        here.worker()
         here.flow()
-        here.measure("before")
         silent.stalled.set()
         slowest, wrong = 0.0, []
-        with here.phase("during"):
+        with here.fault():
             for number, (way, url) in enumerate(
                 {"answers": here.url, "is away": _NOWHERE, "is silent": silent.url}.items()
             ):
@@ -43,7 +42,6 @@ def stop_at_boot(*, quick: bool) -> Outcome:
                         slowest = max(slowest, took)
                         if status not in _GOOD:
                             wrong.append(f"{name} after {delay:.1f} s, database {way}: status {status}")
-        over = time.time()
         gone = here.comes(lambda: here.look(_JOINED) == 2, here.lost_after + 4 * here.heartbeat)
         here.measure("after")
         here.drain()
@@ -56,7 +54,6 @@ def stop_at_boot(*, quick: bool) -> Outcome:
         return here.outcome(
             f"SIGTERM 0 to {_LONGEST:g} s after the start of a worker and a scheduler command, while the database "
             "answers, is away, and is silent",
-            fault_over=over,
             recovers_in=10,
         )
 

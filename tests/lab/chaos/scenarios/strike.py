@@ -23,7 +23,7 @@ def strike(*, quick: bool) -> Outcome:
     chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}
     kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # what waits at the end fits in the drain
     with world("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
-        workers = [here.worker(name) for name in ("one", "two", "three")]
+        workers = [*here.two(), here.worker()]
         here.flow(3)
         statuses = []
         begin = time.monotonic()
