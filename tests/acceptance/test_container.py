@@ -1,17 +1,15 @@
 """The containers of docs/running.md, without Docker: their commands run a new user's tasks, and Compose accepts the file."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.fleet import ROOT, Fleet, eventually
+from tests.fleet import ROOT, eventually, fleet
+from tests.test_docker import compose_accepts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
@@ -29,49 +27,28 @@ def test_the_dockerfile_has_ten_lines_at_most_and_all_that_the_folder_holds() ->
     assert SERVICES["worker"].get("command") is None
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
 def test_compose_accepts_the_file_once_the_password_is_set(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    command = [
-        "docker-compose",
-        "--project-directory",
-        str(tmp_path),
-        "--file",
-        str(tmp_path / "compose.yaml"),
-        "config",
-        "--quiet",
-    ]
-    done = subprocess.run(
-        command, env={**os.environ, "POSTGRES_PASSWORD": "x"}, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    without = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "set it" in without.stderr
+    compose_accepts(tmp_path / "compose.yaml")
 
 
 def test_the_commands_run_the_first_task_of_init_in_the_order_of_the_file(new_database: Any, tmp_path: Path) -> None:
-    fleet = Fleet(
-        tmp_path, new_database(), environment={"ZEKE_JOBS_ENVIRONMENT": "production", "ZEKE_JOBS_HEARTBEAT": "5"}
-    )
     grace = int(COMMAND[COMMAND.index("--worker-shutdown-timeout") + 1]) / 1000
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) >= grace + 20
+    with fleet(tmp_path, new_database(), ZEKE_JOBS_ENVIRONMENT="production", ZEKE_JOBS_HEARTBEAT="5") as up:
 
-    def done(*command: str) -> bool:
-        return fleet.run(*command).wait(60) == 0
+        def done(*command: str) -> bool:
+            return up.run(*command).wait(60) == 0
 
-    try:
-        assert done("zeke-jobs", "init", "."), fleet.logs()
-        assert done(*SERVICES["migrate"]["command"]), fleet.logs()
-        worker = fleet.run(*COMMAND)
-        scheduler = fleet.run(*SERVICES["scheduler"]["command"])
-        eventually(lambda: "Worker process is ready" in worker.text(), fleet=fleet)
-        sent = fleet.run("zeke-jobs", "send", "greet", "name=Ada", "--wait", "--timeout", "60s")
-        assert sent.wait(60) == 0, fleet.logs()
+        assert done("zeke-jobs", "init", "."), up.logs()
+        assert done(*SERVICES["migrate"]["command"]), up.logs()
+        worker, scheduler = up.run(*COMMAND), up.run(*SERVICES["scheduler"]["command"])
+        worker.wait_for("Worker process is ready")
+        sent = up.run("zeke-jobs", "send", "greet", "name=Ada", "--wait", "--timeout", "60s")
+        assert sent.wait(60) == 0, up.logs()
         assert '"Hello, Ada"' in sent.text()
         for service in ("worker", "scheduler"):
             check = SERVICES[service]["healthcheck"]["test"]
-            eventually(lambda check=check: done(*check[1:]), fleet=fleet, every=1.0)  # type: ignore[misc]
-        assert (worker.stop(), scheduler.stop()) == (0, 0), fleet.logs()
-    finally:
-        fleet.stop()
+            eventually(lambda check=check: done(*check[1:]), fleet=up, every=1.0)  # type: ignore[misc]
+        assert (worker.stop(), scheduler.stop()) == (0, 0), up.logs()

@@ -22,21 +22,15 @@ FREE = "score-relevance"  # the task that has no limit where nothing else is sai
 _OWN_SHAPE = ("concurrency", "rate", "uses", "priority", "timeout", "retry", "aliases", "queue", "description")
 
 
-def jobs_yaml(changed: Mapping[str, Mapping[str, Any]], *, every: Mapping[str, Any] | None = None) -> str:
-    """The real jobs.yaml with handlers that do nothing.
-
-    Args:
-        changed: For some tasks, values in place of their limits in the real file.
-        every: The same for all other tasks.
-    """
+def jobs_yaml(changed: Mapping[str, Mapping[str, Any]]) -> str:
+    """The real jobs.yaml with handlers that do nothing; ``changed`` are, for some tasks, values in place of their limits there."""
     real = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     tasks = {}
     for name, stanza in real["tasks"].items():
         task = {key: value for key, value in stanza.items() if key in _OWN_SHAPE}
-        instead = changed.get(name, every)
-        if instead is not None:
+        if name in changed:
             task = {key: value for key, value in task.items() if key not in ("concurrency", "uses", "priority")}
-            task |= instead
+            task |= changed[name]
         tasks[name] = {"handler": f"{HANDLERS}:no_op", **task}
     real = {key: value for key, value in real.items() if key not in ("services", "migrations")}
     return yaml.safe_dump({**real, "tasks": tasks}, sort_keys=False)
@@ -44,8 +38,6 @@ def jobs_yaml(changed: Mapping[str, Mapping[str, Any]], *, every: Mapping[str, A
 
 class Installation:
     """A migrated database with a jobs.yaml in force."""
-
-    name = NAME
 
     def __init__(self, url: str, folder: Path, text: str) -> None:
         self.url = url
@@ -65,22 +57,21 @@ class Installation:
         """Whether so many worker processes have announced themselves."""
         return bool(server.scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
 
-    def seed(self, conn: Connection, count: int, *, tasks: tuple[str, ...] = (FREE,), **kind: Any) -> None:
-        """Queue ``count`` jobs in one transaction, shared among the tasks."""
+    def seed(self, conn: Connection, count: int, *, task: str = FREE, **kind: Any) -> None:
+        """Queue ``count`` jobs of a task in one transaction."""
         with transaction(conn):
-            for task in tasks:
-                sent = zeke_jobs.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
-                multiply(conn, sent.id, count // len(tasks) - 1, **kind.get("instead", {}))
+            sent = zeke_jobs.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
+            multiply(conn, sent.id, count - 1, **kind.get("instead", {}))
 
-    def left(self, conn: Connection, *, tasks: tuple[str, ...] = (FREE,), which: str = "true", **_: Any) -> bool:
-        """Whether some jobs of these tasks have not ended; ``which`` is SQL that leaves some out."""
+    def left(self, conn: Connection, *, task: str = FREE, which: str = "true", **_: Any) -> bool:
+        """Whether some jobs of this task have not ended; ``which`` is SQL that leaves some out."""
         sql = f"""SELECT EXISTS (
             SELECT FROM zeke_jobs.queue WHERE state = 'queued' AND deaths = 0 AND queue_name = 'default' AND task = t AND {which}
           ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t AND {which})
-          FROM unnest(%s) AS t"""
+          FROM (SELECT %s::text AS t) AS asked"""
         with transaction(conn):
             server.run(conn, "SET LOCAL enable_seqscan = off")
-            return any(row[0] for row in server.rows(conn, sql, list(tasks)))
+            return bool(server.scalar(conn, sql, task))
 
     def clear(self, conn: Connection) -> None:
         """Delete the queued jobs."""

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from actors.engine import Settings
-from actors.engine.contract import ContentItem, ContentSource, EngineError, Finder, Found
+from actors.engine.contract import EngineError, Finder
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
 
@@ -20,27 +20,14 @@ class Faulty:
         self._share = share
         self._chance = random.Random(seed)
 
-    def _strike(self) -> None:
+    def __getattr__(self, name: str) -> Any:
+        """Each of its questions."""
         lot = self._chance.random()
         if lot < self._share / 2:
             raise EngineError("engine_failed", "the Engine has a bad moment")
         if lot < self._share:
             raise ConnectionAbortedError("the Engine broke off")
-
-    def fetch_item(self, url: str) -> ContentItem:
-        """See ``Engine``."""
-        self._strike()
-        return self._engine.fetch_item(url)
-
-    def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """See ``Engine``."""
-        self._strike()
-        return self._engine.fetch_source(url, etag, last_modified)
-
-    def discover(self, text: str) -> Found:
-        """See ``Finder``."""
-        self._strike()
-        return self._engine.discover(text)
+        return getattr(self._engine, name)
 
 
 class _Server(EngineServer):
@@ -50,7 +37,7 @@ class _Server(EngineServer):
 
 def main(port: int, seed: int, share: float) -> None:
     """Serve until it is killed."""
-    engine = Faulty(LocalEngine(Settings.model_validate(SETTINGS)), share, seed)
+    engine: Any = Faulty(LocalEngine(Settings.model_validate(SETTINGS)), share, seed)
     with _Server(engine, "127.0.0.1", port) as server:
         print("ready", flush=True)
         server.serve_forever()

@@ -1,13 +1,14 @@
 """A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
 
 import json
+import os
 import random
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.boot import sync
 
+TARGET = 1.25
+"""Seconds of CPU of the workers for each second of bare fetching, parsing and extracting."""
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
     (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
@@ -56,31 +59,34 @@ class Plan:
     seconds: float = 1800.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Found:
-    """The results. ``peak`` is the highest number of requests to one host at once."""
+    """The results; ``figures`` in words."""
 
     complaints: list[str]
     outcomes: Counter[str]
-    stories: int
-    jobs: int
     kills: int
-    cuts: int
     faults: dict[str, int]
-    peak: int
-    wall: float
-    worker_cpu: float
-    bare_cpu: float
-    other_cpu: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def ratio(self) -> float:
-        """CPU of the workers for each second of CPU of bare fetching, parsing and extracting."""
-        return self.worker_cpu / self.bare_cpu
+    figures: dict[str, str]
 
 
-def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda _: None) -> Found:
-    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in."""
+def soak(
+    url: str,
+    folder: Path,
+    plan: Plan,
+    say: Callable[[str], None] = lambda _: None,
+    server_cpu: Callable[[], float] = lambda: 0.0,
+) -> Found:
+    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in.
+
+    Args:
+        url: The database.
+        folder: For files.
+        plan: How large and how rough.
+        say: Called with what happens.
+        server_cpu: Seconds of CPU that the server has used.
+    """
+    spent = server_cpu()
     ports = [free_port() for _ in range(4)]
     news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
     size = (plan.sources, plan.items, plan.seed)
@@ -106,20 +112,26 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
         workers.stop()
         bare.wait(plan.seconds)
         sites, asked = counts(news.hosts[0]), counts(f"http://127.0.0.1:{ports[2]}")
-        return Found(
-            complaints(conn, news, asked),
-            Counter(dict(rows(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1"))),
-            rows(conn, "SELECT count(*) FROM stories")[0][0],
-            rows(conn, _COUNTS)[0][2],
-            kills,
-            cuts,
-            {"sites": sites["faults"], "model": asked["faults"]},
-            sites["peak"],
-            wall,
-            worker_cpu,
-            float(bare.text().split()[-1]),
-            {name: one.cpu() for name, one in servers.items()},
-        )
+        outcomes = Counter(dict(rows(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1")))
+        faults = {"sites": sites["faults"], "model": asked["faults"]}
+        bare_cpu = float(bare.text().split()[-1])
+        costs = {"workers": worker_cpu, "bare work": bare_cpu, **{name: one.cpu() for name, one in servers.items()}}
+        costs["Postgres"] = server_cpu() - spent
+        figures = {
+            "items that ended": f"{outcomes.total()}: "
+            + ", ".join(f"{name} {n}" for name, n in outcomes.most_common()),
+            "stories": str(rows(conn, "SELECT count(*) FROM stories")[0][0]),
+            "jobs completed": f"{rows(conn, _COUNTS)[0][2]} in {wall:.0f} s, load {os.getloadavg()[0]:.1f} at the end",
+            "all workers killed": f"{kills} times",
+            "connections cut": str(cuts),
+            "faulty answers": ", ".join(f"{name} {count}" for name, count in faults.items()),
+            "most requests of one host at once": str(sites["peak"]),
+            **{
+                f"CPU of {name}": f"{s:.1f} s, {s / outcomes.total() * 1e3:.1f} ms an item" for name, s in costs.items()
+            },
+            "CPU of workers, of bare work": f"{worker_cpu / bare_cpu:.2f} (aimed at: {TARGET:g} or less)",
+        }
+        return Found(complaints(conn, news, asked), outcomes, kills, faults, figures)
 
 
 def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:

@@ -44,12 +44,11 @@ class Scene(Jobs):
         ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
         SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
 
-    def run_alone(self, worker: UUID, queue: str = "default") -> UUID:
+    def run_alone(self, worker: UUID, queue: str) -> dict[str, Any]:
         """Claim the job that must run alone for a worker that has made itself empty, and start it."""
         (claim,) = self.claim(worker, 8, queue=queue)
         self.start(worker, [claim])
-        job: UUID = claim["message_id"]
-        return job
+        return claim
 
     def empty(self, worker: UUID, queue: str = "default") -> None:
         """A claim of a worker that holds jobs: for one that must run alone it claims nothing until it is empty."""

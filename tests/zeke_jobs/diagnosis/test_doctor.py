@@ -265,19 +265,39 @@ def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
     assert found(scene.conn, "unserved")
 
 
-def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_after_a_minute(scene: Scene) -> None:
+def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_after_a_minute_and_why_says_so(
+    scene: Scene,
+) -> None:
     scene.use(PLAIN + "  other: {handler: 'H:echo'}\n  slow: {handler: 'H:echo', queue: slow}\n")
     suspect = scene.suspect("slow")
     worker = scene.serve(pid=9)
+    (first,) = scene.add("plain")
+    assert "kept-by-suspect" not in scene.reasons(first)  # the worker goes on until its next claim
+    scene.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", first)
     scene.empty(worker, "slow")
     assert found(scene.conn, "kept-by-suspect") == []  # nothing waits
-    scene.add("plain", 2)
+    job, later = scene.add("plain", 2)
     scene.add("other")
     scene.add("other", options='{"delay": 3600}')
     assert f"box:9 finishes its other jobs to run slow {suspect} alone" in the(scene.conn, "kept-by-suspect").sentence
-    scene.run_alone(worker, "slow")
+    reasons = scene.reasons(later)
+    assert list(reasons) == ["kept-by-suspect", "ahead"]
+    keeps = "the one process for queue default claims nothing else: box:9"
+    assert reasons["kept-by-suspect"] == (
+        f"{keeps} finishes its other jobs to run slow {suspect} alone, which has been ready since {when(NOON)} (0ms), "
+        "because 2 workers died while running it"
+    )
+    claim = scene.run_alone(worker, "slow")
     scene.later(59)
     scene.beat(worker)
+    (reason,) = scene.why(job).reasons
+    assert reason.sentence == (
+        f"{keeps} runs slow {suspect} alone since {when(NOON)} (59s), because 2 workers died while running it"
+    )
+    assert reason.help == (
+        f"wait until it has ended, or: zeke-jobs cancel {suspect}; "
+        "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
+    )
     one = the(scene.conn, "kept-by-suspect")
     assert (one.severity, one.subject) == ("notice", "queue/default")
     assert one.sentence == (
@@ -289,8 +309,11 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     assert one.figures == said
     scene.later(1)
     assert the(scene.conn, "kept-by-suspect").severity == "warning"
-    scene.serve(pid=10)
+    other = scene.serve(pid=10)
     assert found(scene.conn, "kept-by-suspect") == []
+    scene.rows("DELETE FROM zeke_jobs.worker WHERE id = %s", other)
+    scene.complete(worker, [claim])
+    assert list(scene.reasons(job)) == ["starts-next"]
 
 
 # The jobs

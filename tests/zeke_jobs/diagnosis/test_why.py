@@ -218,37 +218,6 @@ def test_a_job_of_which_workers_died_waits_to_run_alone_says_who_makes_room_and_
     assert "death 3 of this job, quarantined" in sentence
 
 
-def test_a_job_says_which_suspect_keeps_the_one_process_and_what_can_be_done(scene: Scene) -> None:
-    scene.use(PLAIN)
-    suspect = scene.suspect("plain")
-    earlier, job = scene.add("plain", 2)
-    worker = scene.serve(pid=9)
-    assert "kept-by-suspect" not in scene.reasons(job)  # it goes on until its next claim
-    scene.empty(worker)
-    scene.later(3)
-    found = scene.why(job).reasons
-    assert [one.kind for one in found] == ["kept-by-suspect", "ahead"]
-    assert found[0].sentence == (
-        f"the one process for queue default claims nothing else: box:9 finishes its other jobs to run plain {suspect} alone, "
-        f"which has been ready since {AT} (3s), because 2 workers died while running it"
-    )
-    assert scene.run_alone(worker) == suspect
-    scene.later(20)
-    scene.beat(worker)
-    (reason,) = scene.why(earlier).reasons
-    assert reason.sentence == (
-        f"the one process for queue default claims nothing else: box:9 runs plain {suspect} alone "
-        "since 2026-03-10 12:00:03 UTC (20s), because 2 workers died while running it"
-    )
-    assert reason.help == (
-        f"wait until it has ended, or: zeke-jobs cancel {suspect}; "
-        "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
-    )
-    claim = {"message_id": suspect, "claim": scene.row(suspect)["claim"]}
-    scene.complete(worker, [claim])
-    assert list(scene.reasons(earlier)) == ["starts-next"]
-
-
 def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
     scene.use("  once: {handler: 'H:echo', unique: [n]}\n")
     scene.serve()

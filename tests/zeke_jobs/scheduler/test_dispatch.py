@@ -17,18 +17,6 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
 
 
-def test_a_first_deployment_fires_nothing_from_the_past(world: World) -> None:
-    world.put(missed="all")
-    assert world.beat(NINE + 4 * MINUTE) == []
-    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
-    assert world.jobs() == ["09:05"]
-
-
-def test_what_fell_due_between_the_deployment_and_the_first_scheduler_was_missed(world: World) -> None:
-    world.put(missed="all")
-    assert world.beat(NINE + 11 * MINUTE) == ["09:05 sent", "09:10 sent"]
-
-
 def test_the_job_carries_its_tick_and_the_payload_of_the_file(world: World) -> None:
     world.put(payload={"reason": "schedule"})
     world.beat(NINE + 5 * MINUTE)
@@ -61,22 +49,6 @@ def test_a_tick_is_recorded_as_skipped_while_the_previous_job_is_unfinished(worl
     assert second["reason"] == f"overlap: the job of 2025-06-04 09:05 UTC is {word}"
     world.end_jobs("rejected")
     assert world.beat(NINE + 15 * MINUTE) == ["09:15 sent"] * 2
-
-
-@pytest.mark.parametrize(
-    ("missed", "expected"),
-    [
-        ("latest", ["09:10 skipped missed", "09:15 skipped missed", "09:20 sent"]),
-        ("skip", ["09:10 skipped missed", "09:15 skipped missed", "09:20 skipped missed"]),
-        ("all", ["09:10 sent", "09:15 sent", "09:20 sent"]),
-    ],
-)
-def test_after_an_absence_the_file_decides(world: World, missed: str, expected: list[str]) -> None:
-    world.put(missed=missed)
-    world.beat(NINE + 5 * MINUTE)
-    world.end_jobs()
-    assert world.beat(NINE + 24 * MINUTE) == expected
-    assert world.beat(NINE + 25 * MINUTE) == (["09:25 skipped overlap"] if "sent" in expected[-1] else ["09:25 sent"])
 
 
 def test_a_changed_cron_fires_nothing_from_before_the_change(world: World) -> None:

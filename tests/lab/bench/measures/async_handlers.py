@@ -67,8 +67,8 @@ def measure(bench: Bench) -> list[Row]:
             bench.running(installation, processes=1, threads=threads) as up,
         ):
             worker = psutil.Process(int(server.scalar(up.conn, _PID)))
-            up.drain(AT_ONCE, tasks=("ask",))  # opens the client and its connections
-            drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), tasks=("ask",)) for _ in range(bench.rounds)]
+            up.drain(AT_ONCE, task="ask")  # opens the client and its connections
+            drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), task="ask") for _ in range(bench.rounds)]
             memory = worker.memory_info().rss / _MIB
             rows += [
                 drain.row(f"{AT_ONCE} handlers that wait 1 s, {kind}", drains),
@@ -100,7 +100,7 @@ def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer
 def _stop(bench: Bench, kind: str, threads: int) -> float:
     """Seconds from SIGTERM to the command to the end of the worker process, while all handlers wait."""
     with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
-        installation.seed(up.conn, 5 * AT_ONCE, tasks=("ask",))
+        installation.seed(up.conn, 5 * AT_ONCE, task="ask")
         worker = psutil.Process(int(server.scalar(up.conn, _PID)))
         drain.eventually(lambda: int(server.scalar(up.conn, _ACTIVE)) == AT_ONCE, up.fleet, look=0.01)
         time.sleep(_WAITS / 2)

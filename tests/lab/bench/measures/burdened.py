@@ -45,7 +45,7 @@ def blocked(bench: Bench) -> list[Row]:
         _ONE: {"concurrency": 1, **nap, "timeout": "1h"},
         _PAUSED: {},
     }
-    keys = {"tasks": (_KEYED,), "key": "a", "instead": {"key": "'a' || mod(new.n, 1000)"}, "which": "key < 'b'"}
+    keys = {"task": _KEYED, "key": "a", "instead": {"key": "'a' || mod(new.n, 1000)"}, "which": "key < 'b'"}
     with bench.running(bench.installation("blocked", ours.jobs_yaml(changed))) as up:
         count, keyed = up.sized(bench.seconds, 2_000), up.sized(bench.seconds, 2_000, **keys)
         empty = [up.drain(count) for _ in range(bench.rounds)]
@@ -54,7 +54,7 @@ def blocked(bench: Bench) -> list[Row]:
         server.run(up.conn, "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'bench')", f"task/{_PAUSED}")
         for what, task, key in (("a pause", _PAUSED, None), ("a limit", _ONE, None), ("their key", _KEYED, "z")):
             holder = None if task == _PAUSED else _occupy(up, task, key)
-            up.system.seed(up.conn, many, tasks=(task,), key=key, instead={"key": f"'{key}'"} if key else {})
+            up.system.seed(up.conn, many, task=task, key=key, instead={"key": f"'{key}'"} if key else {})
             bench.say(f"{many:,} jobs are blocked by {what}")
             kind = keys if key else {}
             drains = [up.drain(keyed if key else count, **kind) for _ in range(bench.rounds)]

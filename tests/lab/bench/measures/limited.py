@@ -24,9 +24,7 @@ def measure(bench: Bench) -> list[Row]:
     with bench.running(bench.installation("limited", ours.jobs_yaml({**limits, _FREE: nap}))) as up:
         for length, least in _LEAST.items():
             payload = {"seconds": length / 1000}
-            kinds = {
-                task: {"tasks": (task,), "payload": payload} for task in (_FREE, _NARROW, *([_WIDE] * (not length)))
-            }
+            kinds = {task: {"task": task, "payload": payload} for task in (_FREE, _NARROW, *([_WIDE] * (not length)))}
             drains = in_turns(bench, up, kinds)
             jobs = f"jobs of {length} ms"
             rows.append(drain.row(f"no limit, {jobs}", drains[_FREE]))

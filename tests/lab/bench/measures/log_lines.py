@@ -20,7 +20,7 @@ def measure(bench: Bench) -> list[Row]:
         _ALWAYS: {**talk, "log": "always"},
     }
     with bench.running(bench.installation("logging", ours.jobs_yaml(changed))) as up:
-        drains = in_turns(bench, up, {task: {"tasks": (task,)} for task in changed})
+        drains = in_turns(bench, up, {task: {"task": task} for task in changed})
     return [
         drain.row("nothing logged", drains[_SILENT]),
         drain.row("five lines a job, log: never", drains[_NEVER], drains[_SILENT], "nothing logged"),

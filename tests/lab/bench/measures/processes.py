@@ -22,8 +22,8 @@ def measure(bench: Bench) -> list[Row]:
     for size in (*_SIZES, *reversed(_SIZES)):
         with bench.running(installation, keep=True, processes=size) as up:
             for kind, task in kinds.items():
-                count = up.sized(bench.seconds / 2, 2_000, tasks=(task,))
-                drains = [up.drain(count, tasks=(task,)) for _ in range(bench.rounds)]
+                count = up.sized(bench.seconds / 2, 2_000, task=task)
+                drains = [up.drain(count, task=task) for _ in range(bench.rounds)]
                 rates.setdefault((kind, size), []).extend(one.rate for one in drains)
             over = overshoot(up.conn, _LIMITED, _LIMIT)
     bench.server.drop(installation.url)

@@ -34,7 +34,7 @@ def _looks(bench: Bench, text: str) -> list[Row]:
     held: dict[str, list[Any]] = {_PLAIN: [], _SHARED: []}
     with closing(connect(installation.url)) as conn:
         for task in found:
-            installation.seed(conn, _MANY, tasks=(task,))
+            installation.seed(conn, _MANY, task=task)
         server.run(conn, "UPDATE zeke_jobs.queue SET key = md5(message_id::text)")
         server.run(conn, "VACUUM ANALYZE zeke_jobs.queue")
         sessions = {task: Session(conn, [task]) for task in found}

@@ -36,8 +36,6 @@ if os.environ.get("BENCH_URL"):  # this module is what the command line loads
 class System:
     """See ``tests.lab.bench.ours.Installation``."""
 
-    name = "dramatiq-pg"
-
     def __init__(self, url: str) -> None:
         self.url = url
         with closing(psycopg2.connect(url)) as conn, conn, conn.cursor() as cursor:

@@ -14,6 +14,8 @@ from psycopg2.extensions import connection as Connection
 from tests.fleet import Fleet
 from tests.lab import server
 
+_BATCH = 500
+
 
 async def _work() -> None:
     pgq = PgQueuer(AsyncpgDriver(await asyncpg.connect(os.environ["BENCH_URL"])))
@@ -22,7 +24,7 @@ async def _work() -> None:
     async def no_op(_job: Any) -> None:
         pass
 
-    await pgq.run(batch_size=int(os.environ["BENCH_BATCH"]))
+    await pgq.run(batch_size=_BATCH)
 
 
 async def _install(url: str) -> None:
@@ -55,15 +57,13 @@ async def _send(url: str, seconds: float, at_once: int) -> float:
 class System:
     """See ``tests.lab.bench.ours.Installation``."""
 
-    def __init__(self, url: str, batch: int = 500) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        self.batch = batch
-        self.name = f"pgqueuer, batch {batch}"
         asyncio.run(_install(url))
 
     def start(self, fleet: Fleet) -> None:
         for _ in range(2):
-            fleet.run("python", "-m", __name__, BENCH_URL=self.url, BENCH_BATCH=str(self.batch))
+            fleet.run("python", "-m", __name__, BENCH_URL=self.url)
 
     def ready(self, conn: Connection) -> bool:
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
