@@ -204,12 +204,17 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def scalar(conn: Connection, sql: str, *params: Any) -> Any:
-    """The first value of the first row."""
+def query(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    """All rows of a statement."""
     with conn.cursor() as cursor:
         cursor.execute(sql, params or None)
-        row = cursor.fetchone()
-    return None if row is None else row[0]
+        return cursor.fetchall() if cursor.description else []
+
+
+def scalar(conn: Connection, sql: str, *params: Any) -> Any:
+    """The first value of the first row, None where there is none."""
+    found = query(conn, sql, *params)
+    return found[0][0] if found else None
 
 
 class Logged(Protocol):

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import cpu_of
+from tests.fleet import cpu_of, query
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
 
@@ -32,13 +31,13 @@ class Server:
     def create(self, name: str) -> str:
         """Make an empty database and return its URL."""
         with closing(connect(self.url)) as conn:
-            run(conn, f"CREATE DATABASE {name}")
+            query(conn, f"CREATE DATABASE {name}")
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def drop(self, url: str) -> None:
         """Drop a database, whoever is connected."""
         with closing(connect(self.url)) as conn:
-            run(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
+            query(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 
     def cpu(self) -> float:
         """Seconds of CPU that all server processes have used so far, ended ones included."""
@@ -125,34 +124,15 @@ def start(bin_dir: Path | None = None) -> Iterator[Server]:
 def describe(url: str, bin_dir: Path | None) -> str:
     """Which server it is, for the head of a table."""
     with closing(psycopg2.connect(url)) as conn:  # not ours, which switches JIT off
-        version, jit = rows(conn, "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()")[0]
+        sql = "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()"
+        [(version, jit)] = query(conn, sql)
     kind = "embedded" if bin_dir is None else "with its own defaults"
     return f"PostgreSQL {version} {kind}, JIT {'on' if jit else 'off'}"
-
-
-def run(conn: Connection, sql: str, *params: Any) -> int:
-    """Execute a statement; answers how many rows it touched."""
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params or None)
-        return int(cursor.rowcount)
-
-
-def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params or None)
-        return cursor.fetchall()
-
-
-def scalar(conn: Connection, sql: str, *params: Any) -> Any:
-    """The first value of the first row, None where there is none."""
-    found = rows(conn, sql, *params)
-    return found[0][0] if found else None
 
 
 def vacuum(conn: Connection) -> None:
     """The work of autovacuum, done between rounds, so that each starts alike."""
     try:
-        run(conn, "VACUUM (ANALYZE)")
+        query(conn, "VACUUM (ANALYZE)")
     except psycopg2.errors.LockNotAvailable:  # pragma: no cover
         return

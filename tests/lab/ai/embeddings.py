@@ -5,10 +5,9 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import eventually, fleet, scalar
+from tests.fleet import eventually, fleet, query, scalar
 from tests.lab.ai.provider import Provider, is_left_out
 from tests.lab.ai.world import UNFINISHED, add_stories, jobs_yaml
-from tests.lab.server import rows, run
 from zeke_jobs import send_many
 
 SIZE = 50
@@ -32,7 +31,7 @@ def embeddings(url: str, conn: Connection, folder: Path, *, quick: bool) -> tupl
         workers.workers(processes=2, threads=4)
         workers.ready(conn, 2)
         for name, fails, least in (("kind", False, count // SIZE), ("failing", True, -(-count * 7 // (6 * SIZE)))):
-            run(conn, "TRUNCATE story_embeddings, ai_answers, ai_calls")
+            query(conn, "TRUNCATE story_embeddings, ai_answers, ai_calls")
             provider.calls.clear()
             provider.texts.clear()
             provider.leaves_out, provider.refuses = fails, _each_seventh if fails else _none
@@ -51,8 +50,8 @@ def faults(conn: Connection, provider: Provider, stories: list[str], began: Any)
     """Whatever is wrong with the outcome of a job, a story or a call."""
     gone = {one for number, one in enumerate(stories, 1) if provider.leaves_out and is_left_out(number)}
     ends = "SELECT data ->> 'story_id', state FROM zeke_jobs.job WHERE name = 'embed-story' AND created_on >= %s"
-    states = dict(rows(conn, ends, began))
-    stored = {row[0] for row in rows(conn, "SELECT story_id::text FROM story_embeddings")}
+    states = dict(query(conn, ends, began))
+    stored = {row[0] for row in query(conn, "SELECT story_id::text FROM story_embeddings")}
     checks = {
         "a job has another outcome than its text": states
         != {one: "failed" if one in gone else "completed" for one in stories},

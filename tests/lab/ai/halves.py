@@ -8,10 +8,9 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import Fleet, eventually, fleet, scalar
+from tests.fleet import Fleet, eventually, fleet, query, scalar
 from tests.lab.ai.provider import Gone, Provider
 from tests.lab.ai.world import UNFINISHED, add_stories, jobs_yaml
-from tests.lab.server import rows
 from zeke_jobs import send, send_many
 from zeke_jobs.postgres.pool import connect
 
@@ -113,7 +112,7 @@ def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> t
         try:
             eventually(is_over, 60 + count, workers)
         except AssertionError as late:
-            raise AssertionError(f"these wait still: {rows(conn, _LEFT)}") from late
+            raise AssertionError(f"these wait still: {query(conn, _LEFT)}") from late
         wrong += faults(conn, provider, count, killer.kills.total())
         asked = scalar(conn, "SELECT count(*) FROM ai_calls WHERE batch IS NOT NULL")
         said = (
@@ -133,7 +132,7 @@ def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list
     done = "analysis_state = 'completed' AND why_it_matters IS NOT NULL AND brief_one_liner IS NOT NULL"
     analysed = scalar(conn, f"SELECT count(*) FROM story_overlays WHERE {done}")
     if analysed != count:
-        failed = rows(conn, "SELECT name, error ->> 'message' FROM zeke_jobs.job WHERE state = 'failed' LIMIT 3")
+        failed = query(conn, "SELECT name, error ->> 'message' FROM zeke_jobs.job WHERE state = 'failed' LIMIT 3")
         wrong.append(f"{analysed} of {count} stories are analysed and have a brief; failed: {failed}")
     times = {"analyze": 1, "verify": 3, "brief": 1, "summarize": 1}
     wanted = Counter({(name, number): times[name] for name in times for number in range(1, count + 1)})

@@ -7,9 +7,8 @@ import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from tests.fleet import ROOT, scalar
+from tests.fleet import ROOT, query, scalar
 from tests.lab.ai.provider import TEXT, title
-from tests.lab.server import rows
 
 UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
@@ -32,7 +31,7 @@ def add_stories(conn: Connection, count: int) -> list[str]:
     given = [(source, number, TEXT.format(number=7919 * number), title(number)) for number in range(1, count + 1)]
     with conn.cursor() as cursor:
         execute_values(cursor, _STORIES, given, page_size=count)
-    return [row[0] for row in rows(conn, _IDS)]
+    return [row[0] for row in query(conn, _IDS)]
 
 
 _IDS = "SELECT id::text FROM stories ORDER BY substring(title from '[0-9]+')::integer"

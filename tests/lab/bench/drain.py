@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import Fleet
+from tests.fleet import Fleet, scalar
 from tests.lab import server
 from tests.lab.bench import result
 from tests.lab.bench.result import Row
@@ -99,7 +99,7 @@ class Running:
         eventually(lambda: not self.system.left(self.conn, **kind), self.fleet)
 
     def _now(self) -> float:
-        return float(server.scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
+        return float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
 
 
 def rate(times: list[float]) -> float:

@@ -9,8 +9,7 @@ import yaml
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import ROOT, Fleet
-from tests.lab import server
+from tests.fleet import ROOT, Fleet, query, scalar
 from zeke_jobs import config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
@@ -55,7 +54,7 @@ class Installation:
 
     def ready(self, conn: Connection, processes: int = 2, **_: Any) -> bool:
         """Whether so many worker processes have announced themselves."""
-        return bool(server.scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
+        return bool(scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
 
     def seed(self, conn: Connection, count: int, *, task: str = FREE, **kind: Any) -> None:
         """Queue ``count`` jobs of a task in one transaction."""
@@ -70,26 +69,26 @@ class Installation:
           ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t AND {which})
           FROM (SELECT %s::text AS t) AS asked"""
         with transaction(conn):
-            server.run(conn, "SET LOCAL enable_seqscan = off")
-            return bool(server.scalar(conn, sql, task))
+            query(conn, "SET LOCAL enable_seqscan = off")
+            return bool(scalar(conn, sql, task))
 
     def clear(self, conn: Connection) -> None:
         """Delete the queued jobs."""
         # Jobs that a worker is claiming are left to it.
         sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""
-        server.run(conn, sql)
+        query(conn, sql)
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         """When jobs ended, in seconds since the epoch, from ``since`` on, in order."""
         sql = """SELECT extract(epoch FROM completed_on)::double precision FROM zeke_jobs.queue
             WHERE state = 'done' AND completed_on >= to_timestamp(%s) ORDER BY 1"""
-        return [row[0] for row in server.rows(conn, sql, since)]
+        return [row[0] for row in query(conn, sql, since)]
 
 
 def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
     """Copy a job's row ``count`` times, each copy with an id and a place of its own; ``instead`` is SQL for some columns."""
-    columns = server.rows(
+    columns = query(
         conn,
         """SELECT column_name FROM information_schema.columns WHERE table_schema = 'zeke_jobs' AND table_name = 'queue'
         AND is_generated = 'NEVER' AND is_identity = 'NO'""",
@@ -101,7 +100,7 @@ def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
         "run_at": "clock_timestamp()",
         **instead,
     }
-    server.run(
+    query(
         conn,
         f"""INSERT INTO zeke_jobs.queue ({", ".join(source)})
         SELECT {", ".join(source.values())} FROM zeke_jobs.queue AS q,

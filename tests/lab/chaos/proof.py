@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
-from tests.lab.server import rows
+from tests.fleet import query
 
 Interval = tuple[float, float]
 
@@ -66,7 +66,7 @@ class Account:
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
     """Compare the sender's own ledger with the database."""
-    ended = {job: (state, task, bool(stated)) for job, state, task, stated in rows(conn, _ENDED)}
+    ended = {job: (state, task, bool(stated)) for job, state, task, stated in query(conn, _ENDED)}
     missing = [job for job in ledger if job not in ended]
     finished = sum(state == "done" for state, *_ in ended.values())
     stated = sum(stated for *_, stated in ended.values())
@@ -77,7 +77,7 @@ def account(conn: Connection, ledger: Iterable[str]) -> Account:
         faults.append(f"{odd.total()} neither completed nor ended with a reason ({', '.join(sorted(odd))})")
     counts = {}
     for group in (_MISSING, _TWICE, _LEFT):
-        counts.update({name: int(rows(conn, sql)[0][0]) for name, sql in group.items()})
+        counts.update({name: int(query(conn, sql)[0][0]) for name, sql in group.items()})
     faults += [f"{count} {name}" for name, count in counts.items() if count]
     return Account(
         sent=len(ended) + len(missing),
@@ -92,7 +92,7 @@ def account(conn: Connection, ledger: Iterable[str]) -> Account:
 def completions(conn: Connection) -> list[float]:
     """When jobs completed, in seconds since the epoch, in order."""
     sql = "SELECT extract(epoch FROM completed_on)::float8 FROM zeke_jobs.queue WHERE state = 'done' ORDER BY 1"
-    return [row[0] for row in rows(conn, sql)]
+    return [row[0] for row in query(conn, sql)]
 
 
 def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:

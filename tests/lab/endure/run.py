@@ -13,8 +13,7 @@ import yaml
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import Fleet, fleet
-from tests.lab import server as servers
+from tests.fleet import Fleet, fleet, query, scalar
 from tests.lab.bench import drain, ours
 from tests.lab.bench.bench import PRODUCTION
 from tests.lab.server import Server
@@ -117,15 +116,15 @@ def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
 
 def _look(conn: Connection, started: Server, up: Fleet, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
     found: list[Minute] = []
-    at = float(servers.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-    wal = int(servers.scalar(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
+    at = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    wal = int(scalar(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
     cpu, workers, begin = started.cpu(), up.cpu(), time.monotonic()
     for number in range(1, plan.minutes + 1):
         while time.monotonic() < begin + number * plan.every:
             time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
             up.check()
-        now = float(servers.scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-        done, *sizes, wal_now = servers.rows(conn, _LOOK, at, now)[0]
+        now = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+        done, *sizes, wal_now = query(conn, _LOOK, at, now)[0]
         cpu_now, workers_now, took = started.cpu(), up.cpu(), now - at
         shares = (cpu_now - cpu) / took, (workers_now - workers) / took
         found.append(Minute(done / took, *sizes, wal_now - wal, *shares))

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from tests.lab.server import rows
+from tests.fleet import query
 from tests.lab.soak.news import STORY, News
 
 _MOST = 5  # examples of one kind
@@ -28,7 +28,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
     """Every item ends in exactly one stated outcome: the one that was planned."""
     found = {
         external_id: (outcome, status, detail)
-        for external_id, outcome, status, detail in rows(
+        for external_id, outcome, status, detail in query(
             conn,
             """SELECT r.external_id, o.outcome, r.status, o.detail
             FROM raw_items AS r LEFT JOIN item_outcomes AS o ON o.raw_item_id = r.id""",
@@ -53,7 +53,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
 def _texts(conn: Connection, news: News) -> Iterator[str]:
     """One story a text: of its items, one is stored and the others are duplicates of that story."""
     by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for external_id, outcome, story in rows(
+    for external_id, outcome, story in query(
         conn,
         """SELECT r.external_id, o.outcome, o.story_id::text
         FROM raw_items AS r JOIN item_outcomes AS o ON o.raw_item_id = r.id WHERE o.story_id IS NOT NULL""",
@@ -67,7 +67,7 @@ def _texts(conn: Connection, news: News) -> Iterator[str]:
     ]
     if wrong:
         yield f"{len(wrong)} texts do not have exactly one story: {[(n, by_text[n]) for n in wrong[:_MOST]]}"
-    ((stories, hashes),) = rows(
+    ((stories, hashes),) = query(
         conn, "SELECT count(*), count(DISTINCT content_hash) FROM stories JOIN contents c ON c.id = content_id"
     )
     if not stories == hashes == len(news.texts):
@@ -99,7 +99,7 @@ def _stories(conn: Connection) -> Iterator[str]:
             JOIN contents AS c ON c.id = s.content_id, jsonb_array_elements(o.citations -> 'quotes') AS q
             WHERE strpos(c.text_body, q ->> 'text') = 0""",
     }.items():
-        if found := rows(conn, sql):
+        if found := query(conn, sql):
             yield f"{len(found)} {what}, such as {found[0][0]}"
 
 
@@ -107,7 +107,7 @@ def _clusters(conn: Connection, news: News) -> Iterator[str]:
     """Edited copies share a cluster with their original, and nobody else shares one."""
     number = {
         story: news.items[external_id].text
-        for external_id, story in rows(
+        for external_id, story in query(
             conn,
             """SELECT r.external_id, o.story_id::text FROM raw_items AS r
             JOIN item_outcomes AS o ON o.raw_item_id = r.id WHERE o.outcome = 'stored'""",
@@ -115,7 +115,7 @@ def _clusters(conn: Connection, news: News) -> Iterator[str]:
         if external_id in news.items
     }
     found: dict[str, set[int]] = defaultdict(set)
-    for story, cluster in rows(conn, "SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL"):
+    for story, cluster in query(conn, "SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL"):
         found[cluster].add(number.get(story, -1))
     planned = {frozenset(pair) for pair in news.twins.items()}
     got = {frozenset(members) for members in found.values()}
@@ -124,7 +124,7 @@ def _clusters(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _jobs(conn: Connection) -> Iterator[str]:
-    for task, status, jobs, message in rows(
+    for task, status, jobs, message in query(
         conn,
         """SELECT name, state::text, count(*), min(error ->> 'message') FROM zeke_jobs.job
         WHERE state NOT IN ('completed', 'cancelled') GROUP BY 1, 2""",
@@ -134,7 +134,7 @@ def _jobs(conn: Connection) -> Iterator[str]:
 
 def _books(conn: Connection, model: dict[str, Any]) -> Iterator[str]:
     """Every call that reached the model is a row."""
-    ((calls, opened),) = rows(
+    ((calls, opened),) = query(
         conn,
         "SELECT count(*) FILTER (WHERE outcome <> 'cached'), count(*) FILTER (WHERE outcome = 'open') FROM ai_calls",
     )

@@ -17,8 +17,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import sources
-from tests.fleet import ROOT, Command, Fleet, eventually, fleet, free_port
-from tests.lab.server import rows
+from tests.fleet import ROOT, Command, Fleet, eventually, fleet, free_port, query
 from tests.lab.soak import model, site
 from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import News
@@ -112,7 +111,7 @@ def soak(
         workers.stop()
         bare.wait(plan.seconds)
         sites, asked = counts(news.hosts[0]), counts(f"http://127.0.0.1:{ports[2]}")
-        outcomes = Counter(dict(rows(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1")))
+        outcomes = Counter(dict(query(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1")))
         faults = {"sites": sites["faults"], "model": asked["faults"]}
         bare_cpu = float(bare.text().split()[-1])
         costs = {"workers": worker_cpu, "bare work": bare_cpu, **{name: one.cpu() for name, one in servers.items()}}
@@ -120,8 +119,8 @@ def soak(
         figures = {
             "items that ended": f"{outcomes.total()}: "
             + ", ".join(f"{name} {n}" for name, n in outcomes.most_common()),
-            "stories": str(rows(conn, "SELECT count(*) FROM stories")[0][0]),
-            "jobs completed": f"{rows(conn, _COUNTS)[0][2]} in {wall:.0f} s, load {os.getloadavg()[0]:.1f} at the end",
+            "stories": str(query(conn, "SELECT count(*) FROM stories")[0][0]),
+            "jobs completed": f"{query(conn, _COUNTS)[0][2]} in {wall:.0f} s, load {os.getloadavg()[0]:.1f} at the end",
             "all workers killed": f"{kills} times",
             "connections cut": str(cuts),
             "faulty answers": ", ".join(f"{name} {count}" for name, count in faults.items()),
@@ -189,7 +188,7 @@ def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callab
             say(f"not done in {plan.seconds:g} s")
             return kills, cuts
         workers.check()
-        ended, left, done = rows(conn, _COUNTS)[0]
+        ended, left, done = query(conn, _COUNTS)[0]
         if ended >= len(news.items) and not left:
             return kills, cuts
         if kills < plan.kills and ended > len(news.items) * (kills + 1) / (plan.kills + 1):
@@ -198,7 +197,7 @@ def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callab
             kills += 1
             say(f"killed all workers after {ended} items and {done} jobs")
         if every and done > (cuts + 1) * every:
-            rows(conn, _CUT)
+            query(conn, _CUT)
             cuts += 1
         if now - pulled > 2:
             zeke_jobs.send("ingest-pull", {}, connection=conn)

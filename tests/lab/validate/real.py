@@ -10,7 +10,7 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import fleet
+from tests.fleet import fleet, query, scalar
 from tests.lab import server
 from tests.lab.bench.bench import PRODUCTION
 from tests.lab.bench.drain import eventually
@@ -57,14 +57,14 @@ def run(started: server.Server, folder: Path, name: str, text: str, load: Sequen
     with fleet(folder / name, installation.url, **PRODUCTION) as workers, closing(connect(installation.url)) as conn:
         installation.start(workers, processes=PROCESSES, threads=THREADS)
         eventually(lambda: installation.ready(conn, PROCESSES), workers)
-        begin = server.scalar(conn, "SELECT zeke_jobs.now()")
+        begin = scalar(conn, "SELECT zeke_jobs.now()")
         _send(conn, load)
-        end = server.scalar(conn, "SELECT zeke_jobs.now()")
-        eventually(lambda: server.scalar(conn, _UNFINISHED) == 0, workers)
+        end = scalar(conn, "SELECT zeke_jobs.now()")
+        eventually(lambda: scalar(conn, _UNFINISHED) == 0, workers)
         in_force = config.load_text(text, "jobs.yaml", handlers=False)
         recording = history.read(conn, in_force, begin, end + timedelta(milliseconds=1))
         waits: dict[str, list[float]] = {}
-        for task, wait in server.rows(conn, _WAITS):
+        for task, wait in query(conn, _WAITS):
             waits.setdefault(task, []).append(wait)
     started.drop(installation.url)
     return Run({task: waits_of(many) for task, many in sorted(waits.items())}, recording)

@@ -16,9 +16,9 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.fleet import query
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.revisions.world import BASE, latest, load, text
-from tests.zeke_jobs.revisions.world import run as run_sql
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -179,9 +179,9 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, f
     seen = cli("fleet", "--json").json
     assert [(one["host"], one["drift"]) for one in seen["members"]] == [("a", []), ("b", [])]
     edit(file, "concurrency: 5", "concurrency: 8")
-    run_sql(conn, "UPDATE zeke_jobs.worker SET refusal = 'no module x', queues = '{other}'")
+    query(conn, "UPDATE zeke_jobs.worker SET refusal = 'no module x', queues = '{other}'")
     assert cli("apply").status == 1  # the workers of this test follow nobody
-    run_sql(conn, "UPDATE zeke_jobs.worker SET revision = 2 WHERE host = 'b'")
+    query(conn, "UPDATE zeke_jobs.worker SET revision = 2 WHERE host = 'b'")
     ran = cli("fleet")
     assert ran.out.count("runs by revision 1: no module x") == 1
     assert ran.out.count("its file is that of revision 1; it changes nothing") == 1
@@ -203,7 +203,7 @@ def test_a_change_exits_with_1_only_where_a_live_workers_code_does_not_fit(
         start=2,
     ):
         beaten = "heartbeat_on = zeke_jobs.now() - %s * interval '1 s'"
-        run_sql(conn, f"UPDATE zeke_jobs.worker SET refusal = %s, {beaten}", refusal, passed)
+        query(conn, f"UPDATE zeke_jobs.worker SET refusal = %s, {beaten}", refusal, passed)
         ran = cli("set", f"analyze.concurrency={revision + 10}", "-m", "slow")
         assert ran.status == status
         assert ran.out.endswith(f"revision {revision} is in force{said}")
@@ -213,7 +213,7 @@ def test_fleet_marks_a_scheduler_whose_heartbeat_stays_out(cli: Cli, conn: Conne
     worker(conn, kind="scheduler", lost_after=timedelta(minutes=3))
     drifts = [[], ["no heartbeat: it has ended, or hangs"], ["no heartbeat: it counts as lost"]]
     for passed, drift in zip((1, 1, 2), drifts, strict=True):
-        run_sql(conn, f"UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '{passed} min'")
+        query(conn, f"UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '{passed} min'")
         assert cli("fleet", "--json").json["members"][0]["drift"] == drift
 
 
@@ -224,13 +224,13 @@ def test_a_scheduler_runs_by_what_is_in_force_and_its_file_is_looked_at_each_bea
     for drift in ([], ["its file is that of revision 1; it changes nothing"]):
         [member] = cli("fleet", "--json").json["members"]
         assert (member["revision"], member["drift"]) == (2, drift)
-        run_sql(conn, "UPDATE zeke_jobs.worker SET revision = 2")
+        query(conn, "UPDATE zeke_jobs.worker SET revision = 2")
 
 
 def test_compare_shows_how_jobs_did_under_two_revisions(cli: Cli, conn: Connection) -> None:
     def ended(seconds: float, state: str) -> None:
         change = "state = %s, attempt = 1, started_on = clock_timestamp(), completed_on = clock_timestamp() + %s * interval '1 s'"
-        run_sql(
+        query(
             conn,
             f"UPDATE zeke_jobs.queue SET {change} WHERE message_id = %s",
             state,
@@ -279,7 +279,7 @@ def test_limits_shows_what_is_active_under_each_and_who_shares_it(cli: Cli, conn
     cli("set", "limits.ai.rate=30/m", "-m", "provider counts")
     zeke_jobs.send_many("analyze", [{"n": n} for n in range(3)])
     worker(conn)
-    run_sql(conn, "SELECT zeke_jobs.claim((SELECT id FROM zeke_jobs.worker), 'default', '{analyze}', 2)")
+    query(conn, "SELECT zeke_jobs.claim((SELECT id FROM zeke_jobs.worker), 'default', '{analyze}', 2)")
     shared = {"name": "ai", "concurrency": 8, "concurrency_now": 8, "tasks": ["analyze"], "active": 1, "rate": "30/m"}
     shared |= {"paused": False, "units": [], **dict.fromkeys(("closed_by", "closed_until", "closed_why", "closed"))}
     (found,) = cli("limits", "--json").json

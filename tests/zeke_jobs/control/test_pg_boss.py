@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.conftest import databases
+from tests.fleet import query
 from tests.zeke_jobs.commands import Cli, MakeTask
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs.control import pg_boss
@@ -64,9 +65,7 @@ class There:
         return pg_boss.Import(self.conn, **{**usual, **options}).run()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.conn.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
+        return query(self.conn, sql)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.revisions.world import load, run
+from tests.fleet import query
+from tests.zeke_jobs.revisions.world import load
 from zeke_jobs.config import Config
 from zeke_jobs.revisions import boot
 
@@ -15,5 +16,5 @@ def base(conn: Connection) -> Config:
     config = load()
     boot.sync(conn, config)
     zeke_jobs.send_many("analyze", [{"n": n} for n in range(4)])
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message #>> '{kwargs,n}' = '0'")
+    query(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message #>> '{kwargs,n}' = '0'")
     return config

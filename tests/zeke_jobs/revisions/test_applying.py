@@ -9,7 +9,8 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned, run
+from tests.fleet import query
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, planned
 from zeke_jobs.config import Config
 from zeke_jobs.errors import Contended
 from zeke_jobs.postgres import lock_waits
@@ -75,7 +76,7 @@ def test_a_plan_says_what_changes_beside_the_tasks(
 
 
 def test_a_limit_below_what_is_active_is_said(base: Config, conn: Connection) -> None:
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed'")
+    query(conn, "UPDATE zeke_jobs.queue SET state = 'consumed'")
     found = said(load(BASE.replace("concurrency: 5", "concurrency: 1"), "limits: {ai: {concurrency: 3}}"), conn)
     assert "above analyze 0+4" in found
     assert "above limits.ai 0+4" in found
@@ -84,11 +85,11 @@ def test_a_limit_below_what_is_active_is_said(base: Config, conn: Connection) ->
 def test_a_plan_changes_nothing_and_applying_the_file_in_force_makes_no_revision(
     base: Config, conn: Connection
 ) -> None:
-    before = run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision")
+    before = query(conn, "SELECT * FROM zeke_jobs.task"), query(conn, "SELECT * FROM zeke_jobs.revision")
     assert planned(conn, load("  other: {handler: 'H:work'}"), orders=Orders(cancel=frozenset({"analyze"}))).is_pending
     assert not planned(conn, base).is_pending
     assert not apply(conn, base).is_new
-    assert before == (run(conn, "SELECT * FROM zeke_jobs.task"), run(conn, "SELECT * FROM zeke_jobs.revision"))
+    assert before == (query(conn, "SELECT * FROM zeke_jobs.task"), query(conn, "SELECT * FROM zeke_jobs.revision"))
 
 
 def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
@@ -103,7 +104,7 @@ def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
 def test_queued_jobs_follow_a_new_priority_and_a_new_queue(base: Config, conn: Connection) -> None:
     zeke_jobs.send("analyze", {"n": 5}, priority=50)
     apply(conn, load(BASE.replace("uses: [ai]", "uses: [ai], priority: 7, queue: slow")))
-    rows = run(conn, "SELECT DISTINCT priority, queue_name FROM zeke_jobs.queue WHERE state = 'queued' ORDER BY 1")
+    rows = query(conn, "SELECT DISTINCT priority, queue_name FROM zeke_jobs.queue WHERE state = 'queued' ORDER BY 1")
     assert rows == [(7, "slow"), (50, "slow")]
 
 
@@ -114,9 +115,9 @@ def test_no_claim_passes_between_new_limits_and_their_revision(
     zeke_jobs.send_many("score", [{}] * 3)
     with transaction(conn):
         applying.apply_locked(conn, Request(load(BASE.replace("concurrency: 5", "concurrency: 1")), "me"))
-        run(other_conn, "SET lock_timeout = '50ms'")
+        query(other_conn, "SET lock_timeout = '50ms'")
         with pytest.raises(Exception, match="lock timeout"):
-            run(other_conn, "SELECT kind FROM zeke_jobs.claim(gen_random_uuid(), 'default', %s, 9)", [task])
+            query(other_conn, "SELECT kind FROM zeke_jobs.claim(gen_random_uuid(), 'default', %s, 9)", [task])
 
 
 @pytest.mark.parametrize(
@@ -135,15 +136,15 @@ def test_a_claim_that_began_before_a_revision_obeys_it(
 ) -> None:
     top = TOP.replace("{ai:", "{few: {concurrency: 1}, ai:")
     apply(conn, load(top=top))
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'queued'")
-    run(conn, "DELETE FROM zeke_jobs.queue WHERE message #>> '{kwargs,n}' = '0'")
+    query(conn, "UPDATE zeke_jobs.queue SET state = 'queued'")
+    query(conn, "DELETE FROM zeke_jobs.queue WHERE message #>> '{kwargs,n}' = '0'")
     zeke_jobs.send_many("score", [{}] * 3, keys=["a", "a", "b"])
     claimed: list[Any] = []
 
     def claim() -> None:
         look = "SELECT kind, reason FROM zeke_jobs.claim(gen_random_uuid(), 'default', %s, 9)"
-        if (found := run(other_conn, look, [task])) == [("held", "revision")]:
-            found = run(other_conn, look, [task])
+        if (found := query(other_conn, look, [task])) == [("held", "revision")]:
+            found = query(other_conn, look, [task])
         claimed.extend(kind for kind, _ in found if kind == "job")
 
     worker = threading.Thread(target=claim)
@@ -151,14 +152,14 @@ def test_a_claim_that_began_before_a_revision_obeys_it(
         applying.apply_locked(conn, Request(load(BASE.replace(*edit), top), "me"))
         worker.start()
         pid = other_conn.info.backend_pid
-        while not run(conn, "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):
+        while not query(conn, "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", pid):
             assert worker.is_alive()
     worker.join(30)
     assert len(claimed) == expected
 
 
 def test_each_new_revision_is_announced(base: Config, conn: Connection, other_conn: Connection) -> None:
-    run(other_conn, 'LISTEN "zeke_jobs.revision"')
+    query(other_conn, 'LISTEN "zeke_jobs.revision"')
     apply(conn, load(BASE + "  # more\n"))
     select.select([other_conn], [], [], 5)
     other_conn.poll()
@@ -172,12 +173,12 @@ def test_a_change_waits_for_no_job_that_somebody_else_has_locked(
     base: Config, conn: Connection, other_conn: Connection
 ) -> None:
     new = load(BASE.replace("uses: [ai]", "uses: [ai], priority: 7"))
-    run(conn, "SET lock_timeout = '2s'")
+    query(conn, "SET lock_timeout = '2s'")
     with transaction(other_conn):
-        locked = run(other_conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' LIMIT 1 FOR UPDATE")
+        locked = query(other_conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' LIMIT 1 FOR UPDATE")
         state = boot.sync(conn, new)
         assert (state.revision, state.is_file) == (2, True)
-    rows = run(conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' AND priority <> 7")
+    rows = query(conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' AND priority <> 7")
     assert rows == locked
 
 
@@ -192,7 +193,7 @@ def test_a_change_that_somebody_holds_up_gives_up_and_names_that_session(
     monkeypatch.setattr(boot, "_PATIENCE", 0.1)
     other = load(BASE + "  more: {handler: 'H:work'}\n")
     with transaction(other_conn):
-        run(other_conn, lock)
+        query(other_conn, lock)
         for change in (lambda: apply(conn, other), lambda: boot.sync(conn, other)):
             with pytest.raises(Contended, match=f"a transaction of session {other_conn.info.backend_pid} "):
                 change()

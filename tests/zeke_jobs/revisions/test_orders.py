@@ -6,7 +6,8 @@ from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, latest, load, planned, run
+from tests.fleet import query
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, latest, load, planned
 from zeke_jobs.config import Config
 from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, QueueFull, StrandedJobs, UnknownTask
@@ -33,7 +34,7 @@ def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, 
 
 def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=CANCEL)
-    rows = run(
+    rows = query(
         conn,
         "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1",
     )
@@ -52,28 +53,28 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
         why(conn, stray.id).reasons[0].sentence
         == "no task in force is called score, so a worker cancels it within a minute"
     )
-    assert run(conn, "SELECT zeke_jobs.chores(true)") == [(["gather"],)]
+    assert query(conn, "SELECT zeke_jobs.chores(true)") == [(["gather"],)]
     with capture_logs() as lines:
         chores.do(conn, {"gather"})
     assert [line["event"] for line in lines] == ["jobs cancelled: no task in force has their name"]
     job = zeke_jobs.status(stray.id)
     assert (job.status, job.cancel_reason) == ("cancelled", "its task was removed from jobs.yaml")
     assert "its task was removed from jobs.yaml" in why(conn, stray.id).reasons[0].sentence
-    assert run(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
+    assert query(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
         ("cancel", "task/score", "zeke-jobs", [stray.id])
     ]
     # The task comes back, and its job with it when somebody asks for it.
     apply(conn, base)
     zeke_jobs.retry(stray.id)
-    assert run(conn, "SELECT zeke_jobs.chores(true)") == [([],)]
+    assert query(conn, "SELECT zeke_jobs.chores(true)") == [([],)]
     assert zeke_jobs.status(stray.id).status == "created"
 
 
 def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Config, conn: Connection) -> None:
     new = WITHOUT + "  analyse: {handler: 'H:work', queue: slow}\n"
-    run(conn, "UPDATE zeke_jobs.queue SET priority = 9 WHERE state = 'queued'")
+    query(conn, "UPDATE zeke_jobs.queue SET priority = 9 WHERE state = 'queued'")
     done = apply(conn, load(new), orders=Orders(rename={"analyze": "analyse"}))
-    rows = run(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
+    rows = query(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
     assert rows == [("analyse", "slow", 9, "analyse")]
     assert zeke_jobs.send("analyze").task_id == "analyse"
     assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
@@ -85,7 +86,7 @@ def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn:
     assert other.id == first.id
     apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
     assert zeke_jobs.send("analyse", {"n": 1}, unique=True).id == first.id
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message_id = %s", str(first.id))
+    query(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message_id = %s", str(first.id))
     second = zeke_jobs.send("analyse", {"n": 1}, unique=True)
     assert not second.duplicate
     assert zeke_jobs.send("analyze", {"n": 1}, unique=True).id == second.id
@@ -93,9 +94,9 @@ def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn:
 
 def test_a_job_sent_under_the_old_name_while_the_name_changed_follows_later(base: Config, conn: Connection) -> None:
     apply(conn, load(BASE.replace("  analyze: {", "  analyse: {aliases: [analyze], ")))
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'queued', deaths = 1 WHERE state = 'consumed'")
-    assert run(conn, "SELECT was, task, jobs FROM zeke_jobs.gather(100)") == [("analyze", "analyse", 1)]
-    assert run(conn, "SELECT count(*) FROM zeke_jobs.gather(100)") == [(0,)]
+    query(conn, "UPDATE zeke_jobs.queue SET state = 'queued', deaths = 1 WHERE state = 'consumed'")
+    assert query(conn, "SELECT was, task, jobs FROM zeke_jobs.gather(100)") == [("analyze", "analyse", 1)]
+    assert query(conn, "SELECT count(*) FROM zeke_jobs.gather(100)") == [(0,)]
 
 
 def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(base: Config, conn: Connection) -> None:
@@ -104,7 +105,7 @@ def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(ba
     with pytest.raises(QueueFull):
         zeke_jobs.send("analyze", {"n": 9})
     assert applying.revert_due(conn) is None
-    run(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = zeke_jobs.now()")
+    query(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = zeke_jobs.now()")
     reverted = applying.revert_due(conn)
     assert reverted is not None
     assert list(reverted.proposal.config.tasks) == ["pull", "score"]
@@ -129,17 +130,17 @@ def test_an_order_that_makes_no_sense_is_refused(base: Config, conn: Connection,
     with pytest.raises(ConfigurationError, match=said):
         apply(conn, load(WITHOUT, top="timezone: UTC" if orders is DRAIN else TOP), orders=orders)
     assert store.latest_number(conn) == 1
-    assert run(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL") == [(0,)]
+    assert query(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL") == [(0,)]
 
 
 def cancelled(conn: Connection) -> int:
-    return int(run(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL")[0][0])
+    return int(query(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL")[0][0])
 
 
 def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes(conn: Connection) -> None:
     boot.sync(conn, load(WITHOUT))
     message = "jsonb_build_object('actor_name', 'analyze', 'queue_name', 'default')"
-    run(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, task, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 'analyze', 1)")  # fmt: skip
+    query(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, task, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 'analyze', 1)")  # fmt: skip
     plan = planned(conn, load(WITHOUT), orders=CANCEL)
     assert plan.is_pending
     assert [(one.why, one.name, one.queued) for one in plan.touched] == [("cancelled", "analyze", 1)]
@@ -169,7 +170,7 @@ def test_a_task_that_drains_can_be_renamed_after_all(base: Config, conn: Connect
     new = load(WITHOUT + "  analyse: {handler: 'H:work'}\n")
     done = apply(conn, new, orders=Orders(rename={"analyze": "analyse"}))
     assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
-    assert run(conn, "SELECT DISTINCT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
+    assert query(conn, "SELECT DISTINCT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
     assert zeke_jobs.send("analyze").task_id == "analyse"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load, run
+from tests.fleet import query
+from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load
 from zeke_jobs.config import Schedule
 from zeke_jobs.config.limits import Concurrency
 from zeke_jobs.revisions import boot, store
@@ -76,7 +77,7 @@ def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_
     booted = boot.sync(conn, load())
     assert (booted.revision, booted.is_file) == (2, True)
     assert booted.config.tasks["analyze"].concurrency.limit == 3
-    assert run(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(3,)]
+    assert query(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(3,)]
 
 
 def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
@@ -86,7 +87,7 @@ def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connect
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     monkeypatch.setattr(beat, "_PROCESS", beat._Process())
     beat.beat(None, lambda _: 1)
-    said = run(conn, "SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
+    said = query(conn, "SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
     assert said == [("UTC", 3, 1)]
 
 

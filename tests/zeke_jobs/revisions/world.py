@@ -70,12 +70,6 @@ def apply(conn: Connection, file: config.Config, **options: Any) -> Applied:
     return applying.apply(conn, Request(file, **{"by": "me", "message": "why", **options}))
 
 
-def run(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall() if cursor.description else []
-
-
 def latest(conn: Connection) -> Revision:
     """The revision in force."""
     found = store.latest(conn)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from tests.lab import server
+from tests.fleet import scalar
 from tests.lab.bench import drain
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.ours import Installation
@@ -66,7 +66,7 @@ def measure(bench: Bench) -> list[Row]:
             _waiting(bench, kind) as (installation, late),
             bench.running(installation, processes=1, threads=threads) as up,
         ):
-            worker = psutil.Process(int(server.scalar(up.conn, _PID)))
+            worker = psutil.Process(int(scalar(up.conn, _PID)))
             up.drain(AT_ONCE, task="ask")  # opens the client and its connections
             drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), task="ask") for _ in range(bench.rounds)]
             memory = worker.memory_info().rss / _MIB
@@ -101,8 +101,8 @@ def _stop(bench: Bench, kind: str, threads: int) -> float:
     """Seconds from SIGTERM to the command to the end of the worker process, while all handlers wait."""
     with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
         installation.seed(up.conn, 5 * AT_ONCE, task="ask")
-        worker = psutil.Process(int(server.scalar(up.conn, _PID)))
-        drain.eventually(lambda: int(server.scalar(up.conn, _ACTIVE)) == AT_ONCE, up.fleet, look=0.01)
+        worker = psutil.Process(int(scalar(up.conn, _PID)))
+        drain.eventually(lambda: int(scalar(up.conn, _ACTIVE)) == AT_ONCE, up.fleet, look=0.01)
         time.sleep(_WAITS / 2)
         began = time.monotonic()
         up.fleet.commands[0].process.terminate()

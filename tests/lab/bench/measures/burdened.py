@@ -4,7 +4,7 @@ from contextlib import closing
 from typing import Any
 
 import zeke_jobs
-from tests.lab import server
+from tests.fleet import query, scalar
 from tests.lab.bench import drain, ours
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.drain import Running
@@ -26,8 +26,8 @@ def held_transaction(bench: Bench) -> list[Row]:
         bench.say(f"{count:,} jobs")
         free = up.window(count, seconds)
         with closing(connect(up.system.url)) as other:
-            server.run(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
-            server.scalar(other, "SELECT pg_current_xact_id()::text")
+            query(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+            scalar(other, "SELECT pg_current_xact_id()::text")
             held = up.window(count, seconds)
     return [
         drain.row(f"{seconds:g} s of draining", [free]),
@@ -51,7 +51,7 @@ def blocked(bench: Bench) -> list[Row]:
         empty = [up.drain(count) for _ in range(bench.rounds)]
         empty_keyed = [up.drain(keyed, **keys) for _ in range(bench.rounds)]
         rows = [drain.row("empty table", empty), drain.row("empty table, 1,000 keys", empty_keyed)]
-        server.run(up.conn, "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'bench')", f"task/{_PAUSED}")
+        query(up.conn, "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'bench')", f"task/{_PAUSED}")
         for what, task, key in (("a pause", _PAUSED, None), ("a limit", _ONE, None), ("their key", _KEYED, "z")):
             holder = None if task == _PAUSED else _occupy(up, task, key)
             up.system.seed(up.conn, many, task=task, key=key, instead={"key": f"'{key}'"} if key else {})
@@ -70,6 +70,6 @@ def _occupy(up: Running, task: str, key: str | None) -> Any:
     """Let one job run for as long as it takes."""
     job = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
     drain.eventually(
-        lambda: server.scalar(up.conn, "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s", str(job))
+        lambda: scalar(up.conn, "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     )
     return job

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.lab import server
+from tests.fleet import scalar
 from tests.lab.bench import ours
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.result import Row
@@ -47,6 +47,6 @@ def _samples(count: int, output: Callable[[UUID], Any]) -> list[float]:
 
 def _output(conn: Connection, job: UUID) -> Any:
     """Without ``wait``, which touches the job's row."""
-    while (found := server.scalar(conn, "SELECT result FROM zeke_jobs.queue WHERE message_id = %s", str(job))) is None:
+    while (found := scalar(conn, "SELECT result FROM zeke_jobs.queue WHERE message_id = %s", str(job))) is None:
         time.sleep(0.02)
     return found

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from tests.lab import server
+from tests.fleet import scalar
 from tests.lab.bench import drain, ours
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.drain import Drain, Running
@@ -55,4 +55,4 @@ def overshoot(conn: Connection, task: str, limit: int) -> int:
           UNION ALL
           SELECT completed_on, -1 FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
         ) AS steps) AS sums"""
-    return max(0, int(server.scalar(conn, sql, task, task)) - limit)
+    return max(0, int(scalar(conn, sql, task, task)) - limit)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import zeke_jobs
-from tests.lab import server
+from tests.fleet import query, scalar
 from tests.lab.bench import drain, ours, result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.measures.server_cost import Session
@@ -35,8 +35,8 @@ def _looks(bench: Bench, text: str) -> list[Row]:
     with closing(connect(installation.url)) as conn:
         for task in found:
             installation.seed(conn, _MANY, task=task)
-        server.run(conn, "UPDATE zeke_jobs.queue SET key = md5(message_id::text)")
-        server.run(conn, "VACUUM ANALYZE zeke_jobs.queue")
+        query(conn, "UPDATE zeke_jobs.queue SET key = md5(message_id::text)")
+        query(conn, "VACUUM ANALYZE zeke_jobs.queue")
         sessions = {task: Session(conn, [task]) for task in found}
 
         def look(task: str) -> None:
@@ -56,11 +56,11 @@ def _wait(bench: Bench, text: str) -> Row:
     with bench.running(bench.installation("shares", text)) as up:
         for _ in range(bench.rounds):
             zeke_jobs.send_many(_SHARED, [{"seconds": 0.01}] * _MANY, key="large", connection=up.conn)
-            sent = server.scalar(up.conn, "SELECT zeke_jobs.now()")
+            sent = scalar(up.conn, "SELECT zeke_jobs.now()")
             zeke_jobs.send_many(_SHARED, [{"seconds": 0.01}] * _FEW, key="small", connection=up.conn)
-            drain.eventually(lambda: not server.scalar(up.conn, _LEFT))
+            drain.eventually(lambda: not scalar(up.conn, _LEFT))
             last = "SELECT extract(epoch FROM max(claimed_on) - %s)::float FROM zeke_jobs.queue WHERE key = 'small'"
-            waits.append(server.scalar(up.conn, last, sent))
-            server.run(up.conn, "DELETE FROM zeke_jobs.queue WHERE state <> 'consumed'")
+            waits.append(scalar(up.conn, last, sent))
+            query(up.conn, "DELETE FROM zeke_jobs.queue WHERE state <> 'consumed'")
     what = f"until {_FEW} jobs have started beside {_MANY:,} of another key, at 4 at once"
     return result.middle(what, waits, unit="s", most=_LONGEST)

@@ -10,8 +10,7 @@ import psycopg2
 from dramatiq_pg.schema import generate_init_sql
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import Fleet
-from tests.lab import server
+from tests.fleet import Fleet, query, scalar
 from tests.lab.bench import threads
 
 # With dramatiq's default of twice the threads it sleeps up to a second whenever so many are under way (its back-off is never
@@ -48,11 +47,11 @@ class System:
     def ready(self, conn: Connection) -> bool:
         """Each process has a connection that listens on the queue, and one on its delay queue."""
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        return int(server.scalar(conn, sql)) >= 4
+        return int(scalar(conn, sql)) >= 4
 
     def seed(self, conn: Connection, count: int, **_: Any) -> None:
         """As its ``enqueue``: a row and a NOTIFY with the message for each."""
-        server.run(
+        query(
             conn,
             """WITH message AS (
               SELECT gen_random_uuid() AS id, n FROM generate_series(1, %s) AS n
@@ -68,13 +67,13 @@ class System:
 
     def left(self, conn: Connection, **_: Any) -> bool:
         sql = "SELECT EXISTS (SELECT FROM dramatiq.queue WHERE state IN ('queued', 'consumed'))"
-        return bool(server.scalar(conn, sql))
+        return bool(scalar(conn, sql))
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         """It records only when it took a message."""
         sql = """SELECT extract(epoch FROM mtime)::double precision FROM dramatiq.queue
             WHERE state = 'done' AND mtime >= to_timestamp(%s) ORDER BY 1"""
-        return [row[0] for row in server.rows(conn, sql, since)]
+        return [row[0] for row in query(conn, sql, since)]
 
     def send_rate(self, seconds: float, at_once: int) -> float:
         """Sends a second of so many threads."""

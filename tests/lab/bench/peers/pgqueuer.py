@@ -11,8 +11,7 @@ from pgqueuer.db import AsyncpgDriver  # type: ignore[import-not-found, unused-i
 from pgqueuer.queries import Queries  # type: ignore[import-not-found, unused-ignore]
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import Fleet
-from tests.lab import server
+from tests.fleet import Fleet, query, scalar
 
 _BATCH = 500
 
@@ -67,11 +66,11 @@ class System:
 
     def ready(self, conn: Connection) -> bool:
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        return int(server.scalar(conn, sql)) >= 2
+        return int(scalar(conn, sql)) >= 2
 
     def seed(self, conn: Connection, count: int, **_: Any) -> None:
         """Its trigger rings once for the statement; its log gets a row for each job, as from its own ``enqueue``."""
-        server.run(
+        query(
             conn,
             """WITH inserted AS (
               INSERT INTO pgqueuer (entrypoint, payload, priority, status)
@@ -83,12 +82,12 @@ class System:
         )
 
     def left(self, conn: Connection, **_: Any) -> bool:
-        return bool(server.scalar(conn, "SELECT EXISTS (SELECT FROM pgqueuer)"))
+        return bool(scalar(conn, "SELECT EXISTS (SELECT FROM pgqueuer)"))
 
     def completions(self, conn: Connection, since: float) -> list[float]:
         sql = """SELECT extract(epoch FROM created)::double precision FROM pgqueuer_log
             WHERE status = 'successful' AND created >= to_timestamp(%s) ORDER BY 1"""
-        return [row[0] for row in server.rows(conn, sql, since)]
+        return [row[0] for row in query(conn, sql, since)]
 
     def send_rate(self, seconds: float, at_once: int) -> float:
         """Sends a second over so many connections of one program."""
