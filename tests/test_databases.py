@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import databases, superuser
 from tests.each import each
+from tests.fleet import query
 from tests.recycling import Recycled
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.testing import set_clock
@@ -54,9 +55,7 @@ SELECT
 
 def test_a_test_finds_nothing_of_the_one_that_used_its_database_before(used: Recycled, server_url: str) -> None:
     def look() -> object:
-        with used.connection().cursor() as cursor:
-            cursor.execute(LEFT)
-            return cursor.fetchone()
+        return query(used.connection(), LEFT)
 
     before = look()
     assert used.clean(superuser(server_url))

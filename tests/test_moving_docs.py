@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.fleet import query
 from zeke_jobs import config
 from zeke_jobs.testing import FakeContext
 
@@ -69,5 +70,4 @@ def test_the_example_of_celery_is_a_good_file_and_runs(moved: Any) -> None:
 
 @pytest.mark.parametrize("statement", [s for block in blocks(PG_BOSS, "sql") for s in block.split(";\n") if s.strip()])
 def test_the_queries_run(conn: Connection, statement: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(statement)
+    query(conn, statement)

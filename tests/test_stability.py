@@ -7,6 +7,7 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.fleet import scalar
 from zeke_jobs import testing
 
 PAGE = (Path(__file__).parent.parent / "docs" / "stability.md").read_text(encoding="utf-8")
@@ -22,13 +23,8 @@ def test_each_module_view_and_function_that_it_names_exists(conn: Connection) ->
     named = set(re.findall(r"`(zeke_jobs\.[a-z][a-z_]*)(?:\.__all__)?`", PAGE))
     assert {"zeke_jobs.send", "zeke_jobs.job", "zeke_jobs.testing"} <= named
     for name in named - {"zeke_jobs.actors"}:
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "SELECT to_regclass(%s) IS NOT NULL OR EXISTS (SELECT 1 FROM pg_proc WHERE oid::regproc::text = %s)",
-                (name, name),
-            )
-            [is_there] = cursor.fetchone() or (False,)
-        if not is_there:
+        there = "SELECT to_regclass(%s) IS NOT NULL OR EXISTS (SELECT 1 FROM pg_proc WHERE oid::regproc::text = %s)"
+        if not scalar(conn, there, name, name):
             importlib.import_module(name)
 
 

@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.conftest import FOLDER
-from tests.fleet import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, query, scalar
 from tests.zeke_jobs.commands import Cli
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -37,16 +37,16 @@ def at(database: str, *, user: str = "postgres", password: str = "", name: str =
 def role(conn: Connection) -> Iterator[str]:
     """A user whom the server asks for a password."""
     rules = FOLDER / "data" / "pg_hba.conf"
-    with (FOLDER / "rules.lock").open("w") as lock, conn.cursor() as cursor:
+    with (FOLDER / "rules.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the run's other processes have the same server
         before = rules.read_text()
         rules.write_text(f"local all t_asked scram-sha-256\n{before}")
-        cursor.execute("CREATE ROLE t_asked LOGIN SUPERUSER PASSWORD %s", (PASSWORD,))
-        cursor.execute("SELECT pg_reload_conf()")
+        query(conn, "CREATE ROLE t_asked LOGIN SUPERUSER PASSWORD %s", PASSWORD)
+        query(conn, "SELECT pg_reload_conf()")
         yield "t_asked"
-        cursor.execute("DROP ROLE t_asked")
+        query(conn, "DROP ROLE t_asked")
         rules.write_text(before)
-        cursor.execute("SELECT pg_reload_conf()")
+        query(conn, "SELECT pg_reload_conf()")
 
 
 def told(cli: Cli, command: str) -> tuple[int, str]:
@@ -117,11 +117,9 @@ def test_who_runs_already_waits_for_a_password_that_was_changed(fleet: Fleet, ro
     eventually(
         lambda: scalar(conn, kinds, "worker") and scalar(conn, kinds.partition(" AND")[0], "scheduler"), 30, fleet
     )
-    with conn.cursor() as cursor:
-        cursor.execute("ALTER ROLE t_asked PASSWORD 'another'")
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 't_asked'")
+    query(conn, "ALTER ROLE t_asked PASSWORD 'another'")
+    query(conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 't_asked'")
     eventually(lambda: "password that the server accepts" in worker.text(), 30, fleet)
-    with conn.cursor() as cursor:
-        cursor.execute("ALTER ROLE t_asked PASSWORD %s", (PASSWORD,))
+    query(conn, "ALTER ROLE t_asked PASSWORD %s", PASSWORD)
     eventually(lambda: scalar(conn, kinds, "worker"), 30, fleet)
     assert (worker.process.poll(), scheduler.process.poll()) == (None, None)

@@ -21,7 +21,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.acceptance.conftest import OwnServer
 from tests.acceptance.handlers import TABLES
-from tests.fleet import ROOT, Command, Fleet, eventually, scalar
+from tests.fleet import ROOT, Command, Fleet, eventually, query, scalar
 from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -101,8 +101,8 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
     pods = [worker, scheduler]
     try:
         assert migrate.start().wait(60) == 0, fleet.logs()
-        with closing(connect(url)) as conn, conn.cursor() as cursor:
-            cursor.execute(TABLES)
+        with closing(connect(url)) as conn:
+            query(conn, TABLES)
         assert not worker.probe("startup")
         mains = [pod.start() for pod in pods]
         for pod in pods:

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.handlers import HOW
-from tests.fleet import Command, Fleet, eventually, scalar
+from tests.fleet import Command, Fleet, eventually, query, scalar
 from tests.lab.chaos.proxy import Proxy
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -23,10 +23,9 @@ NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
 @pytest.fixture
 def lock(other_conn: Connection) -> Iterator[Connection]:
     """Somebody holds the catalogue, as a change of it does that takes long."""
-    with other_conn.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
-        yield other_conn
-        cursor.execute("ROLLBACK")
+    query(other_conn, "BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
+    yield other_conn
+    query(other_conn, "ROLLBACK")
 
 
 def is_alive(pid: int) -> bool:
@@ -54,14 +53,12 @@ def test_sigterm_ends_workers_that_wait_for_the_database_which_they_say_at_once(
 
 def test_workers_that_waited_for_the_database_are_refused_with_status_2(fleet: Fleet, lock: Connection) -> None:
     fleet.configure(ONE)
-    with lock.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
-        cursor.execute("LOCK TABLE zeke_jobs.migration IN ACCESS EXCLUSIVE MODE")
+    query(lock, "DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
+    query(lock, "LOCK TABLE zeke_jobs.migration IN ACCESS EXCLUSIVE MODE")
     started = fleet.workers()
     eventually(lambda: "is booting up" in started.text(), fleet=fleet)  # dramatiq went on
     assert "ready" not in started.text()
-    with lock.cursor() as cursor:
-        cursor.execute("COMMIT")
+    query(lock, "COMMIT")
     assert started.wait() == 2
     assert "run: zeke-jobs migrate" in started.text()
 
@@ -114,11 +111,10 @@ def test_a_forked_child_that_comes_back_from_its_handler_ends_there(fleet: Fleet
 
 def test_a_stop_waits_for_no_lock_that_a_claim_waits_for(fleet: Fleet, conn: Connection) -> None:
     worker = fleet.serve(ONE, conn, *LATE)
-    with conn.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
-        time.sleep(3)  # its next look waits now
-        assert took(worker) < 20
-        cursor.execute("ROLLBACK")
+    query(conn, "BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
+    time.sleep(3)  # its next look waits now
+    assert took(worker) < 20
+    query(conn, "ROLLBACK")
 
 
 def test_a_stop_waits_for_no_server_that_is_silent(fleet: Fleet, conn: Connection) -> None:

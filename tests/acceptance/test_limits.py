@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.limits_handlers import Provider
-from tests.fleet import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, query, scalar
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 LENGTH = 600.0 if DEEP else 10.0  # seconds of load
@@ -59,18 +59,16 @@ def most_within(rows: Iterable[tuple[float, float]], window: float) -> float:
 def rows_of(conn: Connection) -> dict[str, list[tuple[float, float]]]:
     """The times and amounts of the rows in each group."""
     found: dict[str, list[tuple[float, float]]] = {}
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT task, key, extract(epoch FROM at)::float8, tokens FROM start ORDER BY at")
-        for task, key, at, tokens in cursor.fetchall():
-            group = f"polite {key}" if task == "polite" else task
-            found.setdefault(group, []).append((at, tokens or 1))
+    rows = query(conn, "SELECT task, key, extract(epoch FROM at)::float8, tokens FROM start ORDER BY at")
+    for task, key, at, tokens in rows:
+        group = f"polite {key}" if task == "polite" else task
+        found.setdefault(group, []).append((at, tokens or 1))
     return found
 
 
 @pytest.fixture
 def started(fleet: Fleet, conn: Connection) -> Connection:
-    with conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz)")
+    query(conn, "CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz)")
     return conn
 
 

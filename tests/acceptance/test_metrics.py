@@ -64,8 +64,8 @@ class System:
             lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE completed_on IS NOT NULL") == 21, 60, fleet
         )
         eventually(lambda: get(self.exporter), 30, fleet)
-        with conn.cursor() as cursor:  # as a scheduler does at the full minute
-            cursor.execute("INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())")
+        beat = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())"
+        conn.cursor().execute(beat)  # as a scheduler does at the full minute
 
     def stop(self) -> tuple[int, int]:
         return self.dramatiq.stop(30), self.command.stop(30)

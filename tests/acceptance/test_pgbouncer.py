@@ -20,7 +20,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from tests.fleet import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, query, scalar
 from zeke_jobs import config
 from zeke_jobs.control import pausing
 from zeke_jobs.core import environment
@@ -98,8 +98,8 @@ class Bouncer:
         """Say something to its own console."""
         conn = psycopg2.connect(urlunsplit(urlsplit(self.at(url))._replace(path="/pgbouncer")))
         conn.autocommit = True
-        with closing(conn), conn.cursor() as cursor:
-            cursor.execute(command)
+        with closing(conn):
+            query(conn, command)
 
 
 @pytest.fixture

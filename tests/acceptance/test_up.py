@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.acceptance.installed import HANDLER, JOBS
 from tests.acceptance.running import BIN, Up, up_in_a_folder
-from tests.fleet import eventually
+from tests.fleet import eventually, query
 from zeke_jobs.postgres.own_server import server_folder
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -103,11 +103,8 @@ def test_a_job_that_outlasts_the_stop_is_handed_back_and_two_of_them_say_so(up: 
     assert re.search(rf"or kill {worker}( \d+)?$", second.text, re.MULTILINE)
     assert up.stop() == 0, up.text
     assert "killed after its grace time" not in up.text
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT state::text, attempt, deaths FROM zeke_jobs.queue")
-        assert cursor.fetchall() == [("queued", 0, 0)]
-        cursor.execute("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'")
-        assert cursor.fetchall() == [(0,)]
+    assert query(conn, "SELECT state::text, attempt, deaths FROM zeke_jobs.queue") == [("queued", 0, 0)]
+    assert query(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == [(0,)]
 
 
 def test_what_it_started_ends_when_it_is_killed(up: Up) -> None:

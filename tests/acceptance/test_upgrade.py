@@ -25,7 +25,7 @@ from psycopg2.extensions import connection as Connection
 from tests import distributions
 from tests.acceptance.handlers import TABLES
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from tests.fleet import ROOT, Command, Fleet, eventually, scalar
+from tests.fleet import ROOT, Command, Fleet, eventually, query, scalar
 from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -128,11 +128,10 @@ class Sender:
 
     def _run(self) -> None:
         while not self._enough.wait(0.02):
-            with self._conn.cursor() as cursor:
-                for task, seconds in (("work", 0.005), ("effect", 0.02)):
-                    payload = f'{{"n": {self.sent}, "seconds": {seconds}}}'
-                    cursor.execute("SELECT zeke_jobs.send(%s, %s::jsonb)", (task, payload))
-                    self.sent += 1
+            for task, seconds in (("work", 0.005), ("effect", 0.02)):
+                payload = f'{{"n": {self.sent}, "seconds": {seconds}}}'
+                query(self._conn, "SELECT zeke_jobs.send(%s, %s::jsonb)", task, payload)
+                self.sent += 1
 
     def stop(self) -> int:
         self._enough.set()
@@ -161,11 +160,8 @@ def start(fleet: Fleet, release: Release) -> Command:
 
 def live(conn: Connection) -> dict[str, int]:
     """Live worker processes by version."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT version, count(*) FROM zeke_jobs.worker WHERE kind = 'worker' AND NOT stopping GROUP BY version"
-        )
-        return dict(cursor.fetchall())
+    count = "SELECT version, count(*) FROM zeke_jobs.worker WHERE kind = 'worker' AND NOT stopping GROUP BY version"
+    return dict(query(conn, count))
 
 
 def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(fleet: Fleet, releases: Any) -> None:
@@ -216,10 +212,9 @@ def completed(conn: Connection, more: int, fleet: Fleet) -> None:
 def test_a_breaking_migration_keeps_old_code_from_starting(fleet: Fleet, releases: tuple[Release, Release]) -> None:
     old, _ = releases
     migrate(fleet, old)
-    with closing(psycopg2.connect(fleet.database)) as conn, conn, conn.cursor() as cursor:
-        cursor.execute(
-            """INSERT INTO zeke_jobs.migration (package, name, checksum, breaking) VALUES ('zeke_jobs', '9998_breaks', '', true)"""
-        )
+    with closing(psycopg2.connect(fleet.database)) as conn, conn:
+        columns = "zeke_jobs.migration (package, name, checksum, breaking)"
+        query(conn, f"INSERT INTO {columns} VALUES ('zeke_jobs', '9998_breaks', '', true)")
     worker = start(fleet, old)
     assert worker.wait(60) == 2
     assert "past a breaking migration: zeke_jobs/9998_breaks\n" in worker.text()

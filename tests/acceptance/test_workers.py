@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, query, scalar
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -30,10 +30,8 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
     eventually(lambda: scalar(effects, OPEN) == 0, 90, fleet)
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND task = 'work'") == 500
     starts = "SELECT count(*), count(DISTINCT t.job) FROM trace t JOIN zeke_jobs.queue q ON q.message_id = t.job WHERE q.task = 'work' AND t.what = 'start'"
-    with effects.cursor() as cursor:
-        cursor.execute(starts)
-        assert cursor.fetchone() == (500, 500)
-        cursor.execute("DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
+    assert query(effects, starts) == [(500, 500)]
+    query(effects, "DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
     assert scalar(effects, OVERLAP) == 3
     by_times = """
       SELECT max(active) FROM (

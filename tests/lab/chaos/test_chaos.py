@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.fleet import query, scalar
 from tests.lab.chaos import outcome, proof, world
 from tests.lab.chaos.__main__ import main
 from tests.lab.chaos.outcome import Outcome, Promise
@@ -51,18 +52,15 @@ ROW = """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, sta
 
 
 def add(conn: Connection, state: str = "done", payload: str = "{}", effects: int = 1) -> str:
-    with conn.cursor() as cursor:
-        cursor.execute(ROW, (payload, state))
-        (job,) = cursor.fetchone() or ("",)
-        for _ in range(effects):
-            cursor.execute("INSERT INTO effect VALUES (%s)", (job,))
+    job = scalar(conn, ROW, payload, state)
+    for _ in range(effects):
+        query(conn, "INSERT INTO effect VALUES (%s)", job)
     return str(job)
 
 
 @pytest.fixture
 def accounted(conn: Connection) -> Connection:
-    with conn.cursor() as cursor:
-        cursor.execute(TABLES)
+    query(conn, TABLES)
     return conn
 
 

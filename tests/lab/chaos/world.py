@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.conftest import server_binaries
-from tests.fleet import Fleet
+from tests.fleet import Fleet, query
 from tests.lab import server
 from tests.lab.chaos.handlers import TRACE
 from tests.lab.chaos.keeper import Keeper, Kept
@@ -87,9 +87,7 @@ class World:
         self.about = server.describe(self.url, server_binaries())
         with closing(connect(self.url)) as conn:
             migrate.migrate(conn)
-            with conn.cursor() as cursor:
-                cursor.execute("CREATE TABLE effect (job uuid NOT NULL)")
-                cursor.execute("CREATE INDEX ON effect (job)")
+            query(conn, "CREATE TABLE effect (job uuid NOT NULL); CREATE INDEX ON effect (job)")
         self.fleet = Fleet(
             self.folder,
             self.url,
@@ -170,19 +168,13 @@ class World:
 
     def look(self, sql: str, *params: Any) -> Any:
         """The first value of the first row, by a connection of its own."""
-        row = self.row(sql, *params)
-        return None if row is None else row[0]
+        found = self.rows(sql, *params)
+        return found[0][0] if found else None
 
-    def row(self, sql: str, *params: Any) -> Any:
-        """The first row."""
-        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
-            cursor.execute(sql, params or None)
-            return cursor.fetchone()
-
-    def execute(self, sql: str) -> None:
-        """Change something in the database behind everybody's back."""
-        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
-            cursor.execute(sql)
+    def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement, behind everybody's back."""
+        with closing(connect(self.url)) as conn:
+            return query(conn, sql, *params)
 
     def write(self, name: str, text: str) -> str:
         """A file in the commands' folder; the answer is its name."""
@@ -252,9 +244,7 @@ class World:
 
     def _stuck(self) -> list[str]:
         """Unfinished jobs with their rows and the commands' logs, for finding the fault."""
-        with closing(connect(self.url)) as conn, conn.cursor() as cursor:
-            cursor.execute(_STUCK)
-            rows = cursor.fetchall()
+        rows = self.rows(_STUCK)
         logs = "\n".join(command.text() for command in self.fleet.commands)
         said = [line for job, _ in rows for line in logs.splitlines() if job in line]
         return [text for _, text in rows] + said[-50:]

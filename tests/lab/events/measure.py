@@ -18,6 +18,7 @@ from actors.insights import events
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
+from tests.fleet import query
 from tests.lab.events.world import SAME, World
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
@@ -86,9 +87,8 @@ def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[U
 
 def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Quality:
     """Compare the result with a comparison of all stories."""
-    with closing(connect(url)) as conn, conn.cursor() as cursor:
-        cursor.execute("SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL")
-        cluster = dict(cursor.fetchall())
+    with closing(connect(url)) as conn:
+        cluster = dict(query(conn, "SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL"))
     by_id = {id_: place for place, id_ in enumerate(world.ids)}
     result = Quality()
     for place, found in zip(places, hits, strict=True):

@@ -19,6 +19,7 @@ from actors.ai import hashing
 from actors.ai.local import lead
 from actors.ai.protocol import Story
 from actors.insights.sketch import sketch
+from tests.fleet import query, scalar
 from tests.lab.events.texts import Told, stories
 
 SAME = 0.6
@@ -144,8 +145,7 @@ class World:
             "story_terms (term, happened_at, story_id)",
             ((term, published(place), self.ids[place]) for place in known for term in self.terms[place]),
         )
-        with conn.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE")
+        query(conn, "VACUUM ANALYZE")
 
 
 def copy(conn: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
@@ -166,7 +166,5 @@ def _escaped(value: str) -> str:
 
 
 def _is_vector(conn: Connection) -> bool:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT udt_name FROM information_schema.columns WHERE column_name = 'embedding'")
-        row = cursor.fetchone()
-    return row is not None and row[0] == "vector"
+    kind = scalar(conn, "SELECT udt_name FROM information_schema.columns WHERE column_name = 'embedding'")
+    return bool(kind == "vector")

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fleet import ROOT
+from tests.fleet import ROOT, query
 from tests.lab.soak import site
 from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import STORY, News
@@ -61,7 +61,6 @@ def test_whatever_fails_every_item_ends_as_planned_and_every_text_is_one_story(d
     assert sum(found.faults.values()) > 0
     with closing(connect(database)) as conn:
         news = News(site.hosts(1, 6), 5, 1)
-        with conn.cursor() as cursor:
-            cursor.execute("UPDATE item_outcomes SET outcome = 'retrying' WHERE outcome = 'stored'")
+        query(conn, "UPDATE item_outcomes SET outcome = 'retrying' WHERE outcome = 'stored'")
         said = complaints(conn, news, {"asked": 0, "wrong": []})
     assert any("items ended otherwise" in each for each in said)

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 from psycopg2.extensions import connection as Connection
 
 from tests.each import each
+from tests.fleet import scalar
 from zeke_jobs.backtest.limits import next_midnight
 
 
@@ -19,10 +20,5 @@ from zeke_jobs.backtest.limits import next_midnight
     ],
 )
 def test_a_day_ends_when_postgres_says_so(conn: Connection, zone: str, moment: datetime) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT extract(epoch FROM ((%(at)s AT TIME ZONE %(zone)s)::date + 1)::timestamp AT TIME ZONE %(zone)s)::float",
-            {"at": moment, "zone": zone},
-        )
-        (ends,) = cursor.fetchone() or (None,)
-    assert next_midnight(moment.timestamp(), ZoneInfo(zone)) == ends
+    sql = "SELECT extract(epoch FROM ((%s AT TIME ZONE %s)::date + 1)::timestamp AT TIME ZONE %s)::float"
+    assert next_midnight(moment.timestamp(), ZoneInfo(zone)) == scalar(conn, sql, moment, zone, zone)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
+from tests.fleet import query
 from tests.zeke_jobs.commands import Cli, MakeTask, Ran
 from zeke_jobs.client.many import Change
 from zeke_jobs.payload.model import Payload
@@ -30,8 +31,7 @@ def tasks(make_task: MakeTask) -> None:
 
 
 def change(conn: Connection, job_id: object, changes: str) -> None:
-    with conn.cursor() as cursor:
-        cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job_id),))
+    query(conn, f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", str(job_id))
 
 
 # send
@@ -54,13 +54,12 @@ def test_a_payload_is_given_as_json_or_from_standard_input(cli: Cli, monkeypatch
 
 
 def test_a_send_estimates_units_and_an_option_of_zero_is_sent(cli: Cli, conn: Connection) -> None:
-    with conn.cursor() as cursor:
-        units = "('limit/ai', 'tokens', 1000, '1 min'), ('limit/ai', 'pages', 2, '1 min')"
-        cursor.execute(f"INSERT INTO zeke_jobs.bucket (name, unit, amount, period) VALUES {units}")
-        cursor.execute("UPDATE zeke_jobs.task SET limits = '{limit/ai}', retry_limit = 3 WHERE id = 'pull'")
-        assert cli("send", "pull", "--units", "tokens=900", "--units", "pages=1.5", "--retries", 0).status == 0
-        cursor.execute("SELECT q.extra -> 'units', j.retry_limit FROM zeke_jobs.queue AS q, zeke_jobs.job AS j")
-        assert cursor.fetchone() == ({"tokens": 900, "pages": 1.5}, 0)
+    units = "('limit/ai', 'tokens', 1000, '1 min'), ('limit/ai', 'pages', 2, '1 min')"
+    query(conn, f"INSERT INTO zeke_jobs.bucket (name, unit, amount, period) VALUES {units}")
+    query(conn, "UPDATE zeke_jobs.task SET limits = '{limit/ai}', retry_limit = 3 WHERE id = 'pull'")
+    assert cli("send", "pull", "--units", "tokens=900", "--units", "pages=1.5", "--retries", 0).status == 0
+    sent = query(conn, "SELECT q.extra -> 'units', j.retry_limit FROM zeke_jobs.queue AS q, zeke_jobs.job AS j")
+    assert sent == [({"tokens": 900, "pages": 1.5}, 0)]
 
 
 def test_a_second_send_says_that_the_job_was_there(cli: Cli) -> None:
@@ -259,6 +258,5 @@ def test_a_retry_of_nothing_exits_with_1_and_names_a_task_that_is_misspelt(cli: 
 def test_jobs_of_a_task_that_left_the_file_are_retried(cli: Cli, conn: Connection, make_task: MakeTask) -> None:
     make_task("old")
     zeke_jobs.cancel(zeke_jobs.send("old").id)
-    with conn.cursor() as cursor:
-        cursor.execute("DELETE FROM zeke_jobs.task")
+    query(conn, "DELETE FROM zeke_jobs.task")
     assert cli("retry", "--task", "old", "--status", "cancelled").out == "1 job is queued again\n"

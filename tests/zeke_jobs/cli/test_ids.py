@@ -8,6 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
+from tests.fleet import query
 from tests.zeke_jobs.cli.test_commands import change, tasks
 from tests.zeke_jobs.commands import Cli
 
@@ -78,10 +79,8 @@ def test_what_attempts_logged_is_shown(cli: Cli, conn: Connection) -> None:
         1,
         "no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any\n",
     )
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped) VALUES (%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)",
-            (str(ONE), str(ONE)),
-        )
+    lines = "(%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)"
+    columns = "zeke_jobs.job_log (job, claim, attempt, lines, dropped)"
+    query(conn, f"INSERT INTO {columns} VALUES {lines}", str(ONE), str(ONE))
     assert cli("logs", "2d06086d").out == "attempt 1, 3 earlier lines not kept\n  one\n  two\\x1b\nattempt 2\n  three\n"
     assert [row["lines"] for row in cli("logs", "2d06086d", "--attempt", "2", "--json").json] == [["three"]]

@@ -12,6 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.fleet import query
 from tests.zeke_jobs.commands import Cli, MakeTask
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.cli.operation import mcp as questions
@@ -54,11 +55,8 @@ def ask(
 
 
 def everything(conn: Connection) -> list[Any]:
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT q::text, q.xmin::text FROM zeke_jobs.queue AS q ORDER BY q.message_id")
-        jobs = cursor.fetchall()
-        cursor.execute("SELECT count(*), (SELECT count(*) FROM zeke_jobs.task) FROM zeke_jobs.revision")
-        return [*jobs, *cursor.fetchall()]
+    jobs = query(conn, "SELECT q::text, q.xmin::text FROM zeke_jobs.queue AS q ORDER BY q.message_id")
+    return [*jobs, *query(conn, "SELECT count(*), (SELECT count(*) FROM zeke_jobs.task) FROM zeke_jobs.revision")]
 
 
 @pytest.fixture

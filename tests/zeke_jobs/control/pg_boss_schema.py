@@ -10,6 +10,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from tests.fleet import query
+
 VERSIONS = {"10": 24, "11": 25, "12": 26, "later 12": 40}
 
 _TIMES = {
@@ -61,33 +63,25 @@ def install(conn: Connection, version: str, *queues: str, schema: str = "pgboss"
 def put(conn: Connection, name: str, data: Any = None, *, schema: str = "pgboss", **columns: Any) -> uuid.UUID:
     """Write a job as pg-boss has it, with these columns."""
     row = {"id": str(uuid.uuid4()), "name": name, "data": None if data is None else json.dumps(data), **columns}
-    with conn.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {schema}.job ({', '.join(row)}) VALUES ({', '.join(f'%({one})s' for one in row)})", row
-        )
+    places = ", ".join(["%s"] * len(row))
+    query(conn, f"INSERT INTO {schema}.job ({', '.join(row)}) VALUES ({places})", *row.values())
     return uuid.UUID(row["id"])
 
 
 def fetch(conn: Connection, name: str, *, schema: str = "pgboss") -> list[uuid.UUID]:
     """Take the jobs that are due, as a worker of pg-boss does."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH next AS (
-              SELECT id FROM {schema}.job WHERE name = %s AND state < 'active' AND start_after < now()
-              ORDER BY priority DESC, created_on, id FOR UPDATE SKIP LOCKED)
-            UPDATE {schema}.job AS j
-            SET state = 'active', started_on = now(), retry_count = CASE WHEN started_on IS NOT NULL THEN retry_count + 1 ELSE retry_count END
-            FROM next WHERE j.name = %s AND j.id = next.id
-            RETURNING j.id
-            """,
-            (name, name),
-        )
-        return [uuid.UUID(str(row[0])) for row in cursor.fetchall()]
+    sql = f"""
+        WITH next AS (
+          SELECT id FROM {schema}.job WHERE name = %s AND state < 'active' AND start_after < now()
+          ORDER BY priority DESC, created_on, id FOR UPDATE SKIP LOCKED)
+        UPDATE {schema}.job AS j
+        SET state = 'active', started_on = now(), retry_count = CASE WHEN started_on IS NOT NULL THEN retry_count + 1 ELSE retry_count END
+        FROM next WHERE j.name = %s AND j.id = next.id
+        RETURNING j.id"""
+    return [uuid.UUID(str(row[0])) for row in query(conn, sql, name, name)]
 
 
 def states(conn: Connection, *, schema: str = "pgboss") -> dict[uuid.UUID, str]:
     """The state of each job there."""
-    with conn.cursor() as cursor:
-        cursor.execute(f"SELECT id, state::text FROM {schema}.job")
-        return {uuid.UUID(str(job_id)): state for job_id, state in cursor.fetchall()}
+    found = query(conn, f"SELECT id, state::text FROM {schema}.job")
+    return {uuid.UUID(str(job_id)): state for job_id, state in found}

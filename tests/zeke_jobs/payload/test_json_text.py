@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
+from tests.fleet import scalar
 from zeke_jobs.core.bounds import LARGEST
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import Payload
@@ -42,10 +43,7 @@ def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, v
     except UnfitForJson as error:
         refusal = error.message
     else:
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT %s::jsonb::text", (text,))
-            (stored,) = cursor.fetchone() or (None,)
-        assert same(json.loads(stored), value)
+        assert same(json.loads(scalar(conn, "SELECT %s::jsonb::text", text)), value)
         return
     assert "expected" in refusal
 

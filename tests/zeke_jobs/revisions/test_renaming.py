@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.fleet import query
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.revisions.world import apply
 from tests.zeke_jobs.worker.conftest import Jobs, load
@@ -61,8 +62,7 @@ def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, oth
     jobs.add("new")
     waiting = jobs.worker()
     SQL.run(jobs.conn, "worker/waits", worker=waiting, idle=["default"], limited=["task/new"])
-    with other_conn.cursor() as cursor:
-        cursor.execute('LISTEN "zeke_jobs.wake"')
+    query(other_conn, 'LISTEN "zeke_jobs.wake"')
     jobs.complete(WORKER, [jobs.row(job)])
     select.select([other_conn], [], [], 2)
     other_conn.poll()

@@ -80,14 +80,12 @@ def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict
     deaths = dict[str, int]()
     _send(here, count)
     for _ in range(3):
-        here.until(lambda: any(here.row(_HELD, kept.pids()) for kept in both), 60, "a chunk")
-        kept = next(kept for kept in both if here.row(_HELD, kept.pids()))
+        here.until(lambda: any(here.rows(_HELD, kept.pids()) for kept in both), 60, "a chunk")
+        kept = next(kept for kept in both if here.rows(_HELD, kept.pids()))
         os.killpg(kept.command.pid, signal.SIGSTOP)
         time.sleep(0.5)  # what it has sent is done
-        with closing(connect(here.url)) as conn, conn.cursor() as cursor:
-            cursor.execute(_HELD, (kept.pids(),))
-            for (job,) in cursor.fetchall():
-                deaths[job] = deaths.get(job, 0) + 1
+        for (job,) in here.rows(_HELD, kept.pids()):
+            deaths[job] = deaths.get(job, 0) + 1
         here.kill(kept)
         here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 2, 90, "two workers")
     provider.seconds = 0.01
@@ -97,10 +95,8 @@ def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict
 
 def _is_right(here: World, deaths: dict[str, int]) -> bool:
     """Whether each job ended as its text deserves, after as many deaths; the third fails it."""
-    with closing(connect(here.url)) as conn, conn.cursor() as cursor:
-        cursor.execute(_ROWS)
-        return all(
-            died == deaths.get(job, 0)
-            and (state, result) in (("rejected", None) if died == 3 or n % _REFUSED == 0 else (), ("done", [n, n / 2]))
-            for job, n, state, result, died in cursor.fetchall()
-        )
+    return all(
+        died == deaths.get(job, 0)
+        and (state, result) in (("rejected", None) if died == 3 or n % _REFUSED == 0 else (), ("done", [n, n / 2]))
+        for job, n, state, result, died in here.rows(_ROWS)
+    )

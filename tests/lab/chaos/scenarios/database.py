@@ -10,11 +10,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
 
+from tests.fleet import query
 from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.world import world
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
+
+_CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE application_name LIKE 'zeke-jobs%' AND pid <> pg_backend_pid()"""
 
 
 def restart(*, quick: bool) -> Outcome:
@@ -56,7 +59,7 @@ def use_up_connections(*, quick: bool) -> Outcome:
                     while True:
                         stack.enter_context(closing(psycopg2.connect(here.url)))
                         taken += 1
-                _cut_all(admin)
+                query(admin, _CUT_ALL)
                 time.sleep(0.05)
         here.measure("after")
         here.drain()
@@ -66,14 +69,6 @@ def use_up_connections(*, quick: bool) -> Outcome:
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
         said = f"all of 40 connections taken by others for {seconds} s"
         return here.outcome(said, recovers_in=10, note=f"{taken} taken")
-
-
-def _cut_all(admin: Connection) -> None:
-    with admin.cursor() as cursor:
-        cursor.execute(
-            """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-            WHERE application_name LIKE 'zeke-jobs%' AND pid <> pg_backend_pid()"""
-        )
 
 
 def fill_disk(*, quick: bool) -> Outcome:
@@ -94,7 +89,7 @@ def fill_disk(*, quick: bool) -> Outcome:
                     time.sleep(0.05)
             filler.unlink()
             with suppress(*DISCONNECTED):
-                here.execute("CHECKPOINT")
+                here.rows("CHECKPOINT")
             here.start_server()  # where it gave up
         here.comes(lambda: here.look("SELECT true"), 30)
         time.sleep(3)

@@ -74,7 +74,7 @@ def _honest(here: World, fault: Fault, count: int) -> None:
             time.sleep(_EVERY)
     here.traffic.ledger.update(sent)
     here.comes(lambda: here.look(_OPEN, sent) == 0, _PATIENCE)
-    done, longest = here.row(_ENDS, sent)
+    [(done, longest)] = here.rows(_ENDS, sent)
     here.promise(
         f"{fault.number}: each of {count} honest jobs completes at its first attempt, got {done}", done == count
     )
@@ -184,22 +184,20 @@ def _apply_beside_a_replacing_send(here: World) -> Iterator[None]:
         "delay": 300,
     }
     debounced = here.traffic.send("chained", {"group": "g"}, **debounce)
-    with closing(connect(here.url)) as conn, conn.cursor() as cursor:
-        cursor.execute("BEGIN")
+    with closing(psycopg2.connect(here.url)) as conn:
         zeke_jobs.send("chained", {"group": "g", "seconds": 0.1}, connection=conn, **debounce)
         text = TASKS.replace("  chained: {", "  chained: {priority: 5, concurrency: {per_key: 1}, order: strict, ")
         began = time.monotonic()
         here.zeke("apply", here.write("changed.yaml", text))
         here.promise("23: apply waits for no sender", time.monotonic() - began < BOUND)
         yield
-        cursor.execute("ROLLBACK")
     here.zeke("cancel", debounced)
     here.zeke("apply", "jobs.yaml")
 
 
 @contextmanager
 def _migrate_beside_a_reader(here: World) -> Iterator[None]:
-    here.execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
+    here.rows("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
     with _as(here, "zeke_jobs_reader") as reader:
         reader.execute("SELECT count(*) FROM zeke_jobs.job, zeke_jobs.schedule, pgboss.job AS theirs")
         migrating = here.fleet.run("zeke-jobs", "migrate")
@@ -236,7 +234,7 @@ def _frozen_claim(here: World) -> Iterator[None]:
         here.promise("26: the server waits to write", here.comes(lambda: here.look(_UNREAD) > 0, 10))
         yield
     # Nobody registered these two; a rescue would wait a minute for that.
-    here.execute(f"UPDATE zeke_jobs.queue SET state = 'queued', worker = NULL WHERE worker IN {(*map(str, frozen),)}")
+    here.rows(f"UPDATE zeke_jobs.queue SET state = 'queued', worker = NULL WHERE worker IN {(*map(str, frozen),)}")
     here.promise("26: the long jobs run", here.comes(lambda: here.look(_OPEN, long) == 0, 30))
 
 

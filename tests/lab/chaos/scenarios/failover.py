@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import server_binaries
+from tests.fleet import query
 from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.world import World, opened
 from zeke_jobs.postgres import embedded
@@ -34,9 +35,9 @@ class Pair(World):
         subprocess.run(command, check=True, capture_output=True, cwd="/", **user)
         # Started as the first one: a standby that allows fewer connections than its primary does not start.
         self.second = embedded.ensure(self.standby, bin_dir=server_binaries(), settings=self.settings)
-        with closing(connect(first)) as conn, conn.cursor() as cursor:
-            cursor.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            cursor.execute("SELECT pg_reload_conf()")
+        with closing(connect(first)) as conn:
+            query(conn, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+            query(conn, "SELECT pg_reload_conf()")
         hosts = f"{self.server / 'data'},{data}"
         self.url = f"{first.partition('?')[0]}?host={hosts}&target_session_attrs=read-write"
         self.until(
@@ -58,8 +59,8 @@ class Pair(World):
 
     def promote(self) -> None:
         """Let the standby take writes."""
-        with closing(connect(self.second)) as conn, conn.cursor() as cursor:
-            cursor.execute("SELECT pg_promote(true, 60)")
+        with closing(connect(self.second)) as conn:
+            query(conn, "SELECT pg_promote(true, 60)")
 
     def _binaries(self) -> Path:
         """The folder of the programs of the server that runs now: the first, or the standby."""

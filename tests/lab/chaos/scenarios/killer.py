@@ -19,7 +19,7 @@ def killer(*, quick: bool) -> Outcome:
         alone, _ = _run(here)
         beside, killing = _run(here, kills=True)
         here.drain()
-        state, deaths = here.row("SELECT state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s", killing)
+        [(state, deaths)] = here.rows("SELECT state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s", killing)
         hurt = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done' AND message_id <> %s", killing)
         died = sum(kept.starts - 1 for kept in both)
         here.promise("the killer is quarantined, after its third death", (state, deaths) == ("rejected", 3))

@@ -36,10 +36,8 @@ def stall(*, quick: bool) -> Outcome:
         here.whole(3)
         here.measure("after")
         here.drain()
-        died, state, deaths = here.row(
-            """SELECT attempts -> 0 ->> 'outcome', state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s""",
-            late,
-        )
+        sql = "SELECT attempts -> 0 ->> 'outcome', state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s"
+        [(died, state, deaths)] = here.rows(sql, late)
         here.promise(
             "a job that outlasts the limit is rescued, and done elsewhere",
             (died, state) == ("died", "done") and deaths >= 1,

@@ -133,7 +133,7 @@ _TICKS = """
 
 
 def _promise_ticks(here: World) -> None:
-    minutes, written, jobs, distinct = here.row(_TICKS)
+    [(minutes, written, jobs, distinct)] = here.rows(_TICKS)
     here.promise(
         f"every tick once ({jobs} in {minutes} minutes)",
         jobs > 0 and jobs == distinct == written and minutes - 1 <= jobs <= minutes,
