@@ -96,11 +96,7 @@ def server_url() -> str:
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
     """Name of a migrated database to clone, in which the four roles have their rights."""
-    with (
-        (FOLDER / "template.lock").open("w") as lock,
-        closing(connect(server_url)) as conn,
-        conn.cursor() as cursor,
-    ):
+    with (FOLDER / "template.lock").open("w") as lock, closing(connect(server_url)) as conn, conn.cursor() as cursor:
         fcntl.flock(lock, fcntl.LOCK_EX)
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,))
         if cursor.fetchone() is None:

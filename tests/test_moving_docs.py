@@ -16,17 +16,8 @@ from zeke_jobs.testing import FakeContext
 DOCS = Path(__file__).parents[1] / "docs"
 PG_BOSS, CELERY = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("from-pg-boss", "from-celery"))
 EXPORTS = ["./schema-task", "./client", "./boss", "./schema", "./tasks"]
-NAMES = [
-    "schemaTask",
-    "tasks.trigger",
-    "logger",
-    "sendJob",
-    "getJobStatus",
-    "getBoss",
-    "concurrencyLimit",
-    "cron",
-    "worker:dev",
-]
+NAMES = ["schemaTask", "tasks.trigger", "logger", "sendJob", "getJobStatus", "getBoss"]
+NAMES += ["concurrencyLimit", "cron", "worker:dev"]
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -36,12 +36,7 @@ def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType)
 def test_the_first_words_say_what_it_is_and_how_long_it_takes(tmp_path: Path, noxfile: ModuleType) -> None:
     session = "tests"
     # Without an index nothing can be installed, so it ends soon.
-    env = {
-        **os.environ,
-        "PIP_NO_INDEX": "1",
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_FIND_LINKS": "",
-    }
+    env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
     done = subprocess.run(
         [sys.executable, "-m", "nox", "--non-interactive", "--envdir", str(tmp_path), "-s", session],
         cwd=ROOT,

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -59,18 +60,9 @@ class Up:
         words = shlex.split(command)
         if words[0] in PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
             return self.here(*words).stdout
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=self.folder,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.stdout
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        here: dict[str, Any] = {"cwd": self.folder, "env": self.env, "timeout": 60, **both}
+        return subprocess.run(command, shell=True, text=True, check=False, **here).stdout
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
         """Run one of our command lines in this process, which takes a tenth of the time. It forgets what it imported from the folder."""

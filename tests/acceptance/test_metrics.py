@@ -124,11 +124,7 @@ def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:
     assert [family.name for family in (*DATABASE, *WORKER) if family.name not in shown] == NOT_SHOWN
 
 
-NOT_SHOWN = [
-    "zeke_jobs_paused",
-    "zeke_jobs_serving_threads",
-    "zeke_jobs_limit_closed",
-]
+NOT_SHOWN = ["zeke_jobs_paused", "zeke_jobs_serving_threads", "zeke_jobs_limit_closed"]
 
 
 def prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet, tmp_path: Path) -> None:

@@ -224,22 +224,17 @@ def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: 
     assert not report.skipped
 
 
-def test_a_pooler_is_recognised(pooled: str, conn: Connection) -> None:
-    with closing(connect(pooled)) as through:
-        assert pool.is_pooled(through)
-        assert not pool.can_listen(through)
-    assert not pool.is_pooled(conn)
-    assert pool.can_listen(conn)
-
-
-@pytest.mark.parametrize(("said", "listens"), [("on", True), ("off", False)])
-def test_listening_can_be_forced_and_forbidden(
-    pooled: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, said: str, listens: bool
+@pytest.mark.parametrize(
+    ("said", "through", "direct"), [(None, False, True), ("on", True, True), ("off", False, False)]
+)
+def test_a_pooler_is_recognised_and_listening_can_be_forced_and_forbidden(
+    pooled: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, said: str | None, *, through: bool, direct: bool
 ) -> None:
-    monkeypatch.setenv(environment.LISTEN, said)
-    with closing(connect(pooled)) as through:
-        assert pool.can_listen(through) is listens
-    assert pool.can_listen(conn) is listens
+    if said:
+        monkeypatch.setenv(environment.LISTEN, said)
+    with closing(connect(pooled)) as other:
+        assert (pool.is_pooled(other), pool.can_listen(other)) == (True, through)
+    assert (pool.is_pooled(conn), pool.can_listen(conn)) == (False, direct)
 
 
 def shown(conn: Connection, setting: str) -> Any:

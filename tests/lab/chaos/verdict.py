@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 
 def judge(
-    here: World,
-    broke: str,
-    *,
-    recovers_in: float | None = None,
-    after_share: float | None = 0.9,
-    note: str = "",
+    here: World, broke: str, *, recovers_in: float | None = None, after_share: float | None = 0.9, note: str = ""
 ) -> Outcome:
     """Prove the promises of every scenario, and its own.
 

@@ -125,10 +125,7 @@ def shown(figure: Figure, half: Half) -> Callable[..., None]:
 
 @both_halves
 def test_articles_are_extracted_as_people_marked_them(half: Half, shown: Callable[..., None]) -> None:
-    for name, found, least in (
-        ("the article benchmark", benchmark(half), 0.966),
-        ("WCXB", of_wcxb(half), 0.945),
-    ):
+    for name, found, least in (("the article benchmark", benchmark(half), 0.966), ("WCXB", of_wcxb(half), 0.945)):
         marked = [one for one in found if one.page.text]
         agreed = [agreement(one.text, one.page.text) for one in marked]
         cut = [

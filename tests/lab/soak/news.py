@@ -12,39 +12,13 @@ from typing import Any
 from actors.engine.canonical import canonical_url
 
 STORY = "a story"  # stored by the first item of its text, duplicate by every other
-_ENDS = {
-    "empty": "no_url",
-    "missing": "not_found",
-    "removed": "gone",
-    "wall": "paywall",
-    "short": "too_short",
-    "image": "unsupported_type",
-    "loop": "too_many_redirects",
-}
+_ENDS = {"empty": "no_url", "missing": "not_found", "removed": "gone", "wall": "paywall", "short": "too_short"}
+_ENDS |= {"image": "unsupported_type", "loop": "too_many_redirects"}
 _BAD_PAGES = [kind for kind in _ENDS if kind != "empty"]
 _STARTS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "ch", "st", "tr", "pl")
 _ENDINGS = ("a", "e", "i", "o", "u", "ai", "or", "en")
 _SYLLABLES = [a + b for a in _STARTS for b in _ENDINGS]
-_SMALL = (
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "a",
-    "is",
-    "that",
-    "for",
-    "it",
-    "with",
-    "as",
-    "was",
-    "on",
-    "by",
-    "at",
-    "from",
-    "this",
-)
+_SMALL = ("the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "with", "as", "was", "on", "by", "at", "from", "this")  # fmt: skip
 _TRADE = ("Postgres", "latency", "security", "API", "model", "benchmark", "release", "Python", "vector", "migration")
 _BEGAN = datetime.now(UTC)
 

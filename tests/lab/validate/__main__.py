@@ -101,14 +101,8 @@ def _lines(predicted: Sequence[Figures], runs: Sequence[real.Run]) -> list[Line]
 
 
 def _table(title: str, lines: Sequence[Line]) -> list[str]:
-    head = [
-        "",
-        f"Under {title}:",
-        "",
-        "| task | figure | predicted | real runs | error | spread | holds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    return head + [
+    names = "| task | figure | predicted | real runs | error | spread | holds |"
+    return ["", f"Under {title}:", "", names, "|---|---|---|---|---|---|---|"] + [
         f"| {line.task} | {line.figure} | {line.told(line.predicted)} | {', '.join(map(line.told, line.real))} | {line.error:+.0%}"
         f" | {line.spread:.0%} | {'yes' if line.holds else 'no'} |"
         for line in lines

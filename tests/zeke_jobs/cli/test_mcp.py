@@ -70,11 +70,7 @@ def reader(database: str, conn: Connection, make_task: MakeTask) -> str:
 def test_an_agent_reads_and_cannot_write(reader: str, conn: Connection) -> None:
     job = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     before = everything(conn)
-    tools, answers = ask(
-        reader,
-        ("status", {"job_id": job}),
-        ("why", {"job_id": "--help"}),
-    )
+    tools, answers = ask(reader, ("status", {"job_id": job}), ("why", {"job_id": "--help"}))
     assert {tool.name for tool in tools} == {"why", "status", "jobs", "doctor", "limits", "schedule", "plan"}
     assert all(tool.annotations.read_only_hint for tool in tools)
     status, wrong = (answer.content[0].text for answer in answers)

@@ -151,13 +151,7 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
     *(
         ({name: time}, f"expected {name} from 1970-01-01 to 9000-01-01, got ")
         for name in ("start_after", "created_on")
-        for time in (
-            "infinity",
-            "-infinity",
-            "0044-03-15 12:00+00 BC",
-            "10000-01-01 12:00+00",
-            "1969-12-31 12:00+00",
-        )
+        for time in ("infinity", "-infinity", "0044-03-15 12:00+00 BC", "10000-01-01 12:00+00", "1969-12-31 12:00+00")
     ),
     (
         {"state": "retry", "retry_count": 1, "started_on": "infinity"},

@@ -30,8 +30,7 @@ def test_reads_what_people_write(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "5", "5 m", "5min", "m", "1m1h", "1h1h", "-5m", "1.5h", "5M", "\u0665m", "1h 30m", "9" * 13 + "s"],
+    "text", ["", "5", "5 m", "5min", "m", "1m1h", "1h1h", "-5m", "1.5h", "5M", "\u0665m", "1h 30m", "9" * 13 + "s"]
 )
 def test_refuses_anything_else_and_says_what_it_expects(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration such as 30s, 5m or 1h30m, got '"):
@@ -59,8 +58,7 @@ def test_never_fails_but_in_words(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration", "text"),
-    [(timedelta(days=14), "14d"), (timedelta(0), "0s"), (timedelta(hours=1, seconds=1), "1h1s")],
+    ("duration", "text"), [(timedelta(days=14), "14d"), (timedelta(0), "0s"), (timedelta(hours=1, seconds=1), "1h1s")]
 )
 def test_writes_the_fewest_words(duration: timedelta, text: str) -> None:
     assert format_duration(duration) == text

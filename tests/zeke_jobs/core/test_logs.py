@@ -58,9 +58,7 @@ def test_a_traceback_is_in_the_line_and_shows_no_values(stream: io.StringIO) -> 
     assert secret not in stream.getvalue()
 
 
-def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_environment_chooses_the_readable_form_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     stream = io.StringIO()
     logs.configure(stream)

@@ -113,10 +113,7 @@ def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_writ
 
 def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -> None:
     payload = Login(password=secret, user=User(name="Ada", e_mail=secret))
-    with (
-        hiding(payload.model_dump(), ["password", "user.e_mail"]),
-        logs.capturing(10) as captured,
-    ):
+    with hiding(payload.model_dump(), ["password", "user.e_mail"]), logs.capturing(10) as captured:
         for as_json in (True, False):
             stream = io.StringIO()
             logs.configure(stream, json=as_json)

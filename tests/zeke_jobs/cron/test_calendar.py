@@ -150,9 +150,7 @@ def test_any_line_around_any_clock_change_equals_a_scan_over_every_minute(data: 
     expected = Scan(zone, start, end).fires(cron)
     assert list(cron.between(start - MINUTE, end - MINUTE, ZoneInfo(zone))) == expected
     moment = start + timedelta(
-        days=1,
-        seconds=data.draw(st.integers(0, 2 * 86400)),
-        microseconds=data.draw(st.sampled_from([0, 1, 999_999])),
+        days=1, seconds=data.draw(st.integers(0, 2 * 86400)), microseconds=data.draw(st.sampled_from([0, 1, 999_999]))
     )
     following = cron.next_after(moment, ZoneInfo(zone))
     assert following is not None

@@ -128,13 +128,7 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
 
 
-@each(
-    ("said", "error"),
-    [
-        ({"task": "plane"}, UnknownTask),
-        ({"payload": {"m": 1}}, InvalidPayload),
-    ],
-)
+@each(("said", "error"), [({"task": "plane"}, UnknownTask), ({"payload": {"m": 1}}, InvalidPayload)])
 def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], error: type[Exception]) -> None:
     good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
     with pytest.raises(error):

@@ -36,17 +36,8 @@ class World:
         [revision] = self.rows(
             "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
         )
-        stanza = {
-            "at": at,
-            "timezone": "UTC",
-            "missed": "latest",
-            "window": 86400,
-            "overlap": "skip",
-            "jitter": 0,
-            "payload": {},
-            "paused": False,
-            **cron,
-        }
+        usual = {"timezone": "UTC", "missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "payload": {}}
+        stanza = {"at": at, "paused": False, **usual, **cron}
         self.rows(
             "INSERT INTO zeke_jobs.task (id, aliases, queue, definition, cron, revision, max_queued, unique_fields, unique_while) "
             "VALUES (%s, %s, 'default', '{}', %s, %s, %s, %s, 'queued') ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, "
