@@ -39,11 +39,8 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
 def jobs_yaml_of_the_image() -> str:
     """The repository's jobs.yaml, with a queue for each kind of work and the engine apart."""
     text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
-    text = re.sub(
-        r"    kind: local # fetches.*\n",
-        '    kind: http\n    url: "http://engine:3010"\n    token: ${ENGINE_TOKEN}\n',
-        text,
-    )
+    apart = '    kind: http\n    url: "http://engine:3010"\n    token: ${ENGINE_TOKEN}\n'
+    text = re.sub(r"    kind: local # fetches.*\n", apart, text)
     ingest, ai = text.split(AI_BEGINS)
     handler = re.compile(r"^(    handler: .*\n)", re.MULTILINE)
     return handler.sub(r"\1    queue: ingest\n", ingest) + AI_BEGINS + handler.sub(r"\1    queue: ai\n", ai)
@@ -56,16 +53,12 @@ def test_the_images_jobs_yaml_is_the_repositorys_but_for_queues_and_the_engine()
     assert path.read_text(encoding="utf-8") == jobs_yaml_of_the_image(), (
         "run: UPDATE_GOLDEN=1 pytest tests/test_docker.py"
     )
-    loaded = config.load(path)
-    assert {task.queue for task in loaded.tasks.values()} == {"ingest", "ai"}
+    assert {task.queue for task in config.load(path).tasks.values()} == {"ingest", "ai"}
 
 
 def test_each_queue_has_a_worker_and_each_worker_a_queue() -> None:
-    served = {
-        service["command"][service["command"].index("--queues") + 1]
-        for service in SERVICES.values()
-        if is_worker(service)
-    }
+    started = [service["command"] for service in SERVICES.values() if is_worker(service)]
+    served = {command[command.index("--queues") + 1] for command in started}
     assert served == {task.queue for task in config.load(DOCKER / "jobs.yaml").tasks.values()}
 
 
@@ -84,11 +77,8 @@ def test_all_that_is_promised_runs() -> None:
 def test_no_network_leads_from_the_engine_to_the_database_and_only_what_must_is_outside() -> None:
     assert not set(SERVICES["engine"]["networks"]) & set(SERVICES["postgres"]["networks"])
     assert SERVICES["postgres"]["networks"] == ["database"]
-    assert {name for name, network in COMPOSE["networks"].items() if network.get("internal")} == {
-        "database",
-        "engine",
-        "metrics",
-    }
+    internal = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
+    assert internal == {"database", "engine", "metrics"}
     assert {name for name, service in OURS.items() if "outside" in service["networks"]} == {"engine", "worker-ai"}
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert all(port.startswith("127.0.0.1:") for port in published)
@@ -147,11 +137,8 @@ PROGRAMS = SCRIPTS | {"dramatiq", "periodiq", "python"}
 
 def commands() -> list[tuple[str, list[str]]]:
     found = [(name, service["command"]) for name, service in OURS.items()]
-    found += [
-        (f"{name} health", service["healthcheck"]["test"][1:])
-        for name, service in OURS.items()
-        if "healthcheck" in service
-    ]
+    checked = {name: service["healthcheck"] for name, service in OURS.items() if "healthcheck" in service}
+    found += [(f"{name} health", check["test"][1:]) for name, check in checked.items()]
     return [*found, ("image", yaml.safe_load(re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]))]
 
 
