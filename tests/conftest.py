@@ -19,6 +19,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests import distributions, recycling
+from tests.fleet import query
 from zeke_jobs.postgres import embedded, migrate, roles
 from zeke_jobs.postgres.pool import connect
 
@@ -66,10 +67,8 @@ def server_binaries() -> Path | None:
 
 
 def pytest_collection_finish() -> None:
-    if sys.version_info < (
-        3,
-        14,
-    ):  # from there on Hypothesis asks the collector who holds its generator, and nothing frozen is seen
+    # From 3.14 on Hypothesis asks the collector who holds its generator, and nothing frozen is seen.
+    if sys.version_info < (3, 14):
         gc.freeze()
     gc.enable()
 
@@ -96,20 +95,17 @@ def server_url() -> str:
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
     """Name of a migrated database to clone, in which the four roles have their rights."""
-    with (FOLDER / "template.lock").open("w") as lock, closing(connect(server_url)) as conn, conn.cursor() as cursor:
+    with (FOLDER / "template.lock").open("w") as lock, closing(connect(server_url)) as conn:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (TEMPLATE,))
-        if cursor.fetchone() is None:
-            cursor.execute(f"CREATE DATABASE {TEMPLATE}_new")
-            with closing(connect(at(server_url, f"{TEMPLATE}_new"))) as fresh:
+        if not query(conn, "SELECT 1 FROM pg_database WHERE datname = %s", TEMPLATE):
+            query(conn, f"CREATE DATABASE {TEMPLATE}_new")
+            url = at(server_url, f"{TEMPLATE}_new")
+            with closing(connect(url)) as fresh:
                 migrate.migrate(fresh, PIPELINE)
                 roles.grant(fresh)
-                with fresh.cursor() as audit:
-                    audit.execute("SET session_replication_role = replica; TRUNCATE zeke_jobs.audit RESTART IDENTITY")
-            connect(
-                at(server_url, f"{TEMPLATE}_new")
-            ).close()  # a first session writes a cache of the catalogue, for all clones
-            cursor.execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
+                query(fresh, "SET session_replication_role = replica; TRUNCATE zeke_jobs.audit RESTART IDENTITY")
+            connect(url).close()  # a first session writes a cache of the catalogue, for all clones
+            query(conn, f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
     return TEMPLATE
 
 
@@ -132,22 +128,25 @@ def databases(server_url: str) -> Iterator[Callable[..., str]]:
     made: list[str] = []
 
     def make(template: str = "template1") -> str:
-        name = f"t_{uuid.uuid4().hex[:12]}"
-        with superuser(server_url).cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        made.append(name)
-        return at(server_url, name)
+        made.append(clone(server_url, template))
+        return at(server_url, made[-1])
 
     yield make
     for name in made:
         drop(superuser(server_url), name)
 
 
+def clone(server_url: str, template: str) -> str:
+    """Make a database, and return its name."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    query(superuser(server_url), f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    return name
+
+
 def drop(conn: Connection, database: str) -> None:
     """Drop a database; ``conn`` is one to another."""
     recycling.end_sessions(conn, database)
-    with conn.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    query(conn, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -175,9 +174,7 @@ def recycled(server_url: str, template: str) -> Iterator[recycling.Recycled]:
     if CLEAN:
         one = CLEAN.pop()
     else:
-        name = f"t_{uuid.uuid4().hex[:12]}"
-        with server.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        name = clone(server_url, template)
         one = recycling.Recycled(at(server_url, name), name)
     yield one
     if one.clean(server):

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
+from tests.fleet import query
 from zeke_jobs.client import drivers
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.session import Session, renew
@@ -80,7 +81,7 @@ class Recycled:
             kept = [conn for conn in (self._conn, *self._of_the_client()) if conn is not None and not conn.closed]
             end_sessions(server, self.name, but=[conn.info.backend_pid for conn in (self._cleaner, *kept)])
             for conn in kept:
-                _ask(conn, _FLUSH)
+                query(conn, _FLUSH)
             changed = dict(self._ask(_CHANGED))
             schema = {name for name in changed if name.startswith("pg_catalog.")}
             if not self._as_before(schema) or changed.keys() & {*SEEDED} or self._ask(_OWN) != [(False,)]:
@@ -119,13 +120,7 @@ class Recycled:
         return kept
 
     def _ask(self, statement: str) -> list[Any]:
-        return _ask(self._cleaner, statement)
-
-
-def _ask(conn: Connection, statement: str) -> list[Any]:
-    with conn.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
+        return query(self._cleaner, statement)
 
 
 def _renew(conn: Connection | None) -> None:

@@ -26,9 +26,8 @@ def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: 
         left.cursor().execute("SELECT 1")
     with pytest.raises(AddressError):
         connect(url)
-    with databases(server_url) as make, closing(connect(make(template))) as conn, conn.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(1), (SELECT count(*) FROM zeke_jobs.queue)")
-        assert cursor.fetchone() == (True, 0)
+    with databases(server_url) as make, closing(connect(make(template))) as conn:
+        assert query(conn, "SELECT pg_try_advisory_lock(1), (SELECT count(*) FROM zeke_jobs.queue)") == [(True, 0)]
 
 
 @pytest.fixture
