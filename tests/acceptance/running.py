@@ -62,7 +62,7 @@ class Up:
             return self.here(*words).stdout
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         here: dict[str, Any] = {"cwd": self.folder, "env": self.env, "timeout": 60, **both}
-        return subprocess.run(command, shell=True, text=True, check=False, **here).stdout
+        return str(subprocess.run(command, shell=True, text=True, check=False, **here).stdout)
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
         """Run one of our command lines in this process, which takes a tenth of the time. It forgets what it imported from the folder."""

@@ -8,13 +8,13 @@ import pytest
 
 from actors.outcomes import IN_FLIGHT
 from tests.acceptance.running import up_in_a_folder
-from tests.acceptance.test_reader import ROOT, article, feed, news, read_json
+from tests.acceptance.test_reader import article, feed, news, read_json
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs, rss
 from tests.actors.sources.test_transcripts import VTT
-from tests.fleet import eventually
+from tests.fleet import ROOT, eventually
 from tests.lab.quality.corpora import CORPUS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]

@@ -123,7 +123,7 @@ class World:
 
     # ── what runs in it ──
 
-    def worker(self, **environment: str) -> Kept:
+    def worker(self, **environment: Any) -> Kept:
         """``dramatiq zeke_jobs.actors``, kept running."""
         return self.keeper.keep(lambda: self.fleet.workers(threads=THREADS, **environment))
 

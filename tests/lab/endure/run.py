@@ -124,10 +124,10 @@ def _look(conn: Connection, started: Server, up: Fleet, plan: Plan, say: Callabl
             time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
             up.check()
         now = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-        done, *sizes, wal_now = query(conn, _LOOK, at, now)[0]
+        done, *figures, wal_now = query(conn, _LOOK, at, now)[0]
         cpu_now, workers_now, took = started.cpu(), up.cpu(), now - at
-        shares = (cpu_now - cpu) / took, (workers_now - workers) / took
-        found.append(Minute(done / took, *sizes, wal_now - wal, *shares))
+        figures += [wal_now - wal, (cpu_now - cpu) / took, (workers_now - workers) / took]
+        found.append(Minute(done / took, *figures))
         say(found[-1])
         at, wal, cpu, workers = now, wal_now, cpu_now, workers_now
     return found

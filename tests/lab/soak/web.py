@@ -76,6 +76,6 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 
 async def serve(handle: Handler, addresses: Sequence[str], port: int) -> None:
     """Serve until it is killed; prints ``ready`` once it listens."""
-    server = await asyncio.start_server(lambda *ends: _serve_one(*ends, handle), list(addresses), port, backlog=256)
+    server = await asyncio.start_server(lambda r, w: _serve_one(r, w, handle), list(addresses), port, backlog=256)
     print("ready", flush=True)
     await server.serve_forever()

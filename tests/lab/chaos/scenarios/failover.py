@@ -31,7 +31,7 @@ class Pair(World):
             os.chown(self.standby, nobody.pw_uid, -1)
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         options = f"-h {self.server / 'data'} -U postgres -D {data} -R -X stream -c fast"
-        command = [self._binaries() / "pg_basebackup", *options.split()]
+        command = [str(self._binaries() / "pg_basebackup"), *options.split()]
         subprocess.run(command, check=True, capture_output=True, cwd="/", **user)
         # Started as the first one: a standby that allows fewer connections than its primary does not start.
         self.second = embedded.ensure(self.standby, bin_dir=server_binaries(), settings=self.settings)
