@@ -84,9 +84,8 @@ _PLANNER = {
 # DISCARD ALL without the loss of cached plans and of our prepared statements.
 _RESET = """
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
-DISCARD TEMP; DISCARD SEQUENCES;
-SELECT count(set_config(w.name, w.value, false)), (SELECT count(*) FROM pg_prepared_statements)
-FROM unnest(%(names)s, %(values)s) AS w (name, value)
+DISCARD TEMP; DISCARD SEQUENCES; {settings}
+SELECT count(*) FROM pg_prepared_statements
 """
 # Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
 _WRONG_ISOLATION = """\
@@ -191,11 +190,12 @@ def renew(conn: connection) -> None:
         return
     if conn.settings is None:
         return
-    names, values = zip(*{"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}.items(), strict=True)
+    settings = {"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}
+    reset = _RESET.format(settings=" ".join(f"SET {name} TO %s;" for name in settings))
     try:
         with conn.cursor() as cursor:
-            cursor.execute(_RESET, {"names": list(names), "values": list(values)})
-            _, prepared = cursor.fetchone() or (0, 0)
+            cursor.execute(reset, tuple(settings.values()))
+            (prepared,) = cursor.fetchone() or (0,)
             if prepared != sum(
                 map(bool, conn.statements.values())
             ):  # the last user has prepared some, or discarded ours
