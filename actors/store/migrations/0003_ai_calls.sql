@@ -154,7 +154,7 @@ RETURNS TABLE (
     authority double precision,
     age_days integer
 )
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE ROWS 1
 SET enable_seqscan = off
 SET jit = off
 SET plan_cache_mode = force_generic_plan
