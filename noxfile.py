@@ -35,9 +35,11 @@ OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 BENCH_PEERS = ("pgqueuer[asyncpg]>=1.6,<2",)
 #: Folders and files with tests of the real command lines, so that pytest need not read others to find them. The longest ones come
 #: first.
-ACCEPTANCE = ("tests/lab", "tests/actors/ai", "tests/acceptance", "tests/test_readme.py")
-#: The same for the measures of quality.
-QUALITY = ("tests/actors/ai", "tests/actors/insights", "tests/actors/sources/test_likeness.py", "tests/lab/quality")
+ACCEPTANCE = (
+    *(f"tests/lab/{part}" for part in ("chaos", "endure", "soak")),
+    *(f"tests/actors/ai/test_{part}.py" for part in ("batches", "embed_story", "models_with_workers")),
+    *("tests/acceptance", "tests/test_readme.py"),
+)
 #: The tests that run on the system's own PostgreSQL too, where its version and its defaults matter: functions, plans, views,
 #: migrations, and the pipeline once.
 ON_DEBIANS_SERVER = (
@@ -69,7 +71,6 @@ ON_DRAMATIQ_2 = (
 #: The parts of the tests, in the order in which they run. The quick ones come first.
 PARTS = {
     "unit": "tests of the code and of the SQL on the embedded server",
-    "quality": "what is read and found in real pages, beside what people marked: the short form of nox -s quality",
     "acceptance": "tests that start the real command lines",
     "debian": "tests of SQL, engine and pipeline on the system's own PostgreSQL, as Debian sets it up",
     "dramatiq-2": "workers on Dramatiq 2, which dramatiq-pg's metadata forbid",
@@ -153,14 +154,14 @@ def _tests_of(part: str) -> Callable[[nox.Session], None]:
     return run
 
 
-for name in [part for part in PARTS if part != "quality"]:
+for name in PARTS:
     nox.session(default=False, name=name)(_tests_of(name))
 
 
 def _tests_on(session: nox.Session) -> None:
     """The tests without acceptance, on another Python, where it is installed."""
     install(session, *ALL)
-    _run(session, "unit", "quality")
+    _run(session, "unit")
 
 
 for version in OTHER_PYTHONS:
@@ -385,9 +386,8 @@ def _selected(session: nox.Session, part: str) -> tuple[tuple[str, ...], dict[st
         return ON_THE_NEWEST, {}
     if part == "acceptance":
         return ("-m", "acceptance", *ACCEPTANCE), {}
-    if part == "quality":
-        return ("-m", "quality and not acceptance", *QUALITY), {}
-    return ("-m", "not acceptance and not quality"), {}
+    # Together with the short form of nox -s quality, unless only the quick part is asked for: tests are found once for both.
+    return ("-m", "not acceptance and not quality" if session.name == "unit" else "not acceptance"), {}
 
 
 @nox.session(default=False)

@@ -27,7 +27,7 @@ def noxfile() -> ModuleType:
 def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType) -> None:
     files = [
         one
-        for one in (*noxfile.ACCEPTANCE, *noxfile.QUALITY, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
+        for one in (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
         if one.startswith("tests/")
     ]
     assert [one for one in files if not (ROOT / one.partition("::")[0]).exists()] == []
@@ -65,6 +65,8 @@ def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfil
 
 class Session:
     """Stands for nox's: its first run of pytest fails, and the runs after it as told."""
+
+    name = "tests"
 
     def __init__(self, *posargs: str, passes_alone: bool) -> None:
         self.posargs, self.said, self.runs = posargs, [""], 0
@@ -119,12 +121,17 @@ def test_a_check_that_fails_does_not_hide_the_tests(
     assert session.runs == 4
 
 
-@pytest.mark.parametrize(("mark", "places", "many"), [("acceptance", "ACCEPTANCE", 20), ("quality", "QUALITY", 5)])
-def test_every_test_with_a_mark_is_where_they_are_looked_for(
-    noxfile: ModuleType, mark: str, places: str, many: int
-) -> None:
+def test_every_test_of_the_command_lines_is_where_they_are_looked_for(noxfile: ModuleType) -> None:
     files = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
-    marked = [path for path in files if f"pytest.mark.{mark}" in path.read_text()]
-    assert len(marked) > many
+    marked = [path for path in files if "pytest.mark.acceptance" in path.read_text()]
+    assert len(marked) > 20
     for path in marked:
-        assert any(path.is_relative_to(ROOT / place) for place in getattr(noxfile, places)), path
+        assert any(path.is_relative_to(ROOT / place) for place in noxfile.ACCEPTANCE), path
+
+
+@pytest.mark.parametrize(("session", "has_quality"), [("tests", True), ("tests-3.12", True), ("unit", False)])
+def test_the_measures_of_quality_run_with_the_code_unless_the_quick_part_is_asked_for(
+    noxfile: ModuleType, session: str, has_quality: bool
+) -> None:
+    arguments, _ = noxfile._selected(SimpleNamespace(name=session), "unit")
+    assert ("not quality" in arguments[1]) is not has_quality
