@@ -1,8 +1,10 @@
 """One backtest: a recording run again unchanged, and under a proposal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
+from statistics import median
 
 from psycopg2.extensions import connection as Connection
 
@@ -20,8 +22,7 @@ from zeke_jobs.postgres.queries import SQL
 
 #: A job that waited no longer than this, in seconds, found a free worker.
 _AT_ONCE = 0.05
-_USUAL_WAKE_UPS = (0.003,)
-_MOST_WAKE_UPS = 1000
+_USUAL_WAKE_UP = 0.003
 #: A plan must answer in a second or two, so only the newest jobs of a busy day are run again.
 MOST_JOBS = 20_000
 
@@ -62,11 +63,11 @@ def backtest(recording: Recording, in_force: Config, proposal: Proposal | None, 
     workload = recording.workload
     fleet, fleet_from = fleet_of(recording)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
-    proposed = None
-    notes: list[str] = []
+    proposed, notes, configs = None, list[str](), [in_force]
     if proposal is not None:
+        configs.append(proposal.config)
         varied = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
-        workers = replace(proposal.fleet or fleet, wake_ups=fleet.wake_ups)
+        workers = replace(proposal.fleet or fleet, wake_up=fleet.wake_up)
         proposed = Simulation(varied, proposal.config, workers, seed=seed).run()
         notes += [
             f"{task} has a new schedule and no recorded job: how long its jobs take is not known"
@@ -77,22 +78,15 @@ def backtest(recording: Recording, in_force: Config, proposal: Proposal | None, 
             for name, count in proposed.unserved.items()
             if in_force.task(name) is not None
         ]
-    notes += _not_simulated(in_force, proposal)
-    return Backtest(
-        recording.begin,
-        recording.end,
-        sum(1 for _ in workload.counted()),
-        fleet_from,
-        judge(recording, today, slots=fleet.slots, at_once=most_at_once(workload)),
-        tuple(notes),
-        today,
-        proposed,
-    )
+    notes += _not_simulated(configs)
+    confidence = judge(recording, today, slots=fleet.slots, at_once=most_at_once(workload))
+    span, jobs = (recording.begin, recording.end), sum(1 for _ in workload.counted())
+    return Backtest(*span, jobs, fleet_from, confidence, tuple(notes), today, proposed)
 
 
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
     """A backtest of the last day's newest jobs, or the reason why there is none."""
-    begin, end = history.period(conn, None, None, usual=timedelta(days=1))
+    begin, end = history.period(conn)
     if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
         begin = max(begin, newest)
     recording = history.read(conn, before, begin, end)
@@ -112,46 +106,39 @@ def rehearsal(
     seed: int = 0,
 ) -> Backtest:
     """Run a described load under a configuration and under a proposal. The same arguments give the same answer."""
-    fleet = replace(fleet, wake_ups=_USUAL_WAKE_UPS)
+    fleet = replace(fleet, wake_up=_USUAL_WAKE_UP)
     workload = synthesize(stanza, config, begin, seed=seed)
     today = Simulation(workload, config, fleet, seed=seed).run()
-    proposed = None
+    proposed, configs = None, [config]
     if proposal is not None:
+        configs.append(proposal.config)
         varied = synthesize(stanza, proposal.config, begin, load=proposal.load, seed=seed)
         proposed = Simulation(varied, proposal.config, fleet, seed=seed).run()
     found = Finding("fair", "the load is described, not recorded: it is as good as its description")
-    jobs, notes = sum(1 for _ in workload.counted()), _not_simulated(config, proposal)
-    return Backtest(
-        begin, begin + stanza.length, jobs, "as given", Confidence("fair", (found,)), notes, today, proposed
+    span, jobs, confidence = (
+        (begin, begin + stanza.length),
+        sum(1 for _ in workload.counted()),
+        Confidence("fair", (found,)),
     )
+    return Backtest(*span, jobs, "as given", confidence, _not_simulated(configs), today, proposed)
 
 
-def _not_simulated(config: Config, proposal: Proposal | None) -> tuple[str, ...]:
-    configs = [config] if proposal is None else [config, proposal.config]
-    keys = [
-        key
-        for key in ("share", "age", "chunk")
-        if any(getattr(task, key) for one in configs for task in one.tasks.values())
-    ]
+def _not_simulated(configs: Sequence[Config]) -> tuple[str, ...]:
+    tasks = [task for config in configs for task in config.tasks.values()]
+    keys = [key for key in ("share", "age", "chunk") if any(getattr(task, key) for task in tasks)]
     told = f"{', '.join(keys)} of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
     return (told,) if keys else ()
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:
-    """The workers of the recording, and the source of their number."""
-    wake_ups = wake_ups_of(recording.workload)
+    """The workers of the recording, and the source of their number. They wake up as they did for jobs that hardly waited."""
+    waits = (job.waited - job.start for job in recording.workload.jobs() if job.waited is not None)
+    wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = recording.facts
     if facts.threads:
-        return Fleet(facts.processes, max(1, facts.threads // facts.processes), wake_ups), "the workers that run now"
+        return Fleet(facts.processes, max(1, facts.threads // facts.processes), wake_up), "the workers that run now"
     peak = most_at_once(recording.workload)
-    return Fleet(1, max(1, peak), wake_ups), f"no worker runs now; {peak} jobs ran at once at most"
-
-
-def wake_ups_of(workload: Workload) -> tuple[float, ...]:
-    """Seconds from a job's due time to the claim of an idle worker: a sample of jobs that hardly waited, the shortest first."""
-    waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
-    soon = sorted(wait for wait in waits if 0 <= wait < _AT_ONCE)
-    return tuple(soon[:: max(1, len(soon) // _MOST_WAKE_UPS)]) or _USUAL_WAKE_UPS
+    return Fleet(1, max(1, peak), wake_up), f"no worker runs now; {peak} jobs ran at once at most"
 
 
 def most_at_once(workload: Workload) -> int:

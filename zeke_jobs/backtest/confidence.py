@@ -48,39 +48,24 @@ def judge(recording: Recording, today: Figures, *, slots: int, at_once: int) -> 
                 f"{at_once} jobs ran at once, more than the {slots} threads of the simulation: other workers ran then",
             )
         )
-    return _level(findings)
-
-
-def _level(findings: list[Finding]) -> Confidence:
-    levels = {finding.lowers for finding in findings}
-    level: Level = "low" if "low" in levels else "fair" if "fair" in levels else "high"
-    return Confidence(level, tuple(sorted(findings, key=lambda one: ("low", "fair", "high").index(one.lowers))))
+    findings.sort(key=lambda one: ("low", "fair", "high").index(one.lowers))
+    return Confidence(findings[0].lowers if findings else "high", tuple(findings))
 
 
 def _of_recording(recording: Recording) -> Iterator[Finding]:
-    workload, odd, facts = recording.workload, recording.oddities, recording.facts
-    jobs = sum(1 for _ in workload.counted())
+    facts = recording.facts
+    jobs = sum(1 for _ in recording.workload.counted())
     if jobs < ENOUGH_JOBS:
         yield Finding("low" if jobs < LEAST_JOBS else "fair", f"only {jobs} jobs were recorded; their tails are chance")
     if facts.first_job is not None and facts.first_job > recording.begin + timedelta(minutes=15):
         yield Finding(
             "fair", f"nothing is known of the time before {facts.first_job.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         )
-    counts = {
-        "jobs name a sender that is gone; they count as sent from outside": odd.orphans,
-        "ticks of schedules have no job any more: jobs were deleted": facts.ticks_without_job,
-        "jobs have times that run backwards; their durations are not used": odd.backwards,
-        "jobs say they were sent before older ones: the clock was put back": facts.sent_back,
-        "jobs have not ended; their durations are drawn from other jobs of their task": odd.unfinished,
-        f"jobs have costs in another currency than {workload.currency}; these are left out": odd.other_currency,
-    }
-    for text, count in counts.items():
+    for text, count in recording.oddities.items():
         if count:
             share = count / max(jobs, 1)
             lowers: Level = "low" if share > _SHARE_LOW else "fair" if share > _SHARE_TOLD else "high"
             yield Finding(lowers, f"{count} {text}")
-    for name, count in sorted(odd.unknown.items()):
-        yield Finding("fair", f"{count} jobs of {name}, which is not in force, are left out")
     if facts.revisions:
         listed = ", ".join(map(str, facts.revisions))
         yield Finding(

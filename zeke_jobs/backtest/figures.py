@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from statistics import quantiles
 
 from zeke_jobs.backtest.lanes import Lane
 from zeke_jobs.backtest.workload import Fleet
@@ -135,10 +136,7 @@ def of_limits(lanes: Collection[Lane], tasks: dict[str, TaskFigures], fleet: Fle
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The percentile at a share from 0 to 1, interpolated as by SQL's percentile_cont."""
-    if not ordered:
-        return None
-    at = share * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+    """The percentile at a share such as 0.95, interpolated as by SQL's percentile_cont."""
+    if len(ordered) < 2:
+        return ordered[0] if ordered else None
+    return quantiles(ordered, n=100, method="inclusive")[round(share * 100) - 1]

@@ -1,12 +1,13 @@
 """Reads the recorded jobs of a time: rows that are still there, and history lines of purged ones."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import NamedTupleCursor
 
-from zeke_jobs.backtest.recording import Oddities, Recorder
+from zeke_jobs.backtest.recording import Recorder
 from zeke_jobs.backtest.workload import Workload
 from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.pool import transaction
@@ -23,7 +24,7 @@ class Recording:
     begin: datetime
     end: datetime
     workload: Workload
-    oddities: Oddities
+    oddities: Counter[str]
     facts: Row
 
 
@@ -32,25 +33,23 @@ def facts(conn: Connection, begin: datetime, end: datetime) -> Row:
     return SQL.named(conn, "backtest/facts", begin=begin, end=end)[0]
 
 
-def period(
-    conn: Connection, begin: datetime | None, end: datetime | None, *, usual: timedelta
-) -> tuple[datetime, datetime]:
-    """The time to read: by default the last ``usual`` time, but not from before the first known job."""
+def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
+    """The time to read: by default the last day, but not from before the first known job."""
     known = facts(conn, _LONG_AGO, _LONG_AGO)
     end = end or known.now
     if begin is None:
-        begin = end - usual
+        begin = end - timedelta(days=1)
         if known.first_job is not None:
             begin = max(begin, min(known.first_job, end))
     return begin, end
 
 
-def read(conn: Connection, config: Config, begin: datetime, end: datetime, *, seed: int = 0) -> Recording:
+def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Recording:
     """Read the jobs from ``begin`` to ``end``.
 
     ``config`` tells a task's own priority from a sender's, and the policy's retry delay from a handler's.
     """
-    recorder = Recorder(config, begin.timestamp(), end.timestamp(), seed=seed)
+    recorder = Recorder(config, begin.timestamp(), end.timestamp())
     # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
         cursor.itersize = _AT_ONCE

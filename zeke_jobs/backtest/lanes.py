@@ -44,34 +44,26 @@ class Live:
         return attempts[self.tried] if self.tried < len(attempts) else attempts[-1]
 
 
-class Level:
-    """The due jobs of one task and priority, in order, by key. ``open``: the keys that may have room, in the order of turns."""
-
-    __slots__ = ("jobs", "open", "priority")
-
-    def __init__(self, priority: int) -> None:
-        self.priority = priority
-        self.jobs: dict[Any, list[tuple[float, int, Live]]] = {}
-        self.open: dict[Any, None] = {}
-
-
 class Lane:
     """The queued jobs of one task.
 
     Attributes:
-        levels: Its due jobs by priority.
+        jobs: Its due jobs by priority and key, in order.
+        open: For each priority the keys that may have room, in the order of their turns.
         due, high: Number of due jobs, and the highest since it was last reset.
         cause: What holds its due jobs back; empty if nothing did at the last look, or no job is due.
         held: Seconds in which each cause did so, within ``span``.
+        line: In strict order, each key's jobs that have not ended.
     """
 
     def __init__(self, task: Task, limits: list[Bucket], *, key_rate: Rate | None, paused: bool) -> None:
         self.task, self.queue, self.priority, self.paused = task.id, task.queue, task.priority, paused
         self.limits = [(bucket, float(task.units.get(bucket.unit, 0))) for bucket in limits]
         self.is_metered = not all(bucket.is_plain for bucket, _ in self.limits)
-        self._is_strict, self._holds = task.order is not None, task.after_failure == "hold"
+        self.is_strict, self.holds = task.order is not None, task.after_failure == "hold"
         self.is_keyed = task.per_key is not None or key_rate is not None
-        self.levels: dict[int, Level] = {}
+        self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}
+        self.open: dict[int, dict[Any, None]] = {}
         self.due = self.high = 0
         self.cause, self.held, self.span = "", dict[str, float](), (-NEVER, NEVER)
         self._since = 0.0
@@ -80,69 +72,52 @@ class Lane:
         self._active: dict[Any, int] = {}
         self._resting: list[tuple[float, int, Any]] = []  # when the rates of keys let the next job start
         self._pushed = 0
-        self._line: dict[Any, dict[Live, None]] = {}  # in strict order, each key's jobs that have not ended
+        self.line: dict[Any, dict[Live, None]] = {}
 
     # ── due jobs ──
-
-    def line_up(self, live: Live) -> None:
-        """Give a job that was sent its place in the strict order."""
-        if self._is_strict:
-            self._line.setdefault(live.key, {}).setdefault(live)
 
     def add(self, live: Live, now: float) -> None:
         """Add a due job."""
         live.is_due = True
         self.due += 1
         self.high = max(self.high, self.due)
-        if not self._is_strict or next(iter(self._line[live.key])) is live:
-            self._put(live, now)
+        if not self.is_strict or next(iter(self.line[live.key])) is live:
+            self.put(live, now)
 
-    def _put(self, live: Live, now: float) -> None:
-        level = self.levels.get(live.priority)
-        if level is None:
-            level = self.levels[live.priority] = Level(live.priority)
-        heappush(level.jobs.setdefault(live.key, []), (live.due, live.order, live))
+    def put(self, live: Live, now: float) -> None:
+        """Let a due job start when its turn comes."""
+        jobs, open_ = self.jobs.setdefault(live.priority, {}), self.open.setdefault(live.priority, {})
+        heappush(jobs.setdefault(live.key, []), (live.due, live.order, live))
         if not self.is_keyed or self._room(live.key, now) > 0:
-            level.open.setdefault(live.key)
+            open_.setdefault(live.key)
 
     def remove(self, live: Live) -> None:
         """Remove a due job that has not started."""
         live.is_due = False
         self.due -= 1
-        level = self.levels.get(live.priority)
-        if level is not None and live.key in level.jobs:
-            self._clean(level, live.key)
+        if live.key in self.jobs.get(live.priority, ()):
+            self._clean(live.priority, live.key)
 
-    def _clean(self, level: Level, key: Any) -> None:
-        """Forget jobs of a key that left the queue unstarted, the key if none is left, and the level if no key is."""
-        jobs = level.jobs[key]
+    def _clean(self, priority: int, key: Any) -> None:
+        """Forget jobs of a key that left the queue unstarted, the key if none is left, and the priority if no key is."""
+        by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
             heappop(jobs)
         if not jobs:
-            del level.jobs[key]
-            level.open.pop(key, None)
-            if not level.jobs:
-                del self.levels[level.priority]
-
-    def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """A job has ended for good: in strict order the next one of its key may start, unless it failed and holds the key."""
-        line = self._line.get(live.key, {})
-        if live not in line or (failed and self._holds):
-            return
-        is_first = next(iter(line)) is live
-        del line[live]
-        if is_first and line and (first := next(iter(line))).is_due:
-            self._put(first, now)
+            del by_key[key]
+            self.open[priority].pop(key, None)
+            if not by_key:
+                del self.jobs[priority], self.open[priority]
 
     # ── starts ──
 
-    def take(self, level: Level, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
-        """Start up to ``most`` jobs of a level; ``keys`` are its keys in the order of their turns."""
+    def take(self, priority: int, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
+        """Start up to ``most`` jobs of a priority; ``keys`` are its keys in the order of their turns."""
         started: list[Live] = []
         for key in keys:
-            jobs, count = level.jobs[key], 0
+            jobs, open_, count = self.jobs[priority][key], self.open[priority], 0
             room = self._room(key, now) if self.is_keyed else NEVER
-            level.open[key] = level.open.pop(key)  # behind the others
+            open_[key] = open_.pop(key)  # behind the others
             while jobs and count < room and len(started) < most:
                 live = heappop(jobs)[2]
                 if live.is_due:
@@ -152,9 +127,9 @@ class Lane:
             if self.is_keyed:
                 self._began(key, count, now)
                 if count == room:
-                    for one in self.levels.values():
-                        one.open.pop(key, None)
-            self._clean(level, key)
+                    for open_ in self.open.values():
+                        open_.pop(key, None)
+            self._clean(priority, key)
             if len(started) == most:
                 break
         self.due -= len(started)
@@ -184,9 +159,9 @@ class Lane:
         return self._resting[0][0] if self._resting else NEVER
 
     def _reopen(self, key: Any) -> None:
-        for level in self.levels.values():
-            if key in level.jobs:
-                level.open.setdefault(key)
+        for priority, jobs in self.jobs.items():
+            if key in jobs:
+                self.open[priority].setdefault(key)
 
     def _room(self, key: Any, now: float) -> float:
         room = self._per_key - self._active.get(key, 0)
@@ -208,7 +183,7 @@ class Lane:
         room, cause, _ = (0, PAUSED, NEVER) if self.paused else self.room(now)
         if room <= 0:
             return cause
-        return THREADS if any(level.open for level in self.levels.values()) else KEY
+        return THREADS if any(self.open.values()) else KEY
 
     def note(self, cause: str, now: float) -> None:
         """Note what holds its due jobs back from now on."""

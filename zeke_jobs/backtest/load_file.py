@@ -2,12 +2,10 @@
 
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zeke_jobs.config import read_text
 from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
@@ -84,20 +82,11 @@ class LoadStanza(Keys):
     tasks: dict[str, SentStanza] = key({}, "The load of each task.", _EXAMPLE)
 
 
-def load(path: Path, config: Config) -> LoadStanza:
-    """Read a file that describes a load of the tasks of ``config``.
-
-    Raises:
-        ConfigurationError: the file has faults; the message has each with its place.
-    """
-    return load_text(read_text(path), str(path), config)
-
-
 def load_text(text: str, name: str, config: Config) -> LoadStanza:
-    """Read a text that describes a load.
+    """Read a text that describes a load of the tasks of ``config``.
 
     Raises:
-        ConfigurationError: the text has faults.
+        ConfigurationError: the text has faults; the message has each with its place.
     """
     document = parse(text, name)
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None

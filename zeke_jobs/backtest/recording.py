@@ -2,9 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from random import Random
 from statistics import median_high
 from typing import Any
 
@@ -17,24 +15,9 @@ _FOR_GOOD = ("Reject", "InvalidPayload")
 #: Seconds by which two times of one database may contradict each other.
 _SLACK = 0.005
 
-
-@dataclass
-class Oddities:
-    """Contradictions and gaps of a recording; numbers of jobs unless said otherwise.
-
-    Attributes:
-        backwards: Jobs whose times run backwards: the clock was put back, or rows were changed by hand.
-        unfinished: Jobs that have not ended; their durations are drawn from other jobs of their task.
-        orphans: Jobs whose sender is missing.
-        unknown: Jobs of tasks that the configuration lacks, by name.
-        other_currency: Jobs with a cost in another currency than the first cost.
-    """
-
-    backwards: int = 0
-    unfinished: int = 0
-    orphans: int = 0
-    unknown: Counter[str] = field(default_factory=Counter)
-    other_currency: int = 0
+ORPHANS = "jobs name a sender that is gone; they count as sent from outside"
+BACKWARDS = "jobs have times that run backwards; their durations are not used"
+UNFINISHED = "jobs have not ended; their durations are the median of their task"
 
 
 class Recorder:
@@ -43,14 +26,16 @@ class Recorder:
     Args:
         config: The configuration in force; if it changed, one of them.
         begin: Start of the time that counts, in seconds of the epoch.
+
+    Attributes:
+        oddities: Contradictions and gaps of the recording in words, each with its number.
     """
 
-    def __init__(self, config: Config, begin: float, end: float, *, seed: int = 0) -> None:
+    def __init__(self, config: Config, begin: float, end: float) -> None:
         self.workload = Workload(origin=begin, begin=0.0, end=end - begin)
-        self.oddities = Oddities()
+        self.oddities = Counter[str]()
         self._config = config
         self._begin = begin
-        self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # with the claims of its attempts
         self._parents: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
@@ -62,8 +47,9 @@ class Recorder:
         """Add one job, a row of ``backtest/jobs``."""
         task = self._config.task(row.name)
         if task is None:
-            self.oddities.unknown[row.name] += 1
-        self.oddities.backwards += _is_backwards(row)
+            self.oddities[f"jobs of {row.name}, which is not in force, are left out"] += 1
+        marks = [mark for mark in (row.created, row.claimed, row.started, row.completed) if mark is not None]
+        self.oddities[BACKWARDS] += any(after < before - _SLACK for before, after in pairwise(marks))
         earlier, claims = self._earlier(row)
         first = not earlier and row.attempt <= 1
         due = max(row.run_at, row.created) if first else row.created
@@ -99,7 +85,9 @@ class Recorder:
         if cost is not None:
             self.workload.currency = self.workload.currency or row.currency
             if row.currency != self.workload.currency:
-                self.oddities.other_currency += 1
+                self.oddities[
+                    f"jobs have costs in another currency than {self.workload.currency}; these are left out"
+                ] += 1
                 return None
         return cost
 
@@ -112,7 +100,7 @@ class Recorder:
         for job in self._unmeasured:
             *earlier, last = job.attempts
             known = self._held.get(job.task)
-            job.attempts = (*earlier, last._replace(held=self._random.choice(known) if known else 0.0))
+            job.attempts = (*earlier, last._replace(held=median_high(known) if known else 0.0))
         for job, parent in self._parents:
             self._link(job, parent)
         workload.roots.sort(key=lambda job: job.sent)
@@ -121,7 +109,7 @@ class Recorder:
     def _link(self, job: Job, parent_id: str) -> None:
         parent, claims = self._jobs.get(parent_id, (None, (0.0,)))
         if parent is None or not claims[0]:
-            self.oddities.orphans += _made_on(parent_id) >= self._begin
+            self.oddities[ORPHANS] += _made_on(parent_id) >= self._begin
             self.workload.roots.append(job)
             return
         created = job.sent + self._begin
@@ -152,7 +140,7 @@ class Recorder:
     def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
         """The last attempt, the time of its claim (0: unknown), and whether its duration is known."""
         if row.state in ("created", "retry", "active"):
-            self.oddities.unfinished += 1
+            self.oddities[UNFINISHED] += 1
             return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
         if row.started is None or row.completed is None:
             return Attempt(0.0), 0.0, False
@@ -194,11 +182,6 @@ def _leaves(row: Any) -> float | None:
     is_cancelled = row.state == "cancelled" and row.started is None and row.completed is not None
     left: float | None = row.completed if is_cancelled else row.expires
     return None if left is None else max(0.0, left - row.created)
-
-
-def _is_backwards(row: Any) -> bool:
-    marks = [mark for mark in (row.created, row.claimed, row.started, row.completed) if mark is not None]
-    return any(after < before - _SLACK for before, after in pairwise(marks))
 
 
 def _made_on(job: str) -> float:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.lanes import KEY, Lane, Level, Live
+from zeke_jobs.backtest.lanes import KEY, Lane, Live
 from zeke_jobs.backtest.limits import NEVER, Bucket, Rate, next_midnight
 from zeke_jobs.backtest.workload import Attempt
 from zeke_jobs.config import catalogue
@@ -58,7 +58,8 @@ class Board:
     def queue(self, live: Live, due: float) -> None:
         """Queue a job that was sent, or whose attempt has ended; it is due now or later."""
         live.due = due
-        live.lane.line_up(live)
+        if live.lane.is_strict:
+            live.lane.line.setdefault(live.key, {}).setdefault(live)
 
     def release(self, live: Live, now: float) -> None:
         """Make a queued job due."""
@@ -72,8 +73,14 @@ class Board:
             self._rests(live.lane, now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """Note that a job has ended for good."""
-        live.lane.leave(live, now, failed=failed)
+        """A job has ended for good: in strict order the next one of its key may start, unless it failed and holds the key."""
+        line = live.lane.line.get(live.key, {})
+        if live not in line or (failed and live.lane.holds):
+            return
+        is_first = next(iter(line)) is live
+        del line[live]
+        if is_first and line and (first := next(iter(line))).is_due:
+            live.lane.put(first, now)
 
     def end(self, live: Live, now: float, attempt: Attempt, spent: float | None) -> None:
         """An attempt ended; ``spent`` is its cost, where it is known."""
@@ -88,16 +95,16 @@ class Board:
             bucket: None for lane in lanes if lane.is_metered and not lane.paused for bucket, _ in lane.limits
         }:
             bucket.catch_up(now)
-        levels: dict[int, list[tuple[Lane, Level]]] = {}
+        peers: dict[int, list[Lane]] = {}
         for lane in lanes:
             if lane.is_keyed:
                 lane.rested(now)
-            for priority, level in lane.levels.items() if not lane.paused else ():
-                levels.setdefault(priority, []).append((lane, level))
+            for priority in lane.jobs if not lane.paused else ():
+                peers.setdefault(priority, []).append(lane)
         started: list[Live] = []
         causes: dict[Lane, str] = {}
-        for priority in sorted(levels, reverse=True):
-            self._share(self.order(levels[priority]), want, now, started, causes)
+        for priority in sorted(peers, reverse=True):
+            self._share(priority, self.order(priority, peers[priority]), want, now, started, causes)
         for lane in lanes:
             if not lane.due:
                 self._rests(lane, now)
@@ -106,13 +113,13 @@ class Board:
         return started
 
     def _share(
-        self, levels: list[tuple[Lane, Level]], want: int, now: float, started: list[Live], causes: dict[Lane, str]
+        self, priority: int, lanes: list[Lane], want: int, now: float, started: list[Live], causes: dict[Lane, str]
     ) -> None:
-        """Start jobs of tasks of one priority. The tasks take turns until no job can start."""
+        """Start jobs of one priority. The tasks take turns until no job can start."""
         served = 0  # of the peers, in this turn
-        while levels and len(started) < want:
-            peers = len(levels)
-            lane, level = levels.pop(0)
+        while lanes and len(started) < want:
+            peers = len(lanes)
+            lane = lanes.pop(0)
             room, cause, opens = lane.room(now)
             if room <= 0:
                 causes.setdefault(lane, cause)
@@ -120,27 +127,27 @@ class Board:
                 served = 0
                 continue
             share = -(-min(want - len(started), room) // (peers - served))
-            taken = lane.take(level, share, now, self.keys(lane, level))
+            taken = lane.take(priority, share, now, self.keys(lane, priority))
             for bucket, estimate in lane.limits if taken else ():
                 bucket.start(lane.task, estimate, taken, now)
             started += taken
             served = 0 if served + 1 >= peers else served + (len(taken) == share)
             if len(taken) == share:
-                levels.append((lane, level))
+                lanes.append(lane)
             elif lane.is_keyed:
                 causes.setdefault(lane, KEY)
                 self.opens = min(self.opens, lane.rested(now))
 
-    def order(self, levels: list[tuple[Lane, Level]]) -> list[tuple[Lane, Level]]:
-        """Bring levels of one priority into a random order."""
-        if len(levels) > 1:
-            levels.sort(key=lambda _: self._random())
-        return levels
+    def order(self, _priority: int, lanes: list[Lane]) -> list[Lane]:
+        """Bring the tasks with jobs of a priority into a random order."""
+        if len(lanes) > 1:
+            lanes.sort(key=lambda _: self._random())
+        return lanes
 
-    def keys(self, lane: Lane, level: Level) -> Iterator[Any]:  # noqa: ARG002 (see the tests)
-        """The keys of a level, each when it has its turn; by then, the one before has no room or no job any more."""
-        while level.open:
-            yield next(iter(level.open))
+    def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
+        """The keys of a priority, each when it has its turn; by then, the one before has no room or no job any more."""
+        while lane.open.get(priority):
+            yield next(iter(lane.open[priority]))
 
     def _rests(self, lane: Lane, now: float) -> None:
         if not lane.due:

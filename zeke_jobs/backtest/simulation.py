@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -54,7 +55,7 @@ class Simulation:
         self._queues = list(config.queues)
         self._free = fleet.slots
         self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
-        self._pushed = self._sent = 0
+        self._order = count()
         self._queued: dict[Live, None] = {}
         self._of_task: Counter[str] = Counter()  # these, by task
         self._unfinished_ticks: Counter[str] = Counter()
@@ -63,10 +64,10 @@ class Simulation:
     def run(self) -> Figures:
         """Run to the end."""
         events, roots = self._events, self.workload.roots
-        at_root, count = 0, len(roots)
-        due_root = roots[0].sent if count else NEVER
+        at_root, number = 0, len(roots)
+        due_root = roots[0].sent if roots else NEVER
         next_sample = self._begin
-        while events or at_root < count:
+        while events or at_root < number:
             now = min(due_root, events[0][0]) if events else due_root
             if now > self.horizon:
                 break
@@ -77,7 +78,7 @@ class Simulation:
             while due_root <= now:
                 self._send(roots[at_root], now)
                 at_root += 1
-                due_root = roots[at_root].sent if at_root < count else NEVER
+                due_root = roots[at_root].sent if at_root < number else NEVER
             while events and events[0][0] <= now:
                 _, _, happens, what = heappop(events)
                 happens(what, now)
@@ -142,8 +143,7 @@ class Simulation:
             self._unfinished_ticks[lane.task] -= job.tick
             return True
         figures.jobs += self._counts(job)
-        self._sent += 1
-        live = Live(job, lane, self._sent)
+        live = Live(job, lane, next(self._order))
         if job.leaves is not None:
             self._push(now + job.leaves, self._leave, live)
         self._queue(live, now + job.delay, now)
@@ -153,7 +153,7 @@ class Simulation:
         self._queued[live] = None
         self._of_task[live.lane.task] += 1
         self.board.queue(live, due)
-        seen = due + self._wake_up()
+        seen = due + self._fleet.wake_up
         if seen <= now:
             self._release(live, now)
         else:
@@ -185,7 +185,7 @@ class Simulation:
         self._free += 1
         again = None if attempt.how == "completed" else self._again(live, attempt, now)
         self.board.end(live, now, attempt, live.job.cost_of(attempt) if lane.is_metered else None)
-        self._push(now + self._wake_up(), self._look, None)
+        self._push(now + self._fleet.wake_up, self._look, None)
         figures, counts = self.tasks[lane.task], self._counts(live.job)
         if again is None:
             self.last = now
@@ -239,12 +239,7 @@ class Simulation:
         # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
-            self._push(self._opens + self._wake_up(), self._look, None)
-
-    def _wake_up(self) -> float:
-        """Seconds until a worker claims, after a job fell due or ended or a limit opened."""
-        wake_ups = self._fleet.wake_ups
-        return wake_ups[0] if len(wake_ups) == 1 else wake_ups[int(self._random.random() * len(wake_ups))]
+            self._push(self._opens + self._fleet.wake_up, self._look, None)
 
     def _start(self, live: Live, now: float) -> None:
         job, figures, held = live.job, self.tasks[live.lane.task], live.attempt.held
@@ -261,5 +256,4 @@ class Simulation:
                 self._push(now + min(follow_up.after, held), self._send_again, follow_up.job)
 
     def _push(self, at: float, happens: Callable[[Any, float], object], what: Live | Job | None) -> None:
-        self._pushed += 1
-        heappush(self._events, (at, self._pushed, happens, what))
+        heappush(self._events, (at, next(self._order), happens, what))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]
-Key = int | str
 
 
 class Attempt(NamedTuple):
@@ -64,7 +63,7 @@ class Job:
     sent: float
     attempts: tuple[Attempt, ...]
     priority: int | None = None
-    key: Key | None = None
+    key: int | str | None = None
     delay: float = 0.0
     leaves: float | None = None
     start: float = 0.0
@@ -120,13 +119,12 @@ class Fleet:
     """Worker processes with their threads.
 
     Attributes:
-        wake_ups: Measured seconds from a job's due time to an idle worker's claim. One is drawn at random for each claim: after
-            a job fell due, after one ended, after a limit opened.
+        wake_up: Seconds until an idle worker claims after a job fell due, after one ended, after a limit opened.
     """
 
     processes: int = 1
     threads: int = 8
-    wake_ups: tuple[float, ...] = (0.0,)
+    wake_up: float = 0.0
 
     @property
     def slots(self) -> int:

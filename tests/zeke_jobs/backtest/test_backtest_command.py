@@ -33,8 +33,6 @@ def test_a_recorded_hour_answers_what_a_change_would_have_done_and_what_could_be
     assert "3,456 jobs a day, 2.4 times as many as were sent; then task/a is used up" in shown
     answer = cli("capacity", *TIME, "--set", "a.concurrency=4", "--workers", "1x3", "--json").json
     assert (answer["runs_out"], round(answer["carries"], 1)) == ("threads", 3.6)
-    shown = cli("capacity", TIME[0], TIME[1], "--to", "2026-03-10T14:00", "--workers", "1x8").out
-    assert "the busiest hour falls behind for want of task/a, and is made up for later" in shown
 
 
 def test_what_makes_no_sense_is_refused(story: Story, cli: Cli) -> None:

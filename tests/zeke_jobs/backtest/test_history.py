@@ -6,6 +6,7 @@ from tests.zeke_jobs.backtest.conftest import Story
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.history import Recording
+from zeke_jobs.backtest.recording import BACKWARDS, ORPHANS, UNFINISHED
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job
 from zeke_jobs.postgres.queries import SQL
@@ -116,37 +117,26 @@ def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(
     story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", parent)
     found = read(story)
     assert [job.attempts for job in found.workload.roots] == [(Attempt(7.0),)] * 3
-    assert (found.oddities.backwards, found.oddities.unfinished, found.oddities.orphans) == (1, 1, 1)
+    assert [found.oddities[odd] for odd in (BACKWARDS, UNFINISHED, ORPHANS)] == [1, 1, 1]
 
 
 def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known(story: Story) -> None:
     story.use(ONE)
     story.sent(0, "a")
     story.at(3600)
-    usual = timedelta(days=1)
-    assert history.period(story.conn, None, None, usual=usual) == (NOON, NOON + timedelta(hours=1))
+    assert history.period(story.conn) == (NOON, NOON + timedelta(hours=1))
     story.at(200_000)
     end = NOON + timedelta(seconds=200_000)
-    assert history.period(story.conn, None, None, usual=usual) == (end - usual, end)
+    assert history.period(story.conn) == (end - timedelta(days=1), end)
 
 
-def test_the_facts_tell_of_revisions_of_the_clock_of_ticks_and_of_workers(story: Story) -> None:
+def test_the_facts_tell_of_revisions_and_of_workers(story: Story) -> None:
     story.use(ONE)
     story.at(10)
     story.use("  a: {handler: 'H:echo', concurrency: 1}")
-    story.sent(100, "a")
-    story.sent(50, "a")  # the clock was put back
-    gone = story.sent(120, "a")
-    story.rows(
-        "INSERT INTO zeke_jobs.tick (task, scheduled_for, outcome, job) VALUES ('a', %s, 'sent', %s)",
-        NOON + timedelta(seconds=60),
-        gone,
-    )
-    story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", gone)
     story.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'a test')")
     facts = read(story).facts
-    assert (facts.revisions, facts.sent_back, facts.ticks_without_job) == ([2], 1, 1)
-    assert (facts.threads, facts.processes, facts.pauses) == (16, 2, ["task/a"])
+    assert (facts.revisions, facts.threads, facts.processes, facts.pauses) == ([2], 16, 2, ["task/a"])
 
 
 def test_costs_of_one_currency_are_summed_and_others_told(story: Story) -> None:
@@ -157,4 +147,4 @@ def test_costs_of_one_currency_are_summed_and_others_told(story: Story) -> None:
     found = read(story)
     assert [job.cost for job in found.workload.roots] == [0.5, None, 0.5]
     assert found.workload.currency == "USD"
-    assert found.oddities.other_currency == 1
+    assert found.oddities["jobs have costs in another currency than USD; these are left out"] == 1

@@ -114,7 +114,7 @@ def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
     day = Day()
     day.job("a", 0, 10, start=0.001)
     day.job("a", 0, 10, start=0.001)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, wake_ups=(0.5,))).tasks["a"]
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, wake_up=0.5)).tasks["a"]
     assert shown.wait_p50 == pytest.approx((0.501 + 11.001) / 2)
 
 

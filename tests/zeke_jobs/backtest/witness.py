@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.backtest.lanes import Lane, Level, Live
+from zeke_jobs.backtest.lanes import Lane, Live
 from zeke_jobs.backtest.rules import Board
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
@@ -110,7 +110,7 @@ class Witness(Board):
         """All orders of the tasks of each priority: the database draws one."""
         tasks: dict[int, list[str]] = {}
         for lane in self.busy[queue]:
-            for priority in lane.levels if not lane.paused else ():
+            for priority in lane.jobs if not lane.paused else ():
                 tasks.setdefault(priority, []).append(lane.task)
         for orders in product(*(permutations(some) for some in tasks.values())):
             yield dict(zip(tasks, orders, strict=True))
@@ -122,18 +122,18 @@ class Witness(Board):
         trial._turns = turns
         return {live.order for live in Board.claim(trial, now, want, queue)} == self._expected
 
-    def order(self, levels: list[tuple[Lane, Level]]) -> list[tuple[Lane, Level]]:
-        turns = self._turns.get(levels[0][1].priority, ())
-        return sorted(levels, key=lambda one: turns.index(one[0].task) if turns else 0)
+    def order(self, priority: int, lanes: list[Lane]) -> list[Lane]:
+        turns = self._turns.get(priority, ())
+        return sorted(lanes, key=lambda lane: turns.index(lane.task) if turns else 0)
 
-    def keys(self, lane: Lane, level: Level) -> Iterator[Any]:
+    def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
         """First the keys of which the database started all that had room, at last those of which it started none."""
 
         def place(key: Any) -> int:
-            jobs = {order for _, order, _ in level.jobs[key]}
+            jobs = {order for _, order, _ in lane.jobs[priority][key]}
             return 2 if not jobs & self._expected else 1 if jobs - self._expected else 0
 
-        yield from sorted(level.open, key=place)
+        yield from sorted(lane.open.get(priority, ()), key=place)
 
     def _settle(self) -> None:
         """An attempt that is not followed by another one completed."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,8 @@ from zeke_jobs.backtest.comparing import Backtest, Proposal, rehearsal
 from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import backtest_report
-from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.configuration.set import read_assignment
-from zeke_jobs.cli.output import counter, print_json, when
+from zeke_jobs.cli.output import print_json, when
 from zeke_jobs.cli.queue.filters import with_options
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config.models import Config
@@ -80,22 +79,16 @@ def backtest(
     as_json: options.Json = False,
 ) -> None:
     """Run recorded jobs again by the workers' rules: without and with the change."""
-    find_modules_here()
     if plot is not None:
         plotting.check(plot)
-    factor, workers = read_load(load), given.get("workers")
-    with counter() as told:
-        told("running the jobs again")
-        if spec is not None:
-            if "end" in given:
-                help_ = "the file says for how long, as length: 1d"
-                raise UsageError(f"expected --spec without --to, got both\n  help: {help_}")
-            answer = _of_spec(spec, given, factor, seed)
-        else:
-            recording, in_force, proposed = recorded("backtest", given, seed=seed)
-            differs = given.keys() & {"file", "set_", "workers"} or factor != 1.0
-            proposal = Proposal(proposed, workers, factor) if differs else None
-            answer = comparing.backtest(recording, in_force, proposal, seed=seed)
+    factor = read_load(load)
+    if spec is not None:
+        answer = _of_spec(spec, given, factor, seed)
+    else:
+        recording, in_force, proposed = recorded("backtest", given)
+        differs = given.keys() & {"file", "set_", "workers"} or factor != 1.0
+        proposal = Proposal(proposed, given.get("workers"), factor) if differs else None
+        answer = comparing.backtest(recording, in_force, proposal, seed=seed)
     if plot is not None:
         plotting.draw(answer, plot)
     if as_json:
@@ -105,17 +98,19 @@ def backtest(
 
 
 def _of_spec(spec: Path, given: dict[str, Any], load: float, seed: int) -> Backtest:
-    file = given.get("file")
-    base = config.load(file or environment.config_path(), handlers=False)
+    if "end" in given:
+        raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
+    file = given.get("file") or environment.config_path()
+    base = config.load(file, handlers=False)
+    described = load_file.load_text(config.read_text(spec), str(spec), base)
     begin = given.get("begin") or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     proposal = None
     if "set_" in given or load != 1.0:
-        proposal = Proposal(_with_values(base, str(file or "jobs.yaml"), (), given), load=load)
-    fleet = given.get("workers") or Fleet()
-    return rehearsal(load_file.load(spec, base), base, proposal, fleet, begin, seed=seed)
+        proposal = Proposal(_with_values(base, str(file), (), given), load=load)
+    return rehearsal(described, base, proposal, given.get("workers") or Fleet(), begin, seed=seed)
 
 
-def recorded(command: str, given: dict[str, Any], *, seed: int = 0) -> tuple[history.Recording, Config, Config]:
+def recorded(command: str, given: dict[str, Any]) -> tuple[history.Recording, Config, Config]:
     """The jobs of a time, the configuration in force, and the one to try.
 
     That is the file as `apply` would put it in force, or the one in force, with new values beside it.
@@ -134,10 +129,10 @@ def recorded(command: str, given: dict[str, Any], *, seed: int = 0) -> tuple[his
         by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides)[0]
         name = str(file or f"revision {revision.number}")
         proposed = _with_values(base, name, store.edits(by_hand), given)
-        first, last = history.period(conn, given.get("begin"), given.get("end"), usual=timedelta(days=1))
+        first, last = history.period(conn, given.get("begin"), given.get("end"))
         if first >= last:
             raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
-        found = history.read(conn, in_force, first, last, seed=seed)
+        found = history.read(conn, in_force, first, last)
     if next(found.workload.jobs(), None) is None:
         raise UsageError(
             f"expected recorded jobs from {when(first)} to {when(last)}, got none\n"

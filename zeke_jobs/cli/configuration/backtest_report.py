@@ -6,7 +6,6 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from zeke_jobs.backtest.comparing import Backtest
-from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.cli.output import escape, listing, plain, tell, when
 from zeke_jobs.core.wording import took
 
@@ -36,8 +35,16 @@ def show(answer: Backtest) -> None:
         f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
         f" ({answer.fleet_from})" + (f"; proposed: {proposed.workers}" if proposed else "")
     )
-    _show_tasks(today, proposed)
-    _show_limits(today, proposed)
+    after = proposed or today
+    columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
+    listing(_both(today.tasks, after.tasks), {"task": itemgetter(0), **_cells(columns)}, right=tuple(columns))
+    limits = [
+        (name, *both)
+        for name, *both in _both(today.limits, after.limits)
+        if name == "threads" or any(one and one.held > _LEAST_HELD for one in both)
+    ]
+    tasks = {"which tasks": lambda row: ", ".join((row[2] or row[1]).tasks[:3])}
+    listing(limits, {"what limits": itemgetter(0), **_cells(_OF_LIMITS), **tasks}, right=tuple(_OF_LIMITS))
     for line in headline(answer):
         tell(line)
     level = answer.confidence.level
@@ -55,16 +62,9 @@ def headline(answer: Backtest) -> list[str]:
     today, proposed = answer.today, answer.proposed
     changed = []
     for name, after in proposed.tasks.items():
-        before = today.tasks.get(name)
-        if before is None:
-            continue
-        # The p95 usually shows the effect. If it is unchanged, the median or the slowest jobs may still differ.
-        for quantile in ("p95", "p50", "p99"):
-            was, is_ = getattr(before, f"wait_{quantile}"), getattr(after, f"wait_{quantile}")
-            if was is None or is_ is None or abs(is_ - was) <= max(0.05, 0.1 * was):
-                continue
-            changed.append((abs(is_ - was), f"{escape(name)}: {quantile} of the wait {_step(was, is_, took)}"))
-            break
+        was, is_ = today.tasks[name].wait_p95 if name in today.tasks else None, after.wait_p95
+        if was is not None and is_ is not None and abs(is_ - was) > max(0.05, 0.1 * was):
+            changed.append((abs(is_ - was), f"{escape(name)}: p95 of the wait {_step(was, is_, took)}"))
     lines = [text for _, text in sorted(changed, reverse=True)[:5]]
     lines = lines or ["no task would wait noticeably longer or shorter"]
     if today.breaches or proposed.breaches:
@@ -95,32 +95,15 @@ _OF_LIMITS: Columns = {
 }
 
 
-def _show_tasks(today: Figures, proposed: Figures | None) -> None:
-    columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
-    rows = _both(today.tasks, proposed.tasks if proposed else today.tasks)
-    listing(rows, {"task": itemgetter(0), **_cells(columns)}, right=tuple(columns))
-
-
-def _show_limits(today: Figures, proposed: Figures | None) -> None:
-    rows = [
-        (name, *both)
-        for name, *both in _both(today.limits, proposed.limits if proposed else today.limits)
-        if name == "threads" or any(one and one.held > _LEAST_HELD for one in both)
-    ]
-    tasks = {"which tasks": lambda row: ", ".join((row[2] or row[1]).tasks[:3])}
-    listing(rows, {"what limits": itemgetter(0), **_cells(_OF_LIMITS), **tasks}, right=tuple(_OF_LIMITS))
-
-
 def _both(today: Mapping[str, Any], proposed: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     return [(name, today.get(name), proposed.get(name)) for name in dict.fromkeys([*today, *proposed])]
 
 
 def _cells(columns: Columns) -> dict[str, Callable[[tuple[str, Any, Any]], str]]:
-    return {title: partial(_change, *column) for title, column in columns.items()}
+    def cell(figure: str, form: Callable[[Any], str], row: tuple[str, Any, Any]) -> str:
+        return _step(getattr(row[1], figure, None), getattr(row[2], figure, None), form)
 
-
-def _change(figure: str, form: Callable[[Any], str], row: tuple[str, Any, Any]) -> str:
-    return _step(getattr(row[1], figure, None), getattr(row[2], figure, None), form)
+    return {title: partial(cell, *column) for title, column in columns.items()}
 
 
 def _step(before: Any, after: Any, form: Callable[[Any], str]) -> str:
