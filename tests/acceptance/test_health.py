@@ -34,7 +34,7 @@ def test_a_worker_is_fine_until_it_proves_life_no_more(fleet: Fleet, conn: Conne
     assert health("worker", "--host", "elsewhere")[0] == 1
     assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # as a container does
     worker.kill()
-    eventually(lambda: not of_processes(fleet.database, "worker").is_fine, 30, fleet)
+    eventually(lambda: not of_processes(fleet.database, "worker")[0], 30, fleet)
     assert health("worker")[0] == 1
 
 

@@ -1,16 +1,13 @@
 """A finding of the doctor: one fault, its severity, and the remedy."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection
-
-#: The attributes of a finding that its check names.
-Fault = dict[str, Any]
 
 
 class Severity(StrEnum):
@@ -29,7 +26,6 @@ class Finding:
         id: Its kind, for programs.
         subject: The affected object, such as a task; empty for the whole system.
         sentence: The fault with its figures.
-        figures: The figures for programs; times in seconds.
     """
 
     id: str
@@ -37,7 +33,15 @@ class Finding:
     subject: str
     sentence: str
     help: str
-    figures: dict[str, Any] = field(default_factory=dict)
+
+
+class Fault(NamedTuple):
+    """A finding without its kind. ``severity``, if given, replaces that of the check."""
+
+    subject: str
+    sentence: str
+    help: str
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,4 @@ class Check:
 
     def look(self, patient: Patient) -> list[Finding]:
         """Its findings."""
-        return [Finding(**{"id": self.name, "severity": self.severity, **one}) for one in self.faults(patient)]
-
-
-def fault(subject: str, sentence: str, help_: str, /, *, severity: Severity | None = None, **figures: Any) -> Fault:
-    """A finding without its kind. ``severity``, if given, replaces that of the check."""
-    found: Fault = {"subject": subject, "sentence": sentence, "help": help_, "figures": figures}
-    return {**found, "severity": severity} if severity else found
+        return [Finding(self.name, one.severity or self.severity, *one[:3]) for one in self.faults(patient)]

@@ -7,7 +7,7 @@ from operator import itemgetter
 from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
 from zeke_jobs.diagnosis import fleet, keepers
-from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
+from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
@@ -19,8 +19,7 @@ def _scheduler(patient: Patient) -> Iterator[Fault]:
     silence = dispatch.silence(patient.conn)
     if silence is not None:
         sentence = f"no scheduler has completed a beat for {span(silence)}; cron jobs are not sent"
-        help_ = "start one, better two: periodiq zeke_jobs.actors"
-        yield fault("", sentence, help_, seconds=round(silence.total_seconds()))
+        yield Fault("", sentence, "start one, better two: periodiq zeke_jobs.actors")
 
 
 def _unreadable(patient: Patient) -> Iterator[Fault]:
@@ -29,18 +28,17 @@ def _unreadable(patient: Patient) -> Iterator[Fault]:
             dispatch.read_line(row["schedule"], row["cron"])
         except dispatch.Unreadable as error:
             help_ = "put it again as it should be, or delete it: zeke_jobs.schedules, zeke_jobs.put_schedule"
-            yield fault(row["schedule"], str(error), help_)
+            yield Fault(row["schedule"], str(error), help_)
 
 
 def _unserved(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/unserved", most=MOST + 1):
         queue, waiting = row["queue"], row["queued"]
-        yield fault(
+        yield Fault(
             f"queue/{queue}",
             f"no live worker runs {listed(row['tasks'])} of queue {queue}; {up_to_most(waiting, 'job')} queued",
             f"start workers with code that has them: dramatiq zeke_jobs.actors (for this queue alone: --queues {queue})",
-            severity=Severity.CRITICAL if waiting else Severity.WARNING,
-            **row,
+            Severity.CRITICAL if waiting else Severity.WARNING,
         )
 
 
@@ -53,17 +51,12 @@ def _kept(patient: Patient) -> Iterator[Fault]:
         serving = {worker for row in tasks for worker in row["workers"]}
         ours = [keeper for worker, keeper in kept.items() if worker in serving]
         seconds = (now - max(keeper["since"] for keeper in ours)).total_seconds()
-        yield fault(
+        yield Fault(
             f"queue/{queue}",
             f"no live worker claims {listed(names)} of queue {queue}: {keepers.named(ours, now)}; "
             f"{up_to_most(waiting, 'job')} due",
             keepers.advice(ours),
-            severity=Severity.WARNING if seconds >= _KEPT else Severity.NOTICE,
-            queue=queue,
-            tasks=names,
-            due=waiting,
-            jobs=sorted({str(keeper["job"]) for keeper in ours}),
-            seconds=round(seconds, 1),
+            Severity.WARNING if seconds >= _KEPT else Severity.NOTICE,
         )
 
 
@@ -73,7 +66,7 @@ def _threads(patient: Patient) -> Iterator[Fault]:
         if threads < limit:
             sentence = f"{name} may have {limit} active jobs, but its workers run {threads} at once"
             help_ = "run more processes or threads (dramatiq --processes N --threads M, or ZEKE_JOBS_ASYNC), or lower the limit"
-            yield fault(name, sentence, help_, limit=limit, threads=threads)
+            yield Fault(name, sentence, help_)
 
 
 def _blocked(patient: Patient) -> Iterator[Fault]:
@@ -85,7 +78,7 @@ def _blocked(patient: Patient) -> Iterator[Fault]:
         )
         stack = "; ".join(map(str.strip, found["stack"].splitlines()))
         help_ = f"await what waits; move the rest to a thread (await asyncio.to_thread(…)) or a plain handler. It ran: {stack}"
-        yield fault(who, sentence, help_, **found)
+        yield Fault(who, sentence, help_)
 
 
 def _not_held(patient: Patient) -> Iterator[Fault]:
@@ -98,7 +91,7 @@ def _not_held(patient: Patient) -> Iterator[Fault]:
         else:
             sentence = f"{claimed} and is gone; no process has rescued them"
             help_ = "start a worker, which rescues them: dramatiq zeke_jobs.actors"
-        yield fault(who, sentence, help_, jobs=row["jobs"], tasks=row["tasks"], first=sorted(map(str, row["first"])))
+        yield Fault(who, sentence, help_)
 
 
 def _drift(patient: Patient) -> Iterator[Fault]:
@@ -108,7 +101,7 @@ def _drift(patient: Patient) -> Iterator[Fault]:
             help_ = "zeke-jobs fleet shows all of them; restart it with the code and the jobs.yaml of the others"
             if one.silent:
                 help_ = "restart it if it hangs; if it has ended, another worker takes its jobs back, and it leaves this list"
-            yield fault(who, f"the {one.kind} {who}: {drift}", help_, kind=one.kind, revision=one.revision)
+            yield Fault(who, f"the {one.kind} {who}: {drift}", help_)
 
 
 def _unapplied(patient: Patient) -> Iterator[Fault]:
@@ -121,11 +114,11 @@ def _unapplied(patient: Patient) -> Iterator[Fault]:
     except ConfigurationError as error:
         advice = "zeke-jobs check shows all faults; until they are mended, a process that starts refuses the file"
         sentence = f"{differs}. It is wrong: {str(error).splitlines()[0]}"
-        yield fault(str(file), sentence, advice, severity=Severity.WARNING)
+        yield Fault(str(file), sentence, advice, Severity.WARNING)
         return
     advice = "zeke-jobs plan shows the difference; "
     advice += "zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
-    yield fault(str(file), differs, advice)
+    yield Fault(str(file), differs, advice)
 
 
 CHECKS = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from zeke_jobs.core.wording import count, span
-from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
+from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
 from zeke_jobs.postgres.pool import is_pooled
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.dispatch import clock
@@ -33,7 +33,7 @@ def _skew(patient: Patient) -> Iterator[Fault]:
             "jobs and schedules go by the database's clock and are right all the same; logs are not. Run NTP on both"
         )
         sentence = f"this machine's clock is {span(ahead)} {side} the database's"
-        yield fault("", sentence, help_, seconds=round(ahead.total_seconds(), 3))
+        yield Fault("", sentence, help_)
 
 
 def _vacuum(patient: Patient) -> Iterator[Fault]:
@@ -42,10 +42,10 @@ def _vacuum(patient: Patient) -> Iterator[Fault]:
         if not table["server_vacuums"] and table["name"] == "queue":
             sentence = "autovacuum, or track_counts that it needs, is off for the whole server: dead rows stay for ever"
             settings = "ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf()"
-            yield fault("", sentence, settings)
+            yield Fault("", sentence, settings)
         if not table["table_vacuums"]:
             sentence = f"autovacuum is off for {name}: its dead rows stay for ever, and claims become slower day by day"
-            yield fault(name, sentence, f"ALTER TABLE {name} RESET (autovacuum_enabled)")
+            yield Fault(name, sentence, f"ALTER TABLE {name} RESET (autovacuum_enabled)")
 
 
 def _settings(patient: Patient) -> Iterator[Fault]:
@@ -69,9 +69,7 @@ def _settings(patient: Patient) -> Iterator[Fault]:
         if is_costly:
             then = "then restart the server" if name == "shared_buffers" else "SELECT pg_reload_conf()"
             mend = rows[name]["mend"]
-            yield fault(
-                name, sentence, f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend, value=value[name]
-            )
+            yield Fault(name, sentence, f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend)
 
 
 def _dead_rows(patient: Patient) -> Iterator[Fault]:
@@ -82,19 +80,17 @@ def _dead_rows(patient: Patient) -> Iterator[Fault]:
             vacuumed = "never vacuumed" if last is None else f"last vacuumed {last:%Y-%m-%d %H:%M} UTC"
             size = f"{table['bytes'] / 2**20:,.0f} MiB; {vacuumed}"
             sentence = f"{name} has {dead:,} dead rows beside {live:,} live ones ({size})"
-            help_ = f"end the old transactions (see open-transaction), then: VACUUM {name}"
-            yield fault(name, sentence, help_, live=live, dead=dead, bytes=table["bytes"])
+            yield Fault(name, sentence, f"end the old transactions (see open-transaction), then: VACUUM {name}")
 
 
 def _open_transactions(patient: Patient) -> Iterator[Fault]:
     longest = patient.open_transaction.total_seconds()
     for one in SQL.all(patient.conn, "doctor/transactions", seconds=longest):
-        pid, seconds = one["pid"], one["seconds"]
+        pid, passed = one["pid"], span(timedelta(seconds=one["seconds"]))
         who = f"{one['program'] or 'a program without a name'} ({one['role']}, pid {pid})"
-        sentence = f"{who} has had a transaction open for {span(timedelta(seconds=seconds))}, {one['state']}: "
+        sentence = f"{who} has had a transaction open for {passed}, {one['state']}: "
         sentence += "dead rows stay, and claims must step over them"
-        help_ = f"end it in its program, or: SELECT pg_terminate_backend({pid})"
-        yield fault(str(pid), sentence, help_, pid=pid, seconds=round(seconds))
+        yield Fault(str(pid), sentence, f"end it in its program, or: SELECT pg_terminate_backend({pid})")
 
 
 def _visibility(patient: Patient) -> Iterator[Fault]:
@@ -102,7 +98,7 @@ def _visibility(patient: Patient) -> Iterator[Fault]:
     if not row["sees_all"]:
         role = row["role"]
         sentence = f"the user {role} sees only its own sessions, so open-transaction and connections may miss some"
-        yield fault(role, sentence, f"GRANT pg_read_all_stats TO {role}")
+        yield Fault(role, sentence, f"GRANT pg_read_all_stats TO {role}")
 
 
 def _connections(patient: Patient) -> Iterator[Fault]:
@@ -114,8 +110,7 @@ def _connections(patient: Patient) -> Iterator[Fault]:
     if needed + others > available:
         workers = f"{count(row['workers'], 'worker process', 'worker processes')} with {row['threads']} threads"
         sentence = f"the server has {available} connections; {workers} may need {needed}, and others use {others}"
-        help_ = "raise max_connections, run fewer threads, or put PgBouncer in between"
-        yield fault("", sentence, help_, available=available, needed=needed, others=others)
+        yield Fault("", sentence, "raise max_connections, run fewer threads, or put PgBouncer in between")
 
 
 CHECKS = (

@@ -8,7 +8,7 @@ from typing import Any
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
-from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity, fault
+from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import pauses
 
@@ -23,30 +23,25 @@ _SPARE = 1.2  # the advised value, relative to the need
 def _catalogue(patient: Patient) -> Iterator[Fault]:
     if not SQL.value(patient.conn, "revision/number"):
         sentence = "no jobs.yaml was ever in force: nothing can be sent, nothing is scheduled"
-        yield fault("", sentence, "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply")
+        yield Fault("", sentence, "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply")
 
 
 def _unknown_tasks(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/unknown", most=MOST + 1):
         task, queue, queued = row["task"], row["queue"], row["queued"]
-        yield fault(
+        yield Fault(
             task,
             f"{up_to_most(queued, 'queued job')} of {task} (queue {queue}), which is no task in force",
             f"name its successor: zeke-jobs apply --rename {task}=NEW, or put it back into jobs.yaml",
-            queue=queue,
-            queued=queued,
         )
 
 
 def _max_wait(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "schedule/late"):
-        wait, most = row["wait"], row["max_wait"]
-        yield fault(
+        yield Fault(
             row["task"],
-            f"the oldest due job of {row['task']} waits {span(wait)}; its max_wait is {span(most)}",
+            f"the oldest due job of {row['task']} waits {span(row['wait'])}; its max_wait is {span(row['max_wait'])}",
             "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits",
-            wait=round(wait.total_seconds(), 1),
-            max_wait=most.total_seconds(),
         )
 
 
@@ -64,13 +59,12 @@ def _keeping_up(patient: Patient) -> Iterator[Fault]:
         if waits < _BACKLOG_WAIT:
             continue
         arrive = f"{sum(row['rate'] for row in under) * 60:,.1f} jobs a minute of {listed(row['task'] for row in under)} arrive"
-        for said, help_, figures in _short(bound, under):
-            sentence = f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}"
-            yield fault(bound["name"], sentence, help_, **figures)
+        for said, help_ in _short(bound, under):
+            yield Fault(bound["name"], f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}", help_)
 
 
-def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """What is too little of a limit for the tasks under it: the words, the remedy, the figures."""
+def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What is too little of a limit for the tasks under it: the words, and the remedy."""
     name, slots = bound["name"], bound["concurrency"]
     arrivals = sum(row["rate"] for row in under)
     # The average number of jobs that must run at once.
@@ -84,34 +78,24 @@ def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple
             target = rest if kind == "task" else f"limits.{rest}"
             has = f"{name} allows {slots}"
             help_ = f"zeke-jobs set {target}.concurrency={advised} -m 'keeps up with arrivals', or send less"
-        figures = {"limit": slots, "need": round(need, 2), "arrivals_per_minute": round(arrivals * 60, 2)}
-        yield f", which takes {need:,.1f} at once on average; {has}", help_, figures
+        yield f", which takes {need:,.1f} at once on average; {has}", help_
     if bound["rate_count"] is not None and arrivals > (allowed := bound["rate_count"] / bound["rate_seconds"]):
-        figures = {"allowed_per_minute": round(allowed * 60, 2), "arrivals_per_minute": round(arrivals * 60, 2)}
-        yield f"; the rate of {name} allows {allowed * 60:,.1f}", f"raise the rate of {name}, or send less", figures
+        yield f"; the rate of {name} allows {allowed * 60:,.1f}", f"raise the rate of {name}, or send less"
     for unit, allowed in (bound["units"] or {}).items():
         used = sum(row["rate"] * row["units"].get(unit, 0) for row in under)
         if used > allowed:
-            figures = {
-                "unit": unit,
-                "allowed_per_minute": round(allowed * 60, 2),
-                "used_per_minute": round(used * 60, 2),
-            }
             said = f", which use {used * 60:,.0f} {unit} a minute; {name} allows {allowed * 60:,.0f}"
-            yield said, f"raise the {unit} of {name}, or send less", figures
+            yield said, f"raise the {unit} of {name}, or send less"
 
 
 def _skipped(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/skipped"):
         job, ticks = str(row["job"]), up_to_most(row["skipped"], "tick")
         queued = f"its job {job[-8:]} is queued {since(row['queued_on'], row['now'])}"
-        yield fault(
+        yield Fault(
             row["task"],
             f"the schedule of {row['task']} has skipped {ticks}, because {queued}",
             f"zeke-jobs why {job} shows why it waits",
-            skipped=row["skipped"],
-            job=job,
-            queued_on=row["queued_on"],
         )
 
 
@@ -121,16 +105,14 @@ def _closed(patient: Patient) -> Iterator[Fault]:
         how = "is throttled by its provider" if by == "throttled" else "is paused by its breaker"
         opens = "and one job at a time probes" if row["probes"] else f"until {until:%H:%M:%S} at least"
         sentence = f"{name} {how} ({why}), {opens}; its jobs wait"
-        help_ = "look at the service that these jobs use; the jobs go on by themselves"
-        yield fault(name, sentence, help_, by=by, until=until, why=why)
+        yield Fault(name, sentence, "look at the service that these jobs use; the jobs go on by themselves")
 
 
 def _spent(patient: Patient) -> Iterator[Fault]:
     for row in SQL.all(patient.conn, "doctor/spent"):
         name, used, amount, unit = row["name"], row["used"], row["amount"], row["unit"]
         sentence = f"{name} has spent its budget of the day, {amount_text(used)} of {amount_text(amount)} {unit}; its jobs wait"
-        help_ = f"raise the budget of {name}, or let them wait"
-        yield fault(name, sentence, help_, used=float(used), amount=float(amount), unit=unit)
+        yield Fault(name, sentence, f"raise the budget of {name}, or let them wait")
 
 
 def _pauses(patient: Patient) -> Iterator[Fault]:
@@ -138,8 +120,7 @@ def _pauses(patient: Patient) -> Iterator[Fault]:
     for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
         why, waiting = reasons.paused(row, now), row.waiting
         waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
-        figures = {"by": row.paused_by, "since": row.paused_on, "until": row.ends_on, "waiting": waiting}
-        yield fault(row.target, f"{why.sentence}; {waits}", why.help, **figures)
+        yield Fault(row.target, f"{why.sentence}; {waits}", why.help)
 
 
 CHECKS = (

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import coloured, console, escape, listing, plain, print_json, say, tell
-from zeke_jobs.cli.run import FAILED, UsageError
+from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, probes
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.core.wording import passed
@@ -18,15 +16,14 @@ from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 
 
-def doctor(as_json: options.Json = False) -> None:
+def doctor(as_json: options.Json = False) -> int:
     """Examine database, workers, scheduler and jobs. Exit 1 if there is a warning or an error, 0 otherwise."""
     report = examine(database.choose(), _file())
     if as_json:
         print_json({"healthy": report.is_healthy, **plain(report)})
     else:
         _show(report)
-    if not report.is_healthy:
-        raise typer.Exit(FAILED)
+    return FINE if report.is_healthy else FAILED
 
 
 def _file() -> Path | None:
@@ -83,18 +80,17 @@ def health(
     host: Annotated[str, options.option("Ask for this host's processes.", show_default="this one's")] = "",
     live: Annotated[bool, options.flag("--live", "Only: this container's processes make progress.")] = False,
     ready: Annotated[bool, options.flag("--ready", "Only: they can do work now.")] = False,
-) -> None:
+) -> int:
     """Exit 0 when the part does its work, 1 when not: this host's workers prove life, or an address answers."""
     if live or ready:
         if part or (live and ready):
             raise UsageError("expected --live or --ready alone, got more words")
-        raise typer.Exit(probes.main("live" if live else "ready"))
+        return probes.main("live" if live else "ready")
     if part in ("worker", "scheduler"):
-        found = checking.of_processes(database.choose(), part, host or None)
+        is_fine, sentence = checking.of_processes(database.choose(), part, host or None)
     elif part.startswith(("http://", "https://")):
-        found = checking.of_address(part, contains)
+        is_fine, sentence = checking.of_address(part, contains)
     else:
         raise UsageError(f"expected worker, scheduler, an address http://…, --live or --ready, got {part!r}")
-    say(visible(found.sentence))
-    if not found.is_fine:
-        raise typer.Exit(FAILED)
+    say(visible(sentence))
+    return FINE if is_fine else FAILED

@@ -6,7 +6,6 @@ SELECT
   l.lives,
   CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,
   array_agg(DISTINCT q.task) AS tasks,
-  (array_agg(q.message_id ORDER BY q.started_on NULLS FIRST, q.claimed_on))[1:3] AS first,
   min(q.claimed_on) AS since,
   zeke_jobs.now() AS now
 FROM zeke_jobs.queue AS q
