@@ -9,7 +9,7 @@ from typing import Any
 
 from zeke_jobs.config import handlers
 from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.limits import Breaker, Limit, TaskRate
+from zeke_jobs.config.limits import Breaker, Limit
 from zeke_jobs.config.models import Config, Task
 from zeke_jobs.config.schedules import Schedule
 
@@ -40,15 +40,15 @@ def buckets(config: Config) -> list[dict[str, Any]]:
         )
     for task in config.tasks.values():
         if _has_limit(task):  # the lock of the row also protects the counts and the turns of its keys
-            former = [f"task/{name}" for name in task.aliases]
+            rate = task.rate.per_key if task.rate else None
             found += _buckets(
                 f"task/{task.id}",
                 (task.id, *task.aliases),
                 config,
                 task,
                 concurrency=task.concurrency.limit,
-                former=former,
-                **_key_rate(task.rate),
+                former=[f"task/{name}" for name in task.aliases],
+                **({"key_amount": rate.count, "key_period": _seconds(rate.period)} if rate else {}),
             )
     return found
 
@@ -72,12 +72,6 @@ def _amount(rate: Rate | None, beside: float) -> dict[str, Any]:
     if rate is None:
         return {"amount": None}
     return {"amount": rate.count, "period": _seconds(rate.period), "burst": beside}
-
-
-def _key_rate(rate: TaskRate | None) -> dict[str, Any]:
-    if rate is None or rate.per_key is None:
-        return {}
-    return {"key_amount": rate.per_key.count, "key_period": _seconds(rate.per_key.period)}
 
 
 def _breaker(breaker: Breaker | None) -> dict[str, Any]:
@@ -105,6 +99,7 @@ def _has_limit(task: Task) -> bool:
 def row(config: Config, task: Task) -> dict[str, Any]:
     """The row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
+    crons = [_cron(one, handler) for one in task.schedules.values()]
     return {
         **definition,  # a key becomes a column if zeke_jobs.task has one of its name
         "definition": definition,
@@ -116,15 +111,9 @@ def row(config: Config, task: Task) -> dict[str, Any]:
         "unique_fields": list(unique.fields or handler.payload_model.model_fields) if unique else None,
         "unique_while": unique.while_ if unique else None,
         "unique_period": _seconds(unique.period if unique else None),
-        "cron": _crons(task, handler),
+        "cron": crons if isinstance(task.cron, tuple) else next(iter(crons), None),
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
-
-
-def _crons(task: Task, handler: handlers.Handler) -> Any:
-    if isinstance(task.cron, tuple):
-        return [{**_cron(one, handler), "name": one.name, "key": one.job_key} for one in task.cron]
-    return None if task.cron is None else _cron(task.cron, handler)
 
 
 def _jobs_of_a_key(task: Task) -> int | None:
@@ -137,7 +126,7 @@ def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
     # Store the payload in the usual form: snake_case, only the fields in the file.
     payload = handler.payload_model.model_validate(cron.payload)
     return {
-        **cron.model_dump(mode="json", exclude={"name", "job_key"}),
+        **cron.model_dump(mode="json", by_alias=True),
         "window": cron.window.total_seconds(),
         "jitter": cron.jitter.total_seconds(),
         "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),

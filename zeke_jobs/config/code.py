@@ -172,8 +172,13 @@ class _Checks:
 
     def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str, *, missing: str = "") -> None:
         for path, mapping in walk(filled.value):
-            if isinstance(mapping, dict) and (owner := only_model_at(model, path)) is not None:
-                self._known_keys(mapping, owner, (*base, *path), name)
+            owner = only_model_at(model, path) if isinstance(mapping, dict) else None
+            if owner is None or owner.model_config.get("extra") in {"allow", "forbid"}:
+                continue
+            for key in mapping:
+                if key not in all_keys(owner):  # the model ignores it, but it may be a typing error
+                    fault = unknown_key(key, name, accepted_keys(owner))
+                    self._document.refuse_key((*base, *path, key), *fault)
         try:
             model.model_validate(filled.value)
         except ValidationError as error:
@@ -182,11 +187,3 @@ class _Checks:
             self._document.refuse(
                 base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it"
             )
-
-    def _known_keys(self, value: dict[str, Any], model: type[BaseModel], base: Path, name: str) -> None:
-        """Refuse unknown keys of a model that ignores them, because one may be a typing error."""
-        if model.model_config.get("extra") in {"allow", "forbid"}:
-            return
-        for key in value:
-            if key not in all_keys(model):
-                self._document.refuse_key((*base, key), *unknown_key(key, name, accepted_keys(model)))

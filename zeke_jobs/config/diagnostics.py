@@ -20,11 +20,6 @@ class Span:
     end_line: int
     end_column: int
 
-    @property
-    def first(self) -> Span:
-        """Its first character."""
-        return Span(self.line, self.column, self.line, self.column + 1)
-
 
 def split_lines(text: str) -> list[str]:
     """The lines of a text as YAML counts them; at least one."""

@@ -7,22 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import yaml
-from yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 
 from zeke_jobs.config.diagnostics import Span, split_lines
 from zeke_jobs.config.places import START, Document, Place
 from zeke_jobs.config.scalars import TrapError, meaning
-from zeke_jobs.config.syntax import explain, mend
+from zeke_jobs.config.syntax import explain, first, mend
 from zeke_jobs.core.quoting import describe, quote
 
 LONGEST_TEXT = 1_000_000
@@ -77,7 +66,7 @@ class _Reader:
         events = _events(text)
         found: tuple[Any, Place] | None = None
         for event in events:
-            if not isinstance(event, DocumentStartEvent):
+            if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if found is not None:
                 self._document.add(
@@ -90,37 +79,37 @@ class _Reader:
             raise _StopError
         self._document.value, self._document.root = found
 
-    def _node(self, event: Event, events: Iterator[Event], depth: int) -> tuple[Any, Place]:
+    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> tuple[Any, Place]:
         if depth > _DEEPEST:
             self._document.add(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
             raise _StopError
         self._refuse_graph(event)
         match event:
-            case MappingStartEvent():
+            case yaml.MappingStartEvent():
                 return self._mapping(event, events, depth)
-            case SequenceStartEvent():
+            case yaml.SequenceStartEvent():
                 return self._sequence(event, events, depth)
-            case ScalarEvent():
+            case yaml.ScalarEvent():
                 return self._scalar(event), Place(_span(event))
             case _:
                 return None, Place(_span(event))
 
-    def _refuse_graph(self, event: Event) -> None:
-        if isinstance(event, AliasEvent):
+    def _refuse_graph(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.AliasEvent):
             help_ = "aliases are not supported: write the value out, or in quotes if the * belongs to it"
             self._document.add(_span(event), f"expected a value, got the YAML alias *{event.anchor}", help_)
-        elif isinstance(event, NodeEvent) and event.anchor is not None:
+        elif isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             fault = f"expected a value, got the YAML anchor &{event.anchor}"
-            self._document.add(_sigil(event), fault, f"anchors are not supported: {_SHARED}")
+            self._document.add(first(event.start_mark), fault, f"anchors are not supported: {_SHARED}")
         elif (tag := getattr(event, "tag", None)) is not None:
             help_ = "tags are not supported: write text in quotes, numbers and true or false bare"
-            self._document.add(_sigil(event), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
+            self._document.add(first(event.start_mark), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
 
-    def _mapping(self, start: Event, events: Iterator[Event], depth: int) -> tuple[dict[str, Any], Place]:
+    def _mapping(self, start: yaml.Event, events: Iterator[yaml.Event], depth: int) -> tuple[dict[str, Any], Place]:
         value: dict[str, Any] = {}
         inside: dict[str | int, Place] = {}
         for event in events:
-            if isinstance(event, MappingEndEvent):
+            if isinstance(event, yaml.MappingEndEvent):
                 return value, _collection(start, event, inside)
             key, key_place = self._node(event, events, depth + 1)
             item, place = self._node(next(events), events, depth + 1)
@@ -129,8 +118,8 @@ class _Reader:
                 value[key], inside[key] = item, place
         raise AssertionError("the parser ends each mapping or raises")
 
-    def _accepts_key(self, key: Any, event: Event, span: Span, inside: dict[str | int, Place]) -> bool:
-        if self._document.knows(span):
+    def _accepts_key(self, key: Any, event: yaml.Event, span: Span, inside: dict[str | int, Place]) -> bool:
+        if (span.line, span.column, "") in self._document.found:  # the key itself has a fault
             return False
         if key == "<<" and getattr(event, "style", None) is None:
             self._document.add(span, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
@@ -141,24 +130,24 @@ class _Reader:
             help_ = "" if isinstance(key, dict | list) else f'write "{bare}"'
             self._document.add(span, f"expected text as a key, got {got}", help_)
         elif key in inside:
-            first = inside[key].key
-            help_ = f"it stands first in line {first.line if first else '?'}; keep one of the two"
+            other = inside[key].key
+            help_ = f"it stands first in line {other.line if other else '?'}; keep one of the two"
             self._document.add(span, f"expected each key once, got {quote(key)} again", help_)
         else:
             return True
         return False
 
-    def _sequence(self, start: Event, events: Iterator[Event], depth: int) -> tuple[list[Any], Place]:
+    def _sequence(self, start: yaml.Event, events: Iterator[yaml.Event], depth: int) -> tuple[list[Any], Place]:
         value: list[Any] = []
         inside: dict[str | int, Place] = {}
         for event in events:
-            if isinstance(event, SequenceEndEvent):
+            if isinstance(event, yaml.SequenceEndEvent):
                 return value, _collection(start, event, inside)
             item, inside[len(value)] = self._node(event, events, depth + 1)
             value.append(item)
         raise AssertionError("the parser ends each sequence or raises")
 
-    def _scalar(self, event: ScalarEvent) -> Any:
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:
         if event.style is None and event.implicit[0]:
             try:
                 return meaning(event.value)
@@ -172,11 +161,11 @@ class _Reader:
         return event.value
 
 
-def _events(text: str) -> Iterator[Event]:
+def _events(text: str) -> Iterator[yaml.Event]:
     loader = yaml.SafeLoader(text)
     try:
         while loader.check_event():
-            event: Event = loader.get_event()  # type: ignore[no-untyped-call]
+            event: yaml.Event = loader.get_event()  # type: ignore[no-untyped-call]
             yield event
     except (ValueError, OverflowError) as error:  # raised by PyYAML for an escape beyond Unicode
         context = "while scanning a double-quoted scalar"
@@ -185,18 +174,14 @@ def _events(text: str) -> Iterator[Event]:
         loader.dispose()
 
 
-def _collection(start: Event, end: Event, inside: dict[str | int, Place]) -> Place:
+def _collection(start: yaml.Event, end: yaml.Event, inside: dict[str | int, Place]) -> Place:
     is_block = not getattr(start, "flow_style", None)
     span = _between(start.start_mark, start.end_mark if is_block else end.end_mark)
     return Place(span, inside=inside, is_block=is_block)
 
 
-def _span(event: Event) -> Span:
+def _span(event: yaml.Event) -> Span:
     return _between(event.start_mark, event.end_mark)
-
-
-def _sigil(event: Event) -> Span:
-    return _between(event.start_mark, event.start_mark).first
 
 
 def _between(start: Any, end: Any) -> Span:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -114,7 +115,7 @@ _PATH = Shape(
 
 
 class Rate(BaseModel, frozen=True, extra="forbid"):
-    """At most ``count`` starts in any ``period``."""
+    """At most ``count`` starts in any ``period``; written as ``60/m``."""
 
     count: int
     period: timedelta
@@ -125,12 +126,7 @@ class Rate(BaseModel, frozen=True, extra="forbid"):
         return f"{self.count}/{unit or format_duration(self.period)}"
 
 
-def parse_rate(text: Any) -> Rate:
-    """Read ``60/m``: a count, a slash and one of s, m, h, d.
-
-    Raises:
-        EntryError: it is not a rate.
-    """
+def _rate(text: Any) -> Rate:
     if isinstance(text, Rate):
         return text
     count, unit = _amount(
@@ -150,7 +146,7 @@ def _amount(text: Any, pattern: str, what: str, help_: str) -> tuple[Decimal, st
 
 
 class Budget(BaseModel, frozen=True, extra="forbid"):
-    """At most ``amount`` of a currency a day."""
+    """At most ``amount`` of a currency a day; written as ``5.00 USD/d``."""
 
     amount: Decimal
     currency: str
@@ -160,12 +156,7 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
         return f"{self.amount:f} {self.currency}/d"
 
 
-def parse_budget(text: Any) -> Budget:
-    """Read ``5.00 USD/d``: an amount, a currency, a slash and d.
-
-    Raises:
-        EntryError: it is not a budget.
-    """
+def _budget(text: Any) -> Budget:
     if isinstance(text, Budget):
         return text
     help_ = "an amount above 0, three capital letters (ISO 4217), and /d"
@@ -173,12 +164,8 @@ def parse_budget(text: Any) -> Budget:
     return Budget(amount=amount, currency=currency)
 
 
-def parse_failures(value: Any) -> Any:
-    """Read a count of failures, or ``50%``: a share of all ends.
-
-    Raises:
-        EntryError: it is neither a count nor a share.
-    """
+def _failures(value: Any) -> Any:
+    """A count of failures, or a share of all ends, which is written as ``50%``."""
     if (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -207,23 +194,16 @@ def check_task_id(text: str) -> str:
 
 
 def _check_zone(name: str) -> str:
-    try:
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, or a folder
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, or a folder
-        is_known = False
-    else:
-        is_known = name not in _NOT_PORTABLE
-    if not is_known:
-        raise EntryError(f"expected the name of a time zone, got {quote(name)}", _near_zones(name))
-    return name
-
-
-def _near_zones(name: str) -> str:
+        if name not in _NOT_PORTABLE:
+            return name
     zones = sorted(available_timezones() - _NOT_PORTABLE)
     city = name.rsplit("/", 1)[-1].replace(" ", "_").lower()
     same_city = next((zone for zone in zones if zone.rsplit("/", 1)[-1].lower() == city), None)
     near = same_city or nearest(name.replace(" ", "_"), zones, likeness=0.75)
-    return f"did you mean {quote(near)}?" if near else "names are as in Europe/Paris; UTC is always known"
+    help_ = f"did you mean {quote(near)}?" if near else "names are as in Europe/Paris; UTC is always known"
+    raise EntryError(f"expected the name of a time zone, got {quote(name)}", help_)
 
 
 def _positive(duration: Any) -> Any:
@@ -244,13 +224,11 @@ Name = Annotated[str, NAME]
 PackageText = Annotated[str, _PACKAGE]
 PathText = Annotated[str, _PATH]
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
-RateText = Annotated[Rate, BeforeValidator(parse_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
-BudgetText = Annotated[
-    Budget, BeforeValidator(parse_budget), WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})
-]
+RateText = Annotated[Rate, BeforeValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
+BudgetText = Annotated[Budget, BeforeValidator(_budget), WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})]
 Failures = Annotated[
     int | float,
-    BeforeValidator(parse_failures),
+    BeforeValidator(_failures),
     WithJsonSchema(
         {
             "anyOf": [

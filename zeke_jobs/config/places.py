@@ -63,10 +63,6 @@ class Document:
         """All faults in the order of the text."""
         return sorted(replace(one, file=self.name) for one in self.found.values())
 
-    def knows(self, span: Span) -> bool:
-        """Whether this place has a fault already."""
-        return (span.line, span.column, "") in self.found
-
     def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
         """Note a fault at ``span``, unless that place has one already.
 

@@ -10,7 +10,7 @@ from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Task
-from zeke_jobs.config.places import Document, Path
+from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.config.validation import Subject, note
 from zeke_jobs.core.quoting import describe
 
@@ -86,7 +86,8 @@ def _inherited(own: Keys, base: Keys) -> Keys:
 
 def _rest(model: type[K], kept: Any, error: ValidationError) -> K:
     while True:
-        paths = {_existing(kept, one["loc"]) for one in error.errors(include_url=False)}
+        known = {path for path, _ in walk(kept)}
+        paths = {_existing(known, one["loc"]) for one in error.errors(include_url=False)}
         # If only a part of a mapping is faulty, the other parts are kept and checked, too.
         kept = _without(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
         try:
@@ -95,13 +96,10 @@ def _rest(model: type[K], kept: Any, error: ValidationError) -> K:
             error = further
 
 
-def _existing(value: Any, loc: Sequence[str | int]) -> Path:
+def _existing(known: Collection[Path], loc: Sequence[str | int]) -> Path:
     path: Path = ()
     for step in loc:
-        is_key = isinstance(value, dict) and step in value
-        is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
-        if is_key or is_item:
-            path, value = (*path, step), value[step]
+        path = (*path, step) if (*path, step) in known else path
     return path
 
 

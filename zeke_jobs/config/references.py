@@ -1,16 +1,13 @@
-"""Checks references between parts of the file, and its calendar values, without importing code."""
+"""Checks references between parts of the file, without importing code."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from zeke_jobs.config.entries import NAME, EntryError, Rate, check_task_id
 from zeke_jobs.config.limits import LimitRate
 from zeke_jobs.config.models import Config, Defaults, File, Task
 from zeke_jobs.config.places import Document, Path, walk
-from zeke_jobs.config.schedules import NamedSchedule, Schedule
 from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.quoting import quote, suggest
@@ -25,11 +22,13 @@ class _Checks:
     def __init__(self, document: Document, config: Config) -> None:
         self._document = document
         self._config = config
+        self._written: dict[Path, Any] = dict(walk(document.value))
+        """The author's values, of any type, by path."""
         self._names_of_tasks = {name for one in config.tasks.values() for name in (one.id, *one.aliases)}
 
     def all(self) -> None:
         note_missing(self._document, File)
-        if self._document.value.get("tasks") == {}:
+        if self._written.get(("tasks",)) == {}:
             self._document.refuse(("tasks",), "expected at least one task, got none")
         self._keys()
         self._variables()
@@ -49,30 +48,15 @@ class _Checks:
                 except EntryError as error:
                     self._document.refuse_key((section, name), *error.args)
 
-    def _value(self, path: Path) -> Any:
-        """The author's value at ``path``, of any type; None if there is none."""
-        value = self._document.value
-        for step in path:
-            if isinstance(value, list) and isinstance(step, int):
-                value = value[step] if step < len(value) else None
-            else:
-                value = value.get(step) if isinstance(value, dict) else None
-        return value
-
-    def _has(self, path: Path) -> bool:
-        """Whether the author wrote the key at the end of ``path``."""
-        mapping = self._value(path[:-1])
-        return isinstance(mapping, dict) and path[-1] in mapping
-
     def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
         """Path and text of each item of the author's list at ``path``."""
-        items = self._value(path)
+        items = self._written.get(path)
         for at, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, str):
                 yield (*path, at), item
 
     def _variables(self) -> None:
-        for path, value in walk(self._document.value):
+        for path, value in self._written.items():
             if (
                 isinstance(value, str)
                 and "${" in value
@@ -89,7 +73,7 @@ class _Checks:
         for name, limit in self._config.limits.items():
             path = ("limits", name)
             keys = ("concurrency", "rate", "budget", "breaker")
-            if not (any(self._has((*path, key)) for key in keys) or limit.units or limit.paused):
+            if not (any((*path, key) in self._written for key in keys) or limit.units or limit.paused):
                 fault = f"expected concurrency or rate in limit {name}, got neither"
                 help_ = "for example concurrency: 8 or rate: 60/m"
                 self._document.refuse_key(path, fault, help_, missing="concurrency")
@@ -99,7 +83,7 @@ class _Checks:
                 self._document.refuse((*path, "throttle", "least"), fault)
             for unit, one in limit.units.items():
                 if one.rate is not None:
-                    at = (*path, unit) if self._has((*path, unit)) else (*path, "units", unit)
+                    at = (*path, unit) if (*path, unit) in self._written else (*path, "units", unit)
                     self._burst(at, one.burst, one.rate)
                 if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
                     meant = "rate" if unit == "jobs" else "budget"
@@ -189,13 +173,18 @@ class _Checks:
             fault = "expected share without a limit per key and without order, got both"
             self._document.refuse((*path, "share"), fault, "leave share out: keys that have a limit take turns anyway")
         self._unique((*path, "unique"), task)
-        if isinstance(task.cron, tuple):
-            self._named_crons(task.cron, (*path, "cron"))
-        elif task.cron is not None:
-            self._cron(task.cron, (*path, "cron"))
+        names = [one.name for one in task.cron] if isinstance(task.cron, tuple) else []
+        for number, name in enumerate(names):
+            if name and name in names[:number]:
+                fault = f"expected each name once, got {quote(name)} again"
+                self._document.refuse((*path, "cron", number, "name"), fault)
 
     def _on_failed(self, path: Path, of: Defaults) -> None:
-        if of.on_failed is not None and self._has((*path, "on_failed")) and of.on_failed not in self._names_of_tasks:
+        if (
+            of.on_failed is not None
+            and (*path, "on_failed") in self._written
+            and of.on_failed not in self._names_of_tasks
+        ):
             fault = f"expected the name of a task, got {quote(of.on_failed)}"
             self._document.refuse(
                 (*path, "on_failed"), fault, suggest(of.on_failed, self._config.tasks, what="tasks are")
@@ -210,8 +199,8 @@ class _Checks:
 
     def _retry(self, path: Path, of: Defaults) -> None:
         delay, longest = of.retry.delay, of.retry.max_delay
-        if self._has((*path, "retry")) and delay > longest:
-            key = "delay" if self._has((*path, "retry", "delay")) else "max_delay"
+        if (*path, "retry") in self._written and delay > longest:
+            key = "delay" if (*path, "retry", "delay") in self._written else "max_delay"
             got = f"{format_duration(delay)} and {format_duration(longest)}"
             fault = f"expected delay to be at most max_delay, got {got}"
             self._document.refuse((*path, "retry", key), fault, "a key that is missing here comes from defaults")
@@ -226,7 +215,7 @@ class _Checks:
             self._document.refuse(
                 (*path, "per_key"), fault, "leave it out: strict order runs one job of a key at a time"
             )
-        if self._value(path) == {}:
+        if self._written.get(path) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"
             self._document.refuse(path, "expected limit or per_key in concurrency, got neither", help_)
 
@@ -261,32 +250,5 @@ class _Checks:
         if unique.period is not None:
             fault = f"expected period together with while: period, got while: {unique.while_}"
             self._document.refuse((*path, "period"), fault, "write while: period, or remove period")
-        elif not self._has((*path, "period")):
+        elif (*path, "period") not in self._written:
             self._document.refuse(path, "expected the key 'period' in unique, got none", "for example period: 1h")
-
-    def _named_crons(self, schedules: tuple[NamedSchedule, ...], path: Path) -> None:
-        seen = set[str]()
-        for at, one in enumerate(schedules):
-            self._cron(one, (*path, at))
-            if one.name and one.name in seen:
-                self._document.refuse((*path, at, "name"), f"expected each name once, got {quote(one.name)} again")
-            seen.add(one.name)
-
-    def _cron(self, schedule: Schedule, path: Path) -> None:
-        from zeke_jobs.cron.calendar import CronError, parse
-
-        written = self._value(path)
-        if isinstance(written.get("at") if isinstance(written, dict) else written, str):
-            at = (*path, "at")
-            try:
-                comes = parse(schedule.at).next_after(datetime.now(UTC), ZoneInfo(schedule.timezone)) is not None
-            except CronError as error:
-                self._document.refuse(at, error.reason, error.help or _CRON_EXAMPLE)
-                return
-            if not comes:
-                self._document.refuse(
-                    at, f"expected a cron line that comes, got {quote(schedule.at)}, which never does"
-                )
-
-
-_CRON_EXAMPLE = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'

@@ -1,14 +1,26 @@
 """The keys of a schedule in jobs.yaml."""
 
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from zeke_jobs.config.entries import Name, ZoneName
+from pydantic import AfterValidator
+
+from zeke_jobs.config.entries import EntryError, Name, ZoneName
 from zeke_jobs.config.keys import Keys, key, no_default
 from zeke_jobs.core.duration_field import Duration
+from zeke_jobs.cron.line import CronError, read
 
+_EXAMPLE = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]
+
+
+def _check_line(text: str) -> str:
+    try:
+        read(text)
+    except CronError as error:
+        raise EntryError(error.reason, error.help or _EXAMPLE) from error
+    return text
 
 
 class Schedule(Keys):
@@ -18,7 +30,7 @@ class Schedule(Keys):
     required: ClassVar[tuple[str, ...]] = ("at",)
     short_form: ClassVar[tuple[str, type, str] | None] = ("at", str, "a cron line")
 
-    at: str = key("", "The cron line.", 'at: "*/5 * * * *"')
+    at: Annotated[str, AfterValidator(_check_line)] = key("", "The cron line.", 'at: "*/5 * * * *"')
     timezone: ZoneName = key(
         "UTC", "Time zone of the line; by default the file's.", "timezone: Europe/Paris", json_schema_extra=no_default
     )

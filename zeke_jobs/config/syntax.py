@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from yaml import MarkedYAMLError, YAMLError
 from yaml.error import Mark
@@ -32,20 +33,17 @@ def explain(error: YAMLError, text: str) -> Fault:
     """The fault in an operator's words."""
     if isinstance(error, ReaderError):
         return _unreadable(error, text)
-    if not isinstance(error, MarkedYAMLError):
-        return Fault(Span(1, 1, 1, 2), f"expected YAML, got {error}")
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return Fault(Span(1, 1, 1, 2), f"expected YAML, got {error.problem or error}")
-    problem, context = error.problem or "", error.context or ""
+    assert isinstance(error, MarkedYAMLError)
+    assert error.problem_mark is not None
+    mark, problem, context = error.problem_mark, error.problem or "", error.context or ""
     if (bare := _bare(problem, context, mark, text)) is not None:
         return bare
     for start, message, help_, at_context in _MEANINGS:
         if start in f"{context}: {problem}":
             is_open = " flow " in context and error.context_mark and error.context_mark.line < mark.line
             place = error.context_mark if (at_context or is_open) and error.context_mark else mark
-            return Fault(_at(place), message, help_)
-    return Fault(_at(mark), f"expected YAML, got something else: {problem}", _where(error))
+            return Fault(first(place), message, help_)
+    return Fault(first(mark), f"expected YAML, got something else: {problem}", _where(error))
 
 
 def mend(text: str, fault: Fault) -> str | None:
@@ -116,11 +114,10 @@ _MEANINGS = (
 
 
 def _unreadable(error: ReaderError, text: str) -> Fault:
-    position = error.position if isinstance(error.position, int) else 0
-    before = split_lines(text[:position])
+    before = split_lines(text[: error.position])
     line, column = len(before), len(before[-1]) + 1
-    code = error.character if isinstance(error.character, int) else 0
-    return Fault(Span(line, column, line, column + 1), f"expected text, got the character U+{code:04X}", "remove it")
+    fault = f"expected text, got the character U+{error.character:04X}"
+    return Fault(Span(line, column, line, column + 1), fault, "remove it")
 
 
 def _where(error: MarkedYAMLError) -> str:
@@ -129,5 +126,6 @@ def _where(error: MarkedYAMLError) -> str:
     return f"{error.context} that starts in line {error.context_mark.line + 1}"
 
 
-def _at(mark: Mark) -> Span:
+def first(mark: Any) -> Span:
+    """The character at a mark of the parser."""
     return Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)

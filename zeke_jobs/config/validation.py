@@ -47,18 +47,15 @@ class _Located:
     path: Path
     in_union: bool
 
-    def is_outdone_by(self, other: _Located) -> bool:
-        """Whether the author clearly meant another member of the union: one that fits further down."""
-        return other.in_union and len(other.path) > len(self.path) and other.path[: len(self.path)] == self.path
-
 
 def note(error: ValidationError, subject: Subject, document: Document) -> None:
     """Report a fault for each error, at its place or the nearest one around it."""
     located = [_locate(one, subject.base, document) for one in error.errors(include_url=False)]
     for one in located:
         kind, last = one.error["type"], one.error["loc"][-1:]
-        if one.in_union and any(one.is_outdone_by(other) for other in located):
-            continue
+        deeper = (other.path for other in located if other.in_union and len(other.path) > len(one.path))
+        if one.in_union and any(path[: len(one.path)] == one.path for path in deeper):
+            continue  # the author clearly meant another member of the union: one that fits further down
         choice = [other for other in located if one.in_union and other.in_union and one.path == other.path]
         text, help_ = _say(one, choice, subject)
         if kind == "missing":

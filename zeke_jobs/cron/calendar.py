@@ -48,11 +48,6 @@ class Cron:
     def __str__(self) -> str:
         return self.text
 
-    @property
-    def follows_real_time(self) -> bool:
-        """Whether the line runs every hour, so that it follows real time and not the time of day."""
-        return len(self.fields.hours) == _HOURS
-
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
         """The next fire time after a moment, or None if there is none before the calendar ends."""
         return next(self.after(moment, zone), None)
@@ -69,7 +64,7 @@ class Cron:
         """
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
-        ticks = self._steps if self.follows_real_time else self._times_of_day
+        ticks = self._steps if len(self.fields.hours) == _HOURS else self._times_of_day
         try:
             yield from ticks(moment.astimezone(UTC), zone)
         except OverflowError:

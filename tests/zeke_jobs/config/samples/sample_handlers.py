@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
+from sample_payloads import Welcome  # type: ignore[import-not-found]
 
-from zeke_jobs import FailedJob, Payload
+from zeke_jobs import ChunkContext, Context, FailedJob, Payload
+from zeke_jobs.core.context import Context as Ctx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nothing_of_this_name import Ghost  # type: ignore[import-not-found]
-    from sample_payloads import Welcome  # type: ignore[import-not-found]
-
-    from zeke_jobs import ChunkContext, Context
-    from zeke_jobs.core.context import Context as Ctx
 
 
 class Greet(Payload):
