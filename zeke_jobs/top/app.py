@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import FrameType
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
 from rich.console import ConsoleDimensions, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -34,17 +33,13 @@ def watch(url: str, console: Console) -> None:
     # Restore the terminal in every case.
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
-    feed = Feed(url)
-    feed.start()
-    try:
-        with (
-            keys.pressed(sys.stdin.fileno()),
-            Live(console=console, screen=True, auto_refresh=False) as live,
-            suppress(EOFError),
-        ):
-            _loop(url, console, live, feed)
-    finally:
-        feed.close()
+    with (
+        closing(Feed(url)) as feed,
+        keys.pressed(sys.stdin.fileno()),
+        Live(console=console, screen=True, auto_refresh=False) as live,
+        suppress(EOFError),
+    ):
+        _loop(url, console, live, feed)
 
 
 def once(url: str, console: Console) -> None:
@@ -90,25 +85,20 @@ def _current(feed: Feed, view: View, console: Console) -> RenderableType:
 
 def perform(url: str, command: Command) -> str:
     """Run a command; returns the result or the refusal on one line."""
+    target, by = command.target, author()
     try:
         with closing(connect(url, application_name="zeke-jobs top")) as conn:
             installation.verify(conn)
-            return _perform(conn, command)
+            match command.verb:
+                case "pause":
+                    done = pausing.pause(conn, target, by=by, reason="from top")
+                    return f"{target} {'is paused' if done else 'was paused already'}"
+                case "resume":
+                    done = pausing.resume(conn, target, by=by)
+                    return f"{target} {'is resumed' if done else 'was not paused by anybody'}"
+                case "cancel":
+                    return f"{target}: {zeke_jobs.cancel(target, 'from top', by=by, connection=conn).note}"
+                case "retry":
+                    return f"{target}: {zeke_jobs.retry(target, by=by, connection=conn).note}"
     except (ZekeJobsError, psycopg2.Error) as error:
-        return f"{command.verb} {command.target}: {' '.join(str(error).split())}"
-
-
-def _perform(conn: Connection, command: Command) -> str:
-    match command.verb:
-        case "pause":
-            done = pausing.pause(conn, command.target, by=author(), reason="from top")
-            return f"{command.target} {'is paused' if done else 'was paused already'}"
-        case "resume":
-            done = pausing.resume(conn, command.target, by=author())
-            return f"{command.target} {'is resumed' if done else 'was not paused by anybody'}"
-        case "cancel":
-            return (
-                f"{command.target}: {zeke_jobs.cancel(command.target, 'from top', by=author(), connection=conn).note}"
-            )
-        case "retry":
-            return f"{command.target}: {zeke_jobs.retry(command.target, by=author(), connection=conn).note}"
+        return f"{command.verb} {target}: {' '.join(str(error).split())}"

@@ -1,7 +1,6 @@
 """Reads the board once a second in its own thread, so that a slow database never delays a key."""
 
 import threading
-import time
 from contextlib import closing
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.top import board
 from zeke_jobs.top.board import Board
 
-_EVERY = 1.0  # seconds
+_EVERY = 1.0  # seconds between two readings
 _AGAIN = 2.0  # seconds before the next try when the database is away
 
 
@@ -27,27 +26,19 @@ class Feed:
     def __init__(self, url: str) -> None:
         self.newest: Board | None = None
         self.trouble = ""
-        self._url = url
-        self._task = ""
-        self._job: UUID | None = None
-        self._soon = threading.Event()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
-
-    def start(self) -> None:
-        """Start reading."""
-        self._thread.start()
+        self._url, self._ends, self._soon = url, False, threading.Event()
+        self._looks_at: tuple[str, UUID | None] = "", None
+        threading.Thread(target=self._run, name="feed", daemon=True).start()
 
     def close(self) -> None:
         """Stop reading."""
-        self._closing.set()
+        self._ends = True
         self._soon.set()
-        self._thread.join(5.0)
 
     def look_at(self, task: str, job: UUID | None) -> None:
         """From now on, read this task's waiting jobs and this job's explanation."""
-        if (task, job) != (self._task, self._job):
-            self._task, self._job = task, job
+        if (task, job) != self._looks_at:
+            self._looks_at = task, job
             self._soon.set()
 
     def refresh(self) -> None:
@@ -55,24 +46,24 @@ class Feed:
         self._soon.set()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._ends:
+            self._soon.clear()
             try:
                 with closing(connect(self._url, application_name="zeke-jobs top")) as conn:
-                    while not self._closing.is_set():
+                    while not self._ends:
                         self._soon.clear()
-                        began = time.monotonic()
                         self._read(conn)
-                        self._soon.wait(max(0.0, _EVERY - (time.monotonic() - began)))
+                        self._soon.wait(_EVERY)
             except Exception as error:  # noqa: BLE001 (a board that stands still says why)
                 said = " ".join(str(error).split())
                 is_away = isinstance(error, DISCONNECTED) and not isinstance(error, AddressError)
                 why = "the database is away" if is_away else f"could not be read: {type(error).__name__}"
                 self.trouble = said if isinstance(error, AddressError) else f"{why}: {said}"
-                self._closing.wait(_AGAIN)
+                self._soon.wait(_AGAIN)
 
     def _read(self, conn: Connection) -> None:
         try:
-            self.newest, self.trouble = board.read(conn, self._task, self._job), ""
+            self.newest, self.trouble = board.read(conn, *self._looks_at), ""
         except JobNotFound as error:
-            self.trouble, self._job = str(error), None
-            self.newest = board.read(conn, self._task)
+            self.trouble, self._looks_at = str(error), (self._looks_at[0], None)
+            self.newest = board.read(conn, *self._looks_at)

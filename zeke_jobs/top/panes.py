@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zeke_jobs.core.units import amount_text
-from zeke_jobs.core.wording import one_line, passed, place, span, took
+from zeke_jobs.core.wording import one_line, passed, place, progress, span, took
 from zeke_jobs.top import figures
 from zeke_jobs.top.board import COUNTED, Board
 
@@ -142,7 +142,7 @@ PANES = (
             Column("try", 3, lambda one, _: str(one.attempt or 1), right=True),
             Column("worker", 16, lambda one, _: place(one.host, one.pid), grow=1),
             Column("progress", 14,
-                   lambda one, _: "being cancelled" if one.is_stopping else one_line(figures.progress(one.progress)),
+                   lambda one, _: "being cancelled" if one.is_stopping else progress(one.progress),
                    lambda one, _: _PAUSED if one.is_stopping else "", grow=2),
         ),
         "id",

@@ -83,7 +83,7 @@ def _header(board: Board) -> Table:
 
 def _footer(view: View) -> Text:
     if view.asking is not None:
-        asked = f" {visible(view.asking.question)}  y: yes, any other key: no"
+        asked = f" {visible(f'{view.asking.verb} {view.asking.target}?')}  y: yes, any other key: no"
         return Text(asked, style="bold black on yellow", no_wrap=True)
     if view.said:
         return Text(f" {visible(view.said)}", style="bold", no_wrap=True)

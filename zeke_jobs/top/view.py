@@ -19,11 +19,6 @@ class Command:
     verb: Verb
     target: str
 
-    @property
-    def question(self) -> str:
-        """The question to the user."""
-        return f"{self.verb} {self.target}?"
-
 
 @dataclass(frozen=True, slots=True)
 class View:

@@ -100,7 +100,6 @@ def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr("zeke_jobs.top.feed._AGAIN", 0.3)
     scene.use(TASKS, TOP)
     feed = Feed(database)
-    feed.start()
     eventually(lambda: feed.newest)
     yield feed
     feed.close()
