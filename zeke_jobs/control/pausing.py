@@ -11,17 +11,13 @@ _ALL = 2**31 - 1
 KINDS = ("task", "queue", "limit", "schedule")
 
 
-class UnknownTarget(UnknownTask):
-    """No target has this name. The message suggests the nearest name."""
-
-
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Stop starting jobs of the target until ``resume``; active jobs go on. False when it was already paused.
 
     It is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
 
     Raises:
-        UnknownTarget: no target has this name.
+        UnknownTask: no target has this name.
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
@@ -30,7 +26,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     """Start jobs of the target again, at once. False when it was not paused.
 
     Raises:
-        UnknownTarget: no target has this name.
+        UnknownTask: no target has this name.
         Contended: another session holds the schedule.
     """
     standing = {one.target for one in paused(conn)}
@@ -66,4 +62,4 @@ def _find(conn: Connection, target: str) -> str:
     whole = [name for name in known if name.partition("/")[2] == target]
     help_ = f"did you mean {quote(whole[0])}?" if whole else suggest(target, known, what="targets")
     shown = help_ or "the catalogue is empty until a worker has started"
-    raise UnknownTarget(f"expected {', '.join(f'{kind}/NAME' for kind in KINDS)}, got {quote(target)}; {shown}")
+    raise UnknownTask(f"expected {', '.join(f'{kind}/NAME' for kind in KINDS)}, got {quote(target)}; {shown}")

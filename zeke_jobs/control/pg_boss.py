@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -163,12 +162,14 @@ class Import:
                     report.left.append(Left(name, what, _OF_FILE))
                     continue
                 ours = f"{name}/{key or 'pg-boss'}"
-                with _tried(self._conn, commits=commits):
+                with transaction(self._conn), self._conn.cursor() as cursor:
                     schedules.put(
                         ours, task=task.id, at=one["cron"], timezone=one.get("timezone") or "UTC", payload=one["data"],
                         by=self._by, connection=self._conn,
                     )  # fmt: skip
                     SQL.all(self._conn, "import/unschedule", schema=self._schema, name=name, key=key)
+                    if not commits:
+                        cursor.execute("ROLLBACK AND CHAIN")
                 report.schedules.append(ours)
             except UnknownTask:
                 report.left.append(Left(name, what, "no task has this name"))
@@ -199,16 +200,3 @@ def _is_within_bounds(time: str) -> bool:
         return bounds.EARLIEST <= datetime.fromisoformat(time) < bounds.LATEST
     except ValueError:  # infinity, a year before Christ, or one of five digits
         return False
-
-
-class _Undone(Exception):
-    """Raised to roll a trial back."""
-
-
-@contextmanager
-def _tried(conn: Connection, *, commits: bool) -> Iterator[None]:
-    """A transaction that commits only if ``commits``."""
-    with suppress(_Undone), transaction(conn):
-        yield
-        if not commits:
-            raise _Undone

@@ -54,15 +54,14 @@ class _Jobs:
 
     def left_behind(self) -> Iterator[Touched]:
         for name in sorted({*self._schemas, *self._orders.cancel}):
-            count = self._counts[name]
-            running = count.active - count.stopping
-            if self._after.task(name) is not None:
+            count, is_cancelled = self._counts[name], name in self._orders.cancel
+            active = count.active - count.stopping if is_cancelled else count.active
+            if self._after.task(name) is not None or not (count.queued or active):
                 continue
-            if name not in self._orders.cancel:
-                if count.queued or count.active:
-                    yield Touched("stranded", name, count.queued, count.active, "no task would run them")
-            elif count.queued or running:
-                yield Touched("cancelled", name, count.queued, running, "cancelled; active ones are stopped")
+            if is_cancelled:
+                yield Touched("cancelled", name, count.queued, active, "cancelled; active ones are stopped")
+            else:
+                yield Touched("stranded", name, count.queued, active, "no task would run them")
 
     def renamed(self) -> Iterator[Touched]:
         for old, new in successors(self._before, self._after).items():

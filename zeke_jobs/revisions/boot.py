@@ -31,7 +31,7 @@ class InForce:
     file_revision: int | None
 
 
-def sync(conn: Connection, config: Config, *, by: str | None = None, message: str | None = None) -> InForce:
+def sync(conn: Connection, config: Config) -> InForce:
     """Bring a booting process and the database to one configuration.
 
     A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A file that is
@@ -44,17 +44,14 @@ def sync(conn: Connection, config: Config, *, by: str | None = None, message: st
         StrandedJobs: the file is new and lacks a task that has unfinished jobs.
         Contended: another session holds the locks, or every attempt was aborted.
     """
-    message = environment.reason() if message is None else message
-    return applying.one_at_a_time(
-        conn, lambda: _sync(conn, config, by or environment.author(), message), patience=_PATIENCE
-    )
+    return applying.one_at_a_time(conn, lambda: _sync(conn, config), patience=_PATIENCE)
 
 
-def _sync(conn: Connection, config: Config, by: str, message: str) -> InForce:
+def _sync(conn: Connection, config: Config) -> InForce:
     latest = store.latest(conn)
     known = store.number_of(conn, config.digest)
     if latest is None or (known is None and not environment.lookup(environment.RESTART)):
-        made = applying.apply_locked(conn, Request(config, by, message, "boot"))
+        made = applying.apply_locked(conn, Request(config, environment.author(), environment.reason(), "boot"))
         return InForce(made.revision, made.proposal.config, is_file=True, file_revision=made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:

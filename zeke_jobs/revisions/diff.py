@@ -67,7 +67,6 @@ class Plan:
 
     Attributes:
         revision: The revision in force that it was compared with; 0 for none.
-        file_revision: The newest revision with the file's text; None when the text was never in force.
         text_differs: Whether the text differs from the one in force, even if only in a comment.
         overrides: The values that will be set by hand beside the file.
         overridden: Their differences from the file.
@@ -75,7 +74,6 @@ class Plan:
     """
 
     revision: int
-    file_revision: int | None
     text_differs: bool
     changes: tuple[Change, ...]
     fires: tuple[Fires, ...] = ()

@@ -58,7 +58,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
     Raises:
         ConfigurationError: the configuration after their end does not fit.
     """
-    for moment in ends(overrides):
+    for moment in sorted({one.until for one in overrides if one.until is not None}):
         ended = ", ".join(one.label for one in overrides if one.until == moment)
         if found := check(file.text, NAME, edits=edits(after(overrides, moment)))[1]:
             when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -95,11 +95,6 @@ def listed(overrides: Sequence[Override], of: Override) -> str:
 def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
     """The overrides that are left at a moment."""
     return [one for one in overrides if one.until is None or one.until > moment]
-
-
-def ends(overrides: Sequence[Override]) -> list[datetime]:
-    """The end times of overrides, the earliest first."""
-    return sorted({one.until for one in overrides if one.until is not None})
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:

@@ -60,7 +60,10 @@ def propose(conn: Connection, request: Request) -> Proposal:
     latest = store.latest(conn, whole=store.sees_all(conn))
     in_force = latest.overrides if latest else ()
     before = _readable(latest, file)
-    _refuse_unknown_tasks(conn, orders, before)
+    for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
+        # An order with a misspelt name would do nothing.
+        if row["task"] not in (before.tasks if before else {}) and not row["queued"] and not row["active"]:
+            raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
     wanted = in_force if request.overrides is None else request.overrides
     carried, notes = by_hand.carried(file, wanted, in_force)
     fields = masking.fields_of(before, file)
@@ -78,7 +81,6 @@ def propose(conn: Connection, request: Request) -> Proposal:
         kept,
         Plan(
             revision=latest.number if latest else 0,
-            file_revision=store.number_of(conn, file.digest),
             text_differs=latest is None or latest.digest != file.digest,
             changes=diff.changes(before, after),
             fires=diff.fires(before, after, now),
@@ -89,14 +91,6 @@ def propose(conn: Connection, request: Request) -> Proposal:
             notes=(*notes, *_settings_notes(in_force, kept)),
         ),
     )
-
-
-def _refuse_unknown_tasks(conn: Connection, orders: Orders, before: Config | None) -> None:
-    """Refuse orders for unknown tasks: an order with a misspelt name would do nothing."""
-    known = before.tasks if before else {}
-    for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
-        if row["task"] not in known and not row["queued"] and not row["active"]:
-            raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
 
 
 def _readable(latest: Revision | None, file: Config) -> Config | None:

@@ -55,11 +55,6 @@ class Override:
         """The override as a row of the database."""
         return dict(to_jsonable_python(self))
 
-    @classmethod
-    def of_json(cls, row: dict[str, Any]) -> Override:
-        """Read an override from a row of the database."""
-        return TypeAdapter(cls).validate_python(row)
-
 
 @dataclass(frozen=True)
 class Revision:
@@ -148,5 +143,4 @@ def number_of(conn: Connection, digest: str) -> int | None:
 
 
 def _read(row: dict[str, Any]) -> Revision:
-    overrides = tuple(Override.of_json(one) for one in row["overrides"])
-    return Revision(**{**row, "overrides": overrides})
+    return TypeAdapter(Revision).validate_python(row)

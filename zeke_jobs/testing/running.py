@@ -15,7 +15,6 @@ from psycopg2.extras import register_uuid
 from zeke_jobs.client import reading
 from zeke_jobs.config.models import Config
 from zeke_jobs.core.job import Job
-from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
@@ -37,8 +36,6 @@ _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver 
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
 _EXPIRED = """SELECT q.message_id FROM zeke_jobs.queue AS q
 WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s) AND q.attempt = 0 AND q.expires_on <= zeke_jobs.now()"""
-_BLOCKED = """SELECT q.task, count(*) FROM zeke_jobs.queue AS q
-WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s) AND q.run_at <= zeke_jobs.now() GROUP BY q.task ORDER BY q.task"""
 _NEXT = """SELECT min(m.moment) FROM (
   SELECT unnest(ARRAY[q.run_at, CASE WHEN q.attempt = 0 THEN q.expires_on END]) AS moment
   FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (%(tasks)s)
@@ -90,7 +87,6 @@ class JobRunner:
             stack.callback(run.leave)
             while run.all_due() or (not waits and run.wait()):
                 pass
-            run.tell_blocked()
             return [reading.status(job, connection=conn) for job in run.ended]
 
     def close(self) -> None:
@@ -155,11 +151,6 @@ class _Run:
             [(self._clock,)] = self._ask("SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)")
         set_clock(self._conn, due)
         return True
-
-    def tell_blocked(self) -> None:
-        """Log the due jobs that no claim takes: somebody paused them, or they wait for the end of another job."""
-        if blocked := self._ask(_BLOCKED):
-            get_logger(__name__).warning("jobs are due and do not start; ask zeke-jobs why", jobs=dict(blocked))
 
     def _ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self._conn.cursor() as cursor:

@@ -21,7 +21,7 @@ from zeke_jobs.cli.operation import up
 from zeke_jobs.cli.output import listing
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.revisions import applying, boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Request
 
 RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -115,7 +115,7 @@ SELECT target, %(text)s, %(text)s FROM unnest(ARRAY['task/third', 'schedule/tick
 
 def plant(conn: Connection) -> dict[str, str]:
     """Jobs, pauses, processes and revisions with hostile text wherever there is text; the jobs' ids by what they are."""
-    boot.sync(conn, load(TASKS, TOP), by=HOSTILE, message=HOSTILE)
+    applying.apply(conn, Request(load(TASKS, TOP), HOSTILE, HOSTILE))
     applying.apply(conn, Request(load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), HOSTILE, HOSTILE))
     names = ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
     ids = {name: str(zeke_jobs.send("echo", {"n": 1}, key=HOSTILE).id) for name in names}

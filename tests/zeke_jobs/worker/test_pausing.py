@@ -5,7 +5,7 @@ import pytest
 from tests.each import each
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.control import pausing
-from zeke_jobs.control.pausing import UnknownTarget
+from zeke_jobs.errors import UnknownTask
 
 TOP = "limits: {ai: {concurrency: 5}}"
 TASKS = """
@@ -74,9 +74,9 @@ def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tas
     ],
 )
 def test_an_unknown_target_is_refused_and_the_nearest_is_named(jobs: Jobs, target: str, nearest: str) -> None:
-    with pytest.raises(UnknownTarget, match=f"got '{target}'; did you mean '{nearest}'"):
+    with pytest.raises(UnknownTask, match=f"got '{target}'; did you mean '{nearest}'"):
         pausing.pause(jobs.conn, target, by=BY)
-    with pytest.raises(UnknownTarget):
+    with pytest.raises(UnknownTask):
         pausing.resume(jobs.conn, target)
 
 
