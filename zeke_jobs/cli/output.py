@@ -131,11 +131,6 @@ def plain(value: Any) -> Any:
     return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
 
 
-def spelled(value: Any) -> str:
-    """A value of jobs.yaml on one line."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
     """The limits of a task on one line; empty without one."""
     parts = (limit, per_key and f"{per_key} per key", rate, budget)

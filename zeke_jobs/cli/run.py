@@ -1,10 +1,12 @@
 """Runs a command: an error becomes a message in a uniform format, and an exit status for scripts."""
 
+import errno
 import io
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -13,7 +15,6 @@ from psycopg2 import Error, OperationalError
 from psycopg2.errors import InsufficientPrivilege, UndefinedFunction
 
 from zeke_jobs.cli.output import say
-from zeke_jobs.cli.streams import forgiving
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import (
     ConfigurationError,
@@ -103,16 +104,18 @@ def run(
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
     0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. A reader that
-    closes the output changes nothing; an output that is full is a failure. ``app`` may be a function of a command's words.
+    closes the output ends the command, and an output that is full is a failure. ``app`` may be a function of a command's words.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what its encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
-    with forgiving() as out:
+    try:
         status = _run(app, name, sys.argv[1:] if arguments is None else list(arguments))
-        out.flush()
-        if out.refusal:
-            return complain(f"expected to write all of the output, got: {out.refusal}", status or FAILED)
-        return status
+        sys.stdout.flush()
+    except OSError as error:  # the output's; at the end Python would write the rest of it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        is_closed = isinstance(error, BrokenPipeError)
+        return FAILED if is_closed else complain(f"expected to write all of the output, got: {error.strerror}", FAILED)
+    return status
 
 
 def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, words: list[str]) -> int:
@@ -124,7 +127,9 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
     except _WRONG_USE as error:
         return complain(str(error), WRONG_USE)
     except (OperationalError, InsufficientPrivilege) as error:
-        return complain(_database_says(error), FAILED)
+        help_ = "help: is the server running, and does DATABASE_URL name it?"
+        said = f"expected a database that answers, got: {str(error).strip()}\n  {help_}"
+        return complain(complaint(error) if isinstance(error, InsufficientPrivilege) else said, FAILED)
     except (*UNMIGRATED, UndefinedFunction):
         missing = _not_migrated()
         return complain(missing, WRONG_USE) if missing else _our_bug()
@@ -133,16 +138,11 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
         return complain(f"{error}{next_step}", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except Exception:  # noqa: BLE001 (shown in full, with a status of its own)
+    except Exception as error:  # shown in full, with a status of its own
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
         return _our_bug()
     return status if isinstance(status, int) else FINE
-
-
-def _database_says(error: Exception) -> str:
-    if isinstance(error, InsufficientPrivilege):
-        return complaint(error)
-    help_ = "help: is the server running, and does DATABASE_URL name it?"
-    return f"expected a database that answers, got: {str(error).strip()}\n  {help_}"
 
 
 def _not_migrated() -> str:
@@ -174,7 +174,8 @@ def _refuse(error: Exception, name: str) -> int:
 def complain(message: str, status: int) -> int:
     """Print an error on standard error; returns the status."""
     # Each line of jobs.yaml's diagnostics has "error" already.
-    say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
+    with suppress(BrokenPipeError):  # nobody reads it
+        say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status
 
 

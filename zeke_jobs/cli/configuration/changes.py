@@ -12,7 +12,7 @@ from zeke_jobs.cli.output import count, escape, when
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
 from zeke_jobs.revisions import overrides, values
-from zeke_jobs.revisions.diff import Change, Fires, Plan, Touched
+from zeke_jobs.revisions.diff import Change, Plan
 from zeke_jobs.revisions.store import Override, visible
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
@@ -23,10 +23,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     """A whole plan, in rich's markup."""
     yield from change_lines(plan.changes)
     for one in plan.fires:
-        yield from _fire_lines(one)
+        yield f"schedule {escape(one.task)}"
+        yield f"    next before: {_ticks(one.before, one.before_zone)}"
+        yield f"    next after:  {_ticks(one.after, one.after_zone)}"
     if plan.touched:
         yield "jobs"
-        yield from (_touched(one) for one in plan.touched)
+    for jobs in plan.touched:
+        counts = [f"{number} {word}" for number, word in ((jobs.queued, "queued"), (jobs.active, "active")) if number]
+        style = "red" if jobs.why in ("stranded", "unfit") else "yellow"
+        yield f"    [{style}]{escape(jobs.name)}: {', '.join(counts)}[/] ({escape(jobs.detail)})"
     if plan.overrides:
         yield "set by hand"
         yield from _by_hand(plan)
@@ -119,23 +124,11 @@ def _own(change: Change) -> Iterator[tuple[str, Any]]:
     return ((key, value) for key, value in change.after.items() if not values.same(usual.get(key), value))
 
 
-def _fire_lines(fires: Fires) -> Iterator[str]:
-    yield f"schedule {escape(fires.task)}"
-    yield f"    next before: {_ticks(fires.before, fires.before_zone)}"
-    yield f"    next after:  {_ticks(fires.after, fires.after_zone)}"
-
-
 def _ticks(ticks: tuple[datetime, ...], zone: str) -> str:
     if not ticks:
         return "never"
     local = ", ".join(f"{tick.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}" for tick in ticks)
     return f"{local} ({zone})" if zone == "UTC" else f"{local} ({zone}; first {when(ticks[0])})"
-
-
-def _touched(touched: Touched) -> str:
-    counts = [f"{count} {word}" for count, word in ((touched.queued, "queued"), (touched.active, "active")) if count]
-    style = "red" if touched.why in ("stranded", "unfit") else "yellow"
-    return f"    [{style}]{escape(touched.name)}: {', '.join(counts)}[/] ({escape(touched.detail)})"
 
 
 def _by_hand(plan: Plan) -> Iterator[str]:

@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import typer
-
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.output import bounds, console, count, escape, listing, say, tell
-from zeke_jobs.cli.run import WRONG_USE, complain
 from zeke_jobs.config import Config, Schedule
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
 from zeke_jobs.core import environment
 from zeke_jobs.core.durations import format_duration
-from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions.diff import next_fires
 
 File = Annotated[Path | None, argument("By default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")]
@@ -24,24 +20,8 @@ File = Annotated[Path | None, argument("By default $ZEKE_JOBS_CONFIG or jobs.yam
 
 def check(file: File = None) -> None:
     """Check jobs.yaml: print every fault with its place and exit 2, or exit 0."""
-    raise typer.Exit(run(file))
-
-
-def run(path: Path | None) -> int:
-    """Check a jobs.yaml, by default the environment's, and print the result.
-
-    Diagnostics go to stderr, the summary to stdout.
-
-    Returns:
-        The exit status: 0, or 2 for a fault.
-    """
-    path = path or environment.config_path()
-    try:
-        checked = load(path)
-    except ConfigurationError as error:
-        return complain(str(error), WRONG_USE)
-    _summarize(checked, path, datetime.now(UTC))
-    return 0
+    path = file or environment.config_path()
+    _summarize(load(path), path, datetime.now(UTC))
 
 
 def load(path: Path) -> Config:
@@ -93,7 +73,7 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
         "uses": lambda task: ", ".join(task.uses),
         "timeout": lambda task: format_duration(task.timeout),
         "retries": lambda task: task.retry.limit,
-        "cron": lambda task: _crons(list(task.schedules.values())),
+        "cron": lambda task: ", ".join(f"{one.at} ({one.timezone})" for one in task.schedules.values()),
     }
     tasks = list(config.tasks.values())
     listing(tasks, columns, empty="")
@@ -103,11 +83,6 @@ def _summarize(config: Config, path: Path, now: datetime) -> None:
     crons = sum(len(task.schedules) for task in tasks)
     has = {"task": len(tasks), "schedule": crons, "shared limit": len(config.limits), "service": len(config.services)}
     tell(f"\n{escape(str(path))} is fine: {', '.join(count(number, noun) for noun, number in has.items())}")
-
-
-def _crons(schedules: list[Schedule]) -> str:
-    zones = ", ".join(dict.fromkeys(one.timezone for one in schedules))
-    return f"{', '.join(one.at for one in schedules)} ({zones})" if schedules else ""
 
 
 def fires(schedule: Schedule, now: datetime) -> str:

@@ -1,5 +1,6 @@
 """``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past configurations and the results of their jobs."""
 
+from difflib import unified_diff
 from typing import Annotated, Any
 
 from psycopg2.extensions import connection as Connection
@@ -61,7 +62,10 @@ def diff(
     with database.connection("diff") as conn:
         first, second = store.find(conn, number), _other(conn, other)
     if text:
-        _print_text(first, second)
+        before, after = first.source.splitlines(), second.source.splitlines()
+        names = (f"revision {first.number}", f"revision {second.number}")
+        for line in unified_diff(before, after, *names, lineterm=""):
+            say(visible(line))
         return
     found = differences.changes(_config(first), _config(second))
     if as_json:
@@ -114,10 +118,8 @@ def _cost(row: dict[str, Any]) -> str:
 
 
 def _other(conn: Connection, number: int | None) -> store.Revision:
-    if number is not None:
-        return store.find(conn, number)
-    latest = store.latest(conn)
-    return store.find(conn, 0) if latest is None else latest
+    found = store.latest(conn) if number is None else None
+    return found or store.find(conn, number or 0)
 
 
 def _config(revision: store.Revision) -> Any:
@@ -139,12 +141,3 @@ def _data(one: store.Revision) -> dict[str, Any]:
         "digest": one.digest,
         "overrides": [override.as_json() for override in one.overrides],
     }
-
-
-def _print_text(first: store.Revision, second: store.Revision) -> None:
-    from difflib import unified_diff
-
-    before, after = first.source.splitlines(), second.source.splitlines()
-    names = (f"revision {first.number}", f"revision {second.number}")
-    for line in unified_diff(before, after, *names, lineterm=""):
-        say(visible(line))

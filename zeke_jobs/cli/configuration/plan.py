@@ -1,8 +1,8 @@
 """``zeke-jobs plan``: the effects of a jobs.yaml before it is applied."""
 
+from functools import partial
 from typing import Annotated, Any
 
-import typer
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.backtest.comparing import Backtest, of_newest
@@ -10,27 +10,31 @@ from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import backtest_report, changes
 from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.output import console, escape, plain, print_json, tell, when
-from zeke_jobs.cli.run import PENDING, UsageError
+from zeke_jobs.cli.queue.filters import with_options
+from zeke_jobs.cli.run import FINE, PENDING, UsageError
 from zeke_jobs.core import environment
 from zeke_jobs.revisions import store
 from zeke_jobs.revisions.affected_jobs import Orders
 from zeke_jobs.revisions.diff import Plan
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 
-Drain = Annotated[
-    list[str] | None, options.option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK")
-]
-Cancel = Annotated[list[str] | None, options.option("The jobs of a removed task are cancelled.", "TASK")]
-Rename = Annotated[list[str] | None, options.option("The jobs of OLD become jobs of NEW.", "OLD=NEW")]
+_ORDERS: dict[str, Any] = {
+    "drain": Annotated[
+        list[str] | None,
+        options.option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK"),
+    ],
+    "cancel": Annotated[list[str] | None, options.option("The jobs of a removed task are cancelled.", "TASK")],
+    "rename": Annotated[list[str] | None, options.option("The jobs of OLD become jobs of NEW.", "OLD=NEW")],
+}
+with_orders = partial(with_options, added=_ORDERS)
 
 
-def plan(
-    file: File = None, drain: Drain = None, cancel: Cancel = None, rename: Rename = None, as_json: options.Json = False
-) -> None:
+@with_orders
+def plan(ordered: dict[str, Any], file: File = None, as_json: options.Json = False) -> int:
     """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
     wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
-        found = propose(conn, Request(wanted, environment.author(), orders=orders(drain, cancel, rename)))
+        found = propose(conn, Request(wanted, environment.author(), orders=orders(ordered)))
         answer = _backtest(conn, found)
     if as_json:
         data = backtest_report.as_data(answer) if isinstance(answer, Backtest) else answer and {"none": answer}
@@ -44,8 +48,7 @@ def plan(
                 tell(f"    {line}")
         elif answer is not None:
             tell(f"backtest: {escape(answer)}")
-    if found.plan.is_pending:
-        raise typer.Exit(PENDING)
+    return PENDING if found.plan.is_pending else FINE
 
 
 def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
@@ -59,15 +62,15 @@ def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
     return of_newest(conn, proposal.before, proposal.config)
 
 
-def orders(drain: list[str] | None, cancel: list[str] | None, rename: list[str] | None) -> Orders:
+def orders(ordered: dict[str, Any]) -> Orders:
     """The orders for the jobs of removed tasks, from the options."""
     names: dict[str, str] = {}
-    for one in rename or []:
+    for one in ordered.get("rename", ()):
         old, new = options.pair(one, "--rename OLD=NEW")
         if old in names:
             raise UsageError(f"expected one new name for {old}, got {names[old]} and {new}")
         names[old] = new
-    return Orders(frozenset(drain or []), frozenset(cancel or []), names)
+    return Orders(frozenset(ordered.get("drain", ())), frozenset(ordered.get("cancel", ())), names)
 
 
 def as_data(found: Plan) -> dict[str, Any]:
@@ -76,8 +79,8 @@ def as_data(found: Plan) -> dict[str, Any]:
     return {"pending": found.is_pending, "stranded": bool(found.stranded), **data}
 
 
-def show(proposal: Proposal, *, of_file: bool = True) -> None:
-    """Print a plan; with ``of_file``, also whether this file was in force before."""
+def show(proposal: Proposal) -> None:
+    """Print a plan."""
     latest, found = proposal.latest, proposal.plan
     if latest is None:
         tell("nothing was ever in force; all of the file is new")
@@ -85,8 +88,6 @@ def show(proposal: Proposal, *, of_file: bool = True) -> None:
         why = escape(f": {latest.message}" if latest.message else "")
         applied = f"since {when(latest.applied_on)}, by {escape(latest.applied_by)}"
         tell(f"in force: revision {latest.number}, {applied}{why}")
-    if of_file and found.file_revision is not None and found.file_revision != found.revision:
-        tell(f"this file is that of revision {found.file_revision}: booting with it changes nothing, applying it does")
     for line in changes.plan_lines(found):
         tell(line)
     console().print(changes.summary(found))

@@ -29,7 +29,7 @@ def set_(
     for_: Annotated[timedelta | None, options.span("End by itself after this time, such as 2h.", "--for")] = None,
     clear: Annotated[bool, options.flag("--clear", "Remove values set by hand: name their keys.")] = False,
     as_json: options.Json = False,
-) -> None:
+) -> int:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
@@ -45,7 +45,7 @@ def set_(
         if not as_json:
             for line in changes.plan_lines(done.proposal.plan):
                 tell(line)
-        report(conn, done, as_json=as_json)
+        return report(conn, done, as_json=as_json)
 
 
 def _set(

@@ -13,7 +13,7 @@ from zeke_jobs.core.environment import author
 
 app = typer.Typer(no_args_is_help=True)
 
-_LISTED = 20  # reasons
+_LISTED = 20  # jobs and schedules that are left
 
 
 @app.callback()
@@ -95,15 +95,7 @@ def _show(report: Report, what: str) -> None:
     active = sum(queue.active for queue in report.queues)
     if active:
         tell(f"left: {count(active, 'active job')}; run this again later, in case pg-boss retries them")
-    _show_left(report)
-
-
-def _show_left(report: Report) -> None:
-    kinds: dict[tuple[str, str, str], list[str]] = {}
-    for one in report.left:
-        kinds.setdefault((one.name, one.what.partition(" ")[0], " ".join(one.why.split())), []).append(one.what)
-    for (name, kind, why), found in list(kinds.items())[:_LISTED]:
-        first = found[0] if len(found) == 1 else f"{count(len(found), kind)}, the first {found[0]}"
-        tell(f"left: {escape(name)}: {escape(first)}: {escape(why)}")
-    if len(kinds) > _LISTED:
-        tell(f"and for {len(kinds) - _LISTED} more reasons; --json has all")
+    for one in report.left[:_LISTED]:
+        tell(f"left: {escape(one.name)}: {escape(one.what)}: {escape(' '.join(one.why.split()))}")
+    if len(report.left) > _LISTED:
+        tell(f"and {len(report.left) - _LISTED} more; --json has all")

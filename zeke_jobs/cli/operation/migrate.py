@@ -8,7 +8,7 @@ from zeke_jobs import config
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import console, escape, print_json, say
-from zeke_jobs.cli.run import FAILED, PENDING
+from zeke_jobs.cli.run import FAILED, FINE, PENDING
 from zeke_jobs.core import environment
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.errors import ZekeJobsError
@@ -20,7 +20,7 @@ from zeke_jobs.postgres import uninstall as removing
 def migrate(
     check: Annotated[bool, options.flag("--check", "Change nothing; exit 4 if migrations are missing.")] = False,
     as_json: options.Json = False,
-) -> None:
+) -> int:
     """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
     find_modules_here()
     packages = _packages()
@@ -36,8 +36,7 @@ def migrate(
         console().print(
             f"{len(names)} to apply" if check else f"{len(names)} applied; the database is up to date with {of}"
         )
-    if check and names:
-        raise typer.Exit(PENDING)
+    return PENDING if check and names else FINE
 
 
 def _packages() -> list[str]:
@@ -78,17 +77,18 @@ def uninstall(
         options.option("Also the objects of this package's migrations, such as actors.store.", "PACKAGE"),
     ] = None,
     yes: Annotated[bool, options.flag("--yes", "Do not ask.")] = False,
-) -> None:
+) -> int:
     """Remove the schema zeke_jobs with all jobs, and the views beside it, after asking. Tables of packages stay unless named."""
     with database.connection("uninstall", writes=True, is_migrated=False) as conn:
         removal = removing.plan(conn, package or ())
         _show(removal)
         if not yes and typer.prompt(f"type {visible(removal.database)} to remove all this") != removal.database:
             say("nothing was removed", is_trouble=True)
-            raise typer.Exit(FAILED)
+            return FAILED
         for default in removing.uninstall(conn, removal):
             console().print(f"gone with the functions of zeke_jobs: {escape(default)}")
     console().print(f"removed from {escape(removal.database)}")
+    return FINE
 
 
 def _show(removal: removing.Removal) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,9 +14,6 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
-from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli.configuration.check import load
 from zeke_jobs.cli.options import flag, option
@@ -50,7 +46,7 @@ def up(
     port: Annotated[
         int | None, option("The dashboard's port on this machine, by default 3000.", min=1, max=65535)
     ] = None,
-) -> None:
+) -> int:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     if reload and until_idle:
         raise UsageError("expected --reload or --until-idle, got both")
@@ -103,7 +99,7 @@ def up(
         write_line("up", "Ctrl-C stops everything")
         status = _run_until_idle(running, ready, url, queue or checked.queues) if until_idle else running.run()
     write_line("up", "stopped")
-    raise typer.Exit(status)
+    return status
 
 
 def write_line(name: str, line: str) -> None:
@@ -197,25 +193,7 @@ def _migrate(url: str, packages: Sequence[str]) -> str:
         applied = migrate(conn, packages)
         if applied:
             write_line("database", f"{len(applied)} migrations applied")
-        _say_others(conn)
         return str(SQL.all(conn, "uninstall/views")[0]["schema"])
-
-
-def _say_others(conn: Connection) -> None:
-    """Name other workers and schedulers of this database: they may run older code, and our Ctrl-C does not end them."""
-    from zeke_jobs.diagnosis import fleet
-    from zeke_jobs.metrics.exposition import lives
-
-    here = socket.gethostname()
-    others = [one for one in fleet.look(conn).members if one.host != here or lives(one.pid)]
-    if not others:
-        return
-    listed = ", ".join(f"{one.kind} {one.pid}{'' if one.host == here else f' on {one.host}'}" for one in others)
-    write_line(
-        "up", f"not alone: this database already has {listed}; they share the jobs, and Ctrl-C here does not end them"
-    )
-    if ours := [str(one.pid) for one in others if one.host == here]:
-        write_line("up", f"to end those on this machine: stop the command that started them, or kill {' '.join(ours)}")
 
 
 def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:

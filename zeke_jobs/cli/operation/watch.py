@@ -9,7 +9,7 @@ import typer
 from zeke_jobs.cli import database
 from zeke_jobs.cli.options import flag, option
 from zeke_jobs.cli.output import console, say
-from zeke_jobs.cli.run import FAILED, UsageError
+from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, logs
 from zeke_jobs.metrics import exporter
 from zeke_jobs.top import app
@@ -30,7 +30,7 @@ def top(
 
 def metrics(
     listen: Annotated[str, option("Serve at http://HOST:PORT/metrics instead.", "HOST:PORT", show_default=False)] = "",
-) -> None:
+) -> int:
     """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
 
     Exit 1 when the database could not be read.
@@ -40,9 +40,7 @@ def metrics(
     if not listen:
         text, is_read = exporter.text(url)
         say(text, end="")
-        if not is_read:
-            raise typer.Exit(FAILED)
-        return
+        return FINE if is_read else FAILED
     address = environment.address("--listen", listen)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
     try:
@@ -51,3 +49,4 @@ def metrics(
         raise typer.BadParameter(f"expected an address to listen on, got {listen}: {error.strerror}") from error
     except KeyboardInterrupt:
         pass
+    return FINE

@@ -12,10 +12,10 @@ import typer
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
 from zeke_jobs.cli.queue.filters import FILTERS, with_options
-from zeke_jobs.cli.run import FAILED, UsageError, usage
+from zeke_jobs.cli.run import FAILED, FINE, UsageError, usage
 from zeke_jobs.client import drivers
 from zeke_jobs.client.batches import cancel_batch, changeable, retry_batch
-from zeke_jobs.client.changing import Changed, one, run_time_of
+from zeke_jobs.client.changing import one, run_time_of
 from zeke_jobs.client.many import Change, Count, Verb
 from zeke_jobs.core.environment import author
 
@@ -31,38 +31,37 @@ _SHARED: dict[str, Any] = {
 _SLOW = 1000  # jobs; a change of more shows its progress
 
 
-def _changing(command: Callable[..., None]) -> Callable[..., None]:
-    return with_options(command, {**FILTERS, **_SHARED})
+_changing = partial(with_options, added={**FILTERS, **_SHARED})
 
 
 @_changing
 def cancel(
     asked: dict[str, Any],
     reason: Annotated[str | None, options.option("Kept with the job, for people.", "WHY")] = None,
-) -> None:
+) -> int:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
     Exit 1 if one had ended already, or no job matched.
     """
-    _change(asked, "cancel", "cancelled, or being stopped", reason=reason)
+    return _change(asked, "cancel", "cancelled, or being stopped", reason=reason)
 
 
 @_changing
-def retry(asked: dict[str, Any]) -> None:
+def retry(asked: dict[str, Any]) -> int:
     """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit.
 
     Exit 1 when there was nothing to retry.
     """
-    _change(asked, "retry", "queued again")
+    return _change(asked, "retry", "queued again")
 
 
 @_changing
 def prioritise(
     asked: dict[str, Any],
     priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)],
-) -> None:
+) -> int:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
-    _change(asked, "prioritise", f"of priority {priority} now", {"priority": priority})
+    return _change(asked, "prioritise", f"of priority {priority} now", {"priority": priority})
 
 
 @_changing
@@ -70,11 +69,11 @@ def reschedule(
     asked: dict[str, Any],
     run_at: Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
     delay: Annotated[timedelta | None, options.span("Not before this time from now; 0s is at once.")] = None,
-) -> None:
+) -> int:
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     with usage():
         value = run_time_of(run_at, delay)
-    _change(asked, "reschedule", "due at their new time", value)
+    return _change(asked, "reschedule", "due at their new time", value)
 
 
 def _change(
@@ -84,7 +83,7 @@ def _change(
     value: Mapping[str, Any] = MappingProxyType({}),
     *,
     reason: str | None = None,
-) -> None:
+) -> int:
     """Change each of the jobs, or all that match filters; a batch alone, without a limit, is changed as a whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
@@ -96,39 +95,30 @@ def _change(
     with usage():
         if job_ids:
             found = [ids.find(text) for text in job_ids]  # all, before any is changed
-            _tell_each([drivers.perform(None, one, verb, job, value, **said) for job in found], as_json=as_json)
-            return
+            changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
+            if as_json:
+                print_json(changed)
+            for job in changed if not as_json else ():
+                tell(f"{job.id}: {job.note}")
+            return FINE if all(job.changed for job in changed) else FAILED
         whole: dict[str, Callable[..., list[UUID]]] = {
             "cancel": partial(cancel_batch, reason=reason),
             "retry": retry_batch,
         }
         if verb in whole and given.keys() == {"batch"} and limit is None:
             if "dry_run" not in asked:
-                _tell_changed(whole[verb](given["batch"], by=author()), done, as_json=as_json)
-                return
+                return _tell_changed(whole[verb](given["batch"], by=author()), done, as_json=as_json)
             given = dict(changeable(verb, given["batch"]))
         change = Change(verb, given, value=value, limit=limit, **said)
         counted = change.count()
     total = sum(part.jobs for part in counted)
     if "dry_run" in asked:
         _show(counted, as_json=as_json)
-        if total == 0:
-            raise typer.Exit(FAILED)
-        return
+        return FINE if total else FAILED
     if total > 0 and options.is_asked(yes="yes" in asked, as_json=as_json):
         _show(counted, as_json=False)
         typer.confirm(f"{verb} {count(total, 'job')}?", abort=True)
-    _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
-
-
-def _tell_each(done: list[Changed], *, as_json: bool) -> None:
-    if as_json:
-        print_json(done)
-    else:
-        for job in done:
-            tell(f"{job.id}: {job.note}")
-    if not all(job.changed for job in done):
-        raise typer.Exit(FAILED)
+    return _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
 
 
 def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
@@ -146,14 +136,13 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
     return changed
 
 
-def _tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> None:
-    """Print the number of changed jobs, or their ids as JSON; exit 1 if there are none."""
+def _tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> int:
+    """Print the number of changed jobs, or their ids as JSON; 1 if there are none."""
     if as_json:
         print_json(changed)
     else:
         console().print(f"{count(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {done}")
-    if not changed:
-        raise typer.Exit(FAILED)
+    return FINE if changed else FAILED
 
 
 def _show(found: list[Count], *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ FILTERS: dict[str, Any] = {
 }
 
 
-def with_options(command: Callable[..., None], added: Mapping[str, Any]) -> Callable[..., None]:
+def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
     """A command with more options than its own. Its first parameter gets a mapping of those that were used.
 
     ``added`` has the annotation of each, by name. Their default is None, or False for a flag.
@@ -33,19 +33,14 @@ def with_options(command: Callable[..., None], added: Mapping[str, Any]) -> Call
         default = False if annotation.__origin__ is bool else None
         parameters.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))
 
-    def called(**arguments: Any) -> None:
+    def called(**arguments: Any) -> int | None:
         given = {name: arguments.pop(name) for name in added}
         used = {name: value for name, value in given.items() if value is not False and value not in (None, [])}
         if "parent" in used:
             used["parent"] = str(ids.find(used["parent"]))
-        command(used, **arguments)
+        return command(used, **arguments)
 
     called.__doc__ = command.__doc__
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads both
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     return called
-
-
-def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with an option for each filter."""
-    return with_options(command, FILTERS)

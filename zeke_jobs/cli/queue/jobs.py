@@ -3,22 +3,20 @@
 import json
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
-
-import typer
 
 import zeke_jobs
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import Markup, console, escape, facts, listing, plain, print_json, styled, tell, when
-from zeke_jobs.cli.queue.filters import filtered
+from zeke_jobs.cli.queue.filters import FILTERS, with_options
 from zeke_jobs.cli.queue.why import show_reasons
-from zeke_jobs.cli.run import FAILED, usage
+from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
-from zeke_jobs.client.batches import batch_status
 from zeke_jobs.core.job import Job
 from zeke_jobs.core.wording import one_line, passed, progress, took
 from zeke_jobs.diagnosis import ends
-from zeke_jobs.errors import BatchNotFound, JobFailed
+from zeke_jobs.errors import JobFailed
 
 _LINE = 100
 _ROOM = 130  # columns of a terminal on which a list shows ids in full
@@ -29,7 +27,7 @@ def status(
     wait: Annotated[bool, options.flag("--wait", "Wait for its end first; exit 1 unless it completed.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
-) -> None:
+) -> int:
     """Show a job: its state, its progress, its attempts and the jobs that it sent."""
     database.choose()
     wanted = ids.find(job_id)
@@ -44,11 +42,10 @@ def status(
         print_json({**as_data(job), "children": sent, "steps": reading.steps(job.id)})
     else:
         _show(job, children, reading.steps(job.id))
-    if waits and job.status != "completed":
-        raise typer.Exit(FAILED)
+    return FAILED if waits and job.status != "completed" else FINE
 
 
-@filtered
+@partial(with_options, added=FILTERS)
 def jobs(
     given: dict[str, Any],
     limit: Annotated[int, options.option("Largest number of jobs.", "N", min=1)] = 20,
@@ -85,18 +82,6 @@ def as_data(job: Job) -> dict[str, Any]:
     return data
 
 
-def _batch(job: Job) -> str:
-    """The job's batch and its progress."""
-    if job.batch is None:
-        return ""
-    try:
-        found = batch_status(job.batch)
-    except BatchNotFound:  # its id quotes a field that became sensitive later
-        return job.batch
-    failed = f", {found.failed} failed" if found.failed else ""
-    return f"{found.id} ({found.status}: {found.finished} of {found.jobs} ended{failed})"
-
-
 def _cost(job: Job) -> str:
     return "" if job.cost is None else f"{job.cost.normalize():f} {job.currency}"
 
@@ -128,7 +113,7 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
         "task": job.task_id,
         "status": Markup(styled(job.status) + (f" · {escape(note)}" if note else "")),
         "sent": when(job.created_on) + (f" by {job.parent}" if job.parent else ""),
-        "batch": _batch(job),
+        "batch": job.batch,
         "steps": ", ".join(steps),
         "tick": when(job.scheduled_for),
         "started": when(job.started_on),

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-import typer
-
 import zeke_jobs
 from zeke_jobs.cli import database, ids, options
 from zeke_jobs.cli.output import count, print_json, say
+from zeke_jobs.cli.run import FAILED, FINE
 from zeke_jobs.postgres.queries import SQL
 
 
@@ -14,7 +13,7 @@ def logs(
     job_id: ids.Id,
     attempt: Annotated[int | None, options.option("Only of this attempt.", "N", min=1)] = None,
     as_json: options.Json = False,
-) -> None:
+) -> int:
     """Show the last lines that each ended attempt logged or printed. Exit 1 when there are none.
 
     By default, attempts that completed keep none: `log` in jobs.yaml says which ones do, `log_lines` how many lines.
@@ -32,5 +31,4 @@ def logs(
             earlier = f", {count(row['dropped'], 'earlier line')} not kept" if row["dropped"] else ""
             say(f"attempt {row['attempt']}{earlier}")
             say("\n".join(f"  {line}" for line in row["lines"].split("\n")))
-    if not found:
-        raise typer.Exit(1)
+    return FINE if found else FAILED

@@ -1,6 +1,5 @@
 """``zeke-jobs schedule``: lists schedules, and runs or backfills them."""
 
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -33,7 +32,10 @@ def schedules(
         return
     with database.connection("schedule", is_migrated=False) as conn:
         if next_ is not None:
-            _show_next(conn, *next_, as_json=as_json)
+            count, task = next_
+            zone = control.find(conn, task).timetable.zone
+            columns = {zone.key: lambda tick: _in(tick, zone), "local time": lambda tick: _in(tick, None)}
+            listing(control.next_ticks(conn, task, count), columns, empty="", as_json=as_json)
         else:
             _show_all(conn, as_json=as_json)
         _warn_of_silence(conn)
@@ -42,7 +44,7 @@ def schedules(
 @app.command(short_help="Send one job now, also while paused.")
 def run(task: Task, as_json: options.Json = False) -> None:
     """Send one job now with the payload of the schedule, also while it is paused."""
-    with _writing() as conn:
+    with database.connection("schedule", writes=True, is_migrated=False) as conn:
         job = control.run_now(conn, task, by=author())
     if as_json:
         print_json({"id": job})
@@ -59,7 +61,7 @@ def backfill(
     as_json: options.Json = False,
 ) -> None:
     """Send the missing jobs for the ticks of a past time."""
-    with _writing() as conn, usage():
+    with database.connection("schedule", writes=True, is_migrated=False) as conn, usage():
         ticks = control.backfill(conn, task, from_, to or dispatch.clock(conn), dry_run=dry_run, by=author())
     columns = {
         "tick": lambda tick: f"{tick.scheduled_for:%Y-%m-%d %H:%M} UTC",
@@ -67,10 +69,6 @@ def backfill(
         "job": lambda tick: tick.job,
     }
     listing(ticks, columns, empty="no ticks in that time", as_json=as_json)
-
-
-def _writing() -> AbstractContextManager[Connection]:
-    return database.connection("schedule", writes=True, is_migrated=False)
 
 
 def _show_all(conn: Connection, *, as_json: bool) -> None:
@@ -100,13 +98,6 @@ def _remark(row: dict[str, Any]) -> Markup:
     return Markup(
         coloured("yellow", "paused") + escape(f" by {row['paused_by']} since {_in(row['paused_on'], None)}{why}")
     )
-
-
-def _show_next(conn: Connection, count: int, task: str, *, as_json: bool) -> None:
-    zone = control.find(conn, task).timetable.zone
-    ticks = control.next_ticks(conn, task, count)
-    columns = {zone.key: lambda tick: _in(tick, zone), "local time": lambda tick: _in(tick, None)}
-    listing(ticks, columns, empty="", as_json=as_json)
 
 
 def _in(moment: datetime | None, zone: tzinfo | None) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import bounds, coloured, listing, spelled
+from zeke_jobs.cli.output import bounds, coloured, listing
 from zeke_jobs.config import Rate
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.config.models import Task
@@ -29,16 +29,12 @@ def tasks(as_json: options.Json = False) -> None:
         "failed": lambda task: task["failed"] or "",
         "waits": lambda task: took(task["oldest_wait"]),
         "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
-        **{key: partial(_spelled, key) for key in Task.shown({}) if any(task[key] for task in found)},
+        **{key: itemgetter(key) for key in Task.shown({}) if any(task[key] for task in found)},
         "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
     }
     numbers = ("queued", "active", "limit", "completed", "failed", "waits")
     empty = "no tasks: the first worker that starts fills the catalogue from jobs.yaml"
     listing(found, columns, right=numbers, empty=empty, as_json=as_json)
-
-
-def _spelled(key: str, task: dict[str, Any]) -> str:
-    return spelled(task[key] or "")
 
 
 def used(unit: dict[str, Any]) -> str:

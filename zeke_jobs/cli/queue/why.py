@@ -5,7 +5,7 @@ from textwrap import TextWrapper
 from typing import Any
 
 from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import console, escape, plain, print_json, say, spelled, styled, tell
+from zeke_jobs.cli.output import console, escape, plain, print_json, say, styled, tell
 from zeke_jobs.diagnosis.reasons import Reason, told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.diagnosis.why import why as explain
@@ -24,7 +24,7 @@ def why(
         return
     tell(f"[bold]{found.id}[/] {escape(found.task)} {styled(found.status)}")
     for key, value in found.about.items():
-        _indented(f"{key}: {spelled(value)}", 2, "dim")
+        _indented(f"{key}: {value}", 2, "dim")
     show_reasons(found.reasons, found.history)
 
 
