@@ -6,7 +6,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.sql import change
+from tests.zeke_jobs.sql import change, rows
 from zeke_jobs import cancel, retry
 from zeke_jobs.client.changing import Changed
 
@@ -24,15 +24,16 @@ def test_an_active_job_is_marked_and_stays_active_until_its_worker_stops_it(conn
     assert job.cancelled_on is not None
 
 
-def test_a_retried_job_keeps_its_history_and_forgets_why_it_was_cancelled(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    change(conn, sent.id, f"attempt = 4, attempts = '{HISTORY}'")
+def test_a_retried_job_keeps_its_history_and_forgets_why_it_ended(conn: Connection) -> None:
+    sent = zeke_jobs.send("anything", expires=60)
+    change(conn, sent.id, f"attempt = 4, deaths = 2, attempts = '{HISTORY}', expires_on = now() - interval '1 second'")
     zeke_jobs.cancel(sent.id, "not needed")
     done = zeke_jobs.retry(sent.id)
     assert (done.changed, done.status) == (True, "retry")
     job = zeke_jobs.status(sent.id)
-    assert (job.status, job.retry_count, job.completed_on, job.cancel_reason) == ("retry", 3, None, None)
-    assert job.attempts[0]["error"]["message"] == "no route"
+    assert (job.status, job.retry_count, job.attempts[0]["error"]["message"]) == ("retry", 3, "no route")
+    assert (job.completed_on, job.cancelled_on, job.cancel_reason, job.expires_on) == (None, None, None, None)
+    assert rows(conn, "SELECT attempt, attempt_base, deaths FROM zeke_jobs.queue") == [(4, 4, 0)]
 
 
 @each(

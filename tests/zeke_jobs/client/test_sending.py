@@ -26,7 +26,7 @@ from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.client import drivers
 from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.core.send_options import UniqueRule
-from zeke_jobs.errors import InvalidPayload, QueueFull, UnknownTask
+from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
 from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ def test_an_empty_catalogue_is_said_to_be_empty(conn: Connection) -> None:
     conn.cursor().execute("DELETE FROM zeke_jobs.task")
     with pytest.raises(UnknownTask, match="the catalogue is empty: the first worker that starts"):
         zeke_jobs.send("ingest-pull")
+
+
+def test_a_database_without_our_tables_names_the_command(
+    new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    with pytest.raises(MigrationError, match="run: zeke-jobs migrate"):
+        zeke_jobs.send("analyze-story", {})
 
 
 @each(
