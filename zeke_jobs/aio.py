@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import async_drivers, changing, events, reading, sending, tracing
-from zeke_jobs.client.async_drivers import perform
+from zeke_jobs.client.async_drivers import close, perform
 from zeke_jobs.client.changing import Changed
 from zeke_jobs.client.options import as_id
 from zeke_jobs.core.job import Job, Sent
@@ -94,11 +94,3 @@ async def retry(id: UUID | str, *, by: str | None = None, connection: Any = None
 async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     """Send an event to the jobs that wait for it, as ``zeke_jobs.emit``."""
     await perform(connection, events.emission, name, data)
-
-
-async def close() -> None:
-    """Close the connections of the running event loop, at the end of a program.
-
-    A later call opens new ones, and so does a wait that has not ended: it goes on.
-    """
-    await async_drivers.close()

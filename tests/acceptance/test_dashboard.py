@@ -58,7 +58,10 @@ def jobs(conn: Connection) -> dict[str, str]:
         made[state] = str(zeke_jobs.send("greet", {"n": 1}).id)
         rows(conn, f"UPDATE zeke_jobs.queue SET {change} WHERE message_id = '{made[state]}' RETURNING 1")
     rows(conn, "SELECT zeke_jobs.put_schedule('team/seven', 'greet', '0 9 * * *', 'Europe/Paris')")
-    rows(conn, "INSERT INTO zeke_jobs.breach (task, since) VALUES ('greet', now()) RETURNING 1")
+    rows(
+        conn,
+        """UPDATE zeke_jobs.task SET definition = definition || '{"max_wait": "0s"}' WHERE id = 'greet' RETURNING 1""",
+    )
     return made
 
 

@@ -160,7 +160,10 @@ def own_pool() -> AsyncPool:
 
 
 async def close() -> None:
-    """Close the running event loop's pool, if it has one."""
+    """Close the connections of the running event loop, at the end of a program.
+
+    A later call opens new ones, and so does a wait that has not ended: it goes on.
+    """
     pool = _POOLS.pop(asyncio.get_running_loop(), None)
     if pool is not None:
         await pool.close()

@@ -40,7 +40,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     with dispatch.locked(conn, schedule) as held:
         is_ended = bool(SQL.value(conn, "pause/end", target=found, by=by))
         if is_ended:  # ticks of the pause are not sent later
-            dispatch.advance(conn, held.timetable, max(held.decided_to, dispatch.clock(conn)))
+            dispatch.advance(conn, held, max(held.decided_to, dispatch.clock(conn)))
         return is_ended
 
 

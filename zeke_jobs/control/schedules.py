@@ -15,8 +15,7 @@ from zeke_jobs.client.task_cache import unknown_task
 from zeke_jobs.errors import QueueFull, ZekeJobsError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import dispatch
-from zeke_jobs.scheduler.dispatch import InForce
-from zeke_jobs.scheduler.rules import Tick
+from zeke_jobs.scheduler.rules import Tick, Timetable
 
 #: Largest number of ticks in one backfill; a larger request is probably a typing error.
 MOST = 10_000
@@ -46,7 +45,7 @@ def listed(conn: Connection) -> list[dict[str, Any]]:
     return rows
 
 
-def find(conn: Connection, name: str) -> InForce:
+def find(conn: Connection, name: str) -> Timetable:
     """The schedule of a task, by its id or an alias, or a stored schedule, by its name.
 
     Raises:
@@ -73,7 +72,7 @@ def find(conn: Connection, name: str) -> InForce:
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
     """The next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
-    timetable = find(conn, name).timetable
+    timetable = find(conn, name)
     return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
 
 
@@ -83,7 +82,7 @@ def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
     Raises:
         QueueFull: ``max_queued`` jobs of the task are waiting.
     """
-    timetable = find(conn, name).timetable
+    timetable = find(conn, name)
     sent = dispatch.send(conn, timetable, None)
     if sent["outcome"] == "full":
         raise QueueFull(f"expected room in the queue of {timetable.task}, got as many jobs as its max_queued lets wait")
@@ -101,14 +100,13 @@ def backfill(
     Raises:
         ValueError: the range is reversed, ends in the future, or has more than ``MOST`` ticks.
     """
-    found = find(conn, name)
+    timetable = find(conn, name)
     if not start <= end <= dispatch.clock(conn):
         raise ValueError(f"expected a range that has passed, got {start} to {end}")
-    timetable = found.timetable
     ticks = list(islice(timetable.cron.between(start - timedelta(microseconds=1), end, timetable.zone), MOST + 1))
     if len(ticks) > MOST:
         raise ValueError(f"expected at most {MOST} ticks, got more; choose a shorter range")
-    with dispatch.locked(conn, found):
+    with dispatch.locked(conn, timetable):
         sent = {
             row["scheduled_for"]: row["job"]
             for row in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)
@@ -120,16 +118,16 @@ def backfill(
         ]
         if dry_run:
             return todo
-        done = [_send(conn, found, tick) for tick in todo]
+        done = [_send(conn, timetable, tick) for tick in todo]
         new = [str(tick.job) for tick in done if tick.outcome == "sent"]
         reason = f"{start:%Y-%m-%dT%H:%M%z} to {end:%Y-%m-%dT%H:%M%z}"
         SQL.run(conn, "audit/sent", action="backfill", task=timetable.id, by=by, reason=reason, jobs=new)
         return done
 
 
-def _send(conn: Connection, found: InForce, tick: Tick) -> Tick:
+def _send(conn: Connection, timetable: Timetable, tick: Tick) -> Tick:
     if tick.outcome == "skipped":
         return tick
-    done = dispatch.send_tick(conn, found.timetable, tick)
+    done = dispatch.send_tick(conn, timetable, tick)
     dispatch.record(conn, done, origin="backfill")
     return done

@@ -74,46 +74,30 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         if name.endswith(_SUFFIX):
             process, asking = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX)
+            asking.settimeout(_ANSWER_WITHIN)
             try:
-                asking.settimeout(_left(until))
                 asking.connect(f"{folder}/{name}")
                 asked[process] = asking
             except (ConnectionRefusedError, FileNotFoundError):
                 asking.close()
             except OSError as error:
-                found[process] = _unanswered(error)
+                found[process] = f"cannot be asked: {error}"
     for process, asking in asked.items():
         try:
-            found[process] = _fault(what, asking, until)
+            asking.settimeout(max(until - time.monotonic(), 0.05))  # an answer that is there already is read
+            said = b""
+            while part := asking.recv(_MOST):
+                said += part
+            stuck, unready = said.decode().split("\n")
+            found[process] = stuck if what == "live" else unready
+        except TimeoutError:
+            found[process] = f"does not answer within {_ANSWER_WITHIN:g} s"
         except (OSError, ValueError) as error:
-            found[process] = _unanswered(error)
+            found[process] = f"cannot be asked: {error}"
+        asking.close()
     if not found:
         return False, f"expected a worker or scheduler that answers in {folder}, got none"
     return not any(found.values()), "; ".join(f"{name} {found[name] or f'is {what}'}" for name in sorted(found))
-
-
-def _left(until: float) -> float:
-    return max(until - time.monotonic(), 0.05)  # an answer that is there already is read
-
-
-def _unanswered(error: Exception) -> str:
-    return (
-        f"does not answer within {_ANSWER_WITHIN:g} s"
-        if isinstance(error, TimeoutError)
-        else f"cannot be asked: {error}"
-    )
-
-
-def _fault(what: str, asking: _socket.socket, until: float) -> str:
-    said = b""
-    try:
-        asking.settimeout(_left(until))
-        while part := asking.recv(_MOST):
-            said += part
-    finally:
-        asking.close()
-    stuck, unready = said.decode().split("\n")
-    return stuck if what == "live" else unready
 
 
 def main(what: str) -> int:

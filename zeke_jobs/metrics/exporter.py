@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg2
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,10 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.core.environment import Address
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.diagnosis.snapshot import snapshot
-from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.postgres.pool import UNMIGRATED, connect
 from zeke_jobs.postgres.queries import SQL
@@ -30,11 +28,17 @@ class Sample(NamedTuple):
 
 #: The only sample of a database that cannot be read.
 DOWN = Sample("zeke_jobs_up", (), 0)
-_TASK_COLUMNS, _LIMIT_COLUMNS = (
-    {family.name: family.column for family in DATABASE if family.labels == labels and family.column}
-    for labels in (("task", "queue"), ("limit",))
+_GAUGES = {family.name.removeprefix("zeke_jobs_"): family for family in DATABASE}
+_STATEMENTS = (
+    "metrics/tasks",
+    "metrics/paces",
+    "metrics/costs",
+    "metrics/limits",
+    "metrics/units",
+    "metrics/schedules",
+    "metrics/silence",
+    "metrics/processes",
 )
-_QUANTILES = {"0.5": "p50", "0.95": "p95"}
 
 
 def read(url: str) -> list[Sample]:
@@ -60,41 +64,12 @@ def read(url: str) -> list[Sample]:
 
 
 def _samples(conn: Connection) -> Iterator[Sample]:
-    for row in SQL.all(conn, "metrics/tasks"):
-        task = (row["task"], row["queue"])
-        yield from _columns(row, _TASK_COLUMNS, task)
-        if row["max_wait"] is not None:
-            yield Sample("zeke_jobs_max_wait_breached", task, float(row["is_late"]))
-        for quantile, column in _QUANTILES.items():
-            yield from _columns(row, {"zeke_jobs_handler_seconds": column}, (*task, quantile))
-    for row in SQL.all(conn, "metrics/costs"):
-        yield Sample("zeke_jobs_cost_last_day", (row["task"], row["currency"]), float(row["cost"]))
-    for row in SQL.all(conn, "metrics/limits"):
-        yield from _limit(row)
-    silence = None
-    for row in SQL.all(conn, "metrics/schedules"):
-        silence = row["silence"]
-        yield from _columns(row, {"zeke_jobs_schedule_lag_seconds": "lag"}, (row["task"],))
-    if silence is not None:
-        yield Sample("zeke_jobs_scheduler_silence_seconds", (), silence)
-    for row in SQL.all(conn, "metrics/processes"):
-        state = (row["kind"], row["state"])
-        yield from _columns(row, {"zeke_jobs_processes": "processes", "zeke_jobs_threads": "threads"}, state)
-
-
-def _limit(row: dict[str, Any]) -> Iterator[Sample]:
-    yield from _columns(row, _LIMIT_COLUMNS, (row["name"],))
-    if row["closed_by"] is not None:
-        yield Sample("zeke_jobs_limit_closed", (row["name"], row["closed_by"]), 1.0)
-    for unit in row["units"] or ():
-        columns = {"zeke_jobs_limit_unit_used": "used", "zeke_jobs_limit_unit": "amount"}
-        yield from _columns(unit, columns, (row["name"], unit["unit"]))
-
-
-def _columns(row: dict[str, Any], columns: dict[str, str], labels: tuple[str, ...]) -> Iterator[Sample]:
-    for name, column in columns.items():
-        if row[column] is not None:
-            yield Sample(name, labels, float(row[column]))
+    """The figures of each row, whose columns have the names of metrics and labels; NULL: no figure."""
+    for statement in _STATEMENTS:
+        for row in SQL.all(conn, statement):
+            for name, figure in row.items():
+                if figure is not None and (family := _GAUGES.get(name)):
+                    yield Sample(family.name, tuple(row[label] for label in family.labels), float(figure))
 
 
 class DatabaseCollector(Collector):
@@ -124,12 +99,3 @@ def text(url: str) -> tuple[str, bool]:
     """All metrics of a database in Prometheus's text format, and whether it could be read."""
     collector = DatabaseCollector(url)
     return generate_latest(collector.registry).decode(), not collector.failed
-
-
-def serve(url: str, address: Address) -> None:
-    """Serve the metrics at ``/metrics``, read anew for each scrape, until Ctrl-C or SIGTERM.
-
-    Raises:
-        OSError: the address is not available.
-    """
-    exposition.serve(DatabaseCollector(url).registry, address)

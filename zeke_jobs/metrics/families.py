@@ -8,20 +8,16 @@ Kind = Literal["gauge", "counter", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric. Its name has the unit (seconds, jobs); a counter's name ends in ``_total``.
-
-    Its values are in the column ``column`` of the statement for its labels; NULL means no value.
-    """
+    """One metric. Its name has the unit (seconds, jobs); a counter's name ends in ``_total``."""
 
     name: str
     kind: Kind
     labels: tuple[str, ...]
     help: str
-    column: str = ""
 
 
-def _gauge(name: str, labels: tuple[str, ...], meaning: str, column: str = "") -> Family:
-    return Family(f"zeke_jobs_{name}", "gauge", labels, meaning, column)
+def _gauge(name: str, labels: tuple[str, ...], meaning: str) -> Family:
+    return Family(f"zeke_jobs_{name}", "gauge", labels, meaning)
 
 
 _TASK = ("task", "queue")
@@ -30,44 +26,34 @@ _TASK = ("task", "queue")
 DATABASE: tuple[Family, ...] = (
     _gauge("up", (), "1 when the database could be read, 0 when not; then it is the only one of these."),
     _gauge("read_seconds", (), "How long reading the database took."),
-    _gauge("queued", _TASK, "Queued jobs, due or not.", "queued"),
-    _gauge("active", _TASK, "Active jobs.", "active"),
-    _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit.", "active_limit"),
-    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does.", "oldest_wait"),
-    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none.", "max_wait"),
+    _gauge("queued", _TASK, "Queued jobs, due or not."),
+    _gauge("active", _TASK, "Active jobs."),
+    _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit."),
+    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does."),
+    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none."),
     _gauge(
         "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent where there is none."
     ),
-    _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused.", "paused"),
-    _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute.", "done_per_minute"),
-    _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute.", "failed_per_minute"),
-    _gauge(
-        "failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000.", "failed"
-    ),
+    _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
+    _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
+    _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute."),
+    _gauge("failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000."),
     _gauge(
         "handler_seconds",
         (*_TASK, "quantile"),
         "Durations of handlers, for the newest 500 completed jobs of the last hour.",
     ),
-    _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task.", "processes"),
-    _gauge(
-        "serving_threads", _TASK, "Threads of the live worker processes that would run a job of the task.", "threads"
-    ),
+    _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task."),
+    _gauge("serving_threads", _TASK, "Threads of the live worker processes that would run a job of the task."),
     _gauge("cost_last_day", ("task", "currency"), "Costs that jobs reported within the last day."),
-    _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME.", "active"),
-    _gauge(
-        "limit_concurrency",
-        ("limit",),
-        "Most active jobs under a limit; absent for one that is only a rate.",
-        "concurrency",
-    ),
+    _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME."),
+    _gauge("limit_concurrency", ("limit",), "Most active jobs under a limit; absent for one that is only a rate."),
     _gauge(
         "limit_rate_wait_seconds",
         ("limit",),
         "Seconds until the rate lets the next job start; 0 if it does now, absent without a rate.",
-        "rate_wait",
     ),
-    _gauge("limit_rate", ("limit",), "Most starts within the period of its rate; absent without one.", "rate_count"),
+    _gauge("limit_rate", ("limit",), "Most starts within the period of its rate; absent without one."),
     _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit that its rate still counts, or money spent today."),
     _gauge("limit_unit", ("limit", "unit"), "Most use of the unit in the period of its rate, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -69,6 +70,7 @@ class _Process:
         self.away = False
         self.turned = time.monotonic()  # when periodiq began the last beat
         self.beaten = -math.inf  # when the last one succeeded
+        self.late: AbstractSet[str] = frozenset()  # the tasks whose jobs waited too long at the last beat
         self.refusal: AddressError | ConfigurationError | MigrationError | None = None
         self.is_ending = False
         self.url: str | None = None
@@ -118,7 +120,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             _send_due(conn)
             if not _PROCESS.is_ending:
                 _prove_life(conn, file_revision)
-                lateness.record(conn)
+                _PROCESS.late = lateness.log(conn, _PROCESS.late)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,15 +38,6 @@ class Unreadable(ZekeJobsError, ValueError):
     """This machine cannot read a schedule that is in force: its line, its zone or its lengths."""
 
 
-@dataclass(frozen=True)
-class InForce:
-    """A schedule in force and its progress. ``is_known`` is False until progress is stored for this cron line."""
-
-    timetable: Timetable
-    decided_to: datetime
-    is_known: bool
-
-
 def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     """Decide all due ticks and send their jobs. Any number of schedulers may do so at once.
 
@@ -64,7 +55,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
         try:
             schedule, ticks = _read(row, now), list[Tick]()
             is_ahead = schedule.decided_to - now > _CLOCK_PUT_BACK
-            if not schedule.is_known or is_ahead or due(schedule.timetable, schedule.decided_to, now):
+            if not schedule.is_known or is_ahead or due(schedule, schedule.decided_to, now):
                 with locked(conn, schedule, wait=wait) as held:
                     ticks = _decide(conn, held, now)
         except Exception as error:  # a fault of one schedule must not stop the others
@@ -89,7 +80,7 @@ def clock(conn: Connection) -> datetime:
     return now
 
 
-def in_force(conn: Connection, schedule: str, *, now: datetime) -> InForce | None:
+def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | None:
     """The schedule of a task, by its canonical id, or a stored schedule, by its name."""
     row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
@@ -145,19 +136,18 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
 
 
 @contextmanager
-def locked(conn: Connection, schedule: InForce, *, wait: float = 5.0) -> Iterator[InForce]:
+def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
     """A transaction in which no other session decides the schedule's ticks; yields its progress.
 
     ``wait`` are the seconds to wait for each lock.
     """
-    timetable = schedule.timetable
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
-        row = SQL.only(conn, "schedule/lock", task=timetable.id, decided_to=schedule.decided_to, **line)
+        row = SQL.only(conn, "schedule/lock", task=timetable.id, decided_to=timetable.decided_to, **line)
         is_same = (row["cron"], row["timezone"]) == (line["cron"], line["timezone"])
         yield replace(
-            schedule, decided_to=row["decided_to"] if is_same else max(schedule.decided_to, row["decided_to"])
+            timetable, decided_to=row["decided_to"] if is_same else max(timetable.decided_to, row["decided_to"])
         )
 
 
@@ -174,8 +164,8 @@ def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> Non
     )
 
 
-def _decide(conn: Connection, held: InForce, now: datetime) -> list[Tick]:
-    timetable, decided_to = held.timetable, held.decided_to
+def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]:
+    decided_to = timetable.decided_to
     if decided_to - now > _CLOCK_PUT_BACK:
         decided_to = now  # the clock was set back: recorded ticks are not decided again
     ticks = due(timetable, decided_to, now)
@@ -205,10 +195,13 @@ def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, t
         raise Unreadable(f"expected a schedule that can be read, got {schedule}: {why}") from error
 
 
-def _read(row: dict[str, Any], now: datetime) -> InForce:
+def _read(row: dict[str, Any], now: datetime) -> Timetable:
     cron = row["cron"]
     line, zone, window, jitter = read_line(row["schedule"], cron)
-    timetable = Timetable(
+    is_known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
+    # A new or changed cron line does not apply to the time before it was in force.
+    begun = row["applied_on"] or now
+    return Timetable(
         task=row["task"],
         cron=line,
         zone=zone,
@@ -221,13 +214,9 @@ def _read(row: dict[str, Any], now: datetime) -> InForce:
         name="" if row["schedule"] == row["task"] else row["schedule"],
         key=row["key"],
         names=tuple(row["names"]),
+        decided_to=row["decided_to"] if is_known else max(begun, row["decided_to"] or begun),
+        is_known=is_known,
     )
-    known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
-    if known:
-        return InForce(timetable, row["decided_to"], is_known=True)
-    # A new or changed cron line does not apply to the time before it was in force.
-    begun = row["applied_on"] or now
-    return InForce(timetable, max(begun, row["decided_to"] or begun), is_known=False)
 
 
 def _why_paused(row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from zeke_jobs.core.bounds import EARLIEST
 from zeke_jobs.cron.calendar import Cron
 from zeke_jobs.postgres.queries import Row
 
@@ -31,6 +32,8 @@ class Timetable:
         paused: The reason why no tick is sent; empty when ticks are sent.
         name: The name of a stored schedule; empty for a task's.
         names: All names of its ticks so far, such as former names of the task.
+        decided_to: All ticks up to here are decided.
+        is_known: This progress is stored for this cron line.
     """
 
     task: str
@@ -45,6 +48,8 @@ class Timetable:
     name: str = ""
     key: str | None = None
     names: tuple[str, ...] = ()
+    decided_to: datetime = EARLIEST
+    is_known: bool = False
 
     @property
     def id(self) -> str:

@@ -66,7 +66,7 @@ GRANT SELECT (job, until, came_on) ON zeke_jobs.wait TO zeke_jobs_reader;
 GRANT SELECT (id, ended_on, cancelled_on) ON zeke_jobs.batch TO zeke_jobs_reader;
 GRANT SELECT (name, unit, tasks, chunked, concurrency, amount, period, zone, spent, averages) ON zeke_jobs.bucket TO zeke_jobs_reader;
 GRANT SELECT ON
-  zeke_jobs.breach, zeke_jobs.installation, zeke_jobs.migration, zeke_jobs.pause, zeke_jobs.schedule_beat, zeke_jobs.schedule_state, zeke_jobs.tick,
+  zeke_jobs.installation, zeke_jobs.migration, zeke_jobs.pause, zeke_jobs.schedule_beat, zeke_jobs.schedule_state, zeke_jobs.tick,
   zeke_jobs.worker
 TO zeke_jobs_reader;
 GRANT EXECUTE ON FUNCTION zeke_jobs.known_task(text), zeke_jobs.task_names() TO zeke_jobs_reader;

@@ -137,61 +137,6 @@ COMMENT ON COLUMN zeke_jobs.bucket.tripped_on IS 'The breaker is open since then
 
 COMMENT ON COLUMN zeke_jobs.bucket.closed_until IS 'No job starts before; closed_by and closed_why say why.';
 
-CREATE TABLE zeke_jobs.task (
-    id text NOT NULL,
-    aliases text[] DEFAULT '{}'::text[] NOT NULL,
-    queue text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    definition jsonb NOT NULL,
-    payload_schema jsonb,
-    priority integer DEFAULT 0 NOT NULL,
-    per_key integer,
-    order_hold boolean,
-    share jsonb,
-    age interval,
-    limits text[] DEFAULT '{}'::text[] NOT NULL,
-    metered boolean DEFAULT false NOT NULL,
-    units jsonb DEFAULT '{}'::jsonb NOT NULL,
-    retry_limit integer DEFAULT 0 NOT NULL,
-    max_queued integer,
-    unique_fields text[],
-    unique_while text,
-    unique_period interval,
-    sensitive text[] DEFAULT '{}'::text[] NOT NULL,
-    on_time double precision,
-    cron jsonb,
-    paused boolean DEFAULT false NOT NULL,
-    chunk jsonb,
-    revision integer NOT NULL,
-    CONSTRAINT task_unique_while CHECK ((unique_while = ANY (ARRAY['queued'::text, 'active'::text, 'period'::text])))
-);
-
-COMMENT ON TABLE zeke_jobs.task IS 'The tasks of the revision in force. Clients read it, so that they need neither jobs.yaml nor handlers.';
-
-COMMENT ON COLUMN zeke_jobs.task.definition IS 'The resolved stanza of jobs.yaml.';
-
-COMMENT ON COLUMN zeke_jobs.task.per_key IS 'At most so many active jobs of a key.';
-
-COMMENT ON COLUMN zeke_jobs.task.order_hold IS 'Its jobs run in strict order by key, and a failed one holds its key (true) or is skipped (false). NULL: in no order.';
-
-COMMENT ON COLUMN zeke_jobs.task.share IS 'Its keys take turns, as jobs.yaml says. NULL: they do not.';
-
-COMMENT ON COLUMN zeke_jobs.task.age IS 'The priority of its waiting jobs rises by one after each such time.';
-
-COMMENT ON COLUMN zeke_jobs.task.limits IS 'Names of the limits that a job of this task must pass (zeke_jobs.bucket).';
-
-COMMENT ON COLUMN zeke_jobs.task.metered IS 'One of its limits counts more than active jobs.';
-
-COMMENT ON COLUMN zeke_jobs.task.units IS 'The units that a job uses, as jobs.yaml says.';
-
-COMMENT ON COLUMN zeke_jobs.task.on_time IS 'A handler that starts later after its claim, in seconds, delays the next starts of its rates. NULL: it has no rate.';
-
-COMMENT ON COLUMN zeke_jobs.task.paused IS 'Paused by jobs.yaml; people pause in zeke_jobs.pause.';
-
-COMMENT ON COLUMN zeke_jobs.task.chunk IS 'Its jobs are claimed in chunks: size, wait, by. NULL: one by one.';
-
-COMMENT ON COLUMN zeke_jobs.task.revision IS 'The revision that last changed this task.';
-
 CREATE TABLE zeke_jobs.queue (
     message_id uuid NOT NULL,
     queue_name text DEFAULT 'default'::text NOT NULL,
@@ -485,16 +430,6 @@ CREATE TABLE zeke_jobs.schedule_beat (
 
 COMMENT ON TABLE zeke_jobs.schedule_beat IS 'When a scheduler last went through all schedules.';
 
-CREATE TABLE zeke_jobs.breach (
-    task text NOT NULL,
-    since timestamp with time zone NOT NULL,
-    noted_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL
-);
-
-COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer than max_wait when a scheduler last looked.';
-
-COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
-
 CREATE TABLE zeke_jobs.audit (
     number bigint NOT NULL,
     done_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
@@ -528,8 +463,10 @@ CREATE TABLE zeke_jobs.batch (
     task text,
     payload jsonb,
     after_failure text DEFAULT 'send'::text NOT NULL,
-    parts integer DEFAULT 0 NOT NULL,
-    first_job uuid,
+    unfinished integer DEFAULT 0 NOT NULL,
+    completed integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    cancelled integer DEFAULT 0 NOT NULL,
     made_in xid8 DEFAULT pg_current_xact_id() NOT NULL,
     created_on timestamp with time zone DEFAULT zeke_jobs.now() NOT NULL,
     cancelled_on timestamp with time zone,
@@ -544,9 +481,7 @@ COMMENT ON TABLE zeke_jobs.batch IS 'Batches of jobs. When the last job has ende
 
 COMMENT ON COLUMN zeke_jobs.batch.task IS 'The task of the job that is sent at the end; NULL: none.';
 
-COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jobs that hold the end up. At 0 the batch ends.';
-
-COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
+COMMENT ON COLUMN zeke_jobs.batch.unfinished IS 'Its jobs that are queued or active; batch_change has what is to be added yet, as for the other counters.';
 
 COMMENT ON COLUMN zeke_jobs.batch.made_in IS 'The transaction that made it: a closed batch takes the jobs of that transaction only.';
 
@@ -555,8 +490,6 @@ COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at th
 CREATE TABLE zeke_jobs.batch_change (
     xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     batch text NOT NULL,
-    part smallint NOT NULL,
-    open integer DEFAULT 0 NOT NULL,
     unfinished integer DEFAULT 0 NOT NULL,
     completed integer DEFAULT 0 NOT NULL,
     failed integer DEFAULT 0 NOT NULL,
@@ -576,21 +509,6 @@ CREATE TABLE zeke_jobs.batch_open (
 );
 
 COMMENT ON TABLE zeke_jobs.batch_open IS 'Batches that were opened and are not closed: they take jobs of any sender, and do not end.';
-
-CREATE TABLE zeke_jobs.batch_part (
-    batch text NOT NULL,
-    part smallint NOT NULL,
-    open integer NOT NULL,
-    unfinished integer NOT NULL,
-    completed integer NOT NULL,
-    failed integer NOT NULL,
-    cancelled integer NOT NULL
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen parts by the jobs'' ids, so that few ends wait for one row.';
-
-COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
 
 CREATE TABLE zeke_jobs.breaker_end (
     name text NOT NULL,
@@ -762,14 +680,8 @@ ALTER TABLE ONLY zeke_jobs.audit
 ALTER TABLE ONLY zeke_jobs.batch_open
     ADD CONSTRAINT batch_open_pkey PRIMARY KEY (batch);
 
-ALTER TABLE ONLY zeke_jobs.batch_part
-    ADD CONSTRAINT batch_part_pkey PRIMARY KEY (batch, part);
-
 ALTER TABLE ONLY zeke_jobs.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (id);
-
-ALTER TABLE ONLY zeke_jobs.breach
-    ADD CONSTRAINT breach_pkey PRIMARY KEY (task);
 
 ALTER TABLE ONLY zeke_jobs.bucket_key
     ADD CONSTRAINT bucket_key_pkey PRIMARY KEY (name, key);
@@ -851,7 +763,7 @@ ALTER TABLE ONLY zeke_jobs.worker
 
 CREATE INDEX audit_done ON zeke_jobs.audit USING btree (done_on);
 
-CREATE INDEX batch_change_batch ON zeke_jobs.batch_change USING btree (batch, part);
+CREATE INDEX batch_change_batch ON zeke_jobs.batch_change USING btree (batch);
 
 CREATE INDEX batch_change_xact ON zeke_jobs.batch_change USING btree (xact);
 
@@ -916,10 +828,3 @@ CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.even
 CREATE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW WHEN ((new.revision IS NULL)) EXECUTE FUNCTION zeke_jobs.adopt();
 
 CREATE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue FOR EACH ROW WHEN (((new.mtime = old.mtime) AND (new.state = 'queued'::zeke_jobs.state))) EXECUTE FUNCTION zeke_jobs.adopt();
-
-CREATE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
-
-CREATE TRIGGER worker_beating BEFORE UPDATE OF heartbeat_on ON zeke_jobs.worker FOR EACH ROW WHEN ((new.heartbeat_on > (old.heartbeat_on + old.lost_after))) EXECUTE FUNCTION zeke_jobs.begin_beating();
-
-ALTER TABLE ONLY zeke_jobs.batch_part
-    ADD CONSTRAINT batch_part_batch FOREIGN KEY (batch) REFERENCES zeke_jobs.batch(id) ON DELETE CASCADE;

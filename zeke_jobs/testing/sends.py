@@ -14,7 +14,7 @@ from zeke_jobs.config.handlers import resolve
 from zeke_jobs.config.models import Config
 from zeke_jobs.testing.context import SentCall
 
-_OURS = {"id", "traceparent", "first_job"}  # options that each send sets by itself
+_OURS = {"id", "traceparent"}  # options that each send sets by itself
 
 
 class SentJobs(list[SentCall]):

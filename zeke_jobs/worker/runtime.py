@@ -48,6 +48,7 @@ class Runtime:
         revision: Its number; 0 before the database was asked.
         file_revision: The revision number of this process's own file; None until it has one.
         file: The configuration of this process's own file.
+        tasks: The tasks as they run now, by id.
         ids: The ids of the tasks whose handlers are async (True), of the others (False), and of all (None).
         loop: Runs async handlers, and their services live on it.
     """
@@ -84,13 +85,9 @@ class Runtime:
             }
             self._frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
-    def find(self, task: str) -> RunnableTask | None:
-        """The task as it runs now; None when the configuration in force has none of that id."""
-        return self.tasks.get(task)
-
     def policy(self, task: str, sent: Mapping[str, float] = MappingProxyType({})) -> Retry:
         """The retry policy of a job: the values of its send, then its task's, then the defaults if the task left jobs.yaml."""
-        runnable = self.find(task)
+        runnable = self.tasks.get(task)
         policy = runnable.task.retry if runnable else Retry()
         if not sent:
             return policy
@@ -112,9 +109,7 @@ class Runtime:
         """
         stanza = self._stanza(name)
         with self._lock:
-            opened, opening = self._services.get(name), self._opening.setdefault(name, threading.RLock())
-        if opened is not None and opened[0] == stanza:
-            return opened[1]
+            opening = self._opening.setdefault(name, threading.RLock())
         with opening:  # each service has its own lock, so that only threads that need this service wait
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:

@@ -1,6 +1,7 @@
 """Units, budgets, rates per key, throttling and breakers are told by why, doctor, limits, top and metrics."""
 
 import json
+import os
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,7 @@ from psycopg2.extras import Json
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.diagnosis.test_doctor import found
-from zeke_jobs.metrics.exporter import _limit as samples_of
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.metrics import exporter
 from zeke_jobs.top import board, panes
 
 TOP = """
@@ -65,8 +65,11 @@ class Shown:
         return [column.cell(one, read) for column in pane.columns]
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
-        (row,) = (row for row in SQL.all(self.scene.conn, "metrics/limits") if row["name"] == name)
-        return {(one.name.removeprefix("zeke_jobs_limit_"), *one.labels[1:]): one.value for one in samples_of(row)}
+        return {
+            (one.name.removeprefix("zeke_jobs_limit_"), *one.labels[1:]): one.value
+            for one in exporter.read(os.environ["DATABASE_URL"])
+            if one.labels[:1] == (name,) and one.name.startswith("zeke_jobs_limit_")
+        }
 
 
 @pytest.fixture

@@ -1,16 +1,12 @@
-"""``max_wait``: jobs that wait too long by the database's clock, with one log line for each beginning and end in the whole fleet."""
+"""``max_wait``: jobs that wait too long by the database's clock, with one log line for each beginning and end."""
 
-import threading
-from contextlib import closing
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from zeke_jobs.control import pausing
-from zeke_jobs.postgres.pool import connect
 from zeke_jobs.scheduler import lateness
 
 TASKS = """
@@ -28,10 +24,6 @@ def catalogue(scene: Scene) -> None:
 
 def late(scene: Scene) -> list[str]:
     return [row["task"] for row in scene.rows("SELECT task FROM zeke_jobs.task_wait WHERE is_late ORDER BY task")]
-
-
-def noted(scene: Scene) -> list[tuple[str, str]]:
-    return [(change["task"], change["event"]) for change in lateness.record(scene.conn)]
 
 
 def test_the_oldest_due_job_decides_and_a_task_without_max_wait_is_never_late(scene: Scene) -> None:
@@ -71,37 +63,13 @@ def test_each_beginning_and_each_end_is_one_line_however_many_jobs_and_beats_the
     scene.add("quick", 30)
     scene.later(121)
     with capture_logs() as lines:
-        assert noted(scene) == [("quick", "begun")]
+        late_now = lateness.log(scene.conn, set())
         scene.later(60)
-        assert noted(scene) == []
+        late_now = lateness.log(scene.conn, late_now)
+        assert late_now == {"quick"}
         scene.rows("UPDATE zeke_jobs.queue SET state = 'done'")
-        assert noted(scene) == [("quick", "ended")]
-        assert noted(scene) == []
+        assert lateness.log(scene.conn, lateness.log(scene.conn, late_now)) == set()
     begun, ended = lines
     told = begun["log_level"], begun["task"], begun["max_wait"], begun["oldest_waits"]
     assert told == ("warning", "quick", "2m", "2m1s")
-    assert (ended["log_level"], ended["task"], ended["since"]) == ("info", "quick", "2026-03-10 12:02:00 UTC")
-    scene.add("quick")
-    scene.later(121)
-    assert noted(scene) == [("quick", "begun")]
-    scene.rows("DELETE FROM zeke_jobs.task WHERE id = 'quick'")  # it leaves the file
-    assert noted(scene) == [("quick", "ended")]
-
-
-def test_of_schedulers_that_look_at_once_one_says_it(scene: Scene, database: str) -> None:
-    scene.add("quick")
-    scene.later(121)
-    said: list[dict[str, Any]] = []
-    together = threading.Barrier(4)
-
-    def beat() -> None:
-        with closing(connect(database)) as conn:
-            together.wait(30)
-            said.extend(lateness.record(conn))
-
-    threads = [threading.Thread(target=beat) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert [change["event"] for change in said] == ["begun"]
+    assert (ended["log_level"], ended["task"]) == ("info", "quick")

@@ -47,7 +47,7 @@ READ = {
     " retry_limit revision sensitive share unique_fields unique_period unique_while units",
     "wait": "came_on job until",
 }
-READ_WHOLE = {"breach", "installation", "migration", "pause", "schedule_beat", "schedule_state", "tick", "worker"}
+READ_WHOLE = {"installation", "migration", "pause", "schedule_beat", "schedule_state", "tick", "worker"}
 #: Triggers with the owner's rights: nobody calls them.
 TRIGGERED = {"add_up_batches", "deliver_event", "write_pgboss"}
 NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}

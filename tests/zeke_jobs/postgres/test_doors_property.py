@@ -141,7 +141,7 @@ def running(url: str) -> Iterator[list[str]]:
     handlers.GATE.clear()
     handlers.CALLS.clear()
     with closing(connect(url)) as conn, conn.cursor() as cursor:
-        for table in ("batch_change", "batch_part", "batch_open"):
+        for table in ("batch_change", "batch_open"):
             cursor.execute(f"DELETE FROM zeke_jobs.{table} WHERE batch = 'batch'")
         cursor.execute("DELETE FROM zeke_jobs.batch WHERE id = 'batch'")
         held = [str(sent.id) for sent in zeke_jobs.send_many("held", [{}, {}], batch="batch", connection=conn)]

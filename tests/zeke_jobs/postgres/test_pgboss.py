@@ -202,7 +202,11 @@ def test_a_stored_schedule_is_removed_and_that_of_the_file_stays(
 
 
 def test_a_late_task_is_a_warning(conn: Connection, log_in: Callable[[str], str]) -> None:
-    rows(conn, "INSERT INTO zeke_jobs.breach (task, since) VALUES ('echo', now()) RETURNING 1")
+    zeke_jobs.send("echo", {"n": 1})
+    rows(
+        conn,
+        """UPDATE zeke_jobs.task SET definition = definition || '{"max_wait": "0s"}' WHERE id = 'echo' RETURNING 1""",
+    )
     found = rows(conn, "SELECT type, message FROM pgboss.warning")
     assert found == [("queue_backlog", "The oldest due job of echo waits longer than max_wait")]
 

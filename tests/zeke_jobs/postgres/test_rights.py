@@ -154,8 +154,9 @@ def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
 
 
 def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Connection) -> None:
-    worker = Jobs(conn).worker()
+    jobs = Jobs(conn)
+    worker = jobs.worker()
     with transaction(conn):
-        rows(conn, "SELECT zeke_jobs.heartbeat(%s, 0, 1, false)", worker)
+        jobs.beat(worker)
         held = "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
         assert rows(conn, held) == []

@@ -181,7 +181,7 @@ class Jobs:
 
     def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
         """One heartbeat of a worker."""
-        return self.rows("SELECT * FROM zeke_jobs.heartbeat(%s, 0, 1, %s)", worker, stopping)[0]
+        return SQL.only(self.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=stopping)
 
     def _all_tasks(self) -> list[str]:
         return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]

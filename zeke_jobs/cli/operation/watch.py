@@ -11,7 +11,7 @@ from zeke_jobs.cli.options import flag, option
 from zeke_jobs.cli.output import console, say
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, logs
-from zeke_jobs.metrics import exporter
+from zeke_jobs.metrics import exporter, exposition
 from zeke_jobs.top import app
 
 
@@ -44,7 +44,7 @@ def metrics(
     address = environment.address("--listen", listen)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
     try:
-        exporter.serve(url, address)
+        exposition.serve(exporter.DatabaseCollector(url).registry, address)
     except OSError as error:
         raise typer.BadParameter(f"expected an address to listen on, got {listen}: {error.strerror}") from error
     except KeyboardInterrupt:

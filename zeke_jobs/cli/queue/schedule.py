@@ -33,7 +33,7 @@ def schedules(
     with database.connection("schedule", is_migrated=False) as conn:
         if next_ is not None:
             count, task = next_
-            zone = control.find(conn, task).timetable.zone
+            zone = control.find(conn, task).zone
             columns = {zone.key: lambda tick: _in(tick, zone), "local time": lambda tick: _in(tick, None)}
             listing(control.next_ticks(conn, task, count), columns, empty="", as_json=as_json)
         else:

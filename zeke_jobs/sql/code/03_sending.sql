@@ -381,31 +381,6 @@ CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- The number of jobs of the task that may still be queued. Concurrent senders may exceed it by one job each.
-CREATE OR REPLACE FUNCTION zeke_jobs.places_left(p_task zeke_jobs.task) RETURNS bigint
-LANGUAGE sql STABLE
-AS $$
-  SELECT (p_task).max_queued - count(*)
-  FROM (
-    SELECT 1
-    FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.queue_name = (p_task).queue AND q.task = (p_task).id
-    LIMIT (p_task).max_queued
-  ) AS queued
-$$;
-
--- Whether a job still prevents others with its unique key. A running job does not prevent its own successor.
-CREATE OR REPLACE FUNCTION zeke_jobs.holds(p_job zeke_jobs.queue, p_while text, p_period interval, p_parent uuid) RETURNS boolean
-LANGUAGE sql STABLE
-AS $$
-  SELECT CASE p_while
-    WHEN 'queued' THEN (p_job).state = 'queued'
-    WHEN 'active' THEN
-      (p_job).state = 'queued' OR (p_job).state = 'consumed' AND (p_job).message_id IS DISTINCT FROM p_parent
-    ELSE (p_job).created_on + p_period > zeke_jobs.now()
-  END
-$$;
-
 -- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry never runs earlier, and
 -- loses its steps and waits for events, because they belong to the former payload. False: the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
@@ -443,7 +418,7 @@ END
 $$;
 
 -- Take a unique key for a job that is about to be sent. Returns the job that holds the key: this one, or an earlier one. p_while, p_period: how long a
--- job holds it (zeke_jobs.holds); without p_while as long as its row is there. Without p_takes it only looks.
+-- job holds it; without p_while as long as its row is there. A running job does not prevent its own successor. Without p_takes it only looks.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.put, which calls it
@@ -462,7 +437,11 @@ BEGIN
     SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = p_key;
     IF EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.message_id = v_holder AND (p_while IS NULL OR zeke_jobs.holds(q, p_while, p_period, p_parent)))
+      WHERE q.message_id = v_holder AND CASE p_while
+        WHEN 'queued' THEN q.state = 'queued'
+        WHEN 'active' THEN q.state = 'queued' OR q.state = 'consumed' AND q.message_id IS DISTINCT FROM p_parent
+        WHEN 'period' THEN q.created_on + p_period > zeke_jobs.now()
+        ELSE true END)
     THEN
       RETURN v_holder;
     END IF;
@@ -561,10 +540,12 @@ BEGIN
     RETURN;
   END IF;
   -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
-  v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised AND zeke_jobs.places_left(v_task) <= 0;
+  -- Concurrent senders may exceed max_queued by one job each.
+  v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised
+    AND zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) >= v_task.max_queued;
   IF p_options ? 'batch' THEN
     PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p_payload, v_task.id, v_task.sensitive);
-    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_id) THEN
+    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options) THEN
       outcome := 'closed';
       RETURN;
     END IF;
@@ -607,7 +588,7 @@ $$;
 -- their own way, and each cast in a statement costs the server some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SECURITY DEFINER SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_options jsonb;
@@ -669,7 +650,7 @@ $$;
 -- The refusal of a sender's options for the task of this name, before each send, and for a client that writes a statement.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 AS $$
 DECLARE
   v_refused jsonb := zeke_jobs.unfit_options(zeke_jobs.find_task(p_task), p_options);
@@ -691,7 +672,7 @@ $$;
 -- zeke_jobs.enqueue, each with its index n, or one answer for all.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -727,13 +708,13 @@ BEGIN
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
     -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write, and may then add none to a batch.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
-    IF v_task.max_queued IS NOT NULL AND zeke_jobs.places_left(v_task) < v_new THEN
+    IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';
     END IF;
     IF p_options ? 'batch' THEN
       PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p.payload, v_task.id, v_task.sensitive)
       FROM jsonb_array_elements(p_payloads) AS p (payload) WHERE v_task.sensitive <> '{}';
-      IF NOT zeke_jobs.enter_batch(p_options, p_ids[1]) AND v_new > 0 THEN
+      IF NOT zeke_jobs.enter_batch(p_options) AND v_new > 0 THEN
         RETURN '{"outcome": "closed"}';
       END IF;
     END IF;
@@ -776,32 +757,30 @@ BEGIN
 END
 $$;
 
--- The fault of a payload with keys in snake_case: its first unknown or missing field, else NULL. Types are
--- checked by Python's send, and by the worker.
-CREATE OR REPLACE FUNCTION zeke_jobs.payload_fault(p_payload jsonb, p_schema jsonb) RETURNS text
+-- A payload with its keys in snake_case; an error if no job of the task may have it, or for its first unknown or missing field. Types are checked
+-- by Python's send, and by the worker.
+CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
-  v_shape jsonb := zeke_jobs.shape(p_schema, p_schema);
-  v_fields text[];
-  v_wrong text;
+  v_shape jsonb := zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema);
+  v_fields text[] := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
+  v_payload jsonb;
+  v_fault text := zeke_jobs.unfit_payload(p_payload); -- before the renaming, which recurses as deep as the payload is nested
 BEGIN
-  IF p_schema IS NULL THEN
-    RETURN NULL;
+  IF v_fault IS NULL THEN
+    v_payload := zeke_jobs.rename_keys(p_payload, p_task.payload_schema, p_task.payload_schema, false);
+    v_fault := coalesce(
+      (SELECT format('expected field %s, got none', r.name)
+       FROM jsonb_array_elements_text(p_task.payload_schema -> 'required') AS r (name) WHERE NOT v_payload ? r.name LIMIT 1),
+      (SELECT format('expected fields of the task (%s), got %s', array_to_string(v_fields, ', '), k.name)
+       FROM jsonb_object_keys(v_payload) AS k (name)
+       WHERE p_task.payload_schema IS NOT NULL AND coalesce(v_shape -> 'additionalProperties', 'false') = 'false' AND k.name <> ALL (v_fields) LIMIT 1));
   END IF;
-  v_wrong := (SELECT r.name FROM jsonb_array_elements_text(coalesce(p_schema -> 'required', '[]')) AS r (name)
-              WHERE NOT p_payload ? r.name LIMIT 1);
-  IF v_wrong IS NOT NULL THEN
-    RETURN format('expected field %s, got none', v_wrong);
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION 'payload of %: %', p_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF coalesce(v_shape -> 'additionalProperties', 'false') = 'false' THEN
-    v_fields := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
-    v_wrong := (SELECT k.name FROM jsonb_object_keys(p_payload) AS k (name) WHERE k.name <> ALL (v_fields) LIMIT 1);
-    IF v_wrong IS NOT NULL THEN
-      RETURN format('expected fields of the task (%s), got %s', array_to_string(v_fields, ', '), v_wrong);
-    END IF;
-  END IF;
-  RETURN NULL;
+  RETURN v_payload;
 END
 $$;
 
@@ -810,7 +789,7 @@ $$;
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
@@ -819,7 +798,6 @@ DECLARE
     'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_options jsonb := jsonb_strip_nulls(send.options);
-  v_payload jsonb;
   v_fault text;
   v_id text;
   v_answer jsonb;
@@ -836,17 +814,8 @@ BEGIN
     RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_fault)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  -- Before the renaming, which recurses as deep as the payload is nested.
-  v_fault := zeke_jobs.unfit_payload(send.payload);
-  IF v_fault IS NULL THEN
-    v_payload := zeke_jobs.rename_keys(send.payload, v_task.payload_schema, v_task.payload_schema, false);
-    v_fault := zeke_jobs.payload_fault(v_payload, v_task.payload_schema);
-  END IF;
-  IF v_fault IS NOT NULL THEN
-    RAISE EXCEPTION 'payload of %: %', v_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
-  END IF;
   v_id := coalesce(v_options ->> 'id', zeke_jobs.new_id()::text);
-  v_answer := zeke_jobs.enqueue(v_task.id, NULL, v_payload::text, coalesce(v_options, '{}')::text, v_id);
+  v_answer := zeke_jobs.enqueue(v_task.id, NULL, zeke_jobs.accepted(v_task, send.payload)::text, coalesce(v_options, '{}')::text, v_id);
   CASE v_answer ->> 'outcome'
     WHEN 'refused' THEN
       RAISE EXCEPTION '%', zeke_jobs.refused(v_answer, v_options) USING ERRCODE = CASE
@@ -870,7 +839,6 @@ CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
@@ -878,7 +846,6 @@ $$;
 -- All names of tasks that send accepts.
 CREATE OR REPLACE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;

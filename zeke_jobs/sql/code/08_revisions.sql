@@ -1,17 +1,4 @@
--- Revisions: the announcement, and the jobs and pauses that follow a rename.
-
--- Announce every new revision. Workers listen, and also check once a second.
-CREATE OR REPLACE FUNCTION zeke_jobs.announce_revision() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-  PERFORM pg_notify('zeke_jobs.revision', NEW.number::text);
-  RETURN NULL;
-END
-$$;
-
-CREATE OR REPLACE TRIGGER revision_announce AFTER INSERT ON zeke_jobs.revision
-  FOR EACH ROW EXECUTE FUNCTION zeke_jobs.announce_revision();
+-- Revisions: the jobs and pauses that follow a rename.
 
 -- Each pair of queue and task name with queued jobs, found by probes of the index; also names unknown to the catalogue.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
@@ -82,7 +69,6 @@ $$;
 -- with the jobs that are there before it.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN

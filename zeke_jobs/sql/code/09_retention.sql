@@ -1,15 +1,5 @@
 -- Retention: finished jobs move from the table to the history when their time is over.
 
--- The next task with finished jobs, in the order of ids, found by probes of the indexes.
-CREATE OR REPLACE FUNCTION zeke_jobs.ended_task_after(p_task text) RETURNS text
-LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
-AS $$
-  SELECT (
-    SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') AND q.task > p_task ORDER BY q.task LIMIT 1)
-$$;
-
 -- Finished jobs past their retention: by task and outcome, the time before which they ended. Jobs of a task that is unique for a period stay at
 -- least that long, jobs of a task that left jobs.yaml as long as the longest default. The row without a task stands for jobs with a keep
 -- option of their own.
@@ -19,9 +9,11 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on S
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH RECURSIVE present (task) AS (
-    SELECT zeke_jobs.ended_task_after('')
+    -- Each task with finished jobs, found by probes of the indexes.
+    (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
     UNION ALL
-    SELECT zeke_jobs.ended_task_after(p.task) FROM present AS p WHERE p.task IS NOT NULL
+    SELECT n.task FROM present AS p CROSS JOIN LATERAL (
+      SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') AND q.task > p.task ORDER BY q.task LIMIT 1) AS n
   )
   SELECT p.task, s.status, b.before
   FROM present AS p
@@ -31,7 +23,7 @@ AS $$
     SELECT zeke_jobs.now() - greatest(
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
   ) AS b
-  WHERE p.task IS NOT NULL AND (
+  WHERE (
     SELECT true FROM zeke_jobs.queue AS q -- and not EXISTS, of which a planner that takes the table for small makes a join that reads all ended jobs
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
       AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
@@ -68,6 +60,7 @@ AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_places tid[];
+  v_jobs uuid[];
   v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
   -- If a crash of the server undoes a purge, it is simply repeated.
@@ -88,57 +81,31 @@ BEGIN
       ORDER BY q.completed_on LIMIT p_limit
       FOR UPDATE SKIP LOCKED);
   END IF;
+  -- A caller may use its own id again after the first job with it was purged.
+  DELETE FROM zeke_jobs.history AS h USING zeke_jobs.queue AS q WHERE q.ctid = ANY (v_places) AND h.id = q.message_id;
+  INSERT INTO zeke_jobs.history (
+    id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
+    completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, batch, is_sensitive)
+  SELECT
+    q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on), q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent,
+    q.scheduled_for, q.revision, q.run_at, q.created_on, q.started_on, q.completed_on, v_now, c.cost, c.currency, q.seq, q.claimed_on, q.expires_on,
+    zeke_jobs.brief_attempts(q.attempts), q.extra ->> 'batch',
+    coalesce(zeke_jobs.mask_text(q.key, q.message -> 'kwargs', q.sensitive || coalesce(
+      v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key, false)
+  FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
+  WHERE q.ctid = ANY (v_places);
   WITH gone AS (
-    DELETE FROM zeke_jobs.queue AS q
-    WHERE q.ctid = ANY (v_places)
-    RETURNING q.message_id, q.task, q.queue_name, q.priority, q.key, q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision,
-      q.run_at, q.created_on, q.started_on, q.completed_on, q.seq, q.claimed_on, q.expires_on, q.attempts, q.extra ->> 'batch' AS batch,
-      zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS status,
-      CASE WHEN p_task IS NULL THEN q.completed_on + (q.extra ->> 'keep')::interval ELSE q.completed_on END AS place,
-      zeke_jobs.mask_text(q.key, q.message -> 'kwargs', q.sensitive || coalesce(
-        v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key AS is_sensitive
-  ),
-  kept AS (
-    INSERT INTO zeke_jobs.history AS h (
-      id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
-      completed_on, purged_on, cost, currency, seq, claimed_on, expires_on, attempts, is_sensitive, batch)
-    SELECT
-      g.message_id, g.task, g.status, g.queue_name, g.priority, g.key, g.attempt, g.deaths, g.parent, g.scheduled_for, g.revision,
-      g.run_at, g.created_on, g.started_on, g.completed_on, v_now, c.cost, c.currency, g.seq, g.claimed_on, g.expires_on,
-      zeke_jobs.brief_attempts(g.attempts), coalesce(g.is_sensitive, false), g.batch
-    FROM gone AS g LEFT JOIN zeke_jobs.cost AS c ON c.job = g.message_id
-    -- A caller may use its own id again after the first job with it was purged.
-    ON CONFLICT (id) DO UPDATE
-    SET name = excluded.name, state = excluded.state, queue = excluded.queue, priority = excluded.priority, key = excluded.key,
-      attempt = excluded.attempt, deaths = excluded.deaths, parent = excluded.parent, scheduled_for = excluded.scheduled_for,
-      revision = excluded.revision, run_at = excluded.run_at, created_on = excluded.created_on, started_on = excluded.started_on,
-      completed_on = excluded.completed_on, purged_on = excluded.purged_on, cost = excluded.cost,
-      currency = excluded.currency, seq = excluded.seq, claimed_on = excluded.claimed_on, expires_on = excluded.expires_on,
-      attempts = excluded.attempts, is_sensitive = excluded.is_sensitive, batch = excluded.batch
-  ),
-  left_behind AS (
-    SELECT u.unique_key FROM zeke_jobs.unique_holder AS u JOIN gone AS g ON u.job = g.message_id
-    -- Skip locked keys: a sender is taking them over.
-    FOR UPDATE OF u SKIP LOCKED
-  ),
-  steps AS (
-    DELETE FROM zeke_jobs.step AS s USING gone AS g WHERE s.job = g.message_id
-  ),
-  waits AS (
-    DELETE FROM zeke_jobs.wait AS w USING gone AS g WHERE w.job = g.message_id
-  ),
-  logs AS (
-    DELETE FROM zeke_jobs.job_log AS l USING gone AS g WHERE l.job = g.message_id
-  ),
-  costs AS (
-    DELETE FROM zeke_jobs.cost AS c USING gone AS g WHERE c.job = g.message_id
-  ),
-  purged AS (
-    DELETE FROM zeke_jobs.purge_due AS p USING gone AS g WHERE p.job = g.message_id
-  ),
-  freed AS (
-    DELETE FROM zeke_jobs.unique_holder AS u USING left_behind AS l WHERE u.unique_key = l.unique_key
+    DELETE FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_places)
+    RETURNING q.message_id, CASE WHEN p_task IS NULL THEN q.completed_on + (q.extra ->> 'keep')::interval ELSE q.completed_on END AS place
   )
-  SELECT count(*), max(g.place) INTO purged, reached FROM gone AS g;
+  SELECT array_agg(g.message_id), count(*), max(g.place) INTO v_jobs, purged, reached FROM gone AS g;
+  DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = ANY (ARRAY(
+    -- Skip locked keys: a sender is taking them over.
+    SELECT o.unique_key FROM zeke_jobs.unique_holder AS o WHERE o.job = ANY (v_jobs) FOR UPDATE SKIP LOCKED));
+  DELETE FROM zeke_jobs.step AS s WHERE s.job = ANY (v_jobs);
+  DELETE FROM zeke_jobs.wait AS w WHERE w.job = ANY (v_jobs);
+  DELETE FROM zeke_jobs.job_log AS l WHERE l.job = ANY (v_jobs);
+  DELETE FROM zeke_jobs.cost AS c WHERE c.job = ANY (v_jobs);
+  DELETE FROM zeke_jobs.purge_due AS p WHERE p.job = ANY (v_jobs);
 END
 $$;

@@ -196,7 +196,7 @@ COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and n
 -- When the longest-waiting job became due, found by one probe of the index for each priority, however long the backlog.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
@@ -206,7 +206,7 @@ $$;
 -- Queued jobs of a task, due or not, counted up to a number: an exact count of a million would read a million entries.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
 LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
@@ -237,7 +237,7 @@ COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a ta
 -- the first of each key. Of a task no more than its concurrency lets run at once. An autoscaler asks it, and `zeke-jobs up --until-idle`.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
@@ -271,7 +271,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
   OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
 LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
@@ -341,7 +341,7 @@ COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, co
 -- zeke_jobs.room for readers, who may not read its tables.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
 LANGUAGE sql STABLE ROWS 2
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 AS $$
   SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r
 $$;
@@ -395,36 +395,6 @@ WHERE b.unit = 'jobs';
 COMMENT ON VIEW zeke_jobs.limit_use IS
   'How full each limit is. room: how many jobs it lets start now; reason: what leaves no more; opens_on: until when, NULL: until a job ends.';
 
--- The breaches of max_wait that began or ended since the last call. Only one caller gets each change.
-CREATE OR REPLACE FUNCTION zeke_jobs.note_breaches() RETURNS TABLE (
-  task text, event text, max_wait interval, wait interval, since timestamptz)
-LANGUAGE plpgsql
-AS $$
-#variable_conflict use_column
-BEGIN
-  -- If two schedulers call at once, the second waits here and then sees the rows of the first.
-  PERFORM zeke_jobs.take_lock('breach');
-  RETURN QUERY
-    WITH late AS MATERIALIZED (
-      SELECT w.task, w.max_wait, w.wait, w.oldest_due + w.max_wait AS since FROM zeke_jobs.task_wait AS w WHERE w.is_late
-    ),
-    begun AS (
-      INSERT INTO zeke_jobs.breach AS b (task, since)
-      SELECT l.task, l.since FROM late AS l
-      ON CONFLICT ON CONSTRAINT breach_pkey DO NOTHING
-      RETURNING b.task
-    ),
-    ended AS (
-      DELETE FROM zeke_jobs.breach AS b
-      WHERE NOT EXISTS (SELECT 1 FROM late AS l WHERE l.task = b.task)
-      RETURNING b.task, b.since
-    )
-    SELECT l.task, 'begun', l.max_wait, l.wait, l.since FROM late AS l JOIN begun AS b ON b.task = l.task
-    UNION ALL
-    SELECT e.task, 'ended', w.max_wait, w.wait, e.since FROM ended AS e LEFT JOIN zeke_jobs.task_wait AS w ON w.task = e.task;
-END
-$$;
-
 CREATE OR REPLACE VIEW zeke_jobs.task_cost AS
 SELECT c.task, c.currency, sum(c.cost) AS cost
 FROM (
@@ -435,42 +405,3 @@ FROM (
 ) AS c
 GROUP BY c.task, c.currency;
 COMMENT ON VIEW zeke_jobs.task_cost IS 'The costs that jobs reported within the last day.';
-
-CREATE OR REPLACE VIEW zeke_jobs.task_failed AS
-SELECT
-  t.id AS task,
-  t.queue,
-  (SELECT count(*) FROM (
-     SELECT 1 FROM zeke_jobs.queue AS q
-     WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = t.id
-       AND q.completed_on > zeke_jobs.now() - interval '1 hour'
-     LIMIT 10000) AS failed) AS failed
-FROM zeke_jobs.task AS t;
-COMMENT ON VIEW zeke_jobs.task_failed IS 'Jobs of each task that failed for good within the last hour, counted up to 10,000.';
-
-CREATE OR REPLACE VIEW zeke_jobs.task_served AS
-SELECT t.id AS task, t.queue, count(w.id) AS processes, coalesce(sum(CASE WHEN t.id = ANY (w.async_tasks) THEN w.places ELSE w.threads END), 0) AS threads
-FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.worker AS w
-  ON w.kind = 'worker' AND NOT w.stopping AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)
-    AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after
-GROUP BY t.id, t.queue;
-COMMENT ON VIEW zeke_jobs.task_served IS 'Live worker processes that would run a job of each task, and their threads, or places for async handlers.';
-
-CREATE OR REPLACE VIEW zeke_jobs.process_state AS
-SELECT k.kind, s.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
-FROM unnest(ARRAY['worker', 'scheduler']) AS k (kind) CROSS JOIN unnest(ARRAY['live', 'stopping', 'lost']) AS s (state)
-LEFT JOIN zeke_jobs.worker AS w ON w.kind = k.kind AND s.state =
-  CASE WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN 'lost' WHEN w.stopping THEN 'stopping' ELSE 'live' END
-GROUP BY k.kind, s.state;
-COMMENT ON VIEW zeke_jobs.process_state IS 'How many workers and schedulers are live, stopping, or have not proved life for too long.';
-
-CREATE OR REPLACE VIEW zeke_jobs.schedule_lag AS
-SELECT
-  s.schedule AS task,
-  s.paused,
-  CASE WHEN s.paused THEN interval '0' ELSE greatest(interval '0', zeke_jobs.now() - s.next_tick) END AS lag,
-  zeke_jobs.now() - b.beat_on AS silence
-FROM zeke_jobs.schedule AS s
-LEFT JOIN zeke_jobs.schedule_beat AS b ON true;
-COMMENT ON VIEW zeke_jobs.schedule_lag IS 'How long the next tick of each schedule is overdue, and how long no scheduler got through all of them.';

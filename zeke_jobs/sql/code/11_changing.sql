@@ -1,4 +1,4 @@
--- Changes by people. These functions have the owner's rights, and record each change with the login.
+-- Changes by people. These functions have the owner's rights (90_rights.sql fixes their search path), and record each change with the login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE
@@ -29,7 +29,6 @@ CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
 -- Delete audit entries that are older than 400 days. Workers call it, and can choose neither the entries nor the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
   DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
@@ -37,7 +36,6 @@ $$;
 -- Record that a person made a schedule send jobs: one now (run), or the jobs of a past time (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   IF p_action NOT IN ('run', 'backfill') THEN
@@ -48,38 +46,33 @@ END
 $$;
 
 -- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it holds up the end of its batch or the
--- next job of its key. Returns the jobs for which there was something to cancel, with their states now.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text)
-RETURNS TABLE (id uuid, state zeke_jobs.state, has_started boolean)
+-- next job of its key. Returns the jobs for which there was something to cancel.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
-  v_change jsonb := jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'by', p_by));
   v_now timestamptz := zeke_jobs.now();
-  v_ended uuid[];
-BEGIN
-  v_ended := ARRAY(
+  v_ended uuid[] := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (p_ids) AND (q.state = 'queued' OR q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q))
     ORDER BY q.message_id
     FOR UPDATE);
-  PERFORM zeke_jobs.move(v_ended, 'cancelled', v_change);
-  RETURN QUERY
-    WITH marked AS (
-      UPDATE zeke_jobs.queue AS q
-      SET cancelled_on = coalesce(q.cancelled_on, v_now), mtime = v_now,
-        extra = CASE WHEN q.cancelled_on IS NOT NULL THEN q.extra ELSE coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
-          'cancel_reason', p_reason, 'cancelled_by', p_by)) END
-      WHERE q.message_id = ANY (p_ids) AND q.state = 'consumed'
-      RETURNING q.message_id, q.state, q.started_on IS NOT NULL AS has_started,
-        -- If the notification is lost, the job's worker sees the mark within a second.
-        pg_notify('zeke_jobs.cancel', q.message_id::text)
-    )
-    SELECT m.message_id, m.state, m.has_started FROM marked AS m
-    UNION ALL
-    SELECT q.message_id, q.state, q.started_on IS NOT NULL FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_ended);
+  v_marked uuid[];
+BEGIN
+  PERFORM zeke_jobs.move(v_ended, 'cancelled', jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'by', p_by)));
+  WITH marked AS (
+    UPDATE zeke_jobs.queue AS q
+    SET cancelled_on = coalesce(q.cancelled_on, v_now), mtime = v_now,
+      extra = CASE WHEN q.cancelled_on IS NOT NULL THEN q.extra ELSE coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        'cancel_reason', p_reason, 'cancelled_by', p_by)) END
+    WHERE q.message_id = ANY (p_ids) AND q.state = 'consumed'
+    RETURNING q.message_id,
+      -- If the notification is lost, the job's worker sees the mark within a second.
+      pg_notify('zeke_jobs.cancel', q.message_id::text)
+  )
+  SELECT array_agg(m.message_id) INTO v_marked FROM marked AS m;
+  RETURN v_ended || v_marked;
 END
 $$;
 
@@ -87,7 +80,6 @@ $$;
 -- has locked it, or it is gone.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   IF (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id FOR UPDATE) = 'consumed' THEN
@@ -118,27 +110,15 @@ DECLARE
     ORDER BY q.message_id
     FOR UPDATE SKIP LOCKED);
 BEGIN
-  v_jobs := ARRAY(SELECT c.id FROM zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by) AS c);
+  v_jobs := zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by);
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
   RETURN cardinality(v_jobs);
 END
 $$;
 
--- Notify the processes of a pause's target.
-CREATE OR REPLACE FUNCTION zeke_jobs.notify_target(p_target text) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
-  SELECT zeke_jobs.notify_idle(q.queue)
-  FROM (
-    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.limits)
-  ) AS q
-$$;
-
 -- Pause a target: no more of its jobs are claimed. Returns false if it was paused already; the first pause stands.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
@@ -153,14 +133,15 @@ $$;
 -- End a pause, and wake the workers that can claim again. Returns false if there was none.
 CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   DELETE FROM zeke_jobs.pause AS p WHERE p.target = p_target;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM zeke_jobs.notify_target(p_target);
+  PERFORM zeke_jobs.notify_idle(q.queue) FROM (
+    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.limits)) AS q;
   PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   RETURN true;
 END
@@ -172,6 +153,12 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+  c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
+  -- What a limit has only if jobs.yaml says so; the rest of its row is its state, and stays.
+  c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
+    "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
+  v_buckets zeke_jobs.bucket[];
 BEGIN
   LOCK TABLE zeke_jobs.bucket IN EXCLUSIVE MODE;
   -- Under a new name a task's own limit goes on as it was.
@@ -181,34 +168,24 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS o WHERE o.name = w.name AND o.unit = w.unit);
   UPDATE zeke_jobs.bucket_key AS k SET name = w.name
   FROM jsonb_to_recordset(p_buckets) AS w (name text, former text[]) WHERE k.name = ANY (w.former);
-  INSERT INTO zeke_jobs.bucket AS b (name, unit, tasks, chunked, concurrency, amount, period, burst, zone, step, slack, key_amount, key_period, key_step, key_slack,
-    least, raise_every, breaker_failures, breaker_share, breaker_within, breaker_pause)
-  SELECT w.name, w.unit, w.tasks, w.chunked, w.concurrency, w.amount, w.period, coalesce(w.burst, 0), w.zone,
-    CASE WHEN w.period IS NOT NULL THEN zeke_jobs.step_of(w.amount, w.period, coalesce(w.burst, 0)) END,
-    CASE WHEN w.period IS NOT NULL THEN
-      zeke_jobs.catch_up(w.period) + coalesce(w.burst, 0) * zeke_jobs.step_of(w.amount, w.period, coalesce(w.burst, 0)) END,
-    w.key_amount, w.key_period,
-    CASE WHEN w.key_period IS NOT NULL THEN zeke_jobs.step_of(w.key_amount, w.key_period, 0) END,
-    CASE WHEN w.key_period IS NOT NULL THEN zeke_jobs.catch_up(w.key_period) END,
-    w.least, w.raise_every, w.breaker_failures, w.breaker_share, w.breaker_within, w.breaker_pause
-  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, tasks text[], chunked text[], concurrency integer, amount numeric, period interval, burst numeric,
-    zone text, key_amount integer, key_period interval, least integer, raise_every interval, breaker_failures integer,
-    breaker_share double precision, breaker_within interval, breaker_pause interval)
-  ORDER BY w.name, w.unit
-  ON CONFLICT (name, unit) DO UPDATE
-  SET tasks = excluded.tasks, chunked = excluded.chunked, concurrency = excluded.concurrency, amount = excluded.amount, period = excluded.period, burst = excluded.burst,
-    zone = excluded.zone, step = excluded.step, slack = excluded.slack, key_amount = excluded.key_amount, key_period = excluded.key_period,
-    key_step = excluded.key_step, key_slack = excluded.key_slack, least = excluded.least, raise_every = excluded.raise_every,
+  v_buckets := ARRAY(
+    SELECT r FROM jsonb_array_elements(p_buckets) AS w (value)
+    LEFT JOIN zeke_jobs.bucket AS b ON b.name = w.value ->> 'name' AND b.unit = w.value ->> 'unit'
+    CROSS JOIN LATERAL jsonb_populate_record(b, CASE WHEN b.name IS NULL THEN c_new ELSE '{}' END || c_unset || w.value) AS r);
+  DELETE FROM zeke_jobs.bucket;
+  INSERT INTO zeke_jobs.bucket
+  SELECT b.* FROM unnest(v_buckets) AS b;
+  UPDATE zeke_jobs.bucket AS b
+  SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
+    key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
+    key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
     -- A slower rate spaces its starts from the last one on.
-    next_at = CASE WHEN b.step < excluded.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => excluded.step - b.step) ELSE b.next_at END,
-    breaker_failures = excluded.breaker_failures, breaker_share = excluded.breaker_share,
-    breaker_within = excluded.breaker_within, breaker_pause = excluded.breaker_pause,
-    -- If a limit loses its breaker, the pause of this breaker ends.
-    tripped_on = CASE WHEN excluded.breaker_pause IS NOT NULL THEN b.tripped_on END,
-    closed_until = CASE WHEN excluded.breaker_pause IS NOT NULL OR b.tripped_on IS NULL THEN b.closed_until END,
-    closed_by = CASE WHEN excluded.breaker_pause IS NOT NULL OR b.tripped_on IS NULL THEN b.closed_by END;
-  DELETE FROM zeke_jobs.bucket AS b
-  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text) WHERE w.name = b.name AND w.unit = b.unit);
+    next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
+  FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
+  WHERE b.name = n.name AND b.unit = n.unit;
+  -- If a limit loses its breaker, the pause of this breaker ends.
+  UPDATE zeke_jobs.bucket AS b SET tripped_on = NULL, closed_until = NULL, closed_by = NULL
+  WHERE b.tripped_on IS NOT NULL AND b.breaker_pause IS NULL;
   DELETE FROM zeke_jobs.bucket_key AS k
   WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
 END
@@ -222,30 +199,14 @@ AS $$
 DECLARE
   c_defaults CONSTANT jsonb := '{"units": {}, "metered": false}';
   c_derived CONSTANT text[] := '{revision,on_time,metered}';
-  v_keyed text[] := ARRAY(
-    SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, per_key integer, share jsonb) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
-    WHERE (w.per_key IS NOT NULL OR w.share IS NOT NULL) AND t.per_key IS NULL AND t.share IS NULL);
-  v_chunked text[] := ARRAY(
-    SELECT n.name FROM jsonb_to_recordset(p_tasks) AS w (id text, chunk jsonb) JOIN zeke_jobs.task AS t ON t.id = w.id AND t.chunk IS NULL
-    CROSS JOIN unnest(t.id || t.aliases) AS n (name) WHERE w.chunk IS NOT NULL AND w.chunk <> 'null');
-  v_ordered text[] := ARRAY(
-    SELECT w.id FROM jsonb_to_recordset(p_tasks) AS w (id text, order_hold boolean) LEFT JOIN zeke_jobs.task AS t ON t.id = w.id
-    WHERE w.order_hold IS DISTINCT FROM t.order_hold);
+  v_former zeke_jobs.task[] := ARRAY(SELECT t FROM zeke_jobs.task AS t);
 BEGIN
-  INSERT INTO zeke_jobs.task AS t
-  SELECT r.* FROM jsonb_array_elements(p_tasks) AS w (value)
-  CROSS JOIN LATERAL jsonb_populate_record(
-    NULL::zeke_jobs.task, c_defaults || w.value || jsonb_build_object('revision', p_revision)) AS r
-  ON CONFLICT (id) DO UPDATE
-  SET (aliases, queue, description, definition, payload_schema, priority, per_key, limits, retry_limit, max_queued, order_hold, unique_fields,
-      unique_while, unique_period, sensitive, cron, paused, chunk, units, share, age, revision)
-    = (excluded.aliases, excluded.queue, excluded.description, excluded.definition, excluded.payload_schema, excluded.priority, excluded.per_key,
-      excluded.limits, excluded.retry_limit, excluded.max_queued, excluded.order_hold, excluded.unique_fields, excluded.unique_while,
-      excluded.unique_period, excluded.sensitive, excluded.cron, excluded.paused, excluded.chunk, excluded.units, excluded.share,
-      excluded.age, excluded.revision)
-  WHERE to_jsonb(t.*) - c_derived IS DISTINCT FROM to_jsonb(excluded.*) - c_derived;
-  DELETE FROM zeke_jobs.task AS t
-  WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(p_tasks) AS w (id text) WHERE w.id = t.id);
+  DELETE FROM zeke_jobs.task;
+  INSERT INTO zeke_jobs.task
+  SELECT r.* FROM jsonb_array_elements(p_tasks) AS w (value) LEFT JOIN unnest(v_former) AS f ON f.id = w.value ->> 'id'
+  CROSS JOIN LATERAL jsonb_populate_record(NULL::zeke_jobs.task, c_defaults || w.value) AS n
+  CROSS JOIN LATERAL jsonb_populate_record(n, jsonb_build_object(
+    'revision', CASE WHEN to_jsonb(f) - c_derived = to_jsonb(n) - c_derived THEN f.revision ELSE p_revision END)) AS r;
   UPDATE zeke_jobs.task AS t
   SET on_time = (
       SELECT least(min(zeke_jobs.allowance(b.period)), min(zeke_jobs.allowance(b.key_period))) FROM zeke_jobs.bucket AS b
@@ -259,11 +220,16 @@ BEGIN
   FROM zeke_jobs.task AS t
   WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
-    WHERE t.id = ANY (v_keyed) AND o.state = 'queued' AND o.key IS NULL
+    LEFT JOIN unnest(v_former) AS f ON f.id = t.id
+    WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
   -- Of a task that has got chunk, active jobs that were claimed together are no chunk.
   WITH active AS MATERIALIZED (
-    SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (v_chunked) FOR UPDATE SKIP LOCKED
+    SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q
+    WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
+      SELECT a.name FROM unnest(v_former) AS f JOIN zeke_jobs.task AS t ON t.id = f.id CROSS JOIN unnest(f.id || f.aliases) AS a (name)
+      WHERE f.chunk IS NULL AND t.chunk IS NOT NULL))
+    FOR UPDATE SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
@@ -272,7 +238,8 @@ BEGIN
   FROM zeke_jobs.task AS t
   WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
-    WHERE o.task = ANY (v_ordered) AND o.state IN ('rejected', 'queued', 'consumed')
+    WHERE o.state IN ('rejected', 'queued', 'consumed') AND o.task = ANY (ARRAY(
+      SELECT t.id FROM zeke_jobs.task AS t LEFT JOIN unnest(v_former) AS f ON f.id = t.id WHERE t.order_hold IS DISTINCT FROM f.order_hold))
     FOR UPDATE SKIP LOCKED));
 END
 $$;
@@ -280,7 +247,6 @@ $$;
 -- Lock the catalogue until the transaction ends, so that one process at a time decides which revision is in force.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
@@ -291,7 +257,6 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
   v_by text := p_revision ->> 'by';
@@ -318,6 +283,7 @@ BEGIN
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));
   END LOOP;
+  PERFORM pg_notify('zeke_jobs.revision', v_number::text); -- workers listen, and also check once a second
   PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
   RETURN v_number;
 END
@@ -340,7 +306,6 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
   INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
@@ -352,7 +317,6 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   UPDATE zeke_jobs.schedule_state AS s
@@ -371,7 +335,6 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   IF p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT') THEN

@@ -205,12 +205,13 @@ COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
 
 CREATE OR REPLACE VIEW warning AS
 SELECT
-  md5(b.task)::uuid AS id,
+  md5(w.task)::uuid AS id,
   'queue_backlog'::text AS type,
-  'The oldest due job of ' || b.task || ' waits longer than max_wait' AS message,
-  jsonb_build_object('name', b.task) AS data,
-  b.since AS created_on
-FROM zeke_jobs.breach AS b;
+  'The oldest due job of ' || w.task || ' waits longer than max_wait' AS message,
+  jsonb_build_object('name', w.task) AS data,
+  w.oldest_due + w.max_wait AS created_on
+FROM zeke_jobs.task_wait AS w
+WHERE w.is_late;
 COMMENT ON VIEW warning IS 'Each task whose jobs wait longer than max_wait.';
 
 CREATE OR REPLACE VIEW bam AS
@@ -275,7 +276,6 @@ $$;
 -- A write of pg-boss's dashboard or client, as ours. The rights on the view decide who may; the audit has the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
   c_by CONSTANT text := 'pg-boss';

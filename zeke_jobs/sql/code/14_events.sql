@@ -3,18 +3,11 @@
 -- An event and a job that begins to wait for it must not miss each other, so each looks for the other under the same lock: the job when it
 -- is queued again, the event at the commit of its sender. The lock is held only for a statement or a commit.
 
-CREATE OR REPLACE FUNCTION zeke_jobs.lock_event(p_event text) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
-  SELECT zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63))
-$$;
-
 -- Emit an event, in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the data.
 -- If the event is emitted again, later waits get the new data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
   v_size integer := zeke_jobs.json_size(emit.data);
@@ -38,14 +31,13 @@ $$;
 -- At the commit, deliver the event to the waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
   v_queues text[];
 BEGIN
-  PERFORM zeke_jobs.lock_event(NEW.name);
+  PERFORM zeke_jobs.take_lock('event/' || (hashtext(NEW.name) & 63));
   WITH given AS (
     UPDATE zeke_jobs.wait AS w SET data = NEW.data, came_on = zeke_jobs.now()
     WHERE w.event = NEW.name AND w.came_on IS NULL AND w.until > zeke_jobs.now()
@@ -79,7 +71,7 @@ DECLARE
   v_wait zeke_jobs.wait;
 BEGIN
   -- Lock the event before the job's row, in the same order as deliver_event.
-  PERFORM zeke_jobs.lock_event(p_event);
+  PERFORM zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63));
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
   IF NOT FOUND THEN
     RETURN false;

@@ -6,13 +6,11 @@ CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(
   name text, task text, at text, timezone text DEFAULT 'UTC', payload jsonb DEFAULT '{}', key text DEFAULT NULL,
   options jsonb DEFAULT '{}', put_by text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
   c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
   v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
-  v_payload jsonb;
   v_options jsonb := c_options || coalesce(put_schedule.options, '{}');
   v_fault text;
   v_cron jsonb;
@@ -20,7 +18,6 @@ BEGIN
   IF v_task.id IS NULL THEN
     RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(put_schedule.task), 'NULL') USING ERRCODE = 'undefined_object';
   END IF;
-  v_payload := zeke_jobs.rename_keys(put_schedule.payload, v_task.payload_schema, v_task.payload_schema, false);
   v_fault := coalesce(
     CASE WHEN coalesce(put_schedule.name, '') !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
@@ -41,12 +38,12 @@ BEGIN
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
-    'payload of ' || v_task.id || ': ' || coalesce(zeke_jobs.unfit_payload(v_payload), zeke_jobs.payload_fault(v_payload, v_task.payload_schema)),
     CASE WHEN put_schedule.key IS NOT NULL THEN zeke_jobs.refused(zeke_jobs.unfit_value(jsonb_build_object('key', put_schedule.key)), '{}') END);
   IF v_fault IS NOT NULL THEN
     RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone, 'payload', v_payload);
+  v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone,
+    'payload', zeke_jobs.accepted(v_task, put_schedule.payload));
   INSERT INTO zeke_jobs.stored_schedule AS s (name, task, cron, key, put_by)
   VALUES (put_schedule.name, v_task.id, v_cron, put_schedule.key, put_schedule.put_by)
   ON CONFLICT ON CONSTRAINT stored_schedule_pkey DO UPDATE
@@ -61,7 +58,6 @@ $$;
 -- Delete a stored schedule; its jobs stay. False: there is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;

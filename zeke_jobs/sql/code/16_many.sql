@@ -33,6 +33,7 @@ BEGIN
   END IF;
   task := (SELECT coalesce(max(t.id), p_filter ->> 'task') FROM zeke_jobs.find_task(p_filter ->> 'task') AS t);
   value := CASE p_change
+    WHEN 'prioritise' THEN jsonb_build_object('priority', p_value -> 'priority')
     WHEN 'reschedule' THEN jsonb_build_object('run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)))
     ELSE p_value END;
 END
@@ -83,7 +84,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -108,7 +109,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -137,23 +138,20 @@ BEGIN
     FOR UPDATE SKIP LOCKED);
   CASE change_jobs.change
     WHEN 'cancel' THEN
-      changed := ARRAY(
-        SELECT c.id FROM zeke_jobs.cancel_jobs(v_held, change_jobs.reason, change_jobs.by) AS c);
+      changed := zeke_jobs.cancel_jobs(v_held, change_jobs.reason, change_jobs.by);
     WHEN 'retry' THEN
       PERFORM zeke_jobs.move(v_held, 'again');
       changed := v_held;
-    WHEN 'prioritise' THEN
-      UPDATE zeke_jobs.queue AS q SET priority = (v_given.value ->> 'priority')::integer, mtime = v_now WHERE q.message_id = ANY (v_held);
-      changed := v_held;
     ELSE
-      UPDATE zeke_jobs.queue AS q SET run_at = (v_given.value ->> 'run_at')::timestamptz, mtime = v_now WHERE q.message_id = ANY (v_held);
+      UPDATE zeke_jobs.queue AS q
+      SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
+        run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
+      WHERE q.message_id = ANY (v_held);
       changed := v_held;
+      -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
+      PERFORM zeke_jobs.notify_idle(r.queue_name)
+      FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;
-  IF change_jobs.change IN ('prioritise', 'reschedule') THEN
-    -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
-    PERFORM zeke_jobs.notify_idle(r.queue_name)
-    FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
-  END IF;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
   IF changed <> '{}' THEN
     PERFORM zeke_jobs.note(

@@ -99,7 +99,6 @@ $$;
 -- another job here has it. Returns the ids in pg-boss of the imported jobs. Audited with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

@@ -63,7 +63,7 @@ COMMENT ON VIEW zeke_jobs.chunk_wait IS 'Of each due job whose chunk waits for m
 -- many turns, of the same priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+SECURITY DEFINER
 AS $$
   WITH job AS MATERIALIZED (
     SELECT q.queue_name, q.task, q.key, q.priority, t.share -> 'weights' AS weights, o.jobs AS own,

@@ -195,14 +195,6 @@ CREATE TABLE zeke_jobs.pause (
 );
 COMMENT ON TABLE zeke_jobs.pause IS 'What people paused: task/ID, queue/NAME, limit/NAME, schedule/ID. Outlives restarts and revisions.';
 
-CREATE TABLE zeke_jobs.breach (
-  task text CONSTRAINT breach_pkey PRIMARY KEY,
-  since timestamptz NOT NULL,
-  noted_on timestamptz NOT NULL DEFAULT zeke_jobs.now()
-);
-COMMENT ON TABLE zeke_jobs.breach IS 'Tasks whose oldest due job waited longer than max_wait when a scheduler last looked.';
-COMMENT ON COLUMN zeke_jobs.breach.since IS 'When that job had waited for max_wait.';
-
 CREATE TABLE zeke_jobs.audit (
   number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   done_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),

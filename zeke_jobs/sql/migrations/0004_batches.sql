@@ -5,8 +5,10 @@ CREATE TABLE zeke_jobs.batch (
   task text,
   payload jsonb,
   after_failure text NOT NULL DEFAULT 'send',
-  parts integer NOT NULL DEFAULT 0,
-  first_job uuid,
+  unfinished integer NOT NULL DEFAULT 0,
+  completed integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  cancelled integer NOT NULL DEFAULT 0,
   made_in xid8 NOT NULL DEFAULT pg_current_xact_id(),
   created_on timestamptz NOT NULL DEFAULT zeke_jobs.now(),
   cancelled_on timestamptz,
@@ -18,8 +20,7 @@ CREATE TABLE zeke_jobs.batch (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zeke_jobs.batch IS 'Batches of jobs. When the last job has ended, one job is sent, in the transaction of that end.';
 COMMENT ON COLUMN zeke_jobs.batch.task IS 'The task of the job that is sent at the end; NULL: none.';
-COMMENT ON COLUMN zeke_jobs.batch.parts IS 'How many rows of batch_part count jobs that hold the end up. At 0 the batch ends.';
-COMMENT ON COLUMN zeke_jobs.batch.first_job IS 'The first job of the send that made it: by it a repeated send is recognised.';
+COMMENT ON COLUMN zeke_jobs.batch.unfinished IS 'Its jobs that are queued or active; batch_change has what is to be added yet, as for the other counters.';
 COMMENT ON COLUMN zeke_jobs.batch.made_in IS 'The transaction that made it: a closed batch takes the jobs of that transaction only.';
 COMMENT ON COLUMN zeke_jobs.batch.then_outcome IS 'What became of the send at the end: created, or why there is no job.';
 
@@ -33,25 +34,9 @@ CREATE TABLE zeke_jobs.batch_open (
 );
 COMMENT ON TABLE zeke_jobs.batch_open IS 'Batches that were opened and are not closed: they take jobs of any sender, and do not end.';
 
-CREATE TABLE zeke_jobs.batch_part (
-  batch text NOT NULL,
-  part smallint NOT NULL,
-  open integer NOT NULL,
-  unfinished integer NOT NULL,
-  completed integer NOT NULL,
-  failed integer NOT NULL,
-  cancelled integer NOT NULL,
-  CONSTRAINT batch_part_pkey PRIMARY KEY (batch, part),
-  CONSTRAINT batch_part_batch FOREIGN KEY (batch) REFERENCES zeke_jobs.batch (id) ON DELETE CASCADE
-) WITH (fillfactor = 50);
-COMMENT ON TABLE zeke_jobs.batch_part IS 'The counters of a batch, in sixteen parts by the jobs'' ids, so that few ends wait for one row.';
-COMMENT ON COLUMN zeke_jobs.batch_part.open IS '1 while whoever opened the batch has not closed it; in part 0.';
-
 CREATE TABLE zeke_jobs.batch_change (
   xact xid8 NOT NULL DEFAULT pg_current_xact_id(),
   batch text NOT NULL,
-  part smallint NOT NULL,
-  open integer NOT NULL DEFAULT 0,
   unfinished integer NOT NULL DEFAULT 0,
   completed integer NOT NULL DEFAULT 0,
   failed integer NOT NULL DEFAULT 0,
@@ -65,7 +50,7 @@ COMMENT ON COLUMN zeke_jobs.batch_change.is_sent IS 'By a sender, which locks no
 COMMENT ON COLUMN zeke_jobs.batch_change.cancels IS 'The batch as a whole was cancelled: nothing is sent at its end.';
 
 -- Serves the commit of an end.
-CREATE INDEX batch_change_batch ON zeke_jobs.batch_change (batch, part);
+CREATE INDEX batch_change_batch ON zeke_jobs.batch_change (batch);
 
 -- Serves the same commit, which looks for its own batches.
 CREATE INDEX batch_change_xact ON zeke_jobs.batch_change (xact);

@@ -146,7 +146,13 @@ class Completer:
         """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours: nothing was written."""
         for claim, outcome in endings:
             if claim.id in lost:
-                self._log_lost(claim, outcome)
+                self._log.warning(
+                    "the job is no longer ours; its outcome changes nothing",
+                    task=claim.task,
+                    job_id=str(claim.id),
+                    claim=claim.number,
+                    outcome="completed" if isinstance(outcome, Completed) else outcome.how,
+                )
             elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
         self._held.forget(claim for claim, _ in endings)
@@ -260,15 +266,6 @@ class Completer:
             if self._closing and not (batch or unflushed or self._logs or self._held_up):
                 return None
             return batch, unflushed
-
-    def _log_lost(self, claim: Claim, outcome: Completed | Ended) -> None:
-        self._log.warning(
-            "the job is no longer ours; its outcome changes nothing",
-            task=claim.task,
-            job_id=str(claim.id),
-            claim=claim.number,
-            outcome="completed" if isinstance(outcome, Completed) else outcome.how,
-        )
 
 
 def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:

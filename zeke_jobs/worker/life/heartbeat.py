@@ -194,20 +194,17 @@ class Heartbeat:
 
     def follow(self, conn: Connection) -> None:
         """Use the revision in force from the next job on. If it does not fit this code, note the reason in the worker's row."""
-        process = self._process
-        number = store.latest_number(conn)
+        process, latest = self._process, store.latest(conn)
+        assert latest is not None  # check_revision has seen its number
         try:
-            latest = store.latest(conn)
-            if latest is None:
-                return
             config = latest.config()
             process.use(config, latest.number)
         except ConfigurationError as error:
-            self._refused = number
+            self._refused = latest.number
             SQL.run(conn, "fleet/refusal", worker=process.id, refusal=str(error))
             self._log.error(
                 "the revision in force does not fit this process's code; the last one stays",
-                revision=number,
+                revision=latest.number,
                 error=str(error),
             )
             return

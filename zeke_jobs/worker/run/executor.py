@@ -71,7 +71,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         """Remember the message for ``run``, because dramatiq calls it next in this thread with only the payload."""
         if not message.claim.is_async:
             self._current.message = message
-        if (runnable := self._runtime.find(message.claim.task)) is not None:
+        if (runnable := self._runtime.tasks.get(message.claim.task)) is not None:
             marked = (field for one in message.members for field in one.claim.sensitive)
             message.sensitive = frozenset({*runnable.task.sensitive, *marked})
 
@@ -131,7 +131,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def _attempt(self, message: JobMessage, running: list[JobMessage]) -> _Steps:
         claim = running[0].claim
-        runnable = self._runtime.find(claim.task)
+        runnable = self._runtime.tasks.get(claim.task)
         if (
             runnable is None
             or runnable.handler.is_async is not claim.is_async
@@ -226,7 +226,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             except (Exception, Interrupt, CancelledError) as error:
                 if not all(one.completed for one in contexts):
                     if isinstance(error, Throttled):
-                        _throttle(contexts[0], error)
+                        try:
+                            contexts[0].throttled(error.limit, error.retry_after, error.reason)
+                        except ValueError as unknown:  # jobs.yaml has no such limit: only this job waits
+                            contexts[0].logger.warning("nothing closed", limit=error.limit, reason=str(unknown))
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")
             finally:
@@ -257,10 +260,3 @@ def _is_wanted(record: logging.LogRecord) -> bool:
     """False for dramatiq's lines about the end of our jobs: the executor logs that itself, without the payload."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)
-
-
-def _throttle(context: JobContext, throttled: Throttled) -> None:
-    try:
-        context.throttled(throttled.limit, throttled.retry_after, throttled.reason)
-    except ValueError as error:  # jobs.yaml has no such limit: only this job waits
-        context.logger.warning("nothing closed", limit=throttled.limit, reason=str(error))

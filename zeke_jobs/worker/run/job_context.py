@@ -167,7 +167,7 @@ class JobContext(Reports):
         return self._runtime.service(name)
 
     def settings_of(self, task: str) -> Any:
-        found = self._runtime.find(task)
+        found = self._runtime.tasks.get(task)
         return found and found.settings
 
     def give_way(self) -> None:

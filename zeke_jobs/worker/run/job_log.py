@@ -23,13 +23,6 @@ def keeping(claim: Claim, task: Task) -> Iterator[None]:
 
 def store(conn: Connection, claims: Sequence[Claim]) -> None:
     """Store the lines of ended attempts."""
-    read = [(claim, *claim.log.read()) for claim in claims if claim.log is not None]
-    SQL.run(
-        conn,
-        "job/keep_log",
-        jobs=[claim.id for claim, _, _ in read],
-        claims=[claim.number for claim, _, _ in read],
-        attempts=[claim.attempt + 1 for claim, _, _ in read],
-        lines=[lines for _, lines, _ in read],
-        dropped=[dropped for _, _, dropped in read],
-    )
+    read = [(one.id, one.number, one.attempt + 1, *one.log.read()) for one in claims if one.log is not None]
+    jobs, numbers, attempts, lines, dropped = map(list, zip(*read, strict=True))
+    SQL.run(conn, "job/keep_log", jobs=jobs, claims=numbers, attempts=attempts, lines=lines, dropped=dropped)

@@ -1,2 +1,2 @@
 -- Exported figures of costs.
-SELECT c.task, c.currency, c.cost FROM zeke_jobs.task_cost AS c ORDER BY c.task, c.currency
+SELECT c.task, c.currency, c.cost AS cost_last_day FROM zeke_jobs.task_cost AS c ORDER BY c.task, c.currency

@@ -1,6 +1,11 @@
 -- Exported figures of limits, of single tasks and shared.
-SELECT l.name, l.active, l.concurrency, l.rate_count,
-  CASE WHEN l.rate_count IS NOT NULL THEN greatest(0, extract(epoch FROM l.next_on - zeke_jobs.now())) END AS rate_wait,
-  l.closed_by, l.units
+SELECT
+  l.name AS "limit",
+  l.closed_by AS by,
+  l.active AS limit_active,
+  l.concurrency AS limit_concurrency,
+  l.rate_count AS limit_rate,
+  CASE WHEN l.rate_count IS NOT NULL THEN greatest(0, extract(epoch FROM l.next_on - zeke_jobs.now())) END AS limit_rate_wait_seconds,
+  CASE WHEN l.closed_by IS NOT NULL THEN 1 END AS limit_closed
 FROM zeke_jobs.limit_use AS l
 ORDER BY l.name

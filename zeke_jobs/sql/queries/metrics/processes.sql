@@ -1,2 +1,7 @@
--- Exported figures of workers and schedulers.
-SELECT p.kind, p.state, p.processes, p.threads FROM zeke_jobs.process_state AS p ORDER BY p.kind, p.state
+-- Exported figures of workers and schedulers that are live, stopping, or have not proved life for too long.
+SELECT k.kind, s.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
+FROM unnest(ARRAY['worker', 'scheduler']) AS k (kind) CROSS JOIN unnest(ARRAY['live', 'stopping', 'lost']) AS s (state)
+LEFT JOIN zeke_jobs.worker AS w ON w.kind = k.kind AND s.state =
+  CASE WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN 'lost' WHEN w.stopping THEN 'stopping' ELSE 'live' END
+GROUP BY k.kind, s.state
+ORDER BY k.kind, s.state

@@ -1,7 +1,6 @@
 -- Exported figures of schedules.
 SELECT
-  s.task,
-  extract(epoch FROM s.lag)::double precision AS lag,
-  extract(epoch FROM s.silence)::double precision AS silence
-FROM zeke_jobs.schedule_lag AS s
-ORDER BY s.task
+  s.schedule AS task,
+  CASE WHEN s.paused THEN 0 ELSE greatest(0, extract(epoch FROM zeke_jobs.now() - s.next_tick)) END AS schedule_lag_seconds
+FROM zeke_jobs.schedule AS s
+ORDER BY s.schedule

@@ -5,20 +5,22 @@ SELECT
   d.queued,
   d.active,
   d.active_limit,
-  coalesce(extract(epoch FROM w.wait), 0)::double precision AS oldest_wait,
-  extract(epoch FROM w.max_wait)::double precision AS max_wait,
-  w.is_late,
+  coalesce(extract(epoch FROM w.wait), 0) AS oldest_wait_seconds,
+  extract(epoch FROM w.max_wait) AS max_wait_seconds,
+  CASE WHEN w.max_wait IS NOT NULL THEN w.is_late END AS max_wait_breached,
   w.paused,
-  p.done_per_minute,
-  p.failed_per_minute,
-  p.p50,
-  p.p95,
-  f.failed,
-  s.processes,
-  s.threads
+  (SELECT count(*) FROM (
+     SELECT 1 FROM zeke_jobs.queue AS q
+     WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = d.task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+     LIMIT 10000) AS f) AS failed_last_hour,
+  s.serving_processes,
+  s.serving_threads
 FROM zeke_jobs.task_depth AS d
 JOIN zeke_jobs.task_wait AS w ON w.task = d.task
-JOIN zeke_jobs.task_pace AS p ON p.task = d.task
-JOIN zeke_jobs.task_failed AS f ON f.task = d.task
-JOIN zeke_jobs.task_served AS s ON s.task = d.task
+CROSS JOIN LATERAL (
+  SELECT count(*) AS serving_processes, coalesce(sum(CASE WHEN d.task = ANY (w.async_tasks) THEN w.places ELSE w.threads END), 0) AS serving_threads
+  FROM zeke_jobs.worker AS w
+  WHERE w.kind = 'worker' AND NOT w.stopping AND d.queue = ANY (w.queues) AND d.task = ANY (w.tasks)
+    AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after
+) AS s
 ORDER BY d.task

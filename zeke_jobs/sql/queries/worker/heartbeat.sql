@@ -1,3 +1,9 @@
 -- Prove life; returns whether this process still counts as alive, and the revision in force.
-SELECT alive, revision
-FROM zeke_jobs.heartbeat(%(worker)s::uuid, %(busy)s, %(revision)s, %(stopping)s)
+WITH proved AS (
+  UPDATE zeke_jobs.worker AS w
+  SET heartbeat_on = zeke_jobs.now(), beating_since = CASE WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN zeke_jobs.now() ELSE w.beating_since END,
+    busy = %(busy)s, revision = %(revision)s, stopping = %(stopping)s, alone = w.alone AND %(busy)s > 0 AND NOT %(stopping)s
+  WHERE w.id = %(worker)s::uuid
+  RETURNING w.id
+)
+SELECT EXISTS (SELECT 1 FROM proved) AS alive, (SELECT coalesce(max(r.number), 0) FROM zeke_jobs.revision AS r) AS revision

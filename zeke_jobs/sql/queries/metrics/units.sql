@@ -1,0 +1,9 @@
+-- Exported figures of the units and the money that limits count.
+SELECT
+  l.name AS "limit",
+  u.value ->> 'unit' AS unit,
+  (u.value -> 'used')::numeric AS limit_unit_used,
+  (u.value -> 'amount')::numeric AS limit_unit
+FROM zeke_jobs.limit_use AS l
+CROSS JOIN LATERAL jsonb_array_elements(l.units) AS u (value)
+ORDER BY l.name
