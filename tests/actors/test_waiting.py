@@ -1,6 +1,7 @@
 """Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,3 +25,11 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_co
     execute(conn, "UPDATE rests SET until = zeke_jobs.now()")
     books.begin(call, "a question")
     assert execute(conn, "SELECT count(*) FROM ai_calls") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "hours"), [(1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)]
+)
+def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked(failures: int, asked: float | None, hours: int) -> None:
+    hour = timedelta(hours=1)
+    assert waiting.grown(failures, hour, 6 * hour, asked) == hours * hour

@@ -112,11 +112,11 @@ def test_an_engine_that_says_when_it_has_time_is_asked_then(pipeline: Pipeline, 
 def test_a_host_that_asks_for_less_is_asked_for_no_rest_of_a_batch(
     pipeline: Pipeline, site: Site, add_item: Any
 ) -> None:
-    site.pages["/0"] = Answer(status=429, headers={"Retry-After": "300"})
+    site.pages["/0"] = Answer(status=429, headers={"Retry-After": "900"})
     assert pipeline.fetch(*(add_item(f"{site.url}/{n}") for n in range(4))) == {"retrying": 1, "postponed": 3}
     assert len(site.asked) == 1
     delays = [(len(payload["raw_item_ids"]), options["delay"].total_seconds()) for _, payload, options in pipeline.sent]
-    assert sorted(delays) == [(1, 300), (3, 300)]
+    assert sorted(delays) == [(1, 900), (3, 900)]
     assert pipeline.query("SELECT attempts FROM item_outcomes ORDER BY 1") == [(0,), (0,), (0,), (1,)]
 
 
