@@ -135,6 +135,7 @@ def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(sce
         (Command("pause", "task/nope"), "expected task/NAME"),
     ):
         assert said in top_app.perform(database, command)
+    assert pausing.paused(scene.conn) == []
     assert "cancel" in top_app.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
 
 
