@@ -11,10 +11,11 @@ from actors.ai.one_line import one_line
 from actors.ai.patterns import patterns
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import Ranked, best, ranked
-from actors.ai.standing import is_told_to_reader, speaks_of_us, speech
+from actors.ai.standing import speech
+from actors.ai.subject import stands_alone
 from actors.ai.words import terms
 
-MADE_BY = Provenance(provider="local", model="extractive-11")
+MADE_BY = Provenance(provider="local", model="extractive-12")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -53,9 +54,8 @@ class LocalAnalyst:
         pool = [
             item
             for item in _shown(story, _REASON_LEAD)[1:]
-            if _SAYS["reason"].search(item.text) and item.is_independent and len(item.text) <= _WHY_CHARS
-            if not (is_told_to_reader(item.text) or speaks_of_us(item.text) or speech(item.text))
-            if tells_more(story.title, item.text)
+            if _SAYS["reason"].search(item.text) and len(item.text) <= _WHY_CHARS and not speech(item.text)
+            if tells_more(story.title, item.text) and stands_alone(item.text, story.title, story.document)
         ]
         if pool and has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):
             pool = []

@@ -10,10 +10,13 @@ from actors.ai.chili import Chili
 from actors.ai.protocol import Story
 
 DOCUMENT = (
-    "# Signed packages\n\nThe registry now signs **every** package that a maintainer uploads. The signature is made in the "
+    "# Signed packages\n\nThe registry now signs **every** package that a maintainer uploads. Packages are signed in the "
     "maintainer's own pipeline, so that a stolen token alone is not enough. Old versions stay as they are.\n\n"
     "## What to do\n\nNobody needs to act before June. Is that soon? Mirrors check the signature before they copy a file."
 )
+
+
+RAIN = "Rain of the whole night filled the valley of Velm. People slept in schools and in the old town hall."
 
 
 def story(document: str = DOCUMENT, title: str = "Signed packages", **fields: Any) -> Story:
@@ -131,11 +134,10 @@ def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
 
 @pytest.mark.parametrize("sentence", ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."])
 def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
-    rest = (
-        "Rain fell for the whole of the long night in the valley of Velm. People slept in schools and in the town hall."
-    )
-    brief = Settings().open().brief(story(f"{sentence} {rest}", "Dam at Orrin breaks in the night"))
-    assert (brief.one_liner, brief.two_liner) == (rest.partition(" People")[0], rest)
+    document = f"{sentence} {RAIN}"
+    brief = Settings().open().brief(story(document, title="Dam at Orrin breaks in the night"))
+    assert brief.one_liner == RAIN.partition(".")[0] + "."
+    assert brief.two_liner == document.removeprefix(sentence).strip()
 
 
 @pytest.mark.parametrize(
@@ -155,52 +157,39 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
     assert (why(told, "Flood stops mills of Velm"), why(document.format(told), title)) == (reason, None)
 
 
-RAIN = (
-    "Rain fell for the whole of the long night in the valley of Velm. People slept in schools and in the old town hall."
-)
-
-
 @pytest.mark.parametrize(
     ("description", "is_told"),
     [
-        ("The long rain broke the dam of Orrin while people slept in schools of Velm.", True),
-        ("The long rain broke the dam of Orrin while people slept in schools of Velm", True),
-        ("The long rain broke the dam of Orrin while people slept in schools of Velm...", False),
-        ("The long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
+        ("Long rain broke the dam of Orrin while people slept in schools of Velm.", True),
+        ("Long rain broke the dam of Orrin while people slept in schools of Velm", True),
+        ("Long rain broke the dam of Orrin while people slept in schools of Velm...", False),
+        ("Long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
         ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", False),
-        ("Learn how the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
+        ("Learn how long rain broke the dam of Orrin while people slept in schools of Velm.", False),
         ("From the dam of Orrin, learn how the long rain of the night broke it.", False),
         ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
-        ("The long rain broke your dam of Orrin while people slept in schools of Velm.", False),
+        ("Long rain broke your dam of Orrin while people slept in schools of Velm.", False),
         ("Breaking news, sport, travel and weather from around the world.", False),
         ("", False),
     ],
 )
 def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(description: str, is_told: bool) -> None:
-    assert one_liner(RAIN, "Dam at Orrin breaks", description=description) == (description if is_told else None)
+    document = f"{RAIN} Nobody had opened the gate of it when the dam broke above Orrin."
+    assert one_liner(document, "Dam at Orrin breaks", description=description) == (description if is_told else None)
 
 
 TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
-
-
-VALLEY, CLAUSES = (
-    "the people of the valley",
-    ("and in the valley " * 5, "and of its mills " * 4, "and the sawmills " * 8),
-)
 
 
 @pytest.mark.parametrize(
     ("opening", "told"),
     [
         pytest.param("He was right.", TOLD, id="leans"),
-        pytest.param("The dam at Orrin breaks in the night.", TOLD, id="says what the headline says"),
+        pytest.param("The dam at Orrin breaks.", TOLD, id="says what the headline says"),
         pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
         pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
         pytest.param("I never saw so much rain at the dam of Orrin as in 1990.", TOLD, id="is its author's"),
-        pytest.param("Nobody opened the gate in time.", f"This dam was built in the year 1990 by {VALLEY}.", id="is beside it"),
-        pytest.param(f"While the people of Orrin below the dam {CLAUSES[0]}slept, it rained.", TOLD, id="is cut before its statement"),
-        pytest.param(f"The dam of Orrin — a work of 1990 by {VALLEY} {CLAUSES[1]}— broke in the night.", TOLD, id="is cut within an aside"),
-        pytest.param(f"The valley of the 1990 mills {CLAUSES[2]}now knows that the dam of Orrin broke in the night.", TOLD, id="is cut early"),
+        pytest.param("Nobody opened the gate in time.", "The dam was built in the year 1990 by the people of Velm.", id="is beside it"),
     ],
 )  # fmt: skip
 def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> None:
@@ -217,7 +206,6 @@ def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that_names_more(n
 
 
 DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since the year in which the old town hall was built"
-TOWN = DAM.replace("of Orrin", "of Orrin, a town of the valley,")
 
 
 @pytest.mark.parametrize(
@@ -225,14 +213,28 @@ TOWN = DAM.replace("of Orrin", "of Orrin, a town of the valley,")
     [
         (f"{DAM}.", f"{DAM}."),
         (f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}."),
-        (f"{DAM}, while people slept in schools of the town.", f"{DAM}…"),
-        (f"{DAM}, as the mayor said on the radio of the valley.", None),
-        (f"{TOWN} by its people.", f"{TOWN.removesuffix(' was built')}…"),
+        (f"Velm (ABC) {DAM}.", None),
+        (f"{DAM}, while people slept in schools of the town.", None),
     ],
-    ids=["whole", "without its dateline", "a clause", "not without its speaker", "words"],
+    ids=["whole", "without its dateline", "with an agency in it", "not a part of a longer one"],
 )
-def test_a_long_lead_is_told_as_far_as_it_fits(lead: str, told: str | None) -> None:
+def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:
     assert one_liner(f"{lead} {RAIN}", "Dam at Orrin breaks") == told
+
+
+@pytest.mark.parametrize(
+    ("told", "is_shown"),
+    [
+        ("The dam of Orrin broke, and 40 people of Velm lost their houses.", True),
+        ("The dam of Orrin broke, and 12 of 40 people of Velm lost their houses.", False),
+        ("The dam of Ansel broke, and 40 people of Velm lost their houses.", False),
+    ],
+    ids=["as in the text", "numbers of two sentences", "a name"],
+)
+def test_a_description_is_told_if_one_sentence_has_its_numbers(told: str, is_shown: bool) -> None:
+    document = "At Orrin 40 people of Velm lost their houses when the dam broke. Its 12 gates had been shut by nobody."
+    shown = Settings().open().brief(story(document, title="Dam of Orrin and Ansel breaks", description=told)).one_liner
+    assert (shown == told) is is_shown
 
 
 @pytest.mark.parametrize(

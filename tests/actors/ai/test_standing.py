@@ -2,6 +2,7 @@
 import pytest
 
 from actors.ai.standing import is_scrap, is_told_to_reader, leans
+from actors.ai.subject import stands_alone
 
 NEEDS_THE_ONE_BEFORE = [
     "That figure has continued to drop, with exports sinking to $1.3 billion.",
@@ -86,3 +87,49 @@ def test_a_scrap_and_a_speech_without_the_name_of_its_speaker_are_not_shown(sent
 def test_what_is_told_to_the_reader() -> None:
     assert is_told_to_reader("Your to-do list will shrink to 25% of its size.")
     assert not is_told_to_reader("Young people read 25% less.")
+
+
+TITLE = "Mill of Velm burns"
+DOCUMENT = "The mill of Velm burned on Monday. Mara Lind runs the mill, and sells flour in Orrin. The new version of its wheel turns fast."
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The new version grinds 40 sacks of flour an hour for Orrin.",
+        "Lind added that the river at Orrin is too low in summer.",
+        "In the autumn of that year, the company closed two of its shops in Orrin.",
+        "On Monday, people from all over the valley came to Orrin.",
+        "In Orrin we grind flour for 40 other towns.",
+        "“They grind it in a single night for all of the valley,” said Mara Lind, the miller.",
+        "FireBrigades of OrrinThe towns of the valley have one of them each.",
+        "Bakers in Orrin know these mills from the days of the war.",
+    ],
+    ids=["a subject told before", "a last name", "after an introduction", "a day is no name", "its author speaks", "in speech",
+         "run together", "pointing"],
+)  # fmt: skip
+def test_a_sentence_about_what_was_told_before_does_not_stand_alone(sentence: str) -> None:
+    assert not stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The mill grinds 40 sacks of flour an hour for the valley.",
+        "The wheel of Mara Lind turned for the last time in the autumn.",
+        "Mara Lind added that the river is too low in summer.",
+        "In the autumn of 2019, Mara Lind closed two of her shops.",
+        "About 40 shops in the valley have closed since the war.",
+        "“Flour is dear in all of Orrin this year,” said the miller Mara Lind.",
+    ],
+)
+def test_a_sentence_that_names_its_subject_stands_alone(sentence: str) -> None:
+    assert stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}")
+
+
+def test_where_nouns_have_capitals_a_noun_is_no_name() -> None:
+    document = "Die Mühle von Velm ist am Montag mit dem Rad und dem Haus verbrannt. Bäcker aus der Stadt holten das Mehl im Tal."
+    assert stands_alone("Die Mühle hatte 40 Räder und ein Haus am Fluss.", "Mühle in Velm verbrannt", document)
+    assert not stands_alone(
+        "Die Räder liefen im Herbst nur noch langsam im Fluss.", "Mühle in Velm verbrannt", document
+    )

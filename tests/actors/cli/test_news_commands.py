@@ -19,9 +19,10 @@ from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
 ARTICLE = (
-    "# Signed packages\n\nThe registry now signs every package that a maintainer uploads. The signature is made in the "
-    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads rose by 4 % in May.\n\n"
-    "```python\nimport registry\nregistry.sign()\n```\n\nMirrors check the signature before they copy a file."
+    "# Signed packages\n\nThe registry now signs every package that a maintainer uploads. Packages are signed in the "
+    "maintainer's own pipeline, so that a stolen token alone is not enough. Mirrors check the signature before they copy a file. "
+    "Signed packages rose by 4 % of all uploads in the month of May.\n\nPackages are signed by one call of the registry:\n\n"
+    "```python\nimport registry\nregistry.sign()\n```"
 )
 URL = "https://www.a.example/news/signed?utm_source=feed"
 
@@ -182,7 +183,8 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
         "Registry signs packages",
         "authority 0.90",
         "taken from the story itself",
-        "pipeline, so that a stolen token alone is not enough. metric Latency of uploads rose by 4 % in May.",
+        "pipeline, so that a stolen token alone is not enough.",
+        "metric Signed packages rose by 4 % of all uploads in the month of May.",
         "two lines",
         "elevator",
         "registry.sign()",

@@ -50,7 +50,7 @@ def of_the_pair(results: expected.Results) -> dict[str, Any]:
 SPOILS: dict[str, Callable[[expected.Results], object]] = {
     "a story is lost": lambda results: results.stories.pop(0),
     "the pair is parted": lambda results: of_the_pair(results).update(cluster_id="another"),
-    "a brief is lost": lambda results: results.stories[0].update(one_liner=None),
+    "highlights are lost": lambda results: results.highlights.clear(),
     "a job failed": lambda results: results.jobs.update({("analyze-story", "failed"): 1}),
 }
 

@@ -1,0 +1,144 @@
+"""Whether a sentence names its subject, so that a reader who has only the headline beside it understands it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, islice, pairwise
+
+from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
+from actors.ai.markdown import prose
+from actors.ai.patterns import patterns
+from actors.ai.sentences import sentences
+from actors.ai.standing import is_independent, is_personal, is_told_to_reader, speech
+from actors.ai.words import SMALL
+from actors.calendar_names import MONTHS, WEEKDAYS
+
+_SAYS = patterns("actors.ai", "patterns.txt")
+
+_OPENING = 6  # words among which the subject is named
+_BEHIND_ARTICLE = 4  # words behind "the" among which it is named; else it was told before
+_INTRODUCTION = 10  # words before a comma that may stand before the subject
+_DENSE_OPENING = 12  # characters of Chinese or Japanese
+_NUMBER = 3  # words among which a number is the subject's
+_CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
+_MOST_SENTENCES = 300
+_OFTEN = 2  # sentences
+_YEAR = re.compile(r"(?:1\d|20)\d\d")
+_WORD = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
+_JOINED = re.compile(r"[a-z\u00df-\u00ff]{3}[A-Z\u00c0-\u00de][a-z\u00df-\u00ff]{2}")
+_LABEL = re.compile(r"[^.:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])")
+_CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names in a document.
+
+    Attributes:
+        last: The last words of names of several words, such as a person's last name.
+        often: The keys of words that several sentences have.
+        has_nouns: Whether its language writes every noun with a capital.
+    """
+
+    last: frozenset[str]
+    often: frozenset[str]
+    has_nouns: bool
+
+
+def stands_alone(text: str, title: str, document: str) -> bool:
+    """Whether a sentence of a document can be read with its headline alone.
+
+    It names its subject, points to nothing before it, gives people their whole names, and is not told by "I" or "we" or to "you".
+    """
+    return (
+        is_independent(text)
+        and not is_told_to_reader(text)
+        and not is_personal(text)
+        and not _LABEL.match(text)
+        and not _SAYS["praise"].search(_SAYS["quotation"].sub(" ", text))
+        and not any(document.count(one) == 1 for one in _JOINED.findall(text))
+        and not any(_SAYS["start"].match(one.group()) for one in speech(text))
+        and _names_subject(text, keys(title))
+        and not _knows_something(text, keys(title), _names(document))
+        and not _knows_somebody(text, keys(title), _names(document))
+    )
+
+
+@lru_cache(maxsize=16)
+def _names(document: str) -> Names:
+    lines = prose(document).split("\n")
+    told = list(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
+    words = [word for text in told for word in tokens(text)[1:]]
+    longer = [word for word in words if len(word) > _NUMBER]
+    last = frozenset(run[-1] for text in told for run in _runs(text) if len(run) > 1)
+    times = Counter(chain.from_iterable(map(keys, told)))
+    often = frozenset(word for word, number in times.items() if number > _OFTEN)
+    return Names(last, often, sum(word[0].isupper() for word in longer) > _CAPITALS * len(longer))
+
+
+def _runs(text: str) -> Iterator[list[str]]:
+    """The names of a text: words with a capital side by side; small words and days begin none."""
+    run: list[str] = []
+    end = -1
+    for match in _WORD.finditer(text):
+        word = match.group()
+        if not _is_name(word):
+            continue
+        if run and text[end : match.start()] != " ":
+            yield run
+            run = []
+        run.append(word)
+        end = match.end()
+    if run:
+        yield run
+
+
+def _is_name(word: str) -> bool:
+    lower = word.lower()
+    return word[:1].isupper() and len(word) > 1 and lower not in SMALL and lower not in _CALENDAR
+
+
+def _names_subject(text: str, title: frozenset[str]) -> bool:
+    """Whether the opening has a word of the headline, a name of several words or capitals, or a number with its noun."""
+    if is_unspaced(text):
+        return bool(title & keys(text[:_DENSE_OPENING]))
+    spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
+    words = tokens(text[spoken:]) or [""]
+    # An introduction such as "In the autumn of that year," is passed over.
+    first, comma, rest = text.partition(", ")
+    is_article = _SAYS["article"].match(words[0])
+    if comma and not spoken and words[0].lower() in SMALL and not is_article and len(tokens(first)) <= _INTRODUCTION:
+        words = tokens(rest) or words
+        is_article = _SAYS["article"].match(words[0])
+    opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
+    names = set(chain.from_iterable(run for run in _runs(text) if len(run) > 1))
+    numbers = (
+        word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in _CALENDAR
+        for word, after in pairwise(opening[: _NUMBER + 1])
+    )
+    return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or any(numbers)
+
+
+def _knows_somebody(text: str, title: frozenset[str], names: Names) -> bool:
+    """Whether a sentence has only the last name of somebody whom the document, but not the headline, names in full."""
+    runs = list(_runs(text))
+    whole = {run[-1] for run in runs if len(run) > 1}
+    return any(len(run) == 1 and run[0] in names.last - whole and key(run[0]) not in title for run in runs)
+
+
+def _knows_something(text: str, title: frozenset[str], names: Names) -> bool:
+    """Whether "the" stands before a word that other sentences have, but not the headline, and nothing says which one."""
+    words = tokens(text)
+    for at, word in enumerate(words[:-1]):
+        noun, *behind = words[at + 1 : at + 4]
+        is_known = key(noun) in names.often - title and noun.lower() not in SMALL
+        if _SAYS["article"].match(word) and is_known and not (_is_name(noun) and not names.has_nouns):
+            said = [noun, *behind[:2]]
+            if not any(
+                key(one) in title or _SAYS["which"].match(one) or (_is_name(one) and not names.has_nouns)
+                for one in said
+            ):
+                return True
+    return False
