@@ -41,10 +41,10 @@ def central_candidates(document: str, lead: float, title: str) -> list[Candidate
     pool = [
         item
         for item in items
-        if item.score >= most * (_LEAST_FIGURE if _has_figure(item.text) else _LEAST)
+        if len(item.text) <= _MAX_CHARS
         and item.is_statement
         and words.count(item.text) >= _MIN_WORDS
-        and len(item.text) <= _MAX_CHARS
+        and item.score >= most * (_LEAST_FIGURE if _has_figure(item.text) else _LEAST)
         and len(headline & keys(item.text)) >= (shared if not _has_figure(item.text) else min(1, shared))
         and adds_to(title, item.text)
         and names_more(title, item.text)
