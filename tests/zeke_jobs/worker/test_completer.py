@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.worker.conftest import Jobs, a_claim
@@ -147,3 +148,26 @@ def test_an_outage_changes_no_outcome_and_ends_no_process(
     assert killed == []
     assert scene.states(claims) == ["done", "rejected"]
     assert {line["event"] for line in lines if line["log_level"] != "info"} == {"outcomes wait for the database"}
+
+
+def test_a_connection_that_breaks_between_two_ends_hides_none_from_the_producer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[set[str]] = []
+    scene.completer.on_written = told.append
+    first, second = claims = scene.claim(2)
+    end, broken = scene.completer.writer._end, [second.id]
+
+    def breaks(conn: Connection, claim: Claim, outcome: Any) -> set[UUID]:
+        if claim.id in broken:
+            broken.clear()
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        return end(conn, claim, outcome)
+
+    monkeypatch.setattr(scene.completer.writer, "_end", breaks)
+    for claim in (first, second):
+        claim.started = claim.received
+        scene.completer.put(claim, Ended("failed", reason="broken"))
+    scene.settle()
+    assert scene.states(claims) == ["rejected", "rejected"]
+    assert told == [{"a"}, {"a"}]

@@ -209,6 +209,7 @@ class Completer:
                 self._log.warning("outcomes wait for the database", count=len(batch), error=str(error).strip())
                 self._pool.drop_idle()
                 self.put_back(batch)
+                self.on_written({claim.task for claim, _ in written})
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
                 continue
