@@ -87,7 +87,7 @@ class LocalAnalyst:
         """A vector of the title and the first 1,000 characters of prose."""
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
-    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:  # noqa: ARG002
+    def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
         """As ``embed``."""
         return [self.embed(story) for story in stories]
 

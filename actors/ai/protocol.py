@@ -203,7 +203,7 @@ class Begun:
 
 
 class Ledger(Protocol):
-    """The book of a provider that costs money: it begins and settles calls, and remembers answers; one for each job."""
+    """The book of a provider that costs money, of one job or a chunk's: it begins and settles calls, and remembers answers."""
 
     def begin(
         self,
@@ -229,7 +229,13 @@ class Ledger(Protocol):
         """
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call with its real cost. ``keep``: a key, and the answer for later equal calls."""
+        """Close a call, once, with its real cost. ``keep``: a key, and the answer for later equal calls."""
+
+    def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
+        """Begin calls of one model with their keys, all at once: one for each of these jobs, which go by their places."""
+
+    def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
+        """Close calls of jobs, all at once."""
 
 
 class Analyst(Protocol):
@@ -259,8 +265,8 @@ class Analyst(Protocol):
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """A vector of the story's title and beginning."""
 
-    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
-        """The vectors of many stories; for one without, the verdict on it. An exception is the verdict on all."""
+    def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
+        """The vectors of stories, one of each job; for one without, the verdict on it. An exception is the verdict on all."""
 
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int

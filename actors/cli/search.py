@@ -17,7 +17,7 @@ from actors.cli.engine import CannotRead, in_force, service
 from actors.cli.output import Json, console, database, in_json, tell
 from actors.cli.stories import print_story
 from actors.store import embeddings, news
-from actors.store.ai_calls import PostgresLedger
+from actors.store.ai_calls import Asker, PostgresLedger
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import argument, moment, option
 from zeke_jobs.cli.run import UsageError
@@ -108,7 +108,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
     """
     try:
         analyst = service(in_force(conn), "ai").open()
-        made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, uuid4(), "search", None))
+        made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, "search", [Asker(uuid4(), None)]))
     except (Retry, Defer, Reject) as error:
         raise CannotRead(f"the text has no embedding: {error}") from error
     return embeddings.written(made.model_version, made.vector)

@@ -1,13 +1,14 @@
 """dedupe-insights: store each insight once, under a stable identity."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from psycopg2.extensions import connection as Connection
 
 from actors.insights.candidates import Kind
 from actors.insights.keys import highlight_id, insight_key
-from actors.insights.relevance import score
+from actors.insights.relevance import rating, score
 from actors.schema import DedupeInsights, Insight
 from actors.store import highlights, texts
 from actors.store.highlights import Highlight
@@ -24,16 +25,15 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     """
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
-        changes = store(tx, payload, highlights.of_story(tx, payload.story_id))
-        score(tx, payload.story_id, ctx.settings_of("score-relevance"))
+        changes = store(tx, payload, highlights.of_story(tx, payload.story_id), ctx.settings_of("score-relevance"))
         is_new = changes["added"] or changes["updated"]
         output = {"outcome": "stored" if is_new else "unchanged", **changes}
         ctx.complete(output)
     return output
 
 
-def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight]) -> dict[str, int]:
-    """Store the insights of a story that the caller holds, beside the ``stored`` ones.
+def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight], settings: Any) -> dict[str, int]:
+    """Store the insights of a story that the caller holds, beside the ``stored`` ones, and score all with some ``settings``.
 
     Returns the numbers of added, updated and duplicate ones.
 
@@ -62,11 +62,20 @@ def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight]) 
         else:
             new.append(_highlight(payload, insight, key, None))
         seen.add(scoped)
-    return {
+    if not stored and new:  # with their scores, so that no row is written twice
+        rate = rating(tx, payload.story_id, settings)
+        new = [
+            one if one.origin == "user" else replace(one, metadata={**one.metadata, "relevance": rate(one)})
+            for one in new
+        ]
+    changes = {
         "added": highlights.write(tx, "insert", new),
         "updated": highlights.write(tx, "update", known),
         "duplicates": len(payload.insights) - len(new) - len(known),
     }
+    if stored:
+        score(tx, payload.story_id, settings)
+    return changes
 
 
 def _scoped(origin: str, created_by: str, key: str) -> str:

@@ -12,7 +12,7 @@ from actors.insights.events import EventSettings
 from actors.insights.sketch import sketch
 from actors.schema import EmbedStory
 from actors.store import embeddings, overlays, texts
-from actors.store.ai_calls import ledger
+from actors.store.ai_calls import ledger_of_chunk
 from actors.store.embeddings import Written
 from actors.store.texts import StoryText
 from zeke_jobs import ChunkContext, Context, Reject
@@ -31,12 +31,11 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
         Retry, Defer, Reject: the provider's verdict on the whole request.
     """
     analyst: Analyst = ctx.service("ai")
-    conn = ctx.jobs[0].db
-    found = texts.read_all(conn, [payload.story_id for payload in payloads])
+    found = texts.read_all(ctx.jobs[0].db, [payload.story_id for payload in payloads])
     every = {place: found.get(payload.story_id) for place, payload in enumerate(payloads)}
     known = {place: text for place, text in every.items() if text is not None and text.document.strip()}
-    books = [ledger(ctx.jobs[place], story.id, conn=conn) for place, story in known.items()]
-    made = dict(zip(known, analyst.embed_many(list(known.values()), books), strict=True))
+    books = ledger_of_chunk(ctx, {place: story.id for place, story in known.items()})
+    made = dict(zip(known, analyst.embed_many(list(known.values()), books) if known else (), strict=True))
     ready = {
         known[place].id: (embeddings.written(one.model_version, one.vector), sketch(lead(known[place])))
         for place, one in made.items()

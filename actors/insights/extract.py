@@ -5,7 +5,6 @@ from typing import Any
 
 from actors.insights.dedupe import store
 from actors.insights.keys import highlight_id, insight_key
-from actors.insights.relevance import score
 from actors.insights.selection import Selection, highlights
 from actors.schema import DedupeInsights, ExtractHighlights
 from actors.store import highlights as stored
@@ -37,8 +36,6 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
         texts.hold(tx, text.id)
         known = stored.of_story(tx, text.id)
         output["withdrawn"] = stored.withdraw(tx, known, payload.team_id, text_hash, kept)
-        output |= store(tx, new, known)
-        if found:
-            score(tx, text.id, ctx.settings_of("score-relevance"))
+        output |= store(tx, new, known, ctx.settings_of("score-relevance"))
         ctx.complete(output)
     return output

@@ -1,6 +1,6 @@
 """score-relevance: the relevance of each highlight of a story, with the parts of the score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -75,17 +75,22 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
-    """Score the highlights of a story that is held; the number of them, and of those whose score changed.
+    """Score the highlights of a story that is held; the number of them, and of those whose score changed."""
+    rate = rating(tx, story_id, settings)
+    some = [
+        one for one in highlights.of_story(tx, story_id) if one.origin == "system" and not one.metadata.get("withdrawn")
+    ]
+    return len(some), highlights.score(tx, {one.id: rate(one) for one in some})
+
+
+def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
+    """How the highlights of a story that is held are scored.
 
     ``settings`` are those of the task score-relevance, which may have another handler, or be missing: then the defaults count.
     """
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
-    scored = {
-        each.id: relevance(each, each.authority, each.age_days, known, each.teams or ())
-        for each in SQL.named(tx, "story_relevance", story_id=story_id)
-        if each.id is not None
-    }
-    return len(scored), highlights.score(tx, scored)
+    facts = SQL.only(tx, "story_relevance", story_id=story_id)
+    return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())
 
 
 def relevance(

@@ -84,7 +84,7 @@ class _Filing:
         new: UUID = SQL.value(
             tx,
             "story_add",
-            content_id=self._put(),
+            content_id=self._put(text.title),
             title=text.title,
             published_at=text.published_at,
             source_id=self.item.source_id,
@@ -118,9 +118,9 @@ class _Filing:
     def _hash(self) -> str:
         return text_hash(self.text.text)
 
-    def _put(self) -> UUID:
-        """Store the text, in place of the item's old one; returns the content's id."""
-        found_by = {"text_hash": self._hash, "canonical_url": self._canonical()}
+    def _put(self, title: str | None = None) -> UUID:
+        """Store the text, in place of the item's old one, and a new story's title; returns the content's id."""
+        found_by = {"text_hash": self._hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         content: UUID = SQL.value(
             self.tx, "content_put", raw_item_id=self.item.id, content_type=kind, **vars(self.text), **found_by

@@ -1,11 +1,11 @@
 """The ledger of AI calls: every call is kept, from its beginning to its cost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from psycopg2.extensions import connection as Connection
@@ -14,32 +14,37 @@ from psycopg2.extras import Json
 from actors import waiting
 from actors.ai.protocol import HALF, Begun, CallEnd, CallStart
 from actors.store.statements import SQL
-from zeke_jobs import Context, WaitFor, emit
+from zeke_jobs import ChunkContext, Context, Defer, WaitFor, emit
 
 LONGEST = timedelta(days=3)
 """A job that has waited longer for a batch asks its question itself."""
 
 
+class Asker(NamedTuple):
+    """A job that asks, and the story that it is about, if it is about one."""
+
+    job_id: UUID
+    story_id: UUID | None
+
+
 @dataclass(frozen=True)
 class PostgresLedger:
-    """The ledger of one job; every entry commits at once, so that a crash loses no cost.
+    """The ledger of one job, or of the jobs of a chunk; every entry commits at once, so that a crash loses no cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
-        job_id: The job that asks.
-        task: Its task.
-        story_id: The story that the job is about, if it is about one.
+        task: The jobs' task.
+        askers: The jobs.
         is_fresh: Whether kept answers to the same question are ignored, as when a person asks again.
-        spend: Called with the cost of each call in US dollars, if known.
+        spend: Called with the known costs of calls in US dollars, by the places of their jobs.
         patient: The context of a job that nobody waits for, so that its questions may wait for a batch.
     """
 
     conn: Connection
-    job_id: UUID
     task: str
-    story_id: UUID | None
+    askers: Sequence[Asker]
     is_fresh: bool = False
-    spend: Callable[[Decimal], None] = lambda _: None
+    spend: Callable[[Mapping[int, Decimal]], None] = lambda _: None
     patient: Context[Any] | None = None
 
     def begin(
@@ -53,53 +58,85 @@ class PostgresLedger:
     ) -> Begun:
         """See ``Ledger``: one statement. A crash leaves the call open, with the most that it may have cost."""
         patient = self.patient if may_wait else None
-        put = uuid5(self.job_id, key)  # the same in each attempt
+        put = uuid5(self.askers[0].job_id, key)  # the same in each attempt
         asked = question if patient else None
         with patient.transaction() if patient and asked else nullcontext(self.conn) as conn:
-            row = SQL.one(
-                conn,
-                "ai_call_begin",
-                **_fields(call),
-                key=key if recalls and not self.is_fresh else None,
-                put=put if patient else None,
-                question=Json(asked) if asked else None,
-                who=waiting.model(call.model),
-                story_id=self.story_id,
-                job_id=self.job_id,
-                task=self.task,
-                cost_in_batch=None if call.cost is None else HALF * call.cost,
-            )
-            assert row is not None
+            told = put if patient else None, Json(asked) if asked else None
+            (row,) = self._begin(conn, {0: (call, key)}, *told, recalls=recalls)
             if patient and row["is_new"]:
                 patient.send("batch-questions", {"call_id": str(put)}, key=call.model)
         if row["until"] is not None:
-            raise waiting.resting(waiting.model(call.model), row["until"], row["why"])
+            raise _resting(call.model, row)
         if patient is None or row["id"] != put:
             return Begun(row["id"], row["answer"])
         event = patient.event(_answer(put))
         if event is None:
             raise WaitFor(_answer(put), LONGEST)
-        told = event.data or {"refused": "no batch brought an answer in time"}
-        if "reply" in told:
-            return Begun(put, reply=told["reply"])
-        self.settle(put, CallEnd("failed", told["refused"], is_charged=event.timed_out))
+        data = event.data or {"refused": "no batch brought an answer in time"}
+        if "reply" in data:
+            return Begun(put, reply=data["reply"])
+        self.settle(put, CallEnd("failed", data["refused"], is_charged=event.timed_out))
         return self.begin(call, key, recalls=False)
 
+    def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
+        """See ``Ledger``: one statement."""
+        rows = dict(zip(calls, self._begin(self.conn, calls, None, None, recalls=recalls), strict=True))
+        for at, row in rows.items():
+            if row["until"] is not None:
+                refused = _resting(calls[at][0].model, row)
+                end = CallEnd("failed", str(refused), is_charged=False)
+                self.settle_all({at: (one["id"], end, None) for at, one in rows.items() if one["until"] is None})
+                raise refused
+        return {at: Begun(row["id"], row["answer"]) for at, row in rows.items()}
+
+    def _begin(
+        self,
+        conn: Connection,
+        calls: Mapping[int, tuple[CallStart, str]],
+        put: UUID | None,
+        question: Any,
+        *,
+        recalls: bool,
+    ) -> list[dict[str, Any]]:
+        """Begin calls that differ in their keys and costs alone."""
+        (call, _), *_ = calls.values()
+        askers = [self.askers[at] for at in calls]
+        return SQL.all(
+            conn,
+            "ai_call_begin",
+            keys=[key if recalls and not self.is_fresh else None for _, key in calls.values()],
+            jobs=[one.job_id for one in askers],
+            stories=[one.story_id for one in askers],
+            costs=[one.cost for one, _ in calls.values()],
+            cost_in_batch=None if call.cost is None else HALF * call.cost,
+            who=waiting.model(call.model),
+            task=self.task,
+            operation=call.operation,
+            model=call.model,
+            prompt=call.prompt,
+            put=put,
+            question=question,
+        )
+
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Record the cost and the outcome of a call, and keep its answer for equal calls. A second time changes nothing."""
-        cost = _settle(self.conn, call_id, end, keep)
-        if cost is not None:
-            self.spend(cost)
-        if end.rests is not None:
-            model, seconds = end.rests
-            waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), end.detail or "")
+        """See ``Ledger``."""
+        self.settle_all({0: (call_id, end, keep)})
+
+    def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
+        """See ``Ledger``: one statement."""
+        costs = _settle(self.conn, *ends.values()) if ends else {}
+        spent = {at: cost for at, (call_id, _, _) in ends.items() if (cost := costs[call_id]) is not None}
+        if spent:
+            self.spend(spent)
+        for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
+            waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
     """Tell the waiting job the reply to its question, or as text why there is none. If no job waits, the call ends here."""
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
-        _settle(conn, call_id, end or CallEnd("failed", str(told), is_charged=False))
+        _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
     try:
         emit(_answer(call_id), {"refused" if end is None else "reply": told}, connection=conn)
     except ValueError:  # more than 1 MiB, or characters that PostgreSQL's JSON does not take: no answer, and paid
@@ -121,27 +158,33 @@ def _answer(call_id: UUID) -> str:
     return f"ai-answer/{call_id}"
 
 
-def _settle(conn: Connection, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> Decimal | None:
-    """End a call, once; returns its cost if that is known."""
-    key, kept = keep or (None, None)
-    given = {**_fields(end), "detail": None if end.detail is None else end.detail[:500]}
-    row = SQL.one(conn, "ai_call_settle", id=call_id, key=key, answer=None if keep is None else Json(kept), **given)
-    return None if row is None else row["cost_usd"]
+def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
+    """End calls, each once; returns their costs, as far as known. All keep answers in one order, so that no two jobs block."""
+    told = []
+    for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
+        key, answer = keep or (None, None)
+        told.append(
+            {**asdict(end), "id": str(call_id), "detail": end.detail and end.detail[:500], "key": key, "answer": answer}
+        )
+    return {row["id"]: row["cost_usd"] for row in SQL.all(conn, "ai_call_settle", ends=Json(told))}
 
 
-def _fields(given: CallStart | CallEnd) -> dict[str, Any]:
-    """The fields by name."""
-    return {one.name: getattr(given, one.name) for one in fields(given)}
+def _resting(model: str, row: Mapping[str, Any]) -> Defer:
+    return waiting.resting(waiting.model(model), row["until"], row["why"])
 
 
-def ledger(
-    ctx: Context[Any],
-    story_id: UUID,
-    *,
-    is_fresh: bool = False,
-    is_awaited: bool = True,
-    conn: Connection | None = None,
-) -> PostgresLedger:
-    """The ledger of a job that is about ``story_id``; ``conn``: the connection that the jobs of a chunk share."""
-    patient = None if is_awaited else ctx
-    return PostgresLedger(conn or ctx.db, ctx.job_id, ctx.task_id, story_id, is_fresh, ctx.add_cost, patient)
+def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awaited: bool = True) -> PostgresLedger:
+    """The ledger of a job that is about ``story_id``."""
+    patient, asker = None if is_awaited else ctx, Asker(ctx.job_id, story_id)
+    return PostgresLedger(ctx.db, ctx.task_id, [asker], is_fresh, lambda costs: ctx.add_cost(costs[0]), patient)
+
+
+def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
+    """The ledger of some jobs of a chunk, by their places there, with their stories; it knows them by their order here."""
+    places = list(stories)
+
+    def spend(costs: Mapping[int, Decimal]) -> None:
+        ctx.add_costs({places[at]: cost for at, cost in costs.items()})
+
+    askers = [Asker(ctx.jobs[place].job_id, story_id) for place, story_id in stories.items()]
+    return PostgresLedger(ctx.jobs[0].db, ctx.task_id, askers, spend=spend)

@@ -100,14 +100,16 @@ class OpenAIAnalyst:
         """The provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
         if not self.embeds_together:
             return self._local.embed(story)
-        (made,) = self.embed_many([story], [_needed(ledger)])
+        (made,) = self.embed_many([story], ledger)
         if isinstance(made, Exception):
             raise made
         return made
 
-    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
+    def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
         """See ``Embedder``."""
-        return (self._embedder or self._local).embed_many(stories, ledgers)
+        return (
+            self._embedder.embed_many(stories, _needed(ledger)) if self._embedder else self._local.embed_many(stories)
+        )
 
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]

@@ -1,11 +1,11 @@
-"""Embeddings by the provider: many texts in one request, and for each its own call in the ledger of its job."""
+"""Embeddings by the provider: many texts in one request, and for each its own call in the ledger."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from actors.ai.openai.answers import packed, unpacked
@@ -15,19 +15,10 @@ from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
-from zeke_jobs import Defer, Retry
+from zeke_jobs import Retry
 
 DIMENSIONS = 1536
 _EMBEDDED_CHARS = 4000
-
-
-class _Text(NamedTuple):
-    """A text to embed: its place among the stories, the key of its answer, and the ledger of its job."""
-
-    place: int
-    text: str
-    key: str
-    books: Ledger
 
 
 class Embedder:
@@ -37,7 +28,7 @@ class Embedder:
         self._settings = settings
         self._client = client
 
-    def embed_many(self, stories: Sequence[Story], ledgers: Sequence[Ledger]) -> list[Embedding | Exception]:
+    def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """The vectors of titles and beginnings, padded to 1536, by one request; the verdict instead of a vector that is missing.
 
         A request that the provider refuses for its content is asked again in halves, so that one text spoils no other.
@@ -47,55 +38,55 @@ class Embedder:
         """
         model, size = self._settings.embedding_model, self._settings.embedding_dimensions
         assert model is not None
-        version, texts = f"{model}@{size}", list[_Text]()
-        for at, (story, books) in enumerate(zip(stories, ledgers, strict=True)):
-            text = material(story, _EMBEDDED_CHARS)
-            texts.append(_Text(at, text, key_of("embed", version, text), books))
+        texts = {at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}
+        vectors = self._vectors(model, f"{model}@{size}", texts, books)
         return [
-            one if isinstance(one, Exception) else Embedding(tuple(one) + (0.0,) * (DIMENSIONS - size), version)
-            for _, one in sorted(self._vectors(model, texts).items())
+            one
+            if isinstance(one, Exception)
+            else Embedding(tuple(one) + (0.0,) * (DIMENSIONS - size), f"{model}@{size}")
+            for _, one in sorted(vectors.items())
         ]
 
-    def _vectors(self, model: str, wanted: Sequence[_Text]) -> dict[int, list[float] | Exception]:
-        """The vectors of some texts by their places: kept ones, and all others by one request, shared by their ledgers."""
-        settings, found, asked = self._settings, dict[int, list[float] | Exception](), list[tuple[_Text, UUID]]()
+    def _vectors(
+        self, model: str, version: str, wanted: Mapping[int, str], books: Ledger
+    ) -> dict[int, list[float] | Exception]:
+        """The vectors of some texts by their places: kept ones, and all others by one request, whose cost they share."""
+        settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
+        most = {at: settings.cost(model, len(text.encode()) + OVERHEAD_TOKENS, 0) for at, text in wanted.items()}
+        starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}
+        begun = books.begin_all(starts, recalls=settings.cache)
+        found: dict[int, list[float] | Exception]
+        found = {at: unpacked(one.kept) for at, one in begun.items() if one.kept is not None}
+        ends: dict[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]
+        ends = {at: (begun[at].id, CallEnd("cached", model=model, cost=0.0), None) for at in found}
+        asked = {at: text for at, text in wanted.items() if at not in found}
+        if not asked:
+            books.settle_all(ends)
+            return found
         try:
-            for one in wanted:
-                most = settings.cost(model, len(one.text.encode()) + OVERHEAD_TOKENS, 0)
-                begun = one.books.begin(CallStart("embed", model, None, most), one.key, recalls=settings.cache)
-                if begun.kept is None:
-                    asked.append((one, begun.id))
-                else:
-                    found[one.place] = unpacked(begun.kept)
-                    one.books.settle(begun.id, CallEnd("cached", model=model, cost=0.0))
-            if not asked:
-                return found
-            reply = self._reply(model, [one.text for one, _ in asked])
-        except (CallFailed, Defer) as error:
-            failure = error if isinstance(error, CallFailed) else CallFailed("failed", error, is_charged=False)
+            reply = self._reply(model, list(asked.values()))
+        except CallFailed as failure:
             rests = None if failure.rests is None else (model, failure.rests)
-            for one, call in asked:
-                end = CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests)
-                one.books.settle(call, end)
+            end = CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests)
+            books.settle_all(ends | {at: (begun[at].id, end, None) for at in asked})
             if not isinstance(failure, ContentRefused):
-                raise failure.verdict from error
+                raise failure.verdict from failure
             if len(asked) == 1:
-                return found | {asked[0][0].place: failure.verdict}
-            half = len(asked) // 2
-            halves = [one for one, _ in asked[:half]], [one for one, _ in asked[half:]]
-            return found | self._vectors(model, halves[0]) | self._vectors(model, halves[1])
+                return found | dict.fromkeys(asked, failure.verdict)
+            for places in (list(asked)[: len(asked) // 2], list(asked)[len(asked) // 2 :]):
+                found |= self._vectors(model, version, {at: asked[at] for at in places}, books)
+            return found
         answered, total, _, _, _, latency = end_of(settings, model, reply)
         vectors = checked_vectors(reply.body, len(asked), settings.embedding_dimensions)
-        shares = _shares(total, [one.text for one, _ in asked])
-        for (one, call), vector, used in zip(asked, vectors, shares, strict=True):
+        for at, vector, used in zip(asked, vectors, _shares(total, list(asked.values())), strict=True):
             cost = None if used is None else settings.cost(model, used, 0)
+            outcome, detail, keep = "ok", None, None
             if isinstance(vector, CallFailed):
-                found[one.place] = vector.verdict
-                outcome, detail, keep = vector.outcome, str(vector), None
+                found[at], outcome, detail = vector.verdict, vector.outcome, str(vector)
             else:
-                found[one.place] = vector
-                outcome, detail, keep = "ok", None, (one.key, packed(vector)) if settings.cache else None
-            one.books.settle(call, CallEnd(outcome, detail, answered, used, 0, cost, latency_ms=latency), keep)
+                found[at], keep = vector, (keys[at], packed(vector)) if settings.cache else None
+            ends[at] = begun[at].id, CallEnd(outcome, detail, answered, used, 0, cost, latency_ms=latency), keep
+        books.settle_all(ends)
         return found
 
     def _reply(self, model: str, texts: Sequence[str]) -> Reply:

@@ -100,3 +100,21 @@ CREATE TABLE public.filters (
     rule jsonb NOT NULL, -- as in jobs.yaml
     created_at timestamptz NOT NULL DEFAULT zeke_jobs.now()
 );
+
+-- The ids that the unfinished jobs of a task have in a field of their payload, which is an id or a list. A function, because it takes longer to
+-- plan a look at the jobs than to look, and a pull that misses nothing needs none.
+CREATE FUNCTION public.named_by_jobs(p_task text, p_field text)
+RETURNS SETOF text
+LANGUAGE plpgsql STABLE
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT named.id
+    FROM zeke_jobs.job AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(
+        CASE jsonb_typeof(j.data -> p_field) WHEN 'array' THEN j.data -> p_field ELSE jsonb_build_array(j.data -> p_field) END
+    ) AS named (id)
+    WHERE j.name = p_task AND j.state IN ('created', 'retry', 'active');
+END
+$$;

@@ -157,6 +157,7 @@ RETURNS TABLE (id uuid, cluster_id uuid, title text)
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     held uuid[];

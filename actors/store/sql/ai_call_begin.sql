@@ -1,5 +1,8 @@
--- Begin a call, or find its answer: the kept one of an equal call, or the id of the question that was put to a batch.
+-- Begin calls, or find their answers, in the given order: the kept one of an equal call, or the id of the question that was put to a batch.
 SELECT b.id, b.answer, b.is_new, b.until, b.why
-FROM public.ai_call_begin(
-  %(key)s, %(put)s::uuid, %(question)s::jsonb, %(who)s, %(operation)s, %(story_id)s::uuid, %(job_id)s::uuid, %(task)s, %(model)s, %(prompt)s,
-  %(cost)s::numeric, %(cost_in_batch)s::numeric) AS b
+FROM unnest(%(keys)s::text[], %(stories)s::uuid[], %(jobs)s::uuid[], %(costs)s::numeric[])
+  WITH ORDINALITY AS asked (key, story_id, job_id, cost, place)
+CROSS JOIN LATERAL public.ai_call_begin(
+  asked.key, %(put)s::uuid, %(question)s::jsonb, %(who)s, %(operation)s, asked.story_id, asked.job_id, %(task)s, %(model)s, %(prompt)s,
+  asked.cost, %(cost_in_batch)s::numeric) AS b
+ORDER BY asked.place

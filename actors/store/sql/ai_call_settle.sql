@@ -1,4 +1,6 @@
--- End a call, once, and keep a good answer. Returns the cost; NULL: the call had ended before.
-SELECT public.ai_call_settle(
-  %(id)s::uuid, %(outcome)s, %(detail)s, %(model)s, %(input_tokens)s, %(output_tokens)s, %(cost)s, %(is_charged)s, %(latency_ms)s,
-  %(key)s, %(answer)s::jsonb) AS cost_usd
+-- End calls, each once, and keep good answers. Returns the costs; NULL: the call had ended before.
+SELECT e.id, public.ai_call_settle(
+  e.id, e.outcome, e.detail, e.model, e.input_tokens, e.output_tokens, e.cost, e.is_charged, e.latency_ms, e.key, e.answer) AS cost_usd
+FROM jsonb_to_recordset(%(ends)s) AS e (
+  id uuid, outcome text, detail text, model text, input_tokens integer, output_tokens integer, cost numeric, is_charged boolean,
+  latency_ms integer, key text, answer jsonb)

@@ -1,4 +1,4 @@
--- The text of an item, with the facts from extraction beside it.
+-- The text of an item, with the facts from extraction beside it, and the title that the pipeline gives its story, if it is made of this text.
 WITH content AS (
     INSERT INTO public.contents AS c (
         raw_item_id, content_type, text_body, html_url, language_code, content_hash, duration_seconds, extracted_at
@@ -18,10 +18,10 @@ WITH content AS (
     RETURNING id
 )
 INSERT INTO public.content_details AS d (
-    content_id, markdown, canonical_url, final_url, author, text_origin, text_choice, description
+    content_id, markdown, canonical_url, final_url, author, text_origin, text_choice, description, written_title
 )
 SELECT
-    content.id, %(markdown)s, %(canonical_url)s, %(url)s, %(author)s, %(origin)s, %(choice)s, %(description)s
+    content.id, %(markdown)s, %(canonical_url)s, %(url)s, %(author)s, %(origin)s, %(choice)s, %(description)s, %(written_title)s
 FROM content
 ON CONFLICT (content_id) DO UPDATE SET
     markdown = EXCLUDED.markdown,
@@ -31,6 +31,7 @@ ON CONFLICT (content_id) DO UPDATE SET
     text_origin = EXCLUDED.text_origin,
     text_choice = EXCLUDED.text_choice,
     description = EXCLUDED.description,
+    written_title = coalesce(EXCLUDED.written_title, d.written_title),
     revision = d.revision + 1,
     updated_at = zeke_jobs.now()
 RETURNING d.content_id

@@ -7,12 +7,7 @@ WITH waiting AS MATERIALIZED (
     WHERE o.outcome IN ('queued', 'retrying') AND o.queued_at < zeke_jobs.now() - %(lost_after)s::interval
 ),
 held AS (
-    SELECT item.id
-    FROM zeke_jobs.job AS j
-    CROSS JOIN LATERAL jsonb_array_elements_text(
-        CASE WHEN jsonb_typeof(j.data -> 'raw_item_ids') = 'array' THEN j.data -> 'raw_item_ids' END
-    ) AS item (id)
-    WHERE j.name = 'fetch-content' AND j.state IN ('created', 'retry', 'active') AND EXISTS (SELECT FROM waiting)
+    SELECT item.id FROM public.named_by_jobs('fetch-content', 'raw_item_ids') AS item (id) WHERE EXISTS (SELECT FROM waiting)
 ),
 lost AS MATERIALIZED (
     SELECT every.id

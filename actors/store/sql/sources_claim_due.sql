@@ -11,11 +11,9 @@ WITH wanted AS MATERIALIZED (
         AND (p.queued_at IS NULL OR p.queued_at < zeke_jobs.now() - %(lost_after)s::interval)
 ),
 held AS (
-    SELECT j.data ->> 'source_id' AS id
-    FROM zeke_jobs.job AS j
-    WHERE j.name = 'ingest-source'
-        AND j.state IN ('created', 'retry', 'active')
-        AND EXISTS (SELECT FROM wanted WHERE wanted.queued_at IS NOT NULL)
+    SELECT source.id
+    FROM public.named_by_jobs('ingest-source', 'source_id') AS source (id)
+    WHERE EXISTS (SELECT FROM wanted WHERE wanted.queued_at IS NOT NULL)
 ),
 due AS MATERIALIZED (
     SELECT every.id::uuid AS id, max(every.url) AS url

@@ -1,14 +1,8 @@
--- Make a story of a text, with its title as written, its keys, the data that find near duplicates, and an empty overlay.
+-- Make a story of a text, with its keys, the data that find near duplicates, and an empty overlay.
 WITH added AS (
     INSERT INTO public.stories (content_id, primary_source_id, title, kind, primary_url, published_at)
     VALUES (%(content_id)s, %(source_id)s, %(title)s, %(kind)s, %(url)s, %(published_at)s)
-    RETURNING id, content_id, title
-),
-noted AS (
-    UPDATE public.content_details AS d
-    SET written_title = added.title
-    FROM added
-    WHERE d.content_id = added.content_id
+    RETURNING id
 ),
 found_by AS (
     INSERT INTO public.story_keys (key, story_id)

@@ -35,8 +35,8 @@ def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
     """Does with each job what its payload says."""
     CALLS.append([one.n for one in payloads])
     outputs: list[Any] = []
+    ctx.add_costs({i: Decimal(one.n) for i, one in enumerate(payloads)})
     for i, (payload, job) in enumerate(zip(payloads, ctx.jobs, strict=True)):
-        job.add_cost(Decimal(payload.n))
         match payload.do:
             case "fail":
                 ctx.fail(i, ValueError(f"no {payload.n}"))

@@ -128,7 +128,8 @@ def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
     job = zeke_jobs.send("a", {}, parent=parent, scheduled_for=NOON, key="k").id
     worker = jobs.worker()
     claims = jobs.claim(worker, 1)
-    SQL.one(jobs.conn, "job/add_cost", worker=worker, id=job, claim=1, amount=Decimal("0.25"), currency="USD")
+    held = {"worker": worker, "ids": [job], "claims": [1]}
+    SQL.one(jobs.conn, "job/add_cost", **held, amounts=[Decimal("0.25")], currency="USD")
     jobs.at(5)
     jobs.complete(worker, claims)
     before = finished(jobs, job)

@@ -174,7 +174,8 @@ class Engine(World):
             case "progress":
                 assert SQL.run(conn, "job/progress", **held, progress="{}") == 0
             case "cost":
-                assert SQL.one(conn, "job/add_cost", **held, amount=1, currency="USD") is None
+                claim_held = {"ids": [id_], "claims": [claim], "worker": worker}
+                assert SQL.one(conn, "job/add_cost", **claim_held, amounts=[1], currency="USD") is None
             case "step":
                 assert not SQL.value(conn, "step/keep", **held, name="one", result="1")
             case "lease":

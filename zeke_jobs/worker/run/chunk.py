@@ -1,11 +1,24 @@
-"""How each job of a chunk ends."""
+"""The context of a chunk in a worker, and how each of its jobs ends."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.errors import ClaimLost, Reject
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Outcome, Settled
+from zeke_jobs.worker.run.reports import add_costs
+
+
+class JobChunk(ChunkContext[Any]):
+    """See ``ChunkContext``."""
+
+    def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
+        """See ``ChunkContext``."""
+        if amounts:
+            jobs: Any = self.jobs
+            add_costs({jobs[i]: amount for i, amount in amounts.items()}, currency)
 
 
 def end_of(

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 from dramatiq.middleware import Middleware, SkipMessage
 from structlog.contextvars import bound_contextvars
 
-from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
 from zeke_jobs.worker.run import job_log, tracing
-from zeke_jobs.worker.run.chunk import encoded, end_of
+from zeke_jobs.worker.run.chunk import JobChunk, encoded, end_of
 from zeke_jobs.worker.run.event_loop import Call, end_child
 from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
 from zeke_jobs.worker.run.job_context import JobContext
@@ -218,7 +217,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             for one in contexts if len(contexts) > 1 and not lead.is_async else ():
                 one.mates = contexts
             is_chunk = runnable.handler.takes_chunk
-            context: Any = ChunkContext(contexts, lambda i: claims[i].cancelled) if is_chunk else contexts[0]
+            context: Any = JobChunk(contexts, lambda i: claims[i].cancelled) if is_chunk else contexts[0]
             views.append(context)
             call, result = partial(runnable.handler.function, payload, context), None
             try:

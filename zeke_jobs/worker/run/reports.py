@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -66,20 +66,7 @@ class Reports(Steps):
             SQL.run(conn, "job/progress", progress=state, **self._held)
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        self._check_may_block("add_cost")
-        costs.check(amount, currency)
-        with self._statement_pool.connection() as conn:
-            row = SQL.one(conn, "job/add_cost", amount=amount, currency=currency, **self._held)
-        if row is None:
-            raise ClaimLost(f"job {self.job_id} is no longer ours; {amount} {currency} were not added to its cost")
-        if row["currency"] != currency:
-            raise costs.mixed(row["currency"], currency)
-        if row["missed"] is not None:
-            self.logger.warning(
-                "a budget in another currency does not count this cost",
-                budget=row["missed"],
-                cost=f"{amount} {currency}",
-            )
+        add_costs({self: amount}, currency)
 
     def used(self, /, **units: float) -> None:
         self._check_may_block("used")
@@ -116,3 +103,23 @@ class Reports(Steps):
                     leases.release(conn, name, self._claim)
             except DISCONNECTED as error:
                 self.logger.warning("lease not given back; it ends with the job", lease=name, error=str(error).strip())
+
+
+def add_costs(amounts: Mapping[Reports, Decimal | int], currency: str) -> None:
+    """Add to the costs of jobs of this process in one statement. It raises as ``Context.add_cost``, after all were added."""
+    for job, amount in amounts.items():
+        job._check_may_block("add_cost")  # noqa: SLF001 (this module's own, as below)
+        costs.check(amount, currency)
+    held = [job._held for job in amounts]  # noqa: SLF001
+    given = {"ids": [one["id"] for one in held], "claims": [one["claim"] for one in held], "currency": currency}
+    with job._statement_pool.connection() as conn:  # noqa: SLF001
+        rows = SQL.all(conn, "job/add_cost", worker=held[0]["worker"], amounts=[*amounts.values()], **given)
+    known = {row["id"]: row for row in rows}
+    for job, amount in amounts.items():
+        if (row := known.get(job.job_id)) is None:
+            raise ClaimLost(f"job {job.job_id} is no longer ours; {amount} {currency} were not added to its cost")
+        if row["currency"] != currency:
+            raise costs.mixed(row["currency"], currency)
+        if row["missed"] is not None:
+            told = {"budget": row["missed"], "cost": f"{amount} {currency}"}
+            job.logger.warning("a budget in another currency does not count this cost", **told)

@@ -1,5 +1,6 @@
--- Add to a job's cost; only its holder may do so. Returns the currency, which is that of the first amount, and the currency of a budget that
--- does not count the cost.
-SELECT c.currency, c.missed
-FROM zeke_jobs.add_cost(%(worker)s::uuid, %(id)s::uuid, %(claim)s::bigint, %(amount)s::numeric, %(currency)s) AS c
+-- Add to the costs of jobs; only their holder may do so. Returns, for each that it holds, the currency, which is that of the first amount, and
+-- the currency of a budget that does not count the cost.
+SELECT given.id, c.currency, c.missed
+FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[], %(amounts)s::numeric[]) AS given (id, claim, amount)
+CROSS JOIN LATERAL zeke_jobs.add_cost(%(worker)s::uuid, given.id, given.claim, given.amount, %(currency)s) AS c
 WHERE c.currency IS NOT NULL
