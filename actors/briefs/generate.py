@@ -11,8 +11,8 @@ from actors.briefs.digest import write_digest
 from actors.schema import GenerateBrief
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept
-from zeke_jobs import Context, Reject
+from actors.store.overlays import Part, Written, kept
+from zeke_jobs import Context
 
 
 class BriefSettings(BaseModel, frozen=True, extra="forbid"):
@@ -45,9 +45,7 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
 
 
 def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    text = texts.needed(ctx.db, story_id)
-    if not text.document.strip():
-        raise Reject(f"expected a story with text, got an empty one: {story_id}")
+    text = texts.with_text(ctx.db, story_id)
     is_asked_for = payload.reason != "new_story"
     if stays := kept(text.overlay.author("brief"), is_asked_for=is_asked_for):
         return {"outcome": stays}
@@ -58,14 +56,11 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     pace = ctx.settings.words_per_minute
     saved = time_saved_seconds(text.reading_seconds(pace), brief, pace)
     with ctx.transaction() as tx:
-        parts = brief.parts
-        told = parts, brief.made_by
-        stays, changed = overlays.save(
-            tx, story_id, text.overlay, "brief", *told, is_asked_for=is_asked_for, time_saved_seconds=saved
-        )
+        new: dict[Part, Written] = {"brief": Written(brief.made_by, tuple(brief.parts.values()))}
+        stays, changed = overlays.save(tx, story_id, new, is_asked_for=is_asked_for, time_saved_seconds=saved)
         output: dict[str, Any] = {"outcome": stays or ("written" if changed else "unchanged")}
         if not stays:
-            missing = [name for name, part in parts.items() if part is None]
+            missing = [name for name, part in brief.parts.items() if part is None]
             output |= {"missing": missing, "time_saved_seconds": saved}
         if unfounded is None:
             ctx.complete(output)

@@ -12,7 +12,8 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from zeke_jobs import Context, Reject
+from actors.store.overlays import Written
+from zeke_jobs import Context
 
 NO_REASON = "no sentence was found that gives a reason"
 
@@ -43,9 +44,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             ctx.complete(output)
         return output
     is_awaited = payload.trigger == "manual"
-    text = texts.needed(ctx.db, payload.story_id)
-    if not text.document.strip():
-        raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
+    text = texts.with_text(ctx.db, payload.story_id)
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
     embeds_later = analyst.embeds_together and not is_awaited
     made = None if embeds_later else analyst.embed(text, books)
@@ -56,13 +55,14 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         events.join(tx, text.id, same_event)
         found, told_by = overlays.of_event(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
-        stays, changed = overlays.save_analysis(
+        stays, changed = overlays.save(
             tx,
             text.id,
+            _parts(analysis),
             found.pop(text.id),
-            analysis,
-            _citations(analysis),
             is_asked_for=is_awaited,
+            analysis=analysis,
+            cited=_citations(analysis),
             time_saved_seconds=saved,
         )
         events.rescore(tx, found, analyst, told_by)
@@ -119,6 +119,16 @@ def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:
     """The analysis with its score for the present number of sources of its event, which may have grown meanwhile."""
     score = analyst.rescore(analysis.chili, analysis.breakdown, sources)
     return analysis if score is None else replace(analysis, chili=score[0], breakdown=score[1])
+
+
+def _parts(analysis: Analysis) -> dict[overlays.Part, Written]:
+    """The analysis, and the brief and summary that came with it."""
+    found: dict[overlays.Part, Written] = {"analysis": Written(analysis.made_by, (analysis.why_it_matters,))}
+    if brief := analysis.brief:
+        found["brief"] = Written(brief.made_by, tuple(brief.parts.values()))
+    if analysis.summary and analysis.summary.text is not None:
+        found["summary"] = Written(analysis.summary.made_by, (analysis.summary.text,))
+    return found
 
 
 def _citations(analysis: Analysis) -> dict[str, Any]:

@@ -7,7 +7,7 @@ hash was edited by a person and is never overwritten.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
@@ -42,6 +42,13 @@ def kept(author: Author, *, is_asked_for: bool) -> str | None:
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None
+
+
+class Written(NamedTuple):
+    """The new texts of a part, and their origin."""
+
+    made_by: Provenance
+    texts: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,85 +92,47 @@ def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int
     raise Reject(f"expected a story with id {story_id}, got one that was deleted meanwhile")
 
 
-def save(
-    conn: Connection,
-    story_id: UUID,
-    seen: Overlay,
-    part: Literal["brief", "summary"],
-    texts: Mapping[str, str | None],
-    made_by: Provenance,
-    *,
-    is_asked_for: bool,
-    **more: Any,
-) -> tuple[str | None, bool]:
-    """Replace the ``seen`` texts of a part, unless they stay.
-
-    Returns the outcome of ``kept``, and whether anything changed.
-
-    Raises:
-        Reject: the story does not exist any more.
-    """
-    note = {part: _note(made_by, *texts.values())}
-    for is_second in (False, True):
-        if is_second:  # it was missing, or somebody changed it meanwhile
-            SQL.one(conn, "story_hold", story_id=story_id)  # a story is locked before its overlay
-            seen = of_event(conn, story_id)[0][story_id]
-        if stays := kept(seen.author(part), is_asked_for=is_asked_for):
-            return stays, False
-        was = seen.citations.get(part)
-        told = {"seen": list(seen.texts(part)), "seen_note": was and Json(was), "citations": Json(note)}
-        if SQL.run(conn, f"overlay_save_{part}", story_id=story_id, **told, **texts, **more):
-            return None, True
-    return None, False
-
-
 def of_row(row: Mapping[str, Any]) -> Overlay:
     """The overlay in a row; empty if the story has none yet."""
     brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
     return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 
 
-def save_analysis(
+def save(
     conn: Connection,
     story_id: UUID,
-    seen: Overlay,
-    analysis: Analysis,
-    cited: Mapping[str, Any],
+    new: Mapping[Part, Written],
+    seen: Overlay | None = None,
     *,
     is_asked_for: bool,
-    time_saved_seconds: int | None,
+    analysis: Analysis | None = None,
+    cited: Mapping[str, Any] | None = None,
+    time_saved_seconds: int | None = None,
 ) -> tuple[str | None, bool]:
-    """Store an analysis with its brief and its summary, and merge ``cited`` into the stored citations.
+    """Store new texts of a story, except for parts that stay, and merge ``cited`` into its citations.
 
-    ``seen`` is locked. Texts that stay are left out; of brief and summary also those of unknown origin.
+    ``seen`` is the overlay if it and the story are locked. What is of unknown origin stays unless it is the first part and asked
+    for. An ``analysis`` brings its state, a brief the time that it saves.
 
     Returns:
-        The outcome of ``kept`` for the analysis, and whether anything changed.
+        The outcome of ``kept`` for the first part, and whether anything changed.
+
+    Raises:
+        Reject: the story does not exist any more.
     """
-    notes: dict[str, Any] = dict(cited)
-    stays = kept(seen.author("analysis"), is_asked_for=is_asked_for)
-    why, brief, summary = (analysis.why_it_matters,), seen.brief, seen.summary
-    if stays:
-        why = (seen.why_it_matters,)
-    else:
-        notes["analysis"] = _note(analysis.made_by, *why)
-    if analysis.brief is None or kept(seen.author("brief"), is_asked_for=False):
-        time_saved_seconds = None
-    else:
-        brief = (analysis.brief.one_liner, analysis.brief.two_liner, analysis.brief.elevator)
-        notes["brief"] = _note(analysis.brief.made_by, *brief)
-    told = analysis.summary
-    if told and told.text is not None and not kept(seen.author("summary"), is_asked_for=False):
-        summary = told.text
-        notes["summary"] = _note(told.made_by, summary)
+    if seen is None:
+        SQL.one(conn, "story_hold", story_id=story_id)  # a story is locked before its overlay
+        seen = of_event(conn, story_id)[0][story_id]
+    first = next(iter(new))
+    stay = {part: kept(seen.author(part), is_asked_for=is_asked_for and part == first) for part in new}
+    made = {part: one for part, one in new.items() if not stay[part]}
+    (why,), brief, (summary,) = (made[part].texts if part in made else seen.texts(part) for part in get_args(Part))
+    notes = {part: {**asdict(one.made_by), "written": mark(*one.texts)} for part, one in made.items()}
+    confidence = analysis and analysis.confidence
     is_new = SQL.run(
-        conn, "overlay_save_analysis", story_id=story_id, why_it_matters=why[0], analysis_state=analysis.state,
-        confidence=None if analysis.confidence is None else round(analysis.confidence, 2),
-        one_liner=brief[0], two_liner=brief[1], elevator=brief[2], time_saved_seconds=time_saved_seconds,
-        summary=summary, citations=Json(notes),
+        conn, "overlay_save", story_id=story_id, why_it_matters=why, summary=summary, citations=Json({**(cited or {}), **notes}),
+        one_liner=brief[0], two_liner=brief[1], elevator=brief[2], analysis_state=analysis and analysis.state,
+        confidence=None if confidence is None else round(confidence, 2),
+        time_saved_seconds=time_saved_seconds if "brief" in made else None,
     )  # fmt: skip
-    return stays, is_new > 0
-
-
-def _note(made_by: Provenance, *texts: str | None) -> dict[str, Any]:
-    return {**asdict(made_by), "written": mark(*texts)}
+    return stay[first], is_new > 0

@@ -64,6 +64,18 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
     return text
 
 
+def with_text(conn: Connection, story_id: UUID) -> StoryText:
+    """The story, which has a text.
+
+    Raises:
+        Reject: it does not exist (any more), or has none.
+    """
+    text = needed(conn, story_id)
+    if not text.document.strip():
+        raise Reject(f"expected a story with text, got an empty one: {story_id}")
+    return text
+
+
 def hold(conn: Connection, story_id: UUID) -> None:
     """Lock the story against other writers until the transaction ends; lock it before its overlay.
 

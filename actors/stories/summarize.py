@@ -6,8 +6,8 @@ from actors.ai.protocol import Analyst, answered
 from actors.schema import StorySummarize
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger
-from actors.store.overlays import kept
-from zeke_jobs import Context, Reject
+from actors.store.overlays import Part, Written, kept
+from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
@@ -21,9 +21,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
         WaitFor: a batch asks the question, together with others.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
-    text = texts.needed(ctx.db, payload.story_id)
-    if not text.document.strip():
-        raise Reject(f"expected a story with text, got an empty one: {payload.story_id}")
+    text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.mode != "auto"
     if stays := kept(text.overlay.author("summary"), is_asked_for=is_asked_for):
         return {"outcome": stays}
@@ -33,8 +31,8 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     output = {"outcome": "no_sentences"}
     if summary.text is not None:
         with ctx.transaction() as tx:
-            told = {"summary": summary.text}, summary.made_by
-            stays, changed = overlays.save(tx, text.id, text.overlay, "summary", *told, is_asked_for=is_asked_for)
+            new: dict[Part, Written] = {"summary": Written(summary.made_by, (summary.text,))}
+            stays, changed = overlays.save(tx, text.id, new, is_asked_for=is_asked_for)
             output["outcome"] = stays or ("written" if changed else "unchanged")
             if unfounded is None:
                 ctx.complete(output)
