@@ -2,7 +2,8 @@
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from actors.engine.dates import read_date
 
 LONGEST_WAIT = 86_400.0
 """Seconds. A server that asks for more is asked again after a day."""
@@ -22,19 +23,8 @@ def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)
-    until = http_date(value)
+    until = read_date(value)
     return bounded((until - (now or datetime.now(UTC))).total_seconds()) if until else None
-
-
-def http_date(value: str) -> datetime | None:
-    """The moment of a header such as Expires, in UTC if it names no zone; None if it is unreadable."""
-    if len(value) > _LONGEST_VALUE:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):  # the standard library's parser raises all of them
-        return None
 
 
 def bounded(seconds: float) -> float:

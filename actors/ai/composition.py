@@ -5,10 +5,10 @@ from itertools import combinations
 
 from actors.ai.gate.evidence import key, keys, tokens
 from actors.ai.markdown import blocks, is_bold, plain
-from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, leans
 from actors.ai.words import is_dense
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -8,12 +8,12 @@ from actors.ai.chili import Chili
 from actors.ai.composition import has_parts, in_longer_lengths, tells_more
 from actors.ai.markdown import prose
 from actors.ai.one_line import one_line
-from actors.ai.patterns import patterns
 from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.standing import speech
 from actors.ai.subject import stands_alone
 from actors.ai.words import terms
+from actors.patterns import patterns
 
 MADE_BY = Provenance(provider="local", model="extractive-12")
 """Stored with each text. Raise the number when other sentences would be chosen."""

@@ -10,12 +10,12 @@ from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import evidence, keys
 from actors.ai.gate.figures import known_numbers, stands_among
 from actors.ai.gate.numbers import numbers
-from actors.ai.patterns import patterns
 from actors.ai.protocol import Story
 from actors.ai.ranking import ranked
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import speech
 from actors.ai.subject import stands_alone
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -7,10 +7,10 @@ from itertools import islice
 
 from actors.ai.lexrank import Links, Vector, choose, links, rank, vectors
 from actors.ai.markdown import Block, article, is_prose, plain
-from actors.ai.patterns import patterns
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit
 from actors.ai.words import count
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

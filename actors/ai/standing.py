@@ -9,8 +9,8 @@ from functools import lru_cache
 from actors.ai.gate import form
 from actors.ai.gate.evidence import is_unspaced, tokens
 from actors.ai.markdown import joins_lines
-from actors.ai.patterns import patterns
 from actors.ai.sentences import is_whole
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -9,11 +9,11 @@ from itertools import chain, islice, pairwise
 
 from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
-from actors.ai.patterns import patterns
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_independent, is_personal, is_told_to_reader, speech
 from actors.ai.words import SMALL
 from actors.calendar_names import MONTHS, WEEKDAYS
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -11,6 +11,7 @@ from actors.engine import youtube
 from actors.engine.article.transcript import CAPTIONS
 from actors.engine.connect import Resolver
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
+from actors.engine.dates import read_date
 from actors.engine.discovery.addresses import is_mailbox
 from actors.engine.discovery.discover import Discovery
 from actors.engine.discovery.selected import selector_of
@@ -19,7 +20,6 @@ from actors.engine.mail.mailbox import read_mailbox
 from actors.engine.reading import feed_links, read_feed, read_page, selected_links
 from actors.engine.sites.rules import SiteSettings
 from actors.engine.youtube_api import DataApi, channel_of
-from actors.retry_after import http_date
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")
@@ -153,7 +153,7 @@ def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: dat
     waits = [timedelta(minutes=ttl_minutes)] if ttl_minutes else []
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))
-    elif (expires := http_date(headers.get("expires", ""))) is not None:  # "0" and "-1" are in use and mean: no waiting
+    elif (expires := read_date(headers.get("expires", ""))) is not None:  # "0" and "-1" are in use and mean: no waiting
         waits.append(expires - now)
     longest = max(waits, default=timedelta(0))
     return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None

@@ -52,7 +52,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     analysis, saved = _within_limits(analysis, text, ctx) if unfounded is None else (_alone(analysis), None)
     same_event = [] if made is None else events.found(ctx, text, made)
     with ctx.transaction() as tx:
-        events.join(tx, text.id, same_event)
+        if embeds_later:  # embed-story finds the event, and scores it then
+            texts.hold(tx, text.id)
+        else:
+            events.join(tx, text.id, same_event)
         found, told_by = overlays.of_event(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
         stays, changed = overlays.save(
@@ -65,12 +68,12 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             cited=_citations(analysis),
             time_saved_seconds=saved,
         )
-        events.rescore(tx, found, analyst, told_by)
         interests.apply(tx, text, ctx.settings.interests)
         _send_next(ctx, str(text.id), analysis)
         if embeds_later:
             ctx.send("embed-story", {"story_id": str(text.id)}, batch=ctx.batch_id)
         else:
+            events.rescore(tx, found, analyst, told_by)
             alerts.raise_for(ctx, tx, text.id)
         output = {
             "outcome": stays or ("analyzed" if changed else "unchanged"),

@@ -7,11 +7,11 @@ from actors.ai.composition import adds_to, has_parts, names_more
 from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import keys
 from actors.ai.one_line import DATELINE
-from actors.ai.patterns import patterns
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.standing import is_personal, speech
 from actors.ai.subject import stands_alone
 from actors.insights.candidates import Candidate, Kind
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 _LEAST, _LEAST_FIGURE = 0.3, 0.2  # share of the best score; a sentence with less is not central

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from actors.ai.gate.evidence import tokens
 from actors.ai.markdown import Block, is_prose, marker, plain
-from actors.ai.patterns import patterns
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_fit, is_independent, is_personal
 from actors.ai.words import SMALL, count
 from actors.insights.candidates import Candidate, Kind
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.insights", "cues.txt")
 

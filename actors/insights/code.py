@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from actors.ai.markdown import Block, marker, plain
-from actors.ai.patterns import patterns
 from actors.ai.sentences import sentences
 from actors.ai.subject import stands_alone
 from actors.insights.candidates import Candidate
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.insights", "cues.txt")
 

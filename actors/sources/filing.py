@@ -14,7 +14,8 @@ from actors.sources.likeness import Likeness, text_hash
 from actors.store import clusters, items, stories
 from actors.store.items import Item
 from actors.store.statements import SQL
-from actors.store.stories import Candidate, Stored, Text
+from actors.store.stories import Text
+from zeke_jobs.postgres.queries import Row
 
 _STORY_KINDS = {"video": "video", "podcast": "podcast", "pdf": "pdf", "tweet": "tweet"}
 _OF_FEEDS = {"feed", "description"}
@@ -52,7 +53,7 @@ def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_d
     """
     filing = _Filing(tx, item, text, likeness, near_duplicate)
     known = stories.of_item(tx, item.id)
-    filed = filing.again(known, known.story_id) if known and known.story_id else filing.anew()
+    filed = filing.again(known) if known and known.story_id else filing.anew()
     is_copy = filed.outcome is Outcome.DUPLICATE
     before = clusters.sources(tx, filed.story_id) if is_copy else 0
     detail = f"near duplicate of {len(filed.near)}" if filed.near else None
@@ -74,7 +75,7 @@ class _Filing:
         certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
         claims = [*_keys("canonical", _addresses(self.item.url, text.url)), *_keys_of_claim(text)]
         self._hold_alike([*certain, *believed, *claims])
-        rivals = [Candidate(**row) for row in SQL.all(tx, "story_by_keys", certain=certain, claims=claims)]
+        rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
@@ -96,7 +97,7 @@ class _Filing:
         )
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
-    def again(self, known: Stored, story_id: UUID) -> Filed:
+    def again(self, known: Row) -> Filed:
         """File the new text of an article that was read before: its story follows, also from the feed's text to the page's."""
         self._hold_alike([f"text:{self._hash}"])
         is_reworded = known.text_hash != self._hash
@@ -104,15 +105,15 @@ class _Filing:
         near: tuple[UUID, ...] = ()
         if is_reworded:  # locks clusters, so before any story
             likeness = {"signature": self.likeness.signature, "bands": self.likeness.bands}
-            SQL.run(self.tx, "story_signature_put", story_id=story_id, **likeness)
-            near = self._near(story_id)
-        is_retitled = SQL.run(self.tx, "story_edit", story_id=story_id, title=self.text.title) > 0
+            SQL.run(self.tx, "story_signature_put", story_id=known.story_id, **likeness)
+            near = self._near(known.story_id)
+        is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
         is_news = is_retitled or is_reworded
         if is_news or is_first_page:
             self._put()
-            SQL.run(self.tx, "story_keys_add", story_id=story_id, keys=self._certain())
+            SQL.run(self.tx, "story_keys_add", story_id=known.story_id, keys=self._certain())
         is_edited = is_news and not is_first_page
-        return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, story_id, is_news=is_news, near=near)
+        return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news=is_news, near=near)
 
     @cached_property
     def _hash(self) -> str:
@@ -140,7 +141,8 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
         return near
 
-    def _resembles(self, other: Candidate) -> bool:
+    def _resembles(self, other: Row) -> bool:
+        """Whether a story has a version of this text; one without a signature certainly has."""
         return other.signature is None or self.likeness.resembles(other.signature, other.text, self.least)
 
     def _certain(self) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from actors.engine.canonical import canonical_url
 from actors.engine.contract import EngineError, short_identity
 from actors.engine.fetch import parse
-from actors.outcomes import IN_FLIGHT
+from actors.outcomes import Outcome
 from actors.schema import IngestOneoff
 from actors.sources.fetching import send_fetches
 from actors.store import items, sources
@@ -50,8 +50,8 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
         # Nothing is to be done for an item that is in flight, or part of a story.
-        if found.outcome is not None and (found.outcome in IN_FLIGHT or found.outcome.status == "completed"):
-            result["outcome"] = found.outcome.value
+        if found.outcome and Outcome(found.outcome).status in {"pending", "completed"}:
+            result["outcome"] = found.outcome
             result["story_id"] = str(found.story_id) if found.story_id else None
         else:
             if not found.is_new:

@@ -119,7 +119,8 @@ def _read(
         wait = rhythm.wait(interval, answer.next_check_at, source.now)
         sources.polled(tx, source.id, polling, wait=wait, interval=interval)
         SQL.run(tx, "source_describe", source_id=source.id, name=answer.name, url=new_url)
-        sources.health(tx, source.id, "ok", f"moved to {new_url}" if new_url else None)
+        moved = f"moved to {new_url}" if new_url else None
+        SQL.run(tx, "source_health_put", source_id=source.id, status="ok", message=moved)
         result: dict[str, Any] = {
             "outcome": "not_modified" if answer.not_modified else "read",
             "items": len(entries),
@@ -180,7 +181,7 @@ def _unread(
     """Record why the source could not be read; with a ``result``, complete the job."""
     with ctx.transaction() as tx:
         sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
-        sources.health(tx, source.id, status, problem)
+        SQL.run(tx, "source_health_put", source_id=source.id, status=status, message=problem)
         if off:
             sources.switch(tx, source.id, on=False)
         if result is not None:

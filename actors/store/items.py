@@ -12,6 +12,7 @@ from psycopg2.extras import Json
 from actors.outcomes import IN_FLIGHT, Outcome
 from actors.store import sources
 from actors.store.statements import SQL
+from zeke_jobs.postgres.queries import Row
 
 _LONGEST_DETAIL = 2000
 _AGAIN = sorted(Outcome.having("again"))
@@ -62,16 +63,6 @@ class Item:
         return self.outcome is None or self.outcome in IN_FLIGHT
 
 
-@dataclass(frozen=True)
-class Known:
-    """The result of ``add``: the item's id, and the outcome of an item that existed before."""
-
-    id: UUID
-    is_new: bool
-    outcome: Outcome | None = None
-    story_id: UUID | None = None
-
-
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
     """Add new items, and mark items that were edited since they were read.
 
@@ -83,12 +74,12 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}
 
 
-def add(conn: Connection, source_id: UUID, item: NewItem) -> Known:
-    """Add one item, or find the existing one."""
-    row = SQL.one(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
-    if row is None:  # another transaction added it between the two halves of the statement
-        return add(conn, source_id, item)
-    return Known(**{**row, "outcome": row["outcome"] and Outcome(row["outcome"])})
+def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
+    """Add one item, or find the existing one: its ``id``, whether it ``is_new``, its ``outcome`` and ``story_id``."""
+    rows: list[Row] = []
+    while not rows:  # another transaction may add it between the two halves of the statement
+        rows = SQL.named(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
+    return rows[0]
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid5
 
 from psycopg2.extensions import connection as Connection
@@ -125,13 +125,6 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
     """Store the result of a poll, and poll again after ``wait``; ``interval`` is the source's own rhythm."""
     seconds = int(interval.total_seconds())
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
-
-
-def health(
-    conn: Connection, source_id: UUID, status: Literal["ok", "warn", "error"], message: str | None = None
-) -> None:
-    """Record the result of the last poll."""
-    SQL.run(conn, "source_health_put", source_id=source_id, status=status, message=message)
 
 
 def remove(tx: Connection, source_id: UUID) -> None:

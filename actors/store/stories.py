@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL
+from zeke_jobs.postgres.queries import Row
 
 _MOST_CANDIDATES = 50
 
@@ -38,31 +39,11 @@ class Text:
     description: str | None = None
 
 
-@dataclass(frozen=True)
-class Stored:
-    """The text that an item already has, and its story."""
-
-    text_hash: str
-    text_origin: str | None
-    story_id: UUID | None
+def of_item(conn: Connection, item_id: UUID) -> Row | None:
+    """The ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``; None if it has no text."""
+    return next(iter(SQL.named(conn, "content_of_item", raw_item_id=item_id)), None)
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A story that may be a near duplicate; without a signature one that is certainly the same."""
-
-    story_id: UUID
-    signature: list[int] | None
-    text: str
-
-
-def of_item(conn: Connection, item_id: UUID) -> Stored | None:
-    """The item's stored text; None if it has none."""
-    row = SQL.one(conn, "content_of_item", raw_item_id=item_id)
-    return None if row is None else Stored(**row)
-
-
-def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Candidate]:
-    """Other stories that share a band, newest first."""
-    rows = SQL.all(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)
-    return [Candidate(**row) for row in rows]
+def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
+    """Other stories that share a band, newest first: ``story_id``, ``signature`` and ``text``."""
+    return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

@@ -12,10 +12,10 @@ from actors.ai.gate.figures import known_numbers
 from actors.ai.gate.numbers import Number
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import blocks, marker, plain
-from actors.ai.patterns import patterns
 from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.words import SMALL
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from actors.ai.patterns import patterns
+from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 

@@ -4,8 +4,6 @@ A long text is an article whatever it says. A short one is none if the page's na
 """
 
 import re
-from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,6 +11,7 @@ from lxml.html import HtmlElement
 
 from actors.engine.article.plain import plain_text
 from actors.engine.metadata import Metadata
+from actors.patterns import patterns
 
 _ARTICLE = 2000  # characters of a text that needs no look; chosen on the choosing halves, as the next ones
 _TEASER = 1200  # of one that is declared as not free
@@ -29,17 +28,10 @@ _CHALLENGE = re.compile(
 )
 
 
-@cache
-def _words(where: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
     """The outcomes, each with the words that stand for it at a place."""
-    found: dict[str, list[str]] = {}
-    kept: list[str] = []
-    for line in files(__package__).joinpath("walls.txt").read_text(encoding="utf-8").splitlines():
-        if head := re.fullmatch(r"\[(\w+) (\w+)\]", line):
-            kept = found.setdefault(head[1], []) if head[2] == where else []
-        elif line and not line.startswith("#"):
-            kept.append(line)
-    return tuple((code, re.compile("|".join(lines), re.IGNORECASE)) for code, lines in found.items())
+    named = patterns("actors.engine.article", "walls.txt")
+    return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
 
 class Wall(NamedTuple):
@@ -69,7 +61,7 @@ def wall(tree: HtmlElement, url: str, text: str, about: Metadata) -> Wall | None
     if not about.is_article and (found := _notice(tree, about.title, shown, size)):
         return found
     is_teaser = about.is_article or size >= _NOTICE
-    for code, pattern in _words("offered") if about.is_free is not True else ():
+    for code, pattern in _words("_offered") if about.is_free is not True else ():
         if offer := pattern.search(shown, _end(text, shown, pattern) if is_teaser else 0):
             return Wall(code, f"the page shows {len(text)} characters and asks: {_around(shown, offer)}")
     has_form = any(one.get("type") == "password" for one in tree.iter("input"))
@@ -82,13 +74,13 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> Wall | None
     tags = ("title", "h1", "h2") if size < _A_FEW else ("title", "h1")
     names = [title, *(heading.text_content() for heading in tree.iter(*tags))]
     for name in (" ".join(one.split()) for one in names):
-        for code, pattern in _words("named"):
+        for code, pattern in _words("_named"):
             if pattern.search(name):
                 return Wall(code, f"the page is named {name[:100]!r}")
     if size >= _NOTICE:
         return None
     said = shown if size < _A_FEW else shown[:_NOTICE]
-    for code, pattern in _words("said"):
+    for code, pattern in _words("_said"):
         if found := pattern.search(said):
             return Wall(code, f"the page says: {_around(said, found)}")
     if size < _A_FEW and any(

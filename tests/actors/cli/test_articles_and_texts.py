@@ -13,6 +13,7 @@ from actors import waiting
 from actors.outcomes import Outcome
 from actors.store import items, sources
 from actors.store.items import NewItem
+from actors.store.statements import SQL
 
 TEXT = "# A headline\n\nThe text has a first paragraph.\n\nAnd [bold]a second[/bold] one, with \x1b[31mcolour.\n"
 
@@ -20,7 +21,7 @@ TEXT = "# A headline\n\nThe text has a first paragraph.\n\nAnd [bold]a second[/b
 def feed(conn: Any, url: str, counts: dict[Outcome, int], kind: str = "rss") -> None:
     """A source that was read well, with items of these outcomes."""
     source = sources.add(conn, kind, url, name=url.split("/")[2])[0]
-    sources.health(conn, source, "ok")
+    SQL.run(conn, "source_health_put", source_id=source, status="ok", message=None)
     for outcome, count in counts.items():
         ids = [items.add(conn, source, NewItem(external_id=f"{outcome}{n}")).id for n in range(count)]
         items.decide(conn, ids, outcome, f"the reason of {outcome}")
