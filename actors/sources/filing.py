@@ -92,7 +92,6 @@ class _Filing:
             kind=_STORY_KINDS.get(self.item.kind, "article"),
             url=address or text.url or self.item.url,
             keys=[*certain, *believed],
-            signature=self.likeness.signature,
             bands=self.likeness.bands,
         )
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
@@ -104,8 +103,7 @@ class _Filing:
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
         if is_reworded:  # locks clusters, so before any story
-            likeness = {"signature": self.likeness.signature, "bands": self.likeness.bands}
-            SQL.run(self.tx, "story_signature_put", story_id=known.story_id, **likeness)
+            SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self.likeness.bands)
             near = self._near(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
         is_news = is_retitled or is_reworded
@@ -142,8 +140,8 @@ class _Filing:
         return near
 
     def _resembles(self, other: Row) -> bool:
-        """Whether a story has a version of this text; one without a signature certainly has."""
-        return other.signature is None or self.likeness.resembles(other.signature, other.text, self.least)
+        """Whether a story has a version of this text; one of which no text is given certainly has."""
+        return other.text is None or self.likeness.resembles(other.text, self.least)
 
     def _certain(self) -> list[str]:
         """Keys of which one is enough for the same story: of the text, and of the addresses at which it was found."""

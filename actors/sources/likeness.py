@@ -17,7 +17,6 @@ ROWS = 3
 
 _WORD = re.compile(r"\w+")
 _EMPTY = (1 << 63) - 1
-_ESTIMATE_ERROR = 0.15  # three standard deviations of an estimate by 128 bins
 
 
 def words(text: str) -> list[str]:
@@ -73,11 +72,6 @@ def bands(signed: Sequence[int]) -> list[int]:
     return [_hash(f"{start} {signed[start : start + ROWS]}") for start in range(0, BINS - ROWS + 1, ROWS)]
 
 
-def estimate(one: Sequence[int], other: Sequence[int]) -> float:
-    """Jaccard similarity by two signatures, give or take .05."""
-    return sum(a == b for a, b in zip(one, other, strict=True)) / BINS
-
-
 def jaccard(one: set[int], other: set[int]) -> float:
     """Jaccard similarity of two sets of shingles, 0 to 1; 0 if one is empty."""
     return len(one & other) / len(one | other) if one and other else 0.0
@@ -88,18 +82,14 @@ class Likeness:
     """The data that find a text's near duplicates; made in about a millisecond."""
 
     shingles: set[int]
-    signature: list[int]
     bands: list[int]
 
     @classmethod
     def of(cls, text: str) -> Likeness:
         """The likeness of a text."""
         found = shingles(text)
-        signed = signature(found)
-        return cls(found, signed, bands(signed))
+        return cls(found, bands(signature(found)))
 
-    def resembles(self, signed: Sequence[int], text: str, least: float) -> bool:
-        """Whether a text with this signature is a version of ours: by an estimate and, if that says yes, by comparison."""
-        if estimate(self.signature, signed) < least - _ESTIMATE_ERROR:
-            return False
+    def resembles(self, text: str, least: float) -> bool:
+        """Whether a text is a version of ours."""
         return jaccard(self.shingles, shingles(text)) >= least

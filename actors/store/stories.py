@@ -45,5 +45,5 @@ def of_item(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
-    """Other stories that share a band, newest first: ``story_id``, ``signature`` and ``text``."""
+    """Other stories that share a band, most bands first: ``story_id`` and ``text``."""
     return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

@@ -66,16 +66,14 @@ CREATE TABLE public.story_keys (
 );
 CREATE INDEX story_keys_story_id_idx ON public.story_keys (story_id);
 
--- MinHash signature of a story's text; two stories that share a band are compared.
-CREATE TABLE public.story_signatures (
-    story_id uuid CONSTRAINT story_signatures_pkey PRIMARY KEY
-        CONSTRAINT story_signatures_story_id_fkey REFERENCES public.stories (id) ON DELETE CASCADE,
-    signature bigint[] NOT NULL,
-    bands bigint[] NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+-- Bands of the MinHash signature of a story's text; two stories that share a band are compared.
+CREATE TABLE public.story_bands (
+    story_id uuid CONSTRAINT story_bands_pkey PRIMARY KEY
+        CONSTRAINT story_bands_story_id_fkey REFERENCES public.stories (id) ON DELETE CASCADE,
+    bands bigint[] NOT NULL
 );
 -- Candidates: stories that share a band. Without a pending list: each look-up would read all of it, and there are forty a story.
-CREATE INDEX story_signatures_bands_idx ON public.story_signatures USING gin (bands) WITH (fastupdate = off);
+CREATE INDEX story_bands_bands_idx ON public.story_bands USING gin (bands) WITH (fastupdate = off);
 
 -- Items of uploads that are too large for a payload; ingest-from-upload is given the id.
 CREATE TABLE public.uploads (

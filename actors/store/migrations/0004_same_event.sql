@@ -70,10 +70,10 @@ BEGIN
 END
 $$;
 
--- The stories that share a band with a text, most bands first, with what it takes to compare them. One look-up a band:
+-- The stories that share a band with a text, most bands first, with their texts. One look-up a band:
 -- for an overlap of arrays the planner guesses one row in a hundred and reads the table.
 CREATE FUNCTION public.story_near_duplicates(p_story uuid, p_bands bigint[], p_most integer)
-RETURNS TABLE (story_id uuid, signature bigint[], text_body text)
+RETURNS TABLE (story_id uuid, text_body text)
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off
 SET jit = off
@@ -86,7 +86,7 @@ BEGIN
         SELECT found.story_id, count(*) AS shared
         FROM unnest(p_bands) AS mine (band)
         CROSS JOIN LATERAL (
-            SELECT g.story_id FROM public.story_signatures AS g WHERE g.bands @> ARRAY[mine.band]
+            SELECT g.story_id FROM public.story_bands AS g WHERE g.bands @> ARRAY[mine.band]
         ) AS found
         WHERE found.story_id <> p_story
         GROUP BY found.story_id
@@ -95,7 +95,6 @@ BEGIN
     )
     SELECT
         near.story_id,
-        (SELECT g.signature FROM public.story_signatures AS g WHERE g.story_id = near.story_id),
         (
             SELECT c.text_body::text
             FROM public.stories AS s

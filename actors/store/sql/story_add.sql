@@ -12,8 +12,7 @@ found_by AS (
     ON CONFLICT (key) DO NOTHING
 ),
 signed AS (
-    INSERT INTO public.story_signatures (story_id, signature, bands)
-    SELECT added.id, %(signature)s::bigint[], %(bands)s::bigint[] FROM added
+    INSERT INTO public.story_bands (story_id, bands) SELECT added.id, %(bands)s::bigint[] FROM added
 ),
 overlaid AS (
     INSERT INTO public.story_overlays (story_id) SELECT added.id FROM added

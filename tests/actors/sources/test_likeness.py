@@ -29,7 +29,7 @@ def near_pairs(texts: dict[str, str]) -> set[frozenset[str]]:
     found = set()
     for pair in candidates:
         one, other = sorted(pair)
-        if known[one].resembles(known[other].signature, texts[other], LEAST):
+        if known[one].resembles(texts[other], LEAST):
             found.add(pair)
     return found
 

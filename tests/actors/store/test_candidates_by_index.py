@@ -12,7 +12,7 @@ from actors.store import stories, texts
 from tests.actors.database import execute, rows_read
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
-TABLES = ("stories", "contents", "story_overlays", "story_signatures", "story_terms")
+TABLES = ("stories", "contents", "story_overlays", "story_bands", "story_terms")
 FILL = """
 INSERT INTO sources (id, type) VALUES ('00000000-0000-0000-0000-000000000001', 'rss') ON CONFLICT DO NOTHING;
 INSERT INTO raw_items (source_id, external_id)
@@ -22,8 +22,8 @@ SELECT id, external_id, 'text ' || external_id FROM raw_items WHERE external_id:
 INSERT INTO stories (content_id, title, published_at)
 SELECT id, content_hash, '2026-11-20Z' FROM contents WHERE content_hash::int BETWEEN {first} AND {last};
 INSERT INTO story_overlays (story_id) SELECT id FROM stories AS s WHERE s.title::int BETWEEN {first} AND {last};
-INSERT INTO story_signatures (story_id, signature, bands)
-SELECT s.id, '{{1}}', (SELECT array_agg(s.title::bigint * 100 + n) FROM generate_series(1, 42) AS n)
+INSERT INTO story_bands (story_id, bands)
+SELECT s.id, (SELECT array_agg(s.title::bigint * 100 + n) FROM generate_series(1, 42) AS n)
 FROM stories AS s WHERE s.title::int BETWEEN {first} AND {last};
 INSERT INTO story_terms (term, happened_at, story_id)
 SELECT s.title::bigint * 100 + n, s.published_at, s.id
