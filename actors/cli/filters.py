@@ -93,7 +93,7 @@ def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMB
 
 def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
     """What the rules would have dropped, by rule, and the newest of it."""
-    judged = list(_judged(conn, filters.compiled(rules)))
+    judged = list(_judged(conn, rules))
     dropped = [one for one in judged if one["reason"]]
     if in_json({"items": len(judged), "dropped": dropped}, is_json=is_json):
         return
@@ -104,12 +104,12 @@ def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
         tell(f"        {one['source']}: {one['title'] or one['url']}")
 
 
-def _judged(conn: Connection, made: filters.Filters) -> Iterator[dict[str, Any]]:
+def _judged(conn: Connection, rules: Rules) -> Iterator[dict[str, Any]]:
     for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
         body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
         item = items.of_row(row)
         text = None if body is None else Text(body, body, "page", language=language, duration=seconds)
-        refused = made.refusal(item) or (text and made.refusal(item, text))
+        refused = filters.refusal(rules, item) or (text and filters.refusal(rules, item, text))
         told = {"source": item.source or item.source_url, "title": item.title, "url": item.url}
         yield {**told, "reason": refused.detail if refused else None}
 

@@ -16,7 +16,7 @@ from actors.schema import FetchContent
 from actors.sources import filters
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import Filed, file_text
-from actors.sources.filters import Filters
+from actors.sources.filters import Rules, refusal
 from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.sources.rules import Rule
@@ -76,7 +76,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
 def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEngine) -> Counter[str]:
     counts: Counter[str] = Counter()
     broken: Exception | None = None
-    rules = filters.compiled(filters.named(ctx.db, ctx.settings.filters))
+    rules = filters.named(ctx.db, ctx.settings.filters)
     for place, item in enumerate(waiting):
         engine.leave()
         try:
@@ -105,11 +105,11 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
     return counts
 
 
-def _obtain(ctx: Context[ContentSettings], item: Item, engine: Engine, rules: Filters) -> Text | Missing:
-    if refused := rules.refusal(item):
+def _obtain(ctx: Context[ContentSettings], item: Item, engine: Engine, rules: Rules) -> Text | Missing:
+    if refused := refusal(rules, item):
         return refused
     found = obtain(item, engine, ctx.settings.least_characters)
-    return (rules.refusal(item, found) if isinstance(found, Text) else None) or found
+    return (refusal(rules, item, found) if isinstance(found, Text) else None) or found
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:
@@ -144,13 +144,13 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     return outcome.value
 
 
-def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Filters) -> str:
+def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
     """After a temporary fault, send the item again by itself, or give up with the reason; its feed's text counts meanwhile."""
-    if refused := rules.refusal(item):
+    if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings
     told = stand_in(item, error, settings.least_characters)
-    told = None if told and rules.refusal(item, told) else told
+    told = None if told and refusal(rules, item, told) else told
     likeness = Likeness.of(told.text) if told else None
     with ctx.transaction() as tx:
         outcome, before = items.lock(tx, item.id)

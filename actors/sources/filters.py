@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from html import unescape
-from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
@@ -40,43 +39,23 @@ def _read(rule: str) -> Rule:
     return Rule.model_validate_json(rule)
 
 
-class Filters:
-    """Judges items by rules, each with the name that people know it by; ``compiled`` keeps the latest."""
+def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
+    """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self._scopes: dict[tuple[Any, ...], Rules] = {}
-
-    def refusal(self, item: Item, text: Text | None = None) -> Missing | None:
-        """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
-
-        A page that somebody asked for is never dropped.
-        """
-        facts = _Facts(item, text)
-        keeps, is_kept = list[str](), False
-        for name, rule in self._scope(item):
-            is_fit = _fits(rule.when, facts)
-            if rule.drop and is_fit:
-                return Missing(Outcome.FILTERED, f"{name}: {rule}")
-            if rule.keep:
-                keeps.append(f"{name}: {rule}")
-                is_kept |= is_fit is not False
-        return Missing(Outcome.FILTERED, "; ".join(keeps)) if keeps and not is_kept else None
-
-    def _scope(self, item: Item) -> Rules:
-        """The rules for the item's source."""
-        if not self._rules or item.source_type == MANUAL:
-            return ()
-        key = (item.source_id, item.source, item.source_url, item.folder)
-        if (known := self._scopes.get(key)) is None:
-            named = folded(f"{item.source}\n{item.source_url}").casefold()
-            folder = [step.casefold() for step in item.folder]
-            known = tuple(one for one in self._rules if _applies(one[1].when, item, named, folder))
-            self._scopes[key] = known
-        return known
-
-
-compiled = lru_cache(maxsize=4)(Filters)
+    A page that somebody asked for is never dropped.
+    """
+    facts = _Facts(item, text)
+    keeps, is_kept = list[str](), False
+    for name, rule in rules if item.source_type != MANUAL else ():
+        if (rule.when.source or rule.when.folder) and not _applies(rule.when, facts):
+            continue
+        is_fit = _fits(rule.when, facts)
+        if rule.drop and is_fit:
+            return Missing(Outcome.FILTERED, f"{name}: {rule}")
+        if rule.keep:
+            keeps.append(f"{name}: {rule}")
+            is_kept |= is_fit is not False
+    return Missing(Outcome.FILTERED, "; ".join(keeps)) if keeps and not is_kept else None
 
 
 @dataclass(frozen=True)
@@ -85,6 +64,10 @@ class _Facts:
 
     item: Item
     text: Text | None
+
+    @cached_property
+    def source(self) -> str:
+        return _folded(f"{self.item.source}\n{self.item.source_url}")
 
     @cached_property
     def title(self) -> str:
@@ -154,10 +137,17 @@ def _is_beyond(limit: int | timedelta | None, facts: _Facts, sign: int) -> bool 
     return None if size is None else sign * size > sign * least
 
 
-def _applies(when: Conditions, item: Item, named: str, folder: Sequence[str]) -> bool:
-    parts = [folded(part).casefold() for part in when.source]
+def _applies(when: Conditions, facts: _Facts) -> bool:
+    """Whether an item is of a source that a rule names."""
+    item, parts = facts.item, [_folded(part) for part in when.source]
     folders = [[step.strip().casefold() for step in one.split("/") if step.strip()] for one in when.folder]
+    folder = [step.casefold() for step in item.folder] if folders else []
     is_source = not parts or any(
-        part in named or (len(part) >= 8 and str(item.source_id).startswith(part)) for part in parts
+        part in facts.source or (len(part) >= 8 and str(item.source_id).startswith(part)) for part in parts
     )
     return is_source and (not folders or any(folder[: len(steps)] == steps for steps in folders))
+
+
+@lru_cache(maxsize=8192)
+def _folded(part: str) -> str:
+    return folded(part).casefold()

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from actors.sources.filters import compiled
+from actors.sources.filters import refusal
 from actors.sources.patterns import folded, has_words
 from actors.sources.rules import Rule
 from actors.store.items import Item
@@ -41,8 +41,8 @@ def item(title: str = "A title", kind: str = "article", days: float | None = 1, 
 
 
 def why(one: Item, *rules: dict[str, Any], text: Text | None = None) -> str | None:
-    made = compiled(tuple((f"rule {n}", Rule.model_validate(rule)) for n, rule in enumerate(rules, 1)))
-    refused = made.refusal(one, text)
+    made = tuple((f"rule {n}", Rule.model_validate(rule)) for n, rule in enumerate(rules, 1))
+    refused = refusal(made, one, text)
     return refused.detail if refused else None
 
 

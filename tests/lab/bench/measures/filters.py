@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from actors.sources.filters import Filters
+from actors.sources.filters import refusal
 from actors.sources.rules import Rule
 from actors.store.items import Item
 from tests.lab.bench.bench import Bench
@@ -23,13 +23,13 @@ def measure(bench: Bench) -> list[Row]:
     """Rules of each kind, most by words; items of 100 sources with a title and a teaser of 80 words."""
     chance = Random(0)
     words = ["".join(chance.choices(_LETTERS, k=chance.randint(4, 9))) for _ in range(20_000)]
-    filters = Filters(tuple((f"filter {n}", _rule(n, *chance.sample(words, 2))) for n in range(_RULES)))
+    rules = tuple((f"filter {n}", _rule(n, *chance.sample(words, 2))) for n in range(_RULES))
     count = _ITEMS // 10 if bench.quick else _ITEMS
     spent = dropped = 0.0
     for n in range(count):
         one = _item(n, " ".join(chance.sample(words, 9)), " ".join(chance.sample(words, 80)))
         begin = time.process_time()
-        dropped += filters.refusal(one) is not None
+        dropped += refusal(rules, one) is not None
         spent += time.process_time() - begin
     note = f"{_RULES:,} rules on {count:,} items, {dropped:,.0f} dropped"
     return [Row("processor time of an item under filters", spent / count * 1e3, "ms", most=_MOST, note=note)]
