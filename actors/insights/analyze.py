@@ -10,7 +10,7 @@ from actors.ai.protocol import Analysis, Analyst, answered
 from actors.insights import events, interests, relevance
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
-from actors.store import overlays, texts
+from actors.store import clusters, overlays, texts
 from actors.store.ai_calls import ledger
 from actors.store.overlays import Written
 from zeke_jobs import Context
@@ -55,7 +55,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         if embeds_later:  # embed-story finds the event, and scores it then
             texts.hold(tx, text.id)
         else:
-            events.join(tx, text.id, same_event)
+            clusters.unite(tx, [text.id, *same_event])  # locked against changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
         analysis = _told_by(analysis, analyst, told_by)
         stays, changed = overlays.save(

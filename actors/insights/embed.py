@@ -11,7 +11,7 @@ from actors.insights import events, interests, relevance
 from actors.insights.events import EventSettings
 from actors.insights.sketch import sketch
 from actors.schema import EmbedStory
-from actors.store import embeddings, overlays, texts
+from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger_of_chunk
 from actors.store.embeddings import Written
 from actors.store.texts import StoryText
@@ -72,7 +72,7 @@ def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> Non
     settings = given if isinstance(given, EventSettings) else EventSettings()  # it may have another handler
     same_event = events.like(job.db, story, *ready, settings)
     with job.transaction() as tx:
-        events.join(tx, story.id, same_event)
+        clusters.unite(tx, [story.id, *same_event])  # locked against changes and scoring
         scored, told_by = overlays.of_event(tx, story.id)
         events.rescore(tx, scored, analyst, told_by)
         if settings.interests.has_examples and interests.apply(tx, story, settings.interests):

@@ -141,11 +141,6 @@ def candidates(
     return SQL.all(conn, "story_event_candidates", story_id=story_id, terms=list(terms), **bounds)
 
 
-def join(tx: Connection, story_id: UUID, found: Sequence[UUID]) -> None:
-    """Unite the story with the stories of its event, and lock them against changes and scoring until the transaction ends."""
-    clusters.unite(tx, [story_id, *found])
-
-
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
     """A window around a moment; at the limits of the calendar, such as the year 1, only the moment itself."""
     try:

@@ -15,6 +15,7 @@ from actors import waiting
 from actors.ai.protocol import HALF, Begun, CallEnd, CallStart
 from actors.store.statements import SQL
 from zeke_jobs import ChunkContext, Context, Defer, WaitFor, emit
+from zeke_jobs.postgres.pool import transaction
 
 LONGEST = timedelta(days=3)
 """A job that has waited longer for a batch asks its question itself."""
@@ -80,14 +81,12 @@ class PostgresLedger:
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
         """See ``Ledger``: one statement."""
-        rows = dict(zip(calls, self._begin(self.conn, calls, None, None, recalls=recalls), strict=True))
-        for at, row in rows.items():
-            if row["until"] is not None:
-                refused = _resting(calls[at][0].model, row)
-                end = CallEnd("failed", str(refused), is_charged=False)
-                self.settle_all({at: (one["id"], end, None) for at, one in rows.items() if one["until"] is None})
-                raise refused
-        return {at: Begun(row["id"], row["answer"]) for at, row in rows.items()}
+        with transaction(self.conn):  # if the model rests, none of them has begun
+            rows = self._begin(self.conn, calls, None, None, recalls=recalls)
+            for (call, _), row in zip(calls.values(), rows, strict=True):
+                if row["until"] is not None:
+                    raise _resting(call.model, row)
+        return {at: Begun(row["id"], row["answer"]) for at, row in zip(calls, rows, strict=True)}
 
     def _begin(
         self,
