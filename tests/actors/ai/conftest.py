@@ -44,6 +44,13 @@ class Books:
         self.open.add(begun := uuid.uuid4())
         return Begun(begun, self.kept.get(key) if recalls else None)
 
+    def begin_all(self, calls: dict[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
+        return {at: self.begin(call, key, recalls=recalls) for at, (call, key) in calls.items()}
+
+    def settle_all(self, ends: dict[int, tuple[uuid.UUID, CallEnd, tuple[str, Any] | None]]) -> None:
+        for end in ends.values():
+            self.settle(*end)
+
     def settle(self, call: uuid.UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         self.open.remove(call)
         self.ended.append(end)

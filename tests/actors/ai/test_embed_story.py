@@ -1,23 +1,28 @@
 """Embeddings by a provider: many stories in one request, each with an outcome of its own."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from actors import waiting
 from actors.ai import Settings
 from actors.insights.embed import embed_story
 from actors.insights.selection import Selection
 from actors.schema import EmbedStory
+from actors.store.statements import SQL
 from tests.actors.database import execute
 from tests.fleet import Fleet, eventually, scalar
 from tests.lab.ai.provider import Provider, title, vector
 from tests.lab.ai.world import PRICES, UNFINISHED, add_stories, jobs_yaml
-from zeke_jobs import Retry
+from zeke_jobs import Defer, Retry
 from zeke_jobs.testing import FakeChunk
 
 STORED = "SELECT story_id, model_version FROM story_embeddings"
@@ -57,6 +62,29 @@ def test_one_request_embeds_all_and_each_job_is_told_its_share_of_the_cost(
     assert {row["title"]: row["vector"][:16] for row in stored} == {title(at): vector(at) for at in range(1, 13)}
     embed(stories)
     assert provider.calls == {"/embeddings": 1}, "remembered"
+
+
+def test_a_chunk_is_begun_and_settled_by_a_statement_each(
+    conn: Connection, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
+) -> None:
+    with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
+        embed(add_stories(conn, 12))
+    named = Counter(call.args[1] for call in execution.call_args_list)
+    assert (named["ai_call_begin"], named["ai_call_settle"]) == (1, 1)
+    assert rows("SELECT outcome, count(*) FROM ai_calls GROUP BY 1") == [{"outcome": "ok", "count": 12}]
+
+
+def test_while_the_model_rests_no_call_of_a_chunk_has_begun(
+    conn: Connection, provider: Provider, embed: Callable[..., FakeChunk]
+) -> None:
+    stories = add_stories(conn, 4)
+    embed(stories[:2])
+    waiting.note(conn, waiting.model("e"), timedelta(hours=1), "429")
+    with pytest.raises(Defer, match="model/e is left alone"):
+        embed(stories)
+    assert scalar(conn, "SELECT count(*) FROM ai_calls") == 2
+    embed(stories[:2])
+    assert provider.calls == {"/embeddings": 1}, "remembered answers need no model"
 
 
 def test_a_story_left_out_or_gone_fails_alone(conn: Connection, provider: Provider, embed: Any, rows: Any) -> None:

@@ -60,7 +60,7 @@ def test_each_block_analyses_writes_and_embeds(start: Callable[..., Any], name: 
         "the bound of an answer is one that the server knows"
     )
     assert bool(server.embeddings and server.vector) == analyst.embeds_together
-    vectors = analyst.embed_many([TOLD, TOLD], [books, books])
+    vectors = analyst.embed_many([TOLD, TOLD], books)
     assert [len(one.vector) for one in vectors] == [1536, 1536]
 
 

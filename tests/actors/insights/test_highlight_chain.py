@@ -3,6 +3,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from psycopg2.errors import LockNotAvailable
@@ -13,6 +14,7 @@ from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
 from actors.store import texts
+from actors.store.statements import SQL
 from tests.actors.database import execute
 from zeke_jobs.postgres.pool import connect, transaction
 
@@ -90,6 +92,16 @@ def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_cont
     ctx = handler_context(Selection())
     output = extract_highlights(ExtractHighlights(story_id=add_story("It is so. They said it.")), ctx)
     assert (output["outcome"], ctx.sent) == ("nothing_found", [])
+
+
+def test_new_highlights_are_stored_with_their_scores(add_story: Any, chain: Any, rows: Any) -> None:
+    story = add_story(ARTICLE)
+    with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
+        chain(story)
+    named = [call.args[1] for call in execution.call_args_list]
+    assert "highlights_insert" in named
+    assert named.count("highlights_score") == 1, "that of score-relevance, which changes nothing"
+    assert all(row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL))
 
 
 def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
