@@ -7,11 +7,12 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from actors.ai.hashing import MODEL_VERSION
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL, terms, words
 from actors.store.statements import SQL
 
-_ALIKE = {"hashed-words": 0.22}
+_ALIKE = {MODEL_VERSION: 0.22}
 _ANY_MODEL = 0.3
 """Cosines from which on two stories are of one topic, if their headlines have a word in common; found on 85 stories of a day."""
 _GENERAL = frozenset(["new", "news", "day", "week", "year", "world", "today", "latest", "live", "update", "updates"])
@@ -25,7 +26,7 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]
         for row in SQL.all(conn, "digest_pairs", stories=[entry["story_id"] for entry in entries])
-        if row["cosine"] is not None and row["cosine"] >= _least(row["model_version"])
+        if row["cosine"] is not None and row["cosine"] >= _ALIKE.get(row["model_version"], _ANY_MODEL)
     }
     topics: list[tuple[list[str], set[str]]] = []  # the stories, and the words that their headlines have in common
     for entry in entries:
@@ -51,10 +52,6 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
         }
         for entry in entries
     ]
-
-
-def _least(model: str) -> float:
-    return next((least for name, least in _ALIKE.items() if model.startswith(name)), _ANY_MODEL)
 
 
 def _words(title: str | None) -> set[str]:

@@ -49,7 +49,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     embeds_later = analyst.embeds_together and not is_awaited
     made = None if embeds_later else analyst.embed(text, books)
     analysis, unfounded = answered(lambda: analyst.analyze(text, books))
-    analysis, saved = _within_limits(analysis, text, ctx) if unfounded is None else (_alone(analysis), None)
+    if unfounded is None:
+        analysis, saved = _within_limits(analysis, text, ctx)
+    else:  # the local analysis in place of a model's: the model is still asked for brief and summary
+        analysis, saved = replace(analysis, brief=None, summary=None), None
     same_event = [] if made is None else events.found(ctx, text, made)
     with ctx.transaction() as tx:
         if embeds_later:  # embed-story finds the event, and scores it then
@@ -102,11 +105,6 @@ def _within_limits(
     if analysis.state == "completed" and not any(brief.parts.values()):
         return replace(analysis, brief=None), None
     return replace(analysis, brief=brief), time_saved_seconds(text.reading_seconds(pace), brief, pace)
-
-
-def _alone(analysis: Analysis) -> Analysis:
-    """The local analysis in place of a model's: the model is still asked for brief and summary."""
-    return replace(analysis, brief=None, summary=None)
 
 
 def _send_next(ctx: Context[EventSettings], story_id: str, analysis: Analysis) -> None:

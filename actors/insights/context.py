@@ -35,7 +35,8 @@ class Surroundings:
     def context(self, start: int, text: str) -> Context:
         """The context of the highlight with a text at a place."""
         at = bisect_right(self._starts, start) - 1
-        headings = [one for one in self._above[at] if self._says_more(one, text) and _may_be_shown(one)]
+        short = [one for one in self._above[at] if len(one) <= _LONGEST_HEADING and form.fault(one) is None]
+        headings = [one for one in short if self._says_more(one, text)]
         return Context(headings=headings[-_HEADINGS:], before=self._before(at, start) or None)
 
     def _says_more(self, heading: str, text: str) -> bool:
@@ -101,7 +102,3 @@ def _level(block: Block) -> int:
     if block.kind == "heading" and (match := _LEVEL.match(block.text)):
         return len(match.group(1))
     return _LOWEST if is_bold(block) else 0
-
-
-def _may_be_shown(heading: str) -> bool:
-    return len(heading) <= _LONGEST_HEADING and form.fault(heading) is None
