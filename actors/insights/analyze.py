@@ -34,15 +34,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger == "grown":
-        text = texts.needed(ctx.db, payload.story_id)
-        with ctx.transaction() as tx:
-            output = events.grow(tx, text.id, analyst)
-            if interests.apply(tx, text, ctx.settings.interests):
-                relevance.score(tx, text.id, ctx.settings_of("score-relevance"))
-                output["outcome"] = "rescored"
-            alerts.raise_for(ctx, tx, text.id)
-            ctx.complete(output)
-        return output
+        return _grow(texts.needed(ctx.db, payload.story_id), ctx, analyst)
     is_awaited = payload.trigger == "manual"
     text = texts.with_text(ctx.db, payload.story_id)
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
@@ -88,6 +80,17 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             ctx.complete(output)
     if unfounded is not None:
         raise unfounded
+    return output
+
+
+def _grow(text: texts.StoryText, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
+    with ctx.transaction() as tx:
+        output = events.grow(tx, text.id, analyst)
+        if interests.apply(tx, text, ctx.settings.interests):
+            relevance.score(tx, text.id, ctx.settings_of("score-relevance"))
+            output["outcome"] = "rescored"
+        alerts.raise_for(ctx, tx, text.id)
+        ctx.complete(output)
     return output
 
 
