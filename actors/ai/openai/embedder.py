@@ -79,13 +79,14 @@ class Embedder:
         answered, total, _, _, _, latency = end_of(settings, model, reply)
         vectors = checked_vectors(reply.body, len(asked), settings.embedding_dimensions)
         for at, vector, used in zip(asked, vectors, _shares(total, list(asked.values())), strict=True):
-            cost = None if used is None else settings.cost(model, used, 0)
-            outcome, detail, keep = "ok", None, None
+            told = answered, used, 0, None if used is None else settings.cost(model, used, 0)
             if isinstance(vector, CallFailed):
-                found[at], outcome, detail = vector.verdict, vector.outcome, str(vector)
+                found[at] = vector.verdict
+                ends[at] = begun[at].id, CallEnd(vector.outcome, str(vector), *told, latency_ms=latency), None
             else:
-                found[at], keep = vector, (keys[at], packed(vector)) if settings.cache else None
-            ends[at] = begun[at].id, CallEnd(outcome, detail, answered, used, 0, cost, latency_ms=latency), keep
+                found[at] = vector
+                keep = (keys[at], packed(vector)) if settings.cache else None
+                ends[at] = begun[at].id, CallEnd("ok", None, *told, latency_ms=latency), keep
         books.settle_all(ends)
         return found
 
