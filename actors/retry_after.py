@@ -3,8 +3,6 @@
 import re
 from datetime import UTC, datetime
 
-from actors.engine.dates import read_date
-
 LONGEST_WAIT = 86_400.0
 """Seconds. A server that asks for more is asked again after a day."""
 
@@ -23,6 +21,8 @@ def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)
+    from actors.engine.dates import read_date  # which loads the Engine's settings
+
     until = read_date(value)
     return bounded((until - (now or datetime.now(UTC))).total_seconds()) if until else None
 

@@ -128,11 +128,10 @@ def save(
     made = {part: one for part, one in new.items() if not stay[part]}
     (why,), brief, (summary,) = (made[part].texts if part in made else seen.texts(part) for part in get_args(Part))
     notes = {part: {**asdict(one.made_by), "written": mark(*one.texts)} for part, one in made.items()}
-    confidence = analysis and analysis.confidence
     is_new = SQL.run(
         conn, "overlay_save", story_id=story_id, why_it_matters=why, summary=summary, citations=Json({**(cited or {}), **notes}),
         one_liner=brief[0], two_liner=brief[1], elevator=brief[2], analysis_state=analysis and analysis.state,
-        confidence=None if confidence is None else round(confidence, 2),
+        confidence=analysis and analysis.confidence and round(analysis.confidence, 2),
         time_saved_seconds=time_saved_seconds if "brief" in made else None,
     )  # fmt: skip
     return stay[first], is_new > 0
