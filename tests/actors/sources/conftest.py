@@ -148,7 +148,7 @@ def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..
 
     def add(url: str | None, source: UUID | None = None, **known: Any) -> UUID:
         source = source or add_source("https://a.example/feed")
-        item = items.add(pipeline.conn, source, NewItem(external_id=str(uuid4()), url=url, **known)).id
+        item: UUID = items.add(pipeline.conn, source, NewItem(external_id=str(uuid4()), url=url, **known)).id
         items.queue(pipeline.conn, [item])
         return item
 
