@@ -1,6 +1,7 @@
 import math
 import statistics
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -22,11 +23,16 @@ def test_a_vector_has_1536_numbers_and_length_one() -> None:
     assert [index for index, value in enumerate(embed("Postgres")) if value] == same_on_every_machine
 
 
-def by_wordllama(text: str) -> list[float]:
+@cache
+def wordllama() -> Callable[[str], list[float]]:
     pytest.importorskip("wordllama", reason="the extra `local` is not installed")
     from actors.ai.static import load
 
-    return load()[0](text)
+    return load()[0]
+
+
+def by_wordllama(text: str) -> list[float]:
+    return wordllama()(text)
 
 
 @pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
