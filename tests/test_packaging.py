@@ -1,20 +1,27 @@
 """The contents of the packages, their imports, and files that must never be shipped."""
 
+import ast
+import itertools
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.distributions import PACKAGES, project
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "wordllama", "actors")
 LIMIT = 0.3  # seconds
+#: Only imported for a user's program that has them.
+THEIRS = {"sentry_sdk", "sqlalchemy"}
 
 
 #: The build files of zeke-news, which lie beside its modules.
@@ -37,6 +44,39 @@ def test_both_distributions_have_one_licence_and_the_same_pythons_and_need_their
         assert jobs[key] == news[key], key
     assert f"zeke-jobs=={jobs['version']}" in news["dependencies"]
     assert (ROOT / "actors/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_each_import_is_of_a_declared_distribution_or_of_one_that_it_brings() -> None:
+    declared = set[str]()
+    for name in PACKAGES:
+        about = project(name)
+        for text in (*about["dependencies"], *itertools.chain(*about["optional-dependencies"].values())):
+            needed = Requirement(text)
+            with suppress(metadata.PackageNotFoundError):
+                brought = [Requirement(one) for one in metadata.requires(needed.name) or ()]
+                declared |= {one.name for one in brought if one.marker is None or one.marker.evaluate({"extra": ""})}
+            declared.add(needed.name)
+    known = {canonicalize_name(name) for name in declared}
+    homes = metadata.packages_distributions()
+    undeclared = {
+        name: str(path.relative_to(ROOT))
+        for package in PACKAGES.values()
+        for path in (ROOT / package).rglob("*.py")
+        for name in imported(path) - sys.stdlib_module_names - set(PACKAGES.values()) - THEIRS
+        if not known & {canonicalize_name(home) for home in homes.get(name, [name])}
+    }
+    assert undeclared == {}
+
+
+def imported(path: Path) -> set[str]:
+    """The first names of what a module imports, anywhere in it."""
+    names = set[str]()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module or "")
+    return {name.partition(".")[0] for name in names}
 
 
 def test_no_python_is_refused_because_it_is_new() -> None:

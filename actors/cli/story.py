@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 import sys
 import webbrowser
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-import click
 import typer
 from rich.table import Table
 
@@ -92,7 +92,7 @@ def _print_text(row: Mapping[str, Any], text: str, *, is_json: bool) -> None:
     head = [row["title"] or "(no title)", row["url"] or "", f"from {row['text_origin'] or 'an unknown origin'}"]
     shown = visible("\n".join([*filter(None, head), "", text]), lines=True)
     if sys.stdout.isatty():
-        click.echo_via_pager(shown)
+        pydoc.pager(shown)
     else:
         say(shown)
 

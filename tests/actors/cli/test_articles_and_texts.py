@@ -1,12 +1,12 @@
 """A reader sees which articles failed and why, reads a story's text, and opens its page."""
 
 import json
+import pydoc
 import webbrowser
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import click
 import pytest
 
 from actors import waiting
@@ -74,7 +74,7 @@ def test_a_storys_text_is_printed_whole_and_as_it_is(add_story: Any, told: Calla
 def test_on_a_terminal_the_text_is_paged(add_story: Any, told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     story, paged = add_story(TEXT, title="Head"), list[str]()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setattr(click, "echo_via_pager", paged.append)
+    monkeypatch.setattr(pydoc, "pager", paged.append)
     assert told("story", str(story), "--text")[1] == ""
     assert "first paragraph" in paged[0]
 
