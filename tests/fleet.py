@@ -92,7 +92,7 @@ class Fleet:
     def configure(self, text: str, name: str = "jobs.yaml") -> Path:
         """Write a jobs.yaml, given whole or its tasks alone; ``H:`` stands for the module of test handlers."""
         path, text = self.folder / name, textwrap.dedent(text)
-        if "version:" not in text:
+        if "version:" not in text and '"version":' not in text:  # in YAML, or in JSON
             text = "version: 1\ntasks:\n" + textwrap.indent(text, "  ")
         path.write_text(text.replace("H:", f"{HANDLERS}:"))
         return path
