@@ -90,22 +90,26 @@ def test_what_is_told_to_the_reader() -> None:
 
 
 TITLE = "Mill of Velm burns"
-DOCUMENT = "The mill of Velm burned on Monday. Mara Lind runs the mill, and sells flour in Orrin. The new version of its wheel turns fast."
+DOCUMENT = (
+    "The mill of Velm burned on Monday. Mara Lind runs the mill, and sells flour in Orrin. The new version of its wheel turns fast. "
+    "A company owns it. Nobody likes the company. Nobody knows the company."
+)
 
 
 @pytest.mark.parametrize(
     "sentence",
     [
         "The new version grinds 40 sacks of flour an hour for Orrin.",
-        "Lind added that the river at Orrin is too low in summer.",
+        "The mill of Velm burned before Lind came home.",
+        "The mill of Velm burned before the company paid its bakers.",
         "In the autumn of that year, the company closed two of its shops in Orrin.",
         "On Monday, people from all over the valley came to Orrin.",
-        "In Orrin we grind flour for 40 other towns.",
+        "The mill of Velm burned before we came home.",
         "“They grind it in a single night for all of the valley,” said Mara Lind, the miller.",
-        "FireBrigades of OrrinThe towns of the valley have one of them each.",
+        "The mill of VelmMore about Orrin burned before dawn.",
         "Bakers in Orrin know these mills from the days of the war.",
     ],
-    ids=["a subject told before", "a last name", "after an introduction", "a day is no name", "its author speaks", "in speech",
+    ids=["a subject told before", "a last name", "a noun told before", "after an introduction", "a day is no name", "its author speaks", "in speech",
          "run together", "pointing"],
 )  # fmt: skip
 def test_a_sentence_about_what_was_told_before_does_not_stand_alone(sentence: str) -> None:
