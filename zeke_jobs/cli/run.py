@@ -174,7 +174,7 @@ def _refuse(error: Exception, name: str) -> int:
 def complain(message: str, status: int) -> int:
     """Print an error on standard error; returns the status."""
     # Each line of jobs.yaml's diagnostics has "error" already.
-    with suppress(BrokenPipeError):  # nobody reads it
+    with suppress(OSError):  # nobody reads it, or the disk is full; the status says it too
         say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status
 

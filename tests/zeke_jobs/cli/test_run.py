@@ -46,7 +46,11 @@ FULL = "error: expected to write all of the output, got: No space left on device
 
 @pytest.mark.parametrize(
     ("line", "status", "said"),
-    [("zeke-jobs schema > /dev/full", 1, FULL), ("zeke-jobs check long.yaml 2>&1 | true", 2, "")],
+    [
+        ("zeke-jobs schema > /dev/full", 1, FULL),
+        ("zeke-jobs check long.yaml 2>&1 | true", 2, ""),
+        ("zeke-jobs check long.yaml 2> /dev/full", 2, ""),
+    ],
 )
 def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: int, said: str
