@@ -1,14 +1,16 @@
 """The sentences of a document with their scores, from which the local provider and the insights choose."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from actors.ai.gate.evidence import keys
 from actors.ai.lexrank import Links, Vector, choose, links, rank, vectors
 from actors.ai.markdown import Block, article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
-from actors.ai.standing import is_fit
+from actors.ai.standing import is_fit, is_independent
 from actors.ai.words import count
 from actors.patterns import patterns
 
@@ -16,6 +18,7 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
+_SHARED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,43 @@ class Ranked:
             and not self.is_spoken
             and not _SAYS["leaning"].match(self.text)
         )
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether it may be shown alone: a statement that needs no sentence before it."""
+        return self.is_statement and is_independent(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A story's topic: the keys of its headline's words, and the most important keys that its text has more than once."""
+
+    headline: frozenset[str]
+    shared: frozenset[str]
+
+    def weight(self, text: str) -> float:
+        """The number of these keys that a text has; those of the headline count twice as much as the others."""
+        said = keys(text)
+        return len(self.headline & said) + len(self.shared & said) / 2
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether there is a headline, and enough words occur more than once to tell the topic."""
+        return bool(self.headline) and len(self.shared) == _SHARED
+
+
+@lru_cache(maxsize=16)
+def topic(title: str, document: str) -> Topic:
+    """The topic of a document with a title."""
+    headline = keys(title)
+    weights: dict[str, float] = defaultdict(float)
+    times: dict[str, int] = defaultdict(int)
+    for item in ranked(document):
+        for key in keys(item.text) - headline:
+            weights[key] += item.score
+            times[key] += not key.isdigit()
+    shared = [key for key in sorted(weights, key=weights.__getitem__, reverse=True) if times[key] > 1]
+    return Topic(headline, frozenset(shared[:_SHARED]))
 
 
 @lru_cache(maxsize=48)

@@ -45,10 +45,14 @@ def addresses_reader(text: str) -> bool:
     return _SAYS["you"].search(_SAYS["quotation"].sub(" ", text)) is not None
 
 
+def speaks_of_us(text: str) -> bool:
+    """Whether a sentence says ``we`` outside a quotation, so that the reader cannot know the people meant."""
+    return _SAYS["us"].search(_SAYS["quotation"].sub(" ", text)) is not None
+
+
 def is_personal(text: str) -> bool:
     """Whether a sentence says ``I``, ``we`` or ``you`` outside a quotation: its author speaks, whom a reader does not know."""
-    around = _SAYS["quotation"].sub(" ", text)
-    return any(_SAYS[who].search(around) for who in ("myself", "us", "you"))
+    return _says_i(text) or speaks_of_us(text) or addresses_reader(text)
 
 
 @lru_cache(maxsize=1024)
@@ -72,7 +76,11 @@ def leans(text: str) -> bool:
 
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, or speaks of its author."""
-    return _SAYS["myself"].search(_SAYS["quotation"].sub(" ", text)) is not None or is_unfinished(text)
+    return _says_i(text) or is_unfinished(text)
+
+
+def _says_i(text: str) -> bool:
+    return _SAYS["myself"].search(_SAYS["quotation"].sub(" ", text)) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -57,13 +57,18 @@ def stands_alone(text: str, title: str, document: str) -> bool:
         and not is_told_to_reader(text)
         and not is_personal(text)
         and not _LABEL.match(text)
-        and not _SAYS["praise"].search(_SAYS["quotation"].sub(" ", text))
+        and not praises(text)
         and not any(document.count(one) == 1 for one in _JOINED.findall(text))
         and not any(_SAYS["start"].match(one.group()) for one in speech(text))
         and _names_subject(text, keys(title))
         and not _knows_something(text, keys(title), _names(document))
         and not _knows_somebody(text, keys(title), _names(document))
     )
+
+
+def praises(text: str) -> bool:
+    """Whether a sentence praises outside a quotation, as adverts do."""
+    return _SAYS["praise"].search(_SAYS["quotation"].sub(" ", text)) is not None
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ from actors.store import news, sources
 from actors.store.news import Jobs
 
 _MOST = 10_000
+_HIGHLIGHTS = 86
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,13 @@ def of_sample_site(found: Results) -> list[Check]:
     written = sorted(entry.title for entry in entries() if not entry.missing and entry.topic != "Short")
     outcomes = {"not_found": 1, "stored": len(written), "too_short": 1}
     clusters = Counter(story["cluster_id"] for story in found.stories if story["cluster_id"] is not None)
+    told = sum(bool(story["one_liner"]) for story in found.stories)
     return [
         Check("both feeds were read", 2, found.feeds),
         Check("every item has the outcome that it should have", outcomes, dict(found.outcomes)),
         Check("every article became a story", written, sorted(story["title"] for story in found.stories)),
-        Check("at least 1 highlight was found", 1, min(1, len(found.highlights))),
+        Check("at least half of the stories have a one-liner", True, 2 * told >= len(found.stories)),
+        Check(f"at least {_HIGHLIGHTS} highlights were found", _HIGHLIGHTS, min(_HIGHLIGHTS, len(found.highlights))),
         Check("the near-duplicate pair, and nothing else, is a cluster", [2], [*clusters.values()]),
         *_of_all(found),
     ]

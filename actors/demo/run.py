@@ -65,9 +65,8 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
             _say(console, "sent", "ingest-pull")
             is_done = _follow(console, running, conn, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
             found = expected.results(conn)
-            _show(console, found)
-        checks = expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found)
-        holds = _verdict(console, [expected.Check("all was done in time", True, is_done), *checks], begin)
+            refused = show(console, found)
+        holds = _verdict(console, checks(found, feeds, refused, is_done=is_done), begin)
         if not holds:
             console.print(f"\n[bold]The end of the log[/] ({log}):")
             tail = log.read_text(encoding="utf-8").splitlines()[-_TAIL:]
@@ -131,14 +130,32 @@ def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connecti
     return False
 
 
-def _show(console: Console, found: expected.Results) -> None:
-    """The stories, the hottest one in full, and the feeds with what became no story, as ``zeke-news`` shows them."""
+def show(console: Console, found: expected.Results) -> dict[str, int]:
+    """The stories, the hottest one in full, and the feeds with what became no story, as ``zeke-news`` shows them.
+
+    Returns the statuses other than 0 by command.
+    """
+    refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
     in_full = [["story", str(hottest["number"])]] if hottest else []
     for command in (["stories", "--limit", "20"], *in_full, ["sources", "health"], ["sources"]):
-        console.print(f"\n[bold]$ zeke-news {' '.join(command)}[/]", highlight=False)
+        words = " ".join(command)
+        console.print(f"\n[bold]$ zeke-news {words}[/]", highlight=False)
         sys.stdout.flush()
-        zeke_news(command)
+        if status := zeke_news(command):
+            refused[words] = status
+    return refused
+
+
+def checks(
+    found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool
+) -> list[expected.Check]:
+    """The checks of the run, and of its results from ``feeds`` or, if empty, from the sample site."""
+    return [
+        expected.Check("all was done in time", True, is_done),
+        expected.Check("every command above ended with status 0", {}, refused),
+        *(expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found)),
+    ]
 
 
 def _verdict(console: Console, checks: Sequence[expected.Check], begin: float) -> bool:

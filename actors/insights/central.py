@@ -1,85 +1,81 @@
-"""The most central sentences of a document, as candidates of the kinds figure, quotation and insight."""
+"""The most central sentences of a document, as candidates of the kind insight."""
 
-import re
+from collections.abc import Collection, Sequence
 
 from actors.ai import words
-from actors.ai.composition import adds_to, has_parts, names_more
-from actors.ai.gate.dates import dates
+from actors.ai.composition import adds_to, announces, names_more
 from actors.ai.gate.evidence import keys
-from actors.ai.one_line import DATELINE
-from actors.ai.ranking import Ranked, best, ranked
-from actors.ai.standing import is_personal, speech
-from actors.ai.subject import stands_alone
-from actors.insights.candidates import Candidate, Kind
+from actors.ai.ranking import Ranked, best, ranked, topic
+from actors.ai.standing import addresses_reader, is_told_to_reader, speaks_of_us
+from actors.ai.subject import praises
+from actors.insights.candidates import Candidate
 from actors.patterns import patterns
 
-_SAYS = patterns("actors.ai", "patterns.txt")
-_LEAST, _LEAST_FIGURE = 0.3, 0.2  # share of the best score; a sentence with less is not central
-_MOST = 2
-_PERSONAL = 0.2  # share of sentences that say I, we or you
-_SHARED = 2  # words of the headline
+_SAYS = patterns("actors.insights", "cues.txt")
+_LESSON = patterns("actors.ai", "patterns.txt")["lesson"]
+_REASON = 1.5
+_JUDGED = 0.3
+_LEAST = 0.5  # share of the best score; a sentence with less is not central
+_LEAST_IN_CODE = 0.4  # the same in a text with code, whose sentences have less in common
 _MIN_WORDS = 10
-_MAX_CHARS = 320
-_NUMBER = re.compile(
-    r"(?:([^\W\d]\w*) )?(?<![\w.])(?:(?:[$\u20ac\u00a3]|USD |EUR )\d[\d.,]*"
-    r"|\d[\d.,]*(?=\s?(?:%|\u20ac|[Pp]ro[cz]ent|per ?cent|por ciento|pour cent|[Mm]il+i|billion|[Mm]io|[Mm]rd|mld))"
-    r"|\d{1,3}(?:[.,]\d{3})+(?![\d.,]*\d)|\d{3,}(?![\d.,]*\d))(?!\w| [^\W\d_a-z])"
-)
-_FIGURE = 1.5  # weight of a sentence with a figure
+_ABOUT = 1.5  # weight for the topic of a sentence that is told where no other one is central
+_FEW = 3  # a headline with fewer words need not share one
+_MAX_CHARS = 400
 
 
-def central_candidates(document: str, lead: float, title: str) -> list[Candidate]:
-    """Up to two whole sentences, best first.
+def central_candidates(
+    document: str, count: int, taken: Collection[tuple[int, int]], lead: float, title: str
+) -> list[Candidate]:
+    """Up to ``count`` whole sentences, best first, none of them at a place in ``taken``.
 
-    Each stands alone, adds a name or a number to the headline and shares two of its words, if it has enough. In a list, a guide,
-    an advert or a personal text it has a figure. Speech has the full name of its speaker.
+    Each sentence adds to the headline, and shares a word with it if it has enough. If that announces a list or a guide, each
+    names something that the headline lacks, because it is general otherwise. None praises, unless the text has code. A sentence
+    with a reason or a lesson counts half as much again, and one with judging words up to 60 per cent more. If none is nearly as
+    central as the best sentence of all, and nothing is taken, the sentences about the topic are compared with each other, unless
+    the headline announces a list or a guide.
     """
-    items = ranked(document, lead)
-    most = max((item.score for item in items), default=0.0)
     headline = keys(title)
-    shared = min(_SHARED, len(headline) // 2)
+    has_code = "\n```" in document  # authors of texts with code may say "we": they report their own work
+    items = ranked(document, lead)
     pool = [
         item
         for item in items
-        if len(item.text) <= _MAX_CHARS
-        and item.is_statement
-        and words.count(item.text) >= _MIN_WORDS
-        and item.score >= most * (_LEAST_FIGURE if _has_figure(item.text) else _LEAST)
-        and len(headline & keys(item.text)) >= (shared if not _has_figure(item.text) else min(1, shared))
+        if item.is_independent
+        and not is_told_to_reader(item.text)
+        and (has_code or not (speaks_of_us(item.text) or addresses_reader(item.text) or praises(item.text)))
         and adds_to(title, item.text)
-        and names_more(title, item.text)
-        and not DATELINE.match(item.text)
-        and stands_alone(item.text, title, document)
-        and (not speech(item.text) or _SAYS["full_name"].search(_SAYS["quotation"].sub(" ", item.text)))
+        and (not announces(title) or names_more(title, item.text))
+        and words.count(item.text) >= _MIN_WORDS
+        and len(item.text) <= _MAX_CHARS
+        and not any(start < item.end and item.start < end for start, end in taken)
     ]
-    told = [item.text for item in items]
-    if (
-        pool
-        and "\n```" not in document
-        and (has_parts(title, document, told) or sum(map(is_personal, told)) > _PERSONAL * len(told))
-    ):
-        pool = [item for item in pool if _has_figure(item.text)]
+    share = _LEAST_IN_CODE if has_code else _LEAST
+    named = [item for item in pool if len(headline) < _FEW or headline & keys(item.text)]
+    central = _above(share, named, items)
+    # Nothing is shown yet: compare with the topic instead, because a text may inflect the words of its headline.
+    if not (central or taken or announces(title)):
+        about = [item for item in pool if topic(title, document).weight(item.text) >= _ABOUT]
+        central = _above(share, about, about)
     return [
-        Candidate(_kind(item.text), item.text, item.raw, item.start, item.end, item.heading, weight=_weight(item))
-        for item in best(pool, _MOST, bonus=_bonus)
+        Candidate(
+            "insight",
+            item.text,
+            item.raw,
+            item.start,
+            item.end,
+            item.heading,
+            weight=item.score * _bonus(item),
+        )
+        for item in best(central, count, bonus=_bonus)
     ]
 
 
-def _kind(text: str) -> Kind:
-    return "quote" if speech(text) else "metric" if _has_figure(text) else "insight"
-
-
-def _has_figure(text: str) -> bool:
-    """Whether a sentence has a share, an amount of money or a large number, which is no date and no part of a name."""
-    return any(
-        not one[1] or not one[1][0].isupper() or "%" in one.string[one.end() : one.end() + 2]
-        for one in _NUMBER.finditer(dates(text).rest)
-    )
+def _above(share: float, pool: Sequence[Ranked], items: Sequence[Ranked]) -> list[Ranked]:
+    """Those of ``pool`` with at least this share of the best score of ``items``."""
+    least = share * max((item.score for item in items), default=0.0)
+    return [item for item in pool if item.score >= least]
 
 
 def _bonus(item: Ranked) -> float:
-    return _FIGURE if _has_figure(item.text) else 1.0
-
-
-def _weight(item: Ranked) -> float:
-    return item.score * _bonus(item)
+    judging = min(2, len(_SAYS["judging"].findall(item.text)))
+    return (_REASON if _LESSON.search(item.text) else 1.0) * (1 + _JUDGED * judging)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import sentences
-from actors.ai.subject import stands_alone
 from actors.insights.candidates import Candidate
 from actors.patterns import patterns
 
@@ -14,9 +13,7 @@ _MIN_WORDS = 4
 _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
 
 
-def code_candidates(
-    document: str, title: str, blocks: Sequence[Block], min_lines: int, max_chars: int
-) -> list[Candidate]:
+def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
     """The candidates in the code blocks among ``blocks``.
 
     A block of fewer than ``min_lines`` lines is left out unless it is a change; a block longer than ``max_chars``
@@ -32,16 +29,13 @@ def code_candidates(
         is_output = not block.language and _SAYS["shown"].search(_introduction(blocks, index))
         if not changed and (len(lines) < min_lines or is_output):
             continue
-        said = _said_about(blocks, index, title, document)
         if changed and _has_previous_code(blocks, index):
             _forget_old_form(found, blocks, index)
-        if not said:
-            continue
         quote = _whole_lines(block.text, max_chars)
         found.append(
             Candidate(
                 kind="code_change" if changed else "code_example",
-                summary=said,
+                summary=_said_about(blocks, index),
                 quote=quote,
                 start=block.start,
                 end=block.start + len(quote),
@@ -92,12 +86,18 @@ def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int
     found[:] = [each for each in found if each.kind == "code_change" or each.start not in earlier]
 
 
-def _said_about(blocks: Sequence[Block], index: int, title: str, document: str) -> str:
-    """The sentence that introduces a block; empty if it cannot be read alone."""
-    said = _introduction(blocks, index)
-    text = said.rstrip(" :") + "." * said.endswith(":")
-    is_told = len(text.split()) >= _MIN_WORDS and not _SAYS["code"].search(text)
-    return text if is_told and stands_alone(text, title, document) else ""
+def _said_about(blocks: Sequence[Block], index: int) -> str:
+    block = blocks[index]
+    introduction = _introduction(blocks, index)
+    if len(introduction.split()) >= _MIN_WORDS and not _SAYS["code"].search(introduction):
+        return introduction.rstrip(" :") + ("." if introduction.rstrip().endswith(":") else "")
+    following = blocks[index + 1] if index + 1 < len(blocks) else None
+    if following is not None and following.kind == "paragraph":
+        parts = sentences(following.text)
+        if parts and len(parts[0].text.split()) >= _MIN_WORDS:
+            return plain(parts[0].text)
+    named = f"{block.language} code" if block.language else "Code"
+    return f"{named} under “{block.heading}”" if block.heading else f"{named} of the article"
 
 
 def _whole_lines(text: str, limit: int) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import keys
 from actors.ai.markdown import article
+from actors.ai.ranking import topic
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
@@ -31,16 +32,17 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
     limits: dict[Kind, int] = {
         "code_change": 3,
         "api_change": 4,
-        "metric": 3,
+        "metric": 6,
         "code_example": 3,
         "insight": 2,
         "action": 2,
         "quote": 2,
+        "question": 0,
     }
     total: int = Field(default=12, ge=1, le=50)
     min_code_lines: int = Field(default=2, ge=1)
     max_quote: int = Field(default=2000, ge=200, le=8000)
-    repetition: float = Field(default=0.5, gt=0, le=1)
+    repetition: float = Field(default=0.7, gt=0, le=1)
     lead: float = Field(default=0.4, ge=0, le=1)
 
 
@@ -50,11 +52,15 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
     parts = article(document)
-    code = code_candidates(document, title, parts, settings.min_code_lines, settings.max_quote)
-    claims = [claim for claim in claim_candidates(parts) if len(claim.quote) <= settings.max_quote]
-    kept = _best([*code, *claims, *central_candidates(document, settings.lead, title)], settings)
+    code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
+    claims = [
+        claim for claim in claim_candidates(parts, topic(title, document)) if len(claim.quote) <= settings.max_quote
+    ]
+    kept = _best([*code, *claims], settings)
+    taken = [(candidate.start, candidate.end) for candidate in claims]
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
     around = Surroundings(parts, title)
-    placed = [replace(each, context=around.context(each.start, each.summary)) for each in kept]
+    placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
     kept = _told_once(_without_repetition(placed, settings.repetition, settings.total, told))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 

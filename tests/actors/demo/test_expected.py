@@ -30,7 +30,7 @@ def right() -> expected.Results:
         feeds=2,
         outcomes=Counter(stored=len(good), not_found=1, too_short=1),
         stories=[story(title) for title in good],
-        highlights=[{"metadata": {"relevance": {}}}],
+        highlights=[{"metadata": {"relevance": {}}}] * 86,
         jobs=Counter({("analyze-story", "completed"): len(good)}),
     )
 
@@ -50,7 +50,8 @@ def of_the_pair(results: expected.Results) -> dict[str, Any]:
 SPOILS: dict[str, Callable[[expected.Results], object]] = {
     "a story is lost": lambda results: results.stories.pop(0),
     "the pair is parted": lambda results: of_the_pair(results).update(cluster_id="another"),
-    "highlights are lost": lambda results: results.highlights.clear(),
+    "a highlight is lost": lambda results: results.highlights.pop(),
+    "most one-liners are lost": lambda results: [one.update(one_liner=None) for one in results.stories[:7]],
     "a job failed": lambda results: results.jobs.update({("analyze-story", "failed"): 1}),
 }
 

@@ -25,6 +25,7 @@ YouTube is the fourth most favoured channel of advertisers. In the US, 74% of us
 Pinterest has two advantages:
 
 - The site has many visitors from abroad.
+- Most visitors of the site are ready to buy, and 80% did so within a day.
 
 **The catch**
 
@@ -39,20 +40,14 @@ def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str
     }
 
 
-def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
-    assert contexts(PAGE, TITLE)["In the US, 74% of users access the platform on mobile devices."] == (
-        ("YouTube", "Pros"),
-        "YouTube is the fourth most favoured channel of advertisers.",
-    )
-
-
-def test_an_item_of_a_list_shows_the_line_that_introduces_the_list() -> None:
-    page = "Pinterest has two advantages:\n\n- The site has many visitors.\n- Always upgrade the client before you call the `pin()` API of the site.\n\n```\npin()\n```"
-    found = contexts(page, TITLE)
-    assert found["Always upgrade the client before you call the pin() API of the site."] == (
-        (),
-        "Pinterest has two advantages:",
-    )
+def test_a_sentence_shows_its_headings_and_the_sentence_before_it_and_an_item_the_line_that_introduces_its_list() -> (
+    None
+):
+    found = contexts(PAGE, TITLE)
+    told = (("YouTube", "Pros"), "YouTube is the fourth most favoured channel of advertisers.")
+    assert found["In the US, 74% of users access the platform on mobile devices."] == told
+    introduced = (("Pinterest", "Pros"), "Pinterest has two advantages:")
+    assert found["Most visitors of the site are ready to buy, and 80% did so within a day."] == introduced
 
 
 @pytest.mark.parametrize(
@@ -71,8 +66,8 @@ def test_an_item_of_a_list_shows_the_line_that_introduces_the_list() -> None:
     ],
 )
 def test_a_heading_that_says_nothing_new_is_not_shown(above: str, shown: tuple[str, ...]) -> None:
-    page = f"A beginning.\n\n{above}\n\nIn the US, 74% of the mobile users of platforms are young.\n"
-    assert contexts(page, TITLE) == {"In the US, 74% of the mobile users of platforms are young.": (shown, "")}
+    page = f"A beginning.\n\n{above}\n\nIn the US, 74% of mobile users are young.\n"
+    assert contexts(page, TITLE) == {"In the US, 74% of mobile users are young.": (shown, "")}
 
 
 @pytest.mark.parametrize(
@@ -85,19 +80,19 @@ def test_a_heading_that_says_nothing_new_is_not_shown(above: str, shown: tuple[s
     ],
 )
 def test_what_must_not_be_shown_is_in_no_context(before: str) -> None:
-    figure = "Decoding is 42% faster than in the old release of the parser."
+    figure = "Decoding is 42% faster than in the old release."
     assert [found for found in contexts(f"{before} {figure}").values() if found != ((), "")] == []
 
 
 @pytest.mark.parametrize("claim", ["Claim: the vaccine has tiny chips in it. ", "## Claim: the vaccine has chips\n\n"])
 def test_a_claim_that_a_fact_check_refutes_is_in_no_context_and_costs_no_highlight(claim: str) -> None:
-    figure = "Doctors at Orrin Hospital found that 92% of patients recovered faster than before."
+    figure = "Doctors at the hospital found that 92% of patients recovered faster than before."
     page = f"Fact check: what the posts say about the new vaccine.\n\n{claim}{figure}\n"
     assert contexts(page) == {figure: ((), "")}
 
 
 def test_a_sentence_that_is_a_highlight_is_in_no_context() -> None:
-    page = "Orrin Mills needs 40% less time for its parser in the release of May. Velm Bakers needs 12% less memory in that of March."
+    page = "Latency fell by 40% in the new release. Memory use fell by 12% at the same load of work."
     assert [before for _, before in contexts(page).values()] == ["", ""]
 
 

@@ -19,8 +19,7 @@ from tests.actors.database import execute
 TEAM = uuid.UUID(int=7)
 TEXT = (
     "The registry now signs every package that a maintainer uploads. The signature is made in the "
-    "maintainer's own pipeline, so that a stolen token alone is not enough. Uploads to Orrin Mills Postgres mirrors rose by 4 % in May, "
-    "more than in each month before it since people in every country of Europe began to read and to write packages there. "
+    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads to Postgres mirrors rose by 4 % in May. "
     "Reads of Postgres fell by 12 % at the same load of work, the maintainers measured."
 )
 ALIKE = TEXT.replace("registry", "index").replace("May", "June")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.demo.sample_site import entries, render
+from actors.demo.sample_site import render
 from actors.engine.pages import read_page
 from actors.insights.candidates import Candidate
 from actors.insights.selection import Selection, highlights
@@ -34,9 +34,8 @@ def is_kept(candidate: Candidate, item: dict[str, Any]) -> bool:
 @pytest.mark.quality
 def test_highlights_are_what_a_reader_would_keep(documents: dict[str, str], figure: Any) -> None:
     rows = []
-    titles = {entry.slug: entry.title for entry in entries()}
     for article in LIST:
-        found = highlights(documents[article["slug"]], Selection(), titles[article["slug"]])
+        found = highlights(documents[article["slug"]], Selection())
         right = [each for each in found if any(is_kept(each, item) for item in article["keep"])]
         missed = [item for item in article["keep"] if not any(is_kept(each, item) for each in found)]
         rows.append((article["slug"], len(found), len(right), len(article["keep"]), len(missed)))
@@ -51,8 +50,8 @@ def test_highlights_are_what_a_reader_would_keep(documents: dict[str, str], figu
     for row in rows:
         print(f"{row[0]:32} {row[1]:5} {row[2]:5} {row[3]:5} {row[4]:6}")
     print(f"{sums[1]} of {sums[0]} right, {sums[2] - sums[3]} of {sums[2]} found")
-    figure("highlights against a reader's list, precision", precision, 0.9)
-    figure("highlights against a reader's list, recall", recall, 0.1)
+    figure("highlights against a reader's list, precision", precision, 0.8)
+    figure("highlights against a reader's list, recall", recall, 0.7)
 
 
 def test_every_item_of_the_list_stands_in_its_article(documents: dict[str, str]) -> None:

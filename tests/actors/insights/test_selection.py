@@ -46,14 +46,16 @@ def kinds(document: str) -> dict[str, list[str]]:
 
 def test_one_of_everything() -> None:
     found = kinds(ARTICLE)
-    assert found["metric"] == ["JSON in Python now decodes 42% faster than before, down from 120 ms to 70 ms."]
+    assert found["metric"] == [
+        "The team rewrote the parser, and it now decodes 42% faster than before, down from 120 ms to 70 ms."
+    ]
     assert found["quote"][0].startswith('"We did not expect')
     assert found["api_change"] == [
         "The strict parameter of loads() is removed.",
         'Callers must now pass mode="strict".',
     ]
-    assert found["code_change"] == ["JSON is loaded by callers of the new release so."]
-    assert found["code_example"] == ["JSON is decoded from the body of a request so."]
+    assert found["code_change"] == ["With the new release it becomes."]
+    assert found["code_example"] == ["Here is how a server uses it."]
     assert found["action"] == ["You should upgrade to 3.14.1 before the end of May."]
 
 
@@ -63,7 +65,6 @@ TOWN = [
     "The rain in the valley of Orrin fell for nine nights, and the dam had been built for a town with half of its families.",
     "For years nobody had built schools, and nine nights of the heaviest rain gave the council half of the work that it has seen.",
 ]
-LOSS = "Rain cost Orrin 30% of its flour, and 40 families lost all of their houses in a single night."
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ LOSS = "Rain cost Orrin 30% of its flour, and 40 families lost all of their hous
 )
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
     title = "Dam of Orrin breaks in the night"
-    kept = LOSS
+    kept = "The rain cost the families of Orrin 30% of the flour that the town keeps in the valley."
     document = "\n\n".join([*TOWN, kept])
     assert [each.summary for each in highlights(document, Selection(), title) if each.kind == "metric"] == [kept]
     found = [each.quote for each in highlights(f"{document}\n\n{added}", Selection(), title)]
@@ -86,8 +87,13 @@ def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
 
 
 def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
-    page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {LOSS}**"])
-    assert [each.summary for each in highlights(page, Selection(), "Valley of Orrin after rain")] == [LOSS]
+    page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {TOWN[1]}**"])
+    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == TOWN[:2]
+
+
+def test_praise_is_no_highlight() -> None:
+    praise = TOWN[1].replace("moved", "proudly moved")
+    assert [each.summary for each in highlights(f"{TOWN[0]}\n\n{praise}", Selection(), "Dam breaks")] == TOWN[:1]
 
 
 def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general() -> None:
@@ -97,7 +103,7 @@ def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general
     general = (
         "A dam in a valley is a work of years, and rain that falls for long is hard on the people who live below it."
     )
-    new = "Mara Lind, the mayor, kept 300 families of Velm below the dam of Orrin in schools until the evening of the next day."
+    new = "For nine nights of rain Mara Lind, the mayor, kept the 300 families of the valley below the dam of Orrin in schools."
     again = "The dam of Orrin broke in the dark, and the 40 mills of Velm stand in the water."
     document = f"{told}\n\n{new}\n\n{general}\n\n{again}"
     assert [each.summary for each in highlights(document, Selection(), "The best dam of Orrin", told)] == [new]
@@ -111,16 +117,14 @@ def test_code_keeps_its_lines_and_indentation() -> None:
 
 def test_long_code_is_cut_after_a_whole_line() -> None:
     code = "\n".join(f"line_{number} = {number}" for number in range(500))
-    (found,) = highlights(
-        f"JSON is set by a program of many lines:\n\n```python\n{code}\n```", Selection(max_quote=300)
-    )
+    (found,) = highlights(f"```python\n{code}\n```", Selection(max_quote=300))
     assert len(found.quote) <= 300
     assert code.startswith(found.quote + "\n")
 
 
 def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences() -> None:
     text = (
-        "Orrin Mills ist 42 % schneller als jede andere Mühle im Tal von Velm. Orrin Mills braucht weniger Mehl als Velm Bakers und dessen Haus.\n\n"
-        "Orrin Mills zeigt die Abfrage als Beispiel:\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
+        "Die neue Version ist 42 % schneller als zuvor. Der Index braucht weniger Speicher als jede andere Version, die davor kam.\n\n"
+        "So geht es:\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
     )
     assert set(kinds(text)) == {"metric", "insight", "code_example"}
