@@ -9,6 +9,8 @@ Test = Callable[..., None]
 
 def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test], Test]:
     """As ``pytest.mark.parametrize``, within one test. What fails names its case."""
+    cases = list(cases)
+    assert cases, f"no case of {names}"
 
     def decorate(test: Test) -> Test:
         def run(**fixtures: Any) -> None:

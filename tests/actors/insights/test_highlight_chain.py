@@ -63,7 +63,7 @@ def test_highlights_are_scored_by_the_settings_of_score_relevance_as_they_are_st
     execute(conn, "DELETE FROM highlights")
     ctx.others["score-relevance"] = Selection()  # of somebody's own handler in its place
     extract_highlights(ExtractHighlights(story_id=add_story(ARTICLE)), ctx)
-    assert all(row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL))
+    assert {row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL)} == {True}
 
 
 def test_each_highlight_keeps_its_context_until_it_is_updated(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
@@ -101,7 +101,7 @@ def test_new_highlights_are_stored_with_their_scores(add_story: Any, chain: Any,
     named = [call.args[1] for call in execution.call_args_list]
     assert "highlights_insert" in named
     assert named.count("highlights_score") == 1, "that of score-relevance, which changes nothing"
-    assert all(row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL))
+    assert {row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL)} == {True}
 
 
 def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:

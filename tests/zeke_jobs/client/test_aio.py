@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -204,6 +205,20 @@ def test_many_wait_on_few_connections(database: str, conn: Connection) -> None:
         assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [1] * 30
 
     on("own", database, work)
+
+
+def test_loops_at_the_same_time_have_connections_of_their_own() -> None:
+    together = threading.Barrier(2)
+
+    async def work() -> None:
+        await aio.send("anything")
+        together.wait(20)
+        await asyncio.gather(*(aio.send("anything") for _ in range(20)))
+        await aio.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(asyncio.run, (work(), work())))
+    assert len(list(zeke_jobs.jobs())) == 42
 
 
 def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connection) -> None:

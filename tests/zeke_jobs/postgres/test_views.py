@@ -63,6 +63,8 @@ def test_the_queries_of_the_products_documentation(conn: Connection) -> None:
         == rows(conn, "SELECT id FROM pgboss.job WHERE state = 'expired'")
         == []
     )
+    waiting = rows(conn, "SELECT id FROM pgboss.job WHERE state < 'active'")  # states have pg-boss's order
+    assert {str(row["id"]) for row in waiting} == {ids["created"], ids["retry"]}
     found = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
     assert {row["state"]: row["count"] for row in found} == dict.fromkeys(ids, 1)
     both = "retry_limit, retrylimit, start_after, startafter, keep_until, keepuntil"
@@ -99,6 +101,14 @@ def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connec
     assert theirs["data"] == {"storyId": "x", "apiKey": "***", "allParts": [{"sourceUrl": "u"}]}
     assert theirs["story"] == "x"
     assert ours["data"] == {"story_id": "x", "api_key": "***", "all_parts": [{"source_url": "u"}]}
+
+
+def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_task: Callable[..., None]) -> None:
+    definition = '{"timeout": "1h30m", "retry": {"delay": "10s", "factor": 2.0}, "keep": {"completed": "7d"}}'
+    make_task("analyze-story", Analyze, definition=definition)
+    send(conn, "state = 'done', completed_on = '2026-01-01Z'")
+    (row,) = rows(conn, "SELECT retrydelay, retrybackoff, expirein::text, keepuntil::date::text FROM pgboss.job")
+    assert row == {"retrydelay": 10, "retrybackoff": True, "expirein": "01:30:00", "keepuntil": "2026-01-08"}
 
 
 def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:

@@ -15,6 +15,7 @@ from zeke_jobs.revisions import boot, store
 from zeke_jobs.revisions.overrides import carried, read_path, read_value
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import beat
+from zeke_jobs.worker.life import chores
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -89,6 +90,15 @@ def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connect
     beat.beat(None, lambda _: 1)
     said = query(conn, "SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
     assert said == [("UTC", 3, 1)]
+
+
+def test_a_worker_takes_back_what_is_over(conn: Connection) -> None:
+    boot.sync(conn, load())
+    past = override("tasks.analyze.concurrency", 3, until=NOW - timedelta(days=999))
+    apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])
+    ((due,),) = query(conn, "SELECT zeke_jobs.chores()")
+    chores.do(conn, due)
+    assert query(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(5,)]
 
 
 def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

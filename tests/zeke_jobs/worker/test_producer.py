@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg2
 import pytest
 from structlog.testing import capture_logs
 
@@ -194,6 +195,26 @@ def test_jobs_that_a_crash_must_not_repeat_wait_for_no_thread_in_a_process(runni
         assert jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'") == [{"count": 1}]
         handlers.GATE.set()
         eventually(lambda: handlers.CALLS[-1] == 3)
+
+
+def test_a_job_whose_claim_was_lost_on_the_way_goes_back_and_nothing_is_counted(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*args: Any, **said: Any) -> Any:
+        if (answer := ask(*args, **said)).jobs:
+            monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", ask)
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
+        return answer
+
+    with running(TASKS) as broker:
+        monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", breaks)
+        job = zeke_jobs.send("echo", {"n": 5}).id
+        eventually(broker.process.proof.may_hold_unknown_claims, 5)
+        jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '11 seconds'")
+        broker.lifecycle.heartbeat.beat(jobs.conn)
+        assert zeke_jobs.wait(job, timeout=10)["n"] == 5
+    row = jobs.row(job)
+    assert (row["claim"], row["attempt"], row["attempts"]) == (2, 1, [])
 
 
 def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(

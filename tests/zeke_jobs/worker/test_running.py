@@ -158,6 +158,7 @@ def test_sends_and_completion_of_a_transaction_commit_together(table: Jobs) -> N
 @pytest.mark.parametrize("task", ["chain", "fan-out"])
 def test_an_exception_inside_the_transaction_takes_everything_back(table: Jobs, task: str) -> None:
     job = failure(task, {"n": 2, "story_id": "inside"})
+    assert job.attempts[-1]["error"]["message"] == "inside"
     assert table.rows("SELECT 1 FROM zeke_jobs.queue WHERE parent = %s", job.id) == []
 
 
@@ -190,6 +191,7 @@ def test_a_timeout_ends_the_handler_wherever_it_is_and_nothing_of_it_commits_aft
     assert time.monotonic() - began < 5
     error = job.attempts[-1]["error"]
     assert (error["type"], error["message"]) == ("TimedOut", "it ran longer than its timeout of 0.3 s")
+    assert f", in {handler}\n" in error["traceback"] or handler in STUBBORN, "where the handler was"
     assert ["started", *["swallowed"] * (handler in STUBBORN)] == handlers.CALLS
     assert table.rows("SELECT to_regclass('committed_after_cancel') AS t") == [{"t": None}]
 
