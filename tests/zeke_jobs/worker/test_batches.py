@@ -8,10 +8,10 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import Jobs, at_once
+from tests.zeke_jobs.worker.conftest import Jobs, a_claim, a_context, at_once
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
-from zeke_jobs.errors import BatchClosed, BatchNotFound, InvalidPayload, UnknownTask
-from zeke_jobs.postgres.pool import transaction
+from zeke_jobs.errors import BatchClosed, BatchNotFound, ClaimLost, InvalidPayload, UnknownTask
+from zeke_jobs.postgres.pool import Pool, transaction
 from zeke_jobs.testing import FakeContext
 
 TASKS = """
@@ -127,6 +127,19 @@ def test_a_program_opens_a_batch_adds_to_it_and_closes_it_unless_its_block_fails
     with zeke_jobs.batch("c", then=END):
         pass  # another try, and no job of it is left
     assert reports(jobs)[1:] == [{"n": 0, "story_id": "c"}]
+
+
+def test_a_run_that_has_lost_its_job_adds_nothing_to_its_batch(jobs: Jobs, pool: Pool) -> None:
+    (sent,) = zeke_jobs.send_many("a", [{}], batch="b")
+    worker = jobs.worker()
+    (claim,) = jobs.claim(worker, 1)
+    ctx = a_context(pool, a_claim(sent.id, claim["claim"], "a", batch="b"), worker)
+    ctx.send("a", batch="b")
+    jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
+    with pytest.raises(ClaimLost):
+        ctx.send("a", batch="b")
+    ctx.close()
+    assert zeke_jobs.batch_status("b").jobs == 2
 
 
 def test_sql_opens_and_closes_a_batch(jobs: Jobs) -> None:

@@ -173,14 +173,11 @@ def test_a_job_that_was_not_started_in_time_is_cancelled_with_that_reason_and_a_
     assert [c["message_id"] for c in jobs.claim(worker, 9)] == [started]
 
 
-def test_jobs_without_a_key_wait_for_no_other_under_a_limit_per_key_sent_before_or_after_it(jobs: Jobs) -> None:
+def test_jobs_sent_before_their_task_got_a_limit_per_key_run_too(jobs: Jobs) -> None:
     jobs.use(ONE)
     jobs.add("a", 3)
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
-    zeke_jobs.send("a")
-    zeke_jobs.send("a", expires=60)
-    zeke_jobs.send_many("a", [{}, {}])
-    assert len(jobs.claim(jobs.worker(), 9)) == 7
+    assert len(jobs.claim(jobs.worker(), 5)) == 3
 
 
 def test_a_claimed_job_carries_the_revision_that_its_worker_runs_by(jobs: Jobs) -> None:
