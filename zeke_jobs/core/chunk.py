@@ -60,9 +60,13 @@ class ChunkContext(Generic[S]):
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
         """As ``add_cost`` of each of these jobs, by their place; in a worker by one statement."""
         for i, amount in amounts.items():
-            self.jobs[i].add_cost(amount, currency)
+            self._job(i).add_cost(amount, currency)
 
     def _settle(self, i: int, error: Exception) -> None:
+        self._job(i)
+        self.settled[i] = error
+
+    def _job(self, i: int) -> Context[S]:
         if not 0 <= i < len(self.jobs):
             raise IndexError(f"expected the place of a job from 0 to {len(self.jobs) - 1}, got {i}")
-        self.settled[i] = error
+        return self.jobs[i]

@@ -46,6 +46,8 @@ def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
                 with job.transaction():
                     job.send("echo", {"n": payload.n})
                     job.complete("written")
+            case "misplace":
+                ctx.add_costs({-1: Decimal(9)})
             case "raise":
                 raise ConnectionError(f"all of {len(payloads)}")
         outputs.append({1, 2} if payload.do == "unfit" else [payload.n, job.attempt])
@@ -130,6 +132,13 @@ def test_an_exception_counts_for_all_each_by_its_own_policy(running: Running) ->
         eventually(lambda: zeke_jobs.status(last[0]).status == "retry")
     assert [one.status for one in jobs] == ["failed", "failed"]
     assert all("ConnectionError" in json.dumps(one.attempts) for one in jobs)
+
+
+def test_a_cost_without_a_job_fails_all(running: Running) -> None:
+    with running(task("each", more=RETRY + ", per_send: {retry: 3}")):
+        jobs = ended(sent([{"n": 1}, {"n": 2, "do": "misplace"}], retry=0))
+    assert [one.cost for one in jobs] == [1, 2]
+    assert all("expected the place of a job from 0 to 1, got -1" in json.dumps(one.attempts) for one in jobs)
 
 
 def test_a_list_of_another_length_fails_all(running: Running) -> None:

@@ -17,8 +17,8 @@ class JobChunk(ChunkContext[Any]):
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
         """See ``ChunkContext``."""
         if amounts:
-            jobs: Any = self.jobs
-            add_costs({jobs[i]: amount for i, amount in amounts.items()}, currency)
+            job: Any = self._job
+            add_costs({job(i): amount for i, amount in amounts.items()}, currency)
 
 
 def end_of(
