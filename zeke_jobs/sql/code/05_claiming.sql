@@ -95,8 +95,7 @@ DECLARE
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
   v_one record; -- the first job; then each task, and the limit that leaves it least room
-  v_peers integer;
-  v_served integer := 0; -- of the peers, in this turn
+  v_peers integer; v_served integer := 0; -- of them, in this turn
   v_share integer;
   v_places tid[];
   v_opens timestamptz; -- of a key
@@ -107,7 +106,9 @@ BEGIN
   IF NOT FOUND THEN RETURN; END IF;
   SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
   -- Beside others, tasks whose concurrency is used up need no lock: an end that follows wakes this process.
-  v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(CASE WHEN cardinality(v_due) > 1 THEN v_limits END, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
+  IF cardinality(v_due) > 1 THEN
+    v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
+  END IF;
   IF v_full <> '{}' THEN
     RETURN QUERY SELECT h.* FROM zeke_jobs.held_by(v_due, v_full, v_now) AS h;
     SELECT o.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.others(v_due, v_ranks, v_full) AS o;
@@ -133,7 +134,7 @@ BEGIN
     END IF;
   END IF;
   WHILE v_at <= cardinality(v_due) AND v_left > 0 LOOP
-    v_rooms := coalesce(v_rooms, ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r));
+    v_rooms := coalesce(v_rooms, CASE WHEN v_limits = '{}' THEN '{}' ELSE ARRAY(SELECT r FROM zeke_jobs.room(v_limits, v_now) AS r) END);
     v_first := v_due[v_at];
     SELECT t.id, t.aliases, t.limits, t.per_key, t.order_hold, t.share, t.metered, t.on_time, CASE WHEN t.chunk IS NOT NULL THEN 'chunk' END AS chunk, r.* INTO v_one
     FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
