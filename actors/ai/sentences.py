@@ -28,7 +28,7 @@ _END = re.compile(
 )
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
-_NEXT_WORD = re.compile(r"\W*(\w+)")
+_NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # bounded, because a page may consist of stops and spaces
 _SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
 _CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
 _DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]")  # as in U.S., which may end a sentence

@@ -1,10 +1,13 @@
 import time
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ai.markdown import blocks, plain, prose
+from actors.ai.one_line import one_line
+from actors.ai.protocol import Story
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
 
@@ -104,11 +107,32 @@ def test_ranked_sentences_know_their_place_in_the_document() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["*a ", "**a", "`a ", "`", "[", "[a", "[a](", "![a", "_a", "<https://a", "> ", "- ", "# ", "```\n", "A. ", "1,"],
+    [
+        "*a ",
+        "**a",
+        "`a ",
+        "`",
+        "[",
+        "[a",
+        "[a](",
+        "![a",
+        "_a",
+        "<https://a",
+        "> ",
+        "- ",
+        "# ",
+        "```\n",
+        "A. ",
+        "1,",
+        ". ",
+        "\u201c",
+        "« ",
+    ],
 )
-def test_a_page_of_nothing_but_markup_takes_no_longer_than_another(piece: str) -> None:
+def test_a_page_of_nothing_but_marks_takes_no_longer_than_another(piece: str) -> None:
     document = piece * (100_000 // len(piece))
     started = time.process_time()
     ranked(document)
     prose(document)
+    one_line(Story(uuid4(), "A bank cuts rates", document))
     assert time.process_time() - started < 5, "quadratic patterns took minutes"
