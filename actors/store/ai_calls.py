@@ -1,7 +1,7 @@
 """The ledger of AI calls: every call is kept, from its beginning to its cost."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from actors import waiting
 from actors.ai.protocol import HALF, Begun, CallEnd, CallStart
 from actors.store.statements import SQL
 from zeke_jobs import ChunkContext, Context, Defer, WaitFor, emit
+from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import transaction
 
 LONGEST = timedelta(days=3)
@@ -124,11 +125,11 @@ class PostgresLedger:
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
         """See ``Ledger``: one statement."""
         costs = _settle(self.conn, *ends.values()) if ends else {}
+        for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
+            waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
         spent = {at: cost for at, (call_id, _, _) in ends.items() if (cost := costs[call_id]) is not None}
         if spent:
             self.spend(spent)
-        for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
-            waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
@@ -183,7 +184,8 @@ def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresL
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:
-        ctx.add_costs({places[at]: cost for at, cost in costs.items()})
+        with suppress(ClaimLost):  # a job that was cancelled meanwhile: the embeddings of the others are paid
+            ctx.add_costs({places[at]: cost for at, cost in costs.items()})
 
     askers = [Asker(ctx.jobs[place].job_id, story_id) for place, story_id in stories.items()]
     return PostgresLedger(ctx.jobs[0].db, ctx.task_id, askers, spend=spend)

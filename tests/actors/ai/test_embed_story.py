@@ -23,6 +23,7 @@ from tests.fleet import Fleet, eventually, scalar
 from tests.lab.ai.provider import Provider, title, vector
 from tests.lab.ai.world import PRICES, UNFINISHED, add_stories, jobs_yaml
 from zeke_jobs import Defer, Retry
+from zeke_jobs.errors import ClaimLost
 from zeke_jobs.testing import FakeChunk
 
 STORED = "SELECT story_id, model_version FROM story_embeddings"
@@ -125,6 +126,35 @@ def test_settings_of_somebodys_own_handler_in_place_of_analyze_story_stop_no_emb
     ctx = FakeChunk(1, db=conn, services={"ai": analyst(provider)}, others={"analyze-story": Selection()})
     embed_story([EmbedStory(story_id=uuid.UUID(story))], ctx)
     assert ctx.jobs[0].completed
+
+
+class Cancelled(FakeChunk):
+    """A chunk whose second job is cancelled during the request."""
+
+    def add_costs(self, *args: Any) -> None:
+        super().add_costs(*args)
+        raise ClaimLost("job 1 is no longer ours")
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_job_that_is_cancelled_during_the_request_leaves_the_others_their_embeddings(
+    conn: Connection, provider: Provider, rows: Callable[..., Any], is_kept: bool
+) -> None:
+    stories = add_stories(conn, 3)
+    ctx = Cancelled(3, db=conn, services={"ai": analyst(provider, cache=is_kept)})
+    embed_story([EmbedStory(story_id=uuid.UUID(one)) for one in stories], ctx)
+    assert (ctx.jobs[0].completed, ctx.jobs[2].completed) == (True, True)
+    assert {stories[0], stories[2]} <= {row["story_id"] for row in rows(STORED)}
+
+
+def test_a_model_that_asks_to_wait_rests_even_if_a_job_is_cancelled_meanwhile(
+    conn: Connection, model_server: Any
+) -> None:
+    model_server.script.append(lambda _: (429, {"Retry-After": "600"}, {}))
+    ctx = Cancelled(2, db=conn, services={"ai": analyst(model_server)})
+    with pytest.raises(Defer):
+        embed_story([EmbedStory(story_id=uuid.UUID(one)) for one in add_stories(conn, 2)], ctx)
+    assert scalar(conn, "SELECT count(*) FROM rests") == 1
 
 
 def test_a_refused_request_is_the_verdict_on_all(conn: Connection, provider: Provider, embed: Any) -> None:
