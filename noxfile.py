@@ -37,7 +37,7 @@ BENCH_PEERS = ("pgqueuer[asyncpg]>=1.6,<2",)
 #: first.
 ACCEPTANCE = (
     *(f"tests/lab/{part}" for part in ("chaos", "endure", "soak")),
-    *(f"tests/actors/ai/test_{part}.py" for part in ("batches", "embed_story", "models_with_workers")),
+    *(f"tests/actors/ai/test_{part}.py" for part in ("batches", "embed_story")),
     *("tests/acceptance", "tests/test_readme.py"),
 )
 #: The tests that run on the system's own PostgreSQL too, where its version and its defaults matter: functions, plans, views,

@@ -153,4 +153,4 @@ def test_a_summary_and_an_analysis_of_a_story_do_not_lock_each_other(add_story: 
         jobs += [pool.submit(work, analyze_story, AnalyzeStory, EventSettings()) for _ in range(2)]
         for job in jobs:
             job.result(60)
-    assert len(rows("SELECT story_id FROM story_overlays WHERE why_it_matters IS NOT NULL")) == 2
+    assert len(rows("SELECT story_id FROM story_overlays WHERE analyzed_at IS NOT NULL")) == 2
