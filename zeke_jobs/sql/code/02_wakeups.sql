@@ -25,16 +25,22 @@ $$;
 
 -- Jobs of these tasks have ended, and a process other than the caller has found due jobs held back by a limit. Notify such processes, if one of these
 -- tasks' limits has room now. p_looks: the caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
-CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean) RETURNS void
+-- p_full: limits that the caller knows to be full.
+CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_limits text[] := ARRAY( -- if a task was renamed after the claim, its job ended under the former name
     SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)
-    WHERE t.id || t.aliases && p_tasks AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE n.name = ANY (w.limited) AND w.id IS DISTINCT FROM p_caller));
-  v_open text[] := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, zeke_jobs.now()) AS r GROUP BY r.name HAVING min(r.room) > 0);
+    WHERE t.id || t.aliases && p_tasks AND n.name <> ALL (p_full)
+      AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE n.name = ANY (w.limited) AND w.id IS DISTINCT FROM p_caller));
+  v_open text[];
 BEGIN
+  IF v_limits = '{}' THEN
+    RETURN;
+  END IF;
+  v_open := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, zeke_jobs.now()) AS r GROUP BY r.name HAVING min(r.room) > 0);
   PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue || ' ')
   FROM (
     SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,

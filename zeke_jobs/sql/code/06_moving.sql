@@ -172,6 +172,8 @@ SET plan_cache_mode = force_generic_plan -- for what it calls, too
 AS $$
 DECLARE
   v_ours uuid[];
+  v_row zeke_jobs.claimed;
+  v_full text[] := '{}'; -- limits whose room the claim has used up
 BEGIN
   IF p_ids <> '{}' THEN
     v_ours := zeke_jobs.move(p_ids, 'completed', '{"claims_next": true}', p_worker, p_claims, p_after, p_took, p_results);
@@ -181,9 +183,14 @@ BEGIN
         WHERE d.id <> ALL (v_ours);
     END IF;
   END IF;
-  RETURN QUERY SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free, p_ahead) AS c;
+  FOR v_row IN SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free, p_ahead) AS c LOOP
+    RETURN NEXT v_row;
+    IF v_row.reason = 'concurrency' THEN
+      v_full := v_full || v_row.held_by;
+    END IF;
+  END LOOP;
   IF p_ids <> '{}' AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
-    PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false);
+    PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false, v_full);
   END IF;
 END
 $$;
