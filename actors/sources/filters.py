@@ -40,7 +40,7 @@ def _read(rule: str) -> Rule:
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """The rule that drops an item, if any does. What is not known without the ``text`` of its page drops nothing.
+    """The rule that drops an item, if any does. Without the ``text`` of its page, a rule that reads it drops nothing.
 
     A page that somebody asked for is never dropped.
     """

@@ -111,8 +111,8 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store new texts of a story, except for parts that stay, and merge ``cited`` into its citations.
 
-    ``seen`` is the overlay if it and the story are locked. What is of unknown origin stays unless it is the first part and asked
-    for. An ``analysis`` brings its state, a brief the time that it saves.
+    A text of unknown origin stays, unless it is the first part and a person asked for it. An ``analysis`` brings its state, a
+    brief the time that it saves. ``seen`` is the overlay, if the caller has locked it and the story.
 
     Returns:
         The outcome of ``kept`` for the first part, and whether anything changed.

@@ -69,7 +69,7 @@ def ask(
 ) -> Any:
     """What comes of one answer: a result, or the verdict; the ledger has the call in either case."""
     server.script.clear()
-    server.script.extend([lambda _: (status, {}, answer)] * 2)  # what is unfounded is asked for once more
+    server.script.extend([lambda _: (status, {}, answer)] * 2)  # after an unfounded answer the provider is asked once more
     books = Books()
     found: Any
     try:

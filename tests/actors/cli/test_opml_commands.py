@@ -15,7 +15,7 @@ LIST = b"""<opml version="2.0"><body><outline text="One" xmlUrl="https://a.examp
 
 @pytest.fixture
 def imported(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Imports a list of these bytes; gives what is said."""
+    """Import a list of these bytes, and return the output."""
 
     def read(content: bytes | None, *options: str, status: int = 0) -> str:
         file = tmp_path / "feeds.opml"

@@ -51,7 +51,7 @@ SPOILS: dict[str, Callable[[expected.Results], object]] = {
     "a story is lost": lambda results: results.stories.pop(0),
     "the pair is parted": lambda results: of_the_pair(results).update(cluster_id="another"),
     "a highlight is lost": lambda results: results.highlights.pop(),
-    "most one-liners are lost": lambda results: [one.update(one_liner=None) for one in results.stories[:7]],
+    "a one-liner is lost": lambda results: results.stories[0].update(one_liner=None),
     "a job failed": lambda results: results.jobs.update({("analyze-story", "failed"): 1}),
 }
 
