@@ -69,7 +69,7 @@ def ask(
 ) -> Any:
     """What comes of one answer: a result, or the verdict; the ledger has the call in either case."""
     server.script.clear()
-    server.script.extend([lambda _: (status, {}, answer)] * 2)  # after an unfounded answer the provider is asked once more
+    server.script.extend([lambda _: (status, {}, answer)] * 2)  # an unfounded answer is asked for again
     books = Books()
     found: Any
     try:
