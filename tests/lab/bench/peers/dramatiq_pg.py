@@ -79,5 +79,5 @@ class System:
         """Sends a second of so many threads."""
         actor = declare(self.url)
         found = threads.rate(actor.send, at_once, seconds)
-        actor.broker.close()
+        actor.broker.pool.closeall()
         return found
