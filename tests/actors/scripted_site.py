@@ -143,7 +143,7 @@ def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: 
 
 
 def atom(*entries: str, title: str = "A feed") -> str:
-    """A feed of Atom, given what stands in each entry."""
+    """A feed of Atom with these entries, each as the XML inside it."""
     listed = "".join(f"<entry>{entry}</entry>" for entry in entries)
     return f'<feed {_NAMES} xmlns="http://www.w3.org/2005/Atom"><title>{title}</title><id>x</id>{listed}</feed>'
 

@@ -64,7 +64,7 @@ def _keeping_up(patient: Patient) -> Iterator[Fault]:
 
 
 def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """What is too little of a limit for the tasks under it: the words, and the remedy."""
+    """The parts of a limit that are too small for the tasks under it, each with its remedy."""
     name, slots = bound["name"], bound["concurrency"]
     arrivals = sum(row["rate"] for row in under)
     # The average number of jobs that must run at once.

@@ -1,4 +1,4 @@
-"""Makes pydantic's validator from the JSON Schema of a payload. What it has no rule for, it accepts: the worker checks that."""
+"""Makes pydantic's validator from the JSON Schema of a payload. It accepts unknown keywords: the worker checks them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from zeke_jobs.postgres.queries import SQL
 
 
 def log(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log the tasks that are late and not ``known`` to be, and those that are late no more; returns all that are late now."""
+    """Log the tasks that have become late since ``known``, and those that no longer are. Return all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

@@ -169,7 +169,7 @@ def fetched(pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]) -> Ca
 
 @pytest.fixture
 def beside(database: str, engine: LocalEngine) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
-    """Runs a task as another worker would, on a connection of its own; gives its result, and what it sent."""
+    """Runs a task as another worker would, on a connection of its own; returns its result and the jobs that it sent."""
 
     def run(task: str, **payload: Any) -> tuple[dict[str, Any], list[Any]]:
         with closing(connect(database)) as conn:

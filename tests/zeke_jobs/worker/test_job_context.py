@@ -47,7 +47,7 @@ def test_progress_that_nobody_could_read_is_refused_in_the_handler(said: tuple[A
 
 
 def test_a_handler_whose_connection_died_gets_another_where_its_thread_has_only_one(pool: Pool) -> None:
-    running, stop_async = Running(60), print  # what stops an async handler has nothing to do with a connection
+    running, stop_async = Running(60), print  # stopping an async handler needs no connection
     running.stoppers.append(stop_async)
     with context(pool, running) as ctx, ThreadPoolExecutor(1) as thread:
         ctx.db.close()
