@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from zeke_jobs.core.diagnostic import Diagnostic
     from zeke_jobs.core.job import Job
+    from zeke_jobs.core.quoting import Diagnostic
 
 
 class ZekeJobsError(Exception):

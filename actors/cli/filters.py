@@ -26,7 +26,7 @@ from actors.store.stories import Text
 from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
-from zeke_jobs.config import Config, wording
+from zeke_jobs.config import Config, validation
 
 _MOST = 10_000
 _SHOWN = 20
@@ -132,4 +132,4 @@ def _rule(action: str, given: dict[str, Any]) -> Rule:
     except ValidationError as error:
         first = error.errors()[0]
         option = "".join(f"--{name}: " for name in first["loc"][1:2]).replace("_", "-")
-        raise UsageError(option + wording.message(first)[0]) from error
+        raise UsageError(option + validation.message(first)[0]) from error

@@ -22,7 +22,7 @@ from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import roles
 from zeke_jobs.revisions import boot
-from zeke_jobs.supervise import dashboard
+from zeke_jobs.supervise import processes
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
@@ -43,7 +43,7 @@ STATES = {
 @pytest.fixture
 def program() -> list[str]:
     try:
-        return dashboard.program()
+        return processes.dashboard_program()
     except ConfigurationError as error:
         pytest.skip(str(error))
 
@@ -70,7 +70,7 @@ def served(program: list[str], url: str, read_only: str) -> Iterator[str]:
     """The dashboard's pages, as ``up --dashboard`` serves them."""
     port = free_port()
     env = {**os.environ, "DATABASE_URL": url, "PGBOSS_DASHBOARD_READ_ONLY": read_only}
-    command = dashboard.command(program, env, port=port, schema="pgboss")
+    command = processes.dashboard(program, env, port=port, schema="pgboss")
     process = subprocess.Popen(command.argv, env=command.environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -1,17 +1,200 @@
-"""Reads the recorded jobs of a time: rows that are still there, and history lines of purged ones."""
+"""Reads the recorded jobs of a time, also purged ones, as a workload. Contradictory rows are counted, not trusted."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median_high
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import NamedTupleCursor
 
-from zeke_jobs.backtest.recording import Recorder
-from zeke_jobs.backtest.workload import Workload
-from zeke_jobs.config.models import Config
+from zeke_jobs.backtest.workload import Attempt, Ending, Job, Workload
+from zeke_jobs.config.models import Config, Retry
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
+from zeke_jobs.worker.finish.outcome import backoff
+
+#: Errors that the policy does not retry.
+_FOR_GOOD = ("Reject", "InvalidPayload")
+#: Seconds by which two times of one database may contradict each other.
+_SLACK = 0.005
+
+ORPHANS = "jobs name a sender that is gone; they count as sent from outside"
+BACKWARDS = "jobs have times that run backwards; their durations are not used"
+UNFINISHED = "jobs have not ended; their durations are the median of their task"
+
+
+class Recorder:
+    """Builds the workload of a time, row by row in the order of sending.
+
+    Args:
+        config: The configuration in force; if it changed, one of them.
+        begin: Start of the time that counts, in seconds of the epoch.
+
+    Attributes:
+        oddities: Contradictions and gaps of the recording in words, each with its number.
+    """
+
+    def __init__(self, config: Config, begin: float, end: float) -> None:
+        self.workload = Workload(origin=begin, begin=0.0, end=end - begin)
+        self.oddities = Counter[str]()
+        self._config = config
+        self._begin = begin
+        self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # with the claims of its attempts
+        self._parents: list[tuple[Job, str]] = []
+        self._held: defaultdict[str, list[float]] = defaultdict(list)
+        self._starts: list[float] = []
+        self._unmeasured: list[Job] = []
+        self._without_start: list[Job] = []
+
+    def add(self, row: Any) -> None:
+        """Add one job, a row of ``backtest/jobs``."""
+        task = self._config.task(row.name)
+        if task is None:
+            self.oddities[f"jobs of {row.name}, which is not in force, are left out"] += 1
+        marks = [mark for mark in (row.created, row.claimed, row.started, row.completed) if mark is not None]
+        self.oddities[BACKWARDS] += any(after < before - _SLACK for before, after in pairwise(marks))
+        earlier, claims = self._earlier(row)
+        first = not earlier and row.attempt <= 1
+        due = max(row.run_at, row.created) if first else row.created
+        last, claim, is_measured = self._last(row, earlier)
+        job = Job(
+            row.name,
+            row.created - self._begin,
+            (*earlier, last),
+            priority=None if task is not None and row.priority == task.priority else row.priority,
+            key=row.key,
+            delay=due - row.created,
+            leaves=_leaves(row),
+            cost=self._cost(row),
+            waited=row.started - due if first and row.started is not None else None,
+            tick=row.tick,
+        )
+        self._jobs[row.id] = job, (*claims, claim)
+        if not is_measured:
+            self._unmeasured.append(job)
+        if row.claimed is not None and row.started is not None and row.started >= row.claimed:
+            job.start = row.started - row.claimed
+            self._starts.append(job.start)
+        else:
+            self._without_start.append(job)
+        if row.parent is not None:
+            self._parents.append((job, row.parent))
+        else:
+            self.workload.roots.append(job)
+
+    def _cost(self, row: Any) -> float | None:
+        """Its cost. Costs in a second currency are left out, because they cannot be summed."""
+        cost: float | None = row.cost
+        if cost is not None:
+            self.workload.currency = self.workload.currency or row.currency
+            if row.currency != self.workload.currency:
+                self.oddities[
+                    f"jobs have costs in another currency than {self.workload.currency}; these are left out"
+                ] += 1
+                return None
+        return cost
+
+    def finish(self) -> Workload:
+        """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
+        workload = self.workload
+        usual_start = median_high(self._starts or [0.0])
+        for job in self._without_start:
+            job.start = usual_start
+        for job in self._unmeasured:
+            *earlier, last = job.attempts
+            known = self._held.get(job.task)
+            job.attempts = (*earlier, last._replace(held=median_high(known) if known else 0.0))
+        for job, parent in self._parents:
+            self._link(job, parent)
+        workload.roots.sort(key=lambda job: job.sent)
+        return workload
+
+    def _link(self, job: Job, parent_id: str) -> None:
+        parent, claims = self._jobs.get(parent_id, (None, (0.0,)))
+        if parent is None or not claims[0]:
+            self.oddities[ORPHANS] += _made_on(parent_id) >= self._begin
+            self.workload.roots.append(job)
+            return
+        created = job.sent + self._begin
+        attempt = max((n for n, claim in enumerate(claims) if claim and claim <= created), default=0)
+        parent.send(job, attempt=attempt, after=max(0.0, created - claims[attempt]))
+
+    def _earlier(self, row: Any) -> tuple[tuple[Attempt, ...], list[float]]:
+        """The attempts before the last, and their claims. Retries beyond the policy's limit come from the handler's own limit."""
+        task = self._config.task(row.name)
+        limit = task.retry.limit if task else 0
+        entries = row.attempts
+        if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
+            entries = entries[:-1]
+        attempts: list[Attempt] = []
+        claims: list[float] = []
+        for number, (how, started, ended, _) in enumerate(entries):
+            if started is None or ended is None:
+                continue
+            is_last = number == len(entries) - 1
+            following = row.run_at if is_last else entries[number + 1][1]
+            gap = None if following is None else max(0.0, following - ended)
+            retry = sum(attempt.how == "retry" for attempt in attempts) + 1
+            made = _attempt(how, max(0.0, ended - started), gap, task.retry if task else None, retry, is_last=is_last)
+            attempts.append(made._replace(own=how not in ("deferred", "died") and retry > limit))
+            claims.append(started)
+        return tuple(attempts), claims
+
+    def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
+        """The last attempt, the time of its claim (0: unknown), and whether its duration is known."""
+        if row.state in ("created", "retry", "active"):
+            self.oddities[UNFINISHED] += 1
+            return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
+        if row.started is None or row.completed is None:
+            return Attempt(0.0), 0.0, False
+        if row.state == "cancelled" and earlier and (not row.attempts or row.attempts[-1][0] != "cancelled"):
+            return Attempt(0.0, "cancelled"), 0.0, True  # cancelled while it waited for a retry
+        begun = row.started if row.claimed is None else row.claimed
+        held = row.completed - begun
+        if held < 0:
+            return Attempt(0.0), begun, False
+        how: Ending = "completed"
+        own = False
+        if row.state == "cancelled":
+            how = "cancelled"
+        elif row.state == "failed":
+            entry = row.attempts[-1] if row.attempts else None
+            # With a limit of the handler's own, another limit of the policy would have changed nothing.
+            is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD
+            own = not is_final and any(one.own for one in earlier)
+            how = "rejected" if is_final or own else "failed"
+        else:
+            self._held[row.name].append(held)
+        return Attempt(held, how, own=own), begun, True
+
+
+def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:
+    if how == "deferred":
+        return Attempt(held, "deferred", gap)
+    if how == "died":
+        return Attempt(held, "died")
+    if gap is None or policy is None:
+        return Attempt(held, "retry")
+    least, most = (backoff(policy, retry, chance=chance) for chance in (0.0, 1.0))
+    # The due time is known only for the last retry; for earlier ones, the start.
+    is_policy = least - _SLACK <= gap and (gap <= most + _SLACK or not is_last)
+    return Attempt(held, "retry", None if is_policy else gap)
+
+
+def _leaves(row: Any) -> float | None:
+    is_cancelled = row.state == "cancelled" and row.started is None and row.completed is not None
+    left: float | None = row.completed if is_cancelled else row.expires
+    return None if left is None else max(0.0, left - row.created)
+
+
+def _made_on(job: str) -> float:
+    """The time in a UUID of version 7, in seconds of the epoch; 0 for other ids."""
+    return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0
+
 
 _AT_ONCE = 5_000  # rows in one fetch
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -1,14 +1,22 @@
-"""Declares options and arguments, and reads their values."""
+"""Declares options and arguments, reads their values, and finds a job by a part of its id."""
 
+import inspect
 import json
+import re
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
+from zeke_jobs.cli import database
 from zeke_jobs.cli.run import UsageError, usage
 from zeke_jobs.core.durations import parse_duration
+from zeke_jobs.core.wording import when
+from zeke_jobs.errors import JobNotFound
+from zeke_jobs.postgres.queries import SQL
 
 
 def duration(text: str) -> timedelta:
@@ -81,3 +89,79 @@ DryRun = Annotated[bool, flag("--dry-run", "Change nothing; show the jobs that w
 Yes = Annotated[bool, flag("--yes", "Do not ask, on a terminal.")]
 Timeout = Annotated[timedelta | None, span("Longest wait, such as 30s.")]
 Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]
+
+
+JobId = Annotated[str, argument("The job's id, or its beginning or end.", "ID")]
+
+_LEAST = 4  # digits
+_LISTED = 10  # candidates
+
+
+def find_job(text: str) -> UUID:
+    """The only job whose id equals the text, or begins or ends with it.
+
+    Raises:
+        UsageError: it cannot be part of an id, or several jobs match; the message lists them.
+        JobNotFound: no job matches.
+    """
+    digits = text.strip().strip("….").replace("-", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
+        raise UsageError(
+            f"expected a job's id, its beginning or its end, got {text!r}\n  help: zeke-jobs jobs lists ids"
+        )
+    if len(digits) == 32:
+        return UUID(digits)
+    if len(digits) < _LEAST:
+        raise UsageError(f"expected at least {_LEAST} characters of a job's id, got {text!r}")
+    with database.connection("id", is_migrated=False) as conn:
+        found = SQL.all(conn, "job/by_part", part=digits, limit=_LISTED + 1)
+    if not found:
+        raise JobNotFound(
+            f"expected the beginning or the end of a job's id, got {text!r}: no job has it\n  help: zeke-jobs jobs lists them"
+        )
+    if len(found) > 1:
+        listed = "\n".join(
+            f"  {row['id']}  {row['task_id']}, {row['status']}, sent {when(row['created_on'])}"
+            for row in found[:_LISTED]
+        )
+        more = "\n  and more" if len(found) > _LISTED else ""
+        raise UsageError(f"expected more of the id, got {text!r}, which fits several jobs:\n{listed}{more}")
+    return UUID(str(found[0]["id"]))
+
+
+FILTERS: dict[str, Any] = {
+    "task": Annotated[str | None, option("Jobs of this task, by id or alias.", "TASK")],
+    "status": Annotated[list[str] | None, option("Jobs in this status; may be given more than once.", "STATUS")],
+    "newer": Annotated[timedelta | None, span("Jobs sent (for a change of ended jobs: ended) within this time.")],
+    "older": Annotated[timedelta | None, span("Jobs sent (for a change of ended jobs: ended) longer ago.")],
+    "key": Annotated[str | None, option("Jobs with this key.", "KEY")],
+    "error": Annotated[str | None, option("Jobs with this text in the last error's type or message.", "TEXT")],
+    "queue": Annotated[str | None, option("Jobs of this queue.", "NAME")],
+    "parent": Annotated[str | None, option("Jobs that this job sent.", "ID")],
+    "batch": Annotated[str | None, option("Jobs of this batch.", "ID")],
+}
+
+
+def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
+    """A command with more options than its own. Its first parameter gets a mapping of those that were used.
+
+    ``added`` has the annotation of each, by name. Their default is None, or False for a flag.
+    """
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [one.replace(kind=keyword) for one in own]
+    for name, annotation in added.items():
+        default = False if annotation.__origin__ is bool else None
+        parameters.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))
+
+    def called(**arguments: Any) -> int | None:
+        given = {name: arguments.pop(name) for name in added}
+        used = {name: value for name, value in given.items() if value is not False and value not in (None, [])}
+        if "parent" in used:
+            used["parent"] = str(find_job(used["parent"]))
+        return command(used, **arguments)
+
+    called.__doc__ = command.__doc__
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads both
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    return called

@@ -7,15 +7,14 @@ from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 
-from zeke_jobs.config.diagnostics import summary
 from zeke_jobs.config.document import EXAMPLE, parse
 from zeke_jobs.config.entries import Rate
 from zeke_jobs.config.models import Config, File, Task
-from zeke_jobs.config.places import Document
+from zeke_jobs.config.places import Document, summary
 from zeke_jobs.config.reading import Edit, edited, read, resolve
 from zeke_jobs.config.references import check_references
 from zeke_jobs.config.schedules import Schedule
-from zeke_jobs.core.diagnostic import Diagnostic
+from zeke_jobs.core.quoting import Diagnostic
 from zeke_jobs.errors import ConfigurationError
 
 __all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]

@@ -13,13 +13,11 @@ from zeke_jobs.config import catalogue
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.fields import accepted_keys, all_keys, only_model_at
 from zeke_jobs.config.handlers import Handler, resolve_path
-from zeke_jobs.config.middleware import resolve_middleware, settings_model
 from zeke_jobs.config.models import Config, Middleware, Service, Task
 from zeke_jobs.config.places import Document, Path, walk
-from zeke_jobs.config.services import resolve_model
+from zeke_jobs.config.services import resolve_middleware, resolve_model, settings_model
 from zeke_jobs.config.substitution import Substitution, substitute
-from zeke_jobs.config.validation import Subject, note
-from zeke_jobs.config.wording import unknown_key
+from zeke_jobs.config.validation import Subject, note, unknown_key
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.payload.json_text import UnfitForJson, encode

@@ -8,10 +8,8 @@ from typing import Any
 
 import yaml
 
-from zeke_jobs.config.diagnostics import Span, split_lines
-from zeke_jobs.config.places import START, Document, Place
-from zeke_jobs.config.scalars import TrapError, meaning
-from zeke_jobs.config.syntax import explain, first, mend
+from zeke_jobs.config.places import START, Document, Place, Span, split_lines
+from zeke_jobs.config.syntax import TrapError, explain, first, meaning, mend
 from zeke_jobs.core.quoting import describe, quote
 
 LONGEST_TEXT = 1_000_000

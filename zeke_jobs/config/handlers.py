@@ -9,9 +9,8 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
-from zeke_jobs.config.annotations import evaluate
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import import_object, kind_of
+from zeke_jobs.config.imports import evaluate, import_object, kind_of
 from zeke_jobs.config.model_schemas import complete, json_schema
 from zeke_jobs.config.models import Task
 from zeke_jobs.config.substitution import substitute

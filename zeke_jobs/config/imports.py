@@ -1,10 +1,11 @@
-"""Imports objects named in jobs.yaml, and explains the failure if an import fails."""
+"""Imports objects named in jobs.yaml, evaluates their annotations, and explains a failure."""
 
 import importlib
 import importlib.util
 import pkgutil
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -99,3 +100,21 @@ def _near(name: str) -> str:
 def kind_of(found: Any) -> str:
     """The kind of an object in a few words."""
     return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
+
+
+def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
+    """The object that an annotation names.
+
+    Raises:
+        EntryError: a name in it is unknown to its module at run time.
+    """
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, function.__globals__)  # noqa: S307 (the module's own code)
+    except Exception as error:  # an annotation is an expression and may raise any exception
+        got = f"{annotation}: {type(error).__name__}: {error}"
+        raise EntryError(
+            f"expected an annotation of {parameter} in {function.__name__} that can be resolved, got {got}",
+            "import its names at the top of the module, not under if TYPE_CHECKING:",
+        ) from error

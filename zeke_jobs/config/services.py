@@ -1,12 +1,22 @@
-"""Turns a service's ``use: module:Settings`` into its checked settings."""
+"""Turns `use:` of a service into its checked settings, and that of a middleware into a Dramatiq middleware."""
 
-from pydantic import BaseModel
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import import_object, kind_of
+from zeke_jobs.config.imports import evaluate, import_object, kind_of
 from zeke_jobs.config.model_schemas import complete
-from zeke_jobs.config.models import Service
+from zeke_jobs.config.models import Middleware, Service
 from zeke_jobs.config.substitution import substitute
+from zeke_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dramatiq.middleware import Middleware as DramatiqMiddleware
 
 
 def resolve_model(path: str) -> type[BaseModel]:
@@ -38,3 +48,83 @@ def settings(service: Service) -> BaseModel:
         pydantic.ValidationError: the settings do not fit it.
     """
     return resolve_model(service.use).model_validate(substitute(service.settings).value)
+
+
+_INSTEAD = {
+    "Callbacks": "a handler calls ctx.send at its end; on_failed: in a task names one that gets its failed jobs",
+    "GroupCallbacks": "ctx.batch or zeke_jobs.batch with then=: a job is sent when all jobs of the batch have ended",
+    "Pipelines": "a handler sends the next job with what it found: ctx.send",
+    "Results": "each job keeps its output",
+    "Retries": "retry: in defaults or in a task",
+    "TimeLimit": "timeout: in defaults or in a task",
+}
+
+
+def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
+    """The class named by ``module:Class``.
+
+    Raises:
+        EntryError: it cannot be imported, is not a middleware, or would do zeke_jobs's own work.
+    """
+    from dramatiq.middleware import Middleware
+
+    found = import_object(path)
+    if not (isinstance(found, type) and issubclass(found, Middleware)):
+        raise EntryError(
+            f"expected {path} to be a Dramatiq middleware, got {kind_of(found)}",
+            "a middleware is a subclass of dramatiq.Middleware",
+        )
+    for theirs in found.__mro__:
+        if theirs.__module__.startswith("dramatiq.") and (instead := _INSTEAD.get(theirs.__name__)):
+            raise EntryError(
+                f"expected a middleware that zeke_jobs does not replace, got Dramatiq's {theirs.__name__}", instead
+            )
+    return found
+
+
+def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
+    """A model of the arguments of a middleware's constructor: names, defaults and annotations."""
+    fields: dict[str, Any] = {}
+    extra = "forbid"
+    for parameter in inspect.signature(found).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            extra = "allow"
+        elif parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            default = ... if parameter.default is parameter.empty else parameter.default
+            # The field's name differs from its key, because some keys, such as copy, are attributes of a model.
+            fields[f"key_{parameter.name}"] = (_annotation(parameter, found), Field(default, alias=parameter.name))
+    config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]
+    try:
+        return create_model(found.__name__, __config__=config, **fields)
+    except (PydanticUserError, TypeError):  # pydantic does not know the annotation
+        fields = {name: (Any, field) for name, (_, field) in fields.items()}
+        return create_model(found.__name__, __config__=config, **fields)
+
+
+def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
+    """Make the middleware with its settings; each ``${NAME}`` is filled in from the environment.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    try:
+        found = resolve_middleware(stanza.use)
+        checked = settings_model(found).model_validate(substitute(stanza.settings).value)
+        own = type(checked).model_fields
+        said = {str(own[name].alias): getattr(checked, name) for name in own if name in checked.model_fields_set}
+        return found(**said, **(checked.model_extra or {}))
+    except (EntryError, ValidationError) as error:  # ``check`` reports it earlier, with its place in jobs.yaml
+        raise ConfigurationError(f"middleware {stanza.use}: {error.args[0] if error.args else error}") from error
+    except Exception as error:  # foreign code; its exception is shown
+        raise ConfigurationError(
+            f"expected {stanza.use} to be made with its settings, got {type(error).__name__}: {error}"
+        ) from error
+
+
+def _annotation(parameter: inspect.Parameter, found: type) -> Any:
+    if parameter.annotation is parameter.empty:
+        return Any
+    try:
+        return evaluate(parameter.annotation, found.__init__, parameter.name)  # type: ignore[misc]
+    except (EntryError, AttributeError):  # not a Python function, or an unknown name: accept any value
+        return Any

@@ -1,7 +1,8 @@
-"""Turns a pydantic error into faults at places of the text."""
+"""Turns a pydantic error into faults at places of the text, in words: "expected X, got Y", then help."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import eq
@@ -12,13 +13,13 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.fields import accepted_keys, field_at, model_at, names, only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.config.substitution import Secret
-from zeke_jobs.config.wording import message, unknown_key
-from zeke_jobs.core.quoting import quote
-from zeke_jobs.payload.expected import expected
+from zeke_jobs.core.quoting import describe, quote, suggest
+from zeke_jobs.payload.faults import expected
 
 
 @dataclass(frozen=True)
@@ -126,3 +127,53 @@ def _teach(field: FieldInfo | None) -> str:
     if examples and isinstance(examples[0], str):
         return f"for example {examples[0]}"
     return (field and field.description) or ""
+
+
+def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
+    """The message and the help for one error; the help may be "".
+
+    ``got`` replaces a value that must not be shown.
+    """
+    shown = got or describe(error["input"])
+    kind = error["type"]
+    if kind in {"value_error", "assertion_error"}:
+        return _raised(error, shown, is_secret=got is not None)
+    help_ = "" if got else _help(kind, error)
+    return f"expected {expected(error)}, got {shown}", help_
+
+
+def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, str]:
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, EntryError):
+        return cause.args[0], cause.args[1]
+    text = str(cause) if str(cause or "") else re.sub(r"^\w+ (error|failed), ", "", error["msg"])
+    text = " ".join(text.split())
+    if not text.startswith("expected "):
+        return f"expected a value that is accepted, got {shown}: {text}", ""
+    value = error["input"]
+    if is_secret or not text.startswith("expected a duration") or not isinstance(value, int | float):
+        return text, ""
+    return text, f"give it a unit: {value}s, {value}m or {value}h" if value else "write 0s"
+
+
+def _help(kind: str, error: ErrorDetails) -> str:
+    value = error["input"]
+    is_text = isinstance(value, str)
+    if is_text and kind in {"literal_error", "enum"}:
+        near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
+        return near if near.startswith("did you mean") else ""
+    looks_like = {"int_type": r"-?\d+", "float_type": r"-?\d+(\.\d+)?", "bool_type": "true|false"}.get(kind)
+    if is_text and looks_like and re.fullmatch(looks_like, value):
+        return f"write {value}, without quotes"
+    if kind in {"list_type", "tuple_type"} and (is_text or value is None):
+        return f"write [{value}]" if is_text else "write [] for none"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f'write "{describe(value)}" if it is text'
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"write {value:.0f}, in digits alone"
+    return ""
+
+
+def unknown_key(key: str, of: str, accepted: list[str]) -> tuple[str, str]:
+    """The message and help for a key that does not exist."""
+    return f"expected a key of {of}, got {quote(key)}", suggest(key, accepted, what="there are")

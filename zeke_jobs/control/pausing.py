@@ -4,7 +4,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import UnknownTask
 from zeke_jobs.postgres.queries import SQL, Row
-from zeke_jobs.revisions import pauses
+from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
 
 _ALL = 2**31 - 1
@@ -46,7 +46,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 def paused(conn: Connection) -> list[Row]:
     """All pauses, by people and by jobs.yaml: the columns of ``pause/list``, and ``ends_on`` and ``set_key`` of ``pauses``."""
-    return pauses.in_force(conn, "pause/list", most=_ALL)
+    return store.pauses(conn, "pause/list", most=_ALL)
 
 
 def _find(conn: Connection, target: str) -> str:

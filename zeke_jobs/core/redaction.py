@@ -13,7 +13,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from zeke_jobs.core.case import camel_case
+
+def camel_case(name: str) -> str:
+    """``story_id`` → ``storyId``; the database's ``zeke_jobs.camel`` does the same."""
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
 
 #: Variables with such names hold secrets. Other values from the environment, such as a URL, must stay readable.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
-from zeke_jobs.diagnosis import fleet, keepers
+from zeke_jobs.diagnosis import fleet, reasons
 from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
@@ -53,9 +53,9 @@ def _kept(patient: Patient) -> Iterator[Fault]:
         seconds = (now - max(keeper["since"] for keeper in ours)).total_seconds()
         yield Fault(
             f"queue/{queue}",
-            f"no live worker claims {listed(names)} of queue {queue}: {keepers.named(ours, now)}; "
+            f"no live worker claims {listed(names)} of queue {queue}: {reasons.named_keepers(ours, now)}; "
             f"{up_to_most(waiting, 'job')} due",
-            keepers.advice(ours),
+            reasons.advice_about(ours),
             Severity.WARNING if seconds >= _KEPT else Severity.NOTICE,
         )
 

@@ -1,10 +1,13 @@
-"""Whether one part of the system works, for a container's health check."""
+"""Whether one part of the system works, for health checks, and whether all work is done, for `up --until-idle`."""
 
 import socket
 import urllib.request
+from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.wording import span
 from zeke_jobs.postgres.pool import UNMIGRATED, AddressError, connect
@@ -42,3 +45,21 @@ def of_address(address: str, contains: str = "") -> tuple[bool, str]:
     if contains not in text:
         return False, f"expected {contains!r} in the answer of {address}, got none"
     return True, f"{address} answers"
+
+
+_NAMED = 10  # failed jobs
+
+
+def is_over(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
+    """Whether no job of these queues is due or active, and none waits for a retry after an attempt since then.
+
+    Delayed, deferred and paused jobs are left for another run.
+    """
+    return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
+
+
+def failed(conn: Connection, queues: Sequence[str], since: datetime) -> list[str]:
+    """A line for each job that failed for good since then, and one for those that are too many to name."""
+    found = SQL.all(conn, "idle/failed", queues=list(queues), since=since, most=_NAMED)
+    lines = [f"failed: {one['task']} {one['id']}: {one['type']}: {one['message']}" for one in found]
+    return [*lines, f"failed: {found[0]['number'] - _NAMED} more"] if found and found[0]["number"] > _NAMED else lines

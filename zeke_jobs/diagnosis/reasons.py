@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from zeke_jobs.core.wording import count, one_line, since, span, until, when
+from zeke_jobs.core.wording import count, one_line, place, since, span, until, when
 from zeke_jobs.postgres.queries import Row
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
@@ -125,3 +125,30 @@ def after(job: Row, before: Row) -> Reason:
     sentence = f"its key {job.key!r} is in strict order: {before.task} {before.id}, which was sent earlier, {what}"
     figures = {"key": job.key, "before": before.id, "status": before.status, "until": before.run_at, "now": job.now}
     return reason("after", sentence, help_, **figures)
+
+
+_NAMED = 5  # processes to name; a large fleet may have more
+
+
+def named_keepers(keepers: Sequence[dict[str, Any]], now: datetime) -> str:
+    """A text that names each process and its job, with the reason why no other job runs there."""
+    more = [f"{len(keepers) - _NAMED} more"] if len(keepers) > _NAMED else []
+    return "; ".join([*(_keeper(keeper, now) for keeper in keepers[:_NAMED]), *more])
+
+
+def advice_about(keepers: Sequence[dict[str, Any]]) -> str:
+    """The remedies."""
+    jobs = list(dict.fromkeys(str(keeper["job"]) for keeper in keepers))
+    ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
+    return (
+        f"wait until {ended}, or: zeke-jobs cancel {' '.join(jobs[:_NAMED])}; "
+        "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
+    )
+
+
+def _keeper(keeper: dict[str, Any], now: datetime) -> str:
+    where, job = place(keeper["host"], keeper["pid"]), f"{keeper['task']} {keeper['job']}"
+    began, died = since(keeper["since"], now), f"because {keeper['deaths']} workers died while running it"
+    if keeper["runs"]:
+        return f"{where} runs {job} alone {began}, {died}"
+    return f"{where} finishes its other jobs to run {job} alone, which has been ready {began}, {died}"

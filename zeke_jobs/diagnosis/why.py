@@ -12,11 +12,9 @@ from zeke_jobs.client.reading import missing
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.wording import MOST, listed, span, up_to_most, when
 from zeke_jobs.diagnosis import ends, limit_reasons, reasons
-from zeke_jobs.diagnosis import keepers as naming
 from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, reason
-from zeke_jobs.diagnosis.snapshot import snapshot
-from zeke_jobs.postgres.queries import SQL, Row
-from zeke_jobs.revisions import pauses
+from zeke_jobs.postgres.queries import SQL, Row, snapshot
+from zeke_jobs.revisions import store
 
 _HOLDERS = 5  # jobs to name for a full limit
 
@@ -89,7 +87,7 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
     if (task.id, task.queue) != (job.task, job.queue):
         sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
         found.append(reason("moving", sentence, task=task.id, queue=task.queue))
-    found += [reasons.paused(pause, job.now) for pause in pauses.in_force(conn, "why/pauses", task=task.id)]
+    found += [reasons.paused(pause, job.now) for pause in store.pauses(conn, "why/pauses", task=task.id)]
     if job.run_at > job.now:
         found.append(reasons.later(job))
     alive = [one for one in workers if one.lives]
@@ -137,8 +135,10 @@ def _queue_before(
     if serving and not free:
         all_ = [kept[one.id] for one in serving]
         who = "the one process" if len(all_) == 1 else f"each of the {len(all_)} processes"
-        sentence = f"{who} for queue {job.queue} claims nothing else: {naming.named(all_, job.now)}"
-        yield reason("kept-by-suspect", sentence, naming.advice(all_), queue=job.queue, keepers=all_, now=job.now)
+        sentence = f"{who} for queue {job.queue} claims nothing else: {reasons.named_keepers(all_, job.now)}"
+        yield reason(
+            "kept-by-suspect", sentence, reasons.advice_about(all_), queue=job.queue, keepers=all_, now=job.now
+        )
     elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
         yield _busy(job.queue, free)
     if job.deaths > 1:  # it runs alone

@@ -10,7 +10,7 @@ from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
 from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import pauses
+from zeke_jobs.revisions import store
 
 #: Arrivals are counted within a time, in at most the newest jobs (some 0.1 s), and as those of a shortest time at least.
 _ARRIVALS = {"window": 3600.0, "shortest": 300.0, "most": 100_000}
@@ -117,7 +117,7 @@ def _spent(patient: Patient) -> Iterator[Fault]:
 
 def _pauses(patient: Patient) -> Iterator[Fault]:
     now = SQL.value(patient.conn, "schedule/clock")
-    for row in pauses.in_force(patient.conn, "pause/list", most=MOST + 1):
+    for row in store.pauses(patient.conn, "pause/list", most=MOST + 1):
         why, waiting = reasons.paused(row, now), row.waiting
         waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
         yield Fault(row.target, f"{why.sentence}; {waits}", why.help)

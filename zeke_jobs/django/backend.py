@@ -9,8 +9,7 @@ from django.utils import timezone
 from zeke_jobs.client import drivers, reading, sending, tracing
 from zeke_jobs.client.options import as_id
 from zeke_jobs.client.plans import P, Plan, T
-from zeke_jobs.django.api import BaseTaskBackend, signals, tasks
-from zeke_jobs.django.results import new_result, result_of
+from zeke_jobs.django.results import BaseTaskBackend, new_result, result_of, signals, tasks
 from zeke_jobs.errors import JobFailed, JobNotFound
 
 

@@ -1,9 +1,10 @@
-"""A job as Django's ``TaskResult``."""
+"""The package ``django.tasks`` (Django's own since version 6, else ``django-tasks``), and a job as its ``TaskResult``."""
 
 import builtins
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +12,20 @@ from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from zeke_jobs.core import extras
 from zeke_jobs.core.job import Job
-from zeke_jobs.django.api import Status, tasks
+
+try:
+    tasks: Any = import_module("django.tasks")
+except ImportError:
+    try:
+        tasks = import_module("django_tasks")
+    except ImportError as error:
+        raise extras.missing("Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error) from error
+signals: Any = import_module(f"{tasks.__name__}.signals")
+BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
+Status: Any = tasks.TaskResultStatus
+
 
 _STATUS = {
     "active": Status.RUNNING,

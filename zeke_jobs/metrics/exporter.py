@@ -12,10 +12,9 @@ from prometheus_client.registry import Collector
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.postgres.pool import UNMIGRATED, connect
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, snapshot
 
 
 class Sample(NamedTuple):

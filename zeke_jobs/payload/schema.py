@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.case import camel_case
+from zeke_jobs.core.redaction import camel_case
 from zeke_jobs.payload.json_text import Fault, join
 from zeke_jobs.payload.validator import validator
 

@@ -1,7 +1,8 @@
 """Runs SQL statements by name; each is in a file of its own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.session import Session
 from zeke_jobs.postgres.tolerant import tolerate
 
@@ -123,3 +125,12 @@ class _Places(dict[str, str]):
 
 
 SQL = Queries("zeke_jobs", "sql/queries", tolerant=True, prepares=True)
+
+
+@contextmanager
+def snapshot(conn: Connection) -> Iterator[Connection]:
+    """All statements of the block see the same moment, write nothing, and use indexes; ``conn`` is autocommit."""
+    with transaction(conn), conn.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        SQL.all(conn, "doctor/snapshot")
+        yield conn

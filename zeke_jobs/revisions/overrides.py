@@ -11,8 +11,7 @@ from typing import Any
 from zeke_jobs.config import check, load_text
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.models import Config
-from zeke_jobs.core.diagnostic import Diagnostic
-from zeke_jobs.core.quoting import suggest
+from zeke_jobs.core.quoting import Diagnostic, suggest
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions.store import Override, edits, visible
 

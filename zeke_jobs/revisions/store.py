@@ -1,4 +1,4 @@
-"""Stores each configuration that was in force: a text of jobs.yaml and the values set beside it."""
+"""Stores each configuration that was in force: a text of jobs.yaml, and the values and pauses set beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zeke_jobs.config import Config, load_text
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.reading import Edit
 from zeke_jobs.errors import UnknownRevision
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import masking
 
 
@@ -144,3 +144,22 @@ def number_of(conn: Connection, digest: str) -> int | None:
 
 def _read(row: dict[str, Any]) -> Revision:
     return TypeAdapter(Revision).validate_python(row)
+
+
+_SECTIONS = {"tasks": "task", "limits": "limit"}
+
+
+def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
+    """The rows of a statement about pauses; ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made the pause."""
+    rows = [Row(**row, ends_on=None, set_key=None) for row in SQL.all(conn, statement, **params)]
+    by_file = [row for row in rows if row.paused_by == "jobs.yaml"]
+    revision = latest(conn, whole=False) if by_file else None
+    for override in visible(revision.overrides) if revision else ():
+        section, *path = override.path
+        if path[1:] != ["paused"] or override.value is not True or section not in _SECTIONS:
+            continue
+        for row in by_file:
+            if f"{_SECTIONS[section]}/{path[0]}" in row.target.split(" or "):
+                row.paused_by, row.paused_on, row.reason = override.by, override.set_on, override.why
+                row.ends_on, row.set_key = override.until, override.label
+    return rows

@@ -21,11 +21,12 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.wording import span
 from zeke_jobs.errors import ConfigurationError, Contended, MigrationError
 from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
-from zeke_jobs.scheduler import dispatch, lateness
+from zeke_jobs.scheduler import dispatch
 
 if TYPE_CHECKING:
     from pendulum import DateTime
@@ -120,7 +121,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             _send_due(conn)
             if not _PROCESS.is_ending:
                 _prove_life(conn, file_revision)
-                _PROCESS.late = lateness.log(conn, _PROCESS.late)
+                _PROCESS.late = log_lateness(conn, _PROCESS.late)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
     except DISCONNECTED as error:
@@ -227,3 +228,15 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     leaving.start()
     leaving.join(_UNREGISTER_WITHIN)
     raise SystemExit(status)
+
+
+def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
+    """Log the tasks that have become late since ``known``, and those that no longer are. Return all late tasks."""
+    late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
+    log = get_logger("zeke_jobs.max_wait")
+    for task in late.keys() - known:
+        waits = {"max_wait": span(late[task]["max_wait"]), "oldest_waits": span(late[task]["wait"])}
+        log.warning("jobs wait longer than max_wait", task=task, **waits)
+    for task in known - late.keys():
+        log.info("jobs no longer wait longer than max_wait", task=task)
+    return late.keys()

@@ -1,11 +1,13 @@
-"""The command lines of a running system, as ``up`` and the demo start them."""
+"""The command lines of a running system, as ``up`` and the demo start them, and of pg-boss's dashboard, an npm package."""
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zeke_jobs.core import environment
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.supervise.supervisor import Command
 
 #: Seconds that a worker needs to hand back its jobs and leave the fleet, even with a slow database.
@@ -50,3 +52,39 @@ def system(
         Command("workers", [*program("dramatiq"), "zeke_jobs.actors", *size], env),
         Command("scheduler", [*program("periodiq"), "zeke_jobs.actors"], env, _GREETING),
     ]
+
+
+#: The version that was tried.
+DASHBOARD = "@pg-boss/dashboard@1.9.0"
+_DASHBOARD = "pg-boss-dashboard"
+
+
+def dashboard_program() -> list[str]:
+    """Its command line: from ``node_modules`` in this folder or one above, or from the PATH.
+
+    Raises:
+        ConfigurationError: Node.js or the package is missing.
+    """
+    node = shutil.which("node")
+    if node is None:
+        raise ConfigurationError(
+            "expected Node.js on the PATH for the dashboard, got none\n"
+            "  help: https://nodejs.org/en/download, or zeke-jobs up without --dashboard"
+        )
+    here = Path.cwd()
+    beside = (str(folder / "node_modules" / ".bin" / _DASHBOARD) for folder in (here, *here.parents))
+    found = next((one for one in beside if Path(one).is_file()), None) or shutil.which(_DASHBOARD)
+    if found is None:
+        raise ConfigurationError(
+            f"expected the npm package of the dashboard in node_modules, got none\n  help: npm install {DASHBOARD}"
+        )
+    return [node, found]
+
+
+def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
+    """Its command, for this machine only, and read-only unless ``env`` has ``PGBOSS_DASHBOARD_READ_ONLY=0``.
+
+    ``schema`` has our views in the words of pg-boss.
+    """
+    fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
+    return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})

@@ -1,9 +1,14 @@
-"""The loop of ``zeke-jobs top``: reads keys, draws the screen, and runs confirmed commands."""
+"""The loop of ``zeke-jobs top``: reads and names keys, draws the screen, and runs confirmed commands."""
 
 import os
+import re
+import select
 import signal
 import sys
-from contextlib import closing, suppress
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from types import FrameType
 
@@ -20,8 +25,8 @@ from zeke_jobs.core.terminal import visible
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.top import board, keys
-from zeke_jobs.top.feed import Feed
+from zeke_jobs.top import board
+from zeke_jobs.top.board import Feed
 from zeke_jobs.top.screen import draw
 from zeke_jobs.top.view import Command, View, press
 
@@ -35,7 +40,7 @@ def watch(url: str, console: Console) -> None:
     signal.signal(signal.SIGHUP, _end)
     with (
         closing(Feed(url)) as feed,
-        keys.pressed(sys.stdin.fileno()),
+        pressed(sys.stdin.fileno()),
         Live(console=console, screen=True, auto_refresh=False) as live,
         suppress(EOFError),
     ):
@@ -65,7 +70,7 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
         if current != shown:
             live.update(_current(feed, view, console), refresh=True)
             shown = current
-        for key in keys.read(sys.stdin.fileno(), _TICK):
+        for key in read_keys(sys.stdin.fileno(), _TICK):
             if feed.newest is None:
                 view = replace(view, quits=view.quits or key in ("q", "escape"))
                 continue
@@ -102,3 +107,49 @@ def perform(url: str, command: Command) -> str:
                     return f"{target}: {zeke_jobs.retry(target, by=by, connection=conn).note}"
     except (ZekeJobsError, psycopg2.Error) as error:
         return f"{command.verb} {target}: {' '.join(str(error).split())}"
+
+
+_NAMES = {
+    **dict.fromkeys(("\x1b[A", "\x1bOA"), "up"),
+    **dict.fromkeys(("\x1b[B", "\x1bOB"), "down"),
+    **dict.fromkeys(("\x1b[C", "\x1bOC"), "right"),
+    **dict.fromkeys(("\x1b[D", "\x1bOD"), "left"),
+    **dict.fromkeys(("\x1b[H", "\x1b[1~"), "home"),
+    **dict.fromkeys(("\x1b[F", "\x1b[4~"), "end"),
+    **dict.fromkeys(("\r", "\n"), "enter"),
+    **dict.fromkeys(("\x7f", "\x08"), "backspace"),
+    "\x1b[5~": "page-up",
+    "\x1b[6~": "page-down",
+    "\x1b[Z": "shift-tab",
+    "\x1b": "escape",
+    "\t": "tab",
+}
+#: One key: a sequence of the terminal, or a character.
+_KEY = re.compile(r"\x1b\[[^@-~]*(?:[@-~]|$)|\x1bO.|.", re.DOTALL)
+
+
+@contextmanager
+def pressed(file: int) -> Iterator[None]:
+    """Inside the block keys arrive at once and are not echoed; afterwards the terminal is restored."""
+    before = termios.tcgetattr(file)
+    try:
+        tty.setcbreak(file, termios.TCSADRAIN)
+        yield
+    finally:
+        termios.tcsetattr(file, termios.TCSADRAIN, before)
+
+
+def read_keys(file: int, seconds: float) -> list[str]:
+    """Names of the keys pressed; returns at the first one, or empty after this time."""
+    if not select.select([file], [], [], seconds)[0]:
+        return []
+    data = os.read(file, 1024)
+    if not data:
+        raise EOFError("the terminal was closed")
+    return key_names(data)
+
+
+def key_names(data: bytes) -> list[str]:
+    """Name the keys in a terminal's bytes; unknown sequences are left out."""
+    keys = _KEY.findall(data.decode("utf-8", "ignore"))
+    return [_NAMES.get(key, key) for key in keys if key in _NAMES or key.isprintable()]

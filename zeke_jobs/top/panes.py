@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from zeke_jobs.core.units import amount_text
 from zeke_jobs.core.wording import one_line, passed, place, progress, span, took
-from zeke_jobs.top import figures
 from zeke_jobs.top.board import COUNTED, Board
 
 _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
@@ -60,11 +60,11 @@ class Pane:
 
 
 def _queued(one: Any, _board: Board) -> str:
-    return f"{COUNTED:,}+" if one.queued > COUNTED else figures.number(one.queued)
+    return f"{COUNTED:,}+" if one.queued > COUNTED else number(one.queued)
 
 
 def _active(one: Any, _board: Board) -> str:
-    return figures.number(one.active) if one.active_limit is None else f"{one.active}/{one.active_limit}"
+    return number(one.active) if one.active_limit is None else f"{one.active}/{one.active_limit}"
 
 
 def _note(one: Any, _board: Board) -> str:
@@ -82,7 +82,7 @@ def _is_full(one: Any, _board: Board) -> str:
 
 
 def _why_waiting(one: Any, board: Board) -> str:
-    due = figures.day_and_clock(one.run_at, board.now)
+    due = day_and_clock(one.run_at, board.now)
     if one.waiting_for:
         return one_line(f"deferred until {due}: {one.waiting_for}")
     if one.deaths > 1:
@@ -103,8 +103,8 @@ def _opens(one: Any, board: Board) -> str:
         return f"paused by {one.paused_by}"
     if one.closed_by and one.closed_until:
         is_later = one.closed_until > board.now
-        return f"{one.closed_by} until {figures.clock(one.closed_until)}" if is_later else f"{one.closed_by}: probes"
-    return "" if one.next_on is None else f"next {figures.clock(one.next_on)}"
+        return f"{one.closed_by} until {clock(one.closed_until)}" if is_later else f"{one.closed_by}: probes"
+    return "" if one.next_on is None else f"next {clock(one.next_on)}"
 
 
 #: The end of an id differs between jobs, the beginning is the time.
@@ -122,8 +122,8 @@ PANES = (
             Column("queue", 10, lambda one, _: one.queue, least=120),
             Column("queued", 7, _queued, right=True),
             Column("active", 7, _active, _is_full, right=True),
-            Column("done/m", 7, lambda one, _: figures.number(one.done_per_minute), right=True),
-            Column("fail/m", 6, lambda one, _: figures.number(one.failed_per_minute), lambda *_: _BAD, right=True),
+            Column("done/m", 7, lambda one, _: number(one.done_per_minute), right=True),
+            Column("fail/m", 6, lambda one, _: number(one.failed_per_minute), lambda *_: _BAD, right=True),
             Column("oldest", 7, lambda one, _: "" if one.wait is None else span(one.wait),
                    lambda one, _: _LATE if one.is_late else "", right=True),
             Column("p50", 6, lambda one, _: took(one.p50), right=True),
@@ -186,9 +186,9 @@ PANES = (
             Column("task", 16, lambda one, _: one.schedule, grow=2),
             Column("cron", 14, lambda one, _: one.cron if one.timezone == "UTC" else f"{one.cron} {one.timezone}", grow=2),
             Column("next UTC", 11,
-                   lambda one, board: "paused" if one.paused_by else figures.day_and_clock(one.next_tick, board.now),
+                   lambda one, board: "paused" if one.paused_by else day_and_clock(one.next_tick, board.now),
                    lambda one, _: _PAUSED if one.paused_by else ""),
-            Column("last UTC", 11, lambda one, board: figures.day_and_clock(one.last_tick, board.now)),
+            Column("last UTC", 11, lambda one, board: day_and_clock(one.last_tick, board.now)),
             Column("", 9, lambda one, _: f"paused by {one.paused_by}" if one.paused_by else one.last_result or "",
                    lambda one, _: _PAUSED if one.paused_by else _BAD if one.last_result == "failed" else "",
                    grow=1),
@@ -232,3 +232,29 @@ PANES = (
 def by_name(name: str) -> Pane:
     """The pane with this name."""
     return next(pane for pane in PANES if pane.name == name)
+
+
+_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
+
+
+def number(value: float | None) -> str:
+    """``7``, ``1,234``, ``56.7k``, ``1.2M``; empty for None."""
+    if not value:
+        return ""
+    for least, unit in _UNITS:
+        if value >= least:
+            return f"{value / min(least, {'k': 1_000}.get(unit, least)):.1f}{unit}"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def clock(moment: datetime | None) -> str:
+    """A time of day, in UTC."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
+def day_and_clock(moment: datetime | None, now: datetime) -> str:
+    """A time of day, with the date unless it is today; in UTC."""
+    if moment is None:
+        return ""
+    form = "%H:%M:%S" if moment.astimezone(UTC).date() == now.astimezone(UTC).date() else "%m-%d %H:%M"
+    return f"{moment.astimezone(UTC):{form}}"

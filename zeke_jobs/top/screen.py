@@ -14,7 +14,7 @@ from zeke_jobs.core.wording import count, span
 from zeke_jobs.diagnosis.reasons import told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
-from zeke_jobs.top import figures
+from zeke_jobs.top import panes
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import PANES, Pane, by_name
 from zeke_jobs.top.view import View, place
@@ -65,8 +65,8 @@ def _header(board: Board) -> Table:
     done = sum(line.done_per_minute or 0 for line in board.tasks)
     failed = sum(line.failed_per_minute or 0 for line in board.tasks)
     text = Text(f" {visible(board.environment or 'zeke-jobs')} · rev {board.revision}", style="bold")
-    text.append(f" · {active} of {threads} threads · {figures.number(done) or 0} done/m, ", style="not bold")
-    text.append(f"{figures.number(failed) or 0} failed/m", style="not bold bright_red" if failed else "not bold")
+    text.append(f" · {active} of {threads} threads · {panes.number(done) or 0} done/m, ", style="not bold")
+    text.append(f"{panes.number(failed) or 0} failed/m", style="not bold bright_red" if failed else "not bold")
     if board.batches:
         text.append(f" · {count(board.batches, 'batch', 'batches')}", style="not bold")
     silent = board.beat_on is None or board.now - board.beat_on > SILENT_AFTER
@@ -77,7 +77,7 @@ def _header(board: Board) -> Table:
     line.style = "on grey23"
     line.add_column(ratio=1, no_wrap=True)
     line.add_column(no_wrap=True)
-    line.add_row(text, f" {figures.clock(board.now)} UTC ")
+    line.add_row(text, f" {panes.clock(board.now)} UTC ")
     return line
 
 

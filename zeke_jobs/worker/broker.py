@@ -10,7 +10,7 @@ from dramatiq.results import Results
 from dramatiq_pg import PostgresBroker
 
 from zeke_jobs.client import drivers, sending, tracing
-from zeke_jobs.config.middleware import open_middleware
+from zeke_jobs.config.services import open_middleware
 from zeke_jobs.core import environment
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.refusal import refuse

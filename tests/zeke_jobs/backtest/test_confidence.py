@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.comparing import Proposal, backtest, fleet_of, rehearsal
-from zeke_jobs.backtest.confidence import Confidence
-from zeke_jobs.backtest.history import Recording
+from zeke_jobs.backtest.comparing import Confidence, Proposal, backtest, fleet_of, rehearsal
+from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED, Recording
 from zeke_jobs.backtest.load_file import load_text
-from zeke_jobs.backtest.recording import BACKWARDS, ORPHANS, UNFINISHED
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -5,8 +5,7 @@ import pytest
 from tests.zeke_jobs.backtest.conftest import Story
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
-from zeke_jobs.backtest.history import Recording
-from zeke_jobs.backtest.recording import BACKWARDS, ORPHANS, UNFINISHED
+from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED, Recording
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job
 from zeke_jobs.postgres.queries import SQL

@@ -5,7 +5,7 @@ import pytest
 
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest import load_file
-from zeke_jobs.backtest.synthetic import synthesize
+from zeke_jobs.backtest.load_file import synthesize
 from zeke_jobs.backtest.workload import Workload
 from zeke_jobs.errors import ConfigurationError
 

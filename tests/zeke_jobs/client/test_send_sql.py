@@ -21,7 +21,7 @@ import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.commands import MakeTask
 from tests.zeke_jobs.sql import rows, value
-from zeke_jobs.core.case import camel_case
+from zeke_jobs.core.redaction import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
 

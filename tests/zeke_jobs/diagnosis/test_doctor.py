@@ -20,9 +20,8 @@ from zeke_jobs.control import pausing
 from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
 from zeke_jobs.diagnosis.findings import Finding, Patient
-from zeke_jobs.diagnosis.snapshot import snapshot
 from zeke_jobs.postgres.pool import connect, transaction
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, snapshot
 from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch

@@ -7,7 +7,7 @@ import pytest
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import pausing
-from zeke_jobs.diagnosis import idle
+from zeke_jobs.diagnosis import health
 
 TASKS = """
   plain: {handler: 'H:echo', retry: {limit: 2}}
@@ -92,7 +92,7 @@ def test_jobs_behind_a_delayed_one_in_strict_order_do_not_count(scene: Scene) ->
 
 def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> None:
     def over(since: datetime = NOON) -> bool:
-        return idle.is_over(scene.conn, ["default"], since)
+        return health.is_over(scene.conn, ["default"], since)
 
     assert over()
     scene.add("slow")
@@ -113,6 +113,6 @@ def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> 
     (claim,) = scene.claim(worker, 1)
     scene.finish(worker, claim, "failed", error='{"type": "E", "message": "m"}')
     assert over()
-    assert idle.failed(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
-    assert idle.failed(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
-    assert idle.failed(scene.conn, ["slow"], NOON) == []
+    assert health.failed(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
+    assert health.failed(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
+    assert health.failed(scene.conn, ["slow"], NOON) == []

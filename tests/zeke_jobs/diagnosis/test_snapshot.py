@@ -4,7 +4,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.diagnosis.snapshot import snapshot
+from zeke_jobs.postgres.queries import snapshot
 
 COUNT = "SELECT count(*) AS jobs FROM zeke_jobs.queue"
 

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from zeke_jobs.control import pausing
-from zeke_jobs.scheduler import lateness
+from zeke_jobs.scheduler import beat
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, concurrency: 1, retry: {limit: 2}}
@@ -63,12 +63,12 @@ def test_each_beginning_and_each_end_is_one_line_however_many_jobs_and_beats_the
     scene.add("quick", 30)
     scene.later(121)
     with capture_logs() as lines:
-        late_now = lateness.log(scene.conn, set())
+        late_now = beat.log_lateness(scene.conn, set())
         scene.later(60)
-        late_now = lateness.log(scene.conn, late_now)
+        late_now = beat.log_lateness(scene.conn, late_now)
         assert late_now == {"quick"}
         scene.rows("UPDATE zeke_jobs.queue SET state = 'done'")
-        assert lateness.log(scene.conn, lateness.log(scene.conn, late_now)) == set()
+        assert beat.log_lateness(scene.conn, beat.log_lateness(scene.conn, late_now)) == set()
     begun, ended = lines
     told = begun["log_level"], begun["task"], begun["max_wait"], begun["oldest_waits"]
     assert told == ("warning", "quick", "2m", "2m1s")

@@ -9,7 +9,7 @@ import zeke_jobs
 from tests.zeke_jobs.testing.blocks import blocks, python
 
 VERSION = pytest.importorskip("django").VERSION
-pytest.importorskip("zeke_jobs.django.api")
+pytest.importorskip("zeke_jobs.django.results")
 
 PROJECT = Path(__file__).parent / "project"
 MAIN = "from zeke_jobs.cli import main; main()"

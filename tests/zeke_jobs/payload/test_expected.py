@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import UUID4, FutureDatetime, HttpUrl, PastDate, TypeAdapter, ValidationError
 
-from zeke_jobs.payload.expected import expected
+from zeke_jobs.payload.faults import expected
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 
 from zeke_jobs.client.task_cache import KnownTask
-from zeke_jobs.core.case import camel_case
+from zeke_jobs.core.redaction import camel_case
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
 

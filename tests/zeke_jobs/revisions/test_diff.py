@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.zeke_jobs.revisions.world import load
-from zeke_jobs.cli.configuration.changes import change_lines
+from zeke_jobs.cli.configuration.plan import change_lines
 from zeke_jobs.config import Config
 from zeke_jobs.revisions import diff
 

@@ -14,7 +14,7 @@ from zeke_jobs.control import pausing
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top import board
-from zeke_jobs.top.feed import Feed
+from zeke_jobs.top.board import Feed
 from zeke_jobs.top.view import Command
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
@@ -97,7 +97,7 @@ def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, w
 @pytest.fixture
 def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
     """A feed that has read once."""
-    monkeypatch.setattr("zeke_jobs.top.feed._AGAIN", 0.3)
+    monkeypatch.setattr("zeke_jobs.top.board._AGAIN", 0.3)
     scene.use(TASKS, TOP)
     feed = Feed(database)
     eventually(lambda: feed.newest)

@@ -1,6 +1,6 @@
 """A terminal's bytes become names of keys."""
 
-from zeke_jobs.top import keys
+from zeke_jobs.top import app
 
 
 def test_keys_are_named_and_what_means_nothing_is_left_out() -> None:
@@ -18,4 +18,4 @@ def test_keys_are_named_and_what_means_nothing_is_left_out() -> None:
         b"\x00\x01": [],
         b"\x1bq": ["escape", "q"],
     }
-    assert {data: keys.split(data) for data in names} == names
+    assert {data: app.key_names(data) for data in names} == names

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.configuration import changes
+from zeke_jobs.cli.configuration import plan
 from zeke_jobs.cli.output import console, listing, print_json, say, tell, when
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.core.wording import took
@@ -71,7 +71,7 @@ def diff(
     if as_json:
         print_json({"from": first.number, "to": second.number, "changes": found})
         return
-    for line in changes.change_lines(found):
+    for line in plan.change_lines(found):
         tell(line)
     if not found:
         differs = "; their texts differ" if first.digest != second.digest else ""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.configuration import changes
+from zeke_jobs.cli.configuration import plan
 from zeke_jobs.cli.configuration.apply import report
 from zeke_jobs.cli.configuration.check import find_modules_here
 from zeke_jobs.cli.output import tell
@@ -43,7 +43,7 @@ def set_(
 
         done = applying.set_by_hand(conn, change, by=author(), message=message)
         if not as_json:
-            for line in changes.plan_lines(done.proposal.plan):
+            for line in plan.plan_lines(done.proposal.plan):
                 tell(line)
         return report(conn, done, as_json=as_json)
 

@@ -1,10 +1,12 @@
-"""``zeke-jobs doctor``, ``fleet`` and ``health``: the health of the system, of each process, or of one part."""
+"""``zeke-jobs doctor``, ``fleet``, ``health`` and ``audit``: the health of the system and its parts, and changes by hand."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import coloured, console, escape, listing, plain, print_json, say, tell
+from zeke_jobs.cli.options import option
+from zeke_jobs.cli.output import coloured, console, escape, listing, plain, print_json, say, tell, when
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, probes
 from zeke_jobs.core.terminal import visible
@@ -12,6 +14,7 @@ from zeke_jobs.core.wording import passed
 from zeke_jobs.diagnosis import fleet as whole
 from zeke_jobs.diagnosis import health as checking
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
+from zeke_jobs.postgres.queries import SQL
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 
@@ -94,3 +97,30 @@ def health(
         raise UsageError(f"expected worker, scheduler, an address http://…, --live or --ready, got {part!r}")
     say(visible(sentence))
     return FINE if is_fine else FAILED
+
+
+def audit(
+    who: Annotated[str | None, option("Only by this database user or this given name.", "NAME")] = None,
+    action: Annotated[
+        list[str] | None, option("Only this action, such as cancel; may be given more than once.", "ACTION")
+    ] = None,
+    target: Annotated[str | None, option("Only of this target, such as task/my-task, or a job's id.", "TARGET")] = None,
+    begin: Annotated[datetime | None, options.time("Only from this time on: ISO 8601.", "--from")] = None,
+    end: Annotated[datetime | None, options.time("Only before this time.", "--to")] = None,
+    limit: Annotated[int, option("Number of newest changes.", "N", min=1)] = 50,
+    as_json: options.Json = False,
+) -> None:
+    """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""
+    filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
+    with database.connection("audit") as conn:
+        found = SQL.all(conn, "audit/list", **filters, limit=limit)
+    columns = {
+        "when": lambda one: when(one["done_on"]),
+        "login": lambda one: one["login"],
+        "said by": lambda one: one["said_by"],
+        "action": lambda one: one["action"],
+        "target": lambda one: one["target"],
+        "jobs": lambda one: len(one["jobs"] or ()) or "",
+        "why": lambda one: one["reason"],
+    }
+    listing(found, columns, right=("jobs",), empty="nothing of this was changed by hand", as_json=as_json)

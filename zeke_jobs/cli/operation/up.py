@@ -56,9 +56,8 @@ def up(
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
-    from zeke_jobs.supervise import dashboard as pages
+    from zeke_jobs.supervise import processes as made
     from zeke_jobs.supervise.guardian import Guardian
-    from zeke_jobs.supervise.processes import LAST_WORDS, system
     from zeke_jobs.supervise.reload import Reloader, Watch
     from zeke_jobs.supervise.supervisor import Supervisor
 
@@ -67,13 +66,13 @@ def up(
     checked = load(path)
     for name in set(queue or ()).difference(checked.queues):
         raise UsageError(f"expected a queue of jobs.yaml, got {quote(name)}; {suggest(name, checked.queues)}")
-    shown = pages.program() if dashboard else None
+    shown = made.dashboard_program() if dashboard else None
     url = environment.database_url_or_none()
     if url is None:
         server_programs.binaries()  # fails early if the wheel is missing
     with ExitStack() as stack:
         at_end = () if url else (sys.executable, "-c", _STOP_SERVER, str(environment.data_dir().absolute()))
-        guardian = Guardian(grace + LAST_WORDS, at_end)
+        guardian = Guardian(grace + made.LAST_WORDS, at_end)
         stack.callback(guardian.dismiss)
         if url is None:
             _say_where(environment.data_dir())
@@ -85,11 +84,11 @@ def up(
         on_terminal = sys.stderr.isatty()
         watch = Watch([Path.cwd(), path]) if reload else None
         size: dict[str, Any] = {"processes": processes, "threads": threads, "queues": queue or ()}
-        commands = system(env, **size, grace=grace + LAST_WORDS, on_terminal=on_terminal)
+        commands = made.system(env, **size, grace=grace + made.LAST_WORDS, on_terminal=on_terminal)
         commands, write = commands[:1] if until_idle else commands, _announcing(write_line, ready := threading.Event())
         if shown:
-            commands.append(pages.command(shown, env, port=port or 3000, schema=schema))
-        running = Supervisor(commands, write, grace + LAST_WORDS, wait_for_change=reload, guardian=guardian)
+            commands.append(made.dashboard(shown, env, port=port or 3000, schema=schema))
+        running = Supervisor(commands, write, grace + made.LAST_WORDS, wait_for_change=reload, guardian=guardian)
         reloader = Reloader(running, write_line, env, watch)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: running.stop())
@@ -117,7 +116,7 @@ def write_line(name: str, line: str) -> None:
 
 def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queues: Sequence[str]) -> int:
     """Stop the workers when no job of these queues is due; 1 if one failed, 130 if the workers were stopped before."""
-    from zeke_jobs.diagnosis import idle
+    from zeke_jobs.diagnosis import health
     from zeke_jobs.postgres.pool import DISCONNECTED, Pool
     from zeke_jobs.scheduler.dispatch import clock
 
@@ -129,14 +128,14 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
         ready.wait()  # a new jobs.yaml is then in force
         while not (is_idle.wait(_LOOK) or running.stops):  # a second stop would kill
             with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is away
-                if idle.is_over(conn, queues, since):
+                if health.is_over(conn, queues, since):
                     is_idle.set()
                     running.stop()
 
     threading.Thread(target=look, daemon=True).start()
     status = running.run() or (0 if is_idle.is_set() else INTERRUPTED)
     with pool.connection() as conn:
-        lines = idle.failed(conn, queues, since)
+        lines = health.failed(conn, queues, since)
     how = {0: "no job failed", INTERRUPTED: "stopped before the work was done"}
     told = how.get(status, "ended by the error above before the work was done")
     for line in [*lines, *([] if lines and not status else [told])]:

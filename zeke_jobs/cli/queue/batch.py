@@ -1,4 +1,4 @@
-"""``zeke-jobs batch``: the progress of a batch, and the newest batches."""
+"""``zeke-jobs batch`` and ``emit``: batches with their progress, and events for waiting jobs."""
 
 from typing import Annotated
 
@@ -69,3 +69,15 @@ def _end(found: BatchStatus) -> str:
     if found.then_outcome is not None:
         return f"{found.then_task} was not sent: {found.then_outcome}"
     return f"{found.then_task}, when the last job has ended"
+
+
+def emit(
+    name: Annotated[str, options.argument("The event, such as callback/42.", "NAME")],
+    data: Annotated[str | None, options.argument("The event's data, or - for standard input.", "[JSON]")] = None,
+) -> None:
+    """Emit an event: jobs that wait for it go on, with the data."""
+    value = None if data is None else options.read_json(data, "the data")
+    database.choose_to_write()
+    with usage():
+        zeke_jobs.emit(name, value)
+    tell(f"emitted {escape(name)}")

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import typer
 
-from zeke_jobs.cli import database, ids, options
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.options import FILTERS, with_options
 from zeke_jobs.cli.output import console, count, counter, listing, print_json, say, styled, tell
-from zeke_jobs.cli.queue.filters import FILTERS, with_options
 from zeke_jobs.cli.run import FAILED, FINE, UsageError, usage
 from zeke_jobs.client import drivers
 from zeke_jobs.client.batches import cancel_batch, changeable, retry_batch
@@ -94,7 +94,7 @@ def _change(
     said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
-            found = [ids.find(text) for text in job_ids]  # all, before any is changed
+            found = [options.find_job(text) for text in job_ids]  # all, before any is changed
             changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
             if as_json:
                 print_json(changed)

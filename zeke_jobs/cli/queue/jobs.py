@@ -1,4 +1,4 @@
-"""``zeke-jobs status`` and ``zeke-jobs jobs``: one job in full, and lists of jobs."""
+"""``zeke-jobs status``, ``jobs`` and ``logs``: one job in full, lists of jobs, the log lines of a job."""
 
 import json
 import sys
@@ -7,9 +7,22 @@ from functools import partial
 from typing import Annotated, Any
 
 import zeke_jobs
-from zeke_jobs.cli import database, ids, options
-from zeke_jobs.cli.output import Markup, console, escape, facts, listing, plain, print_json, styled, tell, when
-from zeke_jobs.cli.queue.filters import FILTERS, with_options
+from zeke_jobs.cli import database, options
+from zeke_jobs.cli.options import FILTERS, with_options
+from zeke_jobs.cli.output import (
+    Markup,
+    console,
+    count,
+    escape,
+    facts,
+    listing,
+    plain,
+    print_json,
+    say,
+    styled,
+    tell,
+    when,
+)
 from zeke_jobs.cli.queue.why import show_reasons
 from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
@@ -17,20 +30,21 @@ from zeke_jobs.core.job import Job
 from zeke_jobs.core.wording import one_line, passed, progress, took
 from zeke_jobs.diagnosis import ends
 from zeke_jobs.errors import JobFailed
+from zeke_jobs.postgres.queries import SQL
 
 _LINE = 100
 _ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 
 def status(
-    job_id: ids.Id,
+    job_id: options.JobId,
     wait: Annotated[bool, options.flag("--wait", "Wait for its end first; exit 1 unless it completed.")] = False,
     timeout: options.Timeout = None,
     as_json: options.Json = False,
 ) -> int:
     """Show a job: its state, its progress, its attempts and the jobs that it sent."""
     database.choose()
-    wanted = ids.find(job_id)
+    wanted = options.find_job(job_id)
     waits = wait or timeout is not None
     with usage(), suppress(JobFailed):
         if waits:
@@ -131,3 +145,28 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
     for child in children:
         head = f"  {'sent' if child is children[0] else '':<9}"
         tell(f"{head} {child.id} {escape(child.task_id)} {styled(child.status)}")
+
+
+def logs(
+    job_id: options.JobId,
+    attempt: Annotated[int | None, options.option("Only of this attempt.", "N", min=1)] = None,
+    as_json: options.Json = False,
+) -> int:
+    """Show the last lines that each ended attempt logged or printed. Exit 1 when there are none.
+
+    By default, attempts that completed keep none: `log` in jobs.yaml says which ones do, `log_lines` how many lines.
+    """
+    wanted = options.find_job(job_id)
+    with database.connection("logs") as conn:
+        zeke_jobs.status(wanted)  # raises if there is no such job
+        found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
+    if as_json:
+        print_json([{**row, "lines": row["lines"].split("\n")} for row in found])
+    elif not found:
+        say("no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any", is_trouble=True)
+    else:
+        for row in found:
+            earlier = f", {count(row['dropped'], 'earlier line')} not kept" if row["dropped"] else ""
+            say(f"attempt {row['attempt']}{earlier}")
+            say("\n".join(f"  {line}" for line in row["lines"].split("\n")))
+    return FINE if found else FAILED

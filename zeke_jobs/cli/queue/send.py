@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import zeke_jobs
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.options import flag, option, span
+from zeke_jobs.cli.options import flag, option, span, with_options
 from zeke_jobs.cli.output import escape, print_json, say, tell
-from zeke_jobs.cli.queue.filters import with_options
 from zeke_jobs.cli.run import UsageError, usage
 from zeke_jobs.client import drivers, task_cache
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import TextWrapper
 from typing import Any
 
-from zeke_jobs.cli import database, ids, options
+from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import console, escape, plain, print_json, say, styled, tell
 from zeke_jobs.diagnosis.reasons import Reason, told
 from zeke_jobs.diagnosis.why import Explanation
@@ -12,11 +12,11 @@ from zeke_jobs.diagnosis.why import why as explain
 
 
 def why(
-    job_id: ids.Id,
+    job_id: options.JobId,
     as_json: options.Json = False,
 ) -> None:
     """Explain why a job does not run, or how it ended and why. Exit 1 if no job has the id."""
-    wanted = ids.find(job_id)
+    wanted = options.find_job(job_id)
     with database.connection("why", is_migrated=False) as conn:
         found = explain(conn, wanted)
     if as_json:
