@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core import bounds
-from zeke_jobs.core.event import check_name
+from zeke_jobs.core.job import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

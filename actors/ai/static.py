@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from zeke_jobs.core.extras import missing
+from zeke_jobs.core.environment import missing
 
 DIMENSIONS = 1536
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zeke_jobs.backtest.comparing import Backtest
 from zeke_jobs.backtest.figures import TaskFigures, percentile
-from zeke_jobs.core.extras import missing
+from zeke_jobs.core.environment import missing
 from zeke_jobs.errors import ConfigurationError
 
 _FORMATS = (".png", ".svg", ".pdf")

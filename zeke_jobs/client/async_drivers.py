@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.plans import Database, P, Plan, Rows, T, numbered
-from zeke_jobs.core import environment, extras
+from zeke_jobs.core import environment
 from zeke_jobs.postgres.pool import has_news
 from zeke_jobs.postgres.queries import SQL
 
@@ -91,7 +91,7 @@ class AsyncPool:
         try:
             import psycopg
         except ImportError as error:
-            raise extras.missing(
+            raise environment.missing(
                 "psycopg 3, to connect without a thread", "zeke-jobs[psycopg]", error=error, instead="pass connection="
             ) from error
         self.url = url

@@ -4,7 +4,7 @@ from typing import Any
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.plans import Database
-from zeke_jobs.core.event import check_name
+from zeke_jobs.core.job import check_name
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 

@@ -3,7 +3,11 @@
 The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests compare them.
 """
 
+import math
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 #: Largest payload and largest output, in bytes of JSON in UTF-8.
@@ -45,3 +49,30 @@ def delay(name: str, value: timedelta | float) -> timedelta:
     if not seconds <= LONGEST.total_seconds():  # nor is NaN
         raise ValueError(f"expected {name} as at most 100 years, got {value!r:.60}")
     return timedelta(seconds=max(0.0, seconds))
+
+
+def check_units(units: Mapping[str, float]) -> None:
+    """Refuse an invalid amount."""
+    for unit, amount in units.items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
+            raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")
+
+
+_CODE = re.compile("[A-Z]{3}")
+
+
+def check_cost(amount: Decimal | int, currency: str) -> None:
+    """Refuse a value that is not a cost."""
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
+        raise TypeError(
+            f"expected a cost as Decimal or int, got {type(amount).__name__} {amount!r}; Decimal(str(amount)) makes one"
+        )
+    if not Decimal(amount).is_finite() or amount < 0:
+        raise ValueError(f"expected a cost of at least 0, got {amount}")
+    if not _CODE.fullmatch(currency):
+        raise ValueError(f"expected a currency as three capital letters, such as USD (ISO 4217), got {currency!r}")
+
+
+def mixed_costs(known: str, given: str) -> ValueError:
+    """The error for a second currency: amounts in two currencies cannot be added."""
+    return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")

@@ -13,8 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from typing_extensions import ParamSpec, TypeVar
 
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
-from zeke_jobs.core.event import Event
-from zeke_jobs.core.job import Sent
+from zeke_jobs.core.job import Event, Sent
 from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 from zeke_jobs.errors import WaitFor
 

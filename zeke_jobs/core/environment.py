@@ -164,3 +164,13 @@ def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:
     if value not in accepted:
         raise ConfigurationError(f"expected {name} to be one of {', '.join(accepted)}, got {value!r}")
     return value
+
+
+def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
+    """The error to raise; its help is the command that installs the extra, such as ``zeke-jobs[plot]``, or another way.
+
+    Pip takes the installed distribution, whether it came from an index, a wheel or a checkout.
+    """
+    got = f"none ({error})" if error else "none"
+    other = f"{instead}, or " if instead else ""
+    return ConfigurationError(f"expected {expected}, got {got}\n  help: {other}pip install '{extra}'")

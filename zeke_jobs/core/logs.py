@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -254,3 +254,22 @@ def _in_colour() -> bool:
     if environment.lookup("NO_COLOR"):
         return False
     return bool(environment.lookup("FORCE_COLOR")) or _on_terminal()
+
+
+_REFUSED = 2
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Print the error to standard error as text, because it is meant for the operator; as a line of JSON if JSON was asked for.
+
+    Raises:
+        SystemExit: always, with status 2.
+    """
+    has_places = bool(getattr(error, "diagnostics", ()))  # each one then has its own line with "error:"
+    said = redaction.redact(str(error) if has_places else f"zeke_jobs: error: {error}")
+    if environment.lookup(environment.LOG_FORMAT) == "json":  # then no line may be text
+        configure()
+        get_logger().critical(said)
+        sys.exit(_REFUSED)
+    print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, which a worker does not need)
+    sys.exit(_REFUSED)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from zeke_jobs.core.durations import format_duration
@@ -77,6 +78,11 @@ def progress(said: dict[str, Any] | None) -> str:
     done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
     figures = "" if done is None else figure(done) + ("" if total is None else f" of {figure(total)}")
     return one_line(f"{figures} {note}")
+
+
+def amount_text(amount: Decimal | float) -> str:
+    """An amount for people, with four decimals at most: an average has more than anybody reads."""
+    return f"{amount:,.4f}".rstrip("0").rstrip(".")
 
 
 def figure(said: Any) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from zeke_jobs.core.units import amount_text
-from zeke_jobs.core.wording import place, since, span, until
+from zeke_jobs.core.wording import amount_text, place, since, span, until
 from zeke_jobs.diagnosis.reasons import Reason, reason
 from zeke_jobs.postgres.queries import Row
 

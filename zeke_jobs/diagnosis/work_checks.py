@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from zeke_jobs.core.units import amount_text
-from zeke_jobs.core.wording import MOST, listed, since, span, up_to_most
+from zeke_jobs.core.wording import MOST, amount_text, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
 from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
 from zeke_jobs.postgres.queries import SQL

@@ -12,7 +12,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from zeke_jobs.core import extras
+from zeke_jobs.core import environment
 from zeke_jobs.core.job import Job
 
 try:
@@ -21,7 +21,9 @@ except ImportError:
     try:
         tasks = import_module("django_tasks")
     except ImportError as error:
-        raise extras.missing("Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error) from error
+        raise environment.missing(
+            "Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error
+        ) from error
 signals: Any = import_module(f"{tasks.__name__}.signals")
 BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
 Status: Any = tasks.TaskResultStatus

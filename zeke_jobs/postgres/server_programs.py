@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zeke_jobs.core import environment
-from zeke_jobs.core.extras import missing
+from zeke_jobs.core.environment import missing
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.postgres import state_folder
 

@@ -11,12 +11,10 @@ from uuid import UUID, uuid4
 
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.core import bounds, costs
-from zeke_jobs.core import units as amounts
+from zeke_jobs.core import bounds
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
 from zeke_jobs.core.chunk import ChunkContext
-from zeke_jobs.core.event import Event
-from zeke_jobs.core.job import Sent
+from zeke_jobs.core.job import Event, Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import transaction
@@ -188,14 +186,14 @@ class FakeContext(Steps):
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
         """Remember the amount, under the rules of a real job."""
-        costs.check(amount, currency)
+        bounds.check_cost(amount, currency)
         if self.currency not in (None, currency):
-            raise costs.mixed(str(self.currency), currency)
+            raise bounds.mixed_costs(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
 
     def used(self, /, **units: float) -> None:
         """Add up the amounts, under the rules of a real job."""
-        amounts.check(units)
+        bounds.check_units(units)
         for unit, amount in units.items():
             self.units[unit] = self.units.get(unit, 0) + amount
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from zeke_jobs.core.units import amount_text
-from zeke_jobs.core.wording import one_line, passed, place, progress, span, took
+from zeke_jobs.core.wording import amount_text, one_line, passed, place, progress, span, took
 from zeke_jobs.top.board import COUNTED, Board
 
 _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"

@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from zeke_jobs.core.logs import get_logger
-from zeke_jobs.core.refusal import refuse
+from zeke_jobs.core.logs import get_logger, refuse
 from zeke_jobs.errors import ConfigurationError, MigrationError
 
 _AGAIN = 1.0  # seconds between attempts to reach the database

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from zeke_jobs.core import environment, logs, probes
+from zeke_jobs.core.logs import refuse
 from zeke_jobs.core.printed import Printed
-from zeke_jobs.core.refusal import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder

@@ -6,7 +6,7 @@ from typing import Any
 from dramatiq.middleware import prometheus
 
 from zeke_jobs.core import environment
-from zeke_jobs.core.refusal import refuse
+from zeke_jobs.core.logs import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from dramatiq.middleware import Middleware
 
 from zeke_jobs.core import environment
-from zeke_jobs.core.extras import missing
-from zeke_jobs.core.refusal import refuse
+from zeke_jobs.core.environment import missing
+from zeke_jobs.core.logs import refuse
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.core import bounds
-from zeke_jobs.core.event import Event
+from zeke_jobs.core.job import Event
 from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL

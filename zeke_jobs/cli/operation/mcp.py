@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from zeke_jobs import __version__
 from zeke_jobs.cli import database
-from zeke_jobs.core import extras
+from zeke_jobs.core import environment
 
 _MOST = 60_000  # characters of an answer
 _LONGEST = 60.0  # seconds
@@ -33,7 +33,7 @@ def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> 
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
     except ImportError as error:
-        raise extras.missing("the package mcp", f"{program}[mcp]", error=error) from error
+        raise environment.missing("the package mcp", f"{program}[mcp]", error=error) from error
     database.choose()
     server: Any = MCPServer(program, version=__version__, log_level="WARNING")
     hints = ToolAnnotations(read_only_hint=True, open_world_hint=False)

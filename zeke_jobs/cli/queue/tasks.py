@@ -11,8 +11,7 @@ from zeke_jobs.config import Rate
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.durations import format_duration
-from zeke_jobs.core.units import amount_text
-from zeke_jobs.core.wording import took
+from zeke_jobs.core.wording import amount_text, took
 from zeke_jobs.postgres.queries import SQL
 
 

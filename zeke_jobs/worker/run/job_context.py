@@ -10,8 +10,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.client import sending
 from zeke_jobs.client.batches import close, open_
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
-from zeke_jobs.core.event import Event, check_name
-from zeke_jobs.core.job import Sent
+from zeke_jobs.core.job import Event, Sent, check_name
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ClaimLost, Defer, QueueFull
 from zeke_jobs.payload import json_text

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from zeke_jobs.core import bounds, costs
-from zeke_jobs.core import units as amounts
+from zeke_jobs.core import bounds
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.payload import json_text
@@ -70,7 +69,7 @@ class Reports(Steps):
 
     def used(self, /, **units: float) -> None:
         self._check_may_block("used")
-        amounts.check(units)
+        bounds.check_units(units)
         with self._statement_pool.connection() as conn:
             SQL.run(conn, "job/report", id=self.job_id, claim=self._claim.number, units=json.dumps(units))
 
@@ -109,7 +108,7 @@ def add_costs(amounts: Mapping[Reports, Decimal | int], currency: str) -> None:
     """Add to the costs of jobs of this process in one statement. It raises as ``Context.add_cost``, after all were added."""
     for job, amount in amounts.items():
         job._check_may_block("add_cost")  # noqa: SLF001 (this module's own, as below)
-        costs.check(amount, currency)
+        bounds.check_cost(amount, currency)
     held = [job._held for job in amounts]  # noqa: SLF001
     given = {"ids": [one["id"] for one in held], "claims": [one["claim"] for one in held], "currency": currency}
     with job._statement_pool.connection() as conn:  # noqa: SLF001
@@ -119,7 +118,7 @@ def add_costs(amounts: Mapping[Reports, Decimal | int], currency: str) -> None:
         if (row := known.get(job.job_id)) is None:
             raise ClaimLost(f"job {job.job_id} is no longer ours; {amount} {currency} were not added to its cost")
         if row["currency"] != currency:
-            raise costs.mixed(row["currency"], currency)
+            raise bounds.mixed_costs(row["currency"], currency)
         if row["missed"] is not None:
             told = {"budget": row["missed"], "cost": f"{amount} {currency}"}
             job.logger.warning("a budget in another currency does not count this cost", **told)
