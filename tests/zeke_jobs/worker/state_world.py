@@ -168,7 +168,8 @@ class World(RuleBasedStateMachine):
             if self.beats[worker] < self.now - LOST_AFTER:
                 self.beating_since[worker] = self.now
             self.beats[worker] = self.now
-        if not busy:
+        due = (job for job in self.jobs.values() if job.deaths > 1 and job.is_due(self.now))
+        if not busy and all(self.is_paused(job) for job in due):
             self.alone.discard(worker)
 
     @rule()
@@ -178,13 +179,11 @@ class World(RuleBasedStateMachine):
         watched = [self.beating_since[worker] for worker in self.beats if worker not in lost]
         if watched and min(watched) > self.now - LOST_AFTER:
             lost = set()
-        for job in self.jobs.values():
-            if job.worker is not None and job.worker not in self.beats:
-                assert job.claimed_on is not None
-                lost |= {job.worker} if job.claimed_on < self.now - ROWLESS_AFTER else set()
         expected = {}
         for worker, id_, claim in self.held():
-            if worker in lost:
+            claimed_on = self.jobs[id_].claimed_on
+            is_rowless = worker not in self.beats and claimed_on is not None and claimed_on < self.now - ROWLESS_AFTER
+            if worker in lost or is_rowless:
                 self.stale.append((worker, id_, claim))
                 expected[id_] = self.jobs[id_].died()
         assert {row["message_id"]: row["outcome"] for row in SQL.all(self.sql.conn, "worker/rescue")} == expected
@@ -227,6 +226,9 @@ class World(RuleBasedStateMachine):
         assert all(count <= 1 for (task, _), count in keys.items() if task == "keyed")
         for start in self.rated.values():
             assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated.values()) <= RATE
+
+    def is_paused(self, job: JobModel) -> bool:
+        return not self.paused.isdisjoint({f"task/{job.task}", *(f"limit/{name}" for name in PASSES[job.task])})
 
     @invariant()
     def a_job_that_must_run_alone_does(self) -> None:

@@ -89,6 +89,16 @@ def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
         assert zeke_jobs.wait(job, timeout=10)["n"] == 1
 
 
+@pytest.mark.usefixtures("never_polls")
+def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one(running: Running, jobs: Jobs) -> None:
+    with running(TASKS) as broker:
+        eventually(lambda: idle(jobs))
+        sent = [zeke_jobs.send("echo", {"n": n}, delay=3600).id for n in range(6)]
+        jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = 2 WHERE state = 'queued'")
+        broker.producer.wake()
+        assert [zeke_jobs.wait(job, timeout=10)["n"] for job in sent] == list(range(6))
+
+
 def test_a_queue_that_waits_is_notified_although_another_is_busy(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

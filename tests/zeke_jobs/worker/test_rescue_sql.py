@@ -68,6 +68,22 @@ def test_a_process_that_emptied_itself_for_a_limit_that_is_full_now_leaves_the_n
     assert reasons(jobs, other) == ["concurrency", "alone"]
 
 
+def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs: Jobs) -> None:
+    jobs.add("a", 6)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq <= 4")
+    one, other = jobs.worker(), jobs.worker()
+
+    def deaths(worker: UUID) -> list[int]:
+        return [row["deaths"] for row in jobs.claim(worker, 1, is_empty=True)]
+
+    assert [deaths(one), deaths(other)] == [[2], [0]]
+    jobs.beat(one)  # between two jobs it stays the one
+    assert [deaths(other), deaths(one)] == [[0], [2]]
+    assert deaths(other) == [2], "nothing else is due"
+    jobs.beat(one, stopping=True)
+    assert reasons(jobs, other) == ["alone"]
+
+
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)

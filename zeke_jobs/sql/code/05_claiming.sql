@@ -252,13 +252,28 @@ AS $$
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
 
--- The due job that must run alone and could start now. place: this empty process claims it. must_empty: this process is the one that empties itself
--- for it: one at a time, so that the others go on.
+-- The live process that shares a queue with this one and is the one that runs jobs alone: this one, if it is.
+CREATE OR REPLACE FUNCTION zeke_jobs.one_alone(p_worker uuid, p_now timestamptz) RETURNS uuid
+LANGUAGE plpgsql VOLATILE -- so that it sees what another process has just written
+AS $$
+BEGIN
+  RETURN (
+    SELECT o.id FROM zeke_jobs.worker AS o JOIN zeke_jobs.worker AS w ON o.queues && w.queues
+    WHERE w.id = p_worker AND o.alone AND (o.id = p_worker OR NOT o.stopping AND o.heartbeat_on >= p_now - o.lost_after)
+    ORDER BY o.id <> p_worker LIMIT 1);
+END
+$$;
+
+-- The due job that must run alone and could start now. One process at a time is the one (zeke_jobs.worker.alone) that runs such jobs, so that the others
+-- go on. must_empty: this is the one, and it empties itself first. place: the job that this empty process claims, because it is the one, or
+-- because no other job is due.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
 LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
 AS $$
 #variable_conflict use_column
+DECLARE
+  v_one uuid;
 BEGIN
   must_empty := false;
   WITH suspect AS MATERIALIZED (
@@ -278,17 +293,20 @@ BEGIN
   ORDER BY q.run_at, q.seq LIMIT 1;
   IF find_apart.place IS NULL THEN
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE w.id = p_worker AND w.alone;
-  ELSIF NOT p_is_empty THEN
+    RETURN;
+  END IF;
+  v_one := zeke_jobs.one_alone(p_worker, p_now);
+  IF v_one IS NULL THEN
+    PERFORM zeke_jobs.take_lock('alone');
+    UPDATE zeke_jobs.worker AS w SET alone = true WHERE w.id = p_worker AND zeke_jobs.one_alone(p_worker, p_now) IS NULL;
+    v_one := CASE WHEN FOUND THEN p_worker END;
+  END IF;
+  must_empty := v_one = p_worker AND NOT p_is_empty;
+  IF NOT p_is_empty OR v_one IS DISTINCT FROM p_worker AND EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now AND q.deaths < 2)
+  THEN
     find_apart.place := NULL;
-    must_empty := EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone);
-    IF NOT must_empty THEN
-      PERFORM zeke_jobs.take_lock('alone');
-      UPDATE zeke_jobs.worker AS w SET alone = true
-      WHERE w.id = p_worker AND NOT EXISTS (
-        SELECT 1 FROM zeke_jobs.worker AS o
-        WHERE o.alone AND NOT o.stopping AND o.queues && w.queues AND o.heartbeat_on >= p_now - o.lost_after);
-      must_empty := FOUND;
-    END IF;
   END IF;
 END
 $$;

@@ -47,6 +47,10 @@ class Answer(NamedTuple):
         """Whether jobs were left for processes with free threads."""
         return any(row.reason == "thread" for row in self.held)
 
+    def leaves_some(self, want: int) -> bool:
+        """Whether other jobs may be due that can start once a thread is free, or once the job ends that runs alone."""
+        return self.lacks_threads or self.taken >= want or any(row.deaths > 1 for row in self.jobs)
+
     @property
     def must_empty(self) -> bool:
         """Whether the process must end all its jobs, because a job must run alone."""

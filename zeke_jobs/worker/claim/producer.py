@@ -115,7 +115,7 @@ class Producer:
                 rows = with_messages(conn, who, answer.jobs)
                 jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
-                self._look_ended(conn, queue, answer, asked, is_full=answer.lacks_threads or answer.taken >= want)
+                self._look_ended(conn, queue, answer, asked, is_full=answer.leaves_some(want))
         finally:
             self._look_connection = None
             if completions:
