@@ -79,19 +79,6 @@ def test_two_workers_with_two_files_end_in_one_stated_truth(fleet: Fleet, effect
     assert drifts == ["its file is that of revision 1; it changes nothing"]
 
 
-def test_a_task_that_drains_leaves_when_its_jobs_have_ended(fleet: Fleet, effects: Connection) -> None:
-    fleet.serve(work(1) + "old: {handler: 'H:work', concurrency: 2}\n", effects)
-    fleet.zeke("pause", "task/old")  # however slow the commands are here, its jobs wait for them
-    zeke_jobs.send_many("old", [{"n": n, "seconds": 0.1} for n in range(8)])
-    fleet.configure(work(1))
-    refused = fleet.zeke("apply", status=2)
-    assert "--drain old" in refused
-    fleet.zeke("apply", "--drain", "old", "-m", "gone soon")
-    fleet.zeke("resume", "task/old")
-    eventually(lambda: scalar(effects, "SELECT array_agg(id) FROM zeke_jobs.task") == ["work"], fleet=fleet)
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'old' AND state = 'done'") == 8
-
-
 def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection) -> None:
     text = """
         version: 1

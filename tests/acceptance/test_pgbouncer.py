@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -182,25 +181,6 @@ def test_workers_outlive_a_restart_of_the_pooler(workers: Fleet, conn: Connectio
     bouncer.start()
     eventually(lambda: scalar(conn, OPEN) == 0, 90, workers)
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 60
-
-
-def test_several_migrate_an_empty_database_at_once(bouncer: Bouncer, new_database: Callable[..., str]) -> None:
-    url = new_database()
-    applied: list[str] = []
-
-    def bring_up() -> None:
-        with closing(connect(bouncer.at(url))) as conn:
-            applied.extend(migration.name for migration in migrate.migrate(conn, ["actors.store"]))
-
-    threads = [threading.Thread(target=bring_up) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sorted(applied) == sorted(migration.name for migration in migrate.available(["actors.store"]))
-    with closing(connect(url)) as conn:
-        assert scalar(conn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
-        assert migrate.migrate(conn, ["actors.store"]) == []
 
 
 def test_a_migration_that_needs_a_session_is_refused_with_what_to_do(pooled: str) -> None:

@@ -5,6 +5,7 @@ from threading import current_thread
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -24,13 +25,16 @@ TASKS = """
 """
 
 
-def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs) -> None:
+def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())  # it asks at once when the next job is due
     jobs.use(TASKS)
     innocent = jobs.add("echo", 5)
     planted = [(plant(jobs.conn, "echo", **how), words) for how, words in UNREADABLE]
     far = plant(jobs.conn, "echo", **FAR)
     innocent += jobs.add("echo", 5) + jobs.add("limited", 5)
-    with running(TASKS) as broker:
+    with capture_logs() as lines, running(TASKS) as broker:
         for job in innocent:
             assert zeke_jobs.wait(job, timeout=20)["attempt"] == 1
         for job, words in planted:
@@ -41,30 +45,11 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jo
             assert f"expected a row that a worker can read, got {words}" in error["message"]
             assert len(failed.value.job.attempts) == 1
         eventually(lambda: (broker.process.held.free(), len(broker.process.held)) == (4, 0))
-    assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
-
-
-def test_an_idle_worker_looks_on_beside_a_row_that_is_due_beyond_the_calendar(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    jobs.use(TASKS)
-    plant(jobs.conn, "echo", **FAR)
-    asked: list[float | None] = []
-    value = SQL.value
-
-    def note(*of: Any, **said: Any) -> Any:
-        found = value(*of, **said)
-        if of[1] == "job/next_due":
-            asked.append(found)
-        return found
-
-    monkeypatch.setattr(SQL, "value", note)
-    with running(TASKS):
-        for _ in range(2):
-            eventually(lambda: len(asked) >= 2)
-            asked.clear()
+        for _ in range(2):  # the idle worker looks on beside the row that is due beyond the calendar
+            eventually(lambda: idle(jobs))
             zeke_jobs.wait(zeke_jobs.send("echo", {"n": 1}).id, timeout=20)
-    assert [record.getMessage() for record in caplog.records if "claim" in record.getMessage()] == []
+    assert [line for line in lines if "a claim failed" in line["event"]] == []
+    assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
 
 
 @pytest.mark.parametrize("how", ["queued", "failed"])
