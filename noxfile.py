@@ -273,13 +273,6 @@ def events(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def ai(session: nox.Session) -> None:
-    """Embeddings in chunks, half-price models, a provider that fails: nox -s ai [-- [--quick] [--server PATH] [MEASURE …]]."""
-    install(session, *OURS, "psutil")
-    run_servers(session, "tests.lab.ai")
-
-
-@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""
     install(session, *OURS, "psutil", *BENCH_PEERS)

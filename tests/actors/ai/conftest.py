@@ -12,8 +12,8 @@ import pytest
 
 from actors.ai import Settings
 from actors.ai.protocol import Begun, CallEnd, CallStart
+from tests.actors.ai.provider import Provider
 from tests.actors.scripted_site import Answer, Asked, Loopback
-from tests.lab.ai.provider import Provider
 
 TWO = "Packages are signed now. A stolen token is not enough."
 GOOD: dict[str, dict[str, Any]] = {

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 import zeke_jobs
 from actors.ai import Settings
+from tests.actors.ai.half_price import TASKS, run
+from tests.actors.ai.provider import Gone, Provider
+from tests.actors.ai.stories import add_stories, jobs_yaml
 from tests.actors.database import execute
 from tests.fleet import scalar
-from tests.lab.ai.halves import TASKS, run
-from tests.lab.ai.provider import Gone, Provider
-from tests.lab.ai.world import add_stories, jobs_yaml
 from zeke_jobs.config import load_text
 from zeke_jobs.testing import JobRunner, prepare
 

@@ -18,10 +18,10 @@ from actors.insights.embed import embed_story
 from actors.insights.selection import Selection
 from actors.schema import EmbedStory
 from actors.store.statements import SQL
+from tests.actors.ai.provider import Provider, title, vector
+from tests.actors.ai.stories import PRICES, UNFINISHED, add_stories, jobs_yaml
 from tests.actors.database import execute
 from tests.fleet import Fleet, eventually, scalar
-from tests.lab.ai.provider import Provider, title, vector
-from tests.lab.ai.world import PRICES, UNFINISHED, add_stories, jobs_yaml
 from zeke_jobs import Defer, Retry
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.testing import FakeChunk

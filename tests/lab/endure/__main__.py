@@ -1,7 +1,6 @@
 """``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
 
 import os
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from tests.lab import server
 from tests.lab.endure.run import Minute, Plan, complaints, endure
 
 _HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
-_DAY = 86_400
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{started.about}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end: {plan.rate} jobs a second of thirteen"
         f" tasks for {plan.minutes} minutes, kept for {plan.keep} s."
     )
-    print(f"\n{about}\n\n{outlook(found, plan)}\n\n{verdict(said)}")
+    print(f"\n{about}\n\n{verdict(said)}")
     return 1 if said else 0
 
 
@@ -41,22 +39,6 @@ def line(number: int, minute: Minute) -> str:
     sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
     counts = (f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}", str(minute.vacuums))
     return f"| {' | '.join((str(number), f'{minute.done:,.0f}', *counts, f'{minute.wal / 1e6:,.0f}'))} |"
-
-
-def outlook(found: Sequence[Minute], plan: Plan) -> str:
-    """The projection for a day and a month, from the last third."""
-    last = found[-max(1, len(found) // 3) :]
-    a_row = statistics.median((m.table + m.indexes) / max(1, m.rows) for m in last)
-    a_line = statistics.median(m.history / max(1, m.remembered) for m in last)
-    wal = statistics.median(m.wal for m in last) / plan.every * _DAY
-    cores = [statistics.median(getattr(m, which) for m in last) for which in ("server", "workers")]
-    jobs = plan.rate * _DAY
-    return (
-        f"A day of this: {jobs / 1e6:,.1f} million jobs, {wal / 1e9:,.0f} GB of WAL, {cores[0]:.2f} cores of the server and"
-        f" {cores[1]:.2f} of the workers. A finished job takes {a_row:,.0f} bytes with its indexes as long as it is kept (a day:"
-        f" {a_row * jobs / 1e9:,.0f} GB), and then {a_line:,.0f} bytes of history for ninety days. A month: {30 * jobs / 1e9:,.2f}"
-        f" billion jobs, {30 * wal / 1e12:,.1f} TB of WAL, and a history that has grown by {30 * a_line * jobs / 1e9:,.0f} GB."
-    )
 
 
 def verdict(said: Sequence[str]) -> str:

@@ -26,10 +26,8 @@ SELECT
   (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= to_timestamp(%s) AND completed_on < to_timestamp(%s)),
   (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
   (SELECT count(*) FROM zeke_jobs.queue),
-  (SELECT count(*) FROM zeke_jobs.history),
   pg_table_size('zeke_jobs.queue'),
   pg_indexes_size('zeke_jobs.queue'),
-  pg_total_relation_size('zeke_jobs.history'),
   (SELECT s.n_dead_tup FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
   (SELECT s.autovacuum_count FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
   pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
@@ -55,35 +53,27 @@ class Plan:
 
 @dataclass(frozen=True)
 class Minute:
-    """One observation. Sizes in bytes; CPU as a share of one core since the one before.
+    """One observation. Sizes in bytes.
 
     Attributes:
         done: Jobs a second that ended since the look before.
         behind: Jobs that had not ended.
         rows: Of the table of jobs.
-        remembered: Rows of the history of purged jobs.
         table: Size of the table of jobs.
         indexes: Size of its indexes.
-        history: Size of the history, its indexes included.
         dead: Rows that no vacuum has removed yet.
         vacuums: How often autovacuum has been there so far.
         wal: Bytes of WAL since the look before.
-        server: CPU of the server.
-        workers: CPU of the workers.
     """
 
     done: float
     behind: int
     rows: int
-    remembered: int
     table: int
     indexes: int
-    history: int
     dead: int
     vacuums: int
     wal: int
-    server: float
-    workers: float
 
 
 def endure(started: Server, folder: Path, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
@@ -99,7 +89,7 @@ def endure(started: Server, folder: Path, plan: Plan, say: Callable[[Minute], No
         sender = threading.Thread(target=_send, args=(list(text["tasks"]), plan.rate, stop), name="sender")
         sender.start()
         try:
-            return _look(conn, started, up, plan, say)
+            return _look(conn, up, plan, say)
         finally:
             stop.set()
             sender.join()
@@ -114,22 +104,20 @@ def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
         sent += due
 
 
-def _look(conn: Connection, started: Server, up: Fleet, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
+def _look(conn: Connection, up: Fleet, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
     found: list[Minute] = []
     at = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
     wal = int(scalar(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
-    cpu, workers, begin = started.cpu(), up.cpu(), time.monotonic()
+    begin = time.monotonic()
     for number in range(1, plan.minutes + 1):
         while time.monotonic() < begin + number * plan.every:
             time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
             up.check()
         now = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
         done, *figures, wal_now = query(conn, _LOOK, at, now)[0]
-        cpu_now, workers_now, took = started.cpu(), up.cpu(), now - at
-        figures += [wal_now - wal, (cpu_now - cpu) / took, (workers_now - workers) / took]
-        found.append(Minute(done / took, *figures))
+        found.append(Minute(done / (now - at), *figures, wal_now - wal))
         say(found[-1])
-        at, wal, cpu, workers = now, wal_now, cpu_now, workers_now
+        at, wal = now, wal_now
     return found
 
 

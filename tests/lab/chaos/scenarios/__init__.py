@@ -10,7 +10,6 @@ from tests.lab.chaos.scenarios import (
     database,
     doors,
     failover,
-    killer,
     network,
     processes,
     stops,
@@ -19,7 +18,6 @@ from tests.lab.chaos.scenarios import (
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
-    "killer": killer.killer,
     "strike": strike.strike,
     "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
@@ -34,7 +32,6 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "restart-pooler": network.restart_pooler,
     "async-kill": partial(processes.kill_workers, name="async-kill", **coroutines.WORLD),
     "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
-    "async-cancel": coroutines.cancel,
     "async-deploy": coroutines.deploy,
     "async-blocked": coroutines.blocked,
     **{name: partial(doors.beside, name) for name in doors.FAULTS},

@@ -50,7 +50,7 @@ class Provider(Loopback):
 
 
 def chunks(*, quick: bool) -> Outcome:
-    """Texts in chunks while workers die; ``nox -s ai -- embeddings`` counts the calls where none does."""
+    """Texts in chunks while workers die."""
     count = 200 if quick else 2_000
     with Provider() as provider, world("chunks", quick=quick, kinds={}) as here:
         both = here.two(**{PROVIDER: provider.url})

@@ -1,7 +1,6 @@
 """Faults while hundreds of async handlers wait on the event loops of the workers."""
 
 import os
-import time
 from typing import Any
 
 import zeke_jobs
@@ -10,37 +9,11 @@ from tests.lab.chaos.traffic import MIXED, TASKS
 from tests.lab.chaos.world import World, world
 
 _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
-    '  hasty: {handler: "tests.lab.chaos.handlers:wait", timeout: 1s, retry: {limit: 0}}\n'
     '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
 )
 #: Some 100 handlers wait at once, which would take 100 threads.
 WORLD: dict[str, Any] = {"tasks": _TASKS, "kinds": {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}}
-_ALL, _CANCELLED = 200, 50
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'consumed' AND started_on IS NOT NULL"
-
-
-def cancel(*, quick: bool) -> Outcome:
-    """Of 200 handlers on one loop 50 are cancelled, and 20 others run out of time."""
-    with world("async-cancel", quick=quick, tasks=_TASKS, kinds={}) as here:
-        here.worker(ZEKE_JOBS_ASYNC=str(_ALL + 20))
-        here.flow(1, count=0)
-        os.environ["DATABASE_URL"] = here.url
-        jobs = _send(here, "slow", _ALL, 20.0)
-        here.until(lambda: here.look(_ACTIVE, "slow") == _ALL, 60, f"{_ALL} handlers that wait")
-        hasty = _send(here, "hasty", 20, 30.0)
-        began = time.monotonic()
-        for job in jobs[:: _ALL // _CANCELLED]:
-            zeke_jobs.cancel(job, "not wanted")
-        ended = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'rejected' AND message_id::text = ANY (%s)"
-        gone = here.comes(lambda: here.look(ended, jobs) == _CANCELLED, 10)
-        took = time.monotonic() - began
-        late = here.comes(lambda: here.look(ended, hasty) == len(hasty), 10)
-        here.drain()
-        here.promise(f"all {_CANCELLED} cancelled handlers end within 5 s", gone and took <= 5)
-        here.promise("those whose time is up fail", late)
-        done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done' AND attempt = 1")
-        here.promise("the others complete at their first attempt", done == _ALL - _CANCELLED)
-        return here.outcome(f"cancel of {_CANCELLED} of {_ALL} async handlers, 20 run out of time", after_share=None)
 
 
 def blocked(*, quick: bool) -> Outcome:

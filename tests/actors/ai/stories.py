@@ -7,8 +7,8 @@ import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
+from tests.actors.ai.provider import TEXT, title
 from tests.fleet import ROOT, query, scalar
-from tests.lab.ai.provider import TEXT, title
 
 UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}

@@ -1,5 +1,6 @@
 """Half-price models in real workers: batches that end late, in part, with errors; all workers are killed at each step of a batch."""
 
+import sys
 import threading
 from collections import Counter
 from contextlib import closing
@@ -8,15 +9,15 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from tests.actors.ai.provider import Gone, Provider
+from tests.actors.ai.stories import UNFINISHED, add_stories, jobs_yaml
 from tests.fleet import Fleet, eventually, fleet, query, scalar
-from tests.lab.ai.provider import Gone, Provider
-from tests.lab.ai.world import UNFINISHED, add_stories, jobs_yaml
 from zeke_jobs import send, send_many
 from zeke_jobs.postgres.pool import connect
 
 FATES = {1: "error", 2: "expired", 3: "left out", 4: "twice", 5: "junk"}
-STEPS = ("POST files", "POST batches", "GET batches", "GET content", "GET results")
-_TURN = {"POST files": 1, "POST batches": 1, "GET batches": 3, "GET content": 3, "GET results": 3}
+#: The requests of a batch in their order, and which of them is struck: the first, or the third.
+TURNS = {"POST files": 1, "POST batches": 1, "GET batches": 3, "GET content": 3, "GET results": 3}
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
 _WAITING = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND waiting_for LIKE 'event ai-answer/%'"
 _LEFT = f"""SELECT task, state::text, deaths, attempt, max(run_at - zeke_jobs.now())::text AS due,
@@ -59,7 +60,7 @@ class Killer:
             if step == "POST batches" and self._provider.looks is None:
                 return  # only a batch that ends shows that it is the lost one, if it is Anthropic's
             self._seen[step] += 1
-            if step not in STEPS or self.kills[step] or self._seen[step] < _TURN[step]:
+            if self.kills[step] or self._seen[step] < TURNS.get(step, sys.maxsize):
                 return
             with closing(connect(self._workers.database)) as conn:
                 if scalar(conn, _DIED):
@@ -77,11 +78,6 @@ class Killer:
 
     def _start(self) -> None:
         self._workers.workers(processes=2, threads=4)
-
-
-def halves(url: str, conn: Connection, folder: Path, *, quick: bool, kind: str = "chat") -> tuple[str, list[str]]:
-    """What came out, and what is wrong with it."""
-    return run(url, conn, folder, count=100 if quick else 500, kind=kind)
 
 
 def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> tuple[str, list[str]]:
@@ -119,10 +115,8 @@ def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> t
             f"{count} stories by {kind}, {len(provider.batches)} batches with {asked} questions, "
             f"{sum(provider.paid.values())} answers paid, {provider.halves.total()} of them at half the price, killed at {dict(killer.kills)}"
         )
-        missing = {one for one in STEPS if one not in killer.kills} - {
-            "GET content" if kind == "anthropic" else "GET results"
-        }
-        missing -= {"POST files"} if kind == "anthropic" else set()
+        of_others = {"GET content", "POST files"} if kind == "anthropic" else {"GET results"}
+        missing = TURNS.keys() - killer.kills.keys() - of_others
         return said, wrong + [f"no kill at {one}" for one in sorted(missing)]
 
 
