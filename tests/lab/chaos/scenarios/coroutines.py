@@ -6,7 +6,7 @@ from typing import Any
 import zeke_jobs
 from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.traffic import MIXED, TASKS
-from tests.lab.chaos.world import World, world
+from tests.lab.chaos.world import world
 
 _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
     '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
@@ -22,7 +22,7 @@ def blocked(*, quick: bool) -> Outcome:
         kept = here.worker()
         here.flow(1, count=0)
         os.environ["DATABASE_URL"] = here.url
-        _send(here, "slow", 50, 3.0)
+        here.traffic.ledger.update(str(one.id) for one in zeke_jobs.send_many("slow", [{"seconds": 3.0}] * 50))
         here.until(lambda: here.look(_ACTIVE, "slow") == 50, 60, "50 handlers that wait")
         here.traffic.ledger.add(str(zeke_jobs.send("stuck", {"seconds": 600.0, "plain": True}).id))
         named = here.comes(lambda: "blocks the event loop" in kept.command.text(), 5)
@@ -34,12 +34,6 @@ def blocked(*, quick: bool) -> Outcome:
         done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done'")
         here.promise("the others complete", done == 50)
         return here.outcome("an async handler blocks its event loop for ever", after_share=None)
-
-
-def _send(here: World, task: str, count: int, seconds: float) -> list[str]:
-    sent = [str(one.id) for one in zeke_jobs.send_many(task, [{"seconds": seconds}] * count)]
-    here.traffic.ledger.update(sent)
-    return sent
 
 
 def deploy(*, quick: bool) -> Outcome:

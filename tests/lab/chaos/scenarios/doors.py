@@ -1,6 +1,5 @@
 """What roles, names and operators can do at the doors of the database, each with honest jobs beside that must not notice it."""
 
-import json
 import os
 import signal
 import time
@@ -26,7 +25,6 @@ _EVERY = 0.05  # seconds between two of them
 _ENDS = """
   SELECT count(*) FILTER (WHERE state = 'done' AND attempt = 1), extract(epoch FROM max(completed_on - created_on))
   FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[])"""
-_HOLDER = "SELECT w.pid FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker WHERE q.message_id = %s"
 _RUNS = "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND state = 'consumed'"
 _OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND state IN ('queued', 'consumed')"
 _UNREAD = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite'"
@@ -97,70 +95,6 @@ def _running(here: World, task: str, payload: dict[str, Any], count: int, **opti
 
 
 @contextmanager
-def _cancel_and_kill(here: World) -> Iterator[None]:
-    (job,) = _running(here, "slow", {"seconds": 60.0}, 1)
-    others = _running(here, "fast", {"seconds": 4.0, "plain": True}, 8)
-    pid = here.look(_HOLDER, job)
-    doomed = next(kept for kept in here.keeper.kept if pid in kept.pids())
-    os.killpg(doomed.command.pid, signal.SIGSTOP)  # else it would stop the handler in time
-    here.zeke("apply", here.write("without.yaml", _without("slow")), "--cancel", "slow")
-    here.kill(doomed)
-    yield
-    here.promise(
-        "20: the lost jobs of other tasks run again", here.comes(lambda: here.look(_OPEN, [job, *others]) == 0, 60)
-    )
-    state = here.look("SELECT state::text FROM zeke_jobs.job WHERE id = %s", job)
-    here.promise(f"20: the job of the removed task ends as cancelled, got {state}", state == "cancelled")
-    here.zeke("apply", "jobs.yaml")
-    here.until(lambda: here.whole(2, 1), 60, "two workers")
-
-
-def _without(task: str) -> str:
-    return "".join(line for line in TASKS.splitlines(keepends=True) if not line.startswith(f"  {task}:"))
-
-
-_CARRIED: list[dict[str, Any]] = [
-    {"retry": {"limit": "1e2"}},
-    {"retry": {"delay": "nan"}},
-    {"retry": {"limit": -1, "delay": [], "max_delay": {}}},
-    {"timeout": "for ever"},
-    {"timeout": 1e300},
-    {"keep": "x", "traceparent": 5},
-    {"max_queued": None, "time_limit": 1e300},
-    {"units": {"tokens": "x"}, "max_age": "x"},
-    {"failure_of": "00000000-0000-0000-0000-000000000001"},
-]
-
-
-#: Sends a job that runs for a while, past the checks of zeke_jobs.send.
-_ENQUEUE = """
-  SELECT i.id, zeke_jobs.enqueue('fast', NULL, '{"seconds": 2, "plain": true}', %s, i.id::text)
-  FROM (SELECT gen_random_uuid() AS id) AS i"""
-
-
-@contextmanager
-def _carried(here: World) -> Iterator[None]:
-    accepted = []
-    with _as(here, "zeke_jobs_client") as client:
-        client.connection.autocommit = True
-        for carried in _CARRIED * 5:
-            for options in ({"carried": carried}, carried):
-                try:
-                    client.execute(_ENQUEUE, (json.dumps(options),))
-                except psycopg2.DataError:
-                    continue
-                accepted += [str(job) for job, refusal in client.fetchall() if refusal is None]
-    here.traffic.ledger.update(accepted)
-    here.kill(here.keeper.kept[0])
-    yield
-    here.promise("21: some pass the checks", bool(accepted))
-    here.promise("21: what was accepted ends", here.comes(lambda: here.look(_OPEN, accepted) == 0, 60))
-    for view in ("zeke_jobs.job", "pgboss.job"):
-        here.promise(f"21: {view} answers", here.look(f"SELECT count(v::text) FROM {view} AS v") >= len(accepted))
-    here.until(lambda: here.whole(2, 1), 60, "two workers")
-
-
-@contextmanager
 def _long_queue(here: World) -> Iterator[None]:
     text = TASKS + f'  far: {{handler: "tests.lab.chaos.handlers:work", queue: {_LONG}}}\n'
     here.zeke("apply", here.write("long.yaml", text))
@@ -175,38 +109,6 @@ def _long_queue(here: World) -> Iterator[None]:
     here.keeper.release(third)
     third.command.stop(30)
     here.zeke("apply", "jobs.yaml")
-
-
-@contextmanager
-def _apply_beside_a_replacing_send(here: World) -> Iterator[None]:
-    debounce: dict[str, Any] = {
-        "unique": {"fields": ["group"], "while": "queued", "on_duplicate": "replace"},
-        "delay": 300,
-    }
-    debounced = here.traffic.send("chained", {"group": "g"}, **debounce)
-    with closing(psycopg2.connect(here.url)) as conn:
-        zeke_jobs.send("chained", {"group": "g", "seconds": 0.1}, connection=conn, **debounce)
-        text = TASKS.replace("  chained: {", "  chained: {priority: 5, concurrency: {per_key: 1}, order: strict, ")
-        began = time.monotonic()
-        here.zeke("apply", here.write("changed.yaml", text))
-        here.promise("23: apply waits for no sender", time.monotonic() - began < BOUND)
-        yield
-    here.zeke("cancel", debounced)
-    here.zeke("apply", "jobs.yaml")
-
-
-@contextmanager
-def _migrate_beside_a_reader(here: World) -> Iterator[None]:
-    here.rows("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
-    with _as(here, "zeke_jobs_reader") as reader:
-        reader.execute("SELECT count(*) FROM zeke_jobs.job, zeke_jobs.schedule, pgboss.job AS theirs")
-        migrating = here.fleet.run("zeke-jobs", "migrate")
-        yield
-        still = migrating.process.poll() is None or "pg_terminate_backend" in migrating.text()
-        here.promise("24: migrate waits, or names the reader", still)
-    migrating.process.wait(60)
-    if migrating.process.returncode:
-        here.zeke("migrate")
 
 
 @contextmanager
@@ -258,19 +160,7 @@ def _unread(here: World, worker: UUID, *, messages: bool) -> Connection:
 
 
 FAULTS = {
-    "cancel-and-kill": Fault(
-        20, "apply --cancel of a task whose handler runs, and SIGKILL to its worker", _cancel_and_kill
-    ),
-    "hostile-options": Fault(
-        21,
-        f"{10 * len(_CARRIED)} sends of a client with unfit options, also carried ones, and SIGKILL to a worker",
-        _carried,
-    ),
     "long-queue": Fault(22, f"a queue whose name has {len(_LONG)} letters, and SIGKILL to its worker", _long_queue),
-    "apply-beside-sender": Fault(
-        23, "apply while a sender's open transaction has replaced a queued job", _apply_beside_a_replacing_send
-    ),
-    "migrate-beside-reader": Fault(24, "migrate beside an open read of our views", _migrate_beside_a_reader),
     "open-transactions": Fault(
         25,
         "open transactions: a client awaits running jobs and has sent into their batch, an operator has cancelled one",
