@@ -1,5 +1,7 @@
 """Pages that stand before an article end in an outcome that says so; articles about such things do not."""
 
+from pathlib import Path
+
 import pytest
 
 from actors.engine.contract import EngineError
@@ -17,6 +19,42 @@ def test_a_page_that_is_no_article_ends_in_an_outcome_of_its_own(kind: str) -> N
     error = failure(read_page, html.encode(), URL, "text/html; charset=utf-8")
     assert (error.code, error.transient) == (code, False)
     assert str(error).startswith(f"{URL}: the ")
+
+
+#: What pages of many languages say at a place, each phrase known by a pattern of its own: outcome and place → phrases.
+SAID = {
+    tuple(head.strip("[").split()): [phrase for line in lines for phrase in line.split(" | ")]
+    for head, *lines in (
+        part.splitlines()
+        for part in Path(__file__)
+        .with_name("wall_words.txt")
+        .read_text(encoding="utf-8")
+        .replace("]", "")
+        .split("\n\n")
+    )
+}
+TEXT = paragraphs("the bridge", 2)
+PLACES = {
+    "named": page("{}", TEXT),
+    "said": page("A title", "<p>Some words stand here, {} at their end.</p>"),
+    "offered": page("A title", f"{TEXT}<div>{{}}</div>"),
+}
+
+
+@pytest.mark.parametrize(("code", "place"), SAID)
+def test_what_a_wall_says_in_each_language_is_known_at_its_place(code: str, place: str) -> None:
+    found = {phrase: outcome(PLACES[place].replace("{}", phrase)) for phrase in SAID[code, place]}
+    assert {phrase: said for phrase, said in found.items() if said != code} == {}
+    assert outcome(PLACES[place].replace("{}", "The bridge")) in {"", "too_short"}
+
+
+def outcome(html: str) -> str:
+    """Of reading a page; nothing where it is read."""
+    try:
+        read_page(html.encode(), URL, "text/html; charset=utf-8")
+    except EngineError as error:
+        return error.code
+    return ""
 
 
 def test_an_article_about_walls_is_read() -> None:
