@@ -1,7 +1,6 @@
 """The output of nox while its first run is waited for."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,22 +32,11 @@ def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType)
     assert [one for one in files if not (ROOT / one.partition("::")[0]).exists()] == []
 
 
-def test_the_first_words_say_what_it_is_and_how_long_it_takes(tmp_path: Path, noxfile: ModuleType) -> None:
-    session = "tests"
-    # Without an index nothing can be installed, so it ends soon.
-    env = {**os.environ, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
-    done = subprocess.run(
-        [sys.executable, "-m", "nox", "--non-interactive", "--envdir", str(tmp_path), "-s", session],
-        cwd=ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode
-    assert (tmp_path / session).is_dir()
-    assert done.stdout.startswith(f"{session}: {noxfile.FIRST_WORDS[session]}\n"), done.stdout
+def test_the_first_words_say_what_it_is_and_how_long_it_takes(noxfile: ModuleType) -> None:
+    for session, words in noxfile.FIRST_WORDS.items():
+        command = [sys.executable, "noxfile.py", "-s", session]  # as nox reads it, before it makes an environment
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stderr == f"{session}: {words}\n"
 
 
 def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfile: ModuleType) -> None:
