@@ -48,6 +48,59 @@ def test_what_a_wall_says_in_each_language_is_known_at_its_place(code: str, plac
     assert outcome(PLACES[place].replace("{}", "The bridge")) in {"", "too_short"}
 
 
+OFFER, BLOCKED = "<p>Subscribe to continue.</p>", "<p>You have been blocked.</p>"
+ARTICLE = '<meta property="og:type" content="article">'
+LOGIN = "<form><input type=password></form>"
+CHINESE = (
+    "<p>"
+    + "</p><p>".join("市政府在星期一宣布北部的桥梁将关闭到明年五月因为工程师发现了四十条裂缝。" * 2 for _ in range(10))
+    + "</p>"
+)
+
+
+def free(said: str) -> str:
+    return f'<script type="application/ld+json">{{"@type": "NewsArticle", "isAccessibleForFree": {said}}}</script>'
+
+
+def text(size: int) -> str:
+    """Paragraphs of so many characters."""
+    return "".join(f"<p>{f'Sentence {n} of the bridge says it.':.<100}</p>" for n in range(size // 100))
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "code"),
+    [
+        pytest.param(text(1200) + OFFER, "", "paywall", id="an offer below a short text"),
+        pytest.param(text(2300) + OFFER, "", "", id="an offer below a long one"),
+        pytest.param(text(1700) + OFFER, "", "paywall", id="an offer below what may be a teaser"),
+        pytest.param(OFFER + text(1700), "", "", id="an offer above what may be a teaser"),
+        pytest.param(OFFER + text(900), ARTICLE, "", id="an offer above an article"),
+        pytest.param(text(900) + OFFER, ARTICLE, "paywall", id="an offer below a teaser"),
+        pytest.param(text(900) + OFFER, free("true"), "", id="an offer beside what is free"),
+        pytest.param(text(900), free("false"), "paywall", id="a teaser of what is not free"),
+        pytest.param(text(1400), free("false"), "", id="more of what is not free"),
+        pytest.param(f"<nav>{OFFER}</nav>{text(900)}", "", "", id="an offer in the navigation"),
+        pytest.param(CHINESE + "<p>会员专享</p>", "", "", id="a text of few signs"),
+        pytest.param(text(1100) + BLOCKED, "", "blocked", id="a notice"),
+        pytest.param(BLOCKED + text(1800), "", "", id="a notice above a text"),
+        pytest.param(f"<h2>Access denied</h2>{text(400)}", "", "blocked", id="a heading"),
+        pytest.param(f"<h2>Access denied</h2>{text(900)}", "", "", id="a heading in a text"),
+        pytest.param(text(400) + LOGIN, "", "paywall", id="a login"),
+        pytest.param(text(900) + LOGIN, "", "", id="a login beside a text"),
+        pytest.param(text(400) + LOGIN, ARTICLE, "", id="a login beside an article"),
+        *(
+            pytest.param(text(size) + given, "", "blocked" if size < 600 else "", id=f"{given} at {size}")
+            for given in ("<script src=/chl_page/a></script>", "<div id=px-captcha></div>", "<form action=/validateCaptcha></form>", "<iframe src=/g-recaptcha/api></iframe>")
+            for size in (400, 900)
+        ),
+    ],
+)  # fmt: skip
+def test_how_much_a_page_shows_and_where_it_says_it_tells_a_wall_from_an_article(
+    body: str, head: str, code: str
+) -> None:
+    assert outcome(page("A title", body, head)) == code
+
+
 def outcome(html: str) -> str:
     """Of reading a page; nothing where it is read."""
     try:
