@@ -88,48 +88,26 @@ SPEECH = (
 MAYOR = "Mayor opens new hall of Velm on Monday"
 
 
+NOTHING = "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday."
+REASONS = {
+    "a purpose": "The old hall lost its car park in order to make room for a stage.",
+    "a purpose in French": "La salle permet aux gens de la ville de se voir et de danser.",
+    "the headline again": "The mayor opened the new hall of Velm on Monday, which means a start.",
+    "speech": "“The noise threatens the old mills beside the hall of Velm for years,” the baker Mara Lind said.",
+}
+
+
 @pytest.mark.parametrize(
     ("title", "document"),
     [
-        (
-            "Signed packages",
-            "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday.",
-        ),
-        (MAYOR, HALL.format("The old hall lost its car park in order to make room for a stage.")),
-        (MAYOR, HALL.format("La salle permet aux gens de la ville de se voir et de danser.")),
-        (MAYOR, HALL.format("The mayor opened the new hall of Velm on Monday, which means a start.")),
-        (
-            MAYOR,
-            HALL.format(
-                "“The noise threatens the old mills beside the hall of Velm for years,” the baker Mara Lind said."
-            ),
-        ),
+        ("Signed packages", NOTHING),
         ("Signed packages", SPEECH),
+        *((MAYOR, HALL.format(one)) for one in REASONS.values()),
     ],
-    ids=[
-        "none",
-        "a purpose",
-        "a purpose in French",
-        "the headline again",
-        "somebody's speech",
-        "the middle of a speech",
-    ],
+    ids=["none", "the middle of a speech", *REASONS],
 )
 def test_a_purpose_the_headline_and_speech_are_no_reason(title: str, document: str) -> None:
     assert why(document, title) is None
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        "Daraufhin öffnete die Stadt Orrin den Damm am Abend ganz.",
-        "We opened the dam of Orrin in the evening of the day.",
-        "The dam at Orrin breaks in the middle of the night!",
-    ],
-)
-def test_a_one_liner_leans_on_nothing_and_is_no_cry(sentence: str) -> None:
-    document = f"Rain fell for the whole of the long night in the valley.\n\n{sentence}"
-    assert one_liner(document, "Orrin: Damm öffnete, dam opened, breaks") != sentence
 
 
 @pytest.mark.parametrize("sentence", ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."])
@@ -171,10 +149,14 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
         ("Long rain broke your dam of Orrin while people slept in schools of Velm.", False),
         ("Breaking news, sport, travel and weather from around the world.", False),
         ("", False),
+        ("The dam broke, and 50 people of Velm lost their houses.", True),
+        ("The dam broke, and 12 of 50 people of Velm lost their houses.", False),  # which no one sentence says
+        ("The dam of Ansel broke, and 50 people of Velm lost their houses.", False),
     ],
 )
 def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(description: str, is_told: bool) -> None:
-    document = f"{RAIN} Nobody had opened the gate of it when the dam broke above Orrin."
+    numbers = "At Orrin 50 people of Velm lost their houses when the dam broke. Its 12 gates had been shut by nobody."
+    document = f"{RAIN} Nobody had opened the gate of it when the dam broke above Orrin. {numbers}"
     assert one_liner(document, "Dam at Orrin breaks", description=description) == (description if is_told else None)
 
 
@@ -185,6 +167,9 @@ TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
     ("opening", "told"),
     [
         pytest.param("He was right.", TOLD, id="leans"),
+        pytest.param("Daraufhin öffnete die Stadt Orrin den Damm am Abend ganz.", TOLD, id="leans in German"),
+        pytest.param("We opened the dam of Orrin in the evening of the day.", TOLD, id="is its author's doing"),
+        pytest.param("The dam of Orrin broke under the heavy rain of 2019!", TOLD, id="is a cry"),
         pytest.param("The dam at Orrin breaks.", TOLD, id="says what the headline says"),
         pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
         pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
@@ -220,21 +205,6 @@ DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since
 )
 def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:
     assert one_liner(f"{lead} {RAIN}", "Dam at Orrin breaks") == told
-
-
-@pytest.mark.parametrize(
-    ("told", "is_shown"),
-    [
-        ("The dam of Orrin broke, and 40 people of Velm lost their houses.", True),
-        ("The dam of Orrin broke, and 12 of 40 people of Velm lost their houses.", False),
-        ("The dam of Ansel broke, and 40 people of Velm lost their houses.", False),
-    ],
-    ids=["as in the text", "numbers of two sentences", "a name"],
-)
-def test_a_description_is_told_if_one_sentence_has_its_numbers(told: str, is_shown: bool) -> None:
-    document = "At Orrin 40 people of Velm lost their houses when the dam broke. Its 12 gates had been shut by nobody."
-    shown = Settings().open().brief(story(document, title="Dam of Orrin and Ansel breaks", description=told)).one_liner
-    assert (shown == told) is is_shown
 
 
 @pytest.mark.parametrize(

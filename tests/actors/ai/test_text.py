@@ -105,30 +105,11 @@ def test_ranked_sentences_know_their_place_in_the_document() -> None:
     assert all("code" not in each.raw for each in found)
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "*a ",
-        "**a",
-        "`a ",
-        "`",
-        "[",
-        "[a",
-        "[a](",
-        "![a",
-        "_a",
-        "<https://a",
-        "> ",
-        "- ",
-        "# ",
-        "```\n",
-        "A. ",
-        "1,",
-        ". ",
-        "\u201c",
-        "« ",
-    ],
-)
+MARKS = ["*a ", "**a", "`a ", "`", "[", "[a", "[a](", "![a", "_a", "<https://a", "> ", "- ", "# ", "```\n"]
+MARKS += ["A. ", "1,", ". ", "“", "« "]
+
+
+@pytest.mark.parametrize("piece", MARKS)
 def test_a_page_of_nothing_but_marks_takes_no_longer_than_another(piece: str) -> None:
     document = piece * (100_000 // len(piece))
     started = time.process_time()

@@ -73,6 +73,7 @@ def text(size: int) -> str:
         pytest.param(text(1200) + OFFER, "", "paywall", id="an offer below a short text"),
         pytest.param(text(2300) + OFFER, "", "", id="an offer below a long one"),
         pytest.param(text(1700) + OFFER, "", "paywall", id="an offer below what may be a teaser"),
+        pytest.param(OFFER + text(900), "", "paywall", id="an offer above a short text"),
         pytest.param(OFFER + text(1700), "", "", id="an offer above what may be a teaser"),
         pytest.param(OFFER + text(900), ARTICLE, "", id="an offer above an article"),
         pytest.param(text(900) + OFFER, ARTICLE, "paywall", id="an offer below a teaser"),

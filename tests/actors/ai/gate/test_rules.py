@@ -56,21 +56,11 @@ def test_a_name_with_an_elided_article_is_known_with_either_apostrophe() -> None
     assert fault("La ville empêche la vente d'Aéroports de Velm.", document) is None
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
-        *(
-            "half third of ",
-            "A of B and C for D ",
-            "Orbis ordered 24 mills in May. ",
-            "May 1 March 2 ",
-            "“a ",
-            "1,",
-            "1, 2, ",
-        ),
-        *("Orbis of Velm, ", "a, b and ", "one in ", "5 hours and 4 minutes "),
-    ],
-)
+UNITS = ["half third of ", "A of B and C for D ", "Orbis ordered 24 mills in May. ", "May 1 March 2 ", "“a ", "1,"]
+UNITS += ["1, 2, ", "Orbis of Velm, ", "a, b and ", "one in ", "5 hours and 4 minutes "]
+
+
+@pytest.mark.parametrize("unit", UNITS)
 def test_a_hostile_page_of_sixty_thousand_characters_takes_no_square_time(unit: str) -> None:
     page = unit * (60_000 // len(unit))
     begin = time.process_time()
@@ -125,8 +115,12 @@ def test_a_verbatim_quotation_is_always_found(before: str, quote: str, after: st
 @pytest.mark.parametrize(
     ("quote", "is_found"),
     [
-        *dict.fromkeys(("is not  enough", "is\nnot enough", "IS NOT", "“is not”"), True).items(),
-        *dict.fromkeys(("is not quite", " "), False).items(),
+        ("is not  enough", True),
+        ("is\nnot enough", True),
+        ("IS NOT", True),
+        ("“is not”", True),
+        ("is not quite", False),
+        (" ", False),
     ],
 )
 def test_a_quotation_may_differ_in_spaces_marks_and_capitals_only(quote: str, is_found: bool) -> None:
