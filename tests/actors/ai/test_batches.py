@@ -241,7 +241,8 @@ def test_a_list_of_another_form_ends_no_batch(
     run_jobs = runner(kind)
     run_jobs()
     odd = [5, {"id": [1]}, {"id": "batch_0", "status": [], "processing_status": {}}]
-    for page in ({}, {"data": 5}, {"data": odd}, []):
+    pages: list[Any] = [{}, {"data": 5}, {"data": odd}, []]
+    for page in pages:
         with monkeypatch.context() as lying:
             lying.setattr(provider, "_list", lambda _, page=page: page)
             poll = zeke_jobs.send("poll-batches")

@@ -115,7 +115,8 @@ def _look(conn: Connection, up: Fleet, plan: Plan, say: Callable[[Minute], None]
             up.check()
         now = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
         done, *figures, wal_now = query(conn, _LOOK, at, now)[0]
-        found.append(Minute(done / (now - at), *figures, wal_now - wal))
+        figures = [done / (now - at), *figures, wal_now - wal]
+        found.append(Minute(*figures))
         say(found[-1])
         at, wal = now, wal_now
     return found
