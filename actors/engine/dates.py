@@ -9,35 +9,7 @@ from actors.calendar_names import MONTH_STARTS
 
 _LONGEST = 120
 _NOON = 12
-
-_MINUTES = {
-    "ut utc gmt z wet": 0,
-    "west bst cet met mez wat": 60,
-    "cest mest mesz eet sast cat": 120,
-    "eest msk eat trt": 180,
-    "pkt": 300,
-    "ist": 330,
-    "ict wib": 420,
-    "hkt sgt awst pht": 480,
-    "jst kst": 540,
-    "acst": 570,
-    "aest": 600,
-    "acdt": 630,
-    "aedt": 660,
-    "nzst": 720,
-    "nzdt": 780,
-    "nst": -210,
-    "ndt": -150,
-    "art brt adt": -180,
-    "ast edt": -240,
-    "est cdt": -300,
-    "cst mdt": -360,
-    "mst pdt": -420,
-    "pst akdt": -480,
-    "akst": -540,
-    "hst": -600,
-}
-_ZONES = {name: minutes for names, minutes in _MINUTES.items() for name in names.split()}
+_INDIA = timedelta(hours=5, minutes=30)  # whose IST is in more feeds than that of Israel
 
 _CLOCK = (
     r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,@|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
@@ -140,16 +112,20 @@ def month_number(name: str) -> int:
 
 
 def _zone(found: dict[str, str | None]) -> timezone:
-    minutes = 0
-    name = found.get("name")
-    if name:
-        if name not in _ZONES:
-            raise ValueError(f"{name} is no zone that is known")
-        minutes = 0 if found.get("sign") else _ZONES[name]
-    if sign := found.get("sign"):
-        offset = int(found.get("hours") or 0) * 60 + int(found.get("minutes") or 0)
-        minutes += offset if sign == "+" else -offset
-    return timezone(timedelta(minutes=minutes))
+    name, sign = found.get("name"), found.get("sign")
+    offset = timedelta(hours=int(found.get("hours") or 0), minutes=int(found.get("minutes") or 0))
+    # With a number behind it, a name says no more than UTC does.
+    named = timedelta(0) if sign or name in {None, "z", "gmt", "utc"} else _named(name or "")
+    return timezone(named - offset if sign == "-" else named + offset)
+
+
+def _named(zone: str) -> timedelta:
+    from dateparser.timezone_parser import pop_tz_offset_from_string
+
+    _, found = pop_tz_offset_from_string(f"0 {zone.upper()}")
+    if found is None:
+        raise ValueError(f"{zone} is no zone that is known")
+    return _INDIA if zone == "ist" else found.utcoffset(None)
 
 
 _STARTS = tuple(tuple(_plain(start) for start in names.split()) for names in MONTH_STARTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,13 +26,14 @@ from actors.engine.contract import (
 )
 from actors.engine.dates import read_date
 from actors.engine.decode import unpacked
-from actors.engine.feed_bytes import repaired
 from actors.engine.feed_markup import fragment_of, title_of, value_of
-from actors.engine.text import of_the_web, one_line
+from actors.engine.text import clean, of_the_web, one_line
 from actors.engine.youtube import is_youtube
 
 _MOST_TAGS = 20
+_RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # the parser knows the latter
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
+_REFERENCE = re.compile(rb"&#(?:[xX]0*+([0-9A-Fa-f]+)|0*+([0-9]+));")
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -83,13 +85,20 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     # Without the feed's address: the parser would make guids relative to it, and they would change when the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
     # A file object, because feedparser may read text as an address and fetch it.
-    file = io.BytesIO(repaired(body))
+    file = io.BytesIO(_REFERENCE.sub(_character, body.replace(_RSS_1_1, _RSS_1_0)))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
     except Exception as error:  # of any type: its parsers were not written for hostile bytes
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     return parsed
+
+
+def _character(reference: re.Match[bytes]) -> bytes:
+    """The reference, or nothing if it is to no character: the parser would refuse the whole feed."""
+    digits = reference[1] or reference[2]
+    number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
+    return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
 
 
 def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -> ContentItem:

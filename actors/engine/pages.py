@@ -47,13 +47,13 @@ def read_page(
     article = (
         by_rule(tree, about.body.strip(), text, remove) if text or remove else read_article(tree, about.body.strip())
     )
-    if (found := wall(tree, url, article.text, about)) is not None:
+    if (found := wall(tree, article.text, about)) is not None:
         raise EngineError(found.code, f"{url}: {found.reason}")
     origin: Literal["page", "structured"] = "page"
     if article.text and article.text.split() == about.body.split():
         origin = "structured"
-    titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))}
-    links = {letters(link.text_content()) for link in tree.iter("a")}
+    titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))} - {""}
+    links = {letters(link.text_content()) for link in tree.iter("a")} - {""}
     plain, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
     return _item(url, about, plain, marked, origin=origin, choice=article.reason)
 

@@ -1,4 +1,4 @@
-"""The authors of a page: people whom its structured data or metas name, else its byline, else a team or company they name."""
+"""The authors of a page: whom its structured data or metas name, else its byline, else the site that they name."""
 
 import html
 import re
@@ -28,10 +28,6 @@ _NO_NAME = re.compile(
     r"https?://|www\.|@|\b(?:read|more|about|share|comments?|posts?|all|authors?|updated?|by|written|published|bio)\b",
     re.IGNORECASE,
 )
-_NO_PERSON = re.compile(
-    r"\b(?:inc|llc|ltd|gmbh|admin(?:istrator)?|editors?|editorial|staff|team|newsroom|redaktion|magazine|news|media)\b",
-    re.IGNORECASE,
-)
 _NO_AUTHOR = re.compile(r"https?://|www\.|@|^admin|^[a-z]+(?:\.[a-z]+)+$", re.IGNORECASE)
 _PROFILE = re.compile(
     r"/(?:authors?|contributors?|profiles?|people|staff|by|writers?|autor(?:es)?|redaktion|team|experts?|users?|members?)/[\w.@%-]",
@@ -48,11 +44,11 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
         for declared in (_declared(article.get("author")), [metas.get("author", "")], [metas.get("article:author", "")])
     ]
     for some in named:
-        if people := [one for one in some if not _NO_PERSON.search(one) and one.casefold() != site.casefold()]:
+        if people := [one for one in some if one.casefold() != site.casefold()]:
             return ", ".join(dict.fromkeys(people))
     near = _near(lines)
-    team = next((some[0] for some in named if some), "")
-    return near.get("by") or near.get("profile") or near.get("class") or team or near.get("written by", "")
+    itself = site if any(named) else ""
+    return near.get("by") or near.get("profile") or near.get("class") or itself or near.get("written by", "")
 
 
 def _bare(text: str) -> str:
@@ -61,8 +57,7 @@ def _bare(text: str) -> str:
 
 def _declared(value: Any) -> Iterator[str]:
     for one in value[:_MOST] if isinstance(value, list) else [value]:
-        name = one.get("name") if isinstance(one, dict) else one
-        yield from _declared(name) if isinstance(name, list) else [text_of(name)]
+        yield text_of(one.get("name") if isinstance(one, dict) else one)
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
@@ -82,7 +77,7 @@ def _near(lines: Sequence[Line]) -> dict[str, str]:
 def _kind(element: Any) -> str:
     if _PROFILE.search(element.get("href") or ""):
         return "profile"
-    marks = f"{element.get('class')} {element.get('itemprop')} {element.get('rel')}"
+    marks = element.get("class") or ""
     return "class" if _AUTHOR.search(marks) and not _BESIDE.search(marks) else ""
 
 

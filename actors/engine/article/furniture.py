@@ -4,7 +4,6 @@ import re
 
 from actors.engine.article.titles import letters
 
-_LETTERS = re.compile(r"\w+")
 _ELSEWHERE = re.compile(
     r"(?:related|read more|see also|read also|also read|recommended|lesen sie auch|mehr zum thema|à? ?lire aussi|lee también"
     r"|lea también|leia (?:também|mais)|leggi anche|lees ook|(?:czytaj|zobacz) także|相关阅读|関連記事)\s*[:\uff1a]"
@@ -23,7 +22,6 @@ _BELOW = re.compile(
 )
 """Marks a line that asks for something or states rights, as pages do below an article."""
 _LONGEST = 400  # characters of such a line
-_MOST = 0.3  # of a text's words may be dropped below it
 _MOST_ABOVE = 3
 
 
@@ -38,7 +36,7 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
     """
     lines = text.split("\n")
     start = _below_titles(lines, titles)
-    kept = _without_links_elsewhere(lines[start : _end(lines, start, links)])
+    kept = (line for line in lines[start : _end(lines, start, links)] if not _is_elsewhere(line))
     left = "\n".join(kept).strip()
     return left if len(left) >= least else text
 
@@ -47,7 +45,7 @@ def _below_titles(lines: list[str], titles: set[str]) -> int:
     start = found = 0
     for at, line in enumerate(lines[:-1]):
         if line.strip():
-            if not (own := letters(line)) or own not in titles or found == _MOST_ABOVE:
+            if letters(line) not in titles or found == _MOST_ABOVE:
                 break
             found, start = found + 1, at + 1
     return start
@@ -55,29 +53,15 @@ def _below_titles(lines: list[str], titles: set[str]) -> int:
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
     """Index of the first line below the article."""
-    room = _MOST * sum(len(_LETTERS.findall(line)) for line in lines)
     end = len(lines)
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
-        if not line.strip(" \t-*_="):
-            continue
-        own = letters(line)
-        is_below = own in links if own else False
-        if not is_below and not (len(line) <= _LONGEST and _BELOW.search(line)):
-            break
-        room -= len(_LETTERS.findall(line))
-        if room < 0:
-            break
-        end = at
+        if line.strip(" \t-*_="):
+            if letters(line) not in links and not (len(line) <= _LONGEST and _BELOW.search(line)):
+                break
+            end = at
     return end
 
 
-def _without_links_elsewhere(lines: list[str]) -> list[str]:
-    kept: list[str] = []
-    is_code = False
-    for line in lines:
-        bare = line.strip(" \t-*_#>")
-        is_code ^= bare.startswith("```")
-        if is_code or len(line) > _LONGEST or not _ELSEWHERE.match(bare):
-            kept.append(line)
-    return kept
+def _is_elsewhere(line: str) -> bool:
+    return len(line) <= _LONGEST and _ELSEWHERE.match(line.strip(" \t-*_#>")) is not None

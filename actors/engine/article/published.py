@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,25 +15,18 @@ from actors.engine.article.lines import Line
 from actors.engine.dates import read_date
 from actors.engine.text import text_at
 
-_DATE_METAS = tuple(
-    re.compile(names)
-    for names in (
-        "articlepublishedtime",
-        ".*(?:datepublished|publisheddate|publishdate|publicationdate|pubdate|dateissued)",
-        "(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)|.*publishedtime",
-    )
+_DATE_META = re.compile(
+    r".*(?:datepublished|publish(?:ed)?date|publicationdate|pubdate|dateissued|publishedtime)"
+    r"|(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)"
 )
-"""The names of metas that date the publication, by their letters, the surest first."""
+"""The letters of the name of a meta that dates the publication."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
-_PUBLISHED = re.compile(r"publish|posted|entry-date|date|created")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _IS_PUBLICATION = re.compile(r"publi|post|written|creat|release", re.IGNORECASE)
 _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
     re.IGNORECASE,
 )
-_LONGEST = 60
-_MOST_CHILDREN = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
 _ABOVE, _BELOW, _FAR_BELOW = 15, 20, 60  # elements from the heading; chosen on the choosing half of WCXB
@@ -59,10 +51,11 @@ def published(
         url: The page's address, which may have the date.
     """
     pages = [text_at(one, "datePublished") for one in other]
+    dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
-    declared = [*_read([text_at(article, "datePublished"), *_dated(metas), *pages]), *times, *_read([address])]
+    declared = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
     return _agreed(next(iter(declared), None), times, list(_shown(lines)))
 
 
@@ -75,7 +68,7 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
     if changed and len(published) == 1:
         return _only(published)
     if declared is None:
-        return _only(unlabelled or changed or _witnessed(shown))
+        return _only(unlabelled or changed or {one.day for one in shown if not one.is_change})
     if not near:
         late = {one.day for one in shown if one.is_change and _BELOW < one.place <= _FAR_BELOW}
         others = late or {one.date() for one in times}
@@ -83,17 +76,6 @@ def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequenc
     if _is_close(declared, {one.day for one in near}):
         return declared
     return declared if times and times[0].date() == declared.date() else None
-
-
-def _witnessed(shown: Sequence[Shown]) -> set[date]:
-    """The days on the page; a day far below the heading counts only if a second element has it, or with a word of publication."""
-    days = [one.day for one in shown if not one.is_change]
-    is_sure = {
-        one.day
-        for one in shown
-        if one.is_publication or days.count(one.day) > 1 or one.place <= _FAR_BELOW or math.isinf(one.place)
-    }
-    return set(days) if set(days) <= is_sure else set()
 
 
 def _is_close(moment: datetime, days: set[date]) -> bool:
@@ -104,19 +86,12 @@ def _read(texts: Iterable[str]) -> list[datetime]:
     return [moment for text in texts if text and (moment := read_date(text)) is not None]
 
 
-def _dated(metas: Mapping[str, str]) -> Iterator[str]:
-    named = {re.sub(r"[\W_]+", "", name): text for name, text in metas.items()}
-    for names in _DATE_METAS:
-        yield from (text for name, text in named.items() if names.fullmatch(name))
-
-
 def _times(tree: HtmlElement) -> Iterator[str]:
-    """The time elements marked as the publication's, then the first of all."""
-    times = [one for one in tree.iter("time") if not _CHANGED.search(one.text_content()[:_LONGEST])]
-    of_publication = [one for one in times if one.get("itemprop") == "datePublished" or one.get("pubdate") is not None]
-    by_class = [one for one in times if _PUBLISHED.search(one.get("class") or "")]
-    for one in (*of_publication, *by_class, *times[:1]):
-        yield one.get("datetime") or _BEFORE_A_DATE.sub("", one.text_content().strip())
+    """The time elements that tell of no change."""
+    for one in tree.iter("time"):
+        text = " ".join(one.text_content().split())
+        if not _CHANGED.search(text):
+            yield one.get("datetime") or _BEFORE_A_DATE.sub("", text)
 
 
 @dataclass(frozen=True)
@@ -137,10 +112,8 @@ class Shown:
 
 
 def _shown(lines: Iterable[Line]) -> Iterator[Shown]:
-    for place, element, text in lines:
-        if len(text) > _LONGEST or len(element) > _MOST_CHILDREN or not _YEAR.search(text):
-            continue
-        if (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
+    for place, _, text in lines:
+        if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
             is_change = _CHANGED.search(text) is not None
             is_publication = not is_change and _IS_PUBLICATION.search(text) is not None
             yield Shown(moment.date(), place, is_change, is_publication)

@@ -27,11 +27,6 @@ def test_a_reference_to_no_character_is_dropped(place: Callable[[str], ContentIt
     assert place(text) == place("")
 
 
-def test_a_pair_of_surrogates_is_its_character_and_others_stay() -> None:
-    title = "a&#55357;&#56832;b&#xD83D;&#xDE01;&#233;&#x20AC;&#55357;c&#55357;&#55357;&#56832;&#10;d"
-    assert entry(title=title).title == "a\U0001f600b\U0001f601é€c\U0001f600 d"
-
-
 def test_whatever_the_parser_raises_is_a_stated_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feedparser.api.parse", lambda *_, **__: 1 / 0)
     error = failure(entry)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.engine.contract import EngineError
 from actors.engine.pages import read_page
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.wall_pages import WALLS
@@ -118,9 +117,3 @@ def test_an_article_about_walls_is_read() -> None:
         assert read_page(page(title, paragraphs("a note", 3)).encode(), URL).text
     declared = '<meta property="og:type" content="article">'
     assert read_page(page("A note on robots", about + paragraphs("captchas", 2), declared).encode(), URL).text
-
-
-def test_a_site_of_consent_is_known_by_its_name() -> None:
-    with pytest.raises(EngineError) as caught:
-        read_page(page("t", paragraphs("cookies")).encode(), "https://consent.news.example/collect")
-    assert caught.value.code == "consent"
