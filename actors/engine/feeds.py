@@ -33,7 +33,7 @@ from actors.engine.youtube import is_youtube
 _MOST_TAGS = 20
 _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # the parser knows the latter
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
-_REFERENCE = re.compile(rb"&#(?:[xX]0*+([0-9A-Fa-f]+)|0*+([0-9]+));")
+_REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -96,7 +96,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 def _character(reference: re.Match[bytes]) -> bytes:
     """The reference, or nothing if it is to no character: the parser would refuse the whole feed."""
-    digits = reference[1] or reference[2]
+    digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
 
