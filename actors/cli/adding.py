@@ -14,9 +14,9 @@ from actors.cli.engine import cannot_read, in_force, service, task_settings
 from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
-from actors.engine.discovery.selected import selector_of, with_selector
+from actors.engine.discovery.links import selector_of, with_selector
 from actors.engine.fetch import parse
-from actors.sources.feed_items import FirstFetch
+from actors.sources.source import FirstFetch
 from actors.store import sources as store
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, flag, option

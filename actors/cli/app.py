@@ -26,9 +26,9 @@ _COMMANDS = (
         "Look for words in all stories, the best first.",
         {"ignore_unknown_options": True},  # -word leaves a word out
     ),
-    Command("read", "states:read", "Mark stories as read."),
-    Command("star", "states:star", "Star stories."),
-    Command("archive", "states:archive", "Put stories away; lists leave them out."),
+    Command("read", "stories:read", "Mark stories as read."),
+    Command("star", "stories:star", "Star stories."),
+    Command("archive", "stories:archive", "Put stories away; lists leave them out."),
     Command("story", "story:story", "Show one story in full."),
     Command("open", "story:open_", "Open a story's page, or print its address."),
     Command("why", "why:why", "Explain where an article is and why it waits."),

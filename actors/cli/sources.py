@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
 
 from actors import waiting
-from actors.cli import adding, articles, managing, opml
+from actors.cli import adding, managing, opml
 from actors.cli.managing import Which
 from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.canonical import site_of
+from actors.outcomes import Outcome
 from actors.store import news
 from actors.store import sources as store
 from zeke_jobs.cli import output
@@ -55,7 +56,7 @@ def listing(
         "type": itemgetter("type"),
         "source": _named,
         "health": _health,
-        "stories": articles.words,
+        "stories": _stories,
         "next check": _next,
         "authority": itemgetter("authority_score"),
     }
@@ -125,8 +126,8 @@ def _print_health(row: dict[str, Any]) -> None:
         ("last success", ago(row["last_success_at"])),
         ("last error", ago(row["last_error_at"])),
         ("next check", _next(row)),
-        ("stories", articles.words(row)),
-        *(("", reason) for reason in articles.reasons(row)),
+        ("stories", _stories(row)),
+        *(("", reason) for reason in _reasons(row)),
         ("left alone", _rest(row["rests"]) if row["rests"] else ""),
     ):
         if value:
@@ -142,10 +143,45 @@ def _rest(row: dict[str, Any]) -> str:
 def _health(row: dict[str, Any]) -> str:
     if not row["is_active"]:
         return "off"
-    if row["type"] != store.MANUAL and row["status"] in {"ok", None} and articles.fails(row):
+    if row["type"] != store.MANUAL and row["status"] in {"ok", None} and _fails(row):
         return "articles fail"
     return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 
 
 def _next(row: dict[str, Any]) -> str:
     return ago(row["next_check_at"]) if row["is_active"] else ""
+
+
+Row = Mapping[str, Any]
+
+
+def _fails(row: Row) -> bool:
+    """Whether at least half of a source's articles, of those that were tried, failed or wait after a failure."""
+    good, lost = _counts(row)
+    return sum(lost.values()) >= max(1, good)
+
+
+def _stories(row: Row) -> str:
+    """Such as ``12; 3 forbidden, 2 wait``; the first number counts stories."""
+    good, lost = _counts(row)
+    dropped = row["articles"].get(Outcome.FILTERED, 0)
+    waiting = lost.pop(Outcome.RETRYING, 0) + row["articles"].get(Outcome.QUEUED, 0)
+    parts = [f"{dropped} of {sum(row['articles'].values())} dropped"] if dropped else []
+    parts += [f"{count} {outcome.value}" for outcome, count in lost.items()]
+    parts += [f"{waiting} wait" if waiting > 1 else "1 waits"] if waiting else []
+    return f"{good}; {', '.join(parts)}" if parts else str(good or "")
+
+
+def _reasons(row: Row) -> list[str]:
+    """A line for each outcome of articles that failed, or wait after a failure, with the latest reason."""
+    details = row["article_details"]
+    return [f"{count} {one.value}: {details.get(one) or 'no reason given'}" for one, count in _counts(row)[1].items()]
+
+
+def _counts(row: Row) -> tuple[int, dict[Outcome, int]]:
+    """The number of stories; and of articles that became none or wait after a failure, by outcome, most first."""
+    told = {Outcome(name): count for name, count in row["articles"].items()}
+    good = sum(count for outcome, count in told.items() if outcome.status == "completed")
+    kept = {one for one in Outcome if one.status == "completed"}
+    is_lost = {*Outcome} - kept - {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}
+    return good, {one: told[one] for one in sorted(told, key=lambda one: -told[one]) if one in is_lost}

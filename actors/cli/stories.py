@@ -1,21 +1,24 @@
-"""``zeke-news stories``: a list with filters; and the form of a story in lists."""
+"""``zeke-news stories``: a list with filters, and the form of a story in lists; ``read``, ``star``, ``archive``: their state."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, visible
+from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, tell, visible
 from actors.store import news
+from actors.stories.status import mark
 from zeke_jobs.cli.options import flag, option, span
 from zeke_jobs.cli.output import Console
+from zeke_jobs.postgres.pool import transaction
 
 LINK = re.compile(r"https?://[!-~]{1,2000}")
 
@@ -80,3 +83,36 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
         out.print(Padding(Text(visible(said)), (0, 0, 0, 6), expand=False))
     if url:
         out.print(visible(f"      {url}"), style="dim", markup=False, soft_wrap=True)
+
+
+Which = Annotated[list[str], typer.Argument(metavar="STORY...", help="Numbers, or ids; the beginning is enough.")]
+Undo = Annotated[bool, flag("--undo", "Take it back.")]
+
+
+def read(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
+    """Mark stories as read; with --undo as unread."""
+    state = "unread" if undo else "read"
+    _change(story, team, state, state=state, is_json=is_json)
+
+
+def star(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
+    """Star stories, so that `stories --starred` shows them; with --undo take the star away."""
+    _change(story, team, "not starred" if undo else "starred", pinned=not undo, is_json=is_json)
+
+
+def archive(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
+    """Archive stories, so that lists leave them out; with --undo they are back, as read."""
+    state = "read" if undo else "archived"
+    _change(story, team, state, state=state, is_json=is_json)
+
+
+def _change(
+    names: Sequence[str], team: UUID, said: str, *, state: str | None = None, pinned: bool | None = None, is_json: bool
+) -> None:
+    with database() as conn, transaction(conn):
+        found = {news.find_story(conn, name): name for name in names}
+        for story in sorted(found):
+            mark(conn, story, team, state=state, pinned=pinned)
+    if not in_json([{"id": story, "result": said} for story in found], is_json=is_json):
+        for name in found.values():
+            tell(f"{name}: {said}")

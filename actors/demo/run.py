@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run as zeke_news
 from actors.demo import expected
-from actors.demo.server import served
+from actors.demo.sample_site import served
 from actors.store import news, sources
 from zeke_jobs import config, send
 from zeke_jobs.cli.output import Console

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import httpcore
 import httpx
 
-from actors.engine.addresses import Network
 from actors.engine.canonical import LONGEST_ADDRESS, LONGEST_HOST
-from actors.engine.connect import Budget, GuardedBackend, Resolver, resolve
+from actors.engine.connect import Budget, GuardedBackend, Network, Resolver, resolve
 from actors.engine.contract import EngineError
 from actors.engine.decode import decoded
 from actors.retry_after import retry_after

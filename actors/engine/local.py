@@ -14,12 +14,12 @@ from actors.engine.contract import ContentItem, ContentSource, EngineError, Foun
 from actors.engine.dates import read_date
 from actors.engine.discovery.addresses import is_mailbox
 from actors.engine.discovery.discover import Discovery
-from actors.engine.discovery.selected import selector_of
+from actors.engine.discovery.links import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits, parse
 from actors.engine.mail.mailbox import read_mailbox
 from actors.engine.reading import feed_links, read_feed, read_page, selected_links
 from actors.engine.sites.rules import SiteSettings
-from actors.engine.youtube_api import DataApi, channel_of
+from actors.engine.youtube import DataApi, channel_of
 
 _HEADERS_AND_REDIRECTS = 1_000_000
 _PAGE_TYPES = ("text/html", "text/plain", "application/xhtml", "application/xml", "text/xml")

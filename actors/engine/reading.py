@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from actors.engine import feeds, opml, pages
 from actors.engine.article import language
 from actors.engine.contract import EngineError
-from actors.engine.discovery import links, selected
+from actors.engine.discovery import links
 from actors.engine.mail import message
 from actors.engine.readers.pool import Readers
 from actors.engine.text import clean
@@ -49,7 +49,7 @@ def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[b
 
 read_page = _by_reader(pages.read_page)
 read_feed = _by_reader(feeds.read_feed)
-selected_links = _by_reader(selected.selected_links)
+selected_links = _by_reader(links.selected_links)
 feed_links = _by_reader(links.feed_links)
 read_message = _by_reader(message.read_message)
 read_opml = _by_reader(opml.read_opml)

@@ -15,8 +15,7 @@ from actors.engine.article.language import text_language
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
 from actors.sources.obtain import Missing
-from actors.sources.patterns import fits, folded, has_words
-from actors.sources.rules import Conditions, Rule
+from actors.sources.rules import Conditions, Rule, fits, folded, has_words
 from actors.store.items import Item
 from actors.store.sources import MANUAL
 from actors.store.statements import SQL

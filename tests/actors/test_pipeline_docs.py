@@ -20,8 +20,8 @@ from actors.insights.events import EventSettings
 from actors.insights.relevance import RelevanceSettings
 from actors.insights.selection import Selection
 from actors.outcomes import Outcome
-from actors.sources.feed_items import FirstFetch
 from actors.sources.rhythm import Rhythm
+from actors.sources.source import FirstFetch
 from tests.actors.sources.conftest import TASKS as FIRST_HALF
 from zeke_jobs import parse_duration
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from actors.engine import youtube
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import of_directory, of_known_site, typed, well_known
-from actors.engine.discovery.selected import selector_of
+from actors.engine.discovery.links import selector_of
 from actors.engine.fetch import Fetched, parse
 
 MOST_FEEDS = 8

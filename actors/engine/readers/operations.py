@@ -12,8 +12,7 @@ from pydantic_core import to_json
 from trafilatura.external import jt_stoplist_init
 
 from actors.engine.article.language import text_language
-from actors.engine.discovery.links import feed_links
-from actors.engine.discovery.selected import selected_links
+from actors.engine.discovery.links import feed_links, selected_links
 from actors.engine.feeds import read_feed
 from actors.engine.mail.message import read_message
 from actors.engine.opml import read_opml

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from actors.engine import Settings, youtube
 from actors.engine.contract import EngineError
 from actors.engine.local import LocalEngine
-from actors.engine.youtube_api import channel_of
+from actors.engine.youtube import channel_of
 from tests.actors.engine.conftest import only
 from tests.actors.scripted_site import Answer, Site, atom, channel
 

@@ -9,8 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from actors.sources.filters import refusal
-from actors.sources.patterns import folded, has_words
-from actors.sources.rules import Rule
+from actors.sources.rules import Rule, folded, has_words
 from actors.store.items import Item
 from actors.store.stories import Text
 from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors.engine.contract import EngineError
-from actors.engine.discovery.selected import selected_links, with_selector
+from actors.engine.discovery.links import selected_links, with_selector
 from actors.engine.local import LocalEngine
 from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
