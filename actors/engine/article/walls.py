@@ -15,6 +15,10 @@ from actors.patterns import patterns
 _ARTICLE = 2000  # characters of a text that needs no look; chosen on the choosing halves, as the next ones
 _TEASER = 1200  # of one that is declared as not free
 _NOTICE = 1500  # of a page that only tells why there is no article
+_A_FEW = 600
+_PARAGRAPH, _START = 100, 30
+_WIDE = 3  # letters that a Chinese or Japanese character counts for
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
@@ -39,30 +43,44 @@ def wall(tree: HtmlElement, text: str, about: Metadata) -> Wall | None:
         text: The article as it was read.
         about: What the page says about itself.
     """
-    size = len(text)
+    size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return None
     if about.is_free is False and size < _TEASER:
-        return Wall("paywall", f"the page is not free and shows {size} characters")
+        return Wall("paywall", f"the page is not free and shows {len(text)} characters")
     shown = plain_text(tree, without=_FRAME)
     if not about.is_article and (found := _notice(tree, about.title, shown, size)):
         return found
+    is_teaser = about.is_article or size >= _NOTICE
     for code, pattern in _words("_offered") if about.is_free is not True else ():
-        if offer := pattern.search(shown):
-            return Wall(code, f"the page shows {size} characters and asks: {_around(shown, offer)}")
+        if offer := pattern.search(shown, _end(text, shown, pattern) if is_teaser else 0):
+            return Wall(code, f"the page shows {len(text)} characters and asks: {_around(shown, offer)}")
+    has_form = any(one.get("type") == "password" for one in tree.iter("input"))
+    if has_form and size < _A_FEW and not about.is_article:
+        return Wall("paywall", f"the page asks for a login and shows {len(text)} characters")
     return None
 
 
 def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> Wall | None:
-    names = [title, *(heading.text_content() for heading in tree.iter("title", "h1", "h2"))]
+    tags = ("title", "h1", "h2") if size < _A_FEW else ("title", "h1")
+    names = [title, *(heading.text_content() for heading in tree.iter(*tags))]
     for name in (" ".join(one.split()) for one in names):
         for code, pattern in _words("_named"):
             if pattern.search(name):
                 return Wall(code, f"the page is named {name[:100]!r}")
-    for code, pattern in _words("_said") if size < _NOTICE else ():
-        if found := pattern.search(shown):
-            return Wall(code, f"the page says: {_around(shown, found)}")
+    if size >= _NOTICE:
+        return None
+    said = shown if size < _A_FEW else shown[:_NOTICE]
+    for code, pattern in _words("_said"):
+        if found := pattern.search(said):
+            return Wall(code, f"the page says: {_around(said, found)}")
     return None
+
+
+def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
+    """Where the last paragraph of the text begins in the page; an offer before it does not keep anybody from reading."""
+    paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
+    return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 
 
 def _around(text: str, found: re.Match[str]) -> str:
