@@ -19,12 +19,12 @@ def choose() -> str:
         ConfigurationError: there is no URL and no server, or the embedded server is stopped.
     """
     if environment.database_url_or_none() is None:
-        from zeke_jobs.postgres import embedded, state_folder
+        from zeke_jobs.postgres import embedded, server_programs
         from zeke_jobs.postgres.own_server import server_folder
 
         folder = server_folder(environment.data_dir())
         url = embedded.running(folder)
-        if url is None and state_folder.is_there(folder):
+        if url is None and server_programs.is_there(folder):
             got, what_to_do = "one that is stopped", "zeke-jobs up starts it again"
             if not os.access(folder, os.R_OK):
                 got = "one of another user"

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg2
 
 from zeke_jobs.errors import ZekeJobsError
-from zeke_jobs.postgres import server_programs, state_folder
+from zeke_jobs.postgres import server_programs
 from zeke_jobs.postgres.server_programs import binaries
 
 __all__ = ["binaries", "ensure", "running", "stop"]
@@ -138,8 +138,8 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     if not (data / "PG_VERSION").exists():
         server_programs.initdb(programs, data, user)
     socket = data
-    if not state_folder.is_plain(data):  # the path is too long for a socket, or unsafe in an address
-        socket = state_folder.base(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    if not server_programs.is_plain(data):  # the path is too long for a socket, or unsafe in an address
+        socket = server_programs.state_folder(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     _make(socket, user)
     for lock_file in (data / "postmaster.pid", socket / f".s.PGSQL.{settings['port']}.lock"):
         _forget_process(lock_file)
@@ -156,7 +156,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
 
 def _make(folder: Path, user: dict[str, Any]) -> None:
     """Make a folder that only the server's user can enter."""
-    state_folder.make(folder.parent)
+    server_programs.make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     if user:
         try:

@@ -4,14 +4,13 @@ import errno
 import fcntl
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
-from zeke_jobs.postgres import embedded, server_programs, state_folder
+from zeke_jobs.postgres import embedded, server_programs
 
 _LINK = "elsewhere"  # leads to the server's files, so that they are found again after the folder is moved
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,9 +53,9 @@ def place(data_dir: Path) -> Path:
     asked = data_dir.absolute()
     with suppress(OSError):
         return (asked / _LINK).readlink()
-    if state_folder.is_there(asked / "postgres" / "data") or not why_elsewhere(data_dir):
+    if server_programs.is_there(asked / "postgres" / "data") or not why_elsewhere(data_dir):
         return asked
-    return state_folder.base() / hashlib.sha256(os.fsencode(asked)).hexdigest()[:12]
+    return server_programs.state_folder() / hashlib.sha256(os.fsencode(asked)).hexdigest()[:12]
 
 
 def server_folder(data_dir: Path) -> Path:
@@ -68,11 +67,11 @@ def why_elsewhere(data_dir: Path) -> str:
     """The reason why a server cannot run in ``data_dir``; empty if it can."""
     asked = data_dir.absolute()
     if _nothing_can_be_written(asked):
-        return f"nothing can be written to {state_folder.above(asked)}"
+        return f"nothing can be written to {server_programs.above(asked)}"
     if "\n" in str(asked):
         return "PostgreSQL cannot read a path with a line break"
     user = server_programs.account(asked / "postgres" / "data")
-    closed = _closed(asked, user["user"]) if user else None
+    closed = server_programs.closed(asked, user["user"]) if user else None
     return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"
 
 
@@ -89,25 +88,15 @@ def _make_place(data_dir: Path) -> None:
 
 
 def _make(folder: Path, mode: int | None) -> None:
-    if not state_folder.is_there(folder):
-        state_folder.make(folder, mode)
+    if not server_programs.is_there(folder):
+        server_programs.make(folder, mode)
         # Only in a folder that we made, so that `git add .` does not take the database along.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def _nothing_can_be_written(folder: Path) -> bool:
     """Whether the folder is missing and cannot be made. An existing folder is never replaced by another place."""
-    return not state_folder.is_there(folder) and not os.access(state_folder.above(folder), os.W_OK | os.X_OK)
-
-
-def _closed(folder: Path, user: int) -> Path | None:
-    """The outermost existing folder on the way to ``folder`` that ``user`` may not enter; None if there is none."""
-    for one in reversed((folder, *folder.parents)):
-        if state_folder.is_there(one):
-            found = one.stat()
-            if not found.st_mode & (stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH):
-                return one
-    return None
+    return not server_programs.is_there(folder) and not os.access(server_programs.above(folder), os.W_OK | os.X_OK)
 
 
 @contextmanager

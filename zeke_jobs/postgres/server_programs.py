@@ -1,4 +1,4 @@
-"""The wheel's PostgreSQL programs, in a place where the server's user can run them."""
+"""The wheel's PostgreSQL programs where the server's user can run them, and a folder of this user outside the project."""
 
 import importlib.metadata
 import importlib.util
@@ -6,16 +6,17 @@ import os
 import pwd
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from zeke_jobs.core import environment
 from zeke_jobs.core.environment import missing
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
-from zeke_jobs.postgres import state_folder
 
 _ROOM = 1024 * 1024  # bytes; with less free space a server does not start and cannot write the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
@@ -71,31 +72,15 @@ def account(data: Path) -> dict[str, Any]:
 
 
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
-    """A folder of programs that ``user`` can run: ``bin_dir``, by default the wheel's, or a copy of the wheel's.
+    """A folder of programs for ``user``: ``bin_dir``, by default the wheel's.
 
-    A copy is made, once for each version, if the user may not enter the folder, the file system forbids running programs, or a
-    shell would misread the path.
+    A copy of the wheel's is made, once for each version, if the user may not enter the folder, or a shell would misread the path.
     """
     if bin_dir is not None:
-        _try(bin_dir, user)
         return bin_dir
     ours = binaries()
-    if not _MISREAD.search(str(ours)):
-        try:
-            _try(ours, user)
-        except PermissionError:
-            pass
-        else:
-            return ours
-    copy = _copy(ours)
-    try:
-        _try(copy, user)
-    except PermissionError as error:
-        raise ConfigurationError(
-            f"expected to run PostgreSQL's programs, got no permission for those in {ours} nor for a copy in {copy}\n"
-            f"  help: mount one of the two without noexec, or set {environment.DATABASE_URL} to a server"
-        ) from error
-    return copy
+    is_closed = bool(user) and closed(ours, user["user"]) is not None
+    return _copy(ours) if is_closed or _MISREAD.search(str(ours)) else ours
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
@@ -139,26 +124,6 @@ def run(
     )
 
 
-def _try(bin_dir: Path, user: dict[str, Any]) -> None:
-    """Run a program only to see whether it runs.
-
-    Raises:
-        PermissionError: the user may not run it.
-        ConfigurationError: the programs do not run here, or the user cannot be changed.
-    """
-    try:
-        done = run([bin_dir / "postgres", "--version"], user)
-    except OSError as error:
-        if error.filename == "/":  # the folder of the call: the program was not tried
-            raise powerless(error) from error
-        raise
-    if done.returncode:
-        raise ConfigurationError(
-            f"expected PostgreSQL's programs to run on this machine, got: {done.stdout.strip() or done.returncode}\n"
-            f"  help: set {environment.DATABASE_URL} to a server"
-        )
-
-
 def powerless(error: OSError) -> ConfigurationError:
     """The error for a root user without root's rights, as in a restricted container or a one-user namespace."""
     return ConfigurationError(
@@ -169,7 +134,7 @@ def powerless(error: OSError) -> ConfigurationError:
 
 def _copy(ours: Path) -> Path:
     """The copy of this version's programs; always complete, even with other copying processes or an interrupt."""
-    copies = state_folder.base(plain=True)
+    copies = state_folder(plain=True)
     target = copies / f"postgresql-{importlib.metadata.version(_PACKAGE)}"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=copies, prefix="copying-") as folder:
@@ -202,3 +167,81 @@ def failure(folder: Path, said: bytes) -> ZekeJobsError:
     log = folder / "data" / "log"
     help_ = f"\n  help: its log is {log}" if log.exists() else ""
     return ZekeJobsError(f"expected the embedded server to start, got: {causes[0].strip()}{help_}")
+
+
+_LONGEST = 80  # bytes; Linux allows 107 for a unix socket's path, and the socket's own name is in it
+_PLAIN = re.compile(r"[A-Za-z0-9/._+~-]+")
+
+
+def is_plain(folder: Path) -> bool:
+    """Whether a unix socket may be in it: the path is short and has no character with a meaning to a shell or libpq."""
+    return len(str(folder)) <= _LONGEST and _PLAIN.fullmatch(str(folder)) is not None
+
+
+def state_folder(*, plain: bool = False) -> Path:
+    """The first usual place that this user may write to, made if missing; others cannot write to it.
+
+    For root, others may enter it, because PostgreSQL does not run as root. A ``plain`` folder suits a unix socket.
+
+    Raises:
+        ConfigurationError: there is no such place.
+    """
+    tried = [folder for folder in _candidates() if is_plain(folder) or not plain]
+    for folder in tried:
+        if not is_there(folder) and os.access(above(folder), os.W_OK | os.X_OK):
+            make(folder, 0o700)
+        if _is_ours(folder):
+            return folder
+    raise ConfigurationError(
+        f"expected a folder that only this user can write to, got none of {', '.join(map(str, tried))}\n"
+        f"  help: set {environment.DATA} to a folder that this user may write to, or {environment.DATABASE_URL} to a server"
+    )
+
+
+def is_there(path: Path) -> bool:
+    """Whether the file exists; in a folder that we may not read, it counts as missing."""
+    return os.access(path, os.F_OK)
+
+
+def above(folder: Path) -> Path:
+    """The nearest existing folder above it."""
+    return next(one for one in folder.parents if is_there(one))
+
+
+def make(folder: Path, mode: int | None = None) -> None:
+    """Make a folder and its missing parents, if need be. Root's folders can be entered by all users, whatever the umask."""
+    missing = [one for one in (folder, *folder.parents) if not is_there(one)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        wanted = stat.S_IMODE(one.stat().st_mode) if mode is None else mode
+        one.chmod(wanted | 0o011 if os.geteuid() == 0 else wanted)
+
+
+def closed(folder: Path, user: int) -> Path | None:
+    """The outermost existing folder on the way to ``folder`` that ``user`` may not enter; None if there is none."""
+    for one in reversed((folder, *folder.parents)):
+        if is_there(one):
+            found = one.stat()
+            if not found.st_mode & (stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH):
+                return one
+    return None
+
+
+def _candidates() -> Iterator[Path]:
+    if os.geteuid() == 0:
+        yield Path("/var/lib/zeke-jobs")
+    else:
+        with suppress(RuntimeError):  # neither HOME nor /etc/passwd has a home folder
+            yield Path.home() / ".local" / "state" / "zeke-jobs"
+    for shared in ("/var/tmp", "/tmp"):  # noqa: S108 (who owns the folder is looked at)
+        yield Path(shared) / f"zeke-jobs-{os.geteuid()}"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder exists, and only we can write to it: somebody else may have made it first."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    is_private = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and is_private and os.access(folder, os.W_OK | os.X_OK)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.postgres import embedded, state_folder
+from zeke_jobs.postgres import embedded, server_programs
 from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_elsewhere
 
 ROOT = os.geteuid() == 0
@@ -29,7 +29,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where files go that cannot be in their folder."""
-    monkeypatch.setattr("zeke_jobs.postgres.state_folder._candidates", lambda: iter([tmp_path / "state"]))
+    monkeypatch.setattr("zeke_jobs.postgres.server_programs._candidates", lambda: iter([tmp_path / "state"]))
     return tmp_path / "state"
 
 
@@ -61,7 +61,7 @@ def test_a_folder_that_was_moved_finds_its_data_again(
 def test_the_place_elsewhere_is_closed_to_others_whatever_the_umask(state: Path) -> None:
     before = os.umask(0)
     try:
-        assert state_folder.base() == state
+        assert server_programs.state_folder() == state
     finally:
         os.umask(before)
     assert state.stat().st_mode & 0o777 == (0o711 if ROOT else 0o700)
@@ -81,7 +81,7 @@ def test_a_place_that_a_stranger_may_have_made_is_not_used(tmp_path: Path, state
         else:  # only root gives files away
             os.chown(state, 12345, -1)
     with pytest.raises(ConfigurationError, match="expected a folder that only this user can write to, got none of"):
-        state_folder.base()
+        server_programs.state_folder()
 
 
 # One command at a time
