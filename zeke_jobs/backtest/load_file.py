@@ -89,8 +89,7 @@ class LoadStanza(Keys):
 def load_text(text: str, name: str, config: Config) -> LoadStanza:
     """Read a text that describes a load of the tasks of ``config``.
 
-    Raises:
-        ConfigurationError: the text has faults; the message has each with its place.
+    Raises ConfigurationError if the text has faults; the message has each with its place.
     """
     document = parse(text, name)
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None

@@ -14,9 +14,7 @@ def choose() -> str:
     """The URL: ``DATABASE_URL``, else the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
 
     Sets ``DATABASE_URL``, so that the rest of the process uses the same database.
-
-    Raises:
-        ConfigurationError: there is no URL and no server, or the embedded server is stopped.
+    Raises ConfigurationError if there is no URL and no server, or the embedded server is stopped.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs
@@ -48,8 +46,7 @@ def choose() -> str:
 def choose_to_write() -> str:
     """As ``choose``, for a command that writes.
 
-    Raises:
-        ConfigurationError: there is no database, or it belongs to another installation.
+    Raises ConfigurationError if there is no database, or it belongs to another installation.
     """
     with connection(writes=True, is_migrated=False):
         return environment.database_url()

@@ -60,11 +60,7 @@ def argument(help_: str, metavar: str) -> Any:
 
 
 def pair(text: str, expected: str) -> tuple[str, str]:
-    """Read ``NAME=VALUE``.
-
-    Raises:
-        UsageError: a part is missing; the message begins with ``expected``.
-    """
+    """Read ``NAME=VALUE``. Raises UsageError if a part is missing; the message begins with ``expected``."""
     name, equals, value = text.partition("=")
     if not (equals and name and value):
         raise UsageError(f"expected {expected}, got {text!r}")

@@ -58,8 +58,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
     """The configuration in a text.
 
-    Raises:
-        ConfigurationError: the text has faults; ``diagnostics`` has each one, the message all of them.
+    Raises ConfigurationError if the text has faults; ``diagnostics`` has each one, the message all of them.
     """
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
@@ -68,11 +67,7 @@ def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Ed
 
 
 def load(path: str | PathLike[str], *, handlers: bool = True) -> Config:
-    """The configuration in a file.
-
-    Raises:
-        ConfigurationError: the file cannot be read or has faults.
-    """
+    """The configuration in a file. Raises ConfigurationError if the file cannot be read or has faults."""
     return load_text(read_text(path), str(path), handlers=handlers)
 
 
@@ -84,8 +79,7 @@ def digest_of(text: str) -> str:
 def read_text(path: str | PathLike[str]) -> str:
     """The text of a jobs.yaml file, without a byte order mark.
 
-    Raises:
-        ConfigurationError: there is no such file, it cannot be read, or it is not UTF-8.
+    Raises ConfigurationError if there is no such file, it cannot be read, or it is not UTF-8.
     """
     try:
         content = Path(path).read_bytes()

@@ -55,11 +55,7 @@ class Shape:
     otherwise: Callable[[str], str] = lambda _: ""
 
     def check(self, text: str) -> str:
-        """Return the text.
-
-        Raises:
-            EntryError: it has another form or is too long.
-        """
+        """Return the text. Raises EntryError if it has another form or is too long."""
         whole = re.compile(self.pattern, re.ASCII)
         if whole.fullmatch(text):
             if len(text) > LONGEST_NAME:
@@ -182,8 +178,7 @@ def _failures(value: Any) -> Any:
 def check_task_id(text: str) -> str:
     """Return the text if it is a valid task id.
 
-    Raises:
-        EntryError: it is not lower-case words joined by ``-``, or is reserved.
+    Raises EntryError if it is not lower-case words joined by ``-``, or is reserved.
     """
     if text in RESERVED:
         raise EntryError(

@@ -44,8 +44,7 @@ class Handler:
     def settings(self, task: Task) -> BaseModel | None:
         """The task's settings, checked, with each ``${NAME}`` filled in from the environment.
 
-        Raises:
-            pydantic.ValidationError: they do not fit the model.
+        Raises pydantic.ValidationError if they do not fit the model.
         """
         if self.settings_model is None:
             return None
@@ -70,8 +69,7 @@ def resolve(task: Task) -> Handler:
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
     """The handler named by ``module:function``; ``in_chunks``: its task has ``chunk``.
 
-    Raises:
-        EntryError: it cannot be imported or is not a handler of that kind.
+    Raises EntryError if it cannot be imported or is not a handler of that kind.
     """
     found = import_object(path)
     known = _known.get(path)

@@ -19,8 +19,7 @@ _IMPORTLIB = "<frozen importlib"
 def import_object(path: str) -> Any:
     """The object named by ``module:name``.
 
-    Raises:
-        EntryError: the module does not exist, raised an exception during its import, or lacks the name.
+    Raises EntryError if the module does not exist, raised an exception during its import, or lacks the name.
     """
     module_name, _, name = path.partition(":")
     module = _import(module_name)
@@ -103,11 +102,7 @@ def kind_of(found: Any) -> str:
 
 
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
-    """The object that an annotation names.
-
-    Raises:
-        EntryError: a name in it is unknown to its module at run time.
-    """
+    """The object that an annotation names. Raises EntryError if a name in it is unknown to its module at run time."""
     if not isinstance(annotation, str):
         return annotation
     try:

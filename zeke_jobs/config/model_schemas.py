@@ -13,8 +13,7 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 def complete(model: type[BaseModel]) -> None:
     """See that all types of a model's fields exist, so that it can check values.
 
-    Raises:
-        EntryError: one does not; the message names field and model.
+    Raises EntryError if one is missing; the message names field and model.
     """
     try:
         model.model_rebuild(_types_namespace={})
@@ -30,8 +29,7 @@ def complete(model: type[BaseModel]) -> None:
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a payload model, in snake_case, as the catalogue keeps it.
 
-    Raises:
-        EntryError: it has none that Postgres can store; the message names field and model.
+    Raises EntryError if it has none that Postgres can store; the message names field and model.
     """
     complete(model)
     try:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def resolve_model(path: str) -> type[BaseModel]:
     """The settings model named by ``module:Settings``.
 
-    Raises:
-        EntryError: it cannot be imported, or is not a pydantic model with a method ``open``.
+    Raises EntryError if it cannot be imported, or is not a pydantic model with a method ``open``.
     """
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
@@ -63,8 +62,7 @@ _INSTEAD = {
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
     """The class named by ``module:Class``.
 
-    Raises:
-        EntryError: it cannot be imported, is not a middleware, or would do zeke_jobs's own work.
+    Raises EntryError if it cannot be imported, is not a middleware, or would do zeke_jobs's own work.
     """
     from dramatiq.middleware import Middleware
 
@@ -104,8 +102,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
 def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
     """Make the middleware with its settings; each ``${NAME}`` is filled in from the environment.
 
-    Raises:
-        ConfigurationError: it cannot be made.
+    Raises ConfigurationError if it cannot be made.
     """
     try:
         found = resolve_middleware(stanza.use)

@@ -152,11 +152,7 @@ class TrapError(ValueError):
 
 
 def meaning(text: str) -> Any:
-    """The value of a plain scalar.
-
-    Raises:
-        TrapError: people and YAML would read it differently.
-    """
+    """The value of a plain scalar. Raises TrapError if people and YAML would read it differently."""
     if text in _NULL:
         return None
     if text in _TRUE or text in _FALSE:

@@ -15,9 +15,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Stop starting jobs of the target until ``resume``; active jobs go on. False when it was already paused.
 
     It is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
-
-    Raises:
-        UnknownTask: no target has this name.
+    Raises UnknownTask if no target has this name.
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 

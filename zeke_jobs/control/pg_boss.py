@@ -178,11 +178,7 @@ class Import:
 
 
 def _check(job: dict[str, Any]) -> None:
-    """Refuse a job that has no place here.
-
-    Raises:
-        ValueError: it is of a flow, or our table cannot hold its times or keys.
-    """
+    """Refuse a job that has no place here. Raises ValueError if it is of a flow, or our table cannot hold its times or keys."""
     is_queued = job["state"] in _QUEUED
     if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
         raise ValueError(_FLOW)

@@ -79,8 +79,7 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
     """Send one job now with the schedule's payload, without a tick, even while the schedule is paused.
 
-    Raises:
-        QueueFull: ``max_queued`` jobs of the task are waiting.
+    Raises QueueFull if ``max_queued`` jobs of the task are waiting.
     """
     timetable = find(conn, name)
     sent = dispatch.send(conn, timetable, None)
@@ -96,9 +95,7 @@ def backfill(
     """Send a job for each tick from ``start`` to ``end``, both included, that has none; returns all those ticks.
 
     A tick that has a job keeps it and is returned as skipped. The jobs may overlap, even if the schedule forbids it.
-
-    Raises:
-        ValueError: the range is reversed, ends in the future, or has more than ``MOST`` ticks.
+    Raises ValueError if the range is reversed, ends in the future, or has more than ``MOST`` ticks.
     """
     timetable = find(conn, name)
     if not start <= end <= dispatch.clock(conn):

@@ -25,8 +25,7 @@ _MOST_DIGITS = 12
 def parse_duration(text: str) -> timedelta:
     """Read a duration: whole numbers with a unit (``w d h m s ms``), the largest first, each at most once.
 
-    Raises:
-        ValueError: it is not a duration; the message names the accepted form.
+    Raises ValueError if it is not a duration; the message names the accepted form.
     """
     parts = _PART.findall(text)
     if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):

@@ -39,8 +39,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
         json: True for JSON lines, False for readable ones; by default the format of ``ZEKE_JOBS_LOG_FORMAT``,
             else JSON unless the process's real standard error is a terminal.
 
-    Raises:
-        ConfigurationError: an unknown format or level in the environment.
+    Raises ConfigurationError if the environment names an unknown format or level.
     """
     as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
@@ -260,11 +259,7 @@ _REFUSED = 2
 
 
 def refuse(error: Exception) -> NoReturn:
-    """Print the error to standard error as text, because it is meant for the operator; as a line of JSON if JSON was asked for.
-
-    Raises:
-        SystemExit: always, with status 2.
-    """
+    """Print the error to standard error as text, because it is meant for the operator; as a line of JSON if JSON was asked for."""
     has_places = bool(getattr(error, "diagnostics", ()))  # each one then has its own line with "error:"
     said = redaction.redact(str(error) if has_places else f"zeke_jobs: error: {error}")
     if environment.lookup(environment.LOG_FORMAT) == "json":  # then no line may be text

@@ -28,8 +28,7 @@ def answer(kind: str, faults: Callable[[], tuple[str, str]]) -> None:
         kind: ``worker`` or ``scheduler``.
         faults: Called for each probe: why the process makes no progress, and why it can do no work now; empty where it does.
 
-    Raises:
-        ConfigurationError: the socket cannot be made there.
+    Raises ConfigurationError if the socket cannot be made there.
     """
     if not (folder := os.environ.get(RUN)):
         return

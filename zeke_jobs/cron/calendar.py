@@ -27,8 +27,7 @@ _MINUTES = 60
 def parse(text: str) -> Cron:
     """Read a cron line: five fields (names, lists, ranges, steps; Sunday is 0 and 7) or ``@daily`` etc.
 
-    Raises:
-        CronError: it is not valid, or names a day that does not exist; the message has the reason.
+    Raises CronError if it is not valid, or names a day that does not exist; the message has the reason.
     """
     return Cron(text, read(text))
 
@@ -57,11 +56,7 @@ class Cron:
         return takewhile(lambda tick: tick <= end, self.after(start, zone))
 
     def after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """All fire times after ``moment``, in order.
-
-        Raises:
-            ValueError: ``moment`` has no time zone.
-        """
+        """All fire times after ``moment``, in order. Raises ValueError if ``moment`` has no time zone."""
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
         ticks = self._steps if len(self.fields.hours) == _HOURS else self._times_of_day

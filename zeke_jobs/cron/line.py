@@ -70,8 +70,7 @@ class Fields:
 def read(text: str) -> Fields:
     """The values of a cron line. Weekdays are 0 (Sunday) to 6.
 
-    Raises:
-        CronError: the line is not five fields or a known @name, a field is not valid, or the day does not exist.
+    Raises CronError if the line is not five fields or a known @name, a field is not valid, or the day does not exist.
     """
     words = _spelled_out(text.strip()).split()
     if len(words) != len(_KINDS):

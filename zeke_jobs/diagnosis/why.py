@@ -41,8 +41,7 @@ class Explanation:
 def why(conn: Connection, job_id: UUID) -> Explanation:
     """Explain a job, from one snapshot of the database.
 
-    Raises:
-        JobNotFound: no job has this id; JobPurged if a purged job had it.
+    Raises JobNotFound if no job has this id; JobPurged if a purged job had it.
     """
     with snapshot(conn):
         return explain(conn, job_id)

@@ -61,8 +61,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
     def get_result(self, result_id: str) -> Any:
         """The result as the job is now; sensitive fields of its payload are ``***``.
 
-        Raises:
-            TaskResultDoesNotExist: no kept job of a function with ``@task`` has this id.
+        Raises TaskResultDoesNotExist if no kept job of a function with ``@task`` has this id.
         """
         missing = tasks.exceptions.TaskResultDoesNotExist
         try:

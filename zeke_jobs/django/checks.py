@@ -17,8 +17,7 @@ _HANDLER = "zeke_jobs.django.worker:run_task"
 def faults(backend: Any) -> Iterator[Any]:
     """The faults of one backend of ``TASKS``. Without a jobs.yaml here, as in a web server, its stanzas are not checked.
 
-    Raises:
-        ConfigurationError: jobs.yaml or ``DATABASE_URL`` is faulty itself.
+    Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty itself.
     """
     where = f"TASKS[{backend.alias!r}]"
     kinds = {"task": str, "database": str, "tasks": dict}

@@ -54,8 +54,7 @@ def find(function: str) -> Any:
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
     """A ``TaskResult`` of a call with these values; by default it is ready, and nothing has happened.
 
-    Raises:
-        TypeError: an argument is no JSON.
+    Raises TypeError if an argument is no JSON.
     """
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}

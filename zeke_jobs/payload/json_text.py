@@ -33,8 +33,7 @@ class UnfitForJson(ValueError):
 def encode(value: Any) -> str:
     """The JSON text of ``value``; UUIDs, times, enums and pydantic models become their JSON forms.
 
-    Raises:
-        UnfitForJson: JSON or jsonb cannot store a part of it, or it is out of bounds.
+    Raises UnfitForJson if JSON or jsonb cannot store a part of it, or it is out of bounds.
     """
     try:
         text = _ENCODER.encode(value)

@@ -89,8 +89,7 @@ def running(folder: Path) -> str | None:
 def stop(folder: Path, *, mode: str = "fast") -> None:
     """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate.
 
-    Raises:
-        ZekeJobsError: it still runs after a minute.
+    Raises ZekeJobsError if it still runs after a minute.
     """
     folder = folder.absolute()
     told = False
@@ -139,7 +138,9 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         server_programs.initdb(programs, data, user)
     socket = data
     if not server_programs.is_plain(data):  # the path is too long for a socket, or unsafe in an address
-        socket = server_programs.state_folder(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+        socket = (
+            server_programs.state_folder(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+        )
     _make(socket, user)
     for lock_file in (data / "postmaster.pid", socket / f".s.PGSQL.{settings['port']}.lock"):
         _forget_process(lock_file)

@@ -25,8 +25,7 @@ def claim(conn: Connection) -> None:
 def verify(conn: Connection) -> None:
     """Refuse the database of another installation. A database that was never migrated has no owner.
 
-    Raises:
-        ConfigurationError: it belongs to another installation.
+    Raises ConfigurationError if it belongs to another installation.
     """
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
@@ -40,8 +39,7 @@ def verify(conn: Connection) -> None:
 def verify_server(conn: Connection) -> None:
     """Refuse a server that is too old or read-only, and a database that cannot store every text. Sends no statement.
 
-    Raises:
-        ConfigurationError: names the version, the encoding or the standby.
+    Raises ConfigurationError, which names the version, the encoding or the standby.
     """
     major = conn.info.server_version // 10_000
     if major < OLDEST:

@@ -47,8 +47,7 @@ class Migration:
 def available(packages: Iterable[str] = ()) -> list[Migration]:
     """All migrations of zeke_jobs and then of ``packages``, in the order of their application.
 
-    Raises:
-        MigrationError: a package or its ``migrations`` folder is missing, or a file is not named like ``0001_words.sql``.
+    Raises MigrationError if a package or its ``migrations`` folder is missing, or a file is not named like ``0001_words.sql``.
     """
     ours = [_dramatiq_pg(), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]

@@ -178,8 +178,7 @@ class Pool:
     def connection(self) -> Iterator[Connection]:
         """An autocommit connection inside the block. A broken one is thrown away afterwards.
 
-        Raises:
-            psycopg2.OperationalError: the server cannot be reached; or all connections are in use and the pool was closed.
+        Raises psycopg2.OperationalError if the server cannot be reached; or all connections are in use and the pool was closed.
         """
         while not self._slots.acquire(timeout=_LOOK):
             if self._closed:

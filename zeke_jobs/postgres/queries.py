@@ -33,9 +33,7 @@ class Queries:
 
     With ``prepares``, a session of ours prepares a statement that it runs again, because most take the server longer to parse and
     plan than to run. The types of parameters then follow from the statement, not from their values.
-
-    Raises:
-        KeyError: no file has that name.
+    Raises KeyError if no file has that name.
     """
 
     def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False, prepares: bool = False) -> None:

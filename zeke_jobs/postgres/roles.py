@@ -51,8 +51,7 @@ def _role_with(said: str) -> str:
 def grant(conn: Connection) -> None:
     """Create the missing roles and grant them the rights that this version needs, as the owner of the schema.
 
-    Raises:
-        psycopg2.errors.InsufficientPrivilege: a right is missing; nothing was changed.
+    Raises psycopg2.errors.InsufficientPrivilege if a right is missing; nothing was changed.
     """
     with conn.cursor() as cursor:
         try:

@@ -35,8 +35,7 @@ def are_installed() -> bool:
 def binaries() -> Path:
     """Folder of the wheel's newest PostgreSQL binaries (postgres, psql, pg_dump, …).
 
-    Raises:
-        ConfigurationError: the wheel is not installed.
+    Raises ConfigurationError if the wheel is not installed.
     """
     # Found without an import, because importing the package makes folders and prints warnings.
     spec = importlib.util.find_spec(_PACKAGE)
@@ -182,9 +181,7 @@ def state_folder(*, plain: bool = False) -> Path:
     """The first usual place that this user may write to, made if missing; others cannot write to it.
 
     For root, others may enter it, because PostgreSQL does not run as root. A ``plain`` folder suits a unix socket.
-
-    Raises:
-        ConfigurationError: there is no such place.
+    Raises ConfigurationError if there is no such place.
     """
     tried = [folder for folder in _candidates() if is_plain(folder) or not plain]
     for folder in tried:

@@ -50,9 +50,7 @@ def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float 
     """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
     ``patience`` is in seconds, for all tries, by default ``lock_waits.PATIENCE``.
-
-    Raises:
-        Contended: the locks could not be had in that time; the message names the session that holds them.
+    Raises Contended if the locks could not be had in that time; the message names the session that holds them.
     """
 
     def attempt() -> T:

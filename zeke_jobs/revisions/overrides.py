@@ -27,9 +27,7 @@ def carried(
 
     An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, and no
     other override is at its place. Only overrides in ``set_before`` (default: all) get a note.
-
-    Raises:
-        ConfigurationError: one does not fit the file.
+    Raises ConfigurationError if one that is left does not fit the file.
     """
     if not overrides:
         return [], []
@@ -52,11 +50,7 @@ def carried(
 
 
 def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
-    """Refuse timed overrides that could not end.
-
-    Raises:
-        ConfigurationError: the configuration after their end does not fit.
-    """
+    """Refuse timed overrides that could not end. Raises ConfigurationError if the configuration after their end does not fit."""
     for moment in sorted({one.until for one in overrides if one.until is not None}):
         ended = ", ".join(one.label for one in overrides if one.until == moment)
         if found := check(file.text, NAME, edits=edits(after(overrides, moment)))[1]:
@@ -132,8 +126,7 @@ def _help(text: str) -> str:
 def read_path(text: str, config: Config) -> tuple[str, ...]:
     """Split a name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys from the top of the file.
 
-    Raises:
-        ConfigurationError: there is no such task, limit or service; the message suggests the nearest name.
+    Raises ConfigurationError if there is no such task, limit or service; the message suggests the nearest name.
     """
     first, _, rest = text.partition(".")
     if text in _TOP:
@@ -165,9 +158,7 @@ def read_value(text: str) -> Any:
     """Read a value as in jobs.yaml: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
 
     ``*/5 * * * *`` and ``@daily`` need no quotes here: the shell has removed the user's quotes, and YAML allows no such text.
-
-    Raises:
-        ConfigurationError: it is not YAML, or is ambiguous in YAML.
+    Raises ConfigurationError if it is not YAML, or is ambiguous in YAML.
     """
     if text.startswith(("*", "@")):
         return text

@@ -72,8 +72,7 @@ class Revision:
     def config(self, *, handlers: bool = True) -> Config:
         """Its configuration; with ``handlers``, checked against this process's code.
 
-        Raises:
-            ConfigurationError: it does not fit this code.
+        Raises ConfigurationError if it does not fit this code.
         """
         return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
@@ -113,11 +112,7 @@ def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
 
 
 def find(conn: Connection, number: int) -> Revision:
-    """Find a revision by number.
-
-    Raises:
-        UnknownRevision: there is none.
-    """
+    """Find a revision by number. Raises UnknownRevision if there is none."""
     row = SQL.one(conn, "revision/one", number=number)
     if row is None:
         newest = latest_number(conn)

@@ -184,8 +184,7 @@ def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
     """The line, the zone, the window and the jitter of a schedule in force.
 
-    Raises:
-        Unreadable: SQL stored a value that this machine cannot read; the message has the reason.
+    Raises Unreadable if SQL stored a value that this machine cannot read; the message has the reason.
     """
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]

@@ -62,8 +62,7 @@ _DASHBOARD = "pg-boss-dashboard"
 def dashboard_program() -> list[str]:
     """Its command line: from ``node_modules`` in this folder or one above, or from the PATH.
 
-    Raises:
-        ConfigurationError: Node.js or the package is missing.
+    Raises ConfigurationError if Node.js or the package is missing.
     """
     node = shutil.which("node")
     if node is None:

@@ -25,11 +25,7 @@ def check(file: File = None) -> None:
 
 
 def load(path: Path) -> Config:
-    """A jobs.yaml with which a worker of this code boots.
-
-    Raises:
-        ConfigurationError: it would not.
-    """
+    """A jobs.yaml with which a worker of this code boots. Raises ConfigurationError if it would not."""
     from zeke_jobs.worker import builder
 
     find_modules_here()

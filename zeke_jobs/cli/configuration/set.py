@@ -82,8 +82,7 @@ def _set(
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
     """The path and the value of ``my-task.concurrency=3``.
 
-    Raises:
-        UsageError, ConfigurationError: it is not an assignment, or there is no such setting.
+    Raises UsageError, ConfigurationError if it is not an assignment, or there is no such setting.
     """
     key, equals, value = assignment.partition("=")
     if not equals:

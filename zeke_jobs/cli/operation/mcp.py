@@ -26,8 +26,7 @@ def mcp() -> None:
 def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
     """Serve tools that only read, described by their docstrings and ``note``, until the client ends.
 
-    Raises:
-        ConfigurationError: the extra ``mcp`` of the program's distribution is not installed, or there is no database.
+    Raises ConfigurationError if the extra ``mcp`` of the program's distribution is not installed, or there is no database.
     """
     try:
         from mcp.server import MCPServer
@@ -89,8 +88,7 @@ def _ask(*words: str, given: str = "") -> str:
 def output(main: str, *words: str, given: str = "") -> str:
     """The output of a command that only reads, in a process of its own, which runs the Python ``main``.
 
-    Raises:
-        ToolError: the command was refused; the message is its own.
+    Raises ToolError if the command was refused; the message is its own.
     """
     from mcp.server.mcpserver.exceptions import ToolError
 
