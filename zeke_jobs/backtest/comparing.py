@@ -211,7 +211,9 @@ def _not_simulated(configs: Sequence[Config]) -> tuple[str, ...]:
     tasks = [task for config in configs for task in config.tasks.values()]
     keys = [key for key in ("share", "age", "chunk") if any(getattr(task, key) for task in tasks)]
     told = f"{', '.join(keys)} of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
-    return (told,) if keys else ()
+    has_breaker = any(limit.breaker for config in configs for limit in config.limits.values())
+    breakers = "breakers of limits: not simulated; jobs that failed are retried as they were"
+    return (*([told] if keys else ()), *([breakers] if has_breaker else ()))
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:

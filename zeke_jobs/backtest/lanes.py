@@ -13,7 +13,6 @@ from zeke_jobs.config.models import Task
 
 #: What holds due jobs back, beside limits by their names.
 THREADS, PAUSED, KEY = "threads", "paused", "key"
-_DEFERRED = 1.0  # seconds; the least deferral of a job that fails while a breaker is open
 
 
 class Live:
@@ -192,9 +191,3 @@ class Lane:
             if self.cause and passed > 0:
                 self.held[self.cause] = self.held.get(self.cause, 0.0) + passed
             self.cause, self._since = cause, now
-
-    def deferred_until(self, now: float) -> float | None:
-        """The end of the deferral for a job that fails while a breaker is open; None if none is open."""
-        breakers = [bucket.breaker for bucket, _ in self.limits if bucket.breaker]
-        paused = [breaker.until for breaker in breakers if breaker.until is not None]
-        return max(now + _DEFERRED, *paused) if paused else None

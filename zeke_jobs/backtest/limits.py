@@ -1,16 +1,14 @@
 """How much room a bucket has, as ``zeke_jobs.room`` tells the claim, and what moves it. Times are seconds on any one clock."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.backtest.workload import Attempt
+from zeke_jobs.backtest.workload import Ending
 
 NEVER = float("inf")
 _CUT_OFF = ("died", "cancelled")  # such attempts could not report all: they count at least their estimate
-_LEAST_FAILURES = 10  # for a breaker that counts a share
 _REMEMBERED = 20  # jobs in an average
 _DUST = 1e-6  # Postgres rounds times to it; the rounding error of sums of costs is smaller
 
@@ -58,7 +56,7 @@ class Bucket:
         learns: Whether recorded costs are in its currency.
 
     Attributes:
-        cause: Its name where it holds jobs back, unless its breaker does.
+        cause: Its name where its rate, unit or budget holds jobs back.
         slots: Most active jobs; None without that bound.
         is_plain: Whether it counts active jobs alone.
     """
@@ -67,8 +65,7 @@ class Bucket:
         self.name, self.unit = row["name"], row["unit"]
         self.slots, self.active = row.get("concurrency"), 0
         self.rate = Rate(row["amount"], row["period"], row["burst"]) if row.get("period") else None
-        self.breaker = Breaker(row) if row.get("breaker_pause") else None
-        self.is_plain = self.unit == "jobs" and not (self.rate or self.breaker)
+        self.is_plain = self.unit == "jobs" and self.rate is None
         self._is_money, self._amount = "zone" in row, float(row["amount"] or 0)
         self.cause = f"{self.name} {'budget' if self._is_money else 'rate' if self.unit == 'jobs' else self.unit}"
         self._day_ends, self._learns = day_ends, learns and self._is_money
@@ -87,8 +84,6 @@ class Bucket:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
         if self._is_money:
             found = int(now >= self._ends or self._spent < self._amount - _DUST), self.cause, self._ends
-        if self.breaker is not None and (probe := self.breaker.room(now))[0] <= found[0]:
-            found = (probe[0], f"{self.name} breaker", probe[1])
         return found
 
     def start(self, task: str, estimate: float, jobs: Sequence[object], now: float) -> None:
@@ -104,19 +99,15 @@ class Bucket:
             for job in jobs:
                 self._took[job] = min(self._average.get(task, estimate), self._amount)
                 self._move(self._took[job], now)
-        if self.breaker is not None and self.breaker.until is not None:
-            self.breaker.probe, self.breaker.probes = (jobs[0], now), True
 
-    def end(self, task: str, job: object, now: float, attempt: Attempt, spent: float | None) -> None:
-        """An attempt ended; ``spent`` is its cost, where it is known."""
+    def end(self, task: str, job: object, how: Ending, spent: float | None) -> None:
+        """An attempt of a job ended; ``spent`` is its cost, where it is known."""
         self.active -= 1
-        if self.breaker is not None:
-            self.breaker.end(job, now, failed=attempt.failed)
         if self.unit != "jobs":
             took = self._took.pop(job)
-            self._changes += self._used(task, took, attempt.how, spent if self._learns else None) - took
+            self._changes += self._used(task, took, how, spent if self._learns else None) - took
 
-    def _used(self, task: str, took: float, how: str, spent: float | None) -> float:
+    def _used(self, task: str, took: float, how: Ending, spent: float | None) -> float:
         if how in _CUT_OFF:
             return max(took, spent or 0.0)
         if spent is not None:
@@ -127,8 +118,6 @@ class Bucket:
 
     def catch_up(self, now: float) -> None:
         """Add up the ends since the last claim."""
-        if self.breaker is not None:
-            self.breaker.turn(now)
         if self._changes:
             self._move(self._changes, now)
             self._changes = 0.0
@@ -143,61 +132,6 @@ class Bucket:
             self.rate.move(amount, now)
         elif now < self._ends:
             self._spent = max(0.0, self._spent + amount)
-
-
-class Breaker:
-    """Opens when too many jobs fail, and then lets none start; after a pause one job at a time probes. It turns at claims.
-
-    Attributes:
-        until: End of the pause while it is open; else None.
-        probe: The job that probes, or probed last, and its start.
-        probes: Whether it runs.
-    """
-
-    def __init__(self, row: Mapping[str, Any]) -> None:
-        self._share, self._failures = row["breaker_share"] or 0.0, row["breaker_failures"] or _LEAST_FAILURES
-        self._within, self._pause = (
-            float(row[f"breaker_{key}"].removesuffix(" seconds")) for key in ("within", "pause")
-        )
-        self.until: float | None = None
-        self.probe: tuple[object, float] | None = None
-        self.probes = False
-        self._ends: deque[tuple[float, bool, object]] = deque()  # when, whether failed, which job
-        self._failed = 0  # of these
-
-    def room(self, now: float) -> tuple[float, float]:
-        """How many jobs may start, and until when."""
-        if self.until is None:
-            return NEVER, NEVER
-        return (0, self.until) if self.until > now else (int(not self.probes), NEVER)
-
-    def end(self, job: object, now: float, *, failed: bool | None) -> None:
-        """Note the end of an attempt; None is neither success nor failure."""
-        is_probe = self.probe is not None and self.probe[0] is job
-        if failed is not None and (failed or self._share or is_probe):
-            self._ends.append((now, failed, job))
-            self._failed += failed
-        if is_probe:
-            self.probes = False
-
-    def turn(self, now: float) -> None:
-        """Open or close, by the ends since the last claim."""
-        if self.until is None:
-            while self._ends and self._ends[0][0] <= now - self._within:
-                self._failed -= self._ends.popleft()[1]
-            if self._failed >= max(self._failures, self._share * len(self._ends)):
-                self.until, self.probe = now + self._pause, None
-        elif self.probe is not None:
-            job, since = self.probe[0], max(self.until, self.probe[1])
-            last = next((one for one in reversed(self._ends) if one[2] is job and one[0] >= since), None)
-            if last is None:
-                self.probe = self.probe if self.probes else None
-            elif last[1]:
-                self.until, self.probe = last[0] + self._pause, None
-            else:
-                self.until = self.probe = None
-                self._ends.clear()
-                self._failed = 0
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:

@@ -82,10 +82,10 @@ class Board:
         if is_first and line and (first := next(iter(line))).is_due:
             live.lane.put(first, now)
 
-    def end(self, live: Live, now: float, attempt: Attempt, spent: float | None) -> None:
+    def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
         """An attempt ended; ``spent`` is its cost, where it is known."""
         for bucket, _ in live.lane.limits:
-            bucket.end(live.lane.task, live, now, attempt, spent)
+            bucket.end(live.lane.task, live, attempt.how, spent)
         live.lane.end(live.key)
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:

@@ -183,8 +183,8 @@ class Simulation:
     def _end(self, live: Live, now: float) -> None:
         lane, attempt = live.lane, live.attempt
         self._free += 1
-        again = None if attempt.how == "completed" else self._again(live, attempt, now)
-        self.board.end(live, now, attempt, live.job.cost_of(attempt) if lane.is_metered else None)
+        again = None if attempt.how == "completed" else self._again(live, attempt)
+        self.board.end(live, attempt, live.job.cost_of(attempt) if lane.is_metered else None)
         self._push(now + self._fleet.wake_up, self._look, None)
         figures, counts = self.tasks[lane.task], self._counts(live.job)
         if again is None:
@@ -199,10 +199,8 @@ class Simulation:
         figures.retried += is_retry and counts
         self._queue(live, now + delay, now)
 
-    def _again(self, live: Live, attempt: Attempt, now: float) -> tuple[float, bool] | None:
+    def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
         """The seconds until a job is due again, and whether that is a retry; None if it has ended."""
-        if attempt.failed and (until := live.lane.deferred_until(now)) is not None:
-            return until - now, False
         if attempt.how in ("rejected", "cancelled"):
             return None
         if attempt.how == "deferred":
@@ -236,7 +234,7 @@ class Simulation:
             if self.board.busy[queue]:
                 for live in self.board.claim(now, self._free, queue):
                     self._start(live, now)
-        # If a rate, a budget or a breaker blocks the claim, it is repeated when they let a job start.
+        # If a rate or a budget blocks the claim, it is repeated when it lets a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
             self._push(self._opens + self._fleet.wake_up, self._look, None)

@@ -25,13 +25,6 @@ class Attempt(NamedTuple):
     own: bool = False
 
     @property
-    def failed(self) -> bool | None:
-        """Whether breakers count it as a failure; None if it is neither a failure nor a success."""
-        if self.how in ("retry", "failed"):
-            return True
-        return self.own if self.how == "rejected" else False if self.how == "completed" else None
-
-    @property
     def costs(self) -> bool:
         """Whether it ran to its end, and so shares the job's cost."""
         return self.how not in ("deferred", "died")

@@ -259,7 +259,7 @@ _REFUSED = 2
 
 
 def refuse(error: Exception) -> NoReturn:
-    """Print the error to standard error as text, because it is meant for the operator; as a line of JSON if JSON was asked for."""
+    """Print the error as text, because it is meant for the operator (as JSON if that was asked for), and end with status 2."""
     has_places = bool(getattr(error, "diagnostics", ()))  # each one then has its own line with "error:"
     said = redaction.redact(str(error) if has_places else f"zeke_jobs: error: {error}")
     if environment.lookup(environment.LOG_FORMAT) == "json":  # then no line may be text

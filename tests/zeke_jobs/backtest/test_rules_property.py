@@ -25,8 +25,6 @@ limits:
   slow: {concurrency: 3, rate: 4/s}
   ai: {tokens: {rate: 1000/s}, concurrency: 5}
   model: {budget: 3.25 USD/d}
-  site: {breaker: {failures: 2, within: 3s, pause: 2s}}
-  shaky: {breaker: {failures: 50%, within: 10s, pause: 1s}, concurrency: 6}
 defaults: {retry: {delay: 1s, jitter: 0}}
 """
 TASKS = """
@@ -43,9 +41,8 @@ TASKS = """
   heavy: {handler: 'H:echo', uses: [ai], units: {tokens: 500}, concurrency: {per_key: 1}}
   costly: {handler: 'H:echo', uses: [model], units: {USD: 0.5}}
   dear: {handler: 'H:echo', uses: [model], budget: 1.75 USD/d, priority: 1}
-  remote: {handler: 'H:echo', uses: [site], retry: {limit: 2}}
-  distant: {handler: 'H:echo', uses: [site, pool], concurrency: {per_key: 1}}
-  frail: {handler: 'H:echo', uses: [shaky, model], units: {USD: 0.25}, retry: {limit: 1}}
+  distant: {handler: 'H:echo', uses: [pool], concurrency: {per_key: 1}, retry: {limit: 2}}
+  frail: {handler: 'H:echo', uses: [model], units: {USD: 0.25}, retry: {limit: 1}}
   aside: {handler: 'H:echo', queue: other, uses: [pool]}
   full: {handler: 'H:echo', concurrency: 1, max_queued: 1}
   still: {handler: 'H:echo', paused: true, priority: 9}
@@ -55,8 +52,6 @@ TASKS = """
 NAMES = tuple(line.split(":")[0].strip() for line in TASKS.strip().splitlines())
 #: Their jobs end within a second of midnight: what a job costs that ends later, no average learns.
 WITH_BUDGET = ("costly", "dear", "frail")
-#: Their jobs do not expire: the database lets one expire whose first attempt was deferred, and the simulation does not.
-WITH_BREAKER = ("remote", "distant", "frail")
 
 
 def history(chance: Random) -> list[dict[str, Any]]:
@@ -81,8 +76,9 @@ def history(chance: Random) -> list[dict[str, Any]]:
     def job(number: int) -> dict[str, Any]:
         task = chance.choice(names)
         made = attempts(task)
-        # Nor do jobs that may send others: a full queue defers them.
-        expires = task not in WITH_BREAKER and made[0].how != "deferred" and number > 1
+        # The database lets a job expire whose first attempt was deferred, and the simulation does not. A full queue defers
+        # jobs that send others.
+        expires = made[0].how != "deferred" and number > 1
         return {
             "task": task,
             "sent": quarters(0, 4) if chance.random() < 0.7 else 0.0,

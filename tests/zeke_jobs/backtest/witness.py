@@ -50,9 +50,9 @@ class Witness(Board):
             attempt, self._ended = self._ended[2], None
             self._clock(self.simulation.now)
             outcome = "deferred" if attempt.how == "deferred" else "retry"
-            said = {"until": self._moment(due), "breaks": bool(attempt.failed), "error": _ERRORS.get(attempt.how)}
+            said = {"until": self._moment(due), "error": _ERRORS.get(attempt.how)}
             assert self.sql.finish(self.worker, self._claims.pop(live), outcome, **said)
-            assert self.sql.row(self._ids[live])["run_at"] == self._moment(due)  # an open breaker says when
+            assert self.sql.row(self._ids[live])["run_at"] == self._moment(due)
             return
         self._settle()
         self._clock(self.simulation.now)
@@ -62,12 +62,12 @@ class Witness(Board):
         (made,) = self.sql.add(live.lane.task, options=encode(options))
         self._ids[live], self._jobs[made] = made, live
 
-    def end(self, live: Live, now: float, attempt: Attempt, spent: float | None) -> None:
-        super().end(live, now, attempt, spent)
+    def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
+        super().end(live, attempt, spent)
         self._settle()
-        self._ended = live, now, attempt
+        self._ended = live, self.simulation.now, attempt
         if spent is not None:
-            self._clock(now)
+            self._clock(self.simulation.now)
             claim = self._claims[live]
             self.sql.rows(
                 "SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], encode({"USD": spent})
@@ -139,12 +139,11 @@ class Witness(Board):
         """An attempt that is not followed by another one completed."""
         if self._ended is None:
             return
-        (live, ended_at, attempt), self._ended = self._ended, None
+        (live, ended_at, _), self._ended = self._ended, None
         self._clock(ended_at)
         claim = self._claims.pop(live)
         if live in self._failed:
-            breaks = bool(attempt.failed)
-            assert self.sql.finish(self.worker, claim, "failed", breaks=breaks, error=_ERRORS["failed"])
+            assert self.sql.finish(self.worker, claim, "failed", error=_ERRORS["failed"])
         else:
             assert self.sql.complete(self.worker, [claim]) == [self._ids[live]]
 
