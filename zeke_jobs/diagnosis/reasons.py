@@ -1,7 +1,7 @@
-"""The reasons, except limits, why a queued job does not run yet: each function makes one, with its sentence and its figures."""
+"""The reasons, except limits, why a queued job does not run yet: each function makes one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,32 +19,26 @@ class Reason:
         kind: Its name, for programs.
         sentence: The fact in words, with the figures.
         help: The remedy; empty if there is none.
-        figures: The figures, for programs.
+        traceback: Of a failed attempt: its lines.
     """
 
     kind: str
     sentence: str
     help: str = ""
-    figures: dict[str, Any] = field(default_factory=dict)
-
-
-def reason(kind: str, sentence: str, help_: str = "", /, **figures: Any) -> Reason:
-    """A reason with its figures."""
-    return Reason(kind, sentence, help_, figures)
+    traceback: tuple[str, ...] = ()
 
 
 def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:
     """The lines about reasons and the past, each with its indent and style; a traceback is told once."""
-    known: dict[Any, int] = {}
+    known: dict[tuple[str, ...], Reason] = {}
     for one in (*reasons, *history):
         yield 2, "" if one in reasons else "dim", one.sentence
         if one.help:
             yield 6, "green", one.help
-        if traceback := one.figures.get("traceback"):
-            number = one.figures["number"]
-            first = known.setdefault(traceback, number)
-            lines = traceback if first == number else (f"the same traceback as attempt {first}",)
-            yield from ((6, "red", line) for line in lines)
+        first = known.setdefault(one.traceback, one)
+        attempt = " ".join(first.sentence.split()[:2]).rstrip(":")
+        lines = one.traceback if first is one or not one.traceback else (f"the same traceback as {attempt}",)
+        yield from ((6, "red", line) for line in lines)
 
 
 def error_of(error: dict[str, Any] | None) -> str:
@@ -63,9 +57,7 @@ def paused(pause: Row, now: datetime) -> Reason:
         help_ = "take paused: true out of jobs.yaml and apply it"
     else:
         help_ = f"zeke-jobs resume {pause.target}"
-    figures = {"target": pause.target, "by": pause.paused_by, "since": pause.paused_on, "until": pause.ends_on}
-    sentence = f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}"
-    return reason("paused", sentence, help_, **figures, reason=pause.reason, now=now)
+    return Reason("paused", f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}", help_)
 
 
 def unserved(task: Row, workers: Sequence[Row]) -> Reason:
@@ -85,32 +77,26 @@ def unserved(task: Row, workers: Sequence[Row]) -> Reason:
         help_ = f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {task.queue})"
     else:
         help_ = "wait for their successors" if stopping else "restart them with a jobs.yaml and code that have it"
-    figures = {"alive": alive, "consuming": consuming, "stopping": stopping}
-    return reason("unserved", sentence, help_, task=task.id, queue=task.queue, **figures)
+    return Reason("unserved", sentence, help_)
 
 
 def later(job: Row) -> Reason:
     """It is not due: it waits for an event, was deferred, waits for its next attempt, or was sent for later."""
     due, why = until(job.run_at, job.now), job.waiting_for or ""
-    figures = {"until": job.run_at, "now": job.now}
     if job.awaits_event:
         event = why.removeprefix("event ")
         sentence = f"it waits for the event {event!r}, and goes on without it when that has not come {due}"
-        return reason("waits-for-event", sentence, f"zeke-jobs emit {event}", event=event, **figures)
+        return Reason("waits-for-event", sentence, f"zeke-jobs emit {event}")
     if job.waiting_for is not None:
         # Its handler did, or a lease.
         sentence = f"its handler deferred it {due}: {one_line(why)}; the jobs that are due before then go first"
-        return reason("deferred", sentence, reason=why, **figures)
+        return Reason("deferred", sentence)
     if job.attempt > job.attempt_base and job.error is not None:
-        error, left = error_of(job.error), max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1)
-        sentence = (
-            f"attempt {job.attempt} failed ({error}); the next one waits {due}, {count(left, 'retry', 'retries')} left"
-        )
-        help_ = f"to run it at once: zeke-jobs retry {job.id}"
-        figures |= {"job": job.id, "failed": job.attempt, "retries_left": left, "error": error}
-        return reason("waits-for-retry", sentence, help_, **figures)
+        left = count(max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1), "retry", "retries")
+        sentence = f"attempt {job.attempt} failed ({error_of(job.error)}); the next one waits {due}, {left} left"
+        return Reason("waits-for-retry", sentence, f"to run it at once: zeke-jobs retry {job.id}")
     sentence = f"it was sent for later: not before {when(job.run_at)} (in {span(job.run_at - job.now)})"
-    return reason("not-due", sentence, **figures)
+    return Reason("not-due", sentence)
 
 
 def after(job: Row, before: Row) -> Reason:
@@ -123,8 +109,7 @@ def after(job: Row, before: Row) -> Reason:
         what = f"is {before.status}" + (f" and waits {until(before.run_at, job.now)}" if waits else "")
         help_ = f"zeke-jobs why {before.id}"
     sentence = f"its key {job.key!r} is in strict order: {before.task} {before.id}, which was sent earlier, {what}"
-    figures = {"key": job.key, "before": before.id, "status": before.status, "until": before.run_at, "now": job.now}
-    return reason("after", sentence, help_, **figures)
+    return Reason("after", sentence, help_)
 
 
 _NAMED = 5  # processes to name; a large fleet may have more

@@ -10,9 +10,9 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
 from zeke_jobs.config.models import Task
-from zeke_jobs.core.wording import MOST, listed, span, up_to_most, when
+from zeke_jobs.core.wording import MOST, listed, span, until, up_to_most, when
 from zeke_jobs.diagnosis import ends, limit_reasons, reasons
-from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason, reason
+from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason
 from zeke_jobs.postgres.queries import SQL, Row, snapshot
 from zeke_jobs.revisions import store
 
@@ -81,11 +81,11 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
     if task is None:
         help_ = f"put {job.task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {job.task}=NEW"
         sentence = f"no task in force is called {job.task}, so a worker cancels it within a minute"
-        return [reason("unknown-task", sentence, help_, task=job.task)]
+        return [Reason("unknown-task", sentence, help_)]
     found: list[Reason] = []
     if (task.id, task.queue) != (job.task, job.queue):
         sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
-        found.append(reason("moving", sentence, task=task.id, queue=task.queue))
+        found.append(Reason("moving", sentence))
     found += [reasons.paused(pause, job.now) for pause in store.pauses(conn, "why/pauses", task=task.id)]
     if job.run_at > job.now:
         found.append(reasons.later(job))
@@ -101,12 +101,12 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
         who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
         alone = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
         sentence = f"{alone}; after {QUARANTINE} deaths it fails"
-        found.append(reason("suspect", sentence, deaths=job.deaths, most=QUARANTINE, emptying=emptying))
+        found.append(Reason("suspect", sentence))
     if job.run_at <= job.now:
         found += _queue_before(conn, job, task, serving, keepers)
     is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
     if not found and not is_over:
-        found.append(reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
+        found.append(Reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
     return found
 
 
@@ -119,8 +119,9 @@ def _limits(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
     elif task.per_key is not None and len(holders) >= task.per_key:
         yield limit_reasons.key_taken(job, task.per_key, holders)
     if task.chunk and (company := _one(conn, "company", id=job.id)):
-        sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size})"
-        yield reason("company", sentence, due=company.due, size=company.size, until=company.until, now=job.now)
+        ends = until(company.until, job.now)
+        sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size}), {ends}"
+        yield Reason("company", sentence)
     if key_rate := _one(conn, "key_rate", id=job.id):
         yield limit_reasons.key_at_rate(key_rate, job)
 
@@ -135,9 +136,7 @@ def _queue_before(
         all_ = [kept[one.id] for one in serving]
         who = "the one process" if len(all_) == 1 else f"each of the {len(all_)} processes"
         sentence = f"{who} for queue {job.queue} claims nothing else: {reasons.named_keepers(all_, job.now)}"
-        yield reason(
-            "kept-by-suspect", sentence, reasons.advice_about(all_), queue=job.queue, keepers=all_, now=job.now
-        )
+        yield Reason("kept-by-suspect", sentence, reasons.advice_about(all_))
     elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
         yield _busy(job.queue, free)
     if job.deaths > 1:  # it runs alone
@@ -146,7 +145,7 @@ def _queue_before(
     if turns is not None and any(vars(turns).values()):
         parts = _counted({"of other keys": turns.others, "of its own": turns.own})
         sentence = f"the keys of its task take turns: {parts} go before it, by estimate"
-        yield reason("takes-turns", sentence, key=job.key, own=turns.own, others=turns.others)
+        yield Reason("takes-turns", sentence)
     place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
     ahead = _one(conn, "ahead", **place, most=MOST + 1)
     if ahead is not None and any(vars(ahead).values()):
@@ -155,7 +154,7 @@ def _queue_before(
             "of its task that became due earlier": ahead.earlier,
             "of other tasks in its queue with a higher priority": ahead.others,
         }
-        yield reason("ahead", f"ahead of it are {_counted(words)}", **vars(ahead))
+        yield Reason("ahead", f"ahead of it are {_counted(words)}")
 
 
 def _counted(words: dict[str, int]) -> str:
@@ -169,7 +168,7 @@ def _busy(queue: str, workers: Sequence[Row]) -> Reason:
     slots, more = ("places for async handlers", "ZEKE_JOBS_ASYNC") if workers[0].is_async else ("threads", "--threads")
     sentence = f"all {threads} {slots} of {where} for queue {queue} are busy ({busy} jobs claimed)"
     help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
-    return reason("workers-busy", sentence, help_, queue=queue, threads=threads, busy=busy, processes=len(workers))
+    return Reason("workers-busy", sentence, help_)
 
 
 def _also(job: Row, task: Row | None) -> Iterator[Reason]:
@@ -179,16 +178,16 @@ def _also(job: Row, task: Row | None) -> Iterator[Reason]:
         if job.expires_on > job.now:
             left = span(job.expires_on - job.now)
             sentence = f"it is cancelled unless it starts by {when(job.expires_on)} (in {left})"
-        yield reason("expires", sentence, on=job.expires_on, now=job.now)
+        yield Reason("expires", sentence)
     if job.own_key is not None:
         same = f"it is unique by unique_key {job.own_key!r}: a send of the task with the same one is answered with this job"
-        yield reason("stands-for-key", same, unique_key=job.own_key)
+        yield Reason("stands-for-key", same)
     elif job.is_unique and task is not None:
         fields, held = tuple(task.unique_fields or ()), task.unique_while or "queued"
         how = {"queued": "while it is queued", "active": "until it has ended"}.get(held, "for a time")
         same = f"the same {listed(fields)}" if fields else "the same payload"
         sentence = f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
-        yield reason("stands-for-others", sentence, fields=fields, held_while=held)
+        yield Reason("stands-for-others", sentence)
 
 
 def _active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:

@@ -13,7 +13,7 @@ PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")
 KINDS = sorted(
     kind
     for module in (why, reasons, limit_reasons, ends)
-    for kind in re.findall(r'\b(?:reason|_of)\(\s*"([a-z-]+)"', inspect.getsource(module))
+    for kind in re.findall(r'\bReason\(\s*"([a-z-]+)"', inspect.getsource(module))
 )
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from textwrap import TextWrapper
-from typing import Any
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import console, escape, plain, print_json, say, styled, tell
+from zeke_jobs.cli.output import console, escape, print_json, say, styled, tell
 from zeke_jobs.diagnosis.reasons import Reason, told
-from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.diagnosis.why import why as explain
 
 
@@ -20,7 +18,7 @@ def why(
     with database.connection("why", is_migrated=False) as conn:
         found = explain(conn, wanted)
     if as_json:
-        print_json(as_data(found))
+        print_json(found)
         return
     tell(f"[bold]{found.id}[/] {escape(found.task)} {styled(found.status)}")
     for key, value in found.about.items():
@@ -35,15 +33,6 @@ def show_reasons(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> N
             say(" " * indent + text)
         else:
             _indented(text, indent, style)
-
-
-def as_data(found: Explanation) -> dict[str, Any]:
-    """An explanation in JSON's types: each reason with its kind, its sentence and its figures."""
-    data: dict[str, Any] = plain(found)
-    for part in ("reasons", "history"):
-        for one in data[part]:
-            one.update(one.pop("figures"))
-    return data
 
 
 def _indented(text: str, by: int, style: str) -> None:
