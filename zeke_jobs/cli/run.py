@@ -14,17 +14,9 @@ import typer
 from psycopg2 import Error, OperationalError
 from psycopg2.errors import InsufficientPrivilege, UndefinedFunction
 
+from zeke_jobs import errors
 from zeke_jobs.cli.output import say
 from zeke_jobs.core.redaction import redact
-from zeke_jobs.errors import (
-    ConfigurationError,
-    InvalidPayload,
-    JobFailed,
-    MigrationError,
-    UnknownRevision,
-    UnknownTask,
-    ZekeJobsError,
-)
 from zeke_jobs.postgres.pool import UNMIGRATED, AddressError
 from zeke_jobs.postgres.roles import complaint
 
@@ -36,7 +28,7 @@ PENDING = 4
 INTERRUPTED = 130
 
 
-class UsageError(ZekeJobsError):
+class UsageError(errors.ZekeJobsError):
     """The command line is wrong. The message names the accepted form."""
 
 
@@ -52,11 +44,11 @@ def usage() -> Iterator[None]:
 _WRONG_USE = (
     UsageError,
     AddressError,
-    ConfigurationError,
-    InvalidPayload,
-    MigrationError,
-    UnknownRevision,
-    UnknownTask,
+    errors.ConfigurationError,
+    errors.InvalidPayload,
+    errors.MigrationError,
+    errors.UnknownRevision,
+    errors.UnknownTask,
 )
 #: typer has its own copy of click since 0.20, so the base class is found through one of typer's classes.
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
@@ -133,8 +125,8 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
     except (*UNMIGRATED, UndefinedFunction):
         missing = _not_migrated()
         return complain(missing, WRONG_USE) if missing else _our_bug()
-    except ZekeJobsError as error:
-        next_step = f"\n  help: zeke-jobs why {error.job.id}" if isinstance(error, JobFailed) else ""
+    except errors.ZekeJobsError as error:
+        next_step = f"\n  help: zeke-jobs why {error.job.id}" if isinstance(error, errors.JobFailed) else ""
         return complain(f"{error}{next_step}", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -154,9 +146,9 @@ def _not_migrated() -> str:
     try:
         with closing(connect(environment.database_url(), application_name="zeke-jobs")) as conn:
             migrate.verify(conn)
-    except MigrationError as error:
+    except errors.MigrationError as error:
         return str(error)
-    except (Error, ConfigurationError):  # the first error is shown
+    except (Error, errors.ConfigurationError):  # the first error is shown
         pass
     return ""
 
