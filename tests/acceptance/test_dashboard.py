@@ -21,7 +21,7 @@ from tests.zeke_jobs.sql import change, rows
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import roles
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.supervise import processes
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
@@ -73,7 +73,7 @@ def program() -> list[str]:
 @pytest.fixture
 def jobs(conn: Connection) -> dict[str, str]:
     """A job in each state."""
-    boot.sync(conn, load(TASKS))
+    applying.sync(conn, load(TASKS))
     sign_up(conn)
     made = {}
     for state, changes in STATES.items():

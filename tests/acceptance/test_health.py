@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.fleet import ROOT, Fleet, eventually, free_port
 from tests.zeke_jobs.commands import Cli
-from zeke_jobs.diagnosis.health import of_processes
+from zeke_jobs.diagnosis.fleet import health_of_processes
 
 Health = Callable[..., tuple[int, str]]
 
@@ -34,7 +34,7 @@ def test_a_worker_is_fine_until_it_proves_life_no_more(fleet: Fleet, conn: Conne
     assert health("worker", "--host", "elsewhere")[0] == 1
     assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # as a container does
     worker.kill()
-    eventually(lambda: not of_processes(fleet.database, "worker")[0], 30, fleet)
+    eventually(lambda: not health_of_processes(fleet.database, "worker")[0], 30, fleet)
     assert health("worker")[0] == 1
 
 

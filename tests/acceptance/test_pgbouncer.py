@@ -21,14 +21,14 @@ import zeke_jobs
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from tests.fleet import Fleet, eventually, query, scalar
 from zeke_jobs import config
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.core import environment
 from zeke_jobs.diagnosis.doctor import examine
 from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, JobFailed, MigrationError
 from zeke_jobs.postgres import migrate, pool
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.top import board
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
@@ -155,12 +155,12 @@ def test_jobs_run_once_within_their_limit_commit_with_their_writes_and_are_pause
     eventually(lambda: scalar(conn, OPEN) == 0, 60, workers)
     assert scalar(conn, "SELECT count(*) FROM effect") == 20
     with closing(connect(pooled)) as through:
-        pausing.pause(through, "task/tick", by="a test")
+        actions.pause(through, "task/tick", by="a test")
         paused = zeke_jobs.send("tick")
         for n in range(3):  # what was sent later passes it by
             zeke_jobs.wait(zeke_jobs.send("work", {"n": n}).id, timeout=10)
         assert zeke_jobs.status(paused.id).status == "created"
-        pausing.resume(through, "task/tick")
+        actions.resume(through, "task/tick")
         assert zeke_jobs.wait(paused.id, timeout=10) == 0
     conn.cursor().execute("DELETE FROM trace")
     job = zeke_jobs.send("query")
@@ -193,7 +193,7 @@ def test_a_migration_that_needs_a_session_is_refused_with_what_to_do(pooled: str
 
 
 def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: str, conn: Connection) -> None:
-    boot.sync(conn, config.load(fleet.configure(TASKS)))
+    applying.sync(conn, config.load(fleet.configure(TASKS)))
     job = zeke_jobs.send("work").id
     with closing(connect(pooled)) as through:
         assert [reason.kind for reason in why(through, job).reasons] == ["unserved"]

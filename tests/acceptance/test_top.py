@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs import config
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -118,7 +118,7 @@ def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connect
 def test_the_screen_follows_the_size_of_the_terminal_which_is_given_back_at_a_signal(
     fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal]
 ) -> None:
-    boot.sync(conn, config.load(fleet.configure(JOBS)))
+    applying.sync(conn, config.load(fleet.configure(JOBS)))
     top = open_top(80, 24, f"sh -c {shlex.quote(AROUND)}")
     lines = top.wait_for("1 tasks")
     assert [line.split()[0] for line in lines[2:5]] == ["analyze-story", "extract-highlights", "fetch-content"]

@@ -8,8 +8,7 @@ from typing import Any
 from zeke_jobs.client.plans import Database, P, Plan, Rows, T, named
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
-from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.postgres.tolerant import tolerate
+from zeke_jobs.postgres.queries import SQL, tolerate
 
 #: Connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
 _POOL_SIZE = 8

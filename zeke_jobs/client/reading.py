@@ -18,7 +18,7 @@ from zeke_jobs.client.plans import Database
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import DISCONNECTED
-from zeke_jobs.postgres.tolerant import payload_of, value_of
+from zeke_jobs.postgres.queries import payload_of, value_of
 
 # Ids, JSON and money come as text, because drivers convert them differently.
 _READ: dict[str, Callable[[str], Any]] = {

@@ -6,12 +6,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from zeke_jobs.config.fields import only_model_at
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Task
 from zeke_jobs.config.places import Document, Path, walk
-from zeke_jobs.config.validation import Subject, note
+from zeke_jobs.config.validation import Subject, note, only_model_at
 from zeke_jobs.core.quoting import describe
 
 K = TypeVar("K", bound=Keys)

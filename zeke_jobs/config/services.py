@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.handlers import complete
 from zeke_jobs.config.imports import evaluate, import_object, kind_of
-from zeke_jobs.config.model_schemas import complete
 from zeke_jobs.config.models import Middleware, Service
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.errors import ConfigurationError

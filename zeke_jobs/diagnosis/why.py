@@ -11,7 +11,7 @@ from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.wording import MOST, listed, span, until, up_to_most, when
-from zeke_jobs.diagnosis import ends, limit_reasons, reasons
+from zeke_jobs.diagnosis import ends, reasons
 from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason
 from zeke_jobs.postgres.queries import SQL, Row, snapshot
 from zeke_jobs.revisions import store
@@ -112,18 +112,18 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
 
 def _limits(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
     for limit in SQL.named(conn, "why/limits", limits=task.limits, most=_HOLDERS):
-        yield limit_reasons.of(limit, job.now)
+        yield reasons.of_limit(limit, job.now)
     holders = SQL.all(conn, "why/key", id=job.id) if task.per_key and job.key is not None else []
     if before := _one(conn, "before", id=job.id):
         yield reasons.after(job, before)
     elif task.per_key is not None and len(holders) >= task.per_key:
-        yield limit_reasons.key_taken(job, task.per_key, holders)
+        yield reasons.key_taken(job, task.per_key, holders)
     if task.chunk and (company := _one(conn, "company", id=job.id)):
         ends = until(company.until, job.now)
         sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size}), {ends}"
         yield Reason("company", sentence)
     if key_rate := _one(conn, "key_rate", id=job.id):
-        yield limit_reasons.key_at_rate(key_rate, job)
+        yield reasons.key_at_rate(key_rate, job)
 
 
 def _queue_before(

@@ -1,21 +1,66 @@
-"""Runs SQL statements by name; each is in a file of its own."""
+"""Runs SQL statements by name, each in a file of its own; values that Python cannot read become the nearest readable ones."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg2
 from psycopg2.errors import FeatureNotSupported, InvalidSqlStatementName
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import PYDATETIMETZ, TRANSACTION_STATUS_IDLE, new_type, register_type
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from zeke_jobs.core.bounds import DEEPEST, EARLIEST, LATEST
+from zeke_jobs.payload.json_text import is_too_deep, shown
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.session import Session
-from zeke_jobs.postgres.tolerant import tolerate
+
+_TIMESTAMPTZ, _JSON, _JSONB = 1184, 114, 3802
+
+
+def tolerate(cursor: Cursor) -> None:
+    """Let a psycopg2 cursor read times and JSON that it would otherwise refuse."""
+    for caster in _CASTERS:
+        register_type(caster, cursor)
+
+
+def value_of(text: str) -> Any:
+    """The value of a JSON text; for an unreadable one, an object with the reason."""
+    if is_too_deep(text):
+        return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {"unreadable": str(error)}
+
+
+def payload_of(text: str) -> dict[str, Any]:
+    """The same for a payload, which must be an object."""
+    value = value_of(text)
+    return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
+
+
+def _moment(text: Any, cursor: Cursor) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment: datetime = PYDATETIMETZ(text, cursor)
+    except (ValueError, psycopg2.Error):
+        return EARLIEST if text.endswith("BC") else LATEST
+    return min(max(moment, EARLIEST), LATEST)
+
+
+_CASTERS = (
+    new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _moment),
+    new_type((_JSON, _JSONB), "JSON", lambda text, _: None if text is None else value_of(str(text))),
+)
+
 
 #: A row with its columns as attributes.
 Row = SimpleNamespace

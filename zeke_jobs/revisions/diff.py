@@ -1,18 +1,87 @@
-"""Compares two configurations and lists the differences for people. Pure: it uses neither database nor clock."""
+"""Compares two configurations, as dotted keys with values as in jobs.yaml. Pure: it uses neither database nor clock."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import islice
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.config.models import Config
-from zeke_jobs.config.schedules import Schedule
+from zeke_jobs.config.entries import Budget, Rate
+from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.models import Config, Middleware, Service, Task
+from zeke_jobs.config.schedules import NamedSchedule, Schedule
+from zeke_jobs.config.validation import accepted_keys
+from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.cron.calendar import parse
-from zeke_jobs.revisions import masking, values
+from zeke_jobs.payload.json_text import join
+from zeke_jobs.revisions import masking
 from zeke_jobs.revisions.store import Override
+
+Flat = dict[str, Any]
+#: Values that handlers read: a null here means the same as a missing key.
+_OF_HANDLERS = ("settings.", "cron.payload.")
+
+
+class Null(StrEnum):
+    """An explicit null that means something else than a missing key."""
+
+    NULL = "null"
+
+
+def flat(one: Task | Limit) -> Flat:
+    """The values of a task or a limit by dotted key, without unset ones."""
+    return {
+        key: _kept(value)
+        for key, value in _pairs("", one)
+        if key not in ("id", "name") and (key.startswith(_OF_HANDLERS) or value not in (None, "", [], {}))
+    }
+
+
+def service(one: Service | Middleware) -> Flat:
+    """The values of a service or a middleware by dotted key, including its own settings."""
+    return {"use": one.use, **{key: _kept(value) for key, value in _pairs("", one.settings)}}
+
+
+def top(config: Config) -> Flat:
+    """The values at the top of the file that belong to no task."""
+    named = {"migrations": list(config.migrations), "middleware": [service(one) for one in config.middleware]}
+    return {key: value for key, value in named.items() if value}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values mean the same to their reader: ``1`` differs from ``true`` and from ``1.0``."""
+    return type(one) is type(other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _kept(value: Any) -> Any:
+    return Null.NULL if value is None else value
+
+
+def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Rate | Budget):
+        yield key, str(value)
+    elif isinstance(value, timedelta):
+        yield key, format_duration(value)
+    elif isinstance(value, Keys):
+        short = value.short_form[0] if value.short_form and value.short_form[1] is not list else None
+        for name, written in zip(type(value).model_fields, accepted_keys(type(value)), strict=True):
+            yield from _pairs(key if name in (short, value.spread) else join(key, written), getattr(value, name))
+    elif isinstance(value, dict) and (value or not key):
+        for name, inner in value.items():
+            yield from _pairs(join(key, name), inner)
+    elif isinstance(value, tuple) and value and isinstance(value[0], NamedSchedule):
+        for one in value:
+            yield from _pairs(join(key, one.name), one)
+    elif isinstance(value, tuple | list):
+        yield key, list(value)
+    else:
+        yield key, value
+
 
 Kind = Literal["task", "limit", "service", "file"]
 How = Literal["added", "removed", "renamed", "changed"]
@@ -101,13 +170,13 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
     new_names = renames(before, after)
     found = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
     for old, new in new_names.items():
-        found += _within("task", new, values.flat(before.tasks[old]), values.flat(after.tasks[new]), without="aliases")
+        found += _within("task", new, flat(before.tasks[old]), flat(after.tasks[new]), without="aliases")
     both = {*new_names, *new_names.values()}
     tasks = [{name: task for name, task in one.tasks.items() if name not in both} for one in (before, after)]
-    found += _all("task", tasks[0], tasks[1], values.flat)
-    found += _all("limit", before.limits, after.limits, values.flat)
-    found += _all("service", before.services, after.services, values.service)
-    found += _within("file", "", values.top(before), values.top(after))
+    found += _all("task", tasks[0], tasks[1], flat)
+    found += _all("limit", before.limits, after.limits, flat)
+    found += _all("service", before.services, after.services, service)
+    found += _within("file", "", top(before), top(after))
     fields = masking.fields_of(before, after)
     return tuple(_masked(one, fields[one.name]) if one.kind == "task" else one for one in found)
 
@@ -189,9 +258,7 @@ def _timing(cron: Schedule | None) -> tuple[str, str, bool] | None:
     return None if cron is None else (cron.at, cron.timezone, cron.paused)
 
 
-def _all(
-    kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any], flat: Callable[[Any], values.Flat]
-) -> list[Change]:
+def _all(kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any], flat: Callable[[Any], Flat]) -> list[Change]:
     found = [Change("added", kind, name, after=flat(one)) for name, one in after.items() if name not in before]
     found += [Change("removed", kind, name, before=flat(one)) for name, one in before.items() if name not in after]
     for name, one in after.items():
@@ -200,13 +267,13 @@ def _all(
     return found
 
 
-def _within(kind: Kind, name: str, before: values.Flat, after: values.Flat, *, without: str = "") -> list[Change]:
+def _within(kind: Kind, name: str, before: Flat, after: Flat, *, without: str = "") -> list[Change]:
     comes_or_goes = ("cron" in before) != ("cron" in after)
     return [
         Change("changed", kind, name, key, before.get(key), after.get(key))
         for key in dict.fromkeys([*after, *before])
         if key != without
-        and not values.same(before.get(key), after.get(key))
+        and not same(before.get(key), after.get(key))
         and not _is_hidden(before.get(key))
         # A new or removed cron is shown with its zone only, without its finer settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")

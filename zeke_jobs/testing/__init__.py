@@ -3,9 +3,8 @@
 The fixtures are a pytest plugin; a test suite loads it by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
 """
 
-from zeke_jobs.testing.clock import Clock, release_clock, set_clock
 from zeke_jobs.testing.context import FakeChunk, FakeContext, SentCall
-from zeke_jobs.testing.running import JobRunner, prepare
+from zeke_jobs.testing.running import Clock, JobRunner, prepare, release_clock, set_clock
 from zeke_jobs.testing.sends import SentJobs
 
 __all__ = [

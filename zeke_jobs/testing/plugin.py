@@ -15,8 +15,7 @@ from zeke_jobs import config
 from zeke_jobs.core import environment
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.testing.clock import Clock
-from zeke_jobs.testing.running import JobRunner, prepare
+from zeke_jobs.testing.running import Clock, JobRunner, prepare
 from zeke_jobs.testing.sends import SentJobs
 
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

@@ -1,9 +1,9 @@
-"""Runs sent jobs without a worker: one after another, in the test's thread, with the real handlers and the real SQL."""
+"""Runs sent jobs without a worker, with the real handlers and the real SQL; and stops the clock of a test database."""
 
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,9 +18,8 @@ from zeke_jobs.core.job import Job
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat
-from zeke_jobs.testing.clock import set_clock
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
@@ -30,6 +29,56 @@ from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.interrupts import Interrupts
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
+
+
+class Clock:
+    """The fixture ``zeke_clock``: the time at which jobs are due; it moves only when the test moves it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def now(self) -> datetime:
+        """The time of the test database."""
+        with closing(connect(self._url)) as conn, conn.cursor() as cursor:
+            cursor.execute("SELECT zeke_jobs.now()")
+            [found] = cursor.fetchone() or (None,)
+            assert isinstance(found, datetime)
+            return found
+
+    def set(self, moment: datetime) -> None:
+        """Stop the clock at a moment, which must have a time zone."""
+        if moment.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got {moment.isoformat()}")
+        with closing(connect(self._url)) as conn:
+            set_clock(conn, moment)
+
+    def move(self, by: timedelta) -> None:
+        """Move the clock forward or back."""
+        self.set(self.now() + by)
+
+    def release(self) -> None:
+        """Let the clock run again."""
+        with closing(connect(self._url)) as conn:
+            release_clock(conn)
+
+
+def set_clock(conn: Connection, moment: datetime) -> None:
+    """Stop the database's clock at ``moment``, for all its sessions. For test databases only."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",
+            (f"SELECT timestamptz '{moment.isoformat()}'",),
+        )
+
+
+def release_clock(conn: Connection) -> None:
+    """Let the database's clock run again: its function as in sql/code/01_basics.sql."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
+            "LANGUAGE plpgsql STABLE PARALLEL SAFE AS ' BEGIN RETURN clock_timestamp(); END '"
+        )
+
 
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
@@ -52,7 +101,7 @@ def prepare(url: str, config: Config) -> None:
     with closing(connect(url)) as conn:
         migrate.migrate(conn, list(config.migrations))
         installation.claim(conn)
-        boot.sync(conn, config)
+        applying.sync(conn, config)
 
 
 class JobRunner:

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 import zeke_jobs
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.core.console import Console
 from zeke_jobs.core.environment import author
 from zeke_jobs.core.terminal import visible
@@ -96,10 +96,10 @@ def perform(url: str, command: Command) -> str:
             installation.verify(conn)
             match command.verb:
                 case "pause":
-                    done = pausing.pause(conn, target, by=by, reason="from top")
+                    done = actions.pause(conn, target, by=by, reason="from top")
                     return f"{target} {'is paused' if done else 'was paused already'}"
                 case "resume":
-                    done = pausing.resume(conn, target, by=by)
+                    done = actions.resume(conn, target, by=by)
                     return f"{target} {'is resumed' if done else 'was not paused by anybody'}"
                 case "cancel":
                     return f"{target}: {zeke_jobs.cancel(target, 'from top', by=by, connection=conn).note}"

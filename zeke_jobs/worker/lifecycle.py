@@ -18,7 +18,7 @@ from zeke_jobs.errors import ConfigurationError, Contended
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
 from zeke_jobs.postgres.roles import WORKER, complaint
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.worker import stop
 from zeke_jobs.worker.boot import Boot, guarded
 from zeke_jobs.worker.claim.notifier import Notifier
@@ -96,7 +96,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         """Run the start checks of a scheduler when its first beat reaches the database. Returns the revision of its file."""
         if not self._process.runtime.revision:
             self._check(conn)
-        self._process.runtime.file_revision = boot.file_revision(conn, self._process.runtime.file_revision)
+        self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
         return self._process.runtime.file_revision
 
     def _try_to_boot(self) -> bool:
@@ -140,7 +140,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         installation.verify(conn)
         migrate.verify(conn, self._process.runtime.file.migrations)
         installation.claim(conn)
-        state = boot.sync(conn, self._process.runtime.file)
+        state = applying.sync(conn, self._process.runtime.file)
         self._process.runtime.file_revision = state.file_revision
         self._process.use(state.config, state.revision)
         if not state.is_file:

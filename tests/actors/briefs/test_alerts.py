@@ -28,9 +28,9 @@ from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Site
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.testing import FakeContext, JobRunner
-from zeke_jobs.testing.clock import release_clock, set_clock
+from zeke_jobs.testing.running import release_clock, set_clock
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
@@ -56,7 +56,7 @@ class Alerts:
         said = f"    settings: {json.dumps({'receivers': receivers})}\n"
         text = text.replace("    # settings:\n    #   receivers:", f"{said}    # receivers:", 1)
         chosen = config.load_text(text, "jobs.yaml")
-        boot.sync(self.conn, chosen)
+        applying.sync(self.conn, chosen)
         self.run = JobRunner(chosen, self._database)
         self._runners.append(self.run)
 

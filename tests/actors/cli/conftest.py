@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run
 from zeke_jobs import config
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 
 JOBS = """
 version: 1
@@ -67,7 +67,7 @@ def in_force(conn: Connection, jobs_yaml: Path, database: str) -> Callable[[str]
 
     def put(text: str = JOBS) -> None:
         jobs_yaml.write_text(text)
-        boot.sync(conn, config.load(jobs_yaml))
+        applying.sync(conn, config.load(jobs_yaml))
 
     put()
     return put

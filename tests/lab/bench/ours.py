@@ -13,7 +13,7 @@ from tests.fleet import ROOT, Fleet, query, scalar
 from zeke_jobs import config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
-from zeke_jobs.revisions.boot import sync
+from zeke_jobs.revisions.applying import sync
 
 NAME = "zeke_jobs"
 HANDLERS = "tests.lab.bench.handlers"

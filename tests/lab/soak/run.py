@@ -23,7 +23,7 @@ from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import News
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
-from zeke_jobs.revisions.boot import sync
+from zeke_jobs.revisions.applying import sync
 
 TARGET = 1.25
 """Seconds of CPU of the workers for each second of bare fetching, parsing and extracting."""

@@ -20,7 +20,7 @@ from tests.each import each
 from tests.zeke_jobs.config.conftest import SAMPLES
 from zeke_jobs.cli.configuration import check as command
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.worker import entrypoint
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
@@ -95,7 +95,7 @@ def refusals(
     def booted() -> str:
         try:
             broker = entrypoint.load()
-            state = boot.sync(conn, broker.runtime.file)
+            state = applying.sync(conn, broker.runtime.file)
             broker.process.use(state.config, state.revision)
         except ConfigurationError as error:
             return str(error)

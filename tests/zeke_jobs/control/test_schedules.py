@@ -6,7 +6,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
-from zeke_jobs.control import pausing, schedules
+from zeke_jobs.control import actions
 from zeke_jobs.errors import QueueFull
 
 
@@ -18,7 +18,7 @@ def world(conn: Connection) -> World:
 
 
 def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world: World) -> None:
-    assert pausing.pause(world.conn, "schedule/pull", by="ann@here", reason="feed is broken")
+    assert actions.pause(world.conn, "schedule/pull", by="ann@here", reason="feed is broken")
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused by ann@here since 2025-06-04 09"]
     paused = [world.schedule()[name] for name in ("paused", "paused_by", "paused_on", "pause_reason")]
     assert paused == [True, "ann@here", NINE, "feed is broken"]
@@ -27,16 +27,16 @@ def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world:
 def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
     world.put(missed="all")
     world.beat(NINE)
-    pausing.pause(world.conn, "schedule/pull", by="ann@here")
+    actions.pause(world.conn, "schedule/pull", by="ann@here")
     world.at(NINE + 12 * MINUTE)
-    assert pausing.resume(world.conn, "schedule/pull")
-    assert not pausing.resume(world.conn, "schedule/pull")
+    assert actions.resume(world.conn, "schedule/pull")
+    assert not actions.resume(world.conn, "schedule/pull")
     assert world.beat(NINE + 16 * MINUTE) == ["09:15 sent"]
 
 
 def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World) -> None:
-    pausing.pause(world.conn, "schedule/pull", by="ann@here")
-    job = schedules.run_now(world.conn, "pull")
+    actions.pause(world.conn, "schedule/pull", by="ann@here")
+    job = actions.run_now(world.conn, "pull")
     [row] = world.rows("SELECT message_id::text AS id, message, scheduled_for FROM zeke_jobs.queue")
     assert (row["id"], row["message"]["kwargs"], row["scheduled_for"]) == (str(job), {"reason": "schedule"}, None)
 
@@ -45,11 +45,11 @@ def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
     world.beat(NINE + 5 * MINUTE)
     world.beat(NINE + 10 * MINUTE)  # skipped: overlap
     world.at(NINE + 21 * MINUTE)
-    ticks = schedules.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
+    ticks = actions.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
     assert [shown(tick) for tick in ticks] == ["09:00 sent", "09:05 skipped sent before", "09:10 sent", "09:15 sent"]
     assert world.jobs() == ["09:00", "09:05", "09:10", "09:15"]
     assert [row["origin"] for row in world.ticks()] == ["backfill", "schedule", "backfill", "backfill"]
-    again = schedules.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
+    again = actions.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
     assert {tick.reason for tick in again} == {"sent before"}
 
 
@@ -57,24 +57,24 @@ def test_backfilled_ticks_are_not_sent_again_by_the_schedule(world: World) -> No
     world.put(missed="all")
     world.beat(NINE)
     world.at(NINE + 11 * MINUTE)
-    schedules.backfill(world.conn, "pull", NINE + 5 * MINUTE, NINE + 5 * MINUTE)
+    actions.backfill(world.conn, "pull", NINE + 5 * MINUTE, NINE + 5 * MINUTE)
     assert world.beat(NINE + 11 * MINUTE) == ["09:10 sent"]
 
 
 def test_jobs_of_a_backfill_do_not_keep_the_schedule_s_ticks_out(world: World) -> None:
     world.beat(NINE)
     world.at(NINE + 4 * MINUTE)
-    schedules.backfill(world.conn, "pull", NINE - timedelta(hours=1), NINE)
+    actions.backfill(world.conn, "pull", NINE - timedelta(hours=1), NINE)
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
 
 
 def test_what_cannot_be_sent_is_refused_by_name(world: World) -> None:
     with pytest.raises(ValueError, match="expected at most 10000 ticks, got more"):
-        schedules.backfill(world.conn, "pull", NINE - timedelta(days=3650), NINE)
+        actions.backfill(world.conn, "pull", NINE - timedelta(days=3650), NINE)
     world.put("plain", at=None)
-    with pytest.raises(schedules.NoSchedule, match="got plain, which has no cron"):
-        schedules.run_now(world.conn, "plain")
+    with pytest.raises(actions.NoSchedule, match="got plain, which has no cron"):
+        actions.run_now(world.conn, "plain")
     world.put("small", max_queued=1)
-    schedules.run_now(world.conn, "small")
+    actions.run_now(world.conn, "small")
     with pytest.raises(QueueFull):
-        schedules.run_now(world.conn, "small")
+        actions.run_now(world.conn, "small")

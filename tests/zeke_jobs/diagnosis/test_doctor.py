@@ -16,7 +16,7 @@ from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
 from zeke_jobs.diagnosis.findings import Finding, Patient
@@ -366,9 +366,9 @@ def test_what_cannot_keep_up_with_arrivals_is_found(
     assert one.sentence.startswith("6.0 jobs a minute of slow arrive")
     assert why in one.sentence
     assert one.help.startswith(help_)
-    pausing.pause(scene.conn, "task/slow", by="ann")  # a paused task may be late
+    actions.pause(scene.conn, "task/slow", by="ann")  # a paused task may be late
     assert found(scene.conn, "falling-behind") == []
-    pausing.resume(scene.conn, "task/slow")
+    actions.resume(scene.conn, "task/slow")
     scene.use(tasks.replace("concurrency: 1", "concurrency: 2"), top.replace("concurrency: 1", "concurrency: 2"))
     assert bool(found(scene.conn, "falling-behind")) == ("concurrency: 1" not in tasks + top)
 
@@ -390,12 +390,12 @@ def test_a_limit_that_keeps_up_is_not_found_and_neither_is_a_burst_of_the_hour(s
 def test_a_pause_in_force_is_noticed_with_its_end(scene: Scene) -> None:
     healthy(scene)
     (job, _) = scene.add("plain", 2)
-    pausing.pause(scene.conn, "task/plain", by="ann", reason="the door is shut")
+    actions.pause(scene.conn, "task/plain", by="ann", reason="the door is shut")
     scene.later(90)
     one = the(scene.conn, "paused")
     said = f"task/plain is paused by ann since {when(NOON)} (1m30s): the door is shut; 2 queued jobs wait"
     assert (one.sentence, one.help, one.severity) == (said, "zeke-jobs resume task/plain", "notice")
-    pausing.resume(scene.conn, "task/plain")
+    actions.resume(scene.conn, "task/plain")
     assert found(scene.conn, "paused") == []
     until = NOON + timedelta(minutes=31, seconds=30)
     lunch = Override(("tasks", "plain", "paused"), True, "bob", "lunch", NOON, until)

@@ -6,8 +6,8 @@ import pytest
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
-from zeke_jobs.control import pausing
-from zeke_jobs.diagnosis import health
+from zeke_jobs.control import actions
+from zeke_jobs.diagnosis import fleet
 
 TASKS = """
   plain: {handler: 'H:echo', retry: {limit: 2}}
@@ -63,9 +63,9 @@ def test_paused_jobs_do_not_count_but_active_ones_do(scene: Scene) -> None:
     assert len(scene.claim(scene.serve(), 1, queue="slow")) == 1
     for target in ("task/slow", "queue/slow", "limit/ai"):
         assert due(scene) == 2
-        pausing.pause(scene.conn, target, by="me")
+        actions.pause(scene.conn, target, by="me")
         assert due(scene) == 1
-        pausing.resume(scene.conn, target)
+        actions.resume(scene.conn, target)
 
 
 def test_of_jobs_in_strict_order_the_first_of_each_key_counts_unless_it_failed(scene: Scene) -> None:
@@ -92,7 +92,7 @@ def test_jobs_behind_a_delayed_one_in_strict_order_do_not_count(scene: Scene) ->
 
 def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> None:
     def over(since: datetime = NOON) -> bool:
-        return health.is_over(scene.conn, ["default"], since)
+        return fleet.is_idle(scene.conn, ["default"], since)
 
     assert over()
     scene.add("slow")
@@ -106,13 +106,13 @@ def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> 
     scene.finish(worker, claim, "retry", delay=60.0)
     assert not over()
     assert over(NOON + timedelta(seconds=1))  # another run does not wait for it
-    pausing.pause(scene.conn, "task/plain", by="me")
+    actions.pause(scene.conn, "task/plain", by="me")
     assert over()
-    pausing.resume(scene.conn, "task/plain")
+    actions.resume(scene.conn, "task/plain")
     scene.later(61)
     (claim,) = scene.claim(worker, 1)
     scene.finish(worker, claim, "failed", error='{"type": "E", "message": "m"}')
     assert over()
-    assert health.failed(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
-    assert health.failed(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
-    assert health.failed(scene.conn, ["slow"], NOON) == []
+    assert fleet.failed_jobs(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
+    assert fleet.failed_jobs(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
+    assert fleet.failed_jobs(scene.conn, ["slow"], NOON) == []

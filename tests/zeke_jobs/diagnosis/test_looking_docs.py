@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
-from zeke_jobs.diagnosis import ends, limit_reasons, reasons, why
+from zeke_jobs.diagnosis import ends, reasons, why
 from zeke_jobs.diagnosis.doctor import CHECKS
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "looking.md").read_text(encoding="utf-8")
 KINDS = sorted(
     kind
-    for module in (why, reasons, limit_reasons, ends)
+    for module in (why, reasons, ends)
     for kind in re.findall(r'\bReason\(\s*"([a-z-]+)"', inspect.getsource(module))
 )
 

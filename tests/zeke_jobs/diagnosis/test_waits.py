@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.scheduler import beat
 
 TASKS = """
@@ -53,9 +53,9 @@ def test_a_paused_task_is_late_only_after_it_is_resumed(scene: Scene) -> None:
     scene.add("patient")
     scene.later(3700)
     for target in ("task/patient", "queue/slow", "limit/ai"):
-        pausing.pause(scene.conn, target, by="ann")
+        actions.pause(scene.conn, target, by="ann")
         assert late(scene) == []
-        pausing.resume(scene.conn, target)
+        actions.resume(scene.conn, target)
         assert late(scene) == ["patient"]
 
 

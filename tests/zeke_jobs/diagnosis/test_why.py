@@ -12,7 +12,7 @@ from tests.each import each
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -37,7 +37,7 @@ def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene
     scene.use(POOLED, POOL)
     (job,) = scene.add("one")
     for target in ("task/one", "queue/default", "limit/ai"):
-        pausing.pause(scene.conn, target, by=BY, reason="the model is down")
+        actions.pause(scene.conn, target, by=BY, reason="the model is down")
     scene.later(15)
     assert [(one.sentence, one.help) for one in scene.why(job).reasons][:3] == [
         (f"{target} is paused by {BY} since {AT} (15s): the model is down", f"zeke-jobs resume {target}")
@@ -48,7 +48,7 @@ def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene
         (POOLED, "limits: {ai: {concurrency: 1, paused: true}}", "limit/ai"),
     ):
         scene.use(tasks, top)
-        pausing.resume(scene.conn, target)
+        actions.resume(scene.conn, target)
         said = {one.sentence.partition(" since ")[0]: one.help or "" for one in scene.why(job).reasons}
         assert "apply" in said[f"{target} is paused by jobs.yaml"]
 
@@ -235,7 +235,7 @@ def test_all_that_hold_a_job_back_are_there(scene: Scene) -> None:
     scene.add("limited", 2)
     scene.claim(worker, 2)
     (job,) = scene.add("limited", options='{"delay": 60}')
-    pausing.pause(scene.conn, "task/limited", by=BY)
+    actions.pause(scene.conn, "task/limited", by=BY)
     assert list(scene.reasons(job)) == ["paused", "not-due", "at-limit"]
 
 
@@ -345,7 +345,7 @@ def test_a_job_that_is_too_late_to_start_does_not_start_next(scene: Scene) -> No
 
 def test_the_command_answers_people_and_programs(scene: Scene, cli: Cli) -> None:
     _, job = plain(scene)
-    pausing.pause(scene.conn, "task/plain", by=BY, reason="[odd]")
+    actions.pause(scene.conn, "task/plain", by=BY, reason="[odd]")
     out = cli("why", job).out
     assert out.startswith(f"{job} plain created\n  task/plain is paused by {BY} since ")
     assert "[odd]\n      zeke-jobs resume task/plain\n" in out

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.postgres.members import as_member, sign_up
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.metrics.exporter import Sample, read
 from zeke_jobs.metrics.families import DATABASE
 from zeke_jobs.postgres import roles
@@ -81,7 +81,7 @@ def test_costs_add_up_over_a_day_also_of_jobs_that_were_purged(scene: Scene) -> 
 def test_pauses_limits_and_rates_are_told(scene: Scene) -> None:
     scene.add("calm", 2)
     scene.claim(scene.serve(), 2, queue="slow")
-    pausing.pause(scene.conn, "limit/ai", by="ann")
+    actions.pause(scene.conn, "limit/ai", by="ann")
     now = values()
     assert (now["paused", *CALM], now["paused", *QUICK]) == (1, 0)
     shared = {name: now[f"limit_{name}", "limit/ai"] for name in ("active", "concurrency", "rate_wait_seconds", "rate")}
@@ -114,7 +114,7 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) 
     scene.later(3700)
     now = values()
     assert (now[lag], now[("scheduler_silence_seconds",)]) == (100, 3700)
-    pausing.pause(scene.conn, "schedule/calm", by="ann")
+    actions.pause(scene.conn, "schedule/calm", by="ann")
     assert values()[lag] == 0
 
 

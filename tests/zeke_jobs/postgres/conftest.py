@@ -7,13 +7,13 @@ from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.postgres.members import TASKS, as_member, sign_up
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 
 
 @pytest.fixture
 def granted(conn: Connection, database: str) -> str:
     """A database with tasks and the four roles."""
-    boot.sync(conn, load(TASKS))
+    applying.sync(conn, load(TASKS))
     sign_up(conn)
     return database
 

@@ -17,12 +17,12 @@ from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.core.environment import author
 from zeke_jobs.postgres import roles, uninstall
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.worker.life import retention
 
 OPERATOR = MEMBERS[roles.OPERATOR]
@@ -39,7 +39,7 @@ def zeke(
 ) -> Callable[..., str]:
     """Runs a command as an operator; ``FILE`` is a jobs.yaml with one task less, which the revision before it has."""
     monkeypatch.setenv("COLUMNS", "250")
-    boot.sync(conn, load(TASKS + "  gone: {handler: 'H:echo'}\n"))
+    applying.sync(conn, load(TASKS + "  gone: {handler: 'H:echo'}\n"))
     sign_up(conn)
     file = tmp_path / "jobs.yaml"
     file.write_text(load(TASKS).text)
@@ -121,8 +121,8 @@ def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke:
 
 @pytest.mark.usefixtures("database")
 def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connection) -> None:
-    boot.sync(conn, load(TASKS))
-    pausing.pause(conn, "task/echo", by="me")
+    applying.sync(conn, load(TASKS))
+    actions.pause(conn, "task/echo", by="me")
     for statement in (
         "UPDATE zeke_jobs.audit SET said_by = 'you'",
         "DELETE FROM zeke_jobs.audit",
@@ -150,7 +150,7 @@ def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Ca
     assert not zeke_jobs.cancel(job).changed
     assert not zeke_jobs.retry(job).changed
     assert zeke_jobs.retry(task="echo") == []
-    assert not pausing.resume(conn, "task/echo")
+    assert not actions.resume(conn, "task/echo")
     rows(conn, "UPDATE zeke_jobs.queue SET state = 'queued'")
     with closing(psycopg2.connect(conn.dsn)) as theirs:
         zeke_jobs.cancel(job, connection=theirs)

@@ -23,7 +23,7 @@ from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.working import working
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import dispatch
 
 TASKS = """
@@ -102,7 +102,7 @@ def _json(value: object) -> str:
 def doors(module_database: str) -> Iterator[dict[str, Any]]:
     """The functions, each with the types of its parameters, beside a worker of the owner."""
     with closing(connect(module_database)) as conn:
-        boot.sync(conn, load(TASKS))
+        applying.sync(conn, load(TASKS))
         sign_up(conn)
         found = rows(
             conn,

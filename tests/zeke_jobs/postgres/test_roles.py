@@ -26,7 +26,7 @@ from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
 
@@ -95,7 +95,7 @@ def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
     before, after = (
         f"version: 1\n{SERVICES}\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2")
     )
-    boot.sync(conn, load_text(before, "jobs.yaml"))
+    applying.sync(conn, load_text(before, "jobs.yaml"))
     given = {"apiToken": SECRET}
     job = zeke_jobs.send("keep", {**given, "word": "w"}, key=f"k-{SECRET}").id
     zeke_jobs.schedules.put("keep/own", task="keep", at="0 4 * * *", payload=given, key=f"k-{SECRET}")
@@ -137,7 +137,7 @@ def test_a_plan_judges_waiting_jobs_by_what_its_login_may_read(
 ) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(f"version: 1\ntasks: {KEPT}")
-    boot.sync(conn, load_text(path.read_text(), "jobs.yaml"))
+    applying.sync(conn, load_text(path.read_text(), "jobs.yaml"))
     for field in ("pin", "n"):
         job = zeke_jobs.send("keep", {"word": "w"}, key=field).id
         change(conn, job, f"message = jsonb_set(message, '{{kwargs,{field}}}', '[7]')")

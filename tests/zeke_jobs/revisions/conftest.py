@@ -7,14 +7,14 @@ import zeke_jobs
 from tests.fleet import query
 from tests.zeke_jobs.revisions.world import load
 from zeke_jobs.config import Config
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 
 
 @pytest.fixture
 def base(conn: Connection) -> Config:
     """A revision in force, with three jobs of ``analyze`` in the queue and one active."""
     config = load()
-    boot.sync(conn, config)
+    applying.sync(conn, config)
     zeke_jobs.send_many("analyze", [{"n": n} for n in range(4)])
     query(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message #>> '{kwargs,n}' = '0'")
     return config

@@ -15,9 +15,8 @@ from zeke_jobs.config import Config
 from zeke_jobs.errors import Contended
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.revisions import applying, boot, store
-from zeke_jobs.revisions.affected_jobs import Orders
-from zeke_jobs.revisions.proposal import Request
+from zeke_jobs.revisions import applying, store
+from zeke_jobs.revisions.proposal import Orders, Request
 
 
 def said(config: Config, conn: Connection, **options: Any) -> list[str]:
@@ -176,7 +175,7 @@ def test_a_change_waits_for_no_job_that_somebody_else_has_locked(
     query(conn, "SET lock_timeout = '2s'")
     with transaction(other_conn):
         locked = query(other_conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' LIMIT 1 FOR UPDATE")
-        state = boot.sync(conn, new)
+        state = applying.sync(conn, new)
         assert (state.revision, state.is_file) == (2, True)
     rows = query(conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' AND priority <> 7")
     assert rows == locked
@@ -190,11 +189,11 @@ def test_a_change_that_somebody_holds_up_gives_up_and_names_that_session(
 ) -> None:
     monkeypatch.setattr(lock_waits, "PATIENCE", 0)
     monkeypatch.setattr(applying, "_TURN", 0.1)
-    monkeypatch.setattr(boot, "_PATIENCE", 0.1)
+    monkeypatch.setattr(applying, "_PATIENCE", 0.1)
     other = load(BASE + "  more: {handler: 'H:work'}\n")
     with transaction(other_conn):
         query(other_conn, lock)
-        for change in (lambda: apply(conn, other), lambda: boot.sync(conn, other)):
+        for change in (lambda: apply(conn, other), lambda: applying.sync(conn, other)):
             with pytest.raises(Contended, match=f"a transaction of session {other_conn.info.backend_pid} "):
                 change()
     assert apply(conn, other).revision == 2
@@ -205,14 +204,14 @@ def test_a_restart_after_a_crash_puts_no_changed_file_in_force(
 ) -> None:
     draft = load(BASE.replace("concurrency: 5", "concurrency: 1"))
     monkeypatch.setenv("ZEKE_JOBS_RESTART", "1")
-    again = boot.sync(conn, draft)
+    again = applying.sync(conn, draft)
     assert (again.revision, again.config.digest, again.is_file, again.file_revision) == (1, base.digest, False, None)
     assert store.latest_number(conn) == 1
-    assert boot.sync(conn, base).is_file
+    assert applying.sync(conn, base).is_file
     monkeypatch.delenv("ZEKE_JOBS_RESTART")
-    assert boot.sync(conn, draft).revision == 2
+    assert applying.sync(conn, draft).revision == 2
 
 
 def test_a_first_file_is_put_in_force_by_a_restart_too(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_RESTART", "1")
-    assert boot.sync(conn, load()).revision == 1
+    assert applying.sync(conn, load()).revision == 1

@@ -12,8 +12,8 @@ from zeke_jobs.config import Config
 from zeke_jobs.diagnosis.why import why
 from zeke_jobs.errors import ConfigurationError, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.revisions import applying, boot, store
-from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions import applying, store
+from zeke_jobs.revisions.proposal import Orders
 from zeke_jobs.worker.life import chores
 
 WITHOUT = "\n".join(line for line in BASE.splitlines() if "analyze" not in line) + "\n"
@@ -27,7 +27,7 @@ def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, 
     assert "analyze: 3 queued and 1 active" in str(caught.value)
     assert "--drain analyze" in str(caught.value)
     with pytest.raises(StrandedJobs):
-        boot.sync(conn, load(WITHOUT))
+        applying.sync(conn, load(WITHOUT))
     assert store.latest_number(conn) == 1
     assert zeke_jobs.send("analyze").status == "created"
 
@@ -138,7 +138,7 @@ def cancelled(conn: Connection) -> int:
 
 
 def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes(conn: Connection) -> None:
-    boot.sync(conn, load(WITHOUT))
+    applying.sync(conn, load(WITHOUT))
     message = "jsonb_build_object('actor_name', 'analyze', 'queue_name', 'default')"
     query(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, task, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 'analyze', 1)")  # fmt: skip
     plan = planned(conn, load(WITHOUT), orders=CANCEL)

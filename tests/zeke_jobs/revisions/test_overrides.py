@@ -11,7 +11,7 @@ from tests.fleet import query
 from tests.zeke_jobs.revisions.world import BASE, TOP, apply, load
 from zeke_jobs.config import Schedule
 from zeke_jobs.config.limits import Concurrency
-from zeke_jobs.revisions import boot, store
+from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.overrides import carried, read_path, read_value
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import beat
@@ -71,18 +71,18 @@ def test_a_value_may_go_inside_a_short_form_or_where_nothing_is() -> None:
 
 
 def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_nothing(conn: Connection) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     same = override("tasks.analyze.concurrency", 5)
     assert not apply(conn, load(), origin="set", overrides=[same]).is_new
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[CONCURRENCY])
-    booted = boot.sync(conn, load())
+    booted = applying.sync(conn, load())
     assert (booted.revision, booted.is_file) == (2, True)
     assert booted.config.tasks["analyze"].concurrency.limit == 3
     assert query(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(3,)]
 
 
 def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     past = override("tasks.pull.cron.timezone", "Asia/Tokyo", until=NOW - timedelta(days=999))
     apply(conn, load(), by="me", message="for Tokyo", origin="set", overrides=[past])
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
@@ -93,7 +93,7 @@ def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connect
 
 
 def test_a_worker_takes_back_what_is_over(conn: Connection) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     past = override("tasks.analyze.concurrency", 3, until=NOW - timedelta(days=999))
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])
     ((due,),) = query(conn, "SELECT zeke_jobs.chores()")
@@ -106,9 +106,9 @@ def test_a_file_is_looked_up_as_it_is_on_the_disk(conn: Connection, tmp_path: Pa
     file = tmp_path / "jobs.yaml"
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
     for config in (first, second):
-        boot.sync(conn, config)
+        applying.sync(conn, config)
     for text, number in ((second.text, 2), (first.text, 1), ("never in force", 7)):
         file.write_text(text)
-        assert boot.file_revision(conn, 7) == number
+        assert applying.file_revision(conn, 7) == number
     file.unlink()
-    assert boot.file_revision(conn, 7) == 7
+    assert applying.file_revision(conn, 7) == 7

@@ -11,13 +11,13 @@ from tests.fleet import query
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.revisions.world import apply
 from tests.zeke_jobs.worker.conftest import Jobs, load
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.errors import StrandedJobs
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import applying, boot
-from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions import applying
+from zeke_jobs.revisions.proposal import Orders
 
 WORKER = UUID(int=7)
 LIMITS = [
@@ -108,32 +108,32 @@ CRON = "  {name}: {{handler: 'H:echo', aliases: [{aliases}], cron: '* * * * *'}}
 @pytest.mark.parametrize("target", ["task/old", "schedule/old"])
 def test_what_was_paused_under_the_old_name_stays_so(jobs: Jobs, target: str) -> None:
     jobs.use(CRON.format(name="old", aliases=""))
-    pausing.pause(jobs.conn, target, by="ann@desk", reason="the model is down")
-    before = pausing.paused(jobs.conn)[0]
+    actions.pause(jobs.conn, target, by="ann@desk", reason="the model is down")
+    before = actions.paused(jobs.conn)[0]
     jobs.use(CRON.format(name="new", aliases="old"))
-    (one,) = pausing.paused(jobs.conn)
+    (one,) = actions.paused(jobs.conn)
     assert one.target == target.replace("old", "new")
     assert (one.paused_by, one.paused_on, one.reason) == (before.paused_by, before.paused_on, before.reason)
     jobs.add("new")
     assert len(jobs.claim(WORKER, 1)) == (0 if target == "task/old" else 1)
-    assert pausing.resume(jobs.conn, target)
+    assert actions.resume(jobs.conn, target)
 
 
 def test_of_two_pauses_that_become_one_the_first_stands(jobs: Jobs) -> None:
     jobs.use("  old: {handler: 'H:echo'}\n  new: {handler: 'H:echo'}\n  older: {handler: 'H:echo'}")
     for name in ("older", "old", "new"):
-        pausing.pause(jobs.conn, f"task/{name}", by=name)
+        actions.pause(jobs.conn, f"task/{name}", by=name)
     jobs.use("  new: {handler: 'H:echo', aliases: [old, older]}")
-    assert [(one.target, one.paused_by) for one in pausing.paused(jobs.conn)] == [("task/new", "older")]
+    assert [(one.target, one.paused_by) for one in actions.paused(jobs.conn)] == [("task/new", "older")]
 
 
 def test_a_worker_that_boots_with_the_new_name_may_take_a_pause_along(jobs: Jobs, database: str) -> None:
     jobs.use("  old: {handler: 'H:echo'}")
-    pausing.pause(jobs.conn, "task/old", by="ann@desk")
+    actions.pause(jobs.conn, "task/old", by="ann@desk")
     sign_up(jobs.conn)
     with closing(connect(as_member(database, roles.WORKER))) as worker:
-        boot.sync(worker, load("  new: {handler: 'H:echo', aliases: [old]}"))
-    assert [one.target for one in pausing.paused(jobs.conn)] == ["task/new"]
+        applying.sync(worker, load("  new: {handler: 'H:echo', aliases: [old]}"))
+    assert [one.target for one in actions.paused(jobs.conn)] == ["task/new"]
 
 
 WITHOUT = "  other: {handler: 'H:echo'}"

@@ -9,9 +9,9 @@ from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.revisions.world import BASE, apply, latest, load, planned, text
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.revisions import applying, boot, store
+from zeke_jobs.revisions import applying, store
 from zeke_jobs.revisions.applying import Applied
 from zeke_jobs.revisions.overrides import after, carried, lasting, with_overrides
 from zeke_jobs.revisions.store import Override, visible
@@ -44,7 +44,7 @@ def limit(conn: Connection) -> int | None:
 def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(
     conn: Connection, other_conn: Connection
 ) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     put(conn, one(BOTH, 3, why="slow"))
     put(conn, one(BOTH, 1, until=1, why="incident"))
     last = latest(conn)
@@ -89,13 +89,13 @@ def test_a_file_that_says_the_same_for_now_does_not_end_what_says_more_later() -
 
 
 def test_values_that_fit_together_only_need_not_fit_one_by_one(conn: Connection) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     put(conn, one(PER_KEY, 15), one(LIMIT, 20))
     assert limit(conn) == 20
 
 
 def test_what_would_not_fit_when_a_time_is_over_is_refused(conn: Connection) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     put(conn, one(LIMIT, 20, until=1))
     with pytest.raises(ConfigurationError, match=r"when analyze\.concurrency\.limit ends at 2026-03-10 13:00:00 UTC"):
         put(conn, one(PER_KEY, 15))
@@ -106,7 +106,7 @@ def test_what_would_not_fit_when_a_time_is_over_is_refused(conn: Connection) -> 
 
 
 def test_a_file_beside_which_a_time_could_not_end_is_refused(conn: Connection) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     put(conn, one(PER_KEY, 4), one(LIMIT, 20, until=1))
     lower = load(BASE.replace("concurrency: 5", "concurrency: 3"))
     with pytest.raises(ConfigurationError, match="ends at"):
@@ -139,9 +139,9 @@ def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Cli) -
 def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(
     conn: Connection, cli: Cli
 ) -> None:
-    boot.sync(conn, load())
+    applying.sync(conn, load())
     put(conn, one("analyze.paused", True, until=1, why="lunch"))
-    (pause,) = pausing.paused(conn)
+    (pause,) = actions.paused(conn)
     assert (pause.paused_by, pause.reason, pause.ends_on, pause.set_key) == ("me", "lunch", at(1), "analyze.paused")
     assert (
         cli("resume", "task/analyze").out

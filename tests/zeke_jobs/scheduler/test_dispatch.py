@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
-from zeke_jobs.control import schedules
+from zeke_jobs.control import actions
 from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
@@ -162,7 +162,7 @@ def test_schedules_that_somebody_holds_locked_make_no_other_late_and_the_holder_
         named = f"a transaction of session {other_conn.info.backend_pid} "
         assert [named in str(error) for error in caught.value.exceptions] == [True] * 20
         with pytest.raises(Contended, match=named):
-            schedules.backfill(world.conn, "held-1", NINE, NINE)
+            actions.backfill(world.conn, "held-1", NINE, NINE)
     assert world.beat(NINE + 6 * MINUTE) == ["09:05 sent"] * 20
 
 

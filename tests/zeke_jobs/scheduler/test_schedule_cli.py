@@ -7,7 +7,7 @@ import pytest
 
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_the_next_fires_and_a_run_and_answers_in_json(world: World, command: Cli
 
 
 def test_the_list_shows_a_pause(world: World, command: Cli) -> None:
-    pausing.pause(world.conn, "schedule/pull", by="ann@here", reason="feed [broken]")
+    actions.pause(world.conn, "schedule/pull", by="ann@here", reason="feed [broken]")
     assert "paused by ann@here since Wed 2025-06-04 18:00: feed [broken]" in command().out
 
 

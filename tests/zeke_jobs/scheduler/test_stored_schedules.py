@@ -11,8 +11,8 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.control import pausing
-from zeke_jobs.control import schedules as by_hand
+from zeke_jobs.control import actions
+from zeke_jobs.control import actions as by_hand
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.scheduler import dispatch
@@ -103,13 +103,13 @@ def test_a_deleted_schedule_ticks_no_more_and_one_that_is_rolled_back_never_did(
 
 def test_operators_pause_run_and_backfill_it_by_its_name(jobs: Jobs) -> None:
     zeke_jobs.schedules.put("plain/one", task="plain", at="0 * * * *", payload={"n": 9})
-    assert pausing.pause(jobs.conn, "schedule/plain/one", by="me")
+    assert actions.pause(jobs.conn, "schedule/plain/one", by="me")
     at(jobs, hours=1)
     dispatch.beat(jobs.conn)
     assert sent(jobs) == []
     job = by_hand.run_now(jobs.conn, "plain/one")
     assert zeke_jobs.status(job).data == {"n": 9}
-    assert pausing.resume(jobs.conn, "schedule/plain/one")
+    assert actions.resume(jobs.conn, "schedule/plain/one")
     by_hand.backfill(jobs.conn, "plain/one", MIDNIGHT + timedelta(minutes=30), MIDNIGHT + timedelta(hours=1))
     assert ("plain/one", "01:00") in sent(jobs)
     assert by_hand.next_ticks(jobs.conn, "plain/one", 1) == [MIDNIGHT + timedelta(hours=2)]
@@ -203,7 +203,7 @@ def test_a_task_has_several_schedules_in_the_file(jobs: Jobs) -> None:
     assert rows == [{"key": None, "n": "1"}, {"key": "weekly", "n": "7"}]
     with pytest.raises(by_hand.NoSchedule, match="digest/day, digest/week"):
         by_hand.find(jobs.conn, "digest")
-    assert pausing.pause(jobs.conn, "schedule/digest/day", by="me")
+    assert actions.pause(jobs.conn, "schedule/digest/day", by="me")
 
 
 @pytest.mark.parametrize(

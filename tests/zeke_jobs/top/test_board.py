@@ -10,7 +10,7 @@ from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top import board
@@ -125,7 +125,7 @@ def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(sce
     scene.use(TASKS, TOP)
     (job,) = scene.add("plain")
     assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
-    (pause,) = pausing.paused(scene.conn)
+    (pause,) = actions.paused(scene.conn)
     assert (pause.target, pause.reason, "@" in pause.paused_by) == ("task/plain", "from top", True)
     for command, said in (
         (Command("pause", "task/plain"), "task/plain was paused already"),
@@ -135,7 +135,7 @@ def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(sce
         (Command("pause", "task/nope"), "expected task/NAME"),
     ):
         assert said in top_app.perform(database, command)
-    assert pausing.paused(scene.conn) == []
+    assert actions.paused(scene.conn) == []
     assert "cancel" in top_app.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
 
 

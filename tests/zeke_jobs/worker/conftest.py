@@ -23,7 +23,7 @@ from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.claim.claims import Claim
@@ -89,7 +89,7 @@ class Jobs:
     def use(self, tasks: str, top: str = "") -> config.Config:
         """Put a jobs.yaml in force."""
         loaded = load(tasks, top)
-        boot.sync(self.conn, loaded)
+        applying.sync(self.conn, loaded)
         return loaded
 
     def add(self, task: str, count: int = 1, *, payload: str = "{}", options: str = "{}") -> list[UUID]:

@@ -15,7 +15,7 @@ from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker.conftest import NOON, load
 from zeke_jobs.postgres.pool import Cursor
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import boot
+from zeke_jobs.revisions import applying
 from zeke_jobs.testing import JobRunner, set_clock
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
@@ -62,7 +62,7 @@ class Life:
         self.conn = conn
         SPARED[:] = [conn]
         config = load(tasks)
-        boot.sync(conn, config)
+        applying.sync(conn, config)
         self.run = JobRunner(config, url)
         self.at = NOON
         set_clock(conn, self.at)

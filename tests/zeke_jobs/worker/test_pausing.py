@@ -4,7 +4,7 @@ import pytest
 
 from tests.each import each
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.errors import UnknownTask
 
 TOP = "limits: {ai: {concurrency: 5}}"
@@ -28,9 +28,9 @@ def claimed(jobs: Jobs, queue: str = "default") -> int:
 def test_what_is_paused_starts_no_jobs_until_it_is_resumed(jobs: Jobs, target: str) -> None:
     jobs.add("analyze")
     jobs.add("pull")
-    assert pausing.pause(jobs.conn, target, by=BY)
+    assert actions.pause(jobs.conn, target, by=BY)
     assert (claimed(jobs), claimed(jobs, "slow")) == (0, 1)
-    assert pausing.resume(jobs.conn, target)
+    assert actions.resume(jobs.conn, target)
     assert claimed(jobs) == 1
 
 
@@ -41,9 +41,9 @@ def test_a_pause_by_the_file_is_listed_too_and_no_resume_ends_it(jobs: Jobs) -> 
     )
     jobs.add("analyze", 2)
     jobs.add("limited", 3)
-    found = [(one.target, one.paused_by, one.waiting) for one in pausing.paused(jobs.conn)]
+    found = [(one.target, one.paused_by, one.waiting) for one in actions.paused(jobs.conn)]
     assert sorted(found) == [("limit/ai", "jobs.yaml", 3), ("task/analyze", "jobs.yaml", 2)]
-    assert not pausing.resume(jobs.conn, "task/analyze")
+    assert not actions.resume(jobs.conn, "task/analyze")
     assert claimed(jobs) == 0
 
 
@@ -57,11 +57,11 @@ def test_a_pause_by_the_file_is_listed_too_and_no_resume_ends_it(jobs: Jobs) -> 
     ],
 )
 def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tasks: str) -> None:
-    pausing.pause(jobs.conn, "schedule/pull", by=BY)
+    actions.pause(jobs.conn, "schedule/pull", by=BY)
     jobs.use(tasks)
-    (one,) = pausing.paused(jobs.conn)
-    assert pausing.resume(jobs.conn, one.target)
-    assert pausing.paused(jobs.conn) == []
+    (one,) = actions.paused(jobs.conn)
+    assert actions.resume(jobs.conn, one.target)
+    assert actions.paused(jobs.conn) == []
 
 
 @each(
@@ -75,9 +75,9 @@ def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tas
 )
 def test_an_unknown_target_is_refused_and_the_nearest_is_named(jobs: Jobs, target: str, nearest: str) -> None:
     with pytest.raises(UnknownTask, match=f"got '{target}'; did you mean '{nearest}'"):
-        pausing.pause(jobs.conn, target, by=BY)
+        actions.pause(jobs.conn, target, by=BY)
     with pytest.raises(UnknownTask):
-        pausing.resume(jobs.conn, target)
+        actions.resume(jobs.conn, target)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_resume_notifies_the_queues_that_it_concerns(
 ) -> None:
     jobs.worker(queues=("default", "slow"))
     jobs.rows("UPDATE zeke_jobs.worker SET idle = queues")
-    pausing.pause(jobs.conn, target, by=BY)
+    actions.pause(jobs.conn, target, by=BY)
     heard()
-    pausing.resume(jobs.conn, target)
+    actions.resume(jobs.conn, target)
     assert heard() == [queue]

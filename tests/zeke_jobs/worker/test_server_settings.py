@@ -17,7 +17,7 @@ from tests.conftest import FOLDER, databases, server_binaries
 from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.working import working
-from zeke_jobs.control import pausing
+from zeke_jobs.control import actions
 from zeke_jobs.diagnosis import doctor, why
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.metrics import exporter
@@ -85,7 +85,7 @@ def observed(conn: Connection, url: str) -> dict[str, Any]:
     again = zeke_jobs.send("single", {"n": 4})
     sent += zeke_jobs.send_many("keyed", [{"n": n} for n in range(8)], keys=[f"Ö{n % 3}" for n in range(8)])
     ends = [end_of(job.id) for job in sent]
-    pausing.pause(conn, "task/echo", by="ada", reason="İstanbul")
+    actions.pause(conn, "task/echo", by="ada", reason="İstanbul")
     later = zeke_jobs.send("echo", {"n": 4}, delay=day + timedelta(milliseconds=250), expires=40 * day)
     seen = zeke_jobs.status(later.id)
     assert seen.expires_on is not None
@@ -97,7 +97,7 @@ def observed(conn: Connection, url: str) -> dict[str, Any]:
         "duplicate": (again.duplicate, again.id == sent[4].id),
         "later": (seen.run_at - seen.created_on, seen.expires_on - seen.created_on, seen.status),
         "why": [reason.kind for reason in explained.reasons],
-        "pauses": [(one.target, one.paused_by, one.reason) for one in pausing.paused(conn)],
+        "pauses": [(one.target, one.paused_by, one.reason) for one in actions.paused(conn)],
         "ticks": [
             (one.task, one.outcome, one.scheduled_for)
             for hours in (0, 24)

@@ -16,7 +16,7 @@ from zeke_jobs.backtest.comparing import Backtest, Proposal, fleet_of, rehearsal
 from zeke_jobs.backtest.workload import Fleet
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import backtest_report
-from zeke_jobs.cli.configuration.set import read_assignment
+from zeke_jobs.cli.configuration.apply import read_assignment
 from zeke_jobs.cli.options import with_options
 from zeke_jobs.cli.output import console, escape, listing, print_json, tell, when
 from zeke_jobs.cli.run import UsageError

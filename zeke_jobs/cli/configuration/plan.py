@@ -20,10 +20,9 @@ from zeke_jobs.cli.run import FINE, PENDING, UsageError
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
 from zeke_jobs.core import environment
-from zeke_jobs.revisions import overrides, store, values
-from zeke_jobs.revisions.affected_jobs import Orders
+from zeke_jobs.revisions import diff, overrides, store
 from zeke_jobs.revisions.diff import Change, Plan
-from zeke_jobs.revisions.proposal import Proposal, Request, propose
+from zeke_jobs.revisions.proposal import Orders, Proposal, Request, propose
 from zeke_jobs.revisions.store import Override, visible
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
@@ -103,7 +102,7 @@ def shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, values.Null):
+    if isinstance(value, diff.Null):
         value = None
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
     text = text.removesuffix("\n").removesuffix("\n...")
@@ -122,17 +121,17 @@ def _step(before: Any, after: Any) -> str:
 
 
 def _others(some: list[Any], than: list[Any]) -> list[Any]:
-    return [one for one in some if not any(values.same(one, other) for other in than)]
+    return [one for one in some if not any(diff.same(one, other) for other in than)]
 
 
 def _own(change: Change) -> Iterator[tuple[str, Any]]:
     """The keys of an added task or limit that differ from the defaults."""
-    usual: values.Flat = {}
+    usual: diff.Flat = {}
     if change.kind == "task":
-        usual = values.flat(Task(id=change.name))
+        usual = diff.flat(Task(id=change.name))
     elif change.kind == "limit":
-        usual = values.flat(Limit(name=change.name))
-    return ((key, value) for key, value in change.after.items() if not values.same(usual.get(key), value))
+        usual = diff.flat(Limit(name=change.name))
+    return ((key, value) for key, value in change.after.items() if not diff.same(usual.get(key), value))
 
 
 def _ticks(ticks: tuple[datetime, ...], zone: str) -> str:

@@ -11,8 +11,8 @@ from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, probes
 from zeke_jobs.core.terminal import visible
 from zeke_jobs.core.wording import passed
+from zeke_jobs.diagnosis import fleet as checking
 from zeke_jobs.diagnosis import fleet as whole
-from zeke_jobs.diagnosis import health as checking
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
 from zeke_jobs.postgres.queries import SQL
 
@@ -90,9 +90,9 @@ def health(
             raise UsageError("expected --live or --ready alone, got more words")
         return probes.main("live" if live else "ready")
     if part in ("worker", "scheduler"):
-        is_fine, sentence = checking.of_processes(database.choose(), part, host or None)
+        is_fine, sentence = checking.health_of_processes(database.choose(), part, host or None)
     elif part.startswith(("http://", "https://")):
-        is_fine, sentence = checking.of_address(part, contains)
+        is_fine, sentence = checking.health_of_address(part, contains)
     else:
         raise UsageError(f"expected worker, scheduler, an address http://…, --live or --ready, got {part!r}")
     say(visible(sentence))

@@ -116,7 +116,7 @@ def write_line(name: str, line: str) -> None:
 
 def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queues: Sequence[str]) -> int:
     """Stop the workers when no job of these queues is due; 1 if one failed, 130 if the workers were stopped before."""
-    from zeke_jobs.diagnosis import health
+    from zeke_jobs.diagnosis import fleet
     from zeke_jobs.postgres.pool import DISCONNECTED, Pool
     from zeke_jobs.scheduler.dispatch import clock
 
@@ -128,14 +128,14 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
         ready.wait()  # a new jobs.yaml is then in force
         while not (is_idle.wait(_LOOK) or running.stops):  # a second stop would kill
             with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is away
-                if health.is_over(conn, queues, since):
+                if fleet.is_idle(conn, queues, since):
                     is_idle.set()
                     running.stop()
 
     threading.Thread(target=look, daemon=True).start()
     status = running.run() or (0 if is_idle.is_set() else INTERRUPTED)
     with pool.connection() as conn:
-        lines = health.failed(conn, queues, since)
+        lines = fleet.failed_jobs(conn, queues, since)
     how = {0: "no job failed", INTERRUPTED: "stopped before the work was done"}
     told = how.get(status, "ended by the error above before the work was done")
     for line in [*lines, *([] if lines and not status else [told])]:

@@ -1,9 +1,11 @@
-"""``zeke-jobs status``, ``jobs`` and ``logs``: one job in full, lists of jobs, the log lines of a job."""
+"""``zeke-jobs status``, ``why``, ``jobs`` and ``logs``: one job in full, why it waits or ended, lists of jobs, log lines."""
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from textwrap import TextWrapper
 from typing import Annotated, Any
 
 import zeke_jobs
@@ -23,12 +25,13 @@ from zeke_jobs.cli.output import (
     tell,
     when,
 )
-from zeke_jobs.cli.queue.why import show_reasons
 from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
 from zeke_jobs.core.job import Job
 from zeke_jobs.core.wording import one_line, passed, progress, took
 from zeke_jobs.diagnosis import ends
+from zeke_jobs.diagnosis.reasons import Reason, told
+from zeke_jobs.diagnosis.why import why as explain
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.queries import SQL
 
@@ -170,3 +173,36 @@ def logs(
             say(f"attempt {row['attempt']}{earlier}")
             say("\n".join(f"  {line}" for line in row["lines"].split("\n")))
     return FINE if found else FAILED
+
+
+def why(
+    job_id: options.JobId,
+    as_json: options.Json = False,
+) -> None:
+    """Explain why a job does not run, or how it ended and why. Exit 1 if no job has the id."""
+    wanted = options.find_job(job_id)
+    with database.connection("why", is_migrated=False) as conn:
+        found = explain(conn, wanted)
+    if as_json:
+        print_json(found)
+        return
+    tell(f"[bold]{found.id}[/] {escape(found.task)} {styled(found.status)}")
+    for key, value in found.about.items():
+        _indented(f"{key}: {value}", 2, "dim")
+    show_reasons(found.reasons, found.history)
+
+
+def show_reasons(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> None:
+    """Print reasons and the past, each sentence wrapped, the lines of tracebacks as they are."""
+    for indent, style, text in told(reasons, history):
+        if style == "red":
+            say(" " * indent + text)
+        else:
+            _indented(text, indent, style)
+
+
+def _indented(text: str, by: int, style: str) -> None:
+    out, indent = console(), " " * by
+    wrapper = TextWrapper(out.width, initial_indent=indent, subsequent_indent=indent)
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    out.print(wrapper.fill(text), style=style, markup=False, soft_wrap=True)

@@ -10,8 +10,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import Markup, coloured, escape, listing, print_json, say, styled, tell, when
 from zeke_jobs.cli.run import usage
-from zeke_jobs.control import pausing
-from zeke_jobs.control import schedules as control
+from zeke_jobs.control import actions as control
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.environment import author
 from zeke_jobs.scheduler import dispatch
@@ -119,8 +118,8 @@ Target = Annotated[str, options.argument("task/ID, queue/NAME, limit/NAME or sch
 def pause(target: Target, reason: options.Reason = "") -> None:
     """Start no more jobs of a task, a queue or a shared limit until it is resumed; running jobs go on."""
     with database.connection("pause", writes=True, is_migrated=False) as conn:
-        changed = pausing.pause(conn, target, by=author(), reason=reason)
-        standing = [] if changed else [one for one in pausing.paused(conn) if one.target == target and one.paused_on]
+        changed = control.pause(conn, target, by=author(), reason=reason)
+        standing = [] if changed else [one for one in control.paused(conn) if one.target == target and one.paused_on]
     if changed:
         tell(f"{escape(target)} is paused")
         return
@@ -132,8 +131,8 @@ def pause(target: Target, reason: options.Reason = "") -> None:
 def resume(target: Target) -> None:
     """Start jobs of a paused task, queue or shared limit again."""
     with database.connection("pause", writes=True, is_migrated=False) as conn:
-        changed = pausing.resume(conn, target, by=author())
-        left = [one for one in pausing.paused(conn) if target in one.target.split(" or ")]
+        changed = control.resume(conn, target, by=author())
+        left = [one for one in control.paused(conn) if target in one.target.split(" or ")]
     if changed:
         tell(f"{escape(target)} is resumed")
     elif not any(one.set_key for one in left):
@@ -150,7 +149,7 @@ def resume(target: Target) -> None:
 def paused(as_json: options.Json = False) -> None:
     """List all pauses, with their authors, reasons and numbers of waiting jobs."""
     with database.connection("pause", is_migrated=False) as conn:
-        found = pausing.paused(conn)
+        found = control.paused(conn)
     columns = {
         "target": lambda one: one.target,
         "by": lambda one: one.paused_by,

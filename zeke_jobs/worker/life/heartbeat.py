@@ -12,7 +12,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.pool import DISCONNECTED, Pool, connect, is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import boot, store
+from zeke_jobs.revisions import applying, store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.worker.claim.claims import Claim, clock
 from zeke_jobs.worker.claim.producer import Producer
@@ -208,7 +208,7 @@ class Heartbeat:
                 error=str(error),
             )
             return
-        process.runtime.file_revision = boot.file_revision(conn, process.runtime.file_revision)
+        process.runtime.file_revision = applying.file_revision(conn, process.runtime.file_revision)
         process.register(conn)
         self._log.info("running by a new revision", revision=latest.number)
         unserved = sorted(set(config.queues) - set(process.queues))
