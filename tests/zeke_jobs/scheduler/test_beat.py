@@ -87,6 +87,7 @@ def test_sunday_fires_on_sunday_through_periodiq(stepped: Stepped) -> None:
 
 
 def test_a_beat_registers_the_scheduler_and_the_next_one_refreshes_it(stepped: Stepped) -> None:
+    assert beat.faults() == ("", "no recent beat has reached the database")
     stepped.start(NINE)
     stepped.wake()
     [row] = stepped.world.rows("SELECT kind, started_on, heartbeat_on, revision, lost_after FROM zeke_jobs.worker")

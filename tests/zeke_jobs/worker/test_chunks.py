@@ -65,7 +65,7 @@ async def each_async(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
     return [[one.n, job.attempt] for one, job in zip(payloads, ctx.jobs, strict=True)]
 
 
-def too_few(payloads: list[Number], ctx: ChunkContext) -> list[int]:
+def too_few(payloads: list[Part], ctx: ChunkContext) -> list[int]:
     return [one.n for one in payloads[1:]]
 
 
@@ -80,7 +80,7 @@ def gated(payloads: list[Number], ctx: ChunkContext) -> list[Any]:
     return [one.n for one in payloads]
 
 
-def nested(payloads: list[Number], ctx: ChunkContext) -> None:
+def nested(payloads: list[Part], ctx: ChunkContext) -> None:
     with ctx.jobs[0].transaction(), ctx.jobs[1].transaction():
         pass
 
@@ -134,18 +134,19 @@ def test_an_exception_counts_for_all_each_by_its_own_policy(running: Running) ->
     assert all("ConnectionError" in json.dumps(one.attempts) for one in jobs)
 
 
-def test_a_cost_without_a_job_fails_all(running: Running) -> None:
-    with running(task("each", more=RETRY + ", per_send: {retry: 3}")):
-        jobs = ended(sent([{"n": 1}, {"n": 2, "do": "misplace"}], retry=0))
-    assert [one.cost for one in jobs] == [1, 2]
-    assert all("expected the place of a job from 0 to 1, got -1" in json.dumps(one.attempts) for one in jobs)
-
-
-def test_a_list_of_another_length_fails_all(running: Running) -> None:
-    with running(task("too_few")):
-        jobs = ended(sent([{"n": 1}, {"n": 2}]))
-    assert [one.status for one in jobs] == ["failed", "failed"]
-    assert "expected a list of 2 outputs, or None, got a list of 1" in json.dumps(jobs[0].attempts)
+@pytest.mark.parametrize(
+    ("handler", "costs", "words"),
+    [
+        ("each", [1, 2], "expected the place of a job from 0 to 1, got -1"),
+        ("too_few", [None, None], "expected a list of 2 outputs, or None, got a list of 1"),
+        ("nested", [None, None], "expected one open transaction in a chunk at a time"),
+    ],
+)
+def test_a_mistake_of_the_handler_fails_all(running: Running, handler: str, costs: list[Any], words: str) -> None:
+    with running(task(handler, more="retry: {limit: 0}")):
+        jobs = ended(sent([{"n": 1}, {"n": 2, "do": "misplace"}]))
+    assert [(one.status, one.cost) for one in jobs] == [("failed", cost) for cost in costs]
+    assert all(words in json.dumps(one.attempts) for one in jobs)
 
 
 def test_a_chunk_runs_in_one_thread_and_leaves_the_others_free(running: Running) -> None:
@@ -191,12 +192,6 @@ def test_a_timeout_stops_the_chunk_and_counts_for_each(running: Running) -> None
         jobs = ended(sent([{"n": n} for n in range(3)]))
     assert [one.status for one in jobs] == ["failed"] * 3
     assert all("TimedOut" in json.dumps(one.attempts) for one in jobs)
-
-
-def test_jobs_of_a_chunk_have_one_open_transaction_at_a_time(running: Running) -> None:
-    with running(task("nested", more="retry: {limit: 0}")):
-        jobs = ended(sent([{"n": 1}, {"n": 2}]))
-    assert "expected one open transaction in a chunk at a time" in json.dumps(jobs[0].attempts)
 
 
 def test_a_chunk_runs_without_a_worker_and_its_handler_without_a_database(jobs: Jobs, database: str) -> None:
