@@ -78,13 +78,8 @@ def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         command = f"{command} {program}" if command else f"{program} top"
         # A shell may export COLUMNS and LINES of another terminal: top must not obey them.
         env = {
-            "COLUMNS": "20",
-            "LINES": "5",
-            "DATABASE_URL": fleet.database,
-            "LANG": "C.UTF-8",
-            "LC_ALL": "C.UTF-8",
-            "HOME": str(tmp_path),
-        }
+            "COLUMNS": "20", "LINES": "5", "DATABASE_URL": fleet.database, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path),
+        }  # fmt: skip
         opened.append(Terminal(tmp_path, width, height, command, env))
         return opened[-1]
 

@@ -67,11 +67,8 @@ def run(up: Up, *options: str) -> int:
 
 def test_it_ends_with_0_once_nothing_is_due_and_retries_of_its_own_are_over(up: Up, conn: Connection) -> None:
     done = [
-        *send("work", 5),
-        *send("work", payload={"fails": 1}),
-        *send("work", payload={"children": 2}),
-        *send("nightly"),
-    ]
+        *send("work", 5), *send("work", payload={"fails": 1}), *send("work", payload={"children": 2}), *send("nightly"),
+    ]  # fmt: skip
     left = [*send("work", delay=3600), *send("paused")]
     assert run(up) == 0, up.text
     assert "no job failed" in up.text

@@ -169,11 +169,7 @@ def test_a_callers_transaction_has_all_of_it_or_nothing(conn: Connection, databa
     [
         ({"task": "whatver"}, UnknownTask, "did you mean 'whatever'"),
         ({"statsu": "created"}, TypeError, "did you mean 'status'"),
-        (
-            {"status": "completed"},
-            ValueError,
-            "expected status created, retry, active, failed of jobs to cancel, got completed",
-        ),
+        ({"status": "completed"}, ValueError, "expected status created, retry, active, failed of jobs to cancel, got completed"),
         ({"newer": 5}, TypeError, "expected newer as a timedelta, got 5"),
         ({"key": 5}, TypeError, "expected key as text, got 5"),
         ({"key": "k", "limit": -1}, ValueError, "expected limit of at least 0, got -1"),
@@ -181,7 +177,7 @@ def test_a_callers_transaction_has_all_of_it_or_nothing(conn: Connection, databa
         ({}, ValueError, "expected an id, or a filter .*, got neither"),
         ({"id": uuid.uuid4(), "key": "a"}, ValueError, "got both"),
     ],
-)
+)  # fmt: skip
 def test_a_filter_that_makes_no_sense_changes_nothing(said: dict[str, Any], error: type[Exception], fault: str) -> None:
     sent = zeke_jobs.send("anything")
     with pytest.raises(error, match=fault):
@@ -193,18 +189,12 @@ def test_a_filter_that_makes_no_sense_changes_nothing(said: dict[str, Any], erro
     ("call", "fault"),
     [
         ("change_jobs('cancel', '{}')", "expected a filter of batch, .*, got none"),
-        (
-            "change_jobs('delete', '{\"task\": \"a\"}')",
-            "expected cancel, retry, prioritise or reschedule, got 'delete'",
-        ),
+        ("change_jobs('delete', '{\"task\": \"a\"}')", "expected cancel, retry, prioritise or reschedule, got 'delete'"),
         ("change_jobs('prioritise', '{\"task\": \"a\"}')", "expected priority"),
         ("change_jobs('reschedule', '{\"task\": \"a\"}')", "expected run_at or delay"),
-        (
-            "change_jobs('retry', '{\"status\": \"active\"}')",
-            "expected status failed, cancelled of jobs to retry, got active",
-        ),
+        ("change_jobs('retry', '{\"status\": \"active\"}')", "expected status failed, cancelled of jobs to retry, got active"),
     ],
-)
+)  # fmt: skip
 def test_sql_refuses_what_python_refuses(conn: Connection, call: str, fault: str) -> None:
     with pytest.raises(Exception, match=fault) as error:
         rows(conn, f"SELECT * FROM zeke_jobs.{call}")

@@ -165,26 +165,8 @@ def without_unknown(value: Any) -> Any:
 
 
 VALUES: list[Any] = [
-    5,
-    1.0,
-    1.5,
-    -1,
-    2**31,
-    3155760001,
-    1e300,
-    True,
-    None,
-    "",
-    "k",
-    "\n",
-    "k" * 1024,
-    "k" * 1025,
-    "é" * 512,
-    "é" * 513,
-    STORY,
-    [],
-    {},
-]
+    5, 1.0, 1.5, -1, 2**31, 3155760001, 1e300, True, None, "", "k", "\n", "k" * 1024, "k" * 1025, "é" * 512, "é" * 513, STORY, [], {},
+]  # fmt: skip
 
 
 def test_a_short_send_takes_no_option_that_the_check_refuses(conn: Connection) -> None:

@@ -35,12 +35,8 @@ def test_due_and_active_jobs_count_by_queue_and_task_and_delayed_ones_do_not(sce
     scene.add("plain", options='{"delay": 60}')
     scene.add("slow", 4)
     asked: list[tuple[str | None, str | None]] = [
-        (None, None),
-        ("default", None),
-        ("slow", None),
-        (None, "slow"),
-        ("slow", "plain"),
-    ]
+        (None, None), ("default", None), ("slow", None), (None, "slow"), ("slow", "plain"),
+    ]  # fmt: skip
     assert [due(scene, *one) for one in asked] == [6, 2, 4, 4, 0]
     assert due(scene, "nowhere") == 0
     (claim, _) = scene.claim(worker := scene.serve(), 8)

@@ -11,20 +11,11 @@ _DRAMATIQ = ("queue_name", "actor_name")
 DRAMATIQ: tuple[Family, ...] = (
     Family("dramatiq_messages_total", "counter", _DRAMATIQ, "Attempts that ended."),
     Family("dramatiq_message_errors_total", "counter", _DRAMATIQ, "Attempts that failed."),
-    Family(
-        "dramatiq_message_retries_total", "counter", _DRAMATIQ, "Attempts that failed and will be followed by another."
-    ),
+    Family("dramatiq_message_retries_total", "counter", _DRAMATIQ, "Attempts that failed and will be followed by another."),
     Family("dramatiq_message_rejects_total", "counter", _DRAMATIQ, "Jobs that failed for good."),
     Family("dramatiq_messages_inprogress", "gauge", _DRAMATIQ, "Attempts that run."),
-    Family(
-        "dramatiq_delayed_messages_inprogress", "gauge", _DRAMATIQ, "Always absent: delayed jobs wait in the database."
-    ),
-    Family(
-        "dramatiq_message_duration_milliseconds",
-        "histogram",
-        _DRAMATIQ,
-        "Durations of attempts, in whole milliseconds.",
-    ),
-)
+    Family("dramatiq_delayed_messages_inprogress", "gauge", _DRAMATIQ, "Always absent: delayed jobs wait in the database."),
+    Family("dramatiq_message_duration_milliseconds", "histogram", _DRAMATIQ, "Durations of attempts, in whole milliseconds."),
+)  # fmt: skip
 
 ALL = (*DATABASE, *WORKER, *DRAMATIQ)

@@ -71,13 +71,10 @@ def test_a_table_that_was_there_before_us_is_never_removed(fresh: Connection) ->
     [
         ("CREATE VIEW public.mine AS SELECT id FROM zeke_jobs.job", "view mine"),
         ("CREATE TABLE public.mine (state zeke_jobs.state)", "table column public.mine.state"),
-        (
-            "CREATE FUNCTION public.mine(zeke_jobs.job_status) RETURNS int LANGUAGE sql AS 'SELECT 1'",
-            "function public.mine",
-        ),
+        ("CREATE FUNCTION public.mine(zeke_jobs.job_status) RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.mine"),
     ],
     ids=["view", "column", "function"],
-)
+)  # fmt: skip
 def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connection, foreign: str, named: str) -> None:
     rows(conn, foreign)
     before = objects(conn)

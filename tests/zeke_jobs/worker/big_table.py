@@ -77,20 +77,10 @@ FEW = """
 
 #: Settings that a server, a database or a role may have, all bad for us.
 ODD = {
-    "jit_above_cost": "0",
-    "jit_inline_above_cost": "0",
-    "jit_optimize_above_cost": "0",
-    "enable_indexscan": "off",
-    "enable_indexonlyscan": "off",
-    "enable_nestloop": "off",
-    "enable_sort": "off",
-    "plan_cache_mode": "force_custom_plan",
-    "random_page_cost": "1000",
-    "parallel_setup_cost": "0",
-    "parallel_tuple_cost": "0",
-    "min_parallel_table_scan_size": "0",
-    "min_parallel_index_scan_size": "0",
-}
+    "jit_above_cost": "0", "jit_inline_above_cost": "0", "jit_optimize_above_cost": "0", "enable_indexscan": "off", "enable_indexonlyscan": "off",
+    "enable_nestloop": "off", "enable_sort": "off", "plan_cache_mode": "force_custom_plan", "random_page_cost": "1000", "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0", "min_parallel_index_scan_size": "0",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

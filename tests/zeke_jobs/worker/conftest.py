@@ -37,17 +37,8 @@ Running: TypeAlias = "Callable[..., AbstractContextManager[JobBroker]]"
 #: The type of the fixture ``stock``.
 Stock: TypeAlias = "Callable[..., Actor]"
 EXTRA = [
-    "batch",
-    "cancel_reason",
-    "cancelled_by",
-    "idempotency_key",
-    "keep",
-    "progress",
-    "schedule",
-    "unique_key",
-    "units",
-    "waiting_for",
-]
+    "batch", "cancel_reason", "cancelled_by", "idempotency_key", "keep", "progress", "schedule", "unique_key", "units", "waiting_for",
+]  # fmt: skip
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 

@@ -76,16 +76,8 @@ def test_each_failure_of_the_page_ends_as_it_says(site: str) -> None:
 @pytest.mark.usefixtures("written")
 def test_the_tests_of_the_page_pass(tmp_path: Path, database: str) -> None:
     command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-        "test_pages.py",
-    ]
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_pages.py",
+    ]  # fmt: skip
     env = {**os.environ, "DATABASE_URL": database, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert "2 passed" in done.stdout, done.stdout + done.stderr
