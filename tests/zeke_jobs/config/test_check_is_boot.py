@@ -147,7 +147,10 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
     unwritable = {"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}
     for text, fault in (
         (with_task(unwritable), "LookupError: a"),
-        (with_task(fine, middleware=["boot_handlers:Raises"]), "the port is taken"),
+        (
+            with_task(fine, middleware=["boot_handlers:Raises"]),
+            "to be made with its settings, got RuntimeError: the port is taken",
+        ),
         (with_task(fine, services={"s": {"use": "boot_handlers:Tuning"}}), "field when of boot_handlers.Tuning"),
         (with_task(fine).replace("one:", "zeke-metronome:"), "zeke_jobs.actors keeps for itself"),
         # one task that does not fit the catalogue is no fault of the next

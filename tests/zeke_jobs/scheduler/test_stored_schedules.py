@@ -204,21 +204,3 @@ def test_a_task_has_several_schedules_in_the_file(jobs: Jobs) -> None:
     with pytest.raises(by_hand.NoSchedule, match="digest/day, digest/week"):
         by_hand.find(jobs.conn, "digest")
     assert actions.pause(jobs.conn, "schedule/digest/day", by="me")
-
-
-@pytest.mark.parametrize(
-    ("cron", "words"),
-    [
-        ('[{name: a, at: "@daily"}, {name: a, at: "@hourly"}]', "expected each name once, got 'a' again"),
-        ('[{at: "@daily"}]', "expected the key 'name' in a named cron, got none"),
-        ('[{name: a, at: "61 * * * *"}]', "minute"),
-        ('[{name: a, at: "@daily", payload: {m: 1}}]', "'m'"),
-    ],
-)
-def test_a_wrong_list_is_refused_with_its_place(cron: str, words: str) -> None:
-    from zeke_jobs import config
-    from zeke_jobs.errors import ConfigurationError
-
-    text = f"version: 1\ntasks:\n  a:\n    handler: tests.zeke_jobs.worker.handlers:echo\n    cron: {cron}\n"
-    with pytest.raises(ConfigurationError, match=words):
-        config.load_text(text, "jobs.yaml")

@@ -10,10 +10,9 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, Running, load, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import failure, outcome
-from zeke_jobs.errors import ConfigurationError
 
 M = "tests.zeke_jobs.worker.middleware"
 TASKS = """
@@ -158,46 +157,3 @@ def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Ru
     attempts = [attempt for job in ids for attempt in zeke_jobs.status(job).attempts]
     assert {attempt["outcome"] for attempt in attempts} == {"deferred"}
     assert {zeke_jobs.status(job).retry_count for job in ids} == {0}
-
-
-# ── jobs.yaml ──
-
-
-def refused(text: str) -> str:
-    with pytest.raises(ConfigurationError) as caught:
-        load("\n  echo: {handler: 'H:echo'}", text)
-    return str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "place", "message"),
-    [
-        (f"middleware: ['{M}:Recordr']", "2:14", "did you mean 'Recorder'?"),
-        ("middleware: ['tests.zeke_jobs.worker.handlers:Number']", "2:14", "to be a Dramatiq middleware"),
-        ("middleware: ['dramatiq.middleware:Retries']", "2:14", "help: retry: in defaults or in a task"),
-        ("middleware: ['dramatiq.results:Results']", "2:14", "each job keeps its output"),
-        ("middleware: ['dramatiq.middleware:Callbacks']", "2:14", "ctx.send"),
-        ("middleware: ['dramatiq.middleware:Pipelines']", "2:14", "ctx.send"),
-        (f"middleware: ['{M}:OwnPipelines']", "2:14", "ctx.send"),
-        ("middleware: ['dramatiq.middleware:GroupCallbacks']", "2:14", "then="),
-        ("middleware: ['dramatiq.middleware:TimeLimit']", "2:14", "help: timeout:"),
-        (f"middleware: [{{use: '{M}:Recorder', olny: jobs}}]", "2:66", "only"),
-        (f"middleware: [{{use: '{M}:Recorder', only: nothing}}]", "2:72", "'jobs'"),
-        (f"middleware: [{{use: '{M}:Raises', hook: after_ack}}]", "2:14", "expected the key 'what'"),
-        ("middleware: [{only: jobs}]", "2:14", "expected the key 'use' in a middleware"),
-        (f"middleware: [{{use: '{M}:Skips', fails: '${{UNHEARD_OF}}'}}]", "2:70", "UNHEARD_OF to be set"),
-        ("middleware: {a: b}", "2:13", "expected a list"),
-    ],
-)
-def test_a_fault_of_it_is_found_at_its_place(text: str, place: str, message: str) -> None:
-    said = refused(text)
-    assert f"jobs.yaml:{place}: error: " in said
-    assert message in said
-
-
-def test_what_cannot_be_made_ends_the_start_in_words(running: Running) -> None:
-    with (
-        pytest.raises(ConfigurationError, match="to be made with its settings, got KeyError: 'thunder'"),
-        running(TASKS, f"middleware: [{{use: '{M}:Raises', hook: after_ack, what: thunder}}]"),
-    ):
-        pass

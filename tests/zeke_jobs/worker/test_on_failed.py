@@ -7,9 +7,8 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, load, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, one_worker
 from tests.zeke_jobs.worker.test_running import failure
-from zeke_jobs.errors import ConfigurationError
 
 TASKS = """
   echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}
@@ -120,20 +119,3 @@ def test_what_is_sensitive_in_its_payload_is_so_in_the_report(table: Jobs) -> No
     assert report["sensitive"] == ["payload.email"]
     shown = zeke_jobs.status(report["message_id"])
     assert "ada@example.org" not in str(shown)
-
-
-@pytest.mark.parametrize(
-    ("top", "on_failed", "place", "words"),
-    [
-        ("", ", on_failed: reprot", "5:70", "expected the name of a task, got 'reprot'"),
-        ("", ", on_failed: strict", "5:70", "expected strict to accept zeke_jobs.FailedJob"),
-        ("defaults: {on_failed: strict}", "", "2:23", "expected strict to accept zeke_jobs.FailedJob"),
-    ],
-)
-def test_a_task_that_is_unknown_or_takes_no_failed_job_is_refused_at_its_place(
-    top: str, on_failed: str, place: str, words: str
-) -> None:
-    tasks = f"\n  echo: {{handler: 'H:echo'{on_failed}}}\n  strict: {{handler: 'F:strict'}}\n  report: {{handler: 'F:report'}}"
-    with pytest.raises(ConfigurationError) as caught:
-        load(tasks, top)
-    assert f"jobs.yaml:{place}: error: {words}" in str(caught.value)
