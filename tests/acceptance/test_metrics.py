@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import ROOT, Command, Fleet, eventually, free_port, scalar
+from tests.fleet import ROOT, Fleet, eventually, free_port, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
 from zeke_jobs.metrics.families import DATABASE
 
@@ -136,7 +136,8 @@ def prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet
     for job in config["scrape_configs"]:
         job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
     (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    prometheus = start_prometheus(fleet, tmp_path, port)
+    files = (f"--config.file={tmp_path}/prometheus.yaml", f"--storage.tsdb.path={tmp_path}/tsdb")
+    prometheus = fleet.run(str(shutil.which("prometheus")), *files, f"--web.listen-address=127.0.0.1:{port}")
 
     def ask(path: str) -> Any:
         text = get(port, f"/api/v1/{path}")
@@ -156,14 +157,3 @@ def prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet
     eventually(lambda: ask("alerts") == {"alerts": []}, 60, fleet)
     prometheus.process.send_signal(signal.SIGTERM)
     prometheus.wait(30)
-
-
-def start_prometheus(fleet: Fleet, folder: Path, port: int) -> Command:
-    program = shutil.which("prometheus")
-    assert program is not None
-    return fleet.run(
-        program,
-        f"--config.file={folder}/prometheus.yaml",
-        f"--storage.tsdb.path={folder}/tsdb",
-        f"--web.listen-address=127.0.0.1:{port}",
-    )

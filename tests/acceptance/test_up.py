@@ -27,11 +27,6 @@ def greet(up: Up, name: str) -> str:
     )
 
 
-def main_process(up: Up) -> psutil.Process:
-    """The workers' command."""
-    return next(p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline()))
-
-
 def test_it_runs_jobs_restarts_what_dies_and_leaves_nothing_when_it_is_stopped(up: Up) -> None:
     up.start()
     up.wait_for("Worker process is ready")
@@ -49,7 +44,7 @@ def test_it_runs_jobs_restarts_what_dies_and_leaves_nothing_when_it_is_stopped(u
     assert second.returncode == 1
     assert f"got `zeke-jobs up` (process {up.process.pid}), which runs already" in second.stderr
     # Workers that are killed are started again.
-    main_process(up).kill()
+    next(p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline())).kill()
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Bob") == "Hello, Bob"
     assert up.stop() == 0, up.text

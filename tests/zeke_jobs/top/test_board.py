@@ -1,7 +1,6 @@
 """The board has the figures of the database at one moment, in few statements, and the feed keeps it new."""
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -52,17 +51,14 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     assert limited.wait is not None
     assert limited.wait.total_seconds() == 17
     assert (plain.done_per_minute, plain.failed_per_minute, plain.p50, plain.p95) == (1, 1, 4, 4)
-    assert [(one.task, one.since) for one in read.running] == [("limited", limited_since(scene))] * 2
+    (since,) = scene.rows("SELECT min(claimed_on) AS since FROM zeke_jobs.queue WHERE state = 'consumed'")
+    assert [{"task": one.task, "since": one.since} for one in read.running] == [{"task": "limited", **since}] * 2
     assert [(one.task, one.type, one.message) for one in read.failed] == [("plain", "OSError", "no route")]
     (limit,) = read.limits
     assert (limit.name, limit.active, limit.active_limit, limit.rate_count) == ("limit/ai", 0, 3, 60)
     assert [(one.kind, one.busy, one.threads) for one in read.workers] == [("worker", 2, 8)]
     assert [(one.schedule, one.cron) for one in read.schedules] == [("pull", "*/5 * * * *")]
     assert read.now > NOON
-
-
-def limited_since(scene: Scene) -> Any:
-    return scene.rows("SELECT min(claimed_on) AS at FROM zeke_jobs.queue WHERE state = 'consumed'")[0]["at"]
 
 
 def test_a_pace_beyond_the_sample_is_told_from_the_time_that_the_sample_took(scene: Scene, worker: UUID) -> None:
