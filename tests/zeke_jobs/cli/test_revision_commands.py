@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -19,6 +18,7 @@ import zeke_jobs
 from tests.fleet import query
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.revisions.world import BASE, latest, load, text
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
@@ -169,8 +169,7 @@ def test_set_names_all_that_is_wrong_at_once(cli: Cli) -> None:
 
 
 def worker(conn: Connection, **columns: Any) -> None:
-    row = {"id": uuid4(), "kind": "worker", "host": "a", "pid": 7, "version": "1.0", "queues": ["default"], "tasks": [], "threads": 8, "revision": 1, "file_revision": 1, "lost_after": timedelta(seconds=20)}  # fmt: skip
-    SQL.run(conn, "worker/register", **{**row, **columns})
+    Jobs(conn).worker(**{"host": "a", "pid": 7, "tasks": [], **columns})
 
 
 def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, file: Path) -> None:

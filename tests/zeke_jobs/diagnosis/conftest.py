@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -26,18 +26,10 @@ class Scene(Jobs):
         self.passed += timedelta(seconds=seconds)
         set_clock(self.conn, NOON + self.passed)
 
-    def serve(self, pid: int = 1, *, threads: int = 8, tasks: list[str] | None = None, **columns: Any) -> UUID:
+    def serve(self, pid: int = 1, **columns: Any) -> UUID:
         """Announce a worker process that has these tasks, by default all, and their queues."""
-        worker, known = uuid4(), self.rows("SELECT id, queue FROM zeke_jobs.task")
-        queues = sorted({row["queue"] for row in known})
-        SQL.run(
-            self.conn, "worker/register", **{
-                "id": worker, "kind": "worker", "host": "box", "pid": pid, "version": "1", "threads": threads, "queues": queues,
-                "tasks": tasks if tasks is not None else [row["id"] for row in known], "revision": 1, "file_revision": 1,
-                "lost_after": timedelta(seconds=20), **columns,
-            },
-        )  # fmt: skip
-        return worker
+        queues = {row["queue"] for row in self.rows("SELECT queue FROM zeke_jobs.task")}
+        return self.worker(**{"pid": pid, "host": "box", "queues": sorted(queues), **columns})
 
     def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
         """Say that handlers started, as a heartbeat does."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
@@ -97,17 +97,15 @@ class Jobs:
         self,
         worker: UUID | None = None,
         *,
-        kind: str = "worker",
-        queues: tuple[str, ...] = ("default",),
+        queues: Iterable[str] = ("default",),
         tasks: list[str] | None = None,
+        **columns: Any,
     ) -> UUID:
         """Announce a worker, by default a new one, that serves these tasks, by default all."""
         worker = worker or uuid4()
-        tasks = tasks if tasks is not None else self._all_tasks()
-        SQL.run(
-            self.conn, "worker/register", id=worker, kind=kind, host="here", pid=1, version="1", queues=list(queues), tasks=tasks,
-            threads=8, revision=1, file_revision=1, lost_after=timedelta(seconds=20),
-        )  # fmt: skip
+        usual = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "threads": 8, "revision": 1, "file_revision": 1}  # fmt: skip
+        said = {"tasks": self._all_tasks() if tasks is None else tasks, "lost_after": timedelta(seconds=20), **columns}
+        SQL.run(self.conn, "worker/register", id=worker, queues=list(queues), **{**usual, **said})
         return worker
 
     def look(
