@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from actors.demo import expected
+from actors.demo import expected, run
 from actors.demo.sample_site import entries
+from zeke_jobs.cli.output import Console
 
 PAIR = {
     "We cut retrieval latency from 840 ms to 210 ms with one partial index",
@@ -69,3 +70,12 @@ def test_of_unknown_feeds_each_item_must_have_an_outcome() -> None:
     results.outcomes["retrying"] = 1
     names = [check.name for check in expected.of_any_feeds(results, 2) if not check.holds]
     assert names == ["every item has an outcome"]
+
+
+def test_a_command_that_fails_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "zeke_news", lambda command: int(command[0] == "story"))
+    found = expected.Results(2, Counter(), [{"chili": 3, "number": 7}], [], Counter())
+    refused = run.show(Console(), found)
+    assert refused == {"story 7": 1}
+    all_done, all_well, *_ = run.checks(found, ["https://a.example/feed"], refused, is_done=True)
+    assert (all_done.holds, all_well.holds) == (True, False)

@@ -1,16 +1,20 @@
 import gzip
+import shutil
+import ssl
 import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
 from actors.engine.fetch import Fetcher, Limits
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.test_fetch import LIMITS
-from tests.actors.raw_server import raw_server
+from tests.actors.raw_server import certificate, raw_server
 from tests.actors.scripted_site import Answer, Site
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
@@ -94,3 +98,18 @@ def test_a_server_that_drips_for_ever_is_left_at_the_deadline(fetcher: Fetcher, 
         error = failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS)
     assert (error.code, error.transient) == ("timeout", True)
     assert time.monotonic() - started < LIMITS.seconds + 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
+def test_tls_is_spoken_with_the_name_though_the_address_is_connected_to_until_the_deadline(tmp_path: Path) -> None:
+    file, tls = certificate(tmp_path, "named.example")
+    fetcher = Fetcher("tests/1", (ip_network("127.0.0.0/8"),), lambda _host, _port: ["127.0.0.1"])
+    fetcher.__dict__["_tls"] = ssl.create_default_context(cafile=str(file))
+    whole = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\nok")
+    with raw_server(whole, pause=0.05, tls=tls) as port:
+        assert fetcher.get(f"https://named.example:{port}/", LIMITS).body == b"ok"
+    for name, pieces, code in (("other", [whole], "fetch_failed"), ("named", [HEAD, b"x"], "timeout")):
+        started = time.monotonic()
+        with raw_server(*pieces, pause=0.05, tls=tls) as port:
+            assert failure(fetcher.get, f"https://{name}.example:{port}/", LIMITS).code == code
+        assert time.monotonic() - started < LIMITS.seconds + 1

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from tests import fleet
 from tests.fleet import Fleet, scalar
 from tests.lab import server
 from tests.lab.bench import result
@@ -39,17 +40,15 @@ class Drain:
     took: float
 
 
-def eventually(condition: Any, fleet: Fleet | None = None, patience: float = _PATIENCE, look: float = _LOOK) -> None:
-    """Poll what other processes bring about."""
-    end = time.monotonic() + patience
-    while not condition():
-        if fleet:
-            fleet.check()
-        if time.monotonic() > end:
-            raise RuntimeError(
-                f"expected it to come about in {patience:g} s, got nothing\n{fleet.logs() if fleet else ''}"
-            )
-        time.sleep(look)
+def eventually(condition: Any, up: Fleet | None = None, patience: float = _PATIENCE, look: float = _LOOK) -> None:
+    """Poll what other processes bring about, as long as the commands run."""
+
+    def is_so() -> Any:
+        if up:
+            up.check()
+        return condition()
+
+    fleet.eventually(is_so, patience, up, every=look)
 
 
 @dataclass

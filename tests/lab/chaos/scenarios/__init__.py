@@ -29,7 +29,6 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "fill-disk": database.fill_disk,
     "fail-over": failover.fail_over,
     "stall": network.stall,
-    "restart-pooler": network.restart_pooler,
     "async-kill": partial(processes.kill_workers, name="async-kill", **coroutines.WORLD),
     "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
     "async-deploy": coroutines.deploy,

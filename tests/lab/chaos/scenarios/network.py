@@ -1,13 +1,8 @@
-"""A network that stalls, and a pooler that is restarted."""
+"""A network that stalls."""
 
-import shutil
-import tempfile
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
-from tests.acceptance.test_pgbouncer import PROGRAM, Bouncer
-from tests.lab.chaos.outcome import Impossible, Outcome
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.world import world
 
@@ -47,28 +42,3 @@ def stall(*, quick: bool) -> Outcome:
         return here.outcome(
             f"a proxy between one of three workers and the server forwards nothing for {seconds} s", recovers_in=10
         )
-
-
-def restart_pooler(*, quick: bool) -> Outcome:
-    """PgBouncer in transaction mode is killed and started again, with both workers behind it."""
-    if PROGRAM is None:
-        raise Impossible("pgbouncer is not installed: apt-get install pgbouncer")
-    with ExitStack() as stack:
-        here = stack.enter_context(world("restart-pooler", quick=quick))
-        folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-pgb-"))
-        stack.callback(shutil.rmtree, folder)
-        bouncer = Bouncer(folder, here.url, 12)
-        bouncer.start()
-        stack.callback(bouncer.stop)
-        workers = here.two(DATABASE_URL=bouncer.at(here.url))
-        here.flow()
-        with here.fault():
-            for _ in range(2 if quick else 4):
-                bouncer.stop()
-                time.sleep(1)
-                bouncer.start()
-                time.sleep(3)
-        here.measure("after")
-        here.drain()
-        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
-        return here.outcome("PgBouncer in transaction mode killed and started, again and again", recovers_in=10)
