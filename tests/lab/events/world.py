@@ -99,52 +99,33 @@ class World:
         def published(place: int) -> str:
             return (start + step * place).isoformat()
 
-        copy(conn, "sources (id, type, name)", ((each, "rss", "Feed") for each in sources))
-        copy(
-            conn,
-            "raw_items (id, source_id, external_id)",
-            ((self.ids[place], sources[place * 7919 % _SOURCES], place) for place in everything),
-        )
-        copy(
-            conn,
-            "contents (id, raw_item_id, content_hash, text_body)",
-            ((self.ids[place], self.ids[place], place, self.told[place].text) for place in everything),
-        )
-        copy(conn, "story_clusters (id, cluster_key)", ((each, each) for each in set(cluster.values())))
-        copy(
-            conn,
-            "stories (id, content_id, cluster_id, primary_source_id, title, published_at)",
-            (
-                (
-                    self.ids[place],
-                    self.ids[place],
-                    cluster.get(place),
-                    sources[place * 7919 % _SOURCES],
-                    self.told[place].title,
-                    published(place),
-                )
-                for place in everything
+        def vector(place: int) -> str:
+            numbers = ",".join(["%.7g"] * hashing.DIMENSIONS) % tuple(self.vectors[place].tolist())
+            return f"[{numbers}]" if has_pgvector else f"{{{numbers}}}"
+
+        ids, told, has_pgvector = self.ids, self.told, _is_vector(conn)
+        source = [sources[place * 7919 % _SOURCES] for place in everything]
+        title = "id, content_id, cluster_id, primary_source_id, title, published_at"
+        tables: dict[str, Iterable[tuple[object, ...]]] = {
+            "sources (id, type, name)": ((each, "rss", "Feed") for each in sources),
+            "raw_items (id, source_id, external_id)": ((ids[at], source[at], at) for at in everything),
+            "contents (id, raw_item_id, content_hash, text_body)": (
+                (ids[at], ids[at], at, told[at].text) for at in everything
             ),
-        )
-        copy(conn, "story_overlays (story_id, citations)", ((self.ids[place], _CITATIONS) for place in known))
-        vector = "[{}]" if _is_vector(conn) else "{{{}}}"
-        copy(
-            conn,
-            "story_embeddings (story_id, model_version, embedding)",
-            (
-                (
-                    self.ids[place],
-                    hashing.MODEL_VERSION,
-                    vector.format(",".join(["%.7g"] * hashing.DIMENSIONS) % tuple(self.vectors[place].tolist())),
-                )
-                for place in known
+            "story_clusters (id, cluster_key)": ((each, each) for each in set(cluster.values())),
+            f"stories ({title})": (
+                (ids[at], ids[at], cluster.get(at), source[at], told[at].title, published(at)) for at in everything
             ),
-        )
-        copy(
-            conn,
-            "story_terms (term, happened_at, story_id)",
-            ((term, published(place), self.ids[place]) for place in known for term in self.terms[place]),
-        )
+            "story_overlays (story_id, citations)": ((ids[at], _CITATIONS) for at in known),
+            "story_embeddings (story_id, model_version, embedding)": (
+                (ids[at], hashing.MODEL_VERSION, vector(at)) for at in known
+            ),
+            "story_terms (term, happened_at, story_id)": (
+                (term, published(at), ids[at]) for at in known for term in self.terms[at]
+            ),
+        }
+        for table, rows in tables.items():
+            copy(conn, table, rows)
         query(conn, "VACUUM ANALYZE")
 
 
