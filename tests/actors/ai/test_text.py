@@ -105,6 +105,15 @@ def test_ranked_sentences_know_their_place_in_the_document() -> None:
     assert all("code" not in each.raw for each in found)
 
 
+def test_the_sentence_that_shares_most_with_the_others_ranks_first_and_its_repetition_does_not_follow() -> None:
+    central = "The council closed the bridge because engineers found cracks in its pillar."
+    again = "Because engineers found cracks in its pillar, the council closed the bridge."
+    others = ["Rain fell on the hills of Velm in the early morning.", "Engineers found forty cracks in the pillar."]
+    found = ranked(" ".join([*others, central, "The council met in the hall for hours.", again]))
+    assert max(found, key=lambda one: one.score).text == central
+    assert again not in [one.text for one in best(list(found), 3)]
+
+
 MARKS = ["*a ", "**a", "`a ", "`", "[", "[a", "[a](", "![a", "_a", "<https://a", "> ", "- ", "# ", "```\n"]
 MARKS += ["A. ", "1,", ". ", "“", "« "]
 

@@ -272,6 +272,7 @@ def test_costs_are_added_up_and_the_unknown_stays_unknown(news: Any, finished: u
         ("x", 1, 0, 0, None),
     ]
     assert rows[1]["unknown"] == 1
+    assert " ? " in f"{news('costs', '--by', 'model')[1]} ".replace("\n", " ")
     for by in ("day", "task", "story", "outcome"):
         assert news("costs", "--by", by)[0] == 0
     assert "US$ 0.0225 in 4 calls and 1 calls of unknown price" in " ".join(news("story", str(finished)[:8])[1].split())
