@@ -135,12 +135,13 @@ class _Checks:
             self._field(task, schema, [name], (*base, "unique", at) if is_short else path)
         several = isinstance(task.cron, tuple)
         for number, cron in enumerate(task.schedules.values()):
-            if not cron.at:
+            if not cron.at and not cron.payload:  # the line is faulty, and it is all there is
                 continue
             path = (*base, "cron", number, "payload") if several else (*base, "cron", "payload")
             needed = [name for name, field in model.model_fields.items() if field.is_required()]
             payload = ", ".join(f"{name}: …" for name in needed)
-            help_ = f'give the payload of each tick: cron: {{at: "{cron.at}", payload: {{{payload}}}}}'
+            line = cron.at or "…"
+            help_ = f'give the payload of each tick: cron: {{at: "{line}", payload: {{{payload}}}}}'
             self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _field(self, task: Task, schema: PayloadSchema, steps: list[str], path: Path) -> None:
