@@ -23,18 +23,14 @@ class Bound:
 
     Attributes:
         name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``.
-        has: The supply: jobs at once, or starts, units, money or jobs a second.
-        needs: The average need.
-        carries: The multiple of the recorded load that it can carry, if the load is spread evenly.
-        tasks: Tasks that need it, the greatest need first.
     """
 
     name: str
     kind: Kind
-    has: float
-    needs: float
-    carries: float
-    tasks: tuple[str, ...]
+    has: float  # the supply: jobs at once, or starts, units, money or jobs a second
+    needs: float  # the average need
+    carries: float  # the multiple of the recorded load that it can carry, if the load is spread evenly
+    tasks: tuple[str, ...]  # tasks that need it, the greatest need first
 
 
 def capacity(

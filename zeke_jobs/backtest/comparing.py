@@ -113,24 +113,16 @@ MOST_JOBS = 20_000
 
 @dataclass(frozen=True)
 class Backtest:
-    """The answer. ``proposed`` is None if only the recording was run.
-
-    Attributes:
-        fleet_from: Source of the number of workers.
-        confidence: How far the answer can be trusted.
-        notes: Parts of the proposal that the recording cannot judge.
-        today: The recording run again unchanged.
-        proposed: The same under the proposal.
-    """
+    """The answer. ``proposed`` is None if only the recording was run."""
 
     begin: datetime
     end: datetime
     jobs: int
-    fleet_from: str
-    confidence: Confidence
-    notes: tuple[str, ...]
-    today: Figures
-    proposed: Figures | None
+    fleet_from: str  # source of the number of workers
+    confidence: Confidence  # how far the answer can be trusted
+    notes: tuple[str, ...]  # parts of the proposal that the recording cannot judge
+    today: Figures  # the recording run again unchanged
+    proposed: Figures | None  # the same under the proposal
 
 
 @dataclass(frozen=True)

@@ -15,42 +15,30 @@ class TaskFigures:
 
     Attributes:
         wait_mean, wait_p50, wait_p95, wait_p99: Waits; unstarted jobs count with their wait so far.
-        queue_peak: The most due jobs that waited at one moment.
-        busy: Threads that its jobs occupied, on average.
-        utilisation: Occupied share of its limit, or of all threads if it has none; None if that is zero.
-        max_wait: The max_wait of jobs.yaml in seconds, if there is one.
-        breaches: Jobs that waited longer than max_wait; None without one.
-        retried: Attempts after the first, without deferrals.
-        expired: Jobs that left the queue unstarted.
-        refused: Sends into a full queue.
-        skipped: Ticks skipped because the job of an earlier one was unfinished.
-        left: Jobs that had not ended at the end of the simulation.
-        cost: Cost of the started jobs; None if no cost is known.
-        held_by: Seconds in which a due job was blocked, by cause.
         waits, starts: Each wait, and its end.
         depth: The most due jobs between each sample and the one before.
     """
 
-    max_wait: float | None = None
+    max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, if there is one
     jobs: int = 0
     wait_mean: float | None = None
     wait_p50: float | None = None
     wait_p95: float | None = None
     wait_p99: float | None = None
-    queue_peak: int = 0
-    busy: float = 0.0
-    utilisation: float | None = None
-    breaches: int | None = None
+    queue_peak: int = 0  # the most due jobs that waited at one moment
+    busy: float = 0.0  # threads that its jobs occupied, on average
+    utilisation: float | None = None  # occupied share of its limit, or of all threads; None if that is zero
+    breaches: int | None = None  # jobs that waited longer than max_wait; None without one
     completed: int = 0
     failed: int = 0
-    retried: int = 0
-    expired: int = 0
-    refused: int = 0
-    skipped: int = 0
+    retried: int = 0  # attempts after the first, without deferrals
+    expired: int = 0  # jobs that left the queue unstarted
+    refused: int = 0  # sends into a full queue
+    skipped: int = 0  # ticks skipped because the job of an earlier one was unfinished
     unstarted: int = 0
-    left: int = 0
-    cost: float | None = None
-    held_by: dict[str, float] = field(default_factory=dict)
+    left: int = 0  # jobs that had not ended at the end of the simulation
+    cost: float | None = None  # cost of the started jobs; None if no cost is known
+    held_by: dict[str, float] = field(default_factory=dict)  # seconds in which a due job was blocked, by cause
 
     def __post_init__(self) -> None:
         # No fields of the dataclass: scripts do not get them.
@@ -78,19 +66,12 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class LimitFigures:
-    """A limit, or all threads (``threads``).
+    """A limit, or all threads (``threads``)."""
 
-    Attributes:
-        limit: Jobs at once; None for a limit that is only a rate.
-        utilisation: Occupied share.
-        held: Seconds in which it blocked a due job.
-        tasks: Tasks whose jobs it blocked, the longest time first.
-    """
-
-    limit: int | None
-    utilisation: float | None
-    held: float
-    tasks: tuple[str, ...]
+    limit: int | None  # jobs at once; None for a limit that is only a rate
+    utilisation: float | None  # occupied share
+    held: float  # seconds in which it blocked a due job
+    tasks: tuple[str, ...]  # tasks whose jobs it blocked, the longest time first
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,12 @@ Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "defer
 
 
 class Attempt(NamedTuple):
-    """One attempt of a job.
+    """One attempt of a job."""
 
-    Attributes:
-        held: Seconds from its claim to its end; it occupies a thread and its limits.
-        how: Its end. failed: the retries were used up; rejected: no number of retries would help.
-        gap: Seconds until the job was due again; None if the retry policy decided them.
-        own: Whether the handler set its own limit of retries, which replaces the policy's.
-    """
-
-    held: float
-    how: Ending = "completed"
-    gap: float | None = None
-    own: bool = False
+    held: float  # seconds from its claim to its end; it occupies a thread and its limits
+    how: Ending = "completed"  # its end. failed: the retries were used up; rejected: no number of retries would help.
+    gap: float | None = None  # seconds until the job was due again; None if the retry policy decided them
+    own: bool = False  # whether the handler set its own limit of retries, which replaces the policy's
 
     @property
     def costs(self) -> bool:
@@ -40,29 +33,19 @@ class FollowUp(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One job. Times are seconds from the workload's origin.
-
-    Attributes:
-        sent: When it is sent; for follow-ups, the recorded time.
-        priority: Its priority; None is its task's.
-        delay: Seconds from its sending to its due time.
-        leaves: Seconds from its sending until it leaves the queue unstarted; None for never.
-        start: Seconds from a claim to the start of the handler.
-        waited: Recorded seconds from its due time to its first start; None if unknown.
-        tick: Whether a schedule sends it.
-    """
+    """One job. Times are seconds from the workload's origin."""
 
     task: str
-    sent: float
+    sent: float  # when it is sent; for follow-ups, the recorded time
     attempts: tuple[Attempt, ...]
-    priority: int | None = None
+    priority: int | None = None  # its priority; None is its task's
     key: int | str | None = None
-    delay: float = 0.0
-    leaves: float | None = None
-    start: float = 0.0
+    delay: float = 0.0  # seconds from its sending to its due time
+    leaves: float | None = None  # seconds from its sending until it leaves the queue unstarted; None for never
+    start: float = 0.0  # seconds from a claim to the start of the handler
     cost: float | None = None
-    waited: float | None = None
-    tick: bool = False
+    waited: float | None = None  # recorded seconds from its due time to its first start; None if unknown
+    tick: bool = False  # whether a schedule sends it
     sends: list[FollowUp] = field(default_factory=list)
 
     def send(self, job: Job, *, attempt: int = 0, after: float = 0.0) -> None:
@@ -78,21 +61,13 @@ class Job:
 
 @dataclass
 class Workload:
-    """The jobs of a time.
+    """The jobs of a time."""
 
-    Attributes:
-        origin: Time 0 in seconds of the epoch.
-        begin: Start of the time that counts in the report; earlier jobs only fill the queue.
-        end: The last moment at which a job is sent.
-        currency: The currency of costs; None if no cost is known.
-        roots: Jobs that no other job sends, by the time of sending.
-    """
-
-    origin: float = 0.0
-    begin: float = 0.0
-    end: float = 0.0
-    currency: str | None = None
-    roots: list[Job] = field(default_factory=list)
+    origin: float = 0.0  # time 0 in seconds of the epoch
+    begin: float = 0.0  # start of the time that counts in the report; earlier jobs only fill the queue
+    end: float = 0.0  # the last moment at which a job is sent
+    currency: str | None = None  # the currency of costs; None if no cost is known
+    roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
 
     def jobs(self) -> Iterator[Job]:
         """All jobs: the sent ones, and the jobs that these send in turn."""
@@ -109,15 +84,11 @@ class Workload:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Worker processes with their threads.
-
-    Attributes:
-        wake_up: Seconds until an idle worker claims after a job fell due, after one ended, after a limit opened.
-    """
+    """Worker processes with their threads."""
 
     processes: int = 1
     threads: int = 8
-    wake_up: float = 0.0
+    wake_up: float = 0.0  # seconds until an idle worker claims after a job fell due or ended, or a limit opened
 
     @property
     def slots(self) -> int:

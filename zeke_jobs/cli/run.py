@@ -59,14 +59,12 @@ class Command(NamedTuple):
 
     Attributes:
         place: Its module below the package of all commands, and its function or ``typer.Typer``, such as ``queue.send:send``.
-        help: Its line in the list of commands.
-        settings: Its context's settings.
     """
 
     name: str
     place: str
-    help: str
-    settings: dict[str, Any] | None = None
+    help: str  # its line in the list of commands
+    settings: dict[str, Any] | None = None  # its context's settings
 
 
 def application(

@@ -81,20 +81,14 @@ _known: dict[str, Handler] = {}  # by path, because many tasks may share one and
 
 @dataclass(frozen=True)
 class Handler:
-    """A task's function and the types from its annotations.
-
-    Attributes:
-        settings_model: The model of ``settings``; None for a handler without settings.
-        is_async: Whether a call returns a coroutine.
-        takes_chunk: Whether it takes a list of payloads and a ``ChunkContext``.
-    """
+    """A task's function and the types from its annotations."""
 
     function: Callable[..., Any]
     payload_model: type[BaseModel]
     payload_schema: dict[str, Any]
-    settings_model: type[BaseModel] | None
-    is_async: bool
-    takes_chunk: bool
+    settings_model: type[BaseModel] | None  # the model of ``settings``; None for a handler without settings
+    is_async: bool  # whether a call returns a coroutine
+    takes_chunk: bool  # whether it takes a list of payloads and a ``ChunkContext``
 
     def settings(self, task: Task) -> BaseModel | None:
         """The task's settings, checked, with each ``${NAME}`` filled in from the environment.

@@ -257,14 +257,12 @@ class Config(File):
 
     Attributes:
         limits, tasks: As in the file, with their names, and with the values of ``defaults``.
-        text: The file as it stands.
-        digest: SHA-256 of that text, in hexadecimal.
     """
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]
-    text: str = ""
-    digest: str = ""
+    text: str = ""  # the file as it stands
+    digest: str = ""  # SHA-256 of that text, in hexadecimal
 
     def task(self, name: str) -> Task | None:
         """The task with this id or alias, or None."""

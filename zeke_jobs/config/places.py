@@ -65,18 +65,13 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """A parsed text and its faults: one for each place, but all missing keys there.
+    """A parsed text and its faults: one for each place, but all missing keys there."""
 
-    Attributes:
-        name: The name of the text in its faults.
-        is_whole: False when YAML could not be read to the end.
-    """
-
-    name: str
+    name: str  # the name of the text in its faults
     lines: list[str]
     value: Any = None
     root: Place = field(default_factory=lambda: Place(START))
-    is_whole: bool = True
+    is_whole: bool = True  # false when YAML could not be read to the end
     found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     def named(self, name: str) -> Document:

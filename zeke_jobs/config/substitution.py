@@ -32,19 +32,12 @@ class Secret:
 
 @dataclass
 class Substitution:
-    """Settings with their variables filled in, their secrets, and the names without a value.
+    """Settings with their variables filled in, their secrets, and the names without a value."""
 
-    Attributes:
-        value: The settings; text with an unset variable is unchanged.
-        secrets: One for each variable and place.
-        unset: (path, name) of each unset variable.
-        malformed: (path, text) of each ``${…}`` without a valid name.
-    """
-
-    value: Any = None
-    secrets: list[Secret] = field(default_factory=list)
-    unset: list[tuple[Path, str]] = field(default_factory=list)
-    malformed: list[tuple[Path, str]] = field(default_factory=list)
+    value: Any = None  # the settings; text with an unset variable is unchanged
+    secrets: list[Secret] = field(default_factory=list)  # one for each variable and place
+    unset: list[tuple[Path, str]] = field(default_factory=list)  # (path, name) of each unset variable
+    malformed: list[tuple[Path, str]] = field(default_factory=list)  # (path, text) of each ``${…}`` without a name
 
 
 def substitute(value: Any) -> Substitution:

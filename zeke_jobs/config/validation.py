@@ -109,18 +109,13 @@ def _is_model(annotation: Any) -> bool:
 
 @dataclass(frozen=True)
 class Subject:
-    """The validated mapping: its model, its path in the file, and its name for people.
-
-    Attributes:
-        secrets: Values in it that must not be shown; their paths start at the mapping.
-        missing: The help for a missing key.
-    """
+    """The validated mapping: its model, its path in the file, and its name for people."""
 
     model: type[BaseModel]
     base: Path
     name: str
-    secrets: Sequence[Secret] = ()
-    missing: str = ""
+    secrets: Sequence[Secret] = ()  # values in it that must not be shown; their paths start at the mapping
+    missing: str = ""  # the help for a missing key
 
     def name_of(self, model: type[BaseModel] | None) -> str:
         """The name of the mapping that ``model`` reads."""

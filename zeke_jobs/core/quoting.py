@@ -58,25 +58,15 @@ _WIDEST = 100
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One fault with its place; ``str()`` formats it for people.
+    """One fault with its place; ``str()`` formats it for people."""
 
-    Attributes:
-        file: Name of the text.
-        line: From 1.
-        column: From 1, in characters.
-        message: "expected X, got Y".
-        help: The remedy, or "".
-        length: Number of characters at fault.
-        source: The line at fault.
-    """
-
-    file: str
-    line: int
-    column: int
-    message: str
-    help: str = ""
-    length: int = 1
-    source: str = ""
+    file: str  # name of the text
+    line: int  # from 1
+    column: int  # from 1, in characters
+    message: str  # "expected X, got Y"
+    help: str = ""  # the remedy, or ""
+    length: int = 1  # number of characters at fault
+    source: str = ""  # the line at fault
 
     def __str__(self) -> str:
         head = f"{self.file}:{self.line}:{self.column}: error: {self.message}"

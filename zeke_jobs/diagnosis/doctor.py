@@ -23,12 +23,11 @@ class Report:
     """All findings, the worst first.
 
     Attributes:
-        fine: Names of the checks without findings.
         skipped: Names of the checks that could not run, because the database does not answer or is not migrated.
     """
 
     findings: tuple[Finding, ...]
-    fine: tuple[str, ...] = ()
+    fine: tuple[str, ...] = ()  # names of the checks without findings
     skipped: tuple[str, ...] = ()
 
     @property

@@ -20,18 +20,12 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault.
+    """One fault."""
 
-    Attributes:
-        id: Its kind, for programs.
-        subject: The affected object, such as a task; empty for the whole system.
-        sentence: The fault with its figures.
-    """
-
-    id: str
+    id: str  # its kind, for programs
     severity: Severity
-    subject: str
-    sentence: str
+    subject: str  # the affected object, such as a task; empty for the whole system
+    sentence: str  # the fault with its figures
     help: str
 
 
@@ -46,15 +40,10 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined.
+    """What is examined."""
 
-    Attributes:
-        conn: A connection to the database, inside a snapshot.
-        file: This folder's jobs.yaml, if there is one.
-    """
-
-    conn: Connection
-    file: Path | None = None
+    conn: Connection  # a connection to the database, inside a snapshot
+    file: Path | None = None  # this folder's jobs.yaml, if there is one
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     dead_rows: int = 20_000
     open_transaction: timedelta = timedelta(minutes=5)
@@ -62,18 +51,12 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of the doctor.
+    """One check of the doctor."""
 
-    Attributes:
-        name: The id of its findings.
-        fine: The sentence to print when the check finds nothing.
-        faults: Examines a patient and yields faults.
-    """
-
-    name: str
+    name: str  # the id of its findings
     severity: Severity
-    fine: str
-    faults: Callable[[Patient], Iterator[Fault]]
+    fine: str  # the sentence to print when the check finds nothing
+    faults: Callable[[Patient], Iterator[Fault]]  # examines a patient and yields faults
 
     def look(self, patient: Patient) -> list[Finding]:
         """Its findings."""

@@ -13,19 +13,12 @@ QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One fact about a job that explains its state.
+    """One fact about a job that explains its state."""
 
-    Attributes:
-        kind: Its name, for programs.
-        sentence: The fact in words, with the figures.
-        help: The remedy; empty if there is none.
-        traceback: Of a failed attempt: its lines.
-    """
-
-    kind: str
-    sentence: str
-    help: str = ""
-    traceback: tuple[str, ...] = ()
+    kind: str  # its name, for programs
+    sentence: str  # the fact in words, with the figures
+    help: str = ""  # the remedy; empty if there is none
+    traceback: tuple[str, ...] = ()  # of a failed attempt: its lines
 
 
 def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:

@@ -72,14 +72,10 @@ def _samples(conn: Connection) -> Iterator[Sample]:
 
 
 class DatabaseCollector(Collector):
-    """Reads the database on each request; keeps no connection between requests.
-
-    Attributes:
-        failed: Whether the last read failed.
-    """
+    """Reads the database on each request; keeps no connection between requests."""
 
     def __init__(self, url: str) -> None:
-        self.failed = False
+        self.failed = False  # whether the last read failed
         self._url = url
         self.registry = CollectorRegistry()
         self.registry.register(self)

@@ -27,24 +27,15 @@ class StillNeeded(ZekeJobsError):
 
 @dataclass(frozen=True)
 class Removal:
-    """The objects that an uninstall removes or leaves.
+    """The objects that an uninstall removes or leaves."""
 
-    Attributes:
-        database: Name of the database.
-        environment: Name of the database's installation.
-        jobs: Rows in the table of jobs; ``unfinished`` of them are queued or active.
-        made: Objects of the named packages' migrations, such as ``table public.sources``.
-        left: Objects of other packages' migrations; they stay.
-        views: Our views for readers of pg-boss.
-    """
-
-    database: str
-    environment: str | None
-    jobs: int
+    database: str  # name of the database
+    environment: str | None  # name of the database's installation
+    jobs: int  # rows in the table of jobs; ``unfinished`` of them are queued or active
     unfinished: int
-    made: tuple[str, ...]
-    left: dict[str, tuple[str, ...]]
-    views: tuple[str, ...]
+    made: tuple[str, ...]  # objects of the named packages' migrations, such as ``table public.sources``
+    left: dict[str, tuple[str, ...]]  # objects of other packages' migrations; they stay
+    views: tuple[str, ...]  # our views for readers of pg-boss
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:

@@ -187,17 +187,12 @@ _PATIENCE = 10.0  # seconds; then the process says who holds the catalogue, and 
 
 @dataclass(frozen=True)
 class InForce:
-    """The configuration of the fleet.
-
-    Attributes:
-        is_file: Whether the caller's file has the same text; else the file is ignored.
-        file_revision: The revision with the text of the file; None if it was never in force.
-    """
+    """The configuration of the fleet."""
 
     revision: int
     config: Config
-    is_file: bool
-    file_revision: int | None
+    is_file: bool  # whether the caller's file has the same text; else the file is ignored
+    file_revision: int | None  # the revision with the text of the file; None if it was never in force
 
 
 def sync(conn: Connection, config: Config) -> InForce:

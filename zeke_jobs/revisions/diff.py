@@ -132,25 +132,17 @@ class Touched:
 
 @dataclass(frozen=True)
 class Plan:
-    """The effects of putting a configuration in force.
+    """The effects of putting a configuration in force."""
 
-    Attributes:
-        revision: The revision in force that it was compared with; 0 for none.
-        text_differs: Whether the text differs from the one in force, even if only in a comment.
-        overrides: The values that will be set by hand beside the file.
-        overridden: Their differences from the file.
-        notes: Descriptions of changes to overrides.
-    """
-
-    revision: int
-    text_differs: bool
+    revision: int  # the revision in force that it was compared with; 0 for none
+    text_differs: bool  # whether the text differs from the one in force, even if only in a comment
     changes: tuple[Change, ...]
     fires: tuple[Fires, ...] = ()
     touched: tuple[Touched, ...] = ()
     restarts: tuple[str, ...] = ()
-    overrides: tuple[Override, ...] = ()
-    overridden: tuple[Change, ...] = ()
-    notes: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()  # the values that will be set by hand beside the file
+    overridden: tuple[Change, ...] = ()  # their differences from the file
+    notes: tuple[str, ...] = ()  # descriptions of changes to overrides
 
     @property
     def is_pending(self) -> bool:

@@ -26,17 +26,11 @@ MOST_READ = 10_000  # payloads read of one task
 
 @dataclass(frozen=True)
 class Orders:
-    """Orders for unfinished jobs of tasks that leave the file.
+    """Orders for unfinished jobs of tasks that leave the file."""
 
-    Attributes:
-        drain: Tasks that take no new jobs and run until theirs have ended.
-        cancel: Tasks whose jobs are cancelled.
-        rename: Old ids, each with the id of the task that gets its jobs.
-    """
-
-    drain: frozenset[str] = frozenset()
-    cancel: frozenset[str] = frozenset()
-    rename: Mapping[str, str] = field(default_factory=dict)
+    drain: frozenset[str] = frozenset()  # tasks that take no new jobs and run until theirs have ended
+    cancel: frozenset[str] = frozenset()  # tasks whose jobs are cancelled
+    rename: Mapping[str, str] = field(default_factory=dict)  # old ids, each with the id of the task that gets its jobs
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> tuple[Touched, ...]:
@@ -131,21 +125,14 @@ def _above(name: str, active: int, limit: int | None) -> Iterator[Touched]:
 
 @dataclass(frozen=True)
 class Request:
-    """A request to put a configuration in force.
+    """A request to put a configuration in force."""
 
-    Attributes:
-        file: The configuration of the file's text alone, checked against this process's code.
-        origin: ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``.
-        orders: Orders for unfinished jobs of tasks that the file lacks.
-        overrides: The values to set beside the file; None keeps the present ones.
-    """
-
-    file: Config
+    file: Config  # the configuration of the file's text alone, checked against this process's code
     by: str = ""
     message: str = ""
-    origin: str = "apply"
-    orders: Orders = field(default_factory=Orders)
-    overrides: Sequence[Override] | None = None
+    origin: str = "apply"  # ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``
+    orders: Orders = field(default_factory=Orders)  # orders for unfinished jobs of tasks that the file lacks
+    overrides: Sequence[Override] | None = None  # the values to set beside the file; None keeps the present ones
 
 
 @dataclass(frozen=True)

@@ -22,21 +22,15 @@ from zeke_jobs.revisions import masking
 
 @dataclass(frozen=True)
 class Override:
-    """A value set beside the file's text.
+    """A value set beside the file's text."""
 
-    Attributes:
-        path: Keys from the top of the file.
-        until: The time it ends by itself; None: never.
-        drains: For a removed task that is kept until its jobs have ended: the queue of these jobs.
-    """
-
-    path: tuple[str, ...]
+    path: tuple[str, ...]  # keys from the top of the file
     value: Any
     by: str
     why: str
     set_on: datetime
-    until: datetime | None = None
-    drains: str | None = None
+    until: datetime | None = None  # the time it ends by itself; None: never
+    drains: str | None = None  # for a removed task that is kept until its jobs have ended: the queue of these jobs
 
     @property
     def label(self) -> str:

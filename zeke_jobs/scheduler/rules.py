@@ -24,32 +24,22 @@ MOST_SKIPPED = 1000
 
 @dataclass(frozen=True)
 class Timetable:
-    """A schedule from jobs.yaml, or one that a program stored.
+    """A schedule from jobs.yaml, or one that a program stored."""
 
-    Attributes:
-        task: Canonical id of the task.
-        missed: As in jobs.yaml, like ``window``, ``overlap`` and ``jitter``.
-        paused: The reason why no tick is sent; empty when ticks are sent.
-        name: The name of a stored schedule; empty for a task's.
-        names: All names of its ticks so far, such as former names of the task.
-        decided_to: All ticks up to here are decided.
-        is_known: This progress is stored for this cron line.
-    """
-
-    task: str
+    task: str  # canonical id of the task
     cron: Cron
     zone: ZoneInfo
-    missed: Literal["latest", "skip", "all"] = "latest"
+    missed: Literal["latest", "skip", "all"] = "latest"  # as in jobs.yaml, like ``window``, ``overlap`` and ``jitter``
     window: timedelta = timedelta(days=1)
     overlap: Literal["skip", "allow"] = "skip"
     jitter: timedelta = timedelta(0)
     payload: dict[str, Any] | None = None
-    paused: str = ""
-    name: str = ""
+    paused: str = ""  # the reason why no tick is sent; empty when ticks are sent
+    name: str = ""  # the name of a stored schedule; empty for a task's
     key: str | None = None
-    names: tuple[str, ...] = ()
-    decided_to: datetime = EARLIEST
-    is_known: bool = False
+    names: tuple[str, ...] = ()  # all names of its ticks so far, such as former names of the task
+    decided_to: datetime = EARLIEST  # all ticks up to here are decided
+    is_known: bool = False  # this progress is stored for this cron line
 
     @property
     def id(self) -> str:

@@ -71,16 +71,11 @@ _AGAIN = 2.0  # seconds before the next try when the database is away
 
 
 class Feed:
-    """The newest board. ``look_at`` chooses the task whose waiting jobs it has, and the job that it explains.
-
-    Attributes:
-        newest: The last board read; None before the first.
-        trouble: The reason why no newer board could be read; empty without trouble.
-    """
+    """The newest board. ``look_at`` chooses the task whose waiting jobs it has, and the job that it explains."""
 
     def __init__(self, url: str) -> None:
-        self.newest: Board | None = None
-        self.trouble = ""
+        self.newest: Board | None = None  # the last board read; None before the first
+        self.trouble = ""  # the reason why no newer board could be read; empty without trouble
         self._url, self._ends, self._soon = url, False, threading.Event()
         self._looks_at: tuple[str, UUID | None] = "", None
         threading.Thread(target=self._run, name="feed", daemon=True).start()

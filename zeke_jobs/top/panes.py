@@ -16,7 +16,6 @@ class Column:
     """A column.
 
     Attributes:
-        grow: Its share of the remaining width.
         least, most: The widths of the pane from and below which it is shown.
     """
 
@@ -25,25 +24,19 @@ class Column:
     cell: Callable[[Any, Board], str]
     style: Callable[[Any, Board], str] = lambda _one, _board: ""
     right: bool = False
-    grow: int = 0
+    grow: int = 0  # its share of the remaining width
     least: int = 0
     most: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A pane.
+    """A pane."""
 
-    Attributes:
-        name: Its name, and the attribute of the board that has its rows.
-        key: The column of the statement that names the subject of a row.
-        target: What ``p`` and ``r`` pause and resume on a row.
-    """
-
-    name: str
+    name: str  # its name, and the attribute of the board that has its rows
     columns: tuple[Column, ...]
-    key: str
-    target: Callable[[Any, Board], str | None]
+    key: str  # the column of the statement that names the subject of a row
+    target: Callable[[Any, Board], str | None]  # what ``p`` and ``r`` pause and resume on a row
     empty: str
     holds_jobs: bool = False
     is_dim: Callable[[Any, Board], bool] = lambda _one, _board: False

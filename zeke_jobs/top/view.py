@@ -25,19 +25,15 @@ class View:
     """The state of one user's screen.
 
     Attributes:
-        pane: The pane that receives the keys.
         selected: The selected row of each pane, by key; if it is gone, the row in its place.
-        task: The task whose waiting jobs are shown; empty: the busiest.
-        asking: The command that waits for a yes.
-        scroll: The first line shown of the opened job.
     """
 
-    pane: str = "tasks"
+    pane: str = "tasks"  # the pane that receives the keys
     selected: dict[str, str] = field(default_factory=dict)
-    task: str = ""
-    asking: Command | None = None
+    task: str = ""  # the task whose waiting jobs are shown; empty: the busiest
+    asking: Command | None = None  # the command that waits for a yes
     opened: UUID | None = None
-    scroll: int = 0
+    scroll: int = 0  # the first line shown of the opened job
     helps: bool = False
     said: str = ""
     quits: bool = False
