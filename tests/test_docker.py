@@ -19,7 +19,7 @@ from tests import distributions
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.supervise import processes
+from zeke_jobs.supervise import reload
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
@@ -106,7 +106,7 @@ def test_each_service_has_a_health_check_and_restarts(name: str) -> None:
 
 def test_the_dashboard_looks_and_does_not_touch_and_is_on_this_machine_alone() -> None:
     service = yaml.safe_load((DOCKER / "dashboard.yaml").read_text())["services"]["dashboard"]
-    assert service["command"][-1] == processes.DASHBOARD
+    assert service["command"][-1] == reload.DASHBOARD
     assert service["environment"] == {"DATABASE_URL": "${DASHBOARD_URL:?set it}", "PGBOSS_DASHBOARD_READ_ONLY": "1"}
     assert [port.startswith("127.0.0.1:") for port in service["ports"]] == [True]
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from zeke_jobs.client.sending import statement as statement
     from zeke_jobs.core.chunk import ChunkContext as ChunkContext
     from zeke_jobs.core.context import Context as Context
-    from zeke_jobs.core.duration_field import Duration as Duration
     from zeke_jobs.core.durations import parse_duration as parse_duration
     from zeke_jobs.core.job import Job as Job
     from zeke_jobs.core.job import Sent as Sent
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from zeke_jobs.errors import Retry as Retry
     from zeke_jobs.errors import Throttled as Throttled
     from zeke_jobs.errors import WaitFor as WaitFor
+    from zeke_jobs.payload.model import Duration as Duration
     from zeke_jobs.payload.model import FailedJob as FailedJob
     from zeke_jobs.payload.model import Payload as Payload
     from zeke_jobs.postgres.pool import transaction as transaction
@@ -54,11 +54,10 @@ _NAMES = {
     "client.sending": ("send", "send_many", "statement"),
     "core.chunk": ("ChunkContext",),
     "core.context": ("Context",),
-    "core.duration_field": ("Duration",),
+    "payload.model": ("Duration", "FailedJob", "Payload"),
     "core.durations": ("parse_duration",),
     "core.job": ("Job", "Sent"),
     "errors": ("Defer", "Reject", "Retry", "Throttled", "WaitFor"),
-    "payload.model": ("FailedJob", "Payload"),
     "postgres.pool": ("transaction",),
     "postgres.queries": ("Queries",),
 }

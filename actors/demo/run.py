@@ -25,7 +25,7 @@ from zeke_jobs.postgres.own_server import own_server, place
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Request
-from zeke_jobs.supervise.processes import program
+from zeke_jobs.supervise.reload import program
 
 _SAMPLE_LIMIT = 50.0  # seconds for the sample site
 _FEEDS_LIMIT = 170.0  # seconds for feeds from elsewhere

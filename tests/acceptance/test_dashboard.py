@@ -22,7 +22,7 @@ from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres import roles
 from zeke_jobs.revisions import applying
-from zeke_jobs.supervise import processes
+from zeke_jobs.supervise import reload
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
@@ -65,7 +65,7 @@ class Pages:
 @pytest.fixture
 def program() -> list[str]:
     try:
-        return processes.dashboard_program()
+        return reload.dashboard_program()
     except ConfigurationError as error:
         pytest.skip(str(error))
 
@@ -90,7 +90,7 @@ def served(program: list[str], url: str, read_only: str) -> Iterator[Pages]:
     """The dashboard's pages, as ``up --dashboard`` serves them."""
     port = free_port()
     env = {**os.environ, "DATABASE_URL": url, "PGBOSS_DASHBOARD_READ_ONLY": read_only}
-    command = processes.dashboard(program, env, port=port, schema="pgboss")
+    command = reload.dashboard(program, env, port=port, schema="pgboss")
     process = subprocess.Popen(command.argv, env=command.environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -34,12 +34,7 @@ class Bound:
 
 
 def capacity(
-    workload: Workload,
-    config: Config,
-    fleet: Fleet,
-    *,
-    budget: float | None = None,
-    database: float | None = None,
+    workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
     """The jobs a day that a workload sends, by task, and the supplies of ``config`` that they need, the scarcest first.
 

@@ -14,8 +14,7 @@ from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.backtest.history import Recording
 from zeke_jobs.backtest.load_file import LoadStanza, synthesize
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.variations import unknown_schedules, vary
-from zeke_jobs.backtest.workload import Fleet, Workload
+from zeke_jobs.backtest.workload import Fleet, Workload, unknown_schedules, vary
 from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.queries import SQL
 
@@ -173,13 +172,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def rehearsal(
-    stanza: LoadStanza,
-    config: Config,
-    proposal: Proposal | None,
-    fleet: Fleet,
-    begin: datetime,
-    *,
-    seed: int = 0,
+    stanza: LoadStanza, config: Config, proposal: Proposal | None, fleet: Fleet, begin: datetime, *, seed: int = 0
 ) -> Backtest:
     """Run a described load under a configuration and under a proposal. The same arguments give the same answer."""
     fleet = replace(fleet, wake_up=_USUAL_WAKE_UP)

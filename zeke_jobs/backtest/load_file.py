@@ -9,8 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zeke_jobs.backtest.variations import ticks_of, whole
-from zeke_jobs.backtest.workload import Attempt, Job, Workload
+from zeke_jobs.backtest.workload import Attempt, Job, Workload, ticks_of, whole
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
 from zeke_jobs.config.keys import Keys, key
@@ -18,9 +17,9 @@ from zeke_jobs.config.models import Config
 from zeke_jobs.config.places import Document, summary
 from zeke_jobs.config.reading import read
 from zeke_jobs.config.validation import note_missing
-from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.payload.model import Duration
 
 _EXAMPLE = "tasks: {my-task: {rate: 60/h, takes: 2s}}"
 _MOST_HOURS = 24 * 7

@@ -30,7 +30,7 @@ _HELP = (
 )
 _COMMANDS = (
     Command("check", "configuration.check:check", "Show every fault of jobs.yaml."),
-    Command("init", "configuration.init:init", "Write the files of a first task."),
+    Command("init", "configuration.check:init", "Write the files of a first task."),
     Command("schema", "configuration.check:schema", "Print the JSON Schema of jobs.yaml, for editors."),
     Command("migrate", "operation.migrate:migrate", "Apply the migrations that are missing."),
     Command("up", "operation.up:up", "Run workers and scheduler until Ctrl-C, or until idle."),
@@ -49,10 +49,10 @@ _COMMANDS = (
     Command("send", "queue.send:send", "Send a job."),
     Command("status", "queue.jobs:status", "Show a job in full."),
     Command("logs", "queue.jobs:logs", "Show the last log lines of a job's attempts."),
-    Command("top", "operation.watch:top", "Watch everything on a full screen."),
+    Command("top", "operation.reload:top", "Watch everything on a full screen."),
     Command("doctor", "operation.examine:doctor", "Find faults of the system, and say how to fix them."),
     Command("health", "operation.examine:health", "Check whether one part works, for containers."),
-    Command("metrics", "operation.watch:metrics", "Print or serve metrics for Prometheus."),
+    Command("metrics", "operation.reload:metrics", "Print or serve metrics for Prometheus."),
     Command("mcp", "operation.mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),
     Command("why", "queue.jobs:why", "Explain why a job does not run, or failed."),
     Command("jobs", "queue.jobs:jobs", "List jobs, the newest first."),

@@ -23,9 +23,9 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import core_schema
 
-from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.durations import UNITS, format_duration
 from zeke_jobs.core.quoting import describe, nearest, quote
+from zeke_jobs.payload.model import Duration
 
 RESERVED = frozenset({"broker", "zeke-metronome"})
 """Task ids that would hide another attribute of ``zeke_jobs.actors``: the broker, and the actor by which periodiq drives us."""

@@ -7,8 +7,8 @@ from pydantic import AfterValidator
 
 from zeke_jobs.config.entries import EntryError, Name, ZoneName
 from zeke_jobs.config.keys import Keys, key, no_default
-from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.cron.line import CronError, read
+from zeke_jobs.payload.model import Duration
 
 _EXAMPLE = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'
 Missed = Literal["latest", "skip", "all"]

@@ -83,12 +83,7 @@ class Context(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def send(
-        self,
-        task: str,
-        payload: Mapping[str, Any] | None = None,
-        **options: Unpack[OneJobOptions],
-    ) -> Sent:
+    def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
         """Send a follow-up job, with this one as parent, and the options of ``zeke_jobs.send``.
 
         Inside ``transaction()`` it commits with the writes.

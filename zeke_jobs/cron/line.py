@@ -129,8 +129,7 @@ def _term(kind: _Kind, term: str, word: str) -> frozenset[int]:
             )
         if step is not None and last is None:
             raise CronError(
-                f"expected a range or * before the step, got {kind.name} {term!r}",
-                f"write {first}-{kind.high}/{step}",
+                f"expected a range or * before the step, got {kind.name} {term!r}", f"write {first}-{kind.high}/{step}"
             )
     if step is None:
         return frozenset(range(low, high + 1))
@@ -156,10 +155,7 @@ def _value(kind: _Kind, word: str, expected: str) -> int:
     if name in kind.names:
         return kind.names.index(name) + kind.low
     short = name[:3]
-    raise CronError(
-        f"{expected}, got {word!r}",
-        f"write {short}" if short in kind.names else _foreign(word),
-    )
+    raise CronError(f"{expected}, got {word!r}", f"write {short}" if short in kind.names else _foreign(word))
 
 
 def _foreign(term: str) -> str:

@@ -1,13 +1,32 @@
-"""The base of payload models: snake_case in Python and in the database, camelCase accepted at the door."""
+"""The base of payload models (snake_case inside, camelCase accepted at the door), and durations as fields of models."""
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from zeke_jobs.core import redaction
+from zeke_jobs.core.durations import PATTERN, format_duration, parse_duration
+
+
+def _read(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {value!r}")
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^(?=.){PATTERN}$", "examples": ["30s", "5m", "1h30m"]}),
+]
+"""The type of a duration field in a pydantic model; its Python value is a ``timedelta``."""
 
 
 class Payload(BaseModel):

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.redaction import camel_case
+from zeke_jobs.payload.faults import validator
 from zeke_jobs.payload.json_text import Fault, join
-from zeke_jobs.payload.validator import validator
 
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator

@@ -19,7 +19,7 @@ from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.payload.json_text import join
-from zeke_jobs.revisions import masking
+from zeke_jobs.revisions import store
 from zeke_jobs.revisions.store import Override
 
 Flat = dict[str, Any]
@@ -169,7 +169,7 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
     found += _all("limit", before.limits, after.limits, flat)
     found += _all("service", before.services, after.services, service)
     found += _within("file", "", top(before), top(after))
-    fields = masking.fields_of(before, after)
+    fields = store.sensitive_fields(before, after)
     return tuple(_masked(one, fields[one.name]) if one.kind == "task" else one for one in found)
 
 
@@ -238,9 +238,9 @@ def _is_hidden(value: Any) -> bool:
 
 def _masked(change: Change, fields: set[str]) -> Change:
     before, after = (
-        {key: masking.hide_flat(key, inner, fields) for key, inner in value.items()}
+        {key: store.hide_flat(key, inner, fields) for key, inner in value.items()}
         if isinstance(value, dict) and not change.key
-        else masking.hide_flat(change.key, value, fields)
+        else store.hide_flat(change.key, value, fields)
         for value in (change.before, change.after)
     )
     return replace(change, before=before, after=after)

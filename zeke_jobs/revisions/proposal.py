@@ -16,7 +16,7 @@ from zeke_jobs.config.reading import edited
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL, Row
-from zeke_jobs.revisions import diff, masking, store
+from zeke_jobs.revisions import diff, store
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions.diff import Plan, Touched, successors
 from zeke_jobs.revisions.store import Override, Revision
@@ -162,7 +162,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
             raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
     wanted = in_force if request.overrides is None else request.overrides
     carried, notes = by_hand.carried(file, wanted, in_force)
-    fields = masking.fields_of(before, file)
+    fields = store.sensitive_fields(before, file)
     now: datetime = SQL.value(conn, "schedule/clock")
     kept = tuple(_ordered(carried, request, latest, before, now))
     after = file

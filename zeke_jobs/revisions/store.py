@@ -1,9 +1,10 @@
-"""Stores each configuration that was in force: a text of jobs.yaml, and the values and pauses set beside it."""
+"""Stores each configuration that was in force, with what was set beside it, and masks its sensitive fields for readers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,47 @@ from pydantic_core import to_jsonable_python
 from zeke_jobs.config import Config, load_text
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.reading import Edit
+from zeke_jobs.core.redaction import MASK, is_sensitive, masked
 from zeke_jobs.errors import UnknownRevision
 from zeke_jobs.postgres.queries import SQL, Row
-from zeke_jobs.revisions import masking
+
+Fields = defaultdict[str, set[str]]
+
+
+def sensitive_fields(*configs: Config | None) -> Fields:
+    """The sensitive fields of each task in any of these."""
+    found: Fields = defaultdict(set)
+    for config in configs:
+        for task in config.tasks.values() if config else ():
+            for name in (task.id, *task.aliases):
+                found[name].update(task.sensitive)
+    return found
+
+
+def hide(value: Any, fields: Mapping[str, set[str]], path: Sequence[str] = (), *, services: bool = False) -> Any:
+    """The value at a path of jobs.yaml as plans may show it; with ``services``, as readers may: without services' settings."""
+    if (
+        services
+        and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
+        and path[-1] != "use"
+    ):
+        return MASK
+    if tuple(path[:1]) == ("tasks",) and tuple(path[2:4]) == ("cron", "payload"):
+        task = fields.get(path[1], set())
+        if len(path) > 4 or not isinstance(value, dict):
+            return MASK if task else value  # an override of a part
+        return masked(value, task)
+    if isinstance(value, dict):
+        return {key: hide(inner, fields, (*path, key), services=services) for key, inner in value.items()}
+    return [hide(inner, fields, path, services=services) for inner in value] if isinstance(value, list) else value
+
+
+def hide_flat(key: str, value: Any, fields: set[str]) -> Any:
+    """The value of a task's dotted key as plans may show it."""
+    steps = key.split(".")
+    # A schedule, or a field of a payload, may be called payload.
+    places = [steps[at + 1 :] for at in (1, 2) if steps[0] == "cron" and steps[at : at + 1] == ["payload"]]
+    return MASK if fields and value is not None and any(is_sensitive(place, fields) for place in places) else value
 
 
 @dataclass(frozen=True)
@@ -37,9 +76,9 @@ class Override:
         """Its path as shown to people: without ``tasks.``."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
-    def masked(self, fields: masking.Fields, *, services: bool = False) -> Override:
+    def masked(self, fields: Fields, *, services: bool = False) -> Override:
         """The override without values of sensitive fields, and for readers of services."""
-        return replace(self, value=masking.hide(self.value, fields, self.path, services=services))
+        return replace(self, value=hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
         """Whether its value replaces that of the other: at the same place or below."""
@@ -88,8 +127,8 @@ def edits(overrides: Sequence[Override]) -> list[Edit]:
 
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
     """The text and the overrides as readers of the database may see them."""
-    fields = masking.fields_of(config)
-    masked = masking.hide(parse(config.text, "").value, fields, services=True)
+    fields = sensitive_fields(config)
+    masked = hide(parse(config.text, "").value, fields, services=True)
     hidden = [one.masked(fields, services=True).as_json() for one in overrides]
     return {"source": json.dumps(masked, default=str), "overrides": hidden}
 

@@ -27,8 +27,7 @@ from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.top import board
 from zeke_jobs.top.board import Feed
-from zeke_jobs.top.screen import draw
-from zeke_jobs.top.view import Command, View, press
+from zeke_jobs.top.screen import Command, View, draw, press
 
 _TICK = 0.2  # seconds before a new board or a new terminal size is shown
 

@@ -2,8 +2,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.variations import unknown_schedules, vary
-from zeke_jobs.backtest.workload import Attempt, Job, Workload
+from zeke_jobs.backtest.workload import Attempt, Job, Workload, unknown_schedules, vary
 
 HOURLY = load("  a: {handler: 'H:echo', cron: '0 * * * *'}\n  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo'}")
 ORIGIN = datetime(2026, 3, 10, tzinfo=UTC).timestamp()

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.core.bounds import LONGEST
-from zeke_jobs.core.duration_field import Duration
 from zeke_jobs.core.durations import format_duration, parse_duration
+from zeke_jobs.payload.model import Duration
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import structlog
 
 from zeke_jobs.cli.operation.up import write_line
-from zeke_jobs.supervise.processes import program, system
+from zeke_jobs.supervise.reload import program, system
 
 ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 

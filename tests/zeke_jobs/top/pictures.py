@@ -8,8 +8,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from tests.zeke_jobs.top.sample import BOARD
-from zeke_jobs.top.screen import draw
-from zeke_jobs.top.view import View
+from zeke_jobs.top.screen import View, draw
 
 FOLDER = Path(__file__).parents[3] / "docs" / "pictures"
 SIZES = ((80, 24), (160, 50))

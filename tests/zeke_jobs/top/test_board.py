@@ -14,7 +14,7 @@ from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app
 from zeke_jobs.top import board
 from zeke_jobs.top.board import Feed
-from zeke_jobs.top.view import Command
+from zeke_jobs.top.screen import Command
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
 TASKS = """

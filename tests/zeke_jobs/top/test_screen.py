@@ -14,8 +14,7 @@ from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import PANES
-from zeke_jobs.top.screen import draw
-from zeke_jobs.top.view import Command, View
+from zeke_jobs.top.screen import Command, View, draw
 
 MANY = tuple(task(f"task-with-a-rather-long-name-{n}", queued=n) for n in range(60))
 MANY_TASKS = replace(BOARD, tasks=MANY)

@@ -7,7 +7,7 @@ import pytest
 from tests.zeke_jobs.top.sample import BOARD, job
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import by_name
-from zeke_jobs.top.view import Command, View, place, press
+from zeke_jobs.top.screen import Command, View, place, press
 
 
 def selected_key(view: View, board: Board) -> str:

@@ -20,8 +20,7 @@ Other = Annotated[int | None, options.argument("Another revision; by default the
 
 
 def history(
-    limit: Annotated[int, options.option("Number of newest revisions.", "N", min=1)] = 20,
-    as_json: options.Json = False,
+    limit: Annotated[int, options.option("Number of newest revisions.", "N", min=1)] = 20, as_json: options.Json = False
 ) -> None:
     """List the revisions, with their times, authors, reasons and values set by hand."""
     with database.connection("history") as conn:

@@ -56,7 +56,7 @@ def up(
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.postgres.own_server import own_server
-    from zeke_jobs.supervise import processes as made
+    from zeke_jobs.supervise import reload as made
     from zeke_jobs.supervise.guardian import Guardian
     from zeke_jobs.supervise.reload import Reloader, Watch
     from zeke_jobs.supervise.supervisor import Supervisor

@@ -36,8 +36,7 @@ _changing = partial(with_options, added={**FILTERS, **_SHARED})
 
 @_changing
 def cancel(
-    asked: dict[str, Any],
-    reason: Annotated[str | None, options.option("Kept with the job, for people.", "WHY")] = None,
+    asked: dict[str, Any], reason: Annotated[str | None, options.option("Kept with the job, for people.", "WHY")] = None
 ) -> int:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
@@ -57,8 +56,7 @@ def retry(asked: dict[str, Any]) -> int:
 
 @_changing
 def prioritise(
-    asked: dict[str, Any],
-    priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)],
+    asked: dict[str, Any], priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)]
 ) -> int:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     return _change(asked, "prioritise", f"of priority {priority} now", {"priority": priority})

@@ -175,10 +175,7 @@ def logs(
     return FINE if found else FAILED
 
 
-def why(
-    job_id: options.JobId,
-    as_json: options.Json = False,
-) -> None:
+def why(job_id: options.JobId, as_json: options.Json = False) -> None:
     """Explain why a job does not run, or how it ended and why. Exit 1 if no job has the id."""
     wanted = options.find_job(job_id)
     with database.connection("why", is_migrated=False) as conn:
