@@ -19,6 +19,8 @@ from unittest.mock import patch
 import psutil
 from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.sql import rows, value
+
 ROOT = Path(__file__).parents[1]
 HANDLERS = "tests.acceptance.handlers"
 PROGRAMS = {"zeke-jobs": "zeke_jobs.cli.root", "zeke-news": "actors.cli.app"}
@@ -204,17 +206,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def query(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """All rows of a statement."""
-    with conn.cursor() as cursor:
-        cursor.execute(sql, params or None)
-        return cursor.fetchall() if cursor.description else []
-
-
-def scalar(conn: Connection, sql: str, *params: Any) -> Any:
-    """The first value of the first row, None where there is none."""
-    found = query(conn, sql, *params)
-    return found[0][0] if found else None
+query, scalar = rows, value
 
 
 class Logged(Protocol):

@@ -29,7 +29,7 @@ TASKS = """
     limits: {ai: {concurrency: 4, rate: 600/m, tokens: {rate: 90000/m}}}
     tasks:
       work: {handler: "H:work", concurrency: 3, max_wait: 2m, uses: [ai], units: {tokens: 1}, cron: "0 0 1 1 *"}
-      broken: {handler: "H:fail", retry: {limit: 1, delay: 0s}}
+      broken: {handler: "H:fail", retry: {limit: 2, delay: 0s}}
 """
 
 
@@ -77,12 +77,12 @@ def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_p
     system = System(fleet, effects)
     counted = eventually(lambda: samples(get(system.workers)), 30, fleet)
     assert counted["zeke_jobs_attempts_total", "completed", "default", "work"] == 20
-    assert counted["zeke_jobs_attempts_total", "retry", "default", "broken"] == 1
+    assert counted["zeke_jobs_attempts_total", "retry", "default", "broken"] == 2
     assert counted["zeke_jobs_attempts_total", "failed", "default", "broken"] == 1
     assert counted["zeke_jobs_attempt_seconds_count", "default", "work"] == 20
     assert counted["dramatiq_messages_total", "work", "default"] == 20
-    assert counted["dramatiq_message_errors_total", "broken", "default"] == 2
-    assert counted["dramatiq_message_retries_total", "broken", "default"] == 1
+    assert counted["dramatiq_message_errors_total", "broken", "default"] == 3
+    assert counted["dramatiq_message_retries_total", "broken", "default"] == 2
     assert counted["dramatiq_message_rejects_total", "broken", "default"] == 1
     assert sum(value for name, value in counted.items() if name[0] == "dramatiq_messages_inprogress") == 0
     assert counted[("zeke_jobs_threads_lost",)] == 0

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
 
+from tests.zeke_jobs.sql import dicts
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.rules import Tick
 from zeke_jobs.testing import set_clock
@@ -23,9 +23,7 @@ class World:
         self.at(now)
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
-        with self.conn.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(sql, params)
-            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        return dicts(self.conn, sql, *params)
 
     def at(self, now: datetime) -> None:
         set_clock(self.conn, now)
