@@ -297,8 +297,10 @@ def test_the_command_shows_first_and_takes_then(there: There, cli: Cli) -> None:
     there.put()
     there.put(start_after=LATER)
     there.put(state="active", started_on=datetime.now(UTC))
+    there.put(state="completed", completed_on="2020-01-01T00:00:00Z")
     there.put("fetch-page", {"pageUri": "a"})
     there.put("unknown")
+    there.put("__pgboss__send-it")
     command = ("import", "pg-boss", "--map", "old-mail=mail")
     shown = [line.split() for line in cli(*command, "--dry-run").out.splitlines()]
     assert shown[0] == ["queue", "task", "queued", "of", "them", "later", "active", "recent", "would", "be", "taken"]
