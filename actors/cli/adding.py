@@ -9,8 +9,8 @@ from uuid import UUID
 import typer
 from psycopg2.extensions import connection as Connection
 
-from actors.cli import jobs
 from actors.cli.engine import cannot_read, in_force, service, task_settings
+from actors.cli.managing import NO_WORKER, send_reads
 from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
@@ -163,10 +163,10 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
 def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
     """Send the job that reads the source; returns a message if no worker runs it at once."""
     try:
-        jobs.send_reads(conn, [(source_id, url)])
+        send_reads(conn, [(source_id, url)])
     except UnknownTask:
         return "no jobs.yaml with ingest-source is in force yet; it is read once zeke-jobs up runs with one"
-    return "" if SQL.value(conn, "news_has_worker") else jobs.NO_WORKER
+    return "" if SQL.value(conn, "news_has_worker") else NO_WORKER
 
 
 def _newest(feed: ContentSource) -> list[Any]:

@@ -1,25 +1,33 @@
-"""``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``."""
+"""``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``; and the jobs that read a source."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from psycopg2.extensions import connection as Connection
 
-from actors.cli import jobs
-from actors.cli.output import Json, as_json, console, database, in_json, short, tell, visible
+import zeke_jobs
+from actors.cli.output import Json, ago, as_json, console, database, in_json, short, tell, visible
+from actors.engine.canonical import site_of
 from actors.store import news
 from actors.store import sources as store
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, flag, option
+from zeke_jobs.cli.output import counter
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
 
 Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
+NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
+
+_PATIENCE = 300.0  # seconds that a command waits for its jobs, which go on after it
+_LOOK = 0.2  # seconds between two looks at the jobs
+_ENDED = {"completed", "failed", "cancelled"}
 _GOOD = {"read", "not_modified"}
 
 
@@ -128,10 +136,10 @@ def _readable(conn: Connection, name: str) -> dict[str, Any]:
 
 def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int = 0) -> list[dict[str, Any]]:
     """Send the jobs that read sources, and report the result of each."""
-    sent = jobs.send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
+    sent = send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
     if sent and not SQL.value(conn, "news_has_worker"):
-        raise ZekeJobsError(f"sent, but {jobs.NO_WORKER}")
-    known = jobs.follow(conn, sent)
+        raise ZekeJobsError(f"sent, but {NO_WORKER}")
+    known = _followed(conn, sent)
     names = {str(row["id"]): row["name"] or row["url"] for row in wanted}
     return [_fate(names[str(source_id)], source_id, known.get(job_id)) for job_id, source_id in sent.items()]
 
@@ -141,7 +149,7 @@ def _fate(name: str, source_id: UUID, job: dict[str, Any] | None) -> dict[str, A
     done = job is not None and job["state"] == "completed"
     outcome = output.get("outcome", "unknown") if done else "not_read"
     counts = {count: output.get(count, 0) for count in ("new", "edited", "backfilled", "backlog_left")}
-    detail = "" if outcome in _GOOD else jobs.outcome(job)
+    detail = "" if outcome in _GOOD else _told(job)
     return {"id": source_id, "source": name, "outcome": outcome, **counts, "detail": detail}
 
 
@@ -158,3 +166,50 @@ def _print_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> None:
     if not is_one:
         new = sum(one["new"] for one in good)
         out.print(f"{len(good)} read, {new} new items" + (f"; {len(bad)} could not be read" if bad else ""))
+
+
+def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
+    """Send ingest-source for sources, by id and address, in one transaction; returns the jobs' ids with their sources' ids."""
+    sent: dict[str, UUID] = {}
+    more = {"backfill": backfill} if backfill else {}
+    with transaction(conn):
+        SQL.run(conn, "sources_queue", ids=[source_id for source_id, _ in named])
+        for source_id, url in named:
+            payload = {"source_id": str(source_id), "reason": "manual", **more}
+            one = zeke_jobs.send("ingest-source", payload, key=site_of(url) or None, priority=10, connection=conn)
+            sent[str(one.id)] = source_id
+    return sent
+
+
+def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Wait until the jobs have ended or were put off, telling their number on a terminal; returns their last state by id."""
+    known: dict[str, dict[str, Any]] = {}
+    left = set(ids)
+    end = time.monotonic() + _PATIENCE
+    with counter() as show:
+        while left and time.monotonic() < end:
+            show(f"reading sources; {len(left)} are left")
+            for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
+                known[str(row["id"])] = row
+            left = {one for one in left if one not in known or not _is_over(known[one])}
+            time.sleep(_LOOK if left else 0)
+    return known
+
+
+def _is_over(job: Mapping[str, Any]) -> bool:
+    """Whether the wait for it is over: it has ended, or was put off."""
+    return job["state"] in _ENDED or (bool(job["is_later"]) and job["state"] != "active")
+
+
+def _told(job: Mapping[str, Any] | None) -> str:
+    """The state of a job in words."""
+    if job is None:
+        return "its job is gone"
+    if job["state"] == "completed":
+        output = job["output"] if isinstance(job["output"], dict) else {}
+        return str(output.get("detail") or output.get("outcome") or "done")
+    if job["state"] in _ENDED:
+        error = job["error"] if isinstance(job["error"], dict) else {}
+        return f"{job['state']}: {error.get('message') or 'no reason given'}"
+    waiting = job["waiting_for"] or "it is tried again"
+    return f"not yet, {ago(job['start_after'])}: {waiting}" if job["is_later"] else f"not yet: {job['state']}"

@@ -11,7 +11,7 @@ from actors.cli.output import Json, database, in_json, one_of_several, tell
 from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
-from actors.engine.sites.rules import NONE
+from actors.engine.settings import NONE
 from actors.engine.text import one_line
 from zeke_jobs.cli.options import argument
 from zeke_jobs.core.durations import format_duration

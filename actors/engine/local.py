@@ -18,7 +18,7 @@ from actors.engine.discovery.links import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits, parse
 from actors.engine.mail.mailbox import read_mailbox
 from actors.engine.reading import feed_links, read_feed, read_page, selected_links
-from actors.engine.sites.rules import SiteSettings
+from actors.engine.settings import SiteSettings
 from actors.engine.youtube import DataApi, channel_of
 
 _HEADERS_AND_REDIRECTS = 1_000_000

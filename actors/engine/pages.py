@@ -16,7 +16,7 @@ from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
-from actors.engine.sites.selectors import select
+from actors.engine.selectors import select
 from actors.engine.text import clean, decode, one_line
 
 _MOST_ELEMENTS = 60_000

@@ -1,11 +1,14 @@
-"""The Engine's settings in jobs.yaml."""
+"""The Engine's settings in jobs.yaml, with rules for sites: what is sent to one, where its text stands, how fast it is asked."""
 
 import re
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+import httpx
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
 
+from actors.engine.selectors import Selector
 from zeke_jobs import Duration, parse_duration
 
 _SENDABLE = re.compile(r"[!-~](?:[ -~]{0,7998}[!-~])?")
@@ -85,3 +88,122 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
     def user_agent(self) -> str:
         """The User-Agent of the local engine."""
         return f"{_DEFAULT_AGENT} (+{self.contact})" if self.contact else _DEFAULT_AGENT
+
+
+_PORTS = {"http": 80, "https": 443}
+_OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
+_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+
+
+def _header(name: str) -> str:
+    if _OURS.fullmatch(name):
+        raise ValueError(f"expected a header that the Engine does not set itself, got {name!r}; see cookies")
+    return name
+
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}$")]
+_Secret = Annotated[SecretStr, AfterValidator(sendable)]
+
+
+class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
+    """A rule for a site.
+
+    Attributes:
+        headers: Sent with each request to this very host, by https, or to the port that the rule names.
+        cookies: The same, by name.
+        text: The elements of a page that are its text.
+        remove: The elements that are no part of a page's text.
+        feed_is_enough: Fetch no page whose feed has its text.
+        engine: Another Engine for this site; the settings that it does not name are those of the default one.
+        pause: Least time between two requests.
+        at_once: Requests at the same time.
+    """
+
+    headers: dict[Annotated[_Name, AfterValidator(_header)], _Secret] = Field(default_factory=dict)
+    cookies: dict[_Name, _Secret] = Field(default_factory=dict)
+    text: Selector | None = None
+    remove: Selector | None = None
+    feed_is_enough: bool = False
+    engine: EngineSettings | None = None
+    pause: Duration | None = None
+    at_once: int = Field(default=1, ge=1, le=8)
+
+    @model_validator(mode="after")
+    def _one_pace(self) -> Self:
+        if self.pause and self.at_once > 1:
+            raise ValueError("expected either a pause or more than one request at_once, got both")
+        return self
+
+
+NONE = Site()
+"""The rule of a site that has none."""
+
+
+def _site(key: str) -> str:
+    """The host of a rule, and its port, as ``_names`` spells them."""
+    try:
+        host = key.lower() if key.isascii() else key.encode("idna").decode()
+    except UnicodeError:
+        host = ""
+    if not _HOST.fullmatch(host) or host.startswith("www.") or (key.isascii() and key != host):
+        known = "example.org (www. is the same), *.example.org or intranet.example:8080"
+        raise ValueError(f"expected a host in small letters, such as {known}, got {key!r}")
+    return host
+
+
+class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_errors=True):
+    """The settings of all Engines.
+
+    Attributes:
+        sites: Rules by host.
+    """
+
+    sites: dict[Annotated[str, AfterValidator(_site)], Site] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _local_engine_reads(self) -> Self:
+        for host, site in self.sites.items():
+            theirs = [one for one in ("headers", "cookies", "text", "remove") if getattr(site, one)]
+            if theirs and self.of(site).kind == "http":
+                raise ValueError(f"expected an Engine of kind local for {theirs[0]} of {host}, got one of kind http")
+        return self
+
+    def of(self, site: Site) -> Self:
+        """The settings of the Engine that a rule names."""
+        named = site.engine or EngineSettings()
+        return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
+
+    def rule_for(self, url: str) -> tuple[str, Site]:
+        """The host of the rule for an address, and the rule; empty without one. The one that names most of the host counts."""
+        return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
+
+    def credentials(self, url: httpx.URL) -> Mapping[str, str]:
+        """The headers that go to an address: to the host of their rule only, and by https or to the port that it names."""
+        name, site = self.rule_for(str(url)) if self.sites else ("", NONE)
+        if url.scheme != "https" and not re.search(r":\d+$", name):
+            return {}
+        sent = {header: value.get_secret_value() for header, value in site.headers.items()}
+        cookies = "; ".join(f"{cookie}={value.get_secret_value()}" for cookie, value in site.cookies.items())
+        return {**sent, "Cookie": cookies} if cookies else sent
+
+
+def _names(url: str) -> Iterator[str]:
+    """The hosts whose rules hold for an address: its own, then those above it."""
+    try:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, ValueError):
+        return
+    host = parsed.raw_host.decode("ascii", "replace").lower().rstrip(".").removeprefix("www.")
+    host = f"[{host}]" if ":" in host else host
+    usual = _PORTS.get(parsed.scheme)
+    ends = [f":{parsed.port or usual}", *([""] if parsed.port in {None, usual} else [])]
+    yield from (f"{host}{end}" for end in ends)
+    while "." in host:
+        host = host.partition(".")[2]
+        yield from (f"*.{host}{end}" for end in ends)
+
+
+def rule_of(engine: object, url: str) -> Site:
+    """An Engine's rule for the site of an address; an Engine that somebody else wrote may have none."""
+    rule: Site = getattr(engine, "rule", lambda _: NONE)(url)
+    return rule

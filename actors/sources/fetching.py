@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from actors import waiting
 from actors.engine.canonical import site_of
 from actors.engine.contract import ContentItem, ContentSource, Engine, EngineError
-from actors.engine.sites.rules import Site, rule_of
+from actors.engine.settings import Site, rule_of
 from actors.outcomes import Outcome
 from actors.retry_after import AWAY
 from actors.schema import MAX_BATCH

@@ -9,7 +9,7 @@ from actors.engine.article.agreement import Said
 from actors.engine.article.full_text import CUT
 from actors.engine.contract import ContentItem, Engine, EngineError, plausible_duration
 from actors.engine.reading import html_to_text, text_language
-from actors.engine.sites.rules import rule_of
+from actors.engine.settings import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.sources.likeness import words

@@ -17,8 +17,6 @@ MOST_FEEDS = 8
 """Feeds of a page that are read, to show their contents."""
 
 _PATIENCE = 60.0  # seconds after which no more addresses are tried
-_MARKUP = (b"<html", b"<!doctype html", b"<head", b"<body")
-_FEED = (b"<rss", b"<feed", b"<rdf", b"<channel")
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,12 @@ class Discovery:
         if known:
             return self._readable(known, 1)
         answer = self.get(url)
-        if not _is_page(answer):
-            place = answer.moved_to or url
+        place = answer.moved_to or url
+        try:
             return [self.read(answer).model_copy(update={"id": place, "url": place})]
+        except EngineError as error:
+            if error.code != "not_a_feed" or answer.media_type not in {"", "text/html", "application/xhtml+xml"}:
+                raise
         named = self.links(answer)
         try:
             if found := _distinct(self._readable(named[:MOST_FEEDS], MOST_FEEDS)):
@@ -116,14 +117,6 @@ class Discovery:
         if not found and why is not None:
             raise why
         return found
-
-
-def _is_page(answer: Fetched) -> bool:
-    """Whether it is a page by its markup; some servers call their feeds text/html."""
-    head = answer.body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if any(mark in head[:1024] for mark in _FEED):
-        return False
-    return any(mark in head for mark in _MARKUP) or answer.media_type == "text/html"
 
 
 def _distinct(feeds: list[ContentSource]) -> list[ContentSource]:

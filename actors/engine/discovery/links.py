@@ -10,7 +10,7 @@ from actors.engine.canonical import canonical_url, joined
 from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.metadata import read
 from actors.engine.pages import parse_page
-from actors.engine.sites.selectors import select, xpath
+from actors.engine.selectors import select, xpath
 from actors.engine.text import decode, one_line
 
 _LONGEST_MARKUP = 600_000

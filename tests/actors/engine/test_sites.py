@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from actors.engine import Settings
 from actors.engine.contract import EngineError, Finder
 from actors.engine.pages import parse_page
-from actors.engine.sites.rules import NONE, rule_of
-from actors.engine.sites.selectors import select
+from actors.engine.selectors import select
+from actors.engine.settings import NONE, rule_of
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.test_engine_server import serving
 from tests.actors.scripted_site import Answer, Site, page, paragraphs

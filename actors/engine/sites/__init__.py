@@ -1,1 +1,0 @@
-"""Rules for sites: their settings, selectors, and the Engine of each."""
