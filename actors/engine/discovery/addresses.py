@@ -1,20 +1,38 @@
 """Addresses of feeds: from a person's input, from known sites' pages, and from common places."""
 
 import re
-from urllib.parse import quote, urlunsplit
+from urllib.parse import urlunsplit
 
 from actors.engine.canonical import split
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
-_CHANNEL = re.compile(r"UC[\w-]{22}", re.ASCII)
-_HANDLE = re.compile(r"@[\w.-]{2,60}")
-_ACCOUNT = re.compile(r"@?([\w.-]{1,60})@([\w-]+(?:\.[\w-]+)+)", re.ASCII)
-_SUBREDDIT = re.compile(r"/?r/(\w{2,30})/?", re.ASCII)
+_TYPED = (
+    (re.compile(r"(UC[\w-]{22})", re.ASCII), r"https://www.youtube.com/channel/\1"),
+    (re.compile(r"(@[\w.-]{2,60})"), r"https://www.youtube.com/\1"),
+    (re.compile(r"@?([\w.-]{1,60})@([\w-]+(?:\.[\w-]+)+)", re.ASCII), r"https://\2/@\1"),
+    (re.compile(r"/?r/(\w{2,30})/?", re.ASCII), r"https://www.reddit.com/r/\1/"),
+)
 _APPLE_ID = re.compile(r"/id(\d{4,15})", re.ASCII)
-_NO_REPOSITORY = {
-    "about", "apps", "collections", "explore", "features", "login", "marketplace", "orgs", "pricing", "settings",
-    "sponsors", "topics", "trending",
-}  # fmt: skip
+_REPOSITORY = (
+    r"github\.com/(?!(?:about|apps|collections|explore|features|login|marketplace|orgs|pricing|settings|sponsors|topics|trending)(?:/|$))"
+    r"([^/]+)/([^/]+?)(?:\.git)?"
+)
+_KNOWN = tuple(
+    (re.compile(page), feeds)
+    for page, *feeds in (
+        (_REPOSITORY.removesuffix(r"/([^/]+?)(?:\.git)?"), r"github.com/\1.atom"),
+        (rf"{_REPOSITORY}/tags(?:/.*)?", r"github.com/\1/\2/tags.atom"),
+        (rf"{_REPOSITORY}/(commits(?:/.*)?)", r"github.com/\1/\2/\3.atom"),
+        (rf"{_REPOSITORY}(?:/.*)?", r"github.com/\1/\2/releases.atom"),
+        (r"gitlab\.com/([^/]+/.+?)(?:/-/.*)?", r"gitlab.com/\1/-/releases.atom", r"gitlab.com/\1/-/tags?format=atom"),
+        (r"codeberg\.org/([^/]+/[^/]+)(?:/.*)?", r"codeberg.org/\1/releases.rss"),
+        (r"(?:old\.|new\.)?reddit\.com/r/([^/]+)(?:/.*)?", r"www.reddit.com/r/\1/.rss"),
+        (r"(?:old\.|new\.)?reddit\.com/u(?:ser)?/([^/]+)(?:/.*)?", r"www.reddit.com/user/\1/.rss"),
+        (r"bsky\.app/profile/([^/]+)", r"bsky.app/profile/\1/rss"),
+        (r"medium\.com/(?!feed(?:/|$))([^/]+)(?:/.*)?", r"medium.com/feed/\1"),
+    )
+)
+"""Pages of known sites, by host and path, and the addresses of their feeds, the best first."""
 _WELL_KNOWN = ("feed", "rss", "feed.xml", "rss.xml", "atom.xml", "index.xml", "feed.json", ".rss")
 LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="
 """Apple's directory of podcasts: it names the feed of each."""
@@ -23,14 +41,9 @@ LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="
 def typed(text: str) -> str:
     """A person's input as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
     text = text.strip()
-    if _CHANNEL.fullmatch(text):
-        return f"https://www.youtube.com/channel/{text}"
-    if _HANDLE.fullmatch(text):
-        return f"https://www.youtube.com/{text}"
-    if match := _ACCOUNT.fullmatch(text):
-        return f"https://{match[2]}/@{match[1]}"
-    if match := _SUBREDDIT.fullmatch(text):
-        return f"https://www.reddit.com/r/{match[1]}/"
+    for form, address in _TYPED:
+        if match := form.fullmatch(text):
+            return match.expand(address)
     if text.lower().startswith("feed:"):
         text = text[5:]
         text = text if _SCHEME.match(text) else f"https:{text}" if text.startswith("//") else text
@@ -47,36 +60,11 @@ def is_mailbox(url: str) -> bool:
 def of_known_site(url: str) -> list[str]:
     """The addresses of a page's feed on a known site, the best first; empty for an unknown site."""
     parts = split(url)
-    host = (parts.hostname or "").removeprefix("www.")
-    path = [step for step in parts.path.split("/") if step]
     if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
         return []
-    if host == "github.com":
-        return _github(path)
-    if host == "gitlab.com" and len(path) >= 2:
-        project = "/".join(path[: path.index("-")] if "-" in path else path)
-        return [f"https://gitlab.com/{project}/-/releases.atom", f"https://gitlab.com/{project}/-/tags?format=atom"]
-    if host == "codeberg.org" and len(path) >= 2:
-        return [f"https://codeberg.org/{path[0]}/{path[1]}/releases.rss"]
-    if host in {"reddit.com", "old.reddit.com", "new.reddit.com"} and len(path) >= 2 and path[0] in {"r", "user", "u"}:
-        kind = "r" if path[0] == "r" else "user"
-        return [f"https://www.reddit.com/{kind}/{quote(path[1])}/.rss"]
-    if host == "bsky.app" and path[:1] == ["profile"] and len(path) == 2:
-        return [f"https://bsky.app/profile/{path[1]}/rss"]
-    if host == "medium.com" and path and path[0] != "feed":
-        return [f"https://medium.com/feed/{path[0]}"]
-    return []
-
-
-def _github(path: list[str]) -> list[str]:
-    if not path or path[0] in _NO_REPOSITORY:
-        return []
-    if len(path) == 1:
-        return [f"https://github.com/{path[0]}.atom"]
-    repository = f"https://github.com/{path[0]}/{path[1].removesuffix('.git')}"
-    if path[2:3] == ["commits"]:
-        return [f"{repository}/commits/{'/'.join(path[3:])}.atom" if path[3:] else f"{repository}/commits.atom"]
-    return [f"{repository}/tags.atom"] if path[2:3] == ["tags"] else [f"{repository}/releases.atom"]
+    place = f"{(parts.hostname or '').removeprefix('www.')}/{'/'.join(filter(None, parts.path.split('/')))}"
+    found = ((match, feeds) for page, feeds in _KNOWN if (match := page.fullmatch(place)))
+    return next(([f"https://{match.expand(feed)}" for feed in feeds] for match, feeds in found), [])
 
 
 def of_directory(url: str) -> str | None:
