@@ -13,14 +13,15 @@ _TYPED = (
     (re.compile(r"/?r/(\w{2,30})/?", re.ASCII), r"https://www.reddit.com/r/\1/"),
 )
 _APPLE_ID = re.compile(r"/id(\d{4,15})", re.ASCII)
-_REPOSITORY = (
+_OWNER = (
     r"github\.com/(?!(?:about|apps|collections|explore|features|login|marketplace|orgs|pricing|settings|sponsors|topics|trending)(?:/|$))"
-    r"([^/]+)/([^/]+?)(?:\.git)?"
+    r"([^/]+)"
 )
+_REPOSITORY = rf"{_OWNER}/([^/]+?)(?:\.git)?"
 _KNOWN = tuple(
     (re.compile(page), feeds)
     for page, *feeds in (
-        (_REPOSITORY.removesuffix(r"/([^/]+?)(?:\.git)?"), r"github.com/\1.atom"),
+        (_OWNER, r"github.com/\1.atom"),
         (rf"{_REPOSITORY}/tags(?:/.*)?", r"github.com/\1/\2/tags.atom"),
         (rf"{_REPOSITORY}/(commits(?:/.*)?)", r"github.com/\1/\2/\3.atom"),
         (rf"{_REPOSITORY}(?:/.*)?", r"github.com/\1/\2/releases.atom"),
