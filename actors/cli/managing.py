@@ -191,14 +191,15 @@ def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]
             show(f"reading sources; {len(left)} are left")
             for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row
-            left = {one for one in left if one not in known or not _is_over(known[one])}
+            # The wait for a job is over when it has ended, or was put off.
+            over = {
+                one
+                for one, job in known.items()
+                if job["state"] in _ENDED or (job["is_later"] and job["state"] != "active")
+            }
+            left -= over
             time.sleep(_LOOK if left else 0)
     return known
-
-
-def _is_over(job: Mapping[str, Any]) -> bool:
-    """Whether the wait for it is over: it has ended, or was put off."""
-    return job["state"] in _ENDED or (bool(job["is_later"]) and job["state"] != "active")
 
 
 def _told(job: Mapping[str, Any] | None) -> str:

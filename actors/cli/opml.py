@@ -46,7 +46,9 @@ def bring_in(
             else:
                 added += feed.address not in known and _add(conn, feed, authority)
         if added:
-            _pull(conn)
+            with suppress(UnknownTask):  # they are read now, not at the next tick
+                for task in ("ingest-pull", "ingest-pull-youtube"):
+                    zeke_jobs.send(task, {}, connection=conn)
     there = len(feeds) - added - len(failed)
     if in_json({"added": added, "already_there": there, "failed": failed}, is_json=is_json):
         return
@@ -61,13 +63,6 @@ def _add(conn: Connection, feed: Listed, authority: float | None) -> bool:
     kind = type_of(unread(feed.address))
     metadata = {"folder": list(feed.folder)} if feed.folder else {}
     return store.add(conn, kind, feed.address, name=feed.name, authority=authority, metadata=metadata)[1]
-
-
-def _pull(conn: Connection) -> None:
-    """Let the added sources be read now, not at the next tick."""
-    with suppress(UnknownTask):
-        for task in ("ingest-pull", "ingest-pull-youtube"):
-            zeke_jobs.send(task, {}, connection=conn)
 
 
 def export() -> None:

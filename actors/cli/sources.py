@@ -16,6 +16,7 @@ from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
 from actors.store import news
 from actors.store import sources as store
+from actors.store.statements import SQL
 from zeke_jobs.cli import output
 from zeke_jobs.cli.options import flag
 
@@ -83,7 +84,7 @@ def on(source: Which, is_json: Json = False) -> None:
 def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
         found = news.find_source(conn, name)
-        changed = store.switch(conn, found, on=on)
+        changed = SQL.run(conn, "source_switch", source_id=found, is_active=on) > 0
     if not in_json({"id": found, "is_active": on, "changed": changed}, is_json=is_json):
         tell(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
 

@@ -51,7 +51,8 @@ def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
     if carried is not None:
         inner = refusal(str(carried), allowed)
         return None if inner is None else f"{address} carries {inner}"
-    if not _is_refused(parsed):
+    is_listed = any(parsed.version == network.version and parsed in network for network in _REFUSED)
+    if parsed.is_global and not (parsed.is_multicast or parsed.is_reserved or is_listed):
         return None
     network = "127.0.0.0/8" if str(parsed).startswith("127.") else f"{parsed}/{parsed.max_prefixlen}"
     return f"{address} is not a public address; services.engine.allow_networks: [{network}] in jobs.yaml would allow it"
@@ -63,15 +64,6 @@ def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | None:
     mapped, teredo = address.ipv4_mapped or address.sixtofour, address.teredo
     nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
     return mapped or (teredo[1] if teredo else nat64)
-
-
-def _is_refused(address: IPv4Address | IPv6Address) -> bool:
-    return (
-        not address.is_global
-        or address.is_multicast
-        or address.is_reserved
-        or any(address.version == network.version and address in network for network in _REFUSED)
-    )
 
 
 Resolver = Callable[[str, int], list[str]]

@@ -66,10 +66,8 @@ class LocalEngine:
         is_file = url.partition("?")[0].lower().endswith((".srt", ".vtt"))
         limits = self._limits((*_PAGE_TYPES, *CAPTIONS, "application/json", *(_FILES if is_file else ())))
         answer = self._fetcher.get(url, limits, {"Accept": _ACCEPT_PAGE})
-        if answer.status != 200 and not answer.body:
-            raise EngineError(
-                "fetch_failed", f"{settings.kind} engine: {url} answers {answer.status} to a plain request"
-            )
+        if answer.status == 304:
+            raise EngineError("fetch_failed", f"{url} answers 304 to a plain request")
         rule = settings.rule_for(answer.url)[1]
         media_type = answer.headers.get("content-type", "")
         return read_page(answer.body, answer.url, media_type, text=rule.text, remove=rule.remove)

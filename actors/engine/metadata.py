@@ -51,7 +51,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     """Read a parsed page. Nothing in it makes this raise."""
     metas = _metas(tree)
     data = list(_data(tree))
-    article = _article(data)
+    article = next((one for one in data if any(kind.endswith(_ARTICLE_TYPES) for kind in _kinds(one))), {})
     publisher = article.get("publisher")
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
@@ -111,11 +111,6 @@ def _canonical(tree: HtmlElement, url: str) -> str | None:
             is_front_page = parts.path in {"", "/"} and not parts.query and urlsplit(url).path not in {"", "/"}
             return target if target and not is_front_page else None
     return None
-
-
-def _article(data: list[dict[str, Any]]) -> dict[str, Any]:
-    """The structured data of the first article that the page describes."""
-    return next((one for one in data if any(kind.endswith(_ARTICLE_TYPES) for kind in _kinds(one))), {})
 
 
 def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:

@@ -65,7 +65,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
         Defer: another job is asking the same host, the host rests or asked for fewer requests, or the Engine is unavailable.
     """
     found = map(items.of_row, SQL.all(ctx.db, "items_for_fetch", ids=list(payload.raw_item_ids)))
-    waiting = [item for item in found if item.is_in_flight]
+    waiting = [item for item in found if item.outcome is None or item.outcome in IN_FLIGHT]
     with PoliteEngine(cast("Engine", ctx.service("engine")), ctx, ctx.settings.engine_wait.total_seconds()) as engine:
         counts = _fetch(ctx, waiting, engine)
     skipped = len(payload.raw_item_ids) - len(waiting)

@@ -73,7 +73,12 @@ class _Filing:
         """File the first text of an item."""
         text, tx = self.text, self.tx
         certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
-        claims = [*_keys("canonical", _addresses(self.item.url, text.url)), *_keys_of_claim(text)]
+        claim = _addresses(text.canonical)  # stories at that address, or which claim it too
+        claims = [
+            *_keys("canonical", _addresses(self.item.url, text.url)),
+            *_keys("url", claim),
+            *_keys("canonical", claim),
+        ]
         self._hold_alike([*certain, *believed, *claims])
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
@@ -157,12 +162,6 @@ def _keys(kind: str, addresses: Iterable[str]) -> list[str]:
     """Keys of canonical addresses: ``url`` is the address of the fetch, ``canonical`` the page's own statement."""
     hashes = {hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses}
     return sorted(f"{kind}:{one}" for one in hashes)
-
-
-def _keys_of_claim(text: Text) -> list[str]:
-    """Keys that find stories at the address which a page states as its own, or which state the same address."""
-    claim = _addresses(text.canonical)
-    return [*_keys("url", claim), *_keys("canonical", claim)]
 
 
 def _addresses(*urls: str | None) -> set[str]:

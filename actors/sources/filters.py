@@ -76,11 +76,6 @@ class _Facts:
     def author(self) -> str:
         return folded(str(self.item.metadata.get("author") or (self.text and self.text.author) or ""))
 
-    @property
-    def is_by_nobody(self) -> bool:
-        """Whether the author is not known before the page is read."""
-        return self.text is None and not self.author
-
     @cached_property
     def said(self) -> str:
         told = self.item.metadata
@@ -114,7 +109,8 @@ def _fits(when: Conditions, facts: _Facts) -> bool | None:
             places = (facts.title,) if when.only_title else (facts.title, facts.said)
             known.append(any(find(one, place) for place in places for one in patterns))
     if when.author:
-        known.append(None if facts.is_by_nobody else any(has_words(one, facts.author) for one in when.author))
+        is_unknown = facts.text is None and not facts.author
+        known.append(None if is_unknown else any(has_words(one, facts.author) for one in when.author))
     if False in known:
         return False
     if when.older is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from actors.engine.article.agreement import Said
-from actors.engine.article.full_text import CUT
+from actors.engine.article.full_text import CUT, Said
 from actors.engine.contract import ContentItem, Engine, EngineError, plausible_duration
 from actors.engine.reading import html_to_text, text_language
 from actors.engine.settings import rule_of

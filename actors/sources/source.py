@@ -106,7 +106,7 @@ def _read(
     rhythm = settings.rhythm
     with ctx.transaction() as tx:
         # Read again under the lock: another poll may have finished since.
-        sources.lock(tx, source.id)
+        SQL.one(tx, "source_lock", source_id=source.id)
         current = sources.get(tx, source.id) or source
         is_first = not current.polling.fetched_once
         found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
@@ -125,7 +125,8 @@ def _read(
             current.polling, etag=answer.etag, last_modified=answer.last_modified, not_modified=answer.not_modified
         )
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
-        new_url = new_url or _resolved(source, answer)
+        if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
+            new_url = new_url or answer.url  # that of a handle, which is so looked up once
         interval = _interval(rhythm, answer, entries, source)
         wait = rhythm.wait(interval, answer.next_check_at, source.now)
         sources.polled(tx, source.id, polling, wait=wait, interval=interval)
@@ -143,12 +144,6 @@ def _read(
             result |= {"backfilled": len(again), "backlog_left": SQL.value(tx, "items_backlog", source_id=source.id)}
         ctx.complete(result)
     return result
-
-
-def _resolved(source: Source, answer: ContentSource) -> str | None:
-    """The feed of a channel that was named by its handle; stored, so that the handle is looked up once."""
-    is_channel = source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED)
-    return answer.url if is_channel and answer.url != source.url else None
 
 
 def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Source) -> timedelta:
@@ -194,7 +189,7 @@ def _unread(
         sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
         SQL.run(tx, "source_health_put", source_id=source.id, status=status, message=problem)
         if off:
-            sources.switch(tx, source.id, on=False)
+            SQL.run(tx, "source_switch", source_id=source.id, is_active=False)
         if result is not None:
             ctx.complete(result)
     return result or {}

@@ -57,11 +57,6 @@ class Item:
     outcome: Outcome | None
     attempts: int
 
-    @property
-    def is_in_flight(self) -> bool:
-        """Whether it still waits for its text."""
-        return self.outcome is None or self.outcome in IN_FLIGHT
-
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
     """Add new items, and mark items that were edited since they were read.

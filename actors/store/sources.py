@@ -111,16 +111,6 @@ def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, row["folder"])) if isinstance(row["folder"], list) else ()
 
 
-def switch(conn: Connection, source_id: UUID, *, on: bool) -> bool:
-    """Switch a source on or off; returns whether that changed anything."""
-    return SQL.run(conn, "source_switch", source_id=source_id, is_active=on) > 0
-
-
-def lock(conn: Connection, source_id: UUID) -> None:
-    """Let one poll of this source write at a time, until the end of the transaction."""
-    SQL.one(conn, "source_lock", source_id=source_id)
-
-
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
     """Store the result of a poll, and poll again after ``wait``; ``interval`` is the source's own rhythm."""
     seconds = int(interval.total_seconds())
@@ -129,7 +119,7 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
 
 def remove(tx: Connection, source_id: UUID) -> None:
     """Remove a source with its items and stories. Stories that another source tells too stay, and become that source's."""
-    lock(tx, source_id)
+    SQL.one(tx, "source_lock", source_id=source_id)
     events = _events(tx, source_id)
     SQL.run(tx, "source_bequeath", source_id=source_id)
     SQL.run(tx, "source_remove", source_id=source_id)
@@ -139,7 +129,7 @@ def remove(tx: Connection, source_id: UUID) -> None:
 def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
     """Move all items and stories of a source to another one, and remove it; returns the number of moved items."""
     for one in sorted((source_id, into)):
-        lock(tx, one)
+        SQL.one(tx, "source_lock", source_id=one)
     both = {"source_id": source_id, "into": into}
     events = _events(tx, source_id)
     moved = SQL.run(tx, "source_merge_items", **both)

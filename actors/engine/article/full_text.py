@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -21,7 +23,6 @@ from typing import Any, Literal
 
 from lxml.html import HtmlElement
 
-from actors.engine.article.agreement import Said
 from actors.engine.article.plain import plain_text, tidy
 from actors.engine.text import clean
 
@@ -160,3 +161,36 @@ def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
 
     article = try_readability(page)
     return plain_text(article), lambda: plain_text(article, marked=True)
+
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
+_RUN = 4
+
+
+class Said:
+    """A text as its words and runs of words."""
+
+    def __init__(self, text: str) -> None:
+        self._words = _WORD.findall(text)
+
+    @property
+    def size(self) -> int:
+        """In words."""
+        return len(self._words)
+
+    @cached_property
+    def _runs(self) -> Counter[tuple[str, ...]]:
+        words = self._words
+        return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False)) or Counter({tuple(words): 1})
+
+    def between(self, other: Said) -> tuple[int, int]:
+        """Number of words of this text that the other one lacks: within the common part, and in all."""
+        runs = other._runs
+        starts = [at for at in range(len(self._words)) if tuple(self._words[at : at + _RUN]) in runs]
+        shared = {at + more for at in starts for more in range(_RUN)}
+        lacking = [at for at in range(self.size) if at not in shared]
+        return sum(starts[0] < at < starts[-1] for at in lacking) if starts else 0, len(lacking)
+
+    def holds(self, other: Said) -> float:
+        """The share of the other text that is in this one, from 0 to 1."""
+        return (self._runs & other._runs).total() / other._runs.total()
