@@ -8,6 +8,7 @@ from psycopg2.extensions import connection as Connection
 from actors.cli.app import run
 from actors.engine.opml import Listed, read_opml, write_opml
 from actors.store import sources
+from actors.store.statements import SQL
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def test_five_hundred_feeds_come_in_with_their_folders_and_are_read_by_the_worke
     again = json.loads(imported(write_opml(feeds), "--json"))
     assert again == {"added": 0, "already_there": 500, "failed": []}
     assert rows("SELECT id, name, url, type, metadata::text, updated_at FROM sources ORDER BY id") == before
-    sources.switch(conn, rows("SELECT id FROM sources WHERE name = 'Feed 7'")[0]["id"], on=False)
+    SQL.run(
+        conn, "source_switch", source_id=rows("SELECT id FROM sources WHERE name = 'Feed 7'")[0]["id"], is_active=False
+    )
     assert run(["sources", "export"]) == 0
     assert set(read_opml(capsys.readouterr().out.encode())) == {feed for feed in feeds if feed.name != "Feed 7"}
 
