@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.actors import database
 from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Site
@@ -79,13 +81,6 @@ def analyse(handler_context: Callable[..., StrictContext]) -> Callable[..., Stri
     return run
 
 
-_SOURCE = """INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)
-  ON CONFLICT (id) DO NOTHING"""
-_CONTENT = """INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)
-  VALUES (%s, %s, %s, %s, %s, 'en')"""
-_DETAILS = "INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%s, %s, 'page')"
-_STORY = """INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)
-  VALUES (%s, %s, %s, %s, %s, %s, %s, zeke_jobs.now() - make_interval(secs => %s))"""
 _COPY = """WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', 'Other') RETURNING id),
   item AS (INSERT INTO raw_items (source_id, external_id) SELECT id, 'copy' FROM src RETURNING id)
   INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'duplicate', %s FROM item"""
@@ -100,31 +95,7 @@ def add_copy(conn: Connection) -> Callable[[uuid.UUID | str], object]:
 @pytest.fixture
 def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
     """Makes stories: ``add_story(document, title=…, authority=…, days_old=…, source=…)`` returns the story's id."""
-
-    def add(
-        document: str,
-        *,
-        title: str = "A title",
-        authority: float | None = None,
-        days_old: float = 0,
-        source: uuid.UUID | None = None,
-        kind: str = "article",
-        duration: int | None = None,
-        summary: str | None = None,
-        url: str = "",
-    ) -> uuid.UUID:
-        source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-        execute(conn, _SOURCE, source_id, authority)
-        execute(
-            conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source_id, str(item)
-        )
-        execute(conn, _CONTENT, content, item, document, str(content), duration)
-        execute(conn, _DETAILS, content, document)
-        address = url or f"https://a.example/{story}"
-        execute(conn, _STORY, story, content, source_id, title, kind, summary, address, days_old * 86400)
-        return story
-
-    return add
+    return partial(database.add_story, conn)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""One statement on a test's connection, and what a look reads."""
+"""One statement on a test's connection, a story, and what a look reads."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +11,14 @@ from zeke_jobs.postgres.pool import transaction
 T = TypeVar("T")
 _READ = """SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
   WHERE schemaname = 'public' AND relname = ANY (%s)"""
+
+_SOURCE = """INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)
+  ON CONFLICT (id) DO NOTHING"""
+_CONTENT = """INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)
+  VALUES (%s, %s, %s, %s, %s, 'en')"""
+_DETAILS = "INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%s, %s, 'page')"
+_STORY = """INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)
+  VALUES (%s, %s, %s, %s, %s, %s, %s, zeke_jobs.now() - make_interval(secs => %s))"""
 
 
 def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -26,3 +35,27 @@ def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], T]) ->
         found = look()
         after = dict(execute(conn, _READ, list(tables)))
     return found, {name: after[name] - before[name] for name in tables}
+
+
+def add_story(
+    conn: Connection,
+    document: str,
+    *,
+    title: str = "A title",
+    authority: float | None = None,
+    days_old: float = 0,
+    source: uuid.UUID | None = None,
+    kind: str = "article",
+    duration: int | None = None,
+    summary: str | None = None,
+    url: str = "",
+) -> uuid.UUID:
+    """A story of an item of a feed, as the pipeline leaves it before its analysis."""
+    source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    execute(conn, _SOURCE, source_id, authority)
+    execute(conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source_id, str(item))
+    execute(conn, _CONTENT, content, item, document, str(content), duration)
+    execute(conn, _DETAILS, content, document)
+    address = url or f"https://a.example/{story}"
+    execute(conn, _STORY, story, content, source_id, title, kind, summary, address, days_old * 86400)
+    return story
