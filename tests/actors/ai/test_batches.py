@@ -182,6 +182,9 @@ def test_answers_of_open_batches_are_used_after_batch_is_false(
 ) -> None:
     asked(conn, runner, 2)
     runner()()
+    poll = zeke_jobs.send("poll-batches")
+    runner(provider="local", batch=False)()
+    assert zeke_jobs.status(poll.id).output == {"outcome": "polled", "open": 1, "ended": 0}, "it has no batches"
     polled(runner(batch=False))
     assert completed(conn) == 2
     assert costs(conn) == [("ok", HALF)] * 2

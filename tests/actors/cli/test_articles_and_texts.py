@@ -94,3 +94,7 @@ def test_a_page_is_opened_on_a_terminal_or_printed(add_story: Any, told: Any, mo
     assert told("open", story) == (0, "")
     assert opened == ["https://a.example/1"] * 2
     assert told("open", str(add_story(TEXT, url="javascript:alert(1)")))[0] == 1
+
+
+def test_before_any_jobs_yaml_is_in_force_the_local_model_compares(told: Any) -> None:
+    assert "no story is near to it; compared by hashed-words-1" in told("search", "--meaning", "retries")[1]

@@ -13,18 +13,14 @@ from actors.store import embeddings
 from tests.actors.database import execute
 from tests.lab.quality.corpora import cosine
 
+pytestmark = pytest.mark.usefixtures("in_force")
+
 TEXTS = {
     "Retries": "A retry budget bounds the retries of a service, so that a storm of retries ends.",
     "Budgets": "Services with a budget of retries survive storms; retries without one make them worse.",
     "Cats": "A cat sat on a mat and looked at the moon for a whole night, said the neighbour.",
     "Moon": "The moon was full for a whole night, and a retry of the landing failed.",
 }
-
-
-@pytest.fixture
-def news(told: Any, in_force: Any) -> Any:
-    """Runs zeke-news with a jobs.yaml in force."""
-    return told
 
 
 @pytest.fixture
@@ -41,32 +37,32 @@ def titles(answer: tuple[int, str]) -> list[str]:
     return [row["title"] for row in json.loads(answer[1])]
 
 
-def test_the_nearest_story_is_first_and_the_model_is_named(news: Any, library: None) -> None:
-    assert titles(news("search", "--like", "1", "--json"))[0] == "Budgets"
-    assert titles(news("search", "--meaning", "a cat on a mat", "--json"))[0] == "Cats"
-    (first, *_) = json.loads(news("search", "--like", "1", "--limit", "1", "--json")[1])
+def test_the_nearest_story_is_first_and_the_model_is_named(told: Any, library: None) -> None:
+    assert titles(told("search", "--like", "1", "--json"))[0] == "Budgets"
+    assert titles(told("search", "--meaning", "a cat on a mat", "--json"))[0] == "Cats"
+    (first, *_) = json.loads(told("search", "--like", "1", "--limit", "1", "--json")[1])
     assert (first["model"], 0.2 < first["cosine"] < 1) == ("hashed-words-1", True)
-    _, said = news("search", "--like", "1")
+    _, said = told("search", "--like", "1")
     assert "alike." in said
     assert "compared by hashed-words-1" in said
     assert "another model" not in said
 
 
-def test_it_is_combined_with_words_sources_and_a_time(news: Any, library: None) -> None:
-    assert set(titles(news("search", "--like", "1", "moon", "--json"))) == {"Cats", "Moon"}
-    assert titles(news("search", "--like", "1", "moon", "-cat", "--json")) == ["Moon"]
-    assert titles(news("search", "--meaning", "retries", "source:Moon", "--json")) == ["Moon"]
-    assert titles(news("search", "--meaning", "retries at night", "source:Cats", "moon", "--json")) == ["Cats"]
-    assert titles(news("search", "--like", "1", "since:36h", "--json")) == ["Budgets"]
+def test_it_is_combined_with_words_sources_and_a_time(told: Any, library: None) -> None:
+    assert set(titles(told("search", "--like", "1", "moon", "--json"))) == {"Cats", "Moon"}
+    assert titles(told("search", "--like", "1", "moon", "-cat", "--json")) == ["Moon"]
+    assert titles(told("search", "--meaning", "retries", "source:Moon", "--json")) == ["Moon"]
+    assert titles(told("search", "--meaning", "retries at night", "source:Cats", "moon", "--json")) == ["Cats"]
+    assert titles(told("search", "--like", "1", "since:36h", "--json")) == ["Budgets"]
 
 
-def test_stories_of_another_model_are_told_and_not_compared(news: Any, library: None, conn: Any) -> None:
+def test_stories_of_another_model_are_told_and_not_compared(told: Any, library: None, conn: Any) -> None:
     of_budgets = "SET model_version = 'm@4' FROM stories AS s WHERE s.id = story_id AND s.title = 'Budgets'"
     for table in ("story_signs", "story_embeddings"):
         execute(conn, f"UPDATE {table} {of_budgets}")
     said = "compared by hashed-words-1; stories with an embedding of another model were not"
-    assert said in news("search", "--like", "1")[1]
-    assert "no story is near to it; compared by m@4; stories with" in news("search", "--like", "2")[1]
+    assert said in told("search", "--like", "1")[1]
+    assert "no story is near to it; compared by m@4; stories with" in told("search", "--like", "2")[1]
 
 
 def test_each_story_has_the_signs_of_its_vector_though_one_session_stores_all(library: None, conn: Any) -> None:
@@ -76,13 +72,13 @@ def test_each_story_has_the_signs_of_its_vector_though_one_session_stores_all(li
 
 
 def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vector(
-    news: Any, library: None, add_story: Any, conn: Any
+    told: Any, library: None, add_story: Any, conn: Any
 ) -> None:
     for n in range(120):
         story = add_story("A text.", title=f"Other {n}", days_old=0.5)
         vector = hashing.embed(f"word{n} thing{n} item{n} of a storm of retries")
         events.publish(conn, story, embeddings.written(hashing.MODEL_VERSION, vector), [])
-    out = news("search", "--meaning", "a cat on a mat looked at the moon", "--limit", "1", "--json")
+    out = told("search", "--meaning", "a cat on a mat looked at the moon", "--limit", "1", "--json")
     assert titles(out) == ["Cats"]
 
 
@@ -96,32 +92,32 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
     ],
 )
 def test_a_search_without_sense_is_told(
-    news: Any, library: None, arguments: list[str], status: int, words: str
+    told: Any, library: None, arguments: list[str], status: int, words: str
 ) -> None:
-    answered, said = news("search", *arguments)
+    answered, said = told("search", *arguments)
     assert (answered, words in said) == (status, True), said
 
 
-def test_a_story_without_an_embedding_is_told(news: Any, add_story: Any) -> None:
+def test_a_story_without_an_embedding_is_told(told: Any, add_story: Any) -> None:
     add_story("A text.")
-    assert "expected a story with an embedding, got '1': analyze-story makes it" in news("search", "--like", "1")[1]
+    assert "expected a story with an embedding, got '1': analyze-story makes it" in told("search", "--like", "1")[1]
 
 
 def test_a_provider_embeds_at_a_cost_that_is_kept(
-    news: Any, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+    told: Any, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.actors.cli.conftest import JOBS
 
     monkeypatch.setenv("KEY", "k")
     service = "{use: actors.ai:Settings, provider: openai, openai: {base_url: 'http://127.0.0.1:9/v1', api_key: '${KEY}', model: m, embedding_model: e, embedding_dimensions: 4}}"
     in_force(JOBS.replace("{use: actors.ai:Settings, provider: local}", service))
-    status, said = news("search", "--meaning", "retries")
+    status, said = told("search", "--meaning", "retries")
     assert (status, "the text has no embedding: " in said) == (1, True), said
     assert rows("SELECT task, operation, outcome FROM ai_calls") == [
         {"task": "search", "operation": "embed", "outcome": "failed"}
     ]
     monkeypatch.delenv("KEY")
-    assert "expected what services.ai names in the environment, got nothing: KEY" in news("search", "--meaning", "x")[1]
+    assert "expected what services.ai names in the environment, got nothing: KEY" in told("search", "--meaning", "x")[1]
 
 
 def test_signs_tell_the_angle_of_two_vectors() -> None:

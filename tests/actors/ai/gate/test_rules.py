@@ -119,6 +119,7 @@ def test_a_verbatim_quotation_is_always_found(before: str, quote: str, after: st
         ("is\nnot enough", True),
         ("IS NOT", True),
         ("“is not”", True),
+        ("isnot", False),
         ("is not quite", False),
         (" ", False),
     ],
