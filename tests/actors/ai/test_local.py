@@ -147,6 +147,7 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
         ("From the dam of Orrin, learn how the long rain of the night broke it.", False),
         ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
         ("Long rain broke your dam of Orrin while people slept in schools of Velm.", False),
+        ("long rain broke the dam of Orrin while people slept in schools of Velm.", False),
         ("Breaking news, sport, travel and weather from around the world.", False),
         ("", False),
         ("The dam broke, and 50 people of Velm lost their houses.", True),

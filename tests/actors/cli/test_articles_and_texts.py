@@ -5,6 +5,7 @@ import pydoc
 import webbrowser
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,5 +97,8 @@ def test_a_page_is_opened_on_a_terminal_or_printed(add_story: Any, told: Any, mo
     assert told("open", str(add_story(TEXT, url="javascript:alert(1)")))[0] == 1
 
 
-def test_before_any_jobs_yaml_is_in_force_the_local_model_compares(told: Any) -> None:
+def test_before_any_jobs_yaml_is_there_the_local_model_compares(
+    told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert "no story is near to it; compared by hashed-words-1" in told("search", "--meaning", "retries")[1]
