@@ -171,7 +171,9 @@ def test_each_new_revision_is_announced(base: Config, conn: Connection, other_co
 def test_a_change_waits_for_no_job_that_somebody_else_has_locked(
     base: Config, conn: Connection, other_conn: Connection
 ) -> None:
-    new = load(BASE.replace("uses: [ai]", "uses: [ai], priority: 7"))
+    strict = "concurrency: {limit: 5, per_key: 1}, order: strict, uses: [ai], priority: 7"
+    new = load(BASE.replace("concurrency: 5, uses: [ai]", strict))
+    assert new.tasks["analyze"].priority == 7
     query(conn, "SET lock_timeout = '2s'")
     with transaction(other_conn):
         locked = query(other_conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' LIMIT 1 FOR UPDATE")
