@@ -38,8 +38,9 @@ def peak_below(most: int) -> Iterator[None]:
         ("deflate", zlib.compress(b"plain " * 100), b"plain " * 100),
         ("br", b"xx", ("unsupported_type", False)),
         ("gzip", gzip.compress(b"plain " * 1000)[:-20], ("fetch_failed", True)),
+        ("gzip", gzip.compress(b"a") * 101, ("fetch_failed", True)),
     ],
-    ids=["gzip", "deflate", "not asked for", "ends in the middle"],
+    ids=["gzip", "deflate", "not asked for", "ends in the middle", "many members"],
 )
 def test_an_encoding_is_undone_or_refused(
     site: Site, fetcher: Fetcher, encoding: str, body: bytes, ended: bytes | tuple[str, bool]
