@@ -44,8 +44,7 @@ def default(context: typer.Context, is_json: Json = False) -> None:
 
 @app.command("list", short_help="List all sources with health and next check.")
 def listing(
-    is_json: Json = False,
-    active: Annotated[bool, flag("--active", "Only sources that are switched on.")] = False,
+    is_json: Json = False, active: Annotated[bool, flag("--active", "Only sources that are switched on.")] = False
 ) -> None:
     """All sources with their health and next check."""
     with database() as conn:

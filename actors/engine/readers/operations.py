@@ -26,16 +26,7 @@ def _in_json(read: Callable[..., Any]) -> Callable[..., bytes]:
 
 OPERATIONS = {
     read.__name__: _in_json(read)
-    for read in (
-        read_page,
-        read_feed,
-        feed_links,
-        selected_links,
-        html_to_text,
-        text_language,
-        read_message,
-        read_opml,
-    )
+    for read in (read_page, read_feed, feed_links, selected_links, html_to_text, text_language, read_message, read_opml)
 }
 
 
