@@ -5,7 +5,6 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,29 +20,20 @@ from zeke_jobs.revisions import store
 _LOOK = 0.05  # seconds
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """All live processes, and the queues with tasks in force but without a worker.
+def look(conn: Connection) -> Row:
+    """All live processes, the revision in force, and the queues with tasks in force but without a worker.
 
-    Attributes:
-        members: Rows of ``fleet/members``. ``drift`` describes each difference of a process from the others; usually there is
-            none. A scheduler has the revision in force, because it reads that at each beat.
+    ``members`` are rows of ``fleet/members``. ``drift`` describes each difference of a process from the others; usually there is
+    none. A scheduler has the revision in force, because it reads that at each beat.
     """
-
-    revision: int
-    members: tuple[Row, ...]
-    unserved: tuple[str, ...]
-
-
-def look(conn: Connection) -> Fleet:
-    """The fleet now."""
     number = store.latest_number(conn)
     members = SQL.named(conn, "fleet/members")
     versions = {one.version for one in members}
     for one in members:
         one.drift = _drift(one, number, versions)
         one.revision = number if one.kind == "scheduler" else one.revision  # its row has that of the last beat
-    return Fleet(number, tuple(members), tuple(row["queue"] for row in SQL.all(conn, "fleet/unserved")))
+    unserved = [row["queue"] for row in SQL.all(conn, "fleet/unserved")]
+    return Row(revision=number, members=members, unserved=unserved)
 
 
 def unapplied(conn: Connection, file: Path) -> str | None:

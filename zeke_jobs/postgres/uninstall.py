@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -11,7 +10,7 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError, ZekeJobsError
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 
 #: Order in which a package's objects are removed; an index or function of a table goes with it.
 _ORDER = ("view", "materialized view", "table", "sequence", "index", "function")
@@ -25,21 +24,10 @@ class StillNeeded(ZekeJobsError):
     """A live process or another object, such as a view, needs an object to be removed. Nothing was removed."""
 
 
-@dataclass(frozen=True)
-class Removal:
-    """The objects that an uninstall removes or leaves."""
+def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
+    """What ``uninstall`` would remove, with the objects of these packages' own migrations: ``made``; those of others are ``left``.
 
-    database: str  # name of the database
-    environment: str | None  # name of the database's installation
-    jobs: int  # rows in the table of jobs; ``unfinished`` of them are queued or active
-    unfinished: int
-    made: tuple[str, ...]  # objects of the named packages' migrations, such as ``table public.sources``
-    left: dict[str, tuple[str, ...]]  # objects of other packages' migrations; they stay
-    views: tuple[str, ...]  # our views for readers of pg-boss
-
-
-def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
-    """The objects that ``uninstall`` would remove, with the tables of these packages' own migrations.
+    A row of ``uninstall/summary`` besides; ``views`` are ours for readers of pg-boss.
 
     Raises:
         MigrationError: the database was never migrated, or not for one of the packages.
@@ -56,15 +44,15 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Removal:
     if unknown := [name for name in packages if name not in made]:
         help_ = suggest(unknown[0], made, what="packages") or "no package but zeke_jobs has migrations here"
         raise MigrationError(f"expected a package whose migrations were applied, got {quote(unknown[0])}; {help_}")
-    return Removal(
-        **{name: summary[name] for name in ("database", "environment", "jobs", "unfinished")},
-        made=tuple(one for name in packages for one in made[name]),
+    return Row(
+        **summary,
+        made=[one for name in packages for one in made[name]],
         left={name: objects for name, objects in made.items() if name not in packages},
-        views=tuple(row["name"] for row in SQL.all(conn, "uninstall/views") if row["kind"] == "view"),
+        views=[row["name"] for row in SQL.all(conn, "uninstall/views") if row["kind"] == "view"],
     )
 
 
-def uninstall(conn: Connection, removal: Removal) -> list[str]:
+def uninstall(conn: Connection, removal: Row) -> list[str]:
     """Remove everything or nothing; returns the column defaults that were dropped with the functions they called.
 
     Raises:
@@ -74,7 +62,7 @@ def uninstall(conn: Connection, removal: Removal) -> list[str]:
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 
 
-def _remove(conn: Connection, removal: Removal) -> list[str]:
+def _remove(conn: Connection, removal: Row) -> list[str]:
     with transaction(conn):
         lock_waits.bound(conn)
         theirs = SQL.all(conn, "uninstall/views")

@@ -15,6 +15,7 @@ from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import migrate as migrations
 from zeke_jobs.postgres import roles as made
 from zeke_jobs.postgres import uninstall as removing
+from zeke_jobs.postgres.queries import Row
 
 
 def migrate(
@@ -91,7 +92,7 @@ def uninstall(
     return FINE
 
 
-def _show(removal: removing.Removal) -> None:
+def _show(removal: Row) -> None:
     out = console()
     owner = escape(removal.environment or "unnamed")
     out.print(f"to be removed from database {escape(removal.database)} (environment {owner}):")
