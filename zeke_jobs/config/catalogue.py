@@ -100,11 +100,13 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     """The row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler) for one in task.schedules.values()]
+    # Without a limit on a key's active jobs, jobs are claimed by key all the same: for its rate, or in chunks.
+    by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
         **definition,  # a key becomes a column if zeke_jobs.task has one of its name
         "definition": definition,
         "payload_schema": handler.payload_schema,
-        "per_key": _jobs_of_a_key(task),
+        "per_key": task.per_key or (_MANY if by_key else None),
         "order_hold": task.after_failure == "hold" if task.order else None,
         "limits": sorted([f"limit/{used}" for used in task.uses] + [f"task/{task.id}"] * _has_limit(task)),
         "retry_limit": task.retry.limit,
@@ -114,12 +116,6 @@ def row(config: Config, task: Task) -> dict[str, Any]:
         "cron": crons if isinstance(task.cron, tuple) else next(iter(crons), None),
         "paused": task.paused or any(config.limits[used].paused for used in task.uses),
     }
-
-
-def _jobs_of_a_key(task: Task) -> int | None:
-    """Limit on a key's active jobs. It is huge if there is none, but jobs are claimed by key: for its rate, or in chunks."""
-    by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
-    return task.per_key or (_MANY if by_key else None)
 
 
 def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def explain(error: YAMLError, text: str) -> Fault:
             is_open = " flow " in context and error.context_mark and error.context_mark.line < mark.line
             place = error.context_mark if (at_context or is_open) and error.context_mark else mark
             return Fault(first(place), message, help_)
-    return Fault(first(mark), f"expected YAML, got something else: {problem}", _where(error))
+    begun = f" that starts in line {error.context_mark.line + 1}" if error.context_mark else ""
+    return Fault(first(mark), f"expected YAML, got something else: {problem}", f"{context}{begun}" if begun else "")
 
 
 def mend(text: str, fault: Fault) -> str | None:
@@ -119,12 +120,6 @@ def _unreadable(error: ReaderError, text: str) -> Fault:
     line, column = len(before), len(before[-1]) + 1
     fault = f"expected text, got the character U+{error.character:04X}"
     return Fault(Span(line, column, line, column + 1), fault, "remove it")
-
-
-def _where(error: MarkedYAMLError) -> str:
-    if error.context is None or error.context_mark is None:
-        return ""
-    return f"{error.context} that starts in line {error.context_mark.line + 1}"
 
 
 def first(mark: Any) -> Span:

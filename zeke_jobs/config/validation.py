@@ -182,7 +182,9 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
     # In a union the last step is the name of its member.
     field = field_at(subject.model, loc) or (field_at(subject.model, loc[:-1]) if one.in_union else None)
     if error["type"] == "missing":
-        key = _preferred(owner, str(loc[-1]))
+        key = str(loc[-1])  # pydantic's is the alias
+        spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True) if owner else ()
+        key = next((own for own, (name, field) in spelled if key in names(name, field)), key)
         return f"expected the key {quote(key)} in {subject.name_of(owner)}, got none", _teach(field)
     path = one.path[len(subject.base) :]
     secrets = [secret for secret in subject.secrets if all(map(eq, secret.path, path))]  # inside the value or around it
@@ -194,12 +196,6 @@ def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, 
         wanted = dict.fromkeys(expected(other.error) for other in choice)
         text = f"expected {' or '.join(wanted)}, got {text.rpartition(', got ')[2]}"
     return text, help_ or _teach(field)
-
-
-def _preferred(model: type[BaseModel] | None, key: str) -> str:
-    """The key in the spelling of ``accepted_keys``; pydantic uses the alias."""
-    spelled = zip(accepted_keys(model), model.model_fields.items(), strict=True) if model else ()
-    return next((own for own, (name, field) in spelled if key in names(name, field)), key)
 
 
 def _teach(field: FieldInfo | None) -> str:

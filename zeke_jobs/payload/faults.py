@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +183,10 @@ def _core(field: Any) -> dict[str, Any]:
 
 def _union(field: Mapping[str, Any]) -> dict[str, Any]:
     match field:
-        case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if _are_texts(places):
+        # A number or a boolean as a tag would be text in the mapping.
+        case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if not any(
+            tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in places
+        ):
             choices = {tag: _core({"$ref": place}) for tag, place in places.items()}
             return {"type": "tagged-union", "discriminator": name, "choices": choices}
         case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
@@ -191,11 +194,6 @@ def _union(field: Mapping[str, Any]) -> dict[str, Any]:
         case {"allOf": [branch]}:
             return _core(branch)
     return {"type": "any"}
-
-
-def _are_texts(tags: Iterable[object]) -> bool:
-    """Whether no tag is a number or a boolean, which a mapping has as text too."""
-    return not any(tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in tags)
 
 
 def _array(field: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.redaction import camel_case
 from zeke_jobs.payload.faults import validator
 from zeke_jobs.payload.json_text import Fault, join
@@ -133,7 +134,8 @@ class PayloadSchema:
             name = key if key in shape.fields else shape.camel.get(key)
             if name is None:
                 if shape.is_model and not shape.others:
-                    faults.append(_unknown(join(path, key), key, shape))
+                    known = suggest(key, shape.fields, what="fields")
+                    faults.append((join(path, key), f"expected a field of the payload, got {quote(key)}; {known}"))
                     continue
                 name = key
             place = join(path, name)
@@ -188,9 +190,3 @@ def _types(schema: dict[str, Any]) -> set[str]:
     types = schema.get("type", ())
     choices = {"string" for choice in schema.get("enum", ()) if isinstance(choice, str)}
     return {types, *choices} if isinstance(types, str) else {*types, *choices}
-
-
-def _unknown(place: str, key: str, shape: _Shape) -> Fault:
-    from zeke_jobs.core.quoting import quote, suggest
-
-    return place, f"expected a field of the payload, got {quote(key)}; {suggest(key, shape.fields, what='fields')}"

@@ -25,7 +25,7 @@ class StillNeeded(ZekeJobsError):
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
-    """What ``uninstall`` would remove, with the objects of these packages' own migrations: ``made``; those of others are ``left``.
+    """What ``uninstall`` would remove, with the objects of these packages' migrations (``made``); those of others are ``left``.
 
     A row of ``uninstall/summary`` besides; ``views`` are ours for readers of pg-boss.
 
