@@ -120,6 +120,7 @@ def test_no_tracked_file_names_a_path_of_this_machine() -> None:
     checkout = str(ROOT)
     homes = re.compile(r"(?<![\w.~$}])/(?:root|home/(?!ines\b)\w+|Users/\w+)/")
     assert [str(name) for name, text in texts() if checkout in text or homes.search(text)] == []
+    assert [str(path) for path in tracked() if checkout.encode() in path.read_bytes()] == [], "in binary files too"
 
 
 def test_no_tracked_file_names_a_package_index() -> None:
