@@ -34,7 +34,7 @@ def stall(*, quick: bool) -> Outcome:
         sql = "SELECT attempts -> 0 ->> 'outcome', state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s"
         [(died, state, deaths)] = here.rows(sql, late)
         here.promise(
-            "a job that outlasts the limit is rescued, and done elsewhere",
+            f"a job that outlasts the limit is rescued, and done elsewhere, got {died}, {state}, {deaths} deaths",
             (died, state) == ("died", "done") and deaths >= 1,
         )
         here.promise("its late end changes nothing", here.look("SELECT count(*) FROM effect WHERE job = %s", late) == 1)
