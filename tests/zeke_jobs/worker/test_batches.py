@@ -1,5 +1,6 @@
 """Batches: the job at the end is sent once, in the transaction of the last end, even if jobs end at the same moment."""
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg2
@@ -83,6 +84,19 @@ def test_a_retry_after_the_end_sends_nothing_a_second_time(jobs: Jobs) -> None:
     finish_all(jobs)
     assert len(reports(jobs)) == 1
     assert (zeke_jobs.batch_status("b").completed, zeke_jobs.batch_status("b").failed) == (1, 0)
+
+
+def test_the_name_of_a_batch_is_free_again_ninety_days_after_its_end_if_none_of_its_jobs_is_left(jobs: Jobs) -> None:
+    jobs.at()
+    zeke_jobs.send_many("a", [{}], batch="b")
+    zeke_jobs.send_many("a", [{}], batch="kept", keep=timedelta(days=100))
+    finish_all(jobs)
+    for days in (8, 89.9, 90.1):  # the first removes the job
+        jobs.at(days * 86400)
+        jobs.tidy()
+        left = {row["id"] for row in jobs.rows("SELECT id FROM zeke_jobs.batch")}
+        assert left == ({"b", "kept"} if days < 90 else {"kept"})
+    assert zeke_jobs.send("a", batch="b").status == "created"
 
 
 def test_an_empty_batch_ends_at_once(jobs: Jobs) -> None:

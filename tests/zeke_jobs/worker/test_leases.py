@@ -106,7 +106,7 @@ def test_leases_that_nobody_gave_back_are_removed(jobs: Jobs) -> None:
     held.take(0, "host/one")
     held.take(1, "host/two")
     jobs.complete(held.worker, held.rows[:1])
-    SQL.run(jobs.conn, "lease/forget")
+    jobs.tidy()
     assert jobs.rows("SELECT name FROM zeke_jobs.lease") == [{"name": "host/two"}]
 
 

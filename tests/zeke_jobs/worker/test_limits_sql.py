@@ -82,6 +82,10 @@ def test_a_lone_late_start_closes_neither_its_rate_nor_its_key_for_longer_than_i
         "SELECT extract(epoch FROM next_at - %s)::float8 AS s FROM zeke_jobs.bucket_key WHERE key = 'k'", NOON
     )
     assert key["s"] == pytest.approx(60.25 + 14.75)
+    for seconds, left in ((3674, 1), (3735, 0)):  # an hour after it lets a job start, the key is forgotten
+        day.at(seconds)
+        jobs.tidy()
+        assert len(jobs.rows("SELECT key FROM zeke_jobs.bucket_key WHERE key = 'k'")) == left
 
 
 def test_a_rate_counts_from_the_time_that_a_job_records_as_its_claim(jobs: Jobs) -> None:
