@@ -21,7 +21,8 @@ _FEW = 3  # a headline with fewer words need not share one
 _NEW = 4  # words that a sentence adds to the headline, else it says what the headline says
 _SHARE = 0.6  # of its words that are new
 _PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
-_LABELS = 0.3  # share of paragraphs that are no sentences, such as prices and names of products
+_SECTION = 0.2  # headings to a paragraph; an article of news has fewer
+_LABELS = 0.5  # share of paragraphs that are no sentences, such as prices and names of products
 _ADVICE = 0.15  # share of sentences that address the reader
 
 Placed = tuple[int, str]
@@ -71,7 +72,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
     labels = sum(not is_whole(plain(part.text)) for part in paragraphs)
     return (
         announces(title)
-        or headings >= _PARTS
+        or headings >= max(_PARTS, _SECTION * len(paragraphs))
         or items > len(paragraphs)
         or labels > max(2, _LABELS * len(paragraphs))
         or sum(map(addresses_reader, told)) > max(1, _ADVICE * len(told))

@@ -15,18 +15,16 @@ from actors.ai.ranking import ranked
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import speech
 from actors.ai.subject import stands_alone
+from actors.ai.words import count
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
 _BEGINNING = 3  # sentences of the text
+_MIN_WORDS = 8
 _BORNE_OUT = 0.7  # share of a description's words that the text has
 _CUT_OFF = ("\u2026", "...", "]")
 _LOOK_AHEAD = 60  # characters
-DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
-    r"[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}\s?(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)\s+(?=\w)"
-)
-_LONGEST_DATELINE = 80  # characters
 _AGENCY = re.compile(r".{2,30}? \([^()]{2,30}\)\W")  # a dateline without a dash
 
 
@@ -37,18 +35,17 @@ def one_line(story: Story) -> str | None:
     background. A list or a guide has only the description, because a sentence of its text tells a part, or nothing.
     """
     for text in _beginnings(story):
-        dateline = DATELINE.match(text, 0, _LONGEST_DATELINE)
-        told = text[dateline.end() :] if dateline else text
         if (
-            len(told) <= ONE_LINER
+            len(text) <= ONE_LINER
+            and count(text) >= _MIN_WORDS
             and not (
-                speech(told) or _AGENCY.match(told) or _SAYS["background"].match(told) or _SAYS["no_news"].search(told)
+                speech(text) or _AGENCY.match(text) or _SAYS["background"].match(text) or _SAYS["no_news"].search(text)
             )
-            and tells_more(story.title, told)
-            and names_more(story.title, told)
-            and stands_alone(told, story.title, story.document)
+            and tells_more(story.title, text)
+            and names_more(story.title, text)
+            and stands_alone(text, story.title, story.document)
         ):
-            return told
+            return text
     return None
 
 

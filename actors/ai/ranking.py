@@ -1,5 +1,6 @@
 """The sentences of a document with their scores, from which the local provider and the insights choose."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
 _SHARED = 12
+_BEGINNING = 3  # sentences that may have a dateline
+_DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
+    r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)[*_]{0,2}\s+(?=\w)"
+)
+_LONGEST_DATELINE = 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +117,23 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 @lru_cache(maxsize=16)
 def _linked(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[Links]]:
     every = (
-        (sentence, plain(sentence.text), block.heading, is_spoken)
+        (sentence, block.heading, is_spoken)
         for block in article(document)
         if block.kind == "paragraph" and is_prose(block)
         for sentence, is_spoken in _spoken(block)
     )
-    placed = list(islice(every, _MAX_SENTENCES))
+    placed = []
+    for at, (whole, heading, is_spoken) in enumerate(islice(every, _MAX_SENTENCES)):
+        sentence = _without_dateline(whole) if at < _BEGINNING else whole
+        placed.append((sentence, plain(sentence.text), heading, is_spoken))
     units = vectors([text for _, text, _, _ in placed])
     return placed, units, links(units)
+
+
+def _without_dateline(sentence: Sentence) -> Sentence:
+    dateline = _DATELINE.match(sentence.text, 0, _LONGEST_DATELINE)
+    skipped = dateline.end() if dateline else 0
+    return Sentence(sentence.start + skipped, sentence.end, sentence.text[skipped:])
 
 
 def _spoken(block: Block) -> Iterator[tuple[Sentence, bool]]:

@@ -19,8 +19,9 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _OPENING = 6  # words among which the subject is named
 _BEHIND_ARTICLE = 4  # words behind "the" among which it is named; else it was told before
-_INTRODUCTION = 10  # words before a comma that may stand before the subject
+_INTRODUCTION = 16  # words before a comma that may stand before the subject
 _DENSE_OPENING = 12  # characters of Chinese or Japanese
+_TOPIC = re.compile("[はが]")  # Japanese marks the subject with them
 _NUMBER = 3  # words among which a number is the subject's
 _CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
 _MOST_SENTENCES = 300
@@ -28,7 +29,7 @@ _OFTEN = 2  # sentences
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
 _JOINED = re.compile(r"[a-z\u00df-\u00ff]{3}[A-Z\u00c0-\u00de][a-z\u00df-\u00ff]{2}")
-_LABEL = re.compile(r"[^.:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])")
+_LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
 _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
 
 
@@ -47,10 +48,11 @@ class Names:
     has_nouns: bool
 
 
-def stands_alone(text: str, title: str, document: str) -> bool:
+def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Whether a sentence of a document can be read with its headline alone.
 
     It names its subject, points to nothing before it, gives people their whole names, and is not told by "I" or "we" or to "you".
+    The first sentence of a text names all by itself, because there is nothing before it.
     """
     return (
         is_independent(text)
@@ -60,8 +62,8 @@ def stands_alone(text: str, title: str, document: str) -> bool:
         and not praises(text)
         and not any(document.count(one) == 1 for one in _JOINED.findall(text))
         and not any(_SAYS["start"].match(one.group()) for one in speech(text))
-        and _names_subject(text, keys(title))
-        and not _knows_something(text, keys(title), _names(document))
+        and (is_first or _names_subject(text, keys(title)))
+        and (is_first or not _knows_something(text, keys(title), _names(document)))
         and not _knows_somebody(text, keys(title), _names(document))
     )
 
@@ -108,7 +110,7 @@ def _is_name(word: str) -> bool:
 def _names_subject(text: str, title: frozenset[str]) -> bool:
     """Whether the opening has a word of the headline, a name of several words or capitals, or a number with its noun."""
     if is_unspaced(text):
-        return bool(title & keys(text[:_DENSE_OPENING]))
+        return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
     words = tokens(text[spoken:]) or [""]
     # An introduction such as "In the autumn of that year," is passed over.
@@ -138,9 +140,9 @@ def _knows_something(text: str, title: frozenset[str], names: Names) -> bool:
     words = tokens(text)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]
-        is_known = key(noun) in names.often - title and noun.lower() not in SMALL
+        is_known = (key(noun) in names.often or not at) and key(noun) not in title and noun.lower() not in SMALL
         if _SAYS["article"].match(word) and is_known and not (_is_name(noun) and not names.has_nouns):
-            said = [noun, *behind[:2]]
+            said = [noun, *behind[: 2 if at else 1]]
             if not any(
                 key(one) in title or _SAYS["which"].match(one) or (_is_name(one) and not names.has_nouns)
                 for one in said

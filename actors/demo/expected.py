@@ -12,7 +12,7 @@ from actors.store import news, sources
 from actors.store.news import Jobs
 
 _MOST = 10_000
-_HIGHLIGHTS = 86
+_HIGHLIGHTS = 80
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""Sentences of a document as candidates: figures, API changes, instructions, quotations and questions."""
+"""Sentences of a text with code as candidates: figures, API changes, instructions, quotations and questions."""
 
 from collections.abc import Iterator, Sequence
 
 from actors.ai.gate.evidence import tokens
 from actors.ai.markdown import Block, is_prose, marker, plain
-from actors.ai.ranking import Topic
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import (
     addresses_reader,
@@ -13,7 +12,6 @@ from actors.ai.standing import (
     is_scrap,
     is_told_to_reader,
     leans,
-    speaks_of_us,
     speech,
 )
 from actors.ai.words import SMALL, count
@@ -25,7 +23,6 @@ _SAYS = patterns("actors.insights", "cues.txt")
 _MAX_CHARS = 500
 _SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
-_ABOUT = 1.5  # weight of a figure's sentence for the topic; with less it is a remark by the way
 _MAX_MARKUP = (
     2000  # characters, with the addresses of links and pictures; a page may have megabytes of them in a sentence
 )
@@ -33,23 +30,12 @@ _OPENING = "\u201c"
 _CLOSING = "\u201d"
 
 
-def claim_candidates(blocks: Sequence[Block], topic: Topic) -> list[Candidate]:
-    """The candidates in the prose among ``blocks``; each sentence counts once, as the first kind that fits.
-
-    API changes and instructions are looked for only in texts with code: elsewhere their words mean something else. Figures of
-    other texts count if their sentence is about the topic, where the text is long enough to have one.
-    """
-    has_code = any(block.kind == "code" or "`" in block.text for block in blocks)
-    found: list[Candidate] = []
-    for block in blocks:
-        if is_prose(block):
-            found += _sentences(block, has_code=has_code)
-    if has_code or not topic.is_clear:
-        return found
-    return [each for each in found if each.kind != "metric" or topic.weight(each.summary) >= _ABOUT]
+def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
+    """The candidates in the prose among ``blocks`` of a text with code; a sentence counts once, as the first kind that fits."""
+    return [each for block in blocks if is_prose(block) for each in _sentences(block)]
 
 
-def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
+def _sentences(block: Block) -> list[Candidate]:
     """The candidates in a block's sentences. A sentence that refers to the one before it is quoted together with it."""
     body = marker(block)
     offset = block.end - len(body)
@@ -57,10 +43,10 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     before = None
     for sentence in _with_speech(sentences(body, offset), block):
         text = plain(sentence.text)
-        judged = _judge(sentence.text, text, is_item=block.kind == "item", has_code=has_code)
+        judged = _judge(sentence.text, text, is_item=block.kind == "item")
         start = sentence.start
         if judged is not None and leans(text):
-            start = before.start if before is not None and _can_be_leant_on(before.text, has_code=has_code) else -1
+            start = before.start if before is not None and _can_be_leant_on(before.text) else -1
         before = sentence
         if judged is not None and start >= 0:
             kind, weight = judged
@@ -71,9 +57,9 @@ def _sentences(block: Block, *, has_code: bool) -> list[Candidate]:
     return found
 
 
-def _can_be_leant_on(raw: str, *, has_code: bool) -> bool:
+def _can_be_leant_on(raw: str) -> bool:
     text = plain(raw)
-    return is_fit(raw, text) and is_independent(text) and (has_code or not speaks_of_us(text))
+    return is_fit(raw, text) and is_independent(text)
 
 
 def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
@@ -101,7 +87,7 @@ def _is_entry(text: str) -> bool:
     return small < _SMALL_WORDS or _SAYS["labelled"].match(text) is not None
 
 
-def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind, float] | None:
+def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
     if (
         len(text) > _MAX_CHARS
         or len(raw) > _MAX_MARKUP
@@ -110,18 +96,16 @@ def _judge(raw: str, text: str, *, is_item: bool, has_code: bool) -> tuple[Kind,
         or is_scrap(text)
     ):
         return None
-    if (is_item and _is_entry(text)) or (not has_code and _SAYS["instruction"].match(text)):
-        return None
-    return _kind(raw, text, has_code=has_code)
+    return None if is_item and _is_entry(text) else _kind(raw, text)
 
 
-def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
+def _kind(raw: str, text: str) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
-    if has_code and _SAYS["replace"].search(raw):
+    if _SAYS["replace"].search(raw):
         judged = "code_change", 1.0
-    elif has_code and _SAYS["conditional_order"].search(text):
+    elif _SAYS["conditional_order"].search(text):
         judged = "action", 1.5
-    elif has_code and _SAYS["api"].search(raw) and (changes := len(_SAYS["changed"].findall(raw))):
+    elif _SAYS["api"].search(raw) and (changes := len(_SAYS["changed"].findall(raw))):
         judged = "api_change", changes + (2.0 if _SAYS["broken"].search(raw) else 0.0)
     elif (parts := speech(text)) and (_SAYS["speaker"].search(text) or len(parts[0].group()) > len(text) / 2):
         judged = "quote", len(parts[0].group()) / 100
@@ -129,7 +113,7 @@ def _kind(raw: str, text: str, *, has_code: bool) -> tuple[Kind, float] | None:
         judged = "metric", figures
     elif text.endswith("?"):
         judged = "question", 1.0
-    elif has_code and _SAYS["directed"].search(text) and (not addresses_reader(raw) or _SAYS["specific"].search(raw)):
+    elif _SAYS["directed"].search(text) and (not addresses_reader(raw) or _SAYS["specific"].search(raw)):
         judged = "action", 1.0
     return judged
 

@@ -5,15 +5,18 @@ from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
+from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import article
-from actors.ai.ranking import topic
+from actors.ai.markdown import Block, article
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
 from actors.insights.context import Surroundings
+from actors.insights.telling import telling
 from actors.schema import Context
+
+_MARKS = 4  # back quotes of two names
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -52,17 +55,32 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
     Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
     """
     parts = article(document)
-    code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
-    claims = [
-        claim for claim in claim_candidates(parts, topic(title, document)) if len(claim.quote) <= settings.max_quote
-    ]
-    kept = _best([*code, *claims], settings)
-    taken = [(candidate.start, candidate.end) for candidate in claims]
-    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
+    if has_code(parts):
+        found = _of_code(parts, document, settings, title)
+    else:
+        found = _best(telling(document, settings.lead, title, told), settings)
     around = Surroundings(parts, title)
-    placed = [replace(each, context=around.context(each.start, each.summary)) for each in [*kept, *central]]
+    placed = [replace(each, context=around.context(each.start, each.summary)) for each in found]
     kept = _told_once(_without_repetition(placed, settings.repetition, settings.total, told))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
+
+
+def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: str) -> list[Candidate]:
+    code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
+    is_guide = announces(title)  # its instructions belong together, in their order
+    claims = [
+        claim
+        for claim in claim_candidates(parts)
+        if len(claim.quote) <= settings.max_quote and not (is_guide and claim.kind == "action")
+    ]
+    taken = [(candidate.start, candidate.end) for candidate in claims]
+    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
+    return [*_best([*code, *claims], settings), *central]
+
+
+def has_code(parts: Sequence[Block]) -> bool:
+    """Whether a text has code: a block, or several names in it."""
+    return any(part.kind == "code" for part in parts) or sum(part.text.count("`") for part in parts) >= _MARKS
 
 
 def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidate]:

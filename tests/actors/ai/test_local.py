@@ -173,6 +173,7 @@ TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
         pytest.param("The dam of Orrin broke under the heavy rain of 2019!", TOLD, id="is a cry"),
         pytest.param("The dam at Orrin breaks.", TOLD, id="says what the headline says"),
         pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
+        pytest.param("The dam of Orrin has 40 gates.", TOLD, id="is too short to tell much"),
         pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
         pytest.param("I never saw so much rain at the dam of Orrin as in 1990.", TOLD, id="is its author's"),
         pytest.param("Nobody opened the gate in time.", "The dam was built in the year 1990 by the people of Velm.", id="is beside it"),
@@ -226,7 +227,7 @@ def test_what_is_not_fit_to_be_shown_is_not_taken(sentence: str) -> None:
 def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
     document = (
         "云岭市宣布建成国内首座海水储能电站。总投资达到十二亿元人民币。电站利用夜间多余的风电把海水抽到山上的水库。"
-        "海水会腐蚀设备、影响电站的建设、工程师用了六年才完成。市环保局表示将在五个点位监测水温并公布结果。"
+        "海水会腐蚀设备、导致电站的建设延后、工程师用了六年才完成。市环保局表示将在五个点位监测水温并公布结果。"
     )
     analyst = Settings().open()
     told = story(document, "云岭市建成首座海水储能电站")

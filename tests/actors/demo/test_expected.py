@@ -31,7 +31,7 @@ def right() -> expected.Results:
         feeds=2,
         outcomes=Counter(stored=len(good), not_found=1, too_short=1),
         stories=[story(title) for title in good],
-        highlights=[{"metadata": {"relevance": {}}}] * 86,
+        highlights=[{"metadata": {"relevance": {}}}] * 80,
         jobs=Counter({("analyze-story", "completed"): len(good)}),
     )
 

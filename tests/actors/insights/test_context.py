@@ -34,6 +34,7 @@ The average age is 40% higher than elsewhere, said nobody.
 
 
 def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str]]:
+    page += "\n\nIt has `load` and `dump`.\n"  # of a text with code, any sentence with a figure is a highlight
     return {
         one.summary: (tuple(one.context.headings), one.context.before or "")
         for one in highlights(page, Selection(), title)

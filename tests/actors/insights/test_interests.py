@@ -19,8 +19,8 @@ from tests.actors.database import execute
 TEAM = uuid.UUID(int=7)
 TEXT = (
     "The registry now signs every package that a maintainer uploads. The signature is made in the "
-    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of uploads to Postgres mirrors rose by 4 % in May. "
-    "Reads of Postgres fell by 12 % at the same load of work, the maintainers measured."
+    "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of signed uploads to Postgres mirrors rose by 4 % in May. "
+    "Signed reads of Postgres fell by 12 % at the same load of work."
 )
 ALIKE = TEXT.replace("registry", "index").replace("May", "June")
 OTHER = "A cat sat on a mat and looked at the moon for a whole night. In the morning 4 % of the milk was gone."
@@ -94,7 +94,7 @@ def test_a_team_sees_its_own_chili_and_others_that_of_all(add_story: Any, judge:
 def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then_change_nothing(
     add_story: Any, judge: Any, rows: Any
 ) -> None:
-    story = add_story(TEXT)
+    story = add_story(TEXT, title="Signed")
     judge(story, {})
     assert rows("SELECT FROM team_scores") == []
     judge(story, {"all": {"more": ["Postgres"]}}, trigger="grown")

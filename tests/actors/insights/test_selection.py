@@ -71,14 +71,14 @@ TOWN = [
     "added",
     [
         "A bakery in Elm Street sells 30% more loaves than in spring.",
-        "**About Orrin Mills**\n\nOrrin Mills is a mill in the valley of Orrin that sells 30% of the flour of the town.",
-        "The price of flour in Orrin rose by 30% in the valley. It is dear for the families of the town. Read the whole of it…",
+        "**About Orrin Mills**\n\nOrrin Mills is a mill of Orrin that sells flour to 30% of families after nine nights of rain.",
+        "Flour of Orrin families rose by 30% after nine nights of rain. It is dear for the families of the town. Read the whole of it…",
     ],
     ids=["a remark by the way", "about a company", "a teaser"],
 )
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
     title = "Dam of Orrin breaks in the night"
-    kept = "The rain cost the families of Orrin 30% of the flour that the town keeps in the valley."
+    kept = "Rain cost 300 families of Orrin 30% of all flour that Mara Lind had put into schools."
     document = "\n\n".join([*TOWN, kept])
     assert [each.summary for each in highlights(document, Selection(), title) if each.kind == "metric"] == [kept]
     found = [each.quote for each in highlights(f"{document}\n\n{added}", Selection(), title)]
@@ -88,7 +88,7 @@ def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
 
 def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
     page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {TOWN[1]}**"])
-    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == TOWN[:2]
+    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == TOWN[:1]
 
 
 def test_praise_is_no_highlight() -> None:
@@ -103,10 +103,55 @@ def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general
     general = (
         "A dam in a valley is a work of years, and rain that falls for long is hard on the people who live below it."
     )
-    new = "For nine nights of rain Mara Lind, the mayor, kept the 300 families of the valley below the dam of Orrin in schools."
+    new = "Mara Lind, the mayor, kept 300 families from below the dam of Orrin in schools for nine nights of rain."
     again = "The dam of Orrin broke in the dark, and the 40 mills of Velm stand in the water."
     document = f"{told}\n\n{new}\n\n{general}\n\n{again}"
-    assert [each.summary for each in highlights(document, Selection(), "The best dam of Orrin", told)] == [new]
+    assert [each.summary for each in highlights(document, Selection(), "A new dam for Orrin", told)] == [new]
+
+
+NEWS = [
+    "The heaviest rain for years broke a dam of Orrin in the night of Monday.",
+    "Mara Lind moved 300 families out of Orrin before her sister Ada saw the dam give way.",
+    "Engineers of Velm Works measured 40% more water behind the dam of Orrin than in 2019.",
+    "“A dam of that age holds for a hundred years if somebody looks after it,” said Ada Kern of Velm Works.",
+]
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("Dam of Orrin breaks", NEWS[:3]), ("How to live with a dam of Orrin", [NEWS[2]])],
+    ids=["news", "a guide has one with a figure"],
+)
+def test_a_text_without_code_shows_its_best_sentences_and_a_guide_one_figure(title: str, shown: list[str]) -> None:
+    found = highlights("\n\n".join(NEWS), Selection(), title)
+    assert [each.summary for each in found] == shown
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_shown"),
+    [
+        ("Mara Lind moved 300 families out of Orrin before the dam gave way.", True),
+        ("Moved by night, they came to Orrin with 300 families from below the dam.", False),
+        ("Lind moved 300 families out of Orrin before the dam gave way.", False),
+        ("Years ago Mara Lind moved 300 families out of Orrin below the dam.", True),
+        ("Five years ago Mara Lind moved 300 families out of Orrin below the dam.", False),
+        ("“We\u2019re excited to see 300 families back below the dam of Orrin,” said Mara Lind.", False),
+        ("Of the dam of Orrin: “It held for 300 families until the rain came,” said Mara Lind.", False),
+        ("Sadly, 300 families of Orrin had no school while the dam gave way in Velm.", False),
+    ],
+)
+def test_a_highlight_of_a_text_without_code_stands_alone_and_tells_news(sentence: str, is_shown: bool) -> None:
+    document = f"{NEWS[0]}\n\n{sentence}\n\nMara Lind is the mayor."
+    found = highlights(document, Selection(), "Dam of Orrin breaks")
+    assert (sentence in [each.summary for each in found]) is is_shown
+
+
+def test_the_end_of_a_long_text_tells_about_its_author_and_gives_no_highlight() -> None:
+    filler = "\n\n".join(f"Nobody said more of it in street {number}." for number in range(8))
+    author = "Ada Kern of Orrin has written of dams and rain for 20% of her life."
+    for document, is_shown in ((f"{NEWS[0]}\n\n{author}", True), (f"{NEWS[0]}\n\n{filler}\n\n{author}", False)):
+        found = [each.summary for each in highlights(document, Selection(), "Dam of Orrin breaks")]
+        assert (author in found) is is_shown
 
 
 def test_code_keeps_its_lines_and_indentation() -> None:
