@@ -1,10 +1,12 @@
 """Patterns from text files: ``[name]`` or ``[name i]`` (in any case), then a line for each alternative."""
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 
 _NAME = re.compile(r"\[([a-z_]+)( i)?\]")
+_WIDE = r"(?=(?-i:[^\x00-\x7f]))"
 _USE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -19,11 +21,47 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
             lines[name], flags[name] = [], re.IGNORECASE if match.group(2) else 0
         elif line and not line.startswith("# "):
             lines[name].append(_USE.sub(lambda used: "|".join(lines[used.group(1)]), line))
-    return {name: re.compile("|".join(_grouped(lines[name])), flags[name]) for name in lines}
+    return {name: re.compile("|".join(_grouped(lines[name], flags[name])), flags[name]) for name in lines}
 
 
-def _grouped(alternatives: list[str]) -> list[str]:
-    r"""The alternatives; those that begin with ``\b`` in one group, so that a place that begins no word is passed at once."""
-    at_words = [each[2:] for each in alternatives if each.startswith(r"\b")]
-    others = [each for each in alternatives if not each.startswith(r"\b")]
-    return [rf"\b(?:{'|'.join(at_words)})", *others] if len(at_words) > 1 else alternatives
+def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
+    r"""The alternatives; those that begin with the same condition in one group, so that a place without it is passed at once.
+
+    The condition is ``\b``, ``^``, or a letter beyond ASCII. Where case does not count, a group is sorted by first letters,
+    because Python passes an alternative at once only by a letter whose case counts.
+    """
+    groups: dict[str, list[str]] = {}
+    for each in (part for line in alternatives for part in (_opened(f"(?:{line})") if flags else [line])):
+        head = next((head for head in (r"\b", "^") if each.startswith(head)), "")
+        condition = head or (_WIDE if flags and not each[:1].isascii() else "")
+        groups.setdefault(condition, []).append(each.removeprefix(head))
+    for condition, parts in groups.items():
+        inner = "|".join(_by_letter(part for each in parts for part in _opened(each)) if flags and condition else parts)
+        yield f"{condition}(?:{inner})" if condition else inner
+
+
+def _by_letter(alternatives: Iterable[str]) -> list[str]:
+    rests: dict[str, list[str]] = {}
+    for each in alternatives:
+        letters = "".join(dict.fromkeys((each[:1].lower(), each[:1].upper())))
+        is_first = each[:1].isalpha() and len(letters) == 2 and each[1:2] not in {"?", "*", "+", "{"}
+        rests.setdefault(letters if is_first else "", []).append(each[1:] if is_first else each)
+    return [rf"(?-i:[{one}])(?:{'|'.join(rest)})" if one else "|".join(rest) for one, rest in rests.items()]
+
+
+def _opened(alternative: str) -> list[str]:
+    """The alternatives of a group that one begins with, each with what follows the group."""
+    parts, depth, start = [], 0, 3
+    if not alternative.startswith("(?:"):
+        return [alternative]
+    for found in re.finditer(r"\\.|\[(?:\\.|[^\]\\])*\]|[()|]", alternative):
+        depth += {"(": 1, ")": -1}.get(found.group(), 0)
+        if (found.group() == "|" and depth == 1) or depth == 0:
+            parts.append(alternative[start : found.start()])
+            start = found.end()
+        if depth == 0:
+            break
+    rest = alternative[start:]
+    if rest[:1] in {"?", "*", "+", "{"}:
+        return [alternative]
+    return [each for part in parts for each in _opened(part + rest)]

@@ -79,6 +79,7 @@ def is_scrap(text: str) -> bool:
     return _says_i(text) or is_unfinished(text)
 
 
+@lru_cache(maxsize=1024)
 def _says_i(text: str) -> bool:
     return _SAYS["myself"].search(_SAYS["quotation"].sub(" ", text)) is not None
 

@@ -50,7 +50,7 @@ def normalise(text: str) -> str:
 
 def count(text: str) -> int:
     """The number of words for a reader: runs of characters between white space, or two characters of Chinese or Japanese."""
-    dense = len(_DENSE.findall(text))
+    dense = 0 if text.isascii() else len(_DENSE.findall(text))
     return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
 
 

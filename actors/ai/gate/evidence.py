@@ -130,6 +130,7 @@ def key(word: str) -> str:
     return lower[:5] if lower.isalpha() else lower
 
 
+@lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
     """The keys of the words that carry facts; pairs of characters in a script without spaces."""
     if is_unspaced(text):
@@ -142,12 +143,13 @@ def keys(text: str) -> frozenset[str]:
 
 def is_unspaced(text: str) -> bool:
     """Whether most letters of a text are of Chinese or Japanese."""
-    found = UNSPACED.findall(text)
+    found = [] if text.isascii() else UNSPACED.findall(text)
     return bool(found) and 2 * len(found) > sum(map(str.isalpha, text))
 
 
 def script(text: str) -> str:
     """The script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty without letters."""
-    names = (unicodedata.name(char, "").split(" ")[0] for char in text[:2000] if char.isalpha())
+    letters = filter(str.isalpha, text[:2000])
+    names = ("LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0] for char in letters)
     counted = Counter("CJK" if name in {"HIRAGANA", "KATAKANA", "CJK"} else name for name in names)
     return counted.most_common(1)[0][0] if counted else ""

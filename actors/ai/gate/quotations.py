@@ -18,9 +18,22 @@ _QUOTED = re.compile(
 )
 
 
+class _Forms(dict[int, str]):
+    """The normal form of each character, by its number."""
+
+    def __missing__(self, number: int) -> str:
+        char = chr(number)
+        form = unicodedata.normalize("NFKC", char).translate(_DASHES).casefold()
+        is_dropped = char in _DROPPED or (not char.isascii() and unicodedata.category(char) in _HIDDEN)
+        return self.setdefault(number, " " if char.isspace() else "" if is_dropped else form)
+
+
+_FORMS = _Forms()
+
+
 def normal(text: str) -> str:
     """The normal form for comparing words: no markup, no quotation marks, one space, one dash, small letters."""
-    return _mapped(text)[0].strip()
+    return " ".join(_LINK.sub("", text).translate(_FORMS).split())
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
@@ -54,17 +67,8 @@ def _mapped(text: str) -> tuple[str, list[int]]:
     form: list[str] = []
     places: list[int] = []
     for at, char in enumerate(text):
-        if at in skipped or char in _DROPPED:
-            continue
-        if char.isspace():
-            if form and form[-1] != " ":
-                form.append(" ")
-                places.append(at)
-        elif char.isascii():
-            form.append(char.lower())
-            places.append(at)
-        elif unicodedata.category(char) not in _HIDDEN:
-            for part in unicodedata.normalize("NFKC", char).translate(_DASHES).casefold():
+        for part in "" if at in skipped else _FORMS[ord(char)]:
+            if part != " " or (form and form[-1] != " "):
                 form.append(part)
                 places.append(at)
     return "".join(form), places
