@@ -18,7 +18,7 @@ def _root() -> None:
 
 _COMMANDS = (
     Command("sources", "sources:app", "Add, list and switch sources; how well they are."),
-    Command("site", "site:app", "Try the rule for a site."),
+    Command("site", "engine:app", "Try the rule for a site."),
     Command("stories", "stories:stories", "List stories, the newest first."),
     Command(
         "search",

@@ -15,12 +15,12 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from actors.engine import feeds, opml, pages
-from actors.engine.article import language
+from actors.engine import text as texts
 from actors.engine.contract import EngineError
 from actors.engine.discovery import links
 from actors.engine.mail import message
 from actors.engine.readers.pool import Readers
-from actors.engine.text import clean
+from actors.engine.text import LANGUAGE_LEAST, LANGUAGE_MOST, clean
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +54,7 @@ feed_links = _by_reader(links.feed_links)
 read_message = _by_reader(message.read_message)
 read_opml = _by_reader(opml.read_opml)
 _text_of_html = _by_reader(pages.html_to_text)
-_language_of_text = _by_reader(language.text_language)
+_language_of_text = _by_reader(texts.text_language)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
@@ -66,5 +66,5 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def text_language(text: str) -> str | None:
-    """As ``article.language.text_language``, whose model takes 75 MB."""
-    return _language_of_text(text[: language.MOST].encode("utf-8", "replace")) if len(text) >= language.LEAST else None
+    """As ``text.text_language``, whose model takes 75 MB."""
+    return _language_of_text(text[:LANGUAGE_MOST].encode("utf-8", "replace")) if len(text) >= LANGUAGE_LEAST else None

@@ -4,6 +4,9 @@ import codecs
 import re
 from typing import Any
 
+LANGUAGE_LEAST, LANGUAGE_MOST = 200, 1500
+"""Characters: of a shorter text the page's own attribute is believed; of a longer one the beginning tells."""
+
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
 _HEADER_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
@@ -128,3 +131,13 @@ def one_line(text: str, limit: int = 500) -> str:
     if len(folded) <= limit:
         return folded
     return folded[: limit - 1].rsplit(" ", 1)[0].rstrip() + "…"
+
+
+def text_language(text: str) -> str | None:
+    """The ISO 639-1 code of a text, by py3langid; None if it is too short to tell."""
+    if len(text) < LANGUAGE_LEAST:
+        return None
+    from py3langid.langid import classify
+
+    code, _ = classify(text[:LANGUAGE_MOST])  # type: ignore[no-untyped-call]
+    return str(code)

@@ -11,7 +11,7 @@ from html import unescape
 
 from psycopg2.extensions import connection as Connection
 
-from actors.engine.article.language import text_language
+from actors.engine.text import text_language
 from actors.outcomes import Outcome
 from actors.sources.likeness import words
 from actors.sources.obtain import Missing

@@ -11,12 +11,12 @@ from pydantic import validate_call
 from pydantic_core import to_json
 from trafilatura.external import jt_stoplist_init
 
-from actors.engine.article.language import text_language
 from actors.engine.discovery.links import feed_links, selected_links
 from actors.engine.feeds import read_feed
 from actors.engine.mail.message import read_message
 from actors.engine.opml import read_opml
 from actors.engine.pages import html_to_text, read_page
+from actors.engine.text import text_language
 
 
 def _in_json(read: Callable[..., Any]) -> Callable[..., bytes]:
