@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from pathlib import Path
 from string import Template
-from typing import ClassVar
+from tempfile import TemporaryDirectory
 
 _FOLDER = files("actors.demo") / "site"
 _RELATED = 4  # links below each article
@@ -100,31 +102,25 @@ def _read(name: str) -> str:
 @contextmanager
 def served() -> Iterator[tuple[str, list[str]]]:
     """The site on a free port of 127.0.0.1: its address, and the addresses of its two feeds."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with (
+        TemporaryDirectory() as folder,
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as server,
+    ):
         url = f"http://127.0.0.1:{server.server_port}"
-        _Handler.pages = render(url, datetime.now(UTC).replace(microsecond=0))
+        pages = render(url, datetime.now(UTC).replace(microsecond=0))
+        for path, page in pages.items():
+            file = Path(folder + path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(page, encoding="utf-8")
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        yield url, [url + path for path in _Handler.pages if path.endswith(".xml")]
+        yield url, [url + path for path in pages if path.endswith(".xml")]
         server.shutdown()
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    pages: ClassVar[dict[str, str]]
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        page = self.pages.get(path)
-        body = (page or "<!DOCTYPE html><title>Not found</title><h1>Not found</h1>").encode()
-        self.send_response(404 if page is None else 200)
-        self.send_header(
-            "Content-Type", f"{'application/xml' if path.endswith('.xml') else 'text/html'}; charset=utf-8"
-        )
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class _Handler(SimpleHTTPRequestHandler):
+    extensions_map = {"": "text/html; charset=utf-8", ".xml": "application/xml; charset=utf-8"}  # noqa: RUF012
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
         """Log nothing: the demo shows the work of the pipeline, not each request."""
