@@ -184,11 +184,8 @@ def rehearsal(
         varied = synthesize(stanza, proposal.config, begin, load=proposal.load, seed=seed)
         proposed = Simulation(varied, proposal.config, fleet, seed=seed).run()
     found = Finding("fair", "the load is described, not recorded: it is as good as its description")
-    span, jobs, confidence = (
-        (begin, begin + stanza.length),
-        sum(1 for _ in workload.counted()),
-        Confidence("fair", (found,)),
-    )
+    span, jobs = (begin, begin + stanza.length), sum(1 for _ in workload.counted())
+    confidence = Confidence("fair", (found,))
     return Backtest(*span, jobs, "as given", confidence, _not_simulated(configs), today, proposed)
 
 

@@ -61,6 +61,8 @@ class Recorder:
         first = not earlier and row.attempt <= 1
         due = max(row.run_at, row.created) if first else row.created
         last, claim, is_measured = self._last(row, earlier)
+        is_cancelled = row.state == "cancelled" and row.started is None and row.completed is not None
+        left: float | None = row.completed if is_cancelled else row.expires
         job = Job(
             row.name,
             row.created - self._begin,
@@ -68,7 +70,7 @@ class Recorder:
             priority=None if task is not None and row.priority == task.priority else row.priority,
             key=row.key,
             delay=due - row.created,
-            leaves=_leaves(row),
+            leaves=None if left is None else max(0.0, left - row.created),
             cost=self._cost(row),
             waited=row.started - due if first and row.started is not None else None,
             tick=row.tick,
@@ -183,12 +185,6 @@ def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, ret
     # The due time is known only for the last retry; for earlier ones, the start.
     is_policy = least - _SLACK <= gap and (gap <= most + _SLACK or not is_last)
     return Attempt(held, "retry", None if is_policy else gap)
-
-
-def _leaves(row: Any) -> float | None:
-    is_cancelled = row.state == "cancelled" and row.started is None and row.completed is not None
-    left: float | None = row.completed if is_cancelled else row.expires
-    return None if left is None else max(0.0, left - row.created)
 
 
 def _made_on(job: str) -> float:

@@ -73,8 +73,6 @@ class Lane:
         self._pushed = 0
         self.line: dict[Any, dict[Live, None]] = {}
 
-    # ── due jobs ──
-
     def add(self, live: Live, now: float) -> None:
         """Add a due job."""
         live.is_due = True
@@ -107,8 +105,6 @@ class Lane:
             self.open[priority].pop(key, None)
             if not by_key:
                 del self.jobs[priority], self.open[priority]
-
-    # ── starts ──
 
     def take(self, priority: int, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
         """Start up to ``most`` jobs of a priority; ``keys`` are its keys in the order of their turns."""
@@ -165,8 +161,6 @@ class Lane:
     def _room(self, key: Any, now: float) -> float:
         room = self._per_key - self._active.get(key, 0)
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
-
-    # ── causes ──
 
     def room(self, now: float) -> tuple[float, str, float]:
         """How many jobs its limits let start, what allows no more, and until when."""

@@ -115,8 +115,6 @@ class Simulation:
     def _counts(self, job: Job) -> bool:
         return job.sent >= self._begin
 
-    # ── events ──
-
     def _send_again(self, job: Job, now: float) -> None:
         """Another job sends a job, and does so again after a time while the queue is full, unless it can never empty."""
         if not self._send(job, now, is_last=False):
@@ -217,8 +215,6 @@ class Simulation:
     def _over(self, live: Live, now: float, *, failed: bool = False) -> None:
         self.board.leave(live, now, failed=failed)
         self._unfinished_ticks[live.lane.task] -= live.job.tick
-
-    # ── claims ──
 
     def _look(self, _: None, now: float) -> None:
         if self._opens <= now:

@@ -131,9 +131,6 @@ def _copy(job: Job, sent: float, number: int = 0) -> Job:
     return copies[0]
 
 
-# ── schedules ──
-
-
 def _rescheduled(workload: Workload, before: Config, after: Config, chance: Random) -> list[Job]:
     """The jobs with the ticks of each changed schedule replaced by its new ticks, with jobs like the recorded ones."""
     changed = _changed(before, after)
@@ -182,9 +179,6 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
     """The ticks of a schedule within the time that counts."""
     begin, end = (datetime.fromtimestamp(workload.origin + at, UTC) for at in (workload.begin, workload.end))
     return [tick.timestamp() - workload.origin for tick in parse(cron.at).between(begin, end, ZoneInfo(cron.timezone))]
-
-
-# ── load ──
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:

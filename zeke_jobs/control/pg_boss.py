@@ -126,7 +126,10 @@ class Import:
                 )
                 jobs = [json.loads(row["job"]) for row in rows]
                 fit = [one for job in jobs if (one := self._fit(job, report)) is not None]
-                taken = self._take(fit) if commits and fit else {one["job"]["id"] for one in fit}
+                taken = {one["job"]["id"] for one in fit}
+                if commits and fit:
+                    params = {"source": f"pg-boss/{self._schema}", "jobs": encode(fit), "by": self._by}
+                    taken = set(SQL.value(self._conn, "import/take", **params))
                 if locks and taken:
                     SQL.all(self._conn, "import/cancel", schema=self._schema, jobs=sorted(taken))
             counted = [one["job"] for one in fit if one["job"]["id"] in taken]
@@ -135,10 +138,6 @@ class Import:
             if len(jobs) < _AT_ONCE:
                 return
             after = {"after_time": jobs[-1]["created_on"], "after": jobs[-1]["id"]}
-
-    def _take(self, fit: list[dict[str, Any]]) -> set[str]:
-        params = {"source": f"pg-boss/{self._schema}", "jobs": encode(fit), "by": self._by}
-        return set(SQL.all(self._conn, "import/take", **params)[0]["taken"])
 
     def _fit(self, job: dict[str, Any], report: Report) -> dict[str, Any] | None:
         known = self._known[job["name"]]

@@ -117,13 +117,17 @@ def _limits(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
     if before := _one(conn, "before", id=job.id):
         yield reasons.after(job, before)
     elif task.per_key is not None and len(holders) >= task.per_key:
-        yield reasons.key_taken(job, task.per_key, holders)
+        taken = f"is taken, {len(holders)} of {task.per_key} active"
+        jobs = reasons.named_jobs(holders, len(holders), job.now)
+        yield Reason("key-taken", f"its key {job.key!r} {taken}: {jobs}")
     if task.chunk and (company := _one(conn, "company", id=job.id)):
         ends = until(company.until, job.now)
         sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size}), {ends}"
         yield Reason("company", sentence)
     if key_rate := _one(conn, "key_rate", id=job.id):
-        yield reasons.key_at_rate(key_rate, job)
+        full = f"is at its rate of {key_rate.amount} starts within {span(key_rate.period)}"
+        then = f"the next may start {reasons.opens(key_rate.next_at, job.now)}"
+        yield Reason("key-at-rate", f"its key {job.key!r} {full}; {then}")
 
 
 def _queue_before(

@@ -28,16 +28,7 @@ class Sample(NamedTuple):
 #: The only sample of a database that cannot be read.
 DOWN = Sample("zeke_jobs_up", (), 0)
 _GAUGES = {family.name.removeprefix("zeke_jobs_"): family for family in DATABASE}
-_STATEMENTS = (
-    "metrics/tasks",
-    "metrics/paces",
-    "metrics/costs",
-    "metrics/limits",
-    "metrics/units",
-    "metrics/schedules",
-    "metrics/silence",
-    "metrics/processes",
-)
+_STATEMENTS = ("tasks", "paces", "costs", "limits", "units", "schedules", "silence", "processes")
 
 
 def read(url: str) -> list[Sample]:
@@ -51,11 +42,8 @@ def read(url: str) -> list[Sample]:
             samples = list(_samples(conn))
     except psycopg2.Error as error:
         # One line for each scrape while it lasts, because some operators watch only the log.
-        reason = (
-            "it has no tables of zeke_jobs; run: zeke-jobs migrate"
-            if isinstance(error, UNMIGRATED)
-            else str(error).strip()
-        )
+        unmigrated = "it has no tables of zeke_jobs; run: zeke-jobs migrate"
+        reason = unmigrated if isinstance(error, UNMIGRATED) else str(error).strip()
         get_logger("zeke_jobs.metrics").error("the database cannot be read", error=reason)
         return [DOWN]
     took = time.perf_counter() - begin
@@ -65,7 +53,7 @@ def read(url: str) -> list[Sample]:
 def _samples(conn: Connection) -> Iterator[Sample]:
     """The figures of each row, whose columns have the names of metrics and labels; NULL: no figure."""
     for statement in _STATEMENTS:
-        for row in SQL.all(conn, statement):
+        for row in SQL.all(conn, f"metrics/{statement}"):
             for name, figure in row.items():
                 if figure is not None and (family := _GAUGES.get(name)):
                     yield Sample(family.name, tuple(row[label] for label in family.labels), float(figure))

@@ -114,17 +114,17 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 def _apply(conn: Connection, migration: Migration) -> bool:
     """Apply one file; False when another process has applied it meanwhile."""
+
+    def within() -> bool:
+        with transaction(conn):
+            SQL.run(conn, "migration/lock")  # read access to the database is not enough for it
+            lock_waits.bound(conn)
+            return _apply_missing(conn, migration, [migration.text])
+
     with _words(f"{migration.package}/{migration.name}"):
-        if not migration.in_transaction:
-            return _apply_outside(conn, migration)
-        return lock_waits.patiently(conn, migration.name, lambda: _apply_within(conn, migration))
-
-
-def _apply_within(conn: Connection, migration: Migration) -> bool:
-    with transaction(conn):
-        SQL.run(conn, "migration/lock")  # read access to the database is not enough for it
-        lock_waits.bound(conn)
-        return _apply_missing(conn, migration, [migration.text])
+        if migration.in_transaction:
+            return lock_waits.patiently(conn, migration.name, within)
+        return _apply_outside(conn, migration)
 
 
 def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[str]) -> bool:

@@ -77,7 +77,9 @@ def up(
         if url is None:
             _say_where(environment.data_dir())
             url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
-            _say_how_to_look(url)
+            psql = shlex.join([str(server_programs.binaries() / "psql"), url])
+            write_line("database", f"to look inside: {psql}")
+            write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
         schema = _heeding_signals(lambda: _migrate(url, checked.migrations))
         reason = f"zeke-jobs up{' --reload' if reload else ''}: jobs.yaml is new or was changed"
         env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
@@ -163,14 +165,6 @@ def _say_where(data_dir: Path) -> None:
     if folder != data_dir.absolute():
         why = f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
     write_line("database", f"starting; its data is in {folder}{why}")
-
-
-def _say_how_to_look(url: str) -> None:
-    from zeke_jobs.postgres import embedded
-
-    psql = shlex.join([str(embedded.binaries() / "psql"), url])
-    write_line("database", f"to look inside: {psql}")
-    write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
 
 
 def _heeding_signals(step: Callable[[], str]) -> str:
