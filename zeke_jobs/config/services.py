@@ -42,9 +42,7 @@ def resolve_model(path: str) -> type[BaseModel]:
 def settings(service: Service) -> BaseModel:
     """The service's checked settings, with each ``${NAME}`` filled in from the environment. Their ``open()`` returns the service.
 
-    Raises:
-        EntryError: its model cannot be imported.
-        pydantic.ValidationError: the settings do not fit it.
+    Raises EntryError if its model cannot be imported, and pydantic.ValidationError if the settings do not fit it.
     """
     return resolve_model(service.use).model_validate(substitute(service.settings).value)
 

@@ -146,9 +146,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     """Start jobs of the target again, at once. False when it was not paused.
 
-    Raises:
-        UnknownTask: no target has this name.
-        Contended: another session holds the schedule.
+    Raises UnknownTask if no target has this name, and Contended if another session holds the schedule.
     """
     standing = {one.target for one in paused(conn)}
     # A target that left jobs.yaml may still be paused; without this it would be paused again when it returns.

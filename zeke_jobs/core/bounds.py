@@ -23,9 +23,7 @@ LONGEST = timedelta(days=36525)
 def moment(name: str, value: datetime) -> datetime:
     """Return the time if a row may hold it.
 
-    Raises:
-        TypeError: it is not a datetime.
-        ValueError: it has no time zone, or is out of bounds.
+    Raises TypeError if it is not a datetime, and ValueError if it has no time zone, or is out of bounds.
     """
     if not isinstance(value, datetime):
         raise TypeError(f"expected {name} as a datetime, got {value!r:.60}")
@@ -39,9 +37,7 @@ def moment(name: str, value: datetime) -> datetime:
 def delay(name: str, value: timedelta | float) -> timedelta:
     """Return a delay given as a timedelta or in seconds. A negative delay becomes zero.
 
-    Raises:
-        TypeError: it is neither a timedelta nor a number.
-        ValueError: it is NaN, or longer than ``LONGEST``.
+    Raises TypeError if it is neither a timedelta nor a number, and ValueError if it is NaN, or longer than ``LONGEST``.
     """
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
