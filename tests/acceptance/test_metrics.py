@@ -18,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.fleet import ROOT, Fleet, eventually, free_port, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
-from zeke_jobs.metrics.families import DATABASE
+from zeke_jobs.metrics.exposition import DATABASE
 
 pytestmark = pytest.mark.acceptance
 

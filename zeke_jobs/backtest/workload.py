@@ -11,8 +11,8 @@ from random import Random
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from zeke_jobs.config.limits import Schedule
 from zeke_jobs.config.models import Config, Task
-from zeke_jobs.config.schedules import Schedule
 from zeke_jobs.cron.calendar import parse
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]

@@ -46,7 +46,7 @@ _COMMANDS = (
     Command("capacity", "configuration.backtest:capacity", "Estimate how many jobs a day can run."),
     Command("fleet", "operation.examine:fleet", "List workers and schedulers, and their differences."),
     Command("reload", "operation.reload:reload", "Check jobs.yaml, then restart the workers by SIGHUP."),
-    Command("send", "queue.send:send", "Send a job."),
+    Command("send", "queue.change:send", "Send a job."),
     Command("status", "queue.jobs:status", "Show a job in full."),
     Command("logs", "queue.jobs:logs", "Show the last log lines of a job's attempts."),
     Command("top", "operation.reload:top", "Watch everything on a full screen."),
@@ -56,8 +56,8 @@ _COMMANDS = (
     Command("mcp", "operation.mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),
     Command("why", "queue.jobs:why", "Explain why a job does not run, or failed."),
     Command("jobs", "queue.jobs:jobs", "List jobs, the newest first."),
-    Command("emit", "queue.batch:emit", "Send an event to waiting jobs."),
-    Command("batch", "queue.batch:batch", "Show a batch of jobs, or the newest ones."),
+    Command("emit", "queue.tasks:emit", "Send an event to waiting jobs."),
+    Command("batch", "queue.tasks:batch", "Show a batch of jobs, or the newest ones."),
     Command("tasks", "queue.tasks:tasks", "List the tasks in force, with their jobs by status."),
     Command("limits", "queue.tasks:limits", "List the shared limits, and how much of each is in use."),
     Command("cancel", "queue.change:cancel", "Cancel jobs, queued or active."),
@@ -70,7 +70,7 @@ _COMMANDS = (
     Command("audit", "operation.examine:audit", "List changes by hand, with their authors."),
     Command("roles", "operation.migrate:roles", "Print or grant least-privilege roles."),
     Command("uninstall", "operation.migrate:uninstall", "Remove the objects that migrations made, after asking."),
-    Command("import", "operation.importing:app", "Take over jobs and schedules of a pg-boss."),
+    Command("import", "operation.migrate:app", "Take over jobs and schedules of a pg-boss."),
     Command("schedule", "queue.schedule:app", "List, run and backfill schedules."),
 )
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from zeke_jobs.config.document import EXAMPLE, parse
 from zeke_jobs.config.entries import Rate
+from zeke_jobs.config.limits import Schedule
 from zeke_jobs.config.models import Config, File, Task
 from zeke_jobs.config.places import Document, summary
 from zeke_jobs.config.reading import Edit, edited, read, resolve
 from zeke_jobs.config.references import check_references
-from zeke_jobs.config.schedules import Schedule
 from zeke_jobs.core.quoting import Diagnostic
 from zeke_jobs.errors import ConfigurationError
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from zeke_jobs.config import handlers
 from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.limits import Breaker, Limit
+from zeke_jobs.config.limits import Breaker, Limit, Schedule
 from zeke_jobs.config.models import Config, Task
-from zeke_jobs.config.schedules import Schedule
 
 _MANY = 1_000_000
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from zeke_jobs.config import limits, models, schedules
+from zeke_jobs.config import limits, models
 from zeke_jobs.config.keys import Keys
 
 #: Raised when an accepted value becomes a fault.
 VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _ABOUT = {"title", "description", "examples", "default"}
-MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(schedules), **vars(models)}
+MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(models)}
 """The models of all mappings in the file, by name."""
 _WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged behind our validators
 

@@ -27,8 +27,7 @@ from zeke_jobs.config.entries import (
     ZoneName,
 )
 from zeke_jobs.config.keys import SHOWN, Keys, key
-from zeke_jobs.config.limits import Concurrency, Limit, LimitKeys, Share, TaskRate
-from zeke_jobs.config.schedules import NamedSchedule, Schedule
+from zeke_jobs.config.limits import Concurrency, Limit, LimitKeys, NamedSchedule, Schedule, Share, TaskRate
 from zeke_jobs.payload.model import Duration
 
 While = Literal["queued", "active", "period"]

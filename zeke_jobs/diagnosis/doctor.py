@@ -7,14 +7,14 @@ from pathlib import Path
 import psycopg2
 
 from zeke_jobs.core.wording import one_line
-from zeke_jobs.diagnosis import fleet_checks, server_checks, work_checks
+from zeke_jobs.diagnosis import fleet_checks, work_checks
 from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.postgres.queries import snapshot
 
-CHECKS = (*server_checks.CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
+CHECKS = (*fleet_checks.SERVER_CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
 _ORDER = list(Severity)
 
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.metrics.families import DATABASE
+from zeke_jobs.metrics.exposition import DATABASE
 from zeke_jobs.postgres.pool import UNMIGRATED, connect
 from zeke_jobs.postgres.queries import SQL, snapshot
 

@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 
 from zeke_jobs.config.entries import Budget, Rate
 from zeke_jobs.config.keys import Keys
-from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.limits import Limit, NamedSchedule, Schedule
 from zeke_jobs.config.models import Config, Middleware, Service, Task
-from zeke_jobs.config.schedules import NamedSchedule, Schedule
 from zeke_jobs.config.validation import accepted_keys
 from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.redaction import MASK

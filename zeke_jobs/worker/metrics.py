@@ -9,7 +9,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.core.logs import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.metrics import exposition
-from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
+from zeke_jobs.metrics.exposition import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
 from zeke_jobs.worker.claim.claims import JobMessage, Stage
 from zeke_jobs.worker.finish.outcome import Completed, Ended
 

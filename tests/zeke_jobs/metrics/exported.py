@@ -1,6 +1,6 @@
 """Every exported metric: ours and Dramatiq's."""
 
-from zeke_jobs.metrics.families import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
+from zeke_jobs.metrics.exposition import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
 
 #: Counted by workers, summed over all processes of one ``dramatiq`` command.
 WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)

@@ -11,7 +11,7 @@ from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import actions
 from zeke_jobs.metrics.exporter import Sample, read
-from zeke_jobs.metrics.families import DATABASE
+from zeke_jobs.metrics.exposition import DATABASE
 from zeke_jobs.postgres import roles
 
 TASKS = """
