@@ -10,7 +10,7 @@ from actors.engine.contract import ContentItem, ContentSource, EngineError
 from actors.engine.fetch import parse
 from actors.engine.local import LocalEngine
 from actors.engine.pages import read_page
-from tests.actors.engine.conftest import failure
+from tests.actors.engine.conftest import entry, failure
 from tests.actors.scripted_site import Answer, Site, rss
 
 LONG = "x" * 2_000_000
@@ -60,6 +60,11 @@ def test_metadata_that_cannot_be_stored_is_none() -> None:
     assert ContentItem(id="i", metadata=deep()).metadata == {}
     assert ContentItem(id="i", metadata={"a": float("nan")}).metadata == {}
     assert ContentItem(id="i", metadata={"a": [1, {"b": "c"}]}).metadata == {"a": [1, {"b": "c"}]}
+
+
+def test_an_entry_has_no_more_tags_than_are_kept() -> None:
+    told = entry("".join(f"<category>c{n}</category>" for n in range(30)))
+    assert told.metadata["tags"] == [f"c{n}" for n in range(20)]
 
 
 def test_an_engine_names_no_more_items_than_are_read_of_a_feed(site: Site) -> None:
