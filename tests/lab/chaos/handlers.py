@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ PROVIDER = "ZEKE_CHAOS_PROVIDER"
 
 
 class Work(Payload):
-    """The handler's action. ``plain`` completes by returning, without an effect in the database."""
+    """The handler's action. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
 
     seconds: float = 0.0
     group: str = ""
@@ -26,6 +27,7 @@ class Work(Payload):
     fails: int = 0
     child: bool = False
     plain: bool = False
+    kills: bool = False
 
 
 def _trace(what: str, ctx: Context[Any], payload: Work) -> None:
@@ -49,7 +51,9 @@ def _traced(payload: Work, ctx: Context[Any]) -> Iterator[None]:
 
 
 def _fault(payload: Work, ctx: Context) -> None:
-    """Fail, if the payload says so."""
+    """Kill the process or fail, if the payload says so."""
+    if payload.kills:
+        os.kill(os.getpid(), signal.SIGKILL)
     if ctx.attempt <= payload.fails:
         raise RuntimeError("told to fail")
 

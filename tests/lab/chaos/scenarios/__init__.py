@@ -10,6 +10,7 @@ from tests.lab.chaos.scenarios import (
     database,
     doors,
     failover,
+    killer,
     network,
     processes,
     stops,
@@ -18,6 +19,7 @@ from tests.lab.chaos.scenarios import (
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
+    "killer": killer.killer,
     "strike": strike.strike,
     "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
