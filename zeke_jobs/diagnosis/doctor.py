@@ -14,8 +14,8 @@ from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect
 from zeke_jobs.postgres.queries import snapshot
 
-CHECKS = (*fleet_checks.SERVER_CHECKS, *fleet_checks.CHECKS, *work_checks.CHECKS)
-_ORDER = list(Severity)
+CHECKS = (*fleet_checks.CHECKS, *work_checks.CHECKS)
+_ORDER: list[str] = list(Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Report:
     @property
     def is_healthy(self) -> bool:
         """Whether all findings are notices."""
-        return all(one.severity is Severity.NOTICE for one in self.findings)
+        return all(one.severity == Severity.NOTICE for one in self.findings)
 
 
 def examine(url: str, file: Path | None = None) -> Report:
@@ -65,5 +65,5 @@ def look(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> Report:
 
 def _stopped(name: str, sentence: str, help_: str) -> Report:
     return Report(
-        (Finding(name, Severity.CRITICAL, "", sentence, help_),), skipped=tuple(check.name for check in CHECKS)
+        (Finding("", sentence, help_, Severity.CRITICAL, name),), skipped=tuple(check.name for check in CHECKS)
     )

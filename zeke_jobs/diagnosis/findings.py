@@ -1,11 +1,10 @@
 """A finding of the doctor: one fault, its severity, and the remedy."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection
 
@@ -20,22 +19,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault."""
+    """One fault. Its check gives it its id, and its severity unless it has another one."""
 
-    id: str  # its kind, for programs
-    severity: Severity
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures
     help: str
-
-
-class Fault(NamedTuple):
-    """A finding without its kind. ``severity``, if given, replaces that of the check."""
-
-    subject: str
-    sentence: str
-    help: str
-    severity: Severity | None = None
+    severity: str = ""
+    id: str = ""  # its kind, for programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +46,8 @@ class Check:
     name: str  # the id of its findings
     severity: Severity
     fine: str  # the sentence to print when the check finds nothing
-    faults: Callable[[Patient], Iterator[Fault]]  # examines a patient and yields faults
+    faults: Callable[[Patient], Iterator[Finding]]  # examines a patient and yields faults
 
     def look(self, patient: Patient) -> list[Finding]:
         """Its findings."""
-        return [Finding(self.name, one.severity or self.severity, *one[:3]) for one in self.faults(patient)]
+        return [replace(one, id=self.name, severity=one.severity or self.severity) for one in self.faults(patient)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from zeke_jobs.core.wording import MOST, amount_text, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
-from zeke_jobs.diagnosis.findings import Check, Fault, Patient, Severity
+from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import store
 
@@ -19,32 +19,32 @@ _BACKLOG_WAIT = 60.0  # seconds; while the oldest job waits for a shorter time, 
 _SPARE = 1.2  # the advised value, relative to the need
 
 
-def _catalogue(patient: Patient) -> Iterator[Fault]:
+def _catalogue(patient: Patient) -> Iterator[Finding]:
     if not SQL.value(patient.conn, "revision/number"):
         sentence = "no jobs.yaml was ever in force: nothing can be sent, nothing is scheduled"
-        yield Fault("", sentence, "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply")
+        yield Finding("", sentence, "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply")
 
 
-def _unknown_tasks(patient: Patient) -> Iterator[Fault]:
+def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor/unknown", most=MOST + 1):
         task, queue, queued = row["task"], row["queue"], row["queued"]
-        yield Fault(
+        yield Finding(
             task,
             f"{up_to_most(queued, 'queued job')} of {task} (queue {queue}), which is no task in force",
             f"name its successor: zeke-jobs apply --rename {task}=NEW, or put it back into jobs.yaml",
         )
 
 
-def _max_wait(patient: Patient) -> Iterator[Fault]:
+def _max_wait(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "schedule/late"):
-        yield Fault(
+        yield Finding(
             row["task"],
             f"the oldest due job of {row['task']} waits {span(row['wait'])}; its max_wait is {span(row['max_wait'])}",
             "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits",
         )
 
 
-def _keeping_up(patient: Patient) -> Iterator[Fault]:
+def _keeping_up(patient: Patient) -> Iterator[Finding]:
     """Compare the jobs that arrive under each limit with those that it lets through."""
     rows = SQL.all(patient.conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
     rows = [
@@ -59,7 +59,7 @@ def _keeping_up(patient: Patient) -> Iterator[Fault]:
             continue
         arrive = f"{sum(row['rate'] for row in under) * 60:,.1f} jobs a minute of {listed(row['task'] for row in under)} arrive"
         for said, help_ in _short(bound, under):
-            yield Fault(bound["name"], f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}", help_)
+            yield Finding(bound["name"], f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}", help_)
 
 
 def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -87,39 +87,39 @@ def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple
             yield said, f"raise the {unit} of {name}, or send less"
 
 
-def _skipped(patient: Patient) -> Iterator[Fault]:
+def _skipped(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor/skipped"):
         job, ticks = str(row["job"]), up_to_most(row["skipped"], "tick")
         queued = f"its job {job[-8:]} is queued {since(row['queued_on'], row['now'])}"
-        yield Fault(
+        yield Finding(
             row["task"],
             f"the schedule of {row['task']} has skipped {ticks}, because {queued}",
             f"zeke-jobs why {job} shows why it waits",
         )
 
 
-def _closed(patient: Patient) -> Iterator[Fault]:
+def _closed(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor/closed"):
         name, by, until, why = row["name"], row["closed_by"], row["closed_until"], row["closed_why"]
         how = "is throttled by its provider" if by == "throttled" else "is paused by its breaker"
         opens = "and one job at a time probes" if row["probes"] else f"until {until:%H:%M:%S} at least"
         sentence = f"{name} {how} ({why}), {opens}; its jobs wait"
-        yield Fault(name, sentence, "look at the service that these jobs use; the jobs go on by themselves")
+        yield Finding(name, sentence, "look at the service that these jobs use; the jobs go on by themselves")
 
 
-def _spent(patient: Patient) -> Iterator[Fault]:
+def _spent(patient: Patient) -> Iterator[Finding]:
     for row in SQL.all(patient.conn, "doctor/spent"):
         name, used, amount, unit = row["name"], row["used"], row["amount"], row["unit"]
         sentence = f"{name} has spent its budget of the day, {amount_text(used)} of {amount_text(amount)} {unit}; its jobs wait"
-        yield Fault(name, sentence, f"raise the budget of {name}, or let them wait")
+        yield Finding(name, sentence, f"raise the budget of {name}, or let them wait")
 
 
-def _pauses(patient: Patient) -> Iterator[Fault]:
+def _pauses(patient: Patient) -> Iterator[Finding]:
     now = SQL.value(patient.conn, "schedule/clock")
     for row in store.pauses(patient.conn, "pause/list", most=MOST + 1):
         why, waiting = reasons.paused(row, now), row.waiting
         waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
-        yield Fault(row.target, f"{why.sentence}; {waits}", why.help)
+        yield Finding(row.target, f"{why.sentence}; {waits}", why.help)
 
 
 CHECKS = (
