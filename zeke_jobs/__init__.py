@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from zeke_jobs.client.sending import statement as statement
     from zeke_jobs.core.chunk import ChunkContext as ChunkContext
     from zeke_jobs.core.context import Context as Context
-    from zeke_jobs.core.durations import parse_duration as parse_duration
     from zeke_jobs.core.job import Job as Job
     from zeke_jobs.core.job import Sent as Sent
+    from zeke_jobs.core.wording import parse_duration as parse_duration
     from zeke_jobs.errors import Defer as Defer
     from zeke_jobs.errors import Reject as Reject
     from zeke_jobs.errors import Retry as Retry
@@ -55,7 +55,7 @@ _NAMES = {
     "core.chunk": ("ChunkContext",),
     "core.context": ("Context",),
     "payload.model": ("Duration", "FailedJob", "Payload"),
-    "core.durations": ("parse_duration",),
+    "core.wording": ("parse_duration",),
     "core.job": ("Job", "Sent"),
     "errors": ("Defer", "Reject", "Retry", "Throttled", "WaitFor"),
     "postgres.pool": ("transaction",),

@@ -19,8 +19,8 @@ from zeke_jobs.client import async_drivers, changing, events, reading, sending, 
 from zeke_jobs.client.async_drivers import close, perform
 from zeke_jobs.client.changing import Changed
 from zeke_jobs.client.options import as_id
+from zeke_jobs.core.batch import ManyJobOptions, OneJobOptions
 from zeke_jobs.core.job import Job, Sent
-from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -20,7 +20,7 @@ from zeke_jobs.config import Config
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.core import environment
-from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.wording import format_duration
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.revisions import store as revisions
 

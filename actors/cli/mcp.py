@@ -9,7 +9,7 @@ from pydantic import Field
 
 from actors.ai.prompting import visible
 from zeke_jobs.cli.operation.mcp import output, serve
-from zeke_jobs.core import terminal
+from zeke_jobs.core import quoting
 
 _MOST = 20_000  # characters of an answer
 _MAIN = "from actors.cli import main; main()"
@@ -76,7 +76,7 @@ def _ask(command: str, *words: str, skip: int) -> str:
     """A command's answer from the character ``skip`` on, an element of a list on each line."""
     answer = _shown(json.loads(output(_MAIN, command, "--json", *words)))
     parts = answer if isinstance(answer, list) else [answer]
-    said = "\n".join(terminal.visible(json.dumps(part, ensure_ascii=False)) for part in parts)
+    said = "\n".join(quoting.visible(json.dumps(part, ensure_ascii=False)) for part in parts)
     more = skip + _MOST
     left = f"\n… {len(said) - more} characters are left: skip={more}" if len(said) > more else ""
     return (said[skip:more] or "nothing") + left

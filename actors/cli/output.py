@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.options import flag, option
 from zeke_jobs.cli.output import Console, escape, say
-from zeke_jobs.core.terminal import visible, visible_json
+from zeke_jobs.core.quoting import visible, visible_json
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 

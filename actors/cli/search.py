@@ -21,7 +21,7 @@ from actors.store.ai_calls import Asker, PostgresLedger
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import argument, moment, option
 from zeke_jobs.cli.run import UsageError
-from zeke_jobs.core.durations import parse_duration
+from zeke_jobs.core.wording import parse_duration
 from zeke_jobs.errors import Defer, Reject, Retry
 
 _PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from zeke_jobs import Duration, parse_duration
-from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.wording import format_duration
 
 LONGEST = 1000
 """Characters of one expression."""

@@ -13,8 +13,7 @@ import typer
 
 from zeke_jobs.cli import database
 from zeke_jobs.cli.run import UsageError, usage
-from zeke_jobs.core.durations import parse_duration
-from zeke_jobs.core.wording import when
+from zeke_jobs.core.wording import parse_duration, when
 from zeke_jobs.errors import JobNotFound
 from zeke_jobs.postgres.queries import SQL
 

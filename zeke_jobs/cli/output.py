@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from zeke_jobs.core.console import Console
-from zeke_jobs.core.terminal import visible, visible_json
+from zeke_jobs.core.quoting import visible, visible_json
 from zeke_jobs.core.wording import count, when
 
 __all__ = ["Console", "count", "when"]

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from zeke_jobs.client import tracing
+from zeke_jobs.core.batch import JobOptions, OneJobOptions
 from zeke_jobs.core.quoting import quote, suggest
-from zeke_jobs.core.send_options import JobOptions, OneJobOptions
 
 #: What Python calls the values that SQL accepts.
 _IN_PYTHON = {

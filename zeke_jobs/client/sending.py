@@ -19,8 +19,8 @@ from zeke_jobs.client.options import (
 )
 from zeke_jobs.client.plans import Database, named, numbered
 from zeke_jobs.client.task_cache import KnownTask, with_task
+from zeke_jobs.core.batch import ManyJobOptions, OneJobOptions
 from zeke_jobs.core.job import Sent
-from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.queries import SQL

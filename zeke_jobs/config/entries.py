@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import core_schema
 
-from zeke_jobs.core.durations import UNITS, format_duration
 from zeke_jobs.core.quoting import describe, nearest, quote
+from zeke_jobs.core.wording import UNITS, format_duration
 from zeke_jobs.payload.model import Duration
 
 RESERVED = frozenset({"broker", "zeke-metronome"})

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.quoting import describe
+from zeke_jobs.core.wording import format_duration
 
 
 class Shown:

@@ -9,8 +9,8 @@ from zeke_jobs.config.limits import LimitRate
 from zeke_jobs.config.models import Config, Defaults, File, Task
 from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.config.validation import note_missing
-from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.quoting import quote, suggest
+from zeke_jobs.core.wording import format_duration
 
 
 def check_references(document: Document, config: Config) -> None:

@@ -7,7 +7,7 @@ from rich import console as rich_console
 from rich.segment import Segment
 from rich.text import Text
 
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
 
 
 class Console(rich_console.Console):  # noqa: TID251

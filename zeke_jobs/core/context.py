@@ -12,9 +12,8 @@ from psycopg2.extensions import connection as Connection
 from structlog.typing import FilteringBoundLogger
 from typing_extensions import ParamSpec, TypeVar
 
-from zeke_jobs.core.batch import AfterFailure, Batch, Then
+from zeke_jobs.core.batch import AfterFailure, Batch, ManyJobOptions, OneJobOptions, Then
 from zeke_jobs.core.job import Event, Sent
-from zeke_jobs.core.send_options import ManyJobOptions, OneJobOptions
 from zeke_jobs.errors import WaitFor
 
 S = TypeVar("S", default=None)

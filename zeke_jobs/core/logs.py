@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from zeke_jobs.core import environment, redaction
-from zeke_jobs.core.terminal import indented, visible, visible_json
+from zeke_jobs.core.quoting import indented, visible, visible_json
 
 # They log each request or statement at INFO, which adds nothing to a job's own line.
 _CHATTY = ("httpx", "httpcore", "urllib3")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Wi
 from pydantic.alias_generators import to_camel
 
 from zeke_jobs.core import redaction
-from zeke_jobs.core.durations import PATTERN, format_duration, parse_duration
+from zeke_jobs.core.wording import PATTERN, format_duration, parse_duration
 
 
 def _read(value: Any) -> timedelta:

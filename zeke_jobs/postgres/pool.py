@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
 from zeke_jobs.core import environment, redaction
-from zeke_jobs.core.address import libpq
+from zeke_jobs.core.environment import libpq
 from zeke_jobs.postgres.session import KEEPALIVE, Session
 
 #: psycopg2's errors when the server or the way to it is gone.

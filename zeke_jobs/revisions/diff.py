@@ -14,8 +14,8 @@ from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit, NamedSchedule, Schedule
 from zeke_jobs.config.models import Config, Middleware, Service, Task
 from zeke_jobs.config.validation import accepted_keys
-from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.redaction import MASK
+from zeke_jobs.core.wording import format_duration
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.payload.json_text import join
 from zeke_jobs.revisions import store

@@ -21,7 +21,7 @@ import zeke_jobs
 from zeke_jobs.control import actions
 from zeke_jobs.core.console import Console
 from zeke_jobs.core.environment import author
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import installation
 from zeke_jobs.postgres.pool import connect

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import count, span
 from zeke_jobs.diagnosis.reasons import told
 from zeke_jobs.diagnosis.why import Explanation

@@ -12,9 +12,9 @@ from dramatiq_pg import PostgresBroker
 from zeke_jobs.client import drivers, sending, tracing
 from zeke_jobs.config.services import open_middleware
 from zeke_jobs.core import environment
+from zeke_jobs.core.batch import OneJobOptions
 from zeke_jobs.core.logs import refuse
 from zeke_jobs.core.quoting import quote, suggest
-from zeke_jobs.core.send_options import OneJobOptions
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat

@@ -24,8 +24,8 @@ from tests.each import each
 from tests.zeke_jobs.commands import MakeTask
 from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.client import drivers
+from zeke_jobs.core.batch import UniqueRule
 from zeke_jobs.core.redaction import hiding, redact
-from zeke_jobs.core.send_options import UniqueRule
 from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
 from zeke_jobs.payload.model import Payload
 

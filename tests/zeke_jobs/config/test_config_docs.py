@@ -10,7 +10,7 @@ from zeke_jobs.config import check, models
 from zeke_jobs.config.json_schema import MODELS_BY_NAME, json_schema
 from zeke_jobs.config.keys import Keys, no_default
 from zeke_jobs.config.validation import accepted_keys
-from zeke_jobs.core.durations import format_duration
+from zeke_jobs.core.wording import format_duration
 
 PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.core.bounds import LONGEST
-from zeke_jobs.core.durations import format_duration, parse_duration
+from zeke_jobs.core.wording import format_duration, parse_duration
 from zeke_jobs.payload.model import Duration
 
 

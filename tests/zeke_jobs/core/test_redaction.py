@@ -15,7 +15,7 @@ from tests.each import each
 from zeke_jobs import Payload, Reject
 from zeke_jobs.config.substitution import substitute
 from zeke_jobs.core import logs, redaction
-from zeke_jobs.core.address import libpq
+from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.printed import Printed
 from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.worker.finish.outcome import describe

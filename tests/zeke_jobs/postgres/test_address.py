@@ -3,7 +3,7 @@
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from zeke_jobs.core.address import libpq
+from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ConfigurationError
 

@@ -15,8 +15,8 @@ from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import Config, Schedule
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
 from zeke_jobs.core import environment
-from zeke_jobs.core.durations import format_duration
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
+from zeke_jobs.core.wording import format_duration
 from zeke_jobs.postgres import server_programs
 from zeke_jobs.revisions.diff import next_fires
 

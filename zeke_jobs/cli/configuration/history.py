@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import plan
 from zeke_jobs.cli.output import console, listing, print_json, say, tell, when
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import took
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL

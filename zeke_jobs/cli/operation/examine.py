@@ -9,7 +9,7 @@ from zeke_jobs.cli.options import option
 from zeke_jobs.cli.output import coloured, console, escape, listing, plain, print_json, say, tell, when
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, probes
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import passed
 from zeke_jobs.diagnosis import fleet as checking
 from zeke_jobs.diagnosis import fleet as whole

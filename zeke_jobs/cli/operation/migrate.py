@@ -14,7 +14,7 @@ from zeke_jobs.cli.run import FAILED, FINE, PENDING
 from zeke_jobs.control.pg_boss import Import, Report
 from zeke_jobs.core import environment
 from zeke_jobs.core.environment import author
-from zeke_jobs.core.terminal import visible
+from zeke_jobs.core.quoting import visible
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import migrate as migrations
 from zeke_jobs.postgres import roles as made

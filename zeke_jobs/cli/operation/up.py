@@ -19,8 +19,7 @@ from zeke_jobs.cli.configuration.check import load
 from zeke_jobs.cli.options import flag, option
 from zeke_jobs.cli.run import FAILED, INTERRUPTED, UsageError
 from zeke_jobs.core import environment, logs
-from zeke_jobs.core.quoting import quote, suggest
-from zeke_jobs.core.terminal import visible_but_colours
+from zeke_jobs.core.quoting import quote, suggest, visible_but_colours
 
 if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor

@@ -11,8 +11,8 @@ from zeke_jobs.cli import database, options
 from zeke_jobs.cli.output import Markup, coloured, escape, listing, print_json, say, styled, tell, when
 from zeke_jobs.cli.run import usage
 from zeke_jobs.control import actions as control
-from zeke_jobs.core.durations import format_duration
 from zeke_jobs.core.environment import author
+from zeke_jobs.core.wording import format_duration
 from zeke_jobs.scheduler import dispatch
 
 app = typer.Typer(help="List, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)

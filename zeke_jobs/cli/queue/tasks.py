@@ -14,8 +14,7 @@ from zeke_jobs.config import Rate
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.batch import BatchStatus
-from zeke_jobs.core.durations import format_duration
-from zeke_jobs.core.wording import amount_text, passed, progress, took
+from zeke_jobs.core.wording import amount_text, format_duration, passed, progress, took
 from zeke_jobs.postgres.queries import SQL
 
 
