@@ -8,7 +8,7 @@ import psycopg2
 
 from zeke_jobs.core.wording import one_line
 from zeke_jobs.diagnosis import fleet_checks, work_checks
-from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect

@@ -8,7 +8,7 @@ from operator import itemgetter
 from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
 from zeke_jobs.diagnosis import fleet, reasons
-from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.pool import is_pooled
 from zeke_jobs.postgres.queries import SQL

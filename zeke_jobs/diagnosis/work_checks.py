@@ -7,7 +7,7 @@ from typing import Any
 
 from zeke_jobs.core.wording import MOST, amount_text, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
-from zeke_jobs.diagnosis.findings import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import store
 

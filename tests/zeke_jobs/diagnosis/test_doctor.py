@@ -19,7 +19,7 @@ from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
-from zeke_jobs.diagnosis.findings import Finding, Patient
+from zeke_jobs.diagnosis.reasons import Finding, Patient
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL, snapshot
 from zeke_jobs.revisions import applying, store
