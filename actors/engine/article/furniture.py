@@ -22,7 +22,6 @@ _BELOW = re.compile(
 )
 """Marks a line that asks for something or states rights, as pages do below an article."""
 _LONGEST = 400  # characters of such a line
-_MOST_ABOVE = 3
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
@@ -35,32 +34,20 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
         least: Characters that must remain; otherwise the text stays as it is.
     """
     lines = text.split("\n")
-    start = _below_titles(lines, titles)
-    kept = (line for line in lines[start : _end(lines, start, links)] if not _is_elsewhere(line))
-    left = "\n".join(kept).strip()
+    start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
+    within = lines[start : _end(lines, start, links)]
+    left = "\n".join(line for line in within if not _is_elsewhere(line)).strip()
     return left if len(left) >= least else text
-
-
-def _below_titles(lines: list[str], titles: set[str]) -> int:
-    start = found = 0
-    for at, line in enumerate(lines[:-1]):
-        if line.strip():
-            if letters(line) not in titles or found == _MOST_ABOVE:
-                break
-            found, start = found + 1, at + 1
-    return start
 
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
     """Index of the first line below the article."""
-    end = len(lines)
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
-        if line.strip(" \t-*_="):
-            if letters(line) not in links and not (len(line) <= _LONGEST and _BELOW.search(line)):
-                break
-            end = at
-    return end
+        is_below = letters(line) in links or (len(line) <= _LONGEST and _BELOW.search(line))
+        if line.strip(" \t-*_=") and not is_below:
+            return at + 1
+    return start + 1
 
 
 def _is_elsewhere(line: str) -> bool:
