@@ -147,18 +147,13 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Give each item its identity, and drop exact copies of earlier items."""
-    ids = Counter(item.id for item in items)
-    unnamed = [item for item in items if not item.id or ids[item.id] > 1]
-    # A name that several of them have, or that is empty, is none.
-    names = Counter(name for item in unnamed for name in {item.url, item.metadata.get("enclosure", "")})
+    """Give each item its identity, and drop exact copies of earlier items. A name that several of them have is none."""
+    names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
+    counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}
-    for item in items:
-        identity = item.id
-        if not item.id or ids[item.id] > 1:
-            own = (name for name in (item.url, item.metadata.get("enclosure", "")) if name and names[name] == 1)
-            identity = next(own, "") or _hashed(item)
-        identity = short_identity(identity)
+    for item, own in zip(items, names, strict=True):
+        single = (name for name, count in zip(own, counts, strict=True) if name and count[name] == 1)
+        identity = short_identity(next(single, "") or _hashed(item))
         found.setdefault(identity, item.model_copy(update={"id": identity}))
     return list(found.values())
 

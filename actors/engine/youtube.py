@@ -22,7 +22,10 @@ Get = Callable[[str], Fetched]
 FEED = "https://www.youtube.com/feeds/videos.xml"
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
 _CHANNEL = re.compile(r"UC[\w-]{22}", re.ASCII)
-_VIDEO = re.compile(r"[\w-]{11}", re.ASCII)
+_VIDEO = re.compile(
+    r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
+    re.ASCII | re.IGNORECASE,
+)
 # The channel that a page is about; a page also names other channels.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
@@ -38,16 +41,8 @@ def is_youtube(url: str) -> bool:
 
 def video_id(url: str) -> str | None:
     """The video that ``url`` shows; None if it shows none."""
-    parts = split(url)
-    if parts.hostname == "youtu.be":
-        found = parts.path.strip("/")
-    elif parts.hostname in _HOSTS and parts.path == "/watch":
-        found = parse_qs(parts.query).get("v", [""])[0]
-    elif parts.hostname in _HOSTS and parts.path.startswith(("/shorts/", "/live/", "/embed/")):
-        found = parts.path.split("/")[2]
-    else:
-        return None
-    return found if _VIDEO.fullmatch(found) else None
+    match = _VIDEO.match(url.strip())
+    return match[1] if match else None
 
 
 def feed_url(url: str, get: Get) -> str:
