@@ -2,14 +2,13 @@
 
 import re
 
+from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
 from actors.engine.text import clean
 
-_HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
-_BLOCKS = frozenset(
-    {"p", "div", "li", "br", "pre", "blockquote", "tr", "section", "article", "ul", "ol", "table", *_HEADINGS}
-)
+_MARKS = {"pre": "```\n", "li": "- ", **{f"h{level}": f"{'#' * level} " for level in range(1, 7)}}
+_BLOCKS = frozenset({"p", "div", "br", "blockquote", "tr", "section", "article", "ul", "ol", "table", *_MARKS})
 _SILENT = frozenset({"script", "style", "noscript", "template", "head", "title"})
 _SPACE = re.compile(r"\s+")
 
@@ -18,34 +17,23 @@ def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[st
     """The text, a line for each block; with marks of markdown if ``marked``, and ``without`` some elements."""
     parts: list[str] = []
     preformatted = 0
-    # Without recursion, because a page may be nested very deeply.
-    stack: list[tuple[HtmlElement, bool]] = [(tree, False)]
-    while stack:
-        element, is_end = stack.pop()
-        tag = element.tag if isinstance(element.tag, str) else None
-        if is_end:
-            if tag == "pre":
-                preformatted -= 1
-                parts.append("\n```\n" if marked else "\n")
-            elif tag in _BLOCKS:
-                parts.append("\n\n" if marked else "\n")
-            if element is not tree:
-                parts.append(_shown(element.tail, preformatted))
-            continue
-        if tag is None or tag in _SILENT or tag in without:
+    walk = iterwalk(tree, events=("start", "end"))  # without recursion, because a page may be nested very deeply
+    for event, element in walk:
+        tag = element.tag
+        is_silent = tag in _SILENT or tag in without
+        if event == "start" and is_silent:
+            walk.skip_subtree()
+        elif event == "start":
+            preformatted += tag == "pre"
+            parts.append("\n" if tag in _BLOCKS else "")
+            parts.append(_MARKS.get(tag, "") if marked else "")
+            parts.append(_shown(element.text, preformatted))
+        else:
+            if not is_silent:
+                preformatted -= tag == "pre"
+                end = "\n```\n" if tag == "pre" else "\n\n"
+                parts.append("" if tag not in _BLOCKS else end if marked else "\n")
             parts.append(_shown(element.tail, preformatted) if element is not tree else "")
-            continue
-        if tag in _BLOCKS:
-            parts.append("\n")
-        if tag == "pre":
-            preformatted += 1
-        if marked:
-            parts.append(
-                "```\n" if tag == "pre" else "- " if tag == "li" else f"{_HEADINGS[tag]} " if tag in _HEADINGS else ""
-            )
-        parts.append(_shown(element.text, preformatted))
-        stack.append((element, True))
-        stack.extend((child, False) for child in reversed(element))
     return tidy(clean("".join(parts)))
 
 
