@@ -15,7 +15,10 @@ _FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
-_AMP_CACHE = re.compile(r"^/(?:c|v|amp)/(s/)?", re.IGNORECASE)
+# site-org.cdn.ampproject.org/c/s/site.org/page, google.com/amp/s/site.org/page
+_AMP_CACHE = re.compile(
+    r"https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
+)
 LONGEST_HOST = 253
 """Characters of a name in the DNS (RFC 1035)."""
 
@@ -44,15 +47,13 @@ def canonical_url(url: str) -> str:
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()
-    parts = split(url)
+    parts = split(_AMP_CACHE.sub("https://", url.strip()))
     if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
         return url.strip()
-    host, path = _without_amp_cache(parts.hostname.rstrip("."), parts.path)
-    host = _host(host)
+    host = _host(parts.hostname.rstrip("."))
     if parts.port and parts.port not in _DEFAULT_PORT.values():
         host = f"{host}:{parts.port}"
-    path = _path(path)
-    return urlunsplit(("https", host, path, _query(parts.query), ""))
+    return urlunsplit(("https", host, _path(parts.path), _query(parts.query), ""))
 
 
 def _host(host: str) -> str:
@@ -63,17 +64,6 @@ def _host(host: str) -> str:
     while (shorter := _MOBILE.sub("", host)) != host:
         host = shorter
     return host
-
-
-def _without_amp_cache(host: str, path: str) -> tuple[str, str]:
-    """``site-org.cdn.ampproject.org/c/s/site.org/page`` → ``site.org/page``; Google's ``/amp/s/`` likewise."""
-    is_cache = host.endswith(".cdn.ampproject.org")
-    is_google = host in {"google.com", "www.google.com"} and path.startswith("/amp/")
-    match = _AMP_CACHE.match(path) if is_cache or is_google else None
-    if match is None:
-        return host, path
-    inner_host, _, inner_path = path[match.end() :].partition("/")
-    return (inner_host.lower(), f"/{inner_path}") if "." in inner_host else (host, path)
 
 
 def _path(path: str) -> str:
