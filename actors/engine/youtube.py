@@ -21,7 +21,7 @@ Get = Callable[[str], Fetched]
 
 FEED = "https://www.youtube.com/feeds/videos.xml"
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
-_CHANNEL = re.compile(r"UC[\w-]{22}", re.ASCII)
+_CHANNEL = re.compile(r"(?:https?://(?:www\.|m\.)?youtube\.com/channel/)?(UC[\w-]{22})(?:[/?#].*)?", re.ASCII)
 _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,
@@ -54,13 +54,11 @@ def feed_url(url: str, get: Get) -> str:
         EngineError: the channel's page cannot be fetched or does not name its channel.
     """
     text = url.strip()
-    if _CHANNEL.fullmatch(text):
-        return f"{FEED}?channel_id={text}"
+    if channel := _CHANNEL.fullmatch(text):
+        return f"{FEED}?channel_id={channel[1]}"
     parts = split(text)
     if parts.hostname not in _HOSTS or parts.path.startswith("/feeds/"):
         return text
-    if match := re.match(r"/channel/(UC[\w-]{22})", parts.path, re.ASCII):
-        return f"{FEED}?channel_id={match.group(1)}"
     if playlist := parse_qs(parts.query).get("list"):
         return f"{FEED}?playlist_id={quote(playlist[0])}"
     if not parts.path.startswith(("/@", "/c/", "/user/")):

@@ -28,17 +28,13 @@ def short_lines(tree: HtmlElement) -> list[Line]:
     for element in reversed(elements):
         parts = [element.text or ""]
         for child in element:
-            if child not in said:
-                break
-            parts += (said[child], child.tail or "")
-        else:
-            if len(words := " ".join(" ".join(parts).split())) <= _LONGEST:
-                said[element] = words
-    heading = next(
-        (at for at, element in enumerate(elements) if element.tag == "h1" and element.text_content().strip()), math.inf
-    )
+            parts += (said.get(child), child.tail or "")
+        if None not in parts and len(words := " ".join(" ".join(parts).split())) <= _LONGEST:
+            said[element] = words
+    headings = (at for at, element in enumerate(elements) if element.tag == "h1" and element.text_content().strip())
+    heading = next(headings, -math.inf)
     return [
-        Line(math.inf if heading == math.inf else at - heading, element, text)
+        Line(at - heading, element, text)
         for at, element in enumerate(elements)
         if (text := said.get(element)) and element.tag not in _NO_TEXT
     ]

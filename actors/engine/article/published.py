@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
@@ -94,16 +93,8 @@ def _times(tree: HtmlElement) -> Iterator[str]:
             yield one.get("datetime") or _BEFORE_A_DATE.sub("", text)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A day that stands by itself on the page.
-
-    Attributes:
-        day: As it is read.
-        place: Number of elements below the first heading.
-        is_change: Whether the text marks it as the day of a change.
-        is_publication: Whether the text marks it as the day of publication.
-    """
+class Shown(NamedTuple):
+    """A day that stands by itself on the page, as many elements below the first heading; and what its text marks it as."""
 
     day: date
     place: float
