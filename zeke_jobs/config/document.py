@@ -1,7 +1,5 @@
 """Parses YAML text into plain values with their places, and refuses YAML's traps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Turns a pydantic error into faults at places of the text, in words: "expected X, got Y", then help."""
 
-from __future__ import annotations
-
 import re
 import types
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Parses a cron line, five fields or an @name, strictly, with a reason for each refusal."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
