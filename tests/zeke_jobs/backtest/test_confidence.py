@@ -95,3 +95,9 @@ def test_shares_ages_and_chunks_are_named_as_not_simulated() -> None:
     assert backtest(recording(), CONFIG, None).notes == ()
     described = load_text("version: 1\nlength: 1h\ntasks: {a: {rate: 60/h, takes: 1s}}\n", "load.yaml", shared)
     assert rehearsal(described, shared, None, Fleet(1, 8), NOON).notes == (told,)
+
+
+def test_a_breaker_is_named_as_not_simulated() -> None:
+    limited = load("  fine: {handler: 'H:echo', uses: [far]}\n", "limits: {far: {breaker: {failures: 2}}}\n")
+    (note,) = backtest(recording(), limited, None).notes
+    assert note.startswith("breakers of limits: not simulated")

@@ -17,7 +17,7 @@ from psycopg2.extras import wait_select
 
 from tests.zeke_jobs.sql import value
 from zeke_jobs.errors import ZekeJobsError
-from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres import embedded, server_programs
 from zeke_jobs.postgres.pool import connect
 
 
@@ -157,3 +157,19 @@ def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path) -> None:
     with pytest.raises(ZekeJobsError, match=words) as failed:
         embedded.ensure(folder, settings={"no_such_thing": "x"})
     assert "no_such_thing" in str(failed.value)
+
+
+def test_programs_that_the_servers_user_could_not_reach_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    with open_folder() as folder:
+        monkeypatch.setattr(server_programs, "_copy", lambda _: Path("/copy"))
+        for name, mode, user, found in [
+            ("open", 0o755, nobody, folder / "open"),
+            ("closed", 0o700, nobody, Path("/copy")),
+            ("own", 0o700, {}, folder / "own"),
+            ("odd $d", 0o755, {}, Path("/copy")),
+        ]:
+            (folder / name).mkdir()
+            (folder / name).chmod(mode)
+            monkeypatch.setattr(server_programs, "binaries", lambda name=name: folder / name)
+            assert server_programs.runnable(None, user) == found, name
