@@ -95,11 +95,6 @@ def read_text(path: str | PathLike[str]) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
-        found = Diagnostic(
-            str(path),
-            line,
-            column,
-            f"expected UTF-8, got the byte 0x{content[error.start]:02x}",
-            "save the file as UTF-8",
-        )
+        fault = f"expected UTF-8, got the byte 0x{content[error.start]:02x}"
+        found = Diagnostic(str(path), line, column, fault, "save the file as UTF-8")
         raise ConfigurationError(summary([found]), [found]) from error
