@@ -1,7 +1,10 @@
 """Sending from one thread and from eight, without workers, beside the systems that people come from."""
 
 import os
+from threading import local
 from typing import Any
+
+import psycopg2
 
 import zeke_jobs
 from tests.lab.bench import ours, result, threads
@@ -21,24 +24,53 @@ class _Ours:
         return threads.rate(lambda n: zeke_jobs.send(ours.FREE, {"n": n}), at_once, seconds)
 
 
+class _Bare:
+    """The row of a job by a prepared INSERT: what table, driver and disk let any sender reach."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def send_rate(self, seconds: float, at_once: int) -> float:
+        held = local()
+
+        def send(n: int) -> None:
+            if not hasattr(held, "cursor"):
+                conn = psycopg2.connect(self.url)
+                conn.autocommit = True
+                held.cursor = conn.cursor()
+                held.cursor.execute(_PREPARE)
+            held.cursor.execute("EXECUTE bare (%s, %s)", (n, ours.FREE))
+
+        return threads.rate(send, at_once, seconds)
+
+
+_PREPARE = """
+  PREPARE bare (integer, text) AS
+  INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, priority, run_at, created_on, revision)
+  SELECT id, 'default', jsonb_build_object('queue_name', 'default', 'actor_name', $2, 'args', '[]'::jsonb,
+    'kwargs', jsonb_build_object('n', $1), 'options', '{}'::jsonb, 'message_id', id, 'message_timestamp', 1700000000000), $2, 0, now(), now(), 1
+  FROM (SELECT gen_random_uuid() AS id) AS new"""
+
+
 def measure(bench: Bench) -> list[Row]:
     """Each send is durable before the thread's next.
 
     Short slices in turns: how fast the disk flushes changes from second to second, and decides much here.
     """
-    systems: dict[str, Any] = {ours.NAME: _Ours(bench.installation("sends", ours.jobs_yaml({ours.FREE: {}})))}
+    installation = bench.installation("sends", ours.jobs_yaml({ours.FREE: {}}))
+    systems: dict[str, Any] = {ours.NAME: _Ours(installation), "a bare INSERT": _Bare(installation.url)}
     systems |= {name: module.System(bench.database(f"{name}_sends")) for name, module in peers(bench).items()}
     figures: dict[tuple[str, int], list[float]] = {}
     for _ in range(bench.rounds * 4):
         for count in (1, 8):
             for name, system in systems.items():
                 figures.setdefault((name, count), []).append(system.send_rate(bench.seconds / 5, count))
-    for system in systems.values():
-        bench.server.drop(system.url)
+    for url in {system.url for system in systems.values()}:
+        bench.server.drop(url)
     rows = []
     for (name, count), rates in figures.items():
         rows.append(result.middle(f"{name}, {count} thread{'s' * (count > 1)}", rates))
         if name != ours.NAME:
             mine, what = figures[ours.NAME, count], f"{ours.NAME} / {name}, {count} thread{'s' * (count > 1)}"
-            rows.append(result.middle(what, mine, rates, against=name, least=_LEAST[name, count]))
+            rows.append(result.middle(what, mine, rates, against=name, least=_LEAST.get((name, count))))
     return rows
