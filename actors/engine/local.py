@@ -98,13 +98,11 @@ class LocalEngine:
             "moved_to": answer.moved_to and answer.moved_to + "".join(url.partition("#")[1:]),
         }
         if answer.status == 304:
-            wait = _asked_to_wait(answer.headers, None, now)
-            return ContentSource(
-                id=url, url=url, last_checked=now, items=[], not_modified=True, next_check_at=wait, **served
-            )
-        source = self._read(answer, address, now)
-        ttl = source.metadata.get("ttlMinutes")
-        return source.model_copy(update={"next_check_at": _asked_to_wait(answer.headers, ttl, now), **served})
+            source = ContentSource(id=url, url=url, last_checked=now, items=[], not_modified=True)
+        else:
+            source = self._read(answer, address, now)
+        wait = _asked_to_wait(answer.headers, source.metadata.get("ttlMinutes"), now)
+        return source.model_copy(update={"next_check_at": wait, **served})
 
     def discover(self, text: str) -> Found:
         """See ``Finder`` and ``discovery.discover``."""
