@@ -18,11 +18,12 @@ from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
 from actors.store import items, sources
 from actors.store.items import NewItem
-from actors.store.sources import PAGE, Polling, Source
+from actors.store.sources import PAGE, Polling
 from actors.store.statements import SQL
 from zeke_jobs import Context, Duration
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import is_away
+from zeke_jobs.postgres.queries import Row
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):
@@ -81,7 +82,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         raise
 
 
-def _poll(ctx: Context[SourceSettings], source: Source, backfill: int) -> dict[str, Any]:
+def _poll(ctx: Context[SourceSettings], source: Row, backfill: int) -> dict[str, Any]:
     with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
         answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
     if answer.gone:
@@ -91,7 +92,7 @@ def _poll(ctx: Context[SourceSettings], source: Source, backfill: int) -> dict[s
     return _read(ctx, source, answer, answer.items, backfill)
 
 
-def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> dict[str, Any]:
+def _untouched(ctx: Context[SourceSettings], source: Row, outcome: str) -> dict[str, Any]:
     result = {"outcome": outcome}
     with ctx.transaction() as tx:
         SQL.run(tx, "source_release", source_id=source.id)
@@ -100,7 +101,7 @@ def _untouched(ctx: Context[SourceSettings], source: Source, outcome: str) -> di
 
 
 def _read(
-    ctx: Context[SourceSettings], source: Source, answer: ContentSource, entries: list[ContentItem], backfill: int
+    ctx: Context[SourceSettings], source: Row, answer: ContentSource, entries: list[ContentItem], backfill: int
 ) -> dict[str, Any]:
     settings, engine = ctx.settings, ctx.service("engine")
     rhythm = settings.rhythm
@@ -146,15 +147,16 @@ def _read(
     return result
 
 
-def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Source) -> timedelta:
+def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Row) -> timedelta:
     if source.type == sources.NEWSLETTER:  # whose answer has new letters only
         return rhythm.default
-    if answer.not_modified and source.interval is not None:
-        return source.interval
+    known: timedelta | None = source.interval
+    if answer.not_modified and known is not None:
+        return known
     return rhythm.interval((entry.published_at for entry in entries), source.now)
 
 
-def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError, failures: int) -> dict[str, Any]:
+def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failures: int) -> dict[str, Any]:
     wait = ctx.settings.rhythm.backoff(failures, error.retry_after)
     result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
     ctx.logger.warning("source cannot be read", source=source.url, **result)
@@ -164,7 +166,7 @@ def _failed(ctx: Context[SourceSettings], source: Source, error: EngineError, fa
     return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
 
 
-def _gone(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
+def _gone(ctx: Context[SourceSettings], source: Row) -> dict[str, Any]:
     count = source.polling.gone_count + 1
     off = count >= ctx.settings.rhythm.gone_after
     times = "once" if count == 1 else f"{count} times in a row"
@@ -175,7 +177,7 @@ def _gone(ctx: Context[SourceSettings], source: Source) -> dict[str, Any]:
 
 def _unread(
     ctx: Context[SourceSettings],
-    source: Source,
+    source: Row,
     polling: Polling,
     wait: timedelta,
     problem: str,

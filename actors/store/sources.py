@@ -1,7 +1,7 @@
 """Sources, how they are polled, how healthy they are, and their changes with all rows that depend on them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -11,6 +11,7 @@ from psycopg2.extras import Json
 
 from actors.engine.canonical import site_of
 from actors.store.statements import SQL
+from zeke_jobs.postgres.queries import Row
 
 FEED_TYPES = ("rss", "podcast")
 YOUTUBE_TYPES = ("youtube_channel",)
@@ -46,30 +47,17 @@ class Polling:
     fetched_once: bool = False
 
 
-@dataclass(frozen=True)
-class Source:
-    """One source. ``now`` is the database's time of this read, ``interval`` its rhythm, if known."""
+def get(conn: Connection, source_id: UUID) -> Row | None:
+    """The source; None if no source has this id.
 
-    id: UUID
-    type: str
-    name: str
-    url: str
-    is_active: bool
-    is_due: bool
-    now: datetime
-    interval: timedelta | None = None
-    polling: Polling = field(default_factory=Polling)
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
-def get(conn: Connection, source_id: UUID) -> Source | None:
-    """The source; None if no source has this id."""
+    ``now`` is the database's time of this read, ``polling`` the results so far, ``interval`` its rhythm, if known.
+    """
     row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
         return None
     seconds = row.pop("interval_seconds")
     polling = Polling(**{name: row.pop(name) for name in Polling.__dataclass_fields__})
-    return Source(**row, interval=timedelta(seconds=seconds) if seconds else None, polling=polling)
+    return Row(**row, interval=timedelta(seconds=seconds) if seconds else None, polling=polling)
 
 
 def add(
