@@ -215,11 +215,18 @@ def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
     assert retention.purge_if_due(jobs.conn) == 1
 
 
-def test_a_worker_purges_by_itself(running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_purges_rescues_and_ends_what_came_too_late_by_itself(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended(jobs, "b", "completed", 2)
+    (late,), (lost,) = jobs.add("b", options='{"expires": 60}'), jobs.add("a")
+    jobs.claim(jobs.worker(), 1, ["a"])
+    jobs.rows("DELETE FROM zeke_jobs.worker")
     jobs.at(2 * DAY)
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     monkeypatch.setattr(retention, "EVERY", 0.1)
     with running(TASKS):
-        eventually(lambda: not jobs.rows("SELECT 1 FROM zeke_jobs.queue"))
-    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 2
+        eventually(lambda: len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 2)
+        eventually(lambda: zeke_jobs.status(late).status == "cancelled")
+        eventually(lambda: zeke_jobs.status(lost).status == "completed")
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 2
