@@ -12,7 +12,7 @@ from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
 from zeke_jobs.errors import JobPurged
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.life import retention
+from zeke_jobs.worker.life import heartbeat, retention
 
 DAY = 86_400
 TASKS = """
@@ -215,18 +215,20 @@ def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
     assert retention.purge_if_due(jobs.conn) == 1
 
 
-def test_a_worker_purges_rescues_and_ends_what_came_too_late_by_itself(
+def test_a_worker_purges_rescues_gathers_and_ends_what_came_too_late_by_itself(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended(jobs, "b", "completed", 2)
-    (late,), (lost,) = jobs.add("b", options='{"expires": 60}'), jobs.add("a")
+    (late,), (lost,), (elsewhere,) = jobs.add("b", options='{"expires": 60}'), jobs.add("a"), jobs.add("b")
     jobs.claim(jobs.worker(), 1, ["a"])
     jobs.rows("DELETE FROM zeke_jobs.worker")
+    jobs.rows("UPDATE zeke_jobs.queue SET queue_name = 'former' WHERE message_id = %s", elsewhere)
     jobs.at(2 * DAY)
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     monkeypatch.setattr(retention, "EVERY", 0.1)
+    monkeypatch.setattr(heartbeat, "_THOROUGH", 0.1)
     with running(TASKS):
         eventually(lambda: len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 2)
         eventually(lambda: zeke_jobs.status(late).status == "cancelled")
-        eventually(lambda: zeke_jobs.status(lost).status == "completed")
-    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 2
+        eventually(lambda: {zeke_jobs.status(job).status for job in (lost, elsewhere)} == {"completed"})
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 3
