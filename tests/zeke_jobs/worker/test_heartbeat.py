@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running
@@ -49,3 +50,23 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
         handlers.GATE.set()
         eventually(lambda: broker.process.runtime.revision == 2)
     assert used == [True]
+
+
+def test_a_worker_whose_code_does_not_fit_a_revision_says_so_and_goes_on_by_the_last_one(
+    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def follows(revision: int, refusal: str | None) -> bool:
+        (row,) = jobs.rows("SELECT revision, substring(refusal, 'got .gone.') AS refusal FROM zeke_jobs.worker")
+        return row == {"revision": revision, "refusal": refusal}
+
+    monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
+    newer = "version: 1\ntasks:\n  echo: {handler: 'tests.zeke_jobs.worker.handlers:gone'}"
+    with running("  echo: {handler: 'H:echo'}"):
+        jobs.rows(
+            "INSERT INTO zeke_jobs.revision (number, digest, source, applied_by) OVERRIDING SYSTEM VALUE VALUES (2, 'd', %s, 'me')",
+            newer,
+        )
+        eventually(lambda: follows(1, "got 'gone'"))
+        assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, 10)["n"] == 7
+        jobs.use("  echo: {handler: 'H:echo', priority: 1}")
+        eventually(lambda: follows(3, None))
