@@ -54,10 +54,8 @@ def up(
     # Until the supervisor handles signals.
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
-    from zeke_jobs.postgres.own_server import own_server
     from zeke_jobs.supervise import reload as made
     from zeke_jobs.supervise.guardian import Guardian
-    from zeke_jobs.supervise.reload import Reloader, Watch
     from zeke_jobs.supervise.supervisor import Supervisor
 
     logs.configure()
@@ -73,24 +71,18 @@ def up(
         at_end = () if url else (sys.executable, "-c", _STOP_SERVER, str(environment.data_dir().absolute()))
         guardian = Guardian(grace + made.LAST_WORDS, at_end)
         stack.callback(guardian.dismiss)
-        if url is None:
-            _say_where(environment.data_dir())
-            url = stack.enter_context(own_server(environment.data_dir(), "`zeke-jobs up`"))
-            psql = shlex.join([str(server_programs.binaries() / "psql"), url])
-            write_line("database", f"to look inside: {psql}")
-            write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
-        schema = _heeding_signals(lambda: _migrate(url, checked.migrations))
+        url = url or _own_database(stack)
+        schema = _heeding_signals(partial(_migrate, url, checked.migrations))
         reason = f"zeke-jobs up{' --reload' if reload else ''}: jobs.yaml is new or was changed"
         env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
-        on_terminal = sys.stderr.isatty()
-        watch = Watch([Path.cwd(), path]) if reload else None
+        watch = made.Watch([Path.cwd(), path]) if reload else None
         size: dict[str, Any] = {"processes": processes, "threads": threads, "queues": queue or ()}
-        commands = made.system(env, **size, grace=grace + made.LAST_WORDS, on_terminal=on_terminal)
+        commands = made.system(env, **size, grace=grace + made.LAST_WORDS, on_terminal=sys.stderr.isatty())
         commands, write = commands[:1] if until_idle else commands, _announcing(write_line, ready := threading.Event())
         if shown:
             commands.append(made.dashboard(shown, env, port=port or 3000, schema=schema))
         running = Supervisor(commands, write, grace + made.LAST_WORDS, wait_for_change=reload, guardian=guardian)
-        reloader = Reloader(running, write_line, env, watch)
+        reloader = made.Reloader(running, write_line, env, watch)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: running.stop())
         signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
@@ -156,14 +148,20 @@ def _announcing(write: Callable[[str, str], None], ready: threading.Event) -> Ca
     return announce
 
 
-def _say_where(data_dir: Path) -> None:
-    from zeke_jobs.postgres.own_server import place, why_elsewhere
+def _own_database(stack: ExitStack) -> str:
+    """Start the embedded server of this folder, and say where its data is and how to look inside."""
+    from zeke_jobs.postgres.own_server import own_server, place, why_elsewhere
+    from zeke_jobs.postgres.server_programs import binaries
 
-    folder = place(data_dir)
-    why = ""
+    data_dir = environment.data_dir()
+    folder, why = place(data_dir), ""
     if folder != data_dir.absolute():
         why = f", not in {data_dir}: {why_elsewhere(data_dir) or 'it is there already'}"
     write_line("database", f"starting; its data is in {folder}{why}")
+    url = stack.enter_context(own_server(data_dir, "`zeke-jobs up`"))
+    write_line("database", f"to look inside: {shlex.join([str(binaries() / 'psql'), url])}")
+    write_line("database", f"for zeke-jobs elsewhere: export {environment.DATABASE_URL}={shlex.quote(url)}")
+    return url
 
 
 def _heeding_signals(step: Callable[[], str]) -> str:
