@@ -11,17 +11,11 @@ from zeke_jobs.backtest.workload import Fleet
 
 @dataclass
 class TaskFigures:
-    """One task, only for jobs sent in the time that counts. Waits are seconds from a job's due time to the start of its handler.
-
-    Attributes:
-        wait_mean, wait_p50, wait_p95, wait_p99: Waits; unstarted jobs count with their wait so far.
-        waits, starts: Each wait, and its end.
-        depth: The most due jobs between each sample and the one before.
-    """
+    """One task, only for jobs sent in the time that counts. Waits are seconds from a due time to the start of the handler."""
 
     max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, if there is one
     jobs: int = 0
-    wait_mean: float | None = None
+    wait_mean: float | None = None  # unstarted jobs count with their wait so far
     wait_p50: float | None = None
     wait_p95: float | None = None
     wait_p99: float | None = None
@@ -42,8 +36,8 @@ class TaskFigures:
 
     def __post_init__(self) -> None:
         # No fields of the dataclass: scripts do not get them.
-        self.waits, self.starts = array("d"), array("d")
-        self.depth: list[int] = []
+        self.waits, self.starts = array("d"), array("d")  # each wait, and its end
+        self.depth: list[int] = []  # the most due jobs between each sample and the one before
 
     def waited(self, wait: float, now: float) -> None:
         """A wait ended."""

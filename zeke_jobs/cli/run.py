@@ -55,14 +55,10 @@ _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ i
 
 
 class Command(NamedTuple):
-    """A command, or a group of them.
-
-    Attributes:
-        place: Its module below the package of all commands, and its function or ``typer.Typer``, such as ``queue.send:send``.
-    """
+    """A command, or a group of them."""
 
     name: str
-    place: str
+    place: str  # its module below the package of all commands, and its function: ``queue.change:send``
     help: str  # its line in the list of commands
     settings: dict[str, Any] | None = None  # its context's settings
 

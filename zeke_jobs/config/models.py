@@ -252,10 +252,9 @@ class File(Keys):
 
 
 class Config(File):
-    """A checked jobs.yaml. It holds no value of an environment variable, so it may be stored and shown.
+    """A checked jobs.yaml: limits with their names, tasks with the values of ``defaults`` too.
 
-    Attributes:
-        limits, tasks: As in the file, with their names, and with the values of ``defaults``.
+    It holds no value of an environment variable, so it may be stored and shown.
     """
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant

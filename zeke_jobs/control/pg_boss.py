@@ -36,21 +36,15 @@ class Left:
 
 @dataclass(slots=True)
 class Report:
-    """The jobs and schedules that were taken over; in a dry run, those to take over.
-
-    Attributes:
-        queues: The queues of pg-boss with their jobs that were not taken over yet: rows of ``import/counts``, ``task_id`` None
-            for one without a task.
-        jobs: Number of jobs taken, by queue and pg-boss's state.
-        schedules: The schedules taken, by their names in zeke_jobs.
-        left: Jobs and schedules that stay because of a fault.
-    """
+    """The jobs and schedules that were taken over; in a dry run, those to take over."""
 
     version: int
-    queues: list[Row]
-    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    schedules: list[str] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    queues: list[
+        Row
+    ]  # rows of ``import/counts``: with jobs not taken over yet; ``task_id`` None for one without a task
+    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)  # jobs taken, by queue and pg-boss's state
+    schedules: list[str] = field(default_factory=list)  # those taken, by their names in zeke_jobs
+    left: list[Left] = field(default_factory=list)  # what stays because of a fault
 
     @property
     def unknown(self) -> list[str]:

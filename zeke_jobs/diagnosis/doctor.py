@@ -20,15 +20,11 @@ _ORDER: list[str] = list(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings, the worst first.
-
-    Attributes:
-        skipped: Names of the checks that could not run, because the database does not answer or is not migrated.
-    """
+    """All findings, the worst first."""
 
     findings: tuple[Finding, ...]
     fine: tuple[str, ...] = ()  # names of the checks without findings
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()  # those that could not run: the database does not answer or is not migrated
 
     @property
     def is_healthy(self) -> bool:

@@ -21,21 +21,14 @@ _HOLDERS = 5  # jobs to name for a full limit
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The explanation of one job.
-
-    Attributes:
-        reasons: The reasons, the decisive one first; never empty. A queued job starts only after the last of its reasons is gone,
-            so all are listed.
-        history: Earlier events: the sender, its attempts, the jobs it sent.
-        about: Values of its task's keys that are shown with a job, by key.
-    """
+    """The explanation of one job. A queued job starts only after the last of its reasons is gone, so all are listed."""
 
     id: UUID
     task: str
     status: str
-    reasons: tuple[Reason, ...]
-    history: tuple[Reason, ...]
-    about: dict[str, Any] = field(default_factory=dict)
+    reasons: tuple[Reason, ...]  # the decisive one first; never empty
+    history: tuple[Reason, ...]  # earlier events: the sender, its attempts, the jobs it sent
+    about: dict[str, Any] = field(default_factory=dict)  # values of its task's keys that are shown with a job
 
 
 def why(conn: Connection, job_id: UUID) -> Explanation:

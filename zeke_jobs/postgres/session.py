@@ -102,16 +102,10 @@ with suppress(AttributeError):
 
 
 class Session(connection):
-    """A connection of our own and its initial settings.
+    """A connection of our own and its initial settings."""
 
-    Attributes:
-        settings: Settings made beside the time zone. None behind a pooler, because the session there changes with each
-            transaction and belongs to nobody.
-        statements: The named statements that ran, and whether they are prepared. None: not yet; False: never to be.
-    """
-
-    settings: Mapping[str, str] | None
-    statements: dict[str, bool | None]
+    settings: Mapping[str, str] | None  # None behind a pooler, whose sessions belong to nobody
+    statements: dict[str, bool | None]  # the named ones that ran: whether prepared; None: not yet, False: never
 
     def greet(self) -> None:
         """Make the settings of each of our connections in one round trip."""

@@ -60,20 +60,13 @@ class Supervisor:
     process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because Dramatiq's
     main process passes the signal on, and its workers take a second one for "now". If ``run`` itself fails, all children are
     killed. If this process is killed, ``guardian`` ends them.
-
-    Args:
-        write: Called with a command's name and one line of its output, from one thread per command.
-        grace: Seconds from SIGTERM to SIGKILL.
-        wait_for_change: After a configuration error wait for ``reload`` instead of ending everything. Always so after the first
-            ``reload``.
-        guardian: Told of each start and end.
     """
 
     commands: Sequence[Command]
-    write: Callable[[str, str], None]
-    grace: float = 30.0
-    wait_for_change: bool = False
-    guardian: Guardian | None = None
+    write: Callable[[str, str], None]  # gets a command's name and a line of its output, from a thread per command
+    grace: float = 30.0  # seconds from SIGTERM to SIGKILL
+    wait_for_change: bool = False  # a wrong configuration waits for ``reload``; so it is after the first one anyway
+    guardian: Guardian | None = None  # told of each start and end
     clock: Callable[[], float] = time.monotonic
     status: int = 0
     _children: list[_Child] = field(default_factory=list)

@@ -13,11 +13,7 @@ _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column.
-
-    Attributes:
-        least, most: The widths of the pane from and below which it is shown.
-    """
+    """A column."""
 
     title: str
     width: int
@@ -25,8 +21,8 @@ class Column:
     style: Callable[[Any, Board], str] = lambda _one, _board: ""
     right: bool = False
     grow: int = 0  # its share of the remaining width
-    least: int = 0
-    most: int = 1_000
+    least: int = 0  # the width of the pane from which it is shown
+    most: int = 1_000  # the width below which it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The state of one user's screen.
-
-    Attributes:
-        selected: The selected row of each pane, by key; if it is gone, the row in its place.
-    """
+    """The state of one user's screen."""
 
     pane: str = "tasks"  # the pane that receives the keys
-    selected: dict[str, str] = field(default_factory=dict)
+    selected: dict[str, str] = field(default_factory=dict)  # the row of each pane, by key; if it is gone, the first
     task: str = ""  # the task whose waiting jobs are shown; empty: the busiest
     asking: Command | None = None  # the command that waits for a yes
     opened: UUID | None = None
