@@ -39,9 +39,7 @@ class Report:
     """The jobs and schedules that were taken over; in a dry run, those to take over."""
 
     version: int
-    queues: list[
-        Row
-    ]  # rows of ``import/counts``: with jobs not taken over yet; ``task_id`` None for one without a task
+    queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for one without a task
     jobs: Counter[tuple[str, str]] = field(default_factory=Counter)  # jobs taken, by queue and pg-boss's state
     schedules: list[str] = field(default_factory=list)  # those taken, by their names in zeke_jobs
     left: list[Left] = field(default_factory=list)  # what stays because of a fault
