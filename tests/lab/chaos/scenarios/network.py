@@ -1,10 +1,15 @@
 """A network that stalls."""
 
 import time
+from functools import partial
 
 from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.world import world
+
+_RUNS_IN = """
+  SELECT w.pid FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
+  WHERE q.message_id = %s AND q.started_on IS NOT NULL"""
 
 
 def stall(*, quick: bool) -> Outcome:
@@ -13,15 +18,16 @@ def stall(*, quick: bool) -> Outcome:
     with world("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
         stalled = here.worker(DATABASE_URL=proxy.url)
         here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker"), 60, "a worker")
-        # It runs past the moment when others take it over, and ends while nothing passes.
-        late = here.traffic.send("slow", {"seconds": seconds * 0.75})
-        here.until(
-            lambda: here.look("SELECT started_on FROM zeke_jobs.queue WHERE message_id = %s", late), 20, "a start"
-        )
         here.two()  # since one makes itself empty for what has seen a death
         here.flow(3)
+        pids, runs_in = stalled.pids(), 0
+        while runs_in not in pids:
+            # It runs past the moment when others take it over, and ends while nothing passes.
+            late = here.traffic.send("slow", {"seconds": seconds * 0.75})
+            here.until(partial(here.look, _RUNS_IN, late), 20, "a start")
+            runs_in = here.look(_RUNS_IN, late)
         with here.fault():
-            pids, begin = stalled.pids(), time.monotonic()
+            begin = time.monotonic()
             proxy.stalled.set()
             time.sleep(seconds)
             proxy.stalled.clear()
