@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from actors.ai.centrality import Vector, choose, rank, shares, vectors
 from actors.ai.gate.evidence import keys
-from actors.ai.lexrank import Links, Vector, choose, links, rank, vectors
 from actors.ai.markdown import Block, article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
@@ -104,18 +104,18 @@ def topic(title: str, document: str) -> Topic:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """The sentences of the document's paragraphs, in order; of a very long one, the first 200.
 
-    Ranked by LexRank with a lead prior: ``lead`` from 0 to 1 is the weight of the beginning. Recent results are remembered,
-    because several tasks ask for the same story one after another.
+    Ranked by what they share with the others, and by place: ``lead`` from 0 to 1 is the weight of the beginning. Recent results
+    are remembered, because several tasks ask for the same story one after another.
     """
-    placed, units, shares = _linked(document)
+    placed, units, shared = _placed(document)
     return tuple(
         Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit, is_spoken)
-        for (sentence, text, heading, is_spoken), unit, score in zip(placed, units, rank(shares, lead), strict=True)
+        for (sentence, text, heading, is_spoken), unit, score in zip(placed, units, rank(shared, lead), strict=True)
     )
 
 
 @lru_cache(maxsize=16)
-def _linked(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[Links]]:
+def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[float]]:
     every = (
         (sentence, block.heading, is_spoken)
         for block in article(document)
@@ -127,7 +127,7 @@ def _linked(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[
         sentence = _without_dateline(whole) if at < _BEGINNING else whole
         placed.append((sentence, plain(sentence.text), heading, is_spoken))
     units = vectors([text for _, text, _, _ in placed])
-    return placed, units, links(units)
+    return placed, units, shares(units)
 
 
 def _without_dateline(sentence: Sentence) -> Sentence:

@@ -40,19 +40,21 @@ def is_told_to_reader(text: str) -> bool:
     return _SAYS["to_reader"].match(text) is not None
 
 
+@lru_cache(maxsize=1024)
+def unquoted(text: str) -> str:
+    """A text without its quotations."""
+    return _SAYS["quotation"].sub(" ", text)
+
+
 def addresses_reader(text: str) -> bool:
     """Whether a sentence says ``you`` outside a quotation."""
-    return _SAYS["you"].search(_SAYS["quotation"].sub(" ", text)) is not None
-
-
-def speaks_of_us(text: str) -> bool:
-    """Whether a sentence says ``we`` outside a quotation, so that the reader cannot know the people meant."""
-    return _SAYS["us"].search(_SAYS["quotation"].sub(" ", text)) is not None
+    return _SAYS["you"].search(unquoted(text)) is not None
 
 
 def is_personal(text: str) -> bool:
     """Whether a sentence says ``I``, ``we`` or ``you`` outside a quotation: its author speaks, whom a reader does not know."""
-    return _says_i(text) or speaks_of_us(text) or addresses_reader(text)
+    told = unquoted(text)
+    return any(_SAYS[person].search(told) for person in ("myself", "us", "you"))
 
 
 @lru_cache(maxsize=1024)
@@ -76,18 +78,13 @@ def leans(text: str) -> bool:
 
 def is_scrap(text: str) -> bool:
     """Whether a text is unfinished, or speaks of its author."""
-    return _says_i(text) or is_unfinished(text)
-
-
-@lru_cache(maxsize=1024)
-def _says_i(text: str) -> bool:
-    return _SAYS["myself"].search(_SAYS["quotation"].sub(" ", text)) is not None
+    return _SAYS["myself"].search(unquoted(text)) is not None or is_unfinished(text)
 
 
 @lru_cache(maxsize=1024)
 def is_unfinished(text: str) -> bool:
     """Whether a text is part of a sentence, an entry of a list, or speech without its speaker's name."""
-    around = _SAYS["quotation"].sub(" ", text)
+    around = unquoted(text)
     if (
         _SAYS["scrap"].match(text)
         or _SAYS["address"].search(text)

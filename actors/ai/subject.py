@@ -10,7 +10,7 @@ from itertools import chain, islice, pairwise
 from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
 from actors.ai.sentences import sentences
-from actors.ai.standing import is_independent, is_personal, is_told_to_reader, speech
+from actors.ai.standing import is_independent, is_personal, is_told_to_reader, speech, unquoted
 from actors.ai.words import SMALL
 from actors.calendar_names import MONTHS, WEEKDAYS
 from actors.patterns import patterns
@@ -70,7 +70,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
 def praises(text: str) -> bool:
     """Whether a sentence praises outside a quotation, as adverts do."""
-    return _SAYS["praise"].search(_SAYS["quotation"].sub(" ", text)) is not None
+    return _SAYS["praise"].search(unquoted(text)) is not None
 
 
 @lru_cache(maxsize=16)

@@ -9,11 +9,10 @@ from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
 from actors.ai.markdown import Block, article
 from actors.insights.candidates import Candidate, Kind
-from actors.insights.central import central_candidates
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
 from actors.insights.context import Surroundings
-from actors.insights.telling import telling
+from actors.insights.telling import telling, telling_beside_code
 from actors.schema import Context
 
 _MARKS = 4  # back quotes of two names
@@ -74,8 +73,8 @@ def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: 
         if len(claim.quote) <= settings.max_quote and not (is_guide and claim.kind == "action")
     ]
     taken = [(candidate.start, candidate.end) for candidate in claims]
-    central = central_candidates(document, settings.limits.get("insight", 0), taken, settings.lead, title)
-    return [*_best([*code, *claims], settings), *central]
+    others = telling_beside_code(document, settings.limits.get("insight", 0), settings.lead, title, taken)
+    return [*_best([*code, *claims], settings), *others]
 
 
 def has_code(parts: Sequence[Block]) -> bool:

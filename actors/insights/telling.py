@@ -1,9 +1,11 @@
-"""The best sentences of a text without code, as highlights: each is understood with the headline alone, and adds a fact to it."""
+"""The best sentences of a text, as candidates: without code, each can be read with the headline alone and adds a fact."""
+
+from collections.abc import Collection
 
 from actors.ai import words
-from actors.ai.composition import adds_to, has_parts, names_more
+from actors.ai.composition import adds_to, announces, has_parts, names_more, tells_more
 from actors.ai.ranking import Ranked, Topic, best, ranked, topic
-from actors.ai.standing import speech
+from actors.ai.standing import is_told_to_reader, speech
 from actors.ai.subject import praises, stands_alone
 from actors.insights.candidates import Candidate, Kind
 from actors.patterns import patterns
@@ -14,6 +16,7 @@ _SAYS = patterns("actors.insights", "cues.txt")
 _MOST = 3
 _LEAST = 0.35  # share of the best score
 _MIN_WORDS = 8
+_MIN_WORDS_IN_CODE = 10
 _MAX_CHARS = 400
 _ABOUT = 1.5  # weight for the topic
 _BEGINNING = 3  # sentences
@@ -46,10 +49,37 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
     scores = {item.start: item.score * _bonus(item, about) for item in pool}
     chosen = best(pool, 1 if is_guide else _MOST, bonus=lambda item: _bonus(item, about))
     return [
-        Candidate(_kind(item.text), item.text, item.raw, item.start, item.end, item.heading, weight=scores[item.start])
+        _candidate(item, _kind(item.text), scores[item.start])
         for item in chosen
         if scores[item.start] >= _LEAST * max(scores.values())
     ]
+
+
+def telling_beside_code(
+    document: str, count: int, lead: float, title: str, taken: Collection[tuple[int, int]]
+) -> list[Candidate]:
+    """Up to ``count`` sentences of a text with code, best first, none of them at a place in ``taken``.
+
+    Its author may say "we", who reports their own work. A list or a guide has none: its sentences are general or tell a part.
+    """
+    items = ranked(document, lead)
+    least = _LEAST * max((item.score for item in items), default=0.0)
+    pool = [
+        item
+        for item in items
+        if item.is_independent
+        and item.score >= least
+        and not is_told_to_reader(item.text)
+        and tells_more(title, item.text)
+        and words.count(item.text) >= _MIN_WORDS_IN_CODE
+        and len(item.text) <= _MAX_CHARS
+        and not any(start < item.end and item.start < end for start, end in taken)
+    ]
+    return [] if announces(title) else [_candidate(item, "insight", item.score) for item in best(pool, count)]
+
+
+def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
+    return Candidate(kind, item.text, item.raw, item.start, item.end, item.heading, weight=weight)
 
 
 def _tells(text: str, title: str) -> bool:

@@ -106,13 +106,11 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     for one in candidates:  # a phrase is longer than the number in it
         if not found or one.start >= found[-1].end:
             found.append(one)
-    units = {one.unit for one in found if one.unit[0]}
+    units = list(dict.fromkeys(one.unit for one in found if one.unit[0]))
     return [
         one
         if not units or one.unit[0] or (is_known and not one.is_open)
-        else replace(
-            one, readings=tuple({*one.readings, *((v * factor, unit) for v in one.values for unit, factor in units)})
-        )
+        else replace(one, readings=(*((v * factor, unit) for v in one.values for unit, factor in units), *one.readings))
         for one in found
     ]
 

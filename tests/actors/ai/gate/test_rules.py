@@ -56,6 +56,11 @@ def test_a_name_with_an_elided_article_is_known_with_either_apostrophe() -> None
     assert fault("La ville empêche la vente d'Aéroports de Velm.", document) is None
 
 
+def test_a_ratio_is_of_the_amounts_in_their_unit_in_every_process() -> None:
+    document = "The journey by train costs 14 kilograms, that by air 171."
+    assert fault("The journey by air costs more than twelve times as much.", document) is None
+
+
 UNITS = ["half third of ", "A of B and C for D ", "Orbis ordered 24 mills in May. ", "May 1 March 2 ", "“a ", "1,"]
 UNITS += ["1, 2, ", "Orbis of Velm, ", "a, b and ", "one in ", "5 hours and 4 minutes "]
 
