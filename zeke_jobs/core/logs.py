@@ -173,16 +173,9 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 def is_json() -> bool:
     """Whether lines are JSON when ``configure`` gets no format."""
-    chosen = environment.log_format()
-    return chosen == "json" or (chosen == "auto" and not _on_terminal())
-
-
-def _on_terminal() -> bool:
     # Not sys.stderr.isatty(): in a worker that is a pipe, although the pipe may lead to a terminal.
-    try:
-        return os.isatty(2)
-    except OSError:
-        return False
+    chosen = environment.log_format()
+    return chosen == "json" or (chosen == "auto" and not os.isatty(2))
 
 
 def _common(*, as_json: bool) -> list[Processor]:
@@ -252,7 +245,7 @@ def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:
 def _in_colour() -> bool:
     if environment.lookup("NO_COLOR"):
         return False
-    return bool(environment.lookup("FORCE_COLOR")) or _on_terminal()
+    return bool(environment.lookup("FORCE_COLOR")) or os.isatty(2)
 
 
 _REFUSED = 2

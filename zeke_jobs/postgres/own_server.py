@@ -68,8 +68,6 @@ def why_elsewhere(data_dir: Path) -> str:
     asked = data_dir.absolute()
     if _nothing_can_be_written(asked):
         return f"nothing can be written to {server_programs.above(asked)}"
-    if "\n" in str(asked):
-        return "PostgreSQL cannot read a path with a line break"
     user = server_programs.account(asked / "postgres" / "data")
     closed = server_programs.closed(asked, user["user"]) if user else None
     return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"

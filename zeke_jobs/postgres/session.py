@@ -95,10 +95,9 @@ and let the pooler reconnect"""
 
 _PATIENCE = 2.0  # seconds in which a live server accepts a cancellation
 _LIBPQ = ctypes.CDLL(_psycopg.__file__)  # the libpq that psycopg2 uses
-with suppress(AttributeError):
-    _LIBPQ.PQgetCancel.argtypes, _LIBPQ.PQgetCancel.restype = (ctypes.c_void_p,), ctypes.c_void_p
-    _LIBPQ.PQcancel.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)
-    _LIBPQ.PQfreeCancel.argtypes, _LIBPQ.PQfreeCancel.restype = (ctypes.c_void_p,), None
+_LIBPQ.PQgetCancel.argtypes, _LIBPQ.PQgetCancel.restype = (ctypes.c_void_p,), ctypes.c_void_p
+_LIBPQ.PQcancel.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)
+_LIBPQ.PQfreeCancel.argtypes, _LIBPQ.PQfreeCancel.restype = (ctypes.c_void_p,), None
 
 
 class Session(connection):
@@ -121,7 +120,7 @@ class Session(connection):
             raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
         self.settings, self.statements = row[0], {}
         self.made = self.face()
-        self._cancellation = _Cancellation(self) if hasattr(_LIBPQ, "PQcancel") else super().cancel
+        self._cancellation = _Cancellation(self)
 
     def prepares(self, name: str, prepare: str) -> bool:
         """Whether a named statement is prepared, as it is from its second use on."""
