@@ -25,6 +25,7 @@ from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.revisions import store as revisions
 
 _DEFAULTS = {"engine": Settings(), "ai": ai.Settings()}
+_PARTS = ("engine", "headers", "cookies", "remove", "text")
 _SETTING = {
     "too_large": "services.engine.feed_bytes in jobs.yaml sets how much is read",
     "timeout": "services.engine.feed_timeout in jobs.yaml sets how long it may take",
@@ -86,8 +87,6 @@ def cannot_read(url: str, error: EngineError) -> CannotRead:
         setting = "zeke-jobs apply puts a changed jobs.yaml in force"
     return CannotRead(f"{url} cannot be read: {error}" + (f"\n  help: {setting}" if setting else ""))
 
-
-_PARTS = ("engine", "headers", "cookies", "remove", "text")
 
 app = typer.Typer(
     help="Rules for sites, in services.engine.sites of jobs.yaml.", no_args_is_help=True, callback=one_of_several

@@ -13,6 +13,9 @@ from zeke_jobs import Duration, parse_duration
 
 _SENDABLE = re.compile(r"[!-~](?:[ -~]{0,7998}[!-~])?")
 _DEFAULT_AGENT = "zeke-jobs/0.1"
+_PORTS = {"http": 80, "https": 443}
+_OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
+_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def sendable(value: SecretStr) -> SecretStr:
@@ -88,11 +91,6 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
     def user_agent(self) -> str:
         """The User-Agent of the local engine."""
         return f"{_DEFAULT_AGENT} (+{self.contact})" if self.contact else _DEFAULT_AGENT
-
-
-_PORTS = {"http": 80, "https": 443}
-_OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
-_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def _header(name: str) -> str:

@@ -20,6 +20,7 @@ from actors.engine.text import decode, text_at
 Get = Callable[[str], Fetched]
 
 FEED = "https://www.youtube.com/feeds/videos.xml"
+_MOST = 50  # videos of one answer of the API
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
 _CHANNEL = re.compile(r"(?:https?://(?:www\.|m\.)?youtube\.com/channel/)?(UC[\w-]{22})(?:[/?#].*)?", re.ASCII)
 _VIDEO = re.compile(
@@ -91,9 +92,6 @@ def describe(video: str, get: Get) -> ContentItem:
         author=Author.named(text_at(data, "author_name"), text_at(data, "author_url")),
         metadata={"videoId": video},
     )
-
-
-_MOST = 50
 
 
 def channel_of(feed_url: str) -> str | None:

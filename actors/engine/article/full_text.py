@@ -47,6 +47,8 @@ _BRIEF = 200  # words: what stands beside an article, such as a reader's praise,
 _MORE = 1.1  # times the words of readability's text: some of them may stand around the article
 _ASIDE = 3  # times the words of such a text
 _MOST_ELEMENTS = 20_000  # readability reads no larger page, because its time grows faster than the page
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
+_RUN = 4
 _SILENT = ("script", "style", "svg", "template", "link", "meta")  # each extractor would walk over them several times
 
 
@@ -161,10 +163,6 @@ def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
 
     article = try_readability(page)
     return plain_text(article), lambda: plain_text(article, marked=True)
-
-
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-_RUN = 4
 
 
 class Said:

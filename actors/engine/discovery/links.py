@@ -1,4 +1,4 @@
-"""The feeds that a page names: its ``link rel=alternate``, else links that look like feeds."""
+"""The feeds that a page names, and the links on a page without one that a selector names."""
 
 import re
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from actors.engine.pages import parse_page
 from actors.engine.selectors import select, xpath
 from actors.engine.text import decode, one_line
 
+_MARK = "#select="  # behind it an address has the selector of its links, which no server sees
 _LONGEST_MARKUP = 600_000
 _MOST = 20
 _TYPES = {
@@ -65,9 +66,6 @@ def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
         parts = urlsplit(address)
         if _LOOKS.search(parts.path) and not _NO_FEED.search(parts.path):
             yield address, anchor.text_content() or anchor.get("title") or ""
-
-
-_MARK = "#select="
 
 
 def with_selector(url: str, selector: str) -> str:
