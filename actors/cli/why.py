@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from actors.cli import alerts
 from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.canonical import canonical_url
-from actors.engine.discovery.addresses import is_mailbox
+from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.outcomes import IN_FLIGHT
 from actors.store import news
 from actors.store.statements import SQL
@@ -24,7 +24,6 @@ from zeke_jobs.cli.options import argument
 _UNFINISHED = {"created", "retry", "active", "failed"}
 _MOST = 20  # items that are told
 _STORY = re.compile(r"#?[0-9]{1,7}|[0-9A-Fa-f]{8}[0-9A-Fa-f-]*")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 
@@ -70,7 +69,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
         NotFound: there is no such story.
     """
     story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
-    url = name if _SCHEME.match(name) or story_id else f"https://{name}"
+    url = name if story_id else typed(name)
     canonical = canonical_url(url)
     host = (urlsplit(canonical).hostname or "").lower()
     # The longest parts that need no escapes: feeds escape all, some or no characters.

@@ -12,7 +12,7 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 _FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"), ("partner", "rss")}
-_DEFAULT_PORT = {"http": 80, "https": 443}
+USUAL_PORTS = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
 # site-org.cdn.ampproject.org/c/s/site.org/page, google.com/amp/s/site.org/page
@@ -48,10 +48,10 @@ def canonical_url(url: str) -> str:
     if len(url) > LONGEST_ADDRESS:
         return url.strip()
     parts = split(_AMP_CACHE.sub("https://", url.strip()))
-    if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
+    if parts.scheme not in USUAL_PORTS or not parts.hostname:
         return url.strip()
     host = _host(parts.hostname.rstrip("."))
-    if parts.port and parts.port not in _DEFAULT_PORT.values():
+    if parts.port and parts.port not in USUAL_PORTS.values():
         host = f"{host}:{parts.port}"
     return urlunsplit(("https", host, _path(parts.path), _query(parts.query), ""))
 
@@ -86,7 +86,7 @@ def _query(query: str) -> str:
 def is_web(url: str) -> bool:
     """Whether it is an absolute address of http or https, of a length that servers take."""
     parts = split(url)
-    return len(url) <= LONGEST_ADDRESS and parts.scheme in _DEFAULT_PORT and bool(parts.hostname)
+    return len(url) <= LONGEST_ADDRESS and parts.scheme in USUAL_PORTS and bool(parts.hostname)
 
 
 def site_of(url: str) -> str:

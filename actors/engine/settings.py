@@ -8,12 +8,12 @@ from typing import Annotated, Literal, Self
 import httpx
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
 
+from actors.engine.canonical import USUAL_PORTS
 from actors.engine.selectors import Selector
 from zeke_jobs import Duration, parse_duration
 
 _SENDABLE = re.compile(r"[!-~](?:[ -~]{0,7998}[!-~])?")
 _DEFAULT_AGENT = "zeke-jobs/0.1"
-_PORTS = {"http": 80, "https": 443}
 _OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -193,7 +193,7 @@ def _names(url: str) -> Iterator[str]:
         return
     host = parsed.raw_host.decode("ascii", "replace").lower().rstrip(".").removeprefix("www.")
     host = f"[{host}]" if ":" in host else host
-    usual = _PORTS.get(parsed.scheme)
+    usual = USUAL_PORTS.get(parsed.scheme)
     ends = [f":{parsed.port or usual}", *([""] if parsed.port in {None, usual} else [])]
     yield from (f"{host}{end}" for end in ends)
     while "." in host:
