@@ -38,6 +38,10 @@ class EngineServer(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
 
+class _Refused(Exception):
+    """A request that is not tried: the status and the body of the answer."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: EngineServer
@@ -52,36 +56,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {"error": f"expected /health, /ingest, /source or /discover, got {self.path[:100]}"})
 
     def do_POST(self) -> None:
-        body = self._body()
-        if body is None:
-            return
-        if not self._is_allowed():
-            self._answer(401, {"error": "expected the Engine's bearer token"})
-        elif self.path not in {"/ingest", "/source", "/discover"}:
-            self._answer(404, {"error": f"expected /ingest, /source or /discover, got {self.path[:100]}"})
-        elif not isinstance(body.get("url"), str):
-            self._answer(400, {"error": 'expected an object with "url"', "code": "invalid_url"})
-        elif not self.server.free.acquire(blocking=False):
-            self._answer(503, {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 1})
-        else:
-            try:
-                self._ask(body)
-            finally:
-                self.server.free.release()
-
-    def _ask(self, body: dict[str, Any]) -> None:
-        engine = self.server.engine
+        told: dict[str, Any]
         try:
-            found: ContractModel
-            if self.path == "/ingest":
-                found = engine.fetch_item(body["url"])
-            elif self.path == "/discover":
-                found = engine.discover(body["url"])
-            else:
-                found = engine.fetch_source(
-                    body["url"], text_at(body, "etag") or None, text_at(body, "lastModified") or None
-                )
+            status, told = 200, {"data": self._found().model_dump(mode="json", by_alias=True)}
+        except _Refused as refused:
+            status, told = refused.args
         except EngineError as error:
+            status = _STATUS_OF_CODE.get(error.code, 500)
             told = {
                 "error": str(error),
                 "code": error.code,
@@ -89,31 +70,42 @@ class _Handler(BaseHTTPRequestHandler):
                 "retryAfter": error.retry_after,
                 "unreachable": error.is_unreachable,
             }
-            self._answer(_STATUS_OF_CODE.get(error.code, 500), told)
-            return
-        self._answer(200, {"data": found.model_dump(mode="json", by_alias=True)})
+        self._answer(status, told)
+
+    def _found(self) -> ContractModel:
+        length = self.headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_REQUEST:
+            self.close_connection = True
+            raise _Refused(400, {"error": f"expected a body of at most {_LARGEST_REQUEST} bytes with its length"})
+        try:
+            body = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            body = None
+        engine, url = self.server.engine, text_at(body, "url")
+        if not isinstance(body, dict):
+            raise _Refused(400, {"error": "expected a JSON object"})
+        if not self._is_allowed():
+            raise _Refused(401, {"error": "expected the Engine's bearer token"})
+        if self.path not in {"/ingest", "/source", "/discover"}:
+            raise _Refused(404, {"error": f"expected /ingest, /source or /discover, got {self.path[:100]}"})
+        if not isinstance(body.get("url"), str):
+            raise _Refused(400, {"error": 'expected an object with "url"', "code": "invalid_url"})
+        if not self.server.free.acquire(blocking=False):
+            raise _Refused(503, {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 1})
+        try:
+            if self.path == "/ingest":
+                return engine.fetch_item(url)
+            if self.path == "/discover":
+                return engine.discover(url)
+            return engine.fetch_source(url, text_at(body, "etag") or None, text_at(body, "lastModified") or None)
+        finally:
+            self.server.free.release()
 
     def _is_allowed(self) -> bool:
         if self.server.token is None:
             return True
         given = self.headers.get("authorization", "").encode("latin-1", "replace")
         return hmac.compare_digest(given, f"Bearer {self.server.token}".encode())
-
-    def _body(self) -> dict[str, Any] | None:
-        """The request's object; None if it has none and was answered with an error."""
-        length = self.headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_REQUEST:
-            self.close_connection = True
-            self._answer(400, {"error": f"expected a body of at most {_LARGEST_REQUEST} bytes with its length"})
-            return None
-        try:
-            body = json.loads(self.rfile.read(int(length)))
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            self._answer(400, {"error": "expected a JSON object"})
-            return None
-        return body
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
