@@ -20,7 +20,6 @@ __all__ = ["Cron", "CronError", "parse"]
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _HOURS = 24
-_MINUTES = 60
 
 
 @lru_cache(maxsize=1000)
@@ -89,21 +88,15 @@ class Cron:
 
 @lru_cache(maxsize=1000)
 def _canonical(fields: Fields) -> str:
-    """The line in a form that cronsim reads unambiguously: numbers only, or a star for all values.
+    """The line in a form that cronsim reads unambiguously: numbers, after a star where it combines days by one.
 
     cronsim, like cron, combines the two day fields according to whether one starts with ``*``. A field that started with one
     contains its lowest value anyway, which is all that ``*/31`` and ``*/8`` stand for.
     """
-    days, weekdays = _numbers(fields.days), _numbers(fields.weekdays)
-    return " ".join(
-        (
-            _numbers(fields.minutes) if len(fields.minutes) < _MINUTES else "*",
-            _numbers(fields.hours) if len(fields.hours) < _HOURS else "*",
-            f"*/31,{days}" if fields.any_day else days,
-            _numbers(fields.months),
-            f"*/8,{weekdays}" if fields.any_weekday else weekdays,
-        )
-    )
+    minutes, hours, months = map(_numbers, (fields.minutes, fields.hours, fields.months))
+    days = "*/31," * fields.any_day + _numbers(fields.days)
+    weekdays = "*/8," * fields.any_weekday + _numbers(fields.weekdays)
+    return f"{minutes} {hours} {days} {months} {weekdays}"
 
 
 def _numbers(values: frozenset[int]) -> str:
