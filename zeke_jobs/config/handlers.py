@@ -12,9 +12,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import evaluate, import_object, kind_of
+from zeke_jobs.config.imports import evaluate, import_object, kind_of, substitute
 from zeke_jobs.config.models import Task
-from zeke_jobs.config.substitution import substitute
 from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.context import Context
 from zeke_jobs.errors import ConfigurationError

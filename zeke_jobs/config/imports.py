@@ -1,16 +1,20 @@
-"""Imports objects named in jobs.yaml, evaluates their annotations, and explains a failure."""
+"""What jobs.yaml names: objects, which are imported, and ``${NAME}``, filled in from the environment and never shown."""
 
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
 from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.places import Path as Steps
+from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.quoting import nearest, quote, suggest
 
 _IMPORTLIB = "<frozen importlib"
@@ -113,3 +117,73 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
             f"expected an annotation of {parameter} in {function.__name__} that can be resolved, got {got}",
             "import its names at the top of the module, not under if TYPE_CHECKING:",
         ) from error
+
+
+REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")
+"""A reference to a variable; or ``$$`` before a brace, which means one ``$``."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_WINDOW = 6
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value from the environment. Its repr shows only the name."""
+
+    name: str
+    path: Steps
+    value: str = field(repr=False)
+
+    def leaks_into(self, text: str) -> bool:
+        """Whether ``text`` contains the value or a part of it."""
+        hidden, seen = self.value.lower(), text.lower()
+        if len(hidden) <= _WINDOW:
+            return hidden in seen
+        return any(hidden[at : at + _WINDOW] in seen for at in range(len(hidden) - _WINDOW + 1))
+
+
+@dataclass
+class Substitution:
+    """Settings with their variables filled in, their secrets, and the names without a value."""
+
+    value: Any = None  # the settings; text with an unset variable is unchanged
+    secrets: list[Secret] = field(default_factory=list)  # one for each variable and place
+    unset: list[tuple[Steps, str]] = field(default_factory=list)  # (path, name) of each unset variable
+    malformed: list[tuple[Steps, str]] = field(default_factory=list)  # (path, text) of each ``${…}`` without a name
+
+
+def substitute(value: Any) -> Substitution:
+    """Fill in each ``${NAME}`` in the texts of ``value``, at any depth; ``$${`` becomes ``${``."""
+    done = Substitution()
+    done.value = _fill(value, (), done)
+    return done
+
+
+def _fill(value: Any, path: Steps, done: Substitution) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, (*path, key), done) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, (*path, at), done) for at, item in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    before = len(done.secrets)
+    filled = REFERENCE.sub(lambda match: _one(match, path, done), value)
+    if len(done.secrets) > before:
+        done.secrets.append(Secret(done.secrets[-1].name, path, filled))
+    return filled
+
+
+def _one(match: re.Match[str], path: Steps, done: Substitution) -> str:
+    if match[0] == "$$":
+        return "$"
+    name = match[1]
+    if not _NAME.fullmatch(name) or not match[0].endswith("}"):
+        done.malformed.append((path, match[0]))
+        return match[0]
+    value = environment.lookup(name)
+    if value is None:
+        done.unset.append((path, name))
+        return match[0]
+    done.secrets.append(Secret(name, path, value))
+    redaction.remember(name, value)
+    return value

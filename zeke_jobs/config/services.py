@@ -10,9 +10,8 @@ from pydantic.errors import PydanticUserError
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import complete
-from zeke_jobs.config.imports import evaluate, import_object, kind_of
+from zeke_jobs.config.imports import evaluate, import_object, kind_of, substitute
 from zeke_jobs.config.models import Middleware, Service
-from zeke_jobs.config.substitution import substitute
 from zeke_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:

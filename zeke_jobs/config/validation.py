@@ -14,9 +14,9 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.imports import Secret
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.places import Document, Path, walk
-from zeke_jobs.config.substitution import Secret
 from zeke_jobs.core.quoting import describe, quote, suggest
 from zeke_jobs.payload.faults import expected
 

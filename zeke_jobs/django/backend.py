@@ -1,16 +1,117 @@
-"""The backend of ``TASKS``: sends a job on Django's own connection, so within ``transaction.atomic``, and reads results."""
+"""The backend of ``TASKS``: sends a job on Django's own connection, reads it as a ``TaskResult``, and checks its settings."""
 
-from collections.abc import Iterable
+import builtins
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
+from django.core.checks import Error, Warning  # noqa: A004 (Django's word)
+from django.core.exceptions import SuspiciousOperation
 from django.db import connections
 from django.utils import timezone
+from django.utils.module_loading import import_string
+from psycopg2.extensions import parse_dsn
 
 from zeke_jobs.client import drivers, reading, sending, tracing
 from zeke_jobs.client.options import as_id
 from zeke_jobs.client.plans import P, Plan, T
-from zeke_jobs.django.results import BaseTaskBackend, new_result, result_of, signals, tasks
+from zeke_jobs.core import environment
+from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound
+
+try:
+    tasks: Any = import_module("django.tasks")
+except ImportError:
+    try:
+        tasks = import_module("django_tasks")
+    except ImportError as error:
+        raise environment.missing(
+            "Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error
+        ) from error
+signals: Any = import_module(f"{tasks.__name__}.signals")
+BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
+Status: Any = tasks.TaskResultStatus
+
+
+_STATUS = {
+    "active": Status.RUNNING,
+    "completed": Status.SUCCESSFUL,
+    "failed": Status.FAILED,
+    "cancelled": Status.FAILED,
+}
+_TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finished_at"))
+
+
+def find(function: str) -> Any:
+    """The ``Task`` of a function, by its path.
+
+    Raises ImportError if there is nothing at this path, and SuspiciousOperation if it is no task.
+    """
+    found = import_string(function)
+    if not isinstance(found, tasks.base.Task):
+        raise SuspiciousOperation(f"expected a function with @task at {function}, got {type(found).__name__}")
+    return found
+
+
+def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
+    """A ``TaskResult`` of a call with these values; by default it is ready, and nothing has happened.
+
+    Raises TypeError if an argument is no JSON.
+    """
+    given = {name: call[name] for name in ("args", "kwargs", "backend")}
+    start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
+    return tasks.TaskResult(task=task, **{**start, **given, **values})
+
+
+def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
+    """The ``TaskResult`` of a job whose payload is this call of a function.
+
+    Raises:
+        ImportError, SuspiciousOperation: as ``find``.
+    """
+    lowest, highest = tasks.base.TASK_MIN_PRIORITY, tasks.base.TASK_MAX_PRIORITY
+    task = find(call["function"]).using(
+        priority=max(lowest, min(job.priority, highest)),
+        queue_name=call["queue_name"],
+        run_after=_local(job.run_at) if job.run_at > job.created_on else None,
+        backend=call["backend"],
+    )
+    failed = [one for one in job.attempts if one.get("error")]
+    workers = [str(one.get("worker")) for one in failed][: job.attempt]
+    first = datetime.fromisoformat(job.attempts[0]["started_on"]) if job.attempts else job.started_on
+    result = new_result(
+        task,
+        call,
+        id=str(job.id),
+        status=_STATUS.get(job.status, Status.READY),
+        enqueued_at=_local(job.created_on),
+        started_at=_local(first),
+        last_attempted_at=_local(job.started_on),
+        finished_at=_local(job.completed_on),
+        errors=[_error(one["error"]) for one in failed],
+        # A completed job no longer names its process.
+        worker_ids=workers + [str(job.worker or "unknown")] * (job.attempt - len(workers)),
+    )
+    object.__setattr__(result, "_return_value", output)
+    return result
+
+
+def _local(moment: datetime | None) -> Any:
+    """A time as Django has it: with a zone, or with ``USE_TZ = False`` without one."""
+    if moment is None or settings.USE_TZ is timezone.is_aware(moment):
+        return moment
+    return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
+
+
+def _error(error: Mapping[str, Any]) -> Any:
+    """An attempt keeps the name of an exception's class; its module is in the last line of the traceback."""
+    name, traceback = error.get("type", ""), error.get("traceback", "")
+    paths = re.findall(rf"^([\w.]+\.{re.escape(name)})\b", traceback, re.MULTILINE)
+    own = f"builtins.{name}" if hasattr(builtins, name) else f"zeke_jobs.errors.{name}"
+    return tasks.base.TaskError(exception_class_path=[own, *paths][-1], traceback=traceback or error.get("message", ""))
 
 
 class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
@@ -76,8 +177,6 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
 
     def check(self, **_kwargs: Any) -> Iterable[Any]:
         """The faults of the settings, for ``manage.py check``."""
-        from zeke_jobs.django.checks import faults
-
         return faults(self)
 
     def _perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
@@ -88,3 +187,53 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         connection.ensure_connection()
         with connection.wrap_database_errors:
             return drivers.perform(connection.connection, plan, *args, **options)
+
+
+_HANDLER = "zeke_jobs.django.worker:run_task"
+
+
+def faults(backend: Any) -> Iterator[Any]:
+    """The faults of one backend of ``TASKS``. Without a jobs.yaml here, as in a web server, its stanzas are not checked.
+
+    Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty itself.
+    """
+    where = f"TASKS[{backend.alias!r}]"
+    kinds = {"task": str, "database": str, "tasks": dict}
+    if any(not isinstance(value, kinds.get(name, ())) for name, value in backend.options.items()):
+        message = (
+            f"expected in OPTIONS of {where} the texts task and database, and the dict tasks, got {backend.options}"
+        )
+        yield Error(message, id="zeke_jobs.E004")
+        return
+    for name in backend.own_stanzas:
+        try:
+            if name not in backend.queues:
+                find(name)
+        except Exception as error:  # noqa: BLE001 (the module is foreign code; its exception is shown)
+            message = f"expected a function with @task or one of QUEUES in {where}, got {name!r}: {error}"
+            yield Error(message, id="zeke_jobs.E001")
+    got = connections[backend.database].vendor if backend.database in connections else "nothing"
+    if got != "postgresql":
+        yield Error(
+            f"expected a PostgreSQL as DATABASES[{backend.database!r}] for {where}, got {got}", id="zeke_jobs.E002"
+        )
+    else:
+        yield from _other_database(connections[backend.database].settings_dict)
+    if (path := environment.config_path()).exists():
+        from zeke_jobs import config  # a web server mostly has no jobs.yaml
+
+        found = config.load(path, handlers=False)
+        for name in dict.fromkeys([backend.stanza("", ""), *backend.own_stanzas.values()]):
+            stanza = found.task(name)
+            if stanza is None or stanza.handler != _HANDLER:
+                got = "no such task" if stanza is None else f"handler {stanza.handler}"
+                message = f"expected {name} in {path.name} for {where}, got {got}"
+                yield Error(message, hint=f'under tasks: {name}: {{handler: "{_HANDLER}"}}', id="zeke_jobs.E003")
+
+
+def _other_database(settings: dict[str, Any]) -> Iterator[Any]:
+    theirs = parse_dsn(environment.database_url_or_none() or "")
+    for key, ours in (("dbname", settings["NAME"]), ("host", settings["HOST"]), ("port", settings["PORT"])):
+        if ours and theirs.get(key, str(ours)) != str(ours):
+            message = f"expected {key} {ours} of DATABASES in DATABASE_URL, where workers look, got {theirs[key]}"
+            yield Warning(message, id="zeke_jobs.W001")

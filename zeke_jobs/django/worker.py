@@ -16,7 +16,7 @@ from dramatiq.middleware import TimeLimitExceeded
 
 from zeke_jobs.client import drivers, reading
 from zeke_jobs.core.context import Context
-from zeke_jobs.django.results import Status, result_of, signals, tasks
+from zeke_jobs.django.backend import Status, result_of, signals, tasks
 from zeke_jobs.errors import Defer, Reject, Retry, WaitFor
 from zeke_jobs.payload.model import Payload
 

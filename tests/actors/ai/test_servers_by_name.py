@@ -15,7 +15,7 @@ from actors.ai.protocol import Story
 from tests.actors.ai.conftest import Books
 from tests.actors.ai.named_servers import KEY, SERVERS, STORY
 from zeke_jobs import Defer, Reject, Retry
-from zeke_jobs.config.substitution import substitute
+from zeke_jobs.config.imports import substitute
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "ai.md").read_text(encoding="utf-8")
 BLOCKS = {name: yaml.safe_load(text) for name, text in re.findall(r"```yaml\n# (.+)\n(openai:(?s:.)+?)```", PAGE)}

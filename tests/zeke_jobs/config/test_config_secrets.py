@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.each import each
 from zeke_jobs.config import check
-from zeke_jobs.config.substitution import substitute
+from zeke_jobs.config.imports import substitute
 
 HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from zeke_jobs import Payload, Reject
-from zeke_jobs.config.substitution import substitute
+from zeke_jobs.config.imports import substitute
 from zeke_jobs.core import logs, redaction
 from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.printed import Printed

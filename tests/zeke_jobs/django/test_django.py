@@ -9,7 +9,7 @@ import zeke_jobs
 from tests.zeke_jobs.testing.blocks import blocks, python
 
 VERSION = pytest.importorskip("django").VERSION
-pytest.importorskip("zeke_jobs.django.results")
+pytest.importorskip("zeke_jobs.django.backend")
 
 PROJECT = Path(__file__).parent / "project"
 MAIN = "from zeke_jobs.cli import main; main()"

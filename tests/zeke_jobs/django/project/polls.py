@@ -5,7 +5,7 @@ import asyncio
 from django.contrib.auth.models import Group
 from dramatiq.middleware import TimeLimitExceeded
 
-from zeke_jobs.django.results import tasks
+from zeke_jobs.django.backend import tasks
 
 task = tasks.task
 

@@ -13,8 +13,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 import zeke_jobs
-from zeke_jobs.django.checks import faults
-from zeke_jobs.django.results import signals, tasks
+from zeke_jobs.django.backend import faults, signals, tasks
 
 READY, SUCCESSFUL, FAILED = (tasks.TaskResultStatus[name] for name in ("READY", "SUCCESSFUL", "FAILED"))
 TaskResultDoesNotExist = tasks.exceptions.TaskResultDoesNotExist
