@@ -1,19 +1,40 @@
-"""Prints results: tables for people, JSON for scripts."""
+"""Prints results: tables for people, JSON for scripts. No printed text can control the terminal."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
+from rich import console as rich_console
 from rich import markup
 from rich.cells import cell_len
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
-from zeke_jobs.core.console import Console
 from zeke_jobs.core.quoting import visible, visible_json
 from zeke_jobs.core.wording import count, when
+
+
+class Console(rich_console.Console):  # noqa: TID251
+    """Shows control characters in any printed text as escapes, so that no text can control the terminal.
+
+    Commands print only through this and ``say`` (ruff enforces it).
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Escape text before it is measured, so that columns stay aligned."""
+        return super().render_str(visible(text, lines=True), **options)
+
+    def render(
+        self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Escape everything else that is printed, such as a ``Text``."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
+
 
 __all__ = ["Console", "count", "when"]
 

@@ -13,13 +13,12 @@ from dataclasses import replace
 from types import FrameType
 
 import psycopg2
-from rich.console import ConsoleDimensions, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType  # noqa: TID251 (a type)
 from rich.live import Live
 from rich.text import Text
 
 import zeke_jobs
 from zeke_jobs.control import actions
-from zeke_jobs.core.console import Console
 from zeke_jobs.core.environment import author
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.errors import ZekeJobsError
