@@ -185,10 +185,10 @@ class News:
 
 @lru_cache(maxsize=64)
 def paragraphs(seed: int, number: int) -> list[str]:
-    """Eleven paragraphs of some 650 words, whose words are those of no other text."""
-    chance = random.Random(f"{seed} {number}")
+    """Eleven paragraphs of some 650 words, whose words are those of no other text; some sentences tell a fact about the headline."""
+    chance, about = random.Random(f"{seed} {number}"), title(number).lower().split()
     words = _words(chance, 160)
-    return [" ".join(_sentence(chance, words) for _ in range(4)) for _ in range(11)]
+    return [" ".join(_sentence(chance, words, about) for _ in range(4)) for _ in range(11)]
 
 
 def title(number: int) -> str:
@@ -200,10 +200,12 @@ def _words(chance: random.Random, size: int) -> list[str]:
     return ["".join(chance.choices(_SYLLABLES, k=chance.choice((2, 3, 3, 4)))) for _ in range(size)]
 
 
-def _sentence(chance: random.Random, words: list[str]) -> str:
+def _sentence(chance: random.Random, words: list[str], about: list[str]) -> str:
     parts = [chance.choice(words if chance.random() < 0.6 else _SMALL) for _ in range(chance.randint(8, 20))]
     if chance.random() < 0.15:
-        parts += ["reduced", chance.choice(_TRADE), "by", str(chance.randint(2, 90)), "percent"]
+        who = " ".join(word.capitalize() for word in chance.sample(words, 2))
+        change = f"reduced the {chance.choice(_TRADE)} by {chance.randint(2, 90)} percent"
+        parts = [who, change, "in", *chance.sample(about, 2), "and", *chance.sample(words, 2)]
     text = " ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
