@@ -70,3 +70,15 @@ def test_a_worker_whose_code_does_not_fit_a_revision_says_so_and_goes_on_by_the_
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, 10)["n"] == 7
         jobs.use("  echo: {handler: 'H:echo', priority: 1}")
         eventually(lambda: follows(3, None))
+
+
+def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running: Running, jobs: Jobs) -> None:
+    with running("  busy: {handler: 'H:busy'}", threads=1) as broker:
+        job = zeke_jobs.send("busy").id
+        eventually(lambda: handlers.CALLS == ["started"])
+        jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '5 minutes'")
+        jobs.rows("DELETE FROM zeke_jobs.worker")
+        assert len(jobs.rows("SELECT zeke_jobs.rescue()")) == 1
+        broker.lifecycle.heartbeat.beat(jobs.conn)
+        eventually(lambda: handlers.CALLS == ["started"] * 2, 10.0)  # the one thread is free again
+        zeke_jobs.cancel(job)
