@@ -12,6 +12,7 @@ from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import of_directory, of_known_site, typed, well_known
 from actors.engine.discovery.links import selector_of
 from actors.engine.fetch import Fetched, parse
+from actors.engine.text import text_at
 
 MOST_FEEDS = 8
 """Feeds of a page that are read, to show their contents."""
@@ -89,11 +90,10 @@ class Discovery:
         if (question := of_directory(url)) is None:
             return []
         try:
-            results = json.loads(self.get(question).body).get("results") or [{}]
-            address = results[0].get("feedUrl")
-        except (ValueError, AttributeError, LookupError, TypeError) as error:
-            raise EngineError("not_a_feed", f"the directory's answer about {url} is none") from error
-        if not isinstance(address, str) or not address:
+            address = text_at(json.loads(self.get(question).body)["results"][0], "feedUrl")
+        except (ValueError, LookupError, TypeError):
+            address = ""
+        if not address:
             raise EngineError("not_a_feed", f"the directory names no feed for {url}")
         return [address]
 
