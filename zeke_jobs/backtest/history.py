@@ -160,18 +160,16 @@ class Recorder:
         if held < 0:
             return Attempt(0.0), begun, False
         how: Ending = "completed"
-        own = False
         if row.state == "cancelled":
             how = "cancelled"
         elif row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
             # With a limit of the handler's own, another limit of the policy would have changed nothing.
-            is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD
-            own = not is_final and any(one.own for one in earlier)
-            how = "rejected" if is_final or own else "failed"
+            is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
+            how = "rejected" if is_final else "failed"
         else:
             self._held[row.name].append(held)
-        return Attempt(held, how, own=own), begun, True
+        return Attempt(held, how), begun, True
 
 
 def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:

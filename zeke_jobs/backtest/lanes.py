@@ -58,7 +58,7 @@ class Lane:
     def __init__(self, task: Task, limits: list[Bucket], *, key_rate: Rate | None, paused: bool) -> None:
         self.task, self.queue, self.priority, self.paused = task.id, task.queue, task.priority, paused
         self.limits = [(bucket, float(task.units.get(bucket.unit, 0))) for bucket in limits]
-        self.is_metered = not all(bucket.is_plain for bucket, _ in self.limits)
+        self.is_metered = any(bucket.rate or bucket.unit != "jobs" for bucket in limits)
         self.is_strict, self.holds = task.order is not None, task.after_failure == "hold"
         self.is_keyed = task.per_key is not None or key_rate is not None
         self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}

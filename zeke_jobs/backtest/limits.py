@@ -58,14 +58,12 @@ class Bucket:
     Attributes:
         cause: Its name where its rate, unit or budget holds jobs back.
         slots: Most active jobs; None without that bound.
-        is_plain: Whether it counts active jobs alone.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
         self.name, self.unit = row["name"], row["unit"]
         self.slots, self.active = row.get("concurrency"), 0
         self.rate = Rate(row["amount"], row["period"], row["burst"]) if row.get("period") else None
-        self.is_plain = self.unit == "jobs" and self.rate is None
         self._is_money, self._amount = "zone" in row, float(row["amount"] or 0)
         self.cause = f"{self.name} {'budget' if self._is_money else 'rate' if self.unit == 'jobs' else self.unit}"
         self._day_ends, self._learns = day_ends, learns and self._is_money
@@ -78,8 +76,6 @@ class Bucket:
     def room(self, now: float) -> tuple[float, str, float]:
         """How many jobs may start now, what allows no more, and until when; NEVER: until a job ends."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
-        if self.is_plain:
-            return found
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
         if self._is_money:
@@ -89,8 +85,6 @@ class Bucket:
     def start(self, task: str, estimate: float, jobs: Sequence[object], now: float) -> None:
         """Jobs of a task start."""
         self.active += len(jobs)
-        if self.is_plain:
-            return
         if self._is_money and now >= self._ends:
             self._spent, self._ends = 0.0, self._day_ends(now)
         if self.unit == "jobs":

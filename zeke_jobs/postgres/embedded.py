@@ -92,18 +92,14 @@ def stop(folder: Path, *, mode: str = "fast") -> None:
     Raises ZekeJobsError if it still runs after a minute.
     """
     folder = folder.absolute()
-    told = False
 
-    def tell() -> bool:
-        nonlocal told
-        if not told:
-            with suppress(OSError, ValueError):  # it has just started and not written its process id yet
-                os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
-                told = True
+    def ends() -> bool:
+        with suppress(OSError, ValueError):  # it has not written its process id yet, or ends already
+            os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
         return not _lives(folder)
 
     if _lives(folder):
-        _until(tell, f"expected the server of {folder} to stop within a minute, got one that runs on")
+        _until(ends, f"expected the server of {folder} to stop within a minute, got one that runs on")
 
 
 def _until(look: Callable[[], T], failure: str) -> T:

@@ -222,16 +222,10 @@ def by_name(name: str) -> Pane:
     return next(pane for pane in PANES if pane.name == name)
 
 
-_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
-
-
 def number(value: float | None) -> str:
-    """``7``, ``1,234``, ``56.7k``, ``1.2M``; empty for None."""
+    """``7``, ``0.5``, ``1,234``; empty for None and 0."""
     if not value:
         return ""
-    for least, unit in _UNITS:
-        if value >= least:
-            return f"{value / min(least, {'k': 1_000}.get(unit, least)):.1f}{unit}"
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
