@@ -1,14 +1,14 @@
 -- Functions that all other files use: the time, ids, names, states, tasks by name.
 
--- The clock of all statements; tests replace it. STABLE, so that an index can be searched by it. In plpgsql, because an sql function that calls a
--- volatile one is not inlined, and each call would cost 20 µs.
+-- The clock of all statements; tests replace it. It is STABLE, so that an index can be searched by its value, and in plpgsql, because an sql function
+-- that calls a volatile one is not inlined, and each call would cost 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
 -- The task with this name or alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
-LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 SET jit = off
 AS $$
 BEGIN
@@ -16,7 +16,7 @@ BEGIN
 END
 $$;
 
--- A new id: UUID version 7. Its order by time keeps inserts at one edge of the primary key.
+-- A new id, a UUID of version 7. It begins with the time, so new rows are all inserted at one edge of the primary key's index.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $$
@@ -31,7 +31,8 @@ AS $$
     'hex')::uuid
 $$;
 
--- Its body is bound when it is created, so that no search path of a reader leads it astray, and it is still inlined.
+-- The status of a job, in the words of pg-boss. The body is parsed when the function is created (RETURN), so the caller's search path cannot change
+-- its meaning, and the planner can still inline it.
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(
   p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz)
 RETURNS zeke_jobs.job_status
@@ -44,15 +45,16 @@ RETURN CASE
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
 END::zeke_jobs.job_status;
 
--- The key of a job whose send gave none: where keys have limits its own id, where they take turns a common one.
+-- The key of a job that was sent without one. If its task has a limit per key, this is the job's own id; if keys only take turns, all such jobs share
+-- the key '-'; else it is NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- The next functions read values of the catalogue for views. A value that they cannot read is NULL, so that no view fails.
+-- The next functions read values of the catalogue for views. For a value that they cannot read they return NULL, so that no view fails.
 
--- The length of a duration such as 1h30m, at most a thousand years; NULL: it is none. No backslash: a database may have
--- standard_conforming_strings off, which gives it another meaning.
+-- The length of a duration such as 1h30m, at most a thousand years; NULL if the text is no duration. The pattern has no backslash, because a database
+-- with standard_conforming_strings off would read it as an escape.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
@@ -65,7 +67,7 @@ RETURN CASE
   WHEN zeke_jobs.length_of(p_duration) IS NOT NULL THEN 2147483647
 END;
 
--- A JSON number as an integer; NULL: it is none.
+-- A JSON number as an integer; NULL for any other JSON value.
 CREATE OR REPLACE FUNCTION zeke_jobs.integer_of(p_value jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(p_value) = 'number' THEN least(greatest(p_value::numeric, -2147483648), 2147483647)::integer END;
@@ -76,12 +78,12 @@ RETURN (
   SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n));
 
--- story_id → storyId. Is inlined, and calls a function only for a name of several words: that takes thirty times as long.
+-- Turns story_id into storyId. The planner inlines this function; the one that it calls for a name of several words takes thirty times as long.
 CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;
 
--- The fields and items that a JSON Schema describes, through $ref and all its branches.
+-- The fields (properties) and items that a JSON Schema describes, also behind $ref, anyOf, oneOf and allOf.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET jit = off
@@ -160,7 +162,7 @@ BEGIN
 END
 $$;
 
--- Attempts without their long parts: messages, tracebacks.
+-- The list of a job's attempts, reduced to the number, the outcome, the times and the type of the error.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path TO pg_catalog, pg_temp
@@ -174,7 +176,7 @@ AS $$
     FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
 $$;
 
--- The time itself, or an error that quotes it if Python could not read it.
+-- Returns the time, or raises an error that quotes p_given if Python could not read the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -186,14 +188,14 @@ BEGIN
 END
 $$;
 
--- Wait for a lock, and hold it until the transaction ends. The next statement sees the changes of its last holder.
+-- Wait for a lock, and hold it until the transaction ends. The caller's next statement sees what the last holder of the lock has committed.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
-    -- Waits for another session that inserts the same lock.
+    -- If another session is inserting the same lock, this waits for it.
     INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
   END IF;

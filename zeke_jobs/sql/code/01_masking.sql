@@ -1,7 +1,8 @@
--- Masks secrets in views: sensitive fields in payloads and outputs, and their values in what else a job says. Errors, progress and logs were masked
--- by the worker that wrote them (core/redaction.py). These functions have a fixed search path, because views call them with the reader's.
+-- Masks secrets in views: the sensitive fields of payloads and outputs, and the values of these fields in other texts of the job. The worker has
+-- already masked errors, progress and logs when it wrote them (core/redaction.py). Functions that views call have a fixed search path, because a view
+-- calls them with the search path of its reader.
 
--- The texts and numbers at a path, through lists; if the path ends early, those below.
+-- The texts and numbers at a path of a JSON value, in lists too. If the path leads to an object or a list, all texts and numbers inside it.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -30,8 +31,9 @@ BEGIN
 END
 $$;
 
--- The values of a payload's sensitive fields that a text may be searched for, the longest first, also as JSON spells them; NULL: none. A shorter
--- value, or a plain word, would be found in other words too. redaction.py has the same rule.
+-- The values of a payload's sensitive fields that are masked wherever a text quotes them: the longest first, each also as JSON spells it; NULL if
+-- there are none. Values that are short, or are plain words, are left out, because they also occur inside other words. core/redaction.py has the same
+-- rule.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path TO pg_catalog, pg_temp
@@ -52,7 +54,7 @@ BEGIN
 END
 $$;
 
--- A text with a mask for each of these secrets.
+-- The text with *** in place of each of these secrets.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_all(p_text text, p_secrets text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -66,7 +68,7 @@ BEGIN
 END
 $$;
 
--- A text of a job, with a mask for each sensitive value of its payload that it quotes.
+-- A text of a job, with *** in place of each sensitive value of its payload that the text quotes.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_text(p_text text, p_payload jsonb, p_fields text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path TO pg_catalog, pg_temp
@@ -77,7 +79,7 @@ BEGIN
 END
 $$;
 
--- A JSON value with a mask for each text and number in it that quotes a secret.
+-- The JSON value with *** in place of each of these secrets, in texts, names of fields and numbers.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -96,7 +98,8 @@ BEGIN
 END
 $$;
 
--- A JSON value with a mask at a path, which leads through lists. If the path ends early, for example at a text, that text is masked.
+-- The JSON value, masked at a path, in lists too. If the value ends before the path does, for example at a text, that text is masked. p_inside: a
+-- part of the path has already been followed.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -126,7 +129,8 @@ BEGIN
 END
 $$;
 
--- A JSON value with its sensitive fields masked, and what its texts quote of a payload's. A field is a name or a path (user.email).
+-- The JSON value with its sensitive fields masked. With p_payload, also the values of the payload's sensitive fields wherever a text quotes them. A
+-- field is a name or a path (user.email).
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path TO pg_catalog, pg_temp
@@ -154,7 +158,7 @@ BEGIN
 END
 $$;
 
--- Refuse a job whose batch's id quotes its payload: whoever may read batches sees their ids.
+-- Refuse a job if the id of its batch quotes a sensitive field of its payload, because everybody who may read batches sees their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_telling_batch(p_batch text, p_payload jsonb, p_task text, p_sensitive text[]) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path TO pg_catalog, pg_temp

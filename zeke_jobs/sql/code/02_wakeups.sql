@@ -1,18 +1,20 @@
--- Wake-ups of idle processes. A wake-up is a hint: a process that misses it finds the job at its next poll.
+-- Wake-ups. A wake-up tells an idle worker process that there may be a job for it. It is only a hint: a process that misses it finds the job within 5
+-- s, when it next asks for jobs.
 
--- Whether waiting processes must hear of a job: it is due before their next look, which comes within 5 s and finds later ones.
+-- Whether idle processes must be notified of a job: only if it is due within 5 s. Each of them looks again within 5 s by itself, and finds jobs that
+-- are due later then.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
 AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify the processes that wait for new jobs of a queue: one at once, the others a moment later unless they have looked by then, because one job
--- does not need a look by each of them. If none waits, send nothing: a NOTIFY in every send would serialise commits. p_task: the task of the
--- job. A process looks a moment later if its last look found a limit of this task full.
+-- Notify the idle processes of a queue that it has a new job. The process that the notification names looks for jobs at once. The others look a
+-- moment later, and only if they have not looked by then, because one job does not need all of them. If no process is idle, nothing is sent: a NOTIFY
+-- in every send would serialise commits. p_task: the task of the job; a process that last found a limit of this task full looks a moment later, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
-LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
 AS $$
 DECLARE
-  -- Choose the first process by a hash, so that all jobs of a transaction wake the same one.
+  -- Choose the named process by a hash, so that all jobs of one transaction wake the same process.
   v_first uuid := (
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
@@ -23,15 +25,15 @@ BEGIN
 END
 $$;
 
--- Jobs of these tasks have ended, and a process other than the caller has found due jobs held back by a limit. Notify such processes, if one of these
--- tasks' limits has room now. p_looks: the caller will look for jobs itself; the others are woken a moment later unless they have looked by then.
--- p_full: limits that the caller knows to be full.
+-- Jobs of these tasks have ended, which may make room in their limits. Notify the other processes that have found due jobs held back by such a limit,
+-- if it has room now. p_looks: the caller looks for jobs itself, so the others look a moment later, and only if they have not looked by then. p_full:
+-- the limits that the caller knows to be full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  v_limits text[] := ARRAY( -- if a task was renamed after the claim, its job ended under the former name
+  v_limits text[] := ARRAY( -- p_tasks may have a former name, if a task was renamed after the claim
     SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)
     WHERE t.id || t.aliases && p_tasks AND n.name <> ALL (p_full)
       AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE n.name = ANY (w.limited) AND w.id IS DISTINCT FROM p_caller));

@@ -1,8 +1,9 @@
--- Sending. Every job comes by zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. They alone check the options of a send, and answer a
--- refusal as JSON: an error would abort the caller's transaction.
+-- Sending. Every job is sent by zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The options of a send are checked only here.
+-- The first two return a refusal as JSON, because an error would abort the caller's transaction.
 
--- The fault of a value that Python would read differently or not at all; NULL for none. bounds.py has the same depth. Python reads a number
--- beyond the largest float as infinite, and refuses an integer of more than 4,300 digits, so a value with such a number is long.
+-- A sentence that says why Python could not read a JSON value, or would read it differently; NULL if there is no such fault. The depth is limited as
+-- in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an integer of more than 4,300 digits; a value with such
+-- a number has more than 308 bytes (p_size).
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -14,14 +15,14 @@ AS $$
   END
 $$;
 
--- The bytes of a value as compact JSON, as Python counts them; of a value far above 1 MiB, more.
+-- The size in bytes of a value as compact JSON, as Python counts it. For a value far above the limit of 1 MiB, the result is larger than that size.
 CREATE OR REPLACE FUNCTION zeke_jobs.json_size(p_value jsonb) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
   v_text text := p_value::text;
 BEGIN
-  -- jsonb writes a space after each comma and colon: half as much again at most.
+  -- jsonb writes a space after each comma and colon. Without them the text is at most a third shorter, so 2 MiB are too many in any case.
   IF octet_length(v_text) > 1048576 AND octet_length(v_text) < 2097152 THEN
     v_text := regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g');
   END IF;
@@ -29,7 +30,7 @@ BEGIN
 END
 $$;
 
--- The fault of a payload that no task accepts; NULL for none.
+-- A sentence that says why no task accepts this payload; NULL if there is no such fault.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -49,7 +50,7 @@ BEGIN
 END
 $$;
 
--- A length of time among the options: a number is seconds, a string is an interval.
+-- A length of time in an option of a send: a number means seconds, a string is an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -57,7 +58,7 @@ AS $$
     ELSE (p_option #>> '{}')::interval END
 $$;
 
--- A time among checked options: a number is seconds from now, a string is a time (for delay: an interval).
+-- A time in an option of a send, which is already checked: a number means seconds from now, a string is a time (for delay: an interval).
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -67,7 +68,7 @@ AS $$
     ELSE (p_options ->> p_name)::timestamptz END
 $$;
 
--- The retry option of a send, as an object.
+-- The retry option of a send as an object; a number alone is the limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -75,7 +76,7 @@ AS $$
     WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
 $$;
 
--- A refusal of a send's options: "expected FIELD ACCEPTED, got GOT" is a sentence. Without got the sender shows its own value.
+-- A refusal of a send as JSON. Its message is "expected FIELD ACCEPTED, got GOT"; without p_got it shows the value that the sender gave.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -84,7 +85,7 @@ AS $$
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices))
 $$;
 
--- What a time or a length of time among the options must be instead; NULL: it is valid.
+-- The words for what a valid time or length of time would be, such as "as seconds or an interval"; NULL if the given one is valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -107,9 +108,9 @@ WHEN data_exception THEN RETURN v_words;
 END
 $$;
 
--- The refusal of the first option that has no valid value; NULL if all have one.
+-- The refusal of the first option whose value is not valid; NULL if all values are valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE PARALLEL SAFE -- not sql, because only plpgsql keeps its plans
 AS $$
 DECLARE
   c_kinds CONSTANT jsonb := '{"id": "id", "parent": "id", "key": "text", "unique_key": "text", "idempotency_key": "text", "batch": "text",
@@ -161,7 +162,7 @@ BEGIN
 END
 $$;
 
--- The refusal of a send's options for a task; NULL if they are accepted. Every sender's options are checked here, and nowhere else.
+-- The refusal of a send's options for a task; NULL if they are accepted. The options of all senders are checked here, and nowhere else.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_task zeke_jobs.task, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -217,7 +218,7 @@ BEGIN
 END
 $$;
 
--- A refusal as a sentence.
+-- A refusal (zeke_jobs.refusal) as a sentence.
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
 AS $$
@@ -225,9 +226,12 @@ AS $$
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL')
 $$;
 
--- How a send is unique, by its own options, else by its task. key: NULL if it is not. While another job holds the key, the send makes no job; a job
--- holds it while it is queued, while it is queued or active, or for a period after its send. on_duplicate: what happens if the other job is queued.
--- ignore: nothing. replace: it gets this payload and run time. postpone: as replace, but it never runs earlier, and at most at_most after its send.
+-- The rule by which a send is unique: from its own options, else from its task. key: the unique key; NULL if the send is not unique. While another
+-- job holds the key, the send makes no job. held_while: a job holds its key while it is queued (queued), while it is queued or active (active), or
+-- for a period after its send (period). on_duplicate: what the send does if the job that holds the key is still queued.
+--   ignore: nothing.
+--   replace: gives that job this payload and run time.
+--   postpone: does the same, but the job never runs earlier than before, and at the latest at_most after its own send.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
@@ -252,14 +256,13 @@ BEGIN
   period := coalesce(zeke_jobs.length_of(v_rule -> 'period'), p_task.unique_period);
   on_duplicate := coalesce(v_rule ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
   at_most := coalesce(zeke_jobs.length_of(v_rule -> 'at_most'), (p_task.definition #>> '{unique,at_most}')::interval);
-  -- The caller's own text has another prefix than keys made of fields.
+  -- The prefix ' =' keeps a key that the caller gave apart from a key made of fields.
   key := CASE WHEN p_options ? 'unique_key' THEN p_task.id || ' =' || (p_options ->> 'unique_key')
     WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
 END
 $$;
 
--- The key under which a send is unique: its task and the values of the fields (without fields: the whole payload). A missing field counts
--- as its default.
+-- A unique key, made of the task and the values of the fields; without fields, of the whole payload. A missing field counts with its default value.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -269,10 +272,10 @@ AS $$
     p_payload)::text, 'UTF8')), 'hex'), 32)
 $$;
 
--- The options of a job's message: those of dramatiq's middleware, and for the worker the sender's W3C trace context, the batch, the retries
--- and the timeout in seconds.
+-- The options in a job's Dramatiq message: those of the sender's Dramatiq middleware (carried) and, for the worker, the W3C trace context, the batch,
+-- the retries, and the timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE PARALLEL SAFE -- not sql, because only plpgsql keeps its plans
 AS $$
 DECLARE
   v_options jsonb := jsonb_build_object('traceparent', p_options -> 'traceparent', 'batch', p_options -> 'batch');
@@ -288,7 +291,7 @@ BEGIN
 END
 $$;
 
--- The dramatiq message of a job. PostgreSQL inlines the body at no cost, as long as it is no more volatile than the declaration says.
+-- The Dramatiq message of a job. PostgreSQL inlines this function, so that it costs nothing; for this its body must call no volatile function.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -300,7 +303,7 @@ AS $$
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
 $$;
 
--- The fault of a dramatiq message that another program wrote; NULL when a worker can read it.
+-- A sentence that says why a worker could not read a Dramatiq message that another program wrote; NULL if it can.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -333,8 +336,8 @@ BEGIN
 END
 $$;
 
--- Complete a row that an unmodified dramatiq-pg producer wrote, so that it has the columns of our own sends. A message that no worker could
--- read is refused with an error in the producer's transaction.
+-- An unmodified dramatiq-pg producer has written a row: fill in the columns that our own sends fill in. A message that no worker could read is
+-- refused with an error in the producer's transaction.
 CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -366,7 +369,7 @@ BEGIN
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
     'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta');
   NEW.task := NEW.message ->> 'actor_name';
-  NEW.extra := coalesce(NEW.extra, '{}') || '{"producer": "dramatiq-pg"}'; -- it may wait for the end, and cannot ask for the announcement
+  NEW.extra := coalesce(NEW.extra, '{}') || '{"producer": "dramatiq-pg"}'; -- its sender may wait for the result, so the end of the job is always announced
   NEW.revision := coalesce(v_task.revision, 0);
   NEW.mtime := clock_timestamp();
   PERFORM zeke_jobs.notify_idle(NEW.queue_name);
@@ -377,12 +380,12 @@ $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Only for a stock producer's upsert: our own changes move mtime.
+-- Fires only for the upsert of an unmodified dramatiq-pg producer, because our own updates change mtime.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry never runs earlier, and
--- loses its steps and waits for events, because they belong to the former payload. False: the job is no longer queued.
+-- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry never runs earlier than that retry.
+-- The job loses its finished steps and its waits for events, because they belong to the former payload. Returns false if the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
   p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_how text, p_at_most interval) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
@@ -411,24 +414,25 @@ BEGIN
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- Claims skipped the job while this transaction held its row.
+  -- While this transaction has locked the row, claims skip the job, so idle processes must look again.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
 END
 $$;
 
--- Take a unique key for a job that is about to be sent. Returns the job that holds the key: this one, or an earlier one. p_while, p_period: how long a
--- job holds it; without p_while as long as its row is there. A running job does not prevent its own successor. Without p_takes it only looks.
+-- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier one. p_takes: false
+-- only asks which job that would be. p_while, p_period: how long a job holds its key; without p_while, as long as its row exists. p_parent: the job
+-- that sends this one; while it runs, it is no obstacle to its own successor.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.put, which calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of zeke_jobs.put, which calls it
 AS $$
 DECLARE
   v_holder uuid;
 BEGIN
   LOOP
     IF p_takes THEN
-      -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
+      -- If another sender is inserting the key, this waits for it; the next statement then sees that sender's job.
       INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (p_key, p_job) ON CONFLICT DO NOTHING;
       IF FOUND THEN
         RETURN p_job;
@@ -456,7 +460,7 @@ BEGIN
 END
 $$;
 
--- The answer to a send that found a job: duplicate, or taken if it is another task's.
+-- The answer to a send that has found an existing job: duplicate; or taken, if that job belongs to another task.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE
 AS $$
@@ -464,11 +468,11 @@ AS $$
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job
 $$;
 
--- Insert jobs of one task; a job whose id exists is left out. p_only: only those with these ids. p_keys and p_uniques give each its own key and its
--- unique key. Returns the ids of the new rows.
+-- Insert jobs of one task. A job whose id exists already is left out. p_keys, p_uniques: the key and the unique key of each job. p_only: insert only
+-- the jobs with these ids; NULL: all. Returns the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
   p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb, p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE -- with the settings of its callers
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its callers
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -509,9 +513,10 @@ BEGIN
 END
 $$;
 
--- Send one job whose options are checked, or find the job that it duplicates. The outcome is created, duplicate (job_id is the first job), replaced
--- (job_id is the queued job that now has the payload), full, closed (the batch accepts no more jobs), taken (another task's job has the id), unknown
--- (no such task) or stale (the payload was checked against another revision of the task). p_is_promised: send it even if the queue is full.
+-- Send one job whose options are already checked, or find the job that it duplicates. outcome: created, duplicate (job_id is the first job), replaced
+-- (job_id is the queued job that now has the payload), full (max_queued jobs are queued already), closed (the batch accepts no more jobs), taken
+-- (another task's job has the id), unknown (no task has this name) or stale (the payload was checked against another revision of the task).
+-- p_is_promised: send the job even if the queue is full.
 CREATE OR REPLACE FUNCTION zeke_jobs.put(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -534,7 +539,7 @@ BEGIN
   ELSIF v_unfit IS NOT NULL THEN
     RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  -- A send that is repeated after a lost answer finds its job before it takes a key anew.
+  -- If a sender repeats a send because the answer was lost, the job exists already: find it before any key is taken.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN
     RETURN;
@@ -565,7 +570,7 @@ BEGIN
       SELECT 'replaced', f.job_id, f.status INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
       RETURN;
     END IF;
-    v_holder := v_id; -- a claim came first, so the job no longer holds its key
+    v_holder := v_id; -- a worker has claimed that job meanwhile, so it no longer holds the key
   END LOOP;
   IF v_holder = v_id THEN
     IF v_full THEN
@@ -583,9 +588,9 @@ BEGIN
 END
 $$;
 
--- Send a job whose payload was checked against this revision of the task (NULL: any). The answer is NULL if the job was created with this id; else an
--- object of outcome, job_id and status as zeke_jobs.put has them, or a refusal of its options. Arguments are texts: drivers write other types each in
--- their own way, and each cast in a statement costs the server some microseconds.
+-- Send a job. p_revision: the revision of the task against which the payload was checked; NULL: any. Returns NULL if the job was created with this
+-- id; else an object with outcome, job_id and status (see zeke_jobs.put), or a refusal. All arguments are texts, because each driver writes other
+-- types in its own way, and each cast in a statement costs the server some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET plan_cache_mode = force_generic_plan
@@ -594,20 +599,20 @@ DECLARE
   v_options jsonb;
   v_refused jsonb;
   v_now timestamptz := zeke_jobs.now();
-  v_waits text; -- the queue, if a process waits for its jobs
+  v_waits text; -- the queue, if a process is idle and waits for its jobs
 BEGIN
   IF p_options <> '{}' THEN
     v_options := p_options;
   END IF;
-  -- Most sends are this one statement. JSON that begins with a brace is an object; below 200 bytes it has none of the faults of a payload.
+  -- Most sends need only the INSERT below. JSON that begins with a brace is an object, and below 200 bytes a payload has no fault.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_payload(p_payload::jsonb) IS NULL)
-    -- Nor has it an option that is rare or not valid. The types come first: a comparison with another type is neither true nor false.
+    -- Each option is a common one with a valid value. The type is compared first, because a comparison of different types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
       || @.value.type() == "number" && (@.key == "priority" && @.value.floor() == @.value && @.value.abs() < 2147483648
         || @.key == "delay" && @.value >= 0 && @.value <= 3155760000)))') IS NOT TRUE
-    -- Nor does it make a batch.
+    -- If the send names a batch, that batch exists already.
     AND ((v_options ? 'batch') IS NOT TRUE OR zeke_jobs.takes_jobs(v_options ->> 'batch', (v_options ->> 'parent')::uuid))
   THEN
     INSERT INTO zeke_jobs.queue AS q (
@@ -623,7 +628,7 @@ BEGIN
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
       AND (t.sensitive = '{}' OR (v_options ? 'batch') IS NOT TRUE)
     ON CONFLICT DO NOTHING
-    -- Look here whether a process waits: a call of zeke_jobs.notify_idle would cost each send a quarter more.
+    -- Find out here whether a process is idle: a call of zeke_jobs.notify_idle would cost each send a quarter more.
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits IS NOT NULL THEN
@@ -647,7 +652,8 @@ BEGIN
 END
 $$;
 
--- The refusal of a sender's options for the task of this name, before each send, and for a client that writes a statement.
+-- The refusal of a sender's options, by the name of the task; NULL if they are accepted. Every send calls it, and so does a client that only prepares
+-- a statement.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -657,7 +663,7 @@ DECLARE
 BEGIN
   IF v_refused IS NULL AND p_options -> 'carried' ? 'failure_of' THEN
     RETURN zeke_jobs.refusal('carried', 'without failure_of', 'it');
-  -- With this option a sender could send the job of a tick before the scheduler does, and so replace it.
+  -- With scheduled_for a sender could send the job of a tick before the scheduler does, which would then send none.
   ELSIF v_refused IS NULL AND p_options ? 'scheduled_for' AND NOT has_function_privilege(
     session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
   THEN
@@ -668,8 +674,8 @@ BEGIN
 END
 $$;
 
--- Send many jobs of one task: all, or none if one is refused. The answer is NULL if all were created; else a list of answers as those of
--- zeke_jobs.enqueue, each with its index n, or one answer for all.
+-- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers
+-- like those of zeke_jobs.enqueue, each with the index n of its job.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -706,7 +712,8 @@ BEGIN
     RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
-    -- A send that is repeated after a lost answer needs room only for the jobs that the first try did not write, and may then add none to a batch.
+    -- If a sender repeats a send because the answer was lost, only the jobs that the first try did not write need room. If there are none, a batch
+    -- may be closed by now.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
     IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';
@@ -724,7 +731,7 @@ BEGIN
     v_uniques := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- In the order of the keys, so that two senders never wait for each other.
+    -- Take the keys in their order, so that two senders never wait for each other.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -740,7 +747,7 @@ BEGIN
   IF cardinality(v_made) = cardinality(p_ids) THEN
     RETURN NULL;
   END IF;
-  -- Other jobs have some of the unique keys: decide these sends one by one, in the same order.
+  -- Other jobs hold some of the unique keys: decide about these sends one by one, in the same order.
   RETURN (
     SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1))
     FROM (
@@ -757,8 +764,8 @@ BEGIN
 END
 $$;
 
--- A payload with its keys in snake_case; an error if no job of the task may have it, or for its first unknown or missing field. Types are checked
--- by Python's send, and by the worker.
+-- Returns the payload with its keys in snake_case. Raises an error if no task accepts it, and for its first unknown or missing field. Python's send
+-- and the worker check the types of the fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -766,7 +773,7 @@ DECLARE
   v_shape jsonb := zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema);
   v_fields text[] := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
   v_payload jsonb;
-  v_fault text := zeke_jobs.unfit_payload(p_payload); -- before the renaming, which recurses as deep as the payload is nested
+  v_fault text := zeke_jobs.unfit_payload(p_payload); -- checked before rename_keys, which recurses as deep as the payload is nested
 BEGIN
   IF v_fault IS NULL THEN
     v_payload := zeke_jobs.rename_keys(p_payload, p_task.payload_schema, p_task.payload_schema, false);
@@ -784,8 +791,7 @@ BEGIN
 END
 $$;
 
--- Send a job, from any language, in the caller's transaction. A second send with the same idempotency key, id or unique fields returns the
--- first job's id.
+-- Send a job, from any language, in the caller's transaction. If a job has this idempotency key, id or unique key already, returns that job's id.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE
@@ -834,7 +840,7 @@ BEGIN
 END
 $$;
 
--- The columns that senders need of a task, by its name or an alias.
+-- The columns of a task that a sender needs. p_name: the task's id or an alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record

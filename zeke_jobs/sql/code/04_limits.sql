@@ -1,11 +1,13 @@
--- Limits: how much room a bucket has, and what moves it.
+-- Limits: how many jobs a limit lets start now (its room), and what changes this number. A limit is one or more rows of zeke_jobs.bucket.
 --
--- A rate is a token bucket in one row, as the generic cell rate algorithm has it: next_at is the time from which the next job may start. Each start
--- moves it on by step, from slack before the time at the earliest. So 60/m lets a job start each second, and with burst: 10 ten at once after a rest.
+-- A rate is a token bucket in one row, by the generic cell rate algorithm: next_at is the time from which the next job may start, and each start
+-- moves next_at on by step. If next_at lies further back than slack, it counts as lying slack back: a rest saves up no more than the burst. So 60/m
+-- lets a job start each second, and with burst: 10, ten jobs may start at once after a rest.
 --
--- Exactly: no time as long as the period may see more jobs start than the amount; units may exceed it by one job. Handlers start some milliseconds after their claim, and
--- claims come a little late, so the period counts as longer: by the seconds that a start may come after its claim (zeke_jobs.allowance), and by the
--- seconds that a late claim may catch up (zeke_jobs.catch_up). A handler that starts later than that adds its delay to the bucket; one that is late by a whole period does not start.
+-- The promise: in no span of time as long as the period do more jobs start than the amount; units may exceed it by those of one job. Handlers start
+-- some milliseconds after their claim, and claims come a little late. So the period counts as longer: by the seconds that a handler may start after
+-- its claim (zeke_jobs.allowance), and by the seconds that a late claim may catch up (zeke_jobs.catch_up). If a handler starts later than that, its
+-- delay is added to next_at. If it is late by a whole period, it does not start.
 
 -- How many seconds after its claim a handler may start without a correction.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -17,7 +19,8 @@ CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double 
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Seconds by which each unit moves next_at. The burst comes on top within a period, so the rest is spaced wider.
+-- The seconds by which each unit moves next_at. In a period a burst may come on top of the regular starts, so these are fewer: the amount less the
+-- burst.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -25,24 +28,68 @@ AS $$
     / greatest(p_amount - p_burst, 1)::double precision
 $$;
 
--- How many units may start now, by a rate.
+-- Make the limits equal to those of jobs.yaml. Until the transaction ends, its lock on the table blocks every claim, because each claim locks rows of
+-- this table, even if its tasks have none. A claim that has waited obeys the new limits. If a limit is lowered, running jobs finish. While the
+-- transaction holds this lock, it must not wait for a row that a sender may have locked.
+CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
+  -- These columns are unset unless jobs.yaml sets them. The other columns of a row are the state of the limit, and stay.
+  c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
+    "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
+  v_buckets zeke_jobs.bucket[];
+BEGIN
+  LOCK TABLE zeke_jobs.bucket IN EXCLUSIVE MODE;
+  -- If a task has got a new name, its own limit keeps its state.
+  UPDATE zeke_jobs.bucket AS b SET name = w.name
+  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, former text[])
+  WHERE b.name = ANY (w.former) AND b.unit = w.unit
+    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS o WHERE o.name = w.name AND o.unit = w.unit);
+  UPDATE zeke_jobs.bucket_key AS k SET name = w.name
+  FROM jsonb_to_recordset(p_buckets) AS w (name text, former text[]) WHERE k.name = ANY (w.former);
+  v_buckets := ARRAY(
+    SELECT r FROM jsonb_array_elements(p_buckets) AS w (value)
+    LEFT JOIN zeke_jobs.bucket AS b ON b.name = w.value ->> 'name' AND b.unit = w.value ->> 'unit'
+    CROSS JOIN LATERAL jsonb_populate_record(b, CASE WHEN b.name IS NULL THEN c_new ELSE '{}' END || c_unset || w.value) AS r);
+  DELETE FROM zeke_jobs.bucket;
+  INSERT INTO zeke_jobs.bucket
+  SELECT b.* FROM unnest(v_buckets) AS b;
+  UPDATE zeke_jobs.bucket AS b
+  SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
+    key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
+    key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
+    -- If the rate has become slower, the longer step counts from the last start on.
+    next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
+  FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
+  WHERE b.name = n.name AND b.unit = n.unit;
+  -- If a limit loses its breaker, the pause of this breaker ends.
+  UPDATE zeke_jobs.bucket AS b SET tripped_on = NULL, closed_until = NULL, closed_by = NULL
+  WHERE b.tripped_on IS NOT NULL AND b.breaker_pause IS NULL;
+  DELETE FROM zeke_jobs.bucket_key AS k
+  WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
+END
+$$;
+
+-- How many units a rate lets start now.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision, p_slack double precision, p_now timestamptz)
 RETURNS integer
-LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
 AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END
 $$;
 
--- next_at after so many units.
+-- The next_at of a rate after p_units more.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
   p_next_at timestamptz, p_step double precision, p_slack double precision, p_units double precision, p_now timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- The number of active jobs of tasks, and of a key of them.
+-- The number of active jobs of some tasks and, in the next function, of one key of these tasks.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[]) RETURNS bigint
-LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
   RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks));
@@ -50,16 +97,16 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of_key(p_tasks text[], p_key text) RETURNS bigint
-LANGUAGE plpgsql STABLE -- as active_of
+LANGUAGE plpgsql STABLE -- for the same reason as active_of
 AS $$
 BEGIN
   RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
 END
 $$;
 
--- As both, where jobs of the tasks in p_chunked run in chunks: those of a chunk, which have the worker and the time of their claim in common, count as one.
+-- The same numbers where tasks (p_chunked) run their jobs in chunks: jobs of one chunk have the same worker and time of claim, and count as one.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_chunks_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql STABLE -- as active_of
+LANGUAGE plpgsql STABLE -- for the same reason as active_of
 AS $$
 BEGIN
   RETURN (
@@ -68,7 +115,7 @@ BEGIN
 END
 $$;
 
--- A limit's concurrency after throttling: the last throttling halved it, and each raise_every since then adds one.
+-- The present concurrency of a limit. Throttling halves it; after that, each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -77,14 +124,15 @@ AS $$
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END
 $$;
 
--- Whether the job that probes for the breaker of a limit is active.
+-- Whether the probe of a breaker is active. The probe is the one job that may run after the breaker's pause, to show whether jobs succeed again.
 CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_job uuid) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.state = 'consumed') $$;
 
--- How many jobs limits let start now, for the claim and for everybody who explains it: a row for each bucket that limits, with the reason
--- that leaves least room, and the time at which there is more; NULL: when a job ends. A bucket of units or money lets one job start at a time.
--- For a claim: lock the buckets in an earlier statement. The locking statement reads a snapshot from before the lock, and would let too many start.
+-- How many jobs each of these limits lets start now (its room), for the claim and for all explanations. Returns a row for each bucket that has a
+-- bound. reason: the bound that leaves least room. opens_on: the time at which there will be more room; NULL if that is when a job ends. A bucket of
+-- units or money lets one job start at a time. A claim must lock the buckets in an earlier statement: the locking statement itself reads a snapshot
+-- from before the lock, and would let too many jobs start.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2
@@ -147,7 +195,7 @@ BEGIN
 END
 $$;
 
--- Add up the changes since the last claim, for locked buckets.
+-- Apply the corrections that were recorded since the last claim (zeke_jobs.bucket_change) to these buckets. The caller has locked the buckets.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -159,7 +207,7 @@ BEGIN
     DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*
   ),
   change AS MATERIALIZED (
-    -- The greatest delay moves the next starts far enough for all late ones; starts that were handed back have negative delays.
+    -- The greatest of several delays is enough for all late starts. A start that was given back has a negative delay; these are summed.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -191,10 +239,10 @@ BEGIN
 END
 $$;
 
--- Take from locked buckets for the jobs that a claim has picked: the starts from the rates; the estimated units and costs from the others. The
--- estimate is the send's, else the average of the task's recent jobs, else that of jobs.yaml.
+-- Charge the jobs that a claim has picked to their limits: the starts to the rates, the estimated units and costs to the other buckets. The caller
+-- has locked the buckets. The estimate is that of the send, else the average of the task's recent jobs, else that of jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 DECLARE
   v_count integer := cardinality(p_places);
@@ -209,7 +257,7 @@ BEGIN
   LEFT JOIN zeke_jobs.bucket_key AS o ON o.name = b.name AND o.key = q.key
   WHERE b.name = ANY (p_limits) AND b.unit = 'jobs' AND b.key_step IS NOT NULL AND q.key IS NOT NULL
   GROUP BY b.name, q.key, b.key_step, b.key_slack, o.next_at
-  ON CONFLICT ON CONSTRAINT bucket_key_pkey DO UPDATE SET next_at = excluded.next_at; -- the lock of the bucket holds its keys, too
+  ON CONFLICT ON CONSTRAINT bucket_key_pkey DO UPDATE SET next_at = excluded.next_at; -- the lock of the bucket protects its keys, too
   WITH used AS (
     INSERT INTO zeke_jobs.unit_use AS u (job, claim, name, unit, task, taken)
     SELECT q.message_id, q.claim + 1, b.name, b.unit, p_task, least(b.amount, coalesce(
@@ -230,11 +278,12 @@ BEGIN
 END
 $$;
 
--- A handler is about to start later after its claim than its rates allow for: within p_margin seconds from now. Adds the delay to them, and returns
--- true. Later than a whole period it may not start, because a delay of the next starts no longer makes up for it: false. The worker calls it before
--- the handler acts; the delay is counted from the claim by this clock, because a worker may have been frozen.
+-- A worker calls this before a handler acts that starts later after its claim than the rates of the job allow for. Adds the delay to the rates, which
+-- delays the next starts, and returns true. Returns false if the handler is late by a whole period or more: then it must not start, because a delay
+-- of the next starts no longer makes up for it. p_margin: the seconds from now within which the handler starts. The delay is counted from the claim
+-- by the database's clock, because the worker may have been frozen.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
-LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -260,7 +309,7 @@ BEGIN
 END
 $$;
 
--- Add to the units or costs that a running job reports. A sum above what it took counts at once.
+-- A running job reports units or costs that it has used. Its reports are summed; a sum above the estimate of its claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
@@ -283,8 +332,9 @@ BEGIN
 END
 $$;
 
--- Add to a job's cost; only its holder may do so. currency: that of the job, which its first amount sets; another one adds nothing; NULL: the job
--- is no longer this worker's. Budgets in this currency count the cost; missed: the currency of a budget that does not.
+-- Add an amount to the cost of a job; only the worker that holds the job may do so. currency: the currency of the job, which its first amount sets;
+-- it is NULL if the worker no longer holds the job. An amount in another currency adds nothing. Budgets in this currency count the cost. missed: the
+-- currency of a budget of the job that does not count it.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
   p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
 LANGUAGE plpgsql VOLATILE
@@ -306,18 +356,19 @@ BEGIN
 END
 $$;
 
--- Attempts have ended: replace what they took by what they used. p_how decides about an attempt without a report:
---   completed: the estimate counts.
---   raised: the estimate counts for units, nothing for money, because an outage would use up the whole day.
---   deferred: nothing counts.
---   returned: nothing counts, not even the start, unless the handler had started: then it was cut off.
---   cut off (by a timeout, a cancel, a stop, a death): at least the estimate counts, because the attempt could not report everything.
+-- Attempts have ended: replace the estimates that were charged at their claims by what the attempts used. p_how says what counts for an attempt that
+-- reported nothing.
+--   completed: the estimate.
+--   raised: the estimate for units, but nothing for money, because an outage would otherwise use up the budget of the day.
+--   deferred: nothing.
+--   returned: nothing, not even the start. If the handler had started, the attempt counts as cut off.
+--   cut off (by a timeout, a cancel, a stop or a death): at least the estimate, because the attempt could not report everything.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- Give the start back, but not what the rate has let go by since the claim: others may have started instead.
+    -- Give the start back to the rate, less the time since the claim: in that time other jobs may have started instead.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -340,7 +391,8 @@ BEGIN
 END
 $$;
 
--- Record how attempts ended, for the breakers of their tasks. Successes are recorded only where needed: for a share of failures, and of the probe.
+-- Record how attempts ended, for the breakers of their tasks. A success is recorded only where it is needed: for a breaker that opens at a share of
+-- failures, and for the job that probes.
 CREATE OR REPLACE FUNCTION zeke_jobs.note_ends(p_ids uuid[], p_failed boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -352,9 +404,9 @@ BEGIN
 END
 $$;
 
--- Open and close the breakers of locked buckets, by the attempts that have ended. A breaker opens when the number or the share of failures
--- reaches its bound. After the pause one job at a time probes: its failure keeps the breaker open for another pause, its success closes it.
--- Each change raises a warning to the claiming worker, which logs it.
+-- Open and close the breakers of locked buckets, by the attempts that have ended. A breaker opens when the number or the share of failures reaches
+-- its bound; then the limit lets no job start. After the breaker's pause one job at a time runs as a probe: if it fails, the breaker stays open for
+-- another pause; if it succeeds, the breaker closes. Each change raises a warning to the claiming worker, which logs it.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -376,7 +428,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- An attempt that began before the pause may end after it, but is no probe.
+      -- An attempt that began before the breaker's pause is no probe, even if it ends after the pause.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)
@@ -401,8 +453,8 @@ BEGIN
 END
 $$;
 
--- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency. Jobs that began before the last
--- halving do not halve it again. Returns the time at which it opens; NULL if there is no such limit.
+-- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency; but jobs that began before the last halving
+-- do not halve it again. Returns the time until which the limit is closed; NULL if there is no such limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 AS $$

@@ -1,28 +1,30 @@
 -- Claiming: choosing the jobs for a worker process.
 
--- All elements of some arrays.
+-- Joins some arrays into one.
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
--- A waiting job's priority: one higher after each p_age since it became due.
+-- The rank of a waiting job: its priority, plus one for each p_age that has passed since the job became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestamptz, p_age interval, p_now timestamptz) RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
 AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END
 $$;
 
--- Whether a due job may start beside others: it need not run alone, and its start deadline, which counts for its first start, is not over.
+-- Whether a due job may start while the process has other jobs: it has not died twice (such a job runs alone), and its start deadline is not over.
+-- The deadline counts for the first attempt only.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE -- as it is, so that it becomes a part of the calling statement
+LANGUAGE sql IMMUTABLE PARALLEL SAFE -- sql, so that the planner inlines it
 AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- The first queued job of each priority of the tasks in p_tasks in a queue. A caller that has found the queue's first job gives it: before each of these
--- jobs the index may have many dead entries, so they are passed once. Of a thousand priorities of a task, and of the first that its own
--- or a lower one has: a sender's jobs of a thousand higher priorities, all due in years, hold back none without an own priority. n is NULL for a task
--- that is not in p_tasks: the search leaps from it to the next one that is.
+-- For each task of p_tasks and each priority, the first queued job in a queue. p_task, p_priority, p_run_at, p_seq: the queue's first job, if the
+-- caller has found it already: the index may have many dead entries before it, and so they are read only once. For each task the search takes the
+-- thousand highest priorities of its queued jobs, and then one more: the highest that is not above the task's own priority. So even a thousand higher
+-- priorities whose jobs are due only in years hide no job that was sent without a priority. n numbers the priorities of a task. It is NULL for a task
+-- that is not in p_tasks: from there the search jumps to the next task that is.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
-LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
+LANGUAGE sql STABLE -- sql, so that the planner inlines it into a statement whose plan is kept
 AS $$
   WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
     SELECT p_task, CASE WHEN p_task = ANY (p_tasks) THEN 1 END, p_priority, p_run_at, p_seq
@@ -47,9 +49,9 @@ AS $$
   SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL
 $$;
 
--- The next job of a key whose jobs run in strict order: the oldest job that has not ended, or that failed and holds the key.
+-- The job of a key that comes next in strict order: the oldest one that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
-LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
   RETURN (
@@ -60,74 +62,76 @@ BEGIN
 END
 $$;
 
--- Claim up to p_want due jobs of a queue and of the tasks in p_tasks, never more than the limits allow. Higher priorities come first, as their oldest
--- jobs have risen (zeke_jobs.risen); tasks of equal priority take turns; jobs of one task and priority come in the order in which they are due, or in
--- the turns of their keys. p_revision: the one that the process runs by.
--- p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: its free threads; negative: jobs that wait for one. Beyond
--- them a claim takes p_ahead jobs of a task with limits, no more, because another process may have a thread. The jobs of a chunk (reason chunk), which
--- have the time of their claim in common, take one thread.
+-- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Of the pairs of task and priority, those come
+-- first whose oldest job has the highest rank (zeke_jobs.risen); pairs of equal rank take turns. Inside such a pair, jobs come in the order in which
+-- they became due, or their keys take turns.
 --
--- Returns a row for each claimed job (kind job), and for what holds due jobs back (kind held): the task, the limit, the reason and the seconds
--- until there is room; wait is NULL if only the end of a job makes room. A long message is left out, so that no claim waits, with its limits locked,
--- until a slow process has read it: the caller reads it afterwards.
+-- p_revision: the revision that the process runs by. p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: the
+-- number of its free threads; a negative number counts the claimed jobs that wait for a thread. Of a task with limits a claim takes at most p_free +
+-- p_ahead jobs, because another process may have a free thread for the rest. The jobs of a chunk run in one thread together; their rows have the
+-- reason chunk and the same time of claim.
+--
+-- Returns a row for each claimed job (kind job), and for each cause that holds due jobs back (kind held): the task, the limit, the reason, and the
+-- seconds until there is room; wait is NULL if only the end of a job makes room. A long message is left out, and the caller reads it afterwards: a
+-- slow process that receives it here would keep the limits locked meanwhile.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
--- Generic plans that suit any backlog: planning costs more than claiming. Subqueries and not EXISTS, of which a planner that takes the table for
--- small makes joins that read the backlog.
+-- Generic plans that suit any backlog, because planning costs more than claiming. Subqueries instead of EXISTS: from EXISTS, a planner that believes
+-- the table is small makes joins that read the whole backlog.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_due zeke_jobs.first_job[]; -- of each task and priority with due jobs
-  v_ranks bigint[]; -- their priorities, as the jobs have risen
-  v_first zeke_jobs.first_job; -- that of this turn
+  v_due zeke_jobs.first_job[]; -- the first due job of each task and priority
+  v_ranks bigint[]; -- the ranks of these jobs
+  v_first zeke_jobs.first_job; -- the job of v_due whose task and priority come next
   v_limits text[];
-  v_full text[]; -- limits without room
+  v_full text[]; -- the limits whose concurrency is used up
   v_metered boolean;
-  v_rooms zeke_jobs.limit_room[]; -- of the limits; NULL: a claimed job has moved them
+  v_rooms zeke_jobs.limit_room[]; -- the room in v_limits; NULL if a claimed job has changed it
   v_apart record;
-  v_place tid; -- of the job that must run alone
+  v_place tid; -- the row of a job that must run alone
   v_at integer := 1;
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
-  v_one record; -- the first job; then each task, and the limit that leaves it least room
-  v_peers integer; v_served integer := 0; -- of them, in this turn
+  v_one record; -- the task of v_first, and the limit that leaves it least room
+  v_peers integer; v_served integer := 0; -- tasks of equal rank, and how many of them this turn has served
   v_share integer;
   v_places tid[];
-  v_opens timestamptz; -- of a key
+  v_opens timestamptz; -- when a key or chunk may start
 BEGIN
-  -- Most looks find an empty queue, and end here.
+  -- Most claims find an empty queue, and end here.
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
   SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
-  -- Beside others, tasks whose concurrency is used up need no lock: an end that follows wakes this process.
+  -- If several tasks are due, leave out those whose concurrency is used up before any limit is locked: the end of such a job wakes this process.
   IF cardinality(v_due) > 1 THEN
     v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
   END IF;
   IF v_full <> '{}' THEN
     RETURN QUERY SELECT h.* FROM zeke_jobs.held_by(v_due, v_full, v_now) AS h;
     SELECT o.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.others(v_due, v_ranks, v_full) AS o;
-    UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- as find_apart does
+    UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job is left that it could run alone
   END IF;
   IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Lock the limits, in one order for all claims; each later statement then counts what earlier claims took.
+  -- Lock the limits, in the same order in all claims. Each later statement then sees what earlier claims took.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
   PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now) WHERE v_metered;
-  -- The order asks for queue_apart: a planner without statistics takes queue_ready for as good.
+  -- The order makes the planner use the index queue_apart; without statistics it would take queue_ready to be as good.
   IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
     v_apart := zeke_jobs.find_apart(p_worker, p_queue, ARRAY(SELECT d.task FROM unnest(v_due) AS d), p_is_empty, v_now);
     IF v_apart.must_empty THEN
-      RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process empties itself first
+      RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process first finishes its other jobs
       RETURN;
     ELSIF v_apart.place IS NOT NULL THEN
       SELECT ARRAY[(v_apart.task, NULL, NULL, NULL)::zeke_jobs.first_job], v_apart.place, 1 INTO v_due, v_place, v_left;
@@ -140,7 +144,7 @@ BEGIN
     FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
     WHERE t.id = v_first.task AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
-      -- A new jobs.yaml came while the lock waited for it: the tasks may have other limits now, so the caller claims again.
+      -- A new jobs.yaml came into force while this claim waited for the locks. The tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
     ELSIF v_one.room <= 0 OR v_one.room > 0 AND v_free + p_ahead <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN
@@ -149,7 +153,7 @@ BEGIN
       v_served := 0;
       CONTINUE;
     END IF;
-    -- Tasks of one rank take turns, until they have no more.
+    -- Tasks of equal rank take turns, until they have no more due jobs.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_ranks[v_at:], v_ranks[v_at])) END;
     v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), CASE WHEN v_one.room > 0 THEN v_free + p_ahead END,
       CASE v_one.chunk WHEN 'chunk' THEN 1 END);
@@ -175,7 +179,7 @@ BEGIN
         ORDER BY q.run_at, q.seq LIMIT v_share
         FOR UPDATE SKIP LOCKED);
     END IF;
-    v_now := zeke_jobs.now(); -- later than the end of each job that the counts saw as ended, so recorded times never overlap
+    v_now := zeke_jobs.now(); -- later than the ends of all jobs that were no longer counted, so recorded times never overlap
     IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
@@ -201,11 +205,12 @@ BEGIN
 END
 $$;
 
--- The first due job of each task and priority without a pause, in the order of their risen priorities (ranks), and the limits of these tasks.
+-- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: one of the tasks has a rate, a
+-- budget or a breaker.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
-LANGUAGE plpgsql STABLE -- with the settings of zeke_jobs.claim, which alone calls it
+LANGUAGE plpgsql STABLE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 BEGIN
   SELECT array_agg(l.first), array_agg(l.rank), zeke_jobs.join_arrays(l.limits), bool_or(l.metered) INTO due, ranks, limits, metered
@@ -219,9 +224,10 @@ BEGIN
 END
 $$;
 
--- Rows of zeke_jobs.claim for the due tasks that limits in p_full hold back; and the other due tasks, in their order, with their limits.
+-- held_by: the rows that a claim returns for due tasks with a full limit (p_full). others: the due tasks without such a limit, in their order, with
+-- their limits.
 CREATE OR REPLACE FUNCTION zeke_jobs.held_by(p_due zeke_jobs.first_job[], p_full text[], p_now timestamptz) RETURNS SETOF zeke_jobs.claimed
-LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
   RETURN QUERY
@@ -233,7 +239,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.others(
   p_due zeke_jobs.first_job[], p_ranks bigint[], p_full text[], OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
-LANGUAGE plpgsql STABLE -- as held_by
+LANGUAGE plpgsql STABLE -- for the same reason as held_by
 AS $$
 BEGIN
   SELECT array_agg((d.task, d.priority, d.run_at, d.seq)::zeke_jobs.first_job ORDER BY d.n), array_agg(p_ranks[d.n] ORDER BY d.n),
@@ -244,7 +250,7 @@ BEGIN
 END
 $$;
 
--- A row of zeke_jobs.claim for a task whose due jobs are held back.
+-- The row that a claim returns for a task whose due jobs are held back.
 CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz) RETURNS zeke_jobs.claimed
 LANGUAGE sql STABLE
 AS $$
@@ -252,9 +258,9 @@ AS $$
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
 
--- The live process that shares a queue with this one and is the one that runs jobs alone: this one, if it is.
+-- The live process that runs the jobs that must run alone, among the processes that share a queue with p_worker (or p_worker itself).
 CREATE OR REPLACE FUNCTION zeke_jobs.one_alone(p_worker uuid, p_now timestamptz) RETURNS uuid
-LANGUAGE plpgsql VOLATILE -- so that it sees what another process has just written
+LANGUAGE plpgsql VOLATILE -- VOLATILE, so that it sees what another process has just written
 AS $$
 BEGIN
   RETURN (
@@ -264,12 +270,12 @@ BEGIN
 END
 $$;
 
--- The due job that must run alone and could start now. One process at a time is the one (zeke_jobs.worker.alone) that runs such jobs, so that the others
--- go on. must_empty: this is the one, and it empties itself first. place: the job that this empty process claims, because it is the one, or
--- because no other job is due.
+-- Find a due job that must run alone and could start now. One process at a time (zeke_jobs.worker.alone) runs such jobs, so that the others go on.
+-- must_empty: this process is the one, and must first finish its other jobs. place: the row of the job, if this process has no other job and may
+-- claim it: because it is the one, or because no other job is due.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -311,9 +317,9 @@ BEGIN
 END
 $$;
 
--- The keys of a task's queued jobs after one key, in order.
+-- The next p_most keys of a task's queued jobs after p_key, in their order.
 CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
-LANGUAGE sql STABLE -- so that it becomes a part of the calling statement, whose plan is kept
+LANGUAGE sql STABLE -- sql, so that the planner inlines it into a statement whose plan is kept
 AS $$
   WITH RECURSIVE present (key, n) AS (
     SELECT p_key, 0
@@ -326,21 +332,21 @@ AS $$
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n
 $$;
 
--- Lock up to p_most due jobs of one task and priority, by fair shares: if more are due, the keys take turns in their order, from the one where the last
--- claim stopped, and a key has as many jobs in a turn as its weight. A claim passes some hundred keys without a due job; beside more of them the oldest
--- jobs go first. p_from: the time of the first due job, because before it the index may have many dead entries.
+-- Lock up to p_most due jobs of one task and priority, by fair shares. If more are due, the keys take turns in the order of their names, from the key
+-- where the last claim stopped; in a turn, each key has as many jobs as its weight. If some hundred keys in a row have no due job, the oldest due
+-- jobs are taken instead. p_from: the time of the first due job; the index may have many dead entries before it.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(
   p_queue text, p_task text, p_share jsonb, p_priority integer, p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[]
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 DECLARE
   v_places tid[] := '{}';
-  v_key text; v_taken integer; -- whose turn it is, and its jobs in this turn
-  v_keys text[]; -- it and the next ones
-  v_has_all boolean := false; -- all keys are among them
-  v_turns integer := 1; -- of each of them at once
-  v_more record; -- their jobs
-  v_passed integer := 0; -- keys since the last job
+  v_key text; v_taken integer; -- the key whose turn it is, and how many jobs it has had in this turn
+  v_keys text[]; -- this key and the next ones
+  v_has_all boolean := false; -- v_keys has all keys
+  v_turns integer := 1; -- how many turns each key has at once
+  v_more record; -- the jobs found for v_keys
+  v_passed integer := 0; -- keys tried since the last job was found
 BEGIN
   IF p_most < (SELECT count(*) FROM (
     SELECT 1 FROM zeke_jobs.queue AS q
@@ -362,7 +368,8 @@ BEGIN
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
             AND q.ctid <> ALL (v_places)
-          -- The order and the range ask for queue_ready_key: a planner without statistics takes queue_ready for as good, and would read all other keys.
+          -- The order and the range make the planner use the index queue_ready_key. Without statistics it would take queue_ready to be as good, and
+          -- read all other keys.
           ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
           FOR UPDATE SKIP LOCKED
@@ -375,9 +382,9 @@ BEGIN
         v_key := v_more.keys[cardinality(v_more.keys)];
         v_taken := cardinality(array_positions(v_more.keys, v_key)) + CASE v_key WHEN v_keys[1] THEN v_taken ELSE 0 END;
       ELSIF cardinality(v_keys) > p_most THEN
-        SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- its turn is over
+        SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the turn of the last key is over
       ELSE
-        -- After a turn of all, each has as many more as all can have.
+        -- After one turn of all keys, each has as many more turns at once as there is room for.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
@@ -397,10 +404,10 @@ BEGIN
 END
 $$;
 
--- How many jobs a key lets start now. p_step, p_slack: of its rate.
+-- How many jobs of a key may start now. p_step, p_slack: those of the rate of each key.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
   RETURN greatest(0, least(
@@ -410,13 +417,14 @@ BEGIN
 END
 $$;
 
--- Lock up to p_most due jobs of one task and priority whose keys have room: first of the keys of the oldest due jobs, in random order, so that keys
--- take turns; if these are not enough, of all keys, from the one where the last claim stopped, some hundreds in a claim. No such limit holds
--- back a job without a key. reason: other jobs are due; opens_on: when the rate of a key that holds jobs back lets one start, or the search goes on.
+-- Lock up to p_most due jobs of one task and priority whose keys have room. The keys of the oldest due jobs are tried first, in random order, so that
+-- keys take turns. If these are not enough, all keys are searched from the one where the last claim stopped, some hundreds in a claim. A job without
+-- a key is held back by no such limit. reason: key, if other jobs are due. opens_on: the time at which the rate of a key lets one of them start, or
+-- at which the search goes on.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 DECLARE
   c_oldest CONSTANT integer := 200;
@@ -429,8 +437,8 @@ DECLARE
   v_tried text[];
   v_keys text[];
   v_last text; -- the key where the search stopped
-  v_is_whole boolean; -- it began with the first key
-  v_some integer := 2 * p_most; -- keys at once
+  v_is_whole boolean; -- the search began with the first key
+  v_some integer := 2 * p_most; -- how many keys are tried at once
   v_searched integer := 0;
   v_more record;
 BEGIN
@@ -475,11 +483,12 @@ BEGIN
 END
 $$;
 
--- Lock up to p_most due jobs of these keys, as many of each as it has room for. opens_on: when the rate of one of them lets a job start, if they have too few.
+-- Lock up to p_most due jobs of these keys, of each key as many as it has room for. opens_on: if they are fewer, the first time at which the rate of
+-- one of these keys lets a job start.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_of_keys(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_keys text[], p_most integer,
   p_now timestamptz, OUT places tid[], OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim
+LANGUAGE plpgsql VOLATILE -- runs with the settings of zeke_jobs.claim
 AS $$
 DECLARE
   v_step double precision;
@@ -507,7 +516,7 @@ BEGIN
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
           AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        ORDER BY q.key, q.run_at, q.seq -- as in pick_in_turn
+        ORDER BY q.key, q.run_at, q.seq -- see pick_in_turn
         LIMIT zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now)
         FOR UPDATE SKIP LOCKED
       ) AS r
@@ -520,20 +529,20 @@ BEGIN
 END
 $$;
 
--- Lock the jobs of the next chunk of a task and priority: a full one, or all there are, once the oldest has been due for the chunk's wait. By key, a chunk
--- has jobs of one key, and keys take turns. No place: what holds it back. p_revision: a process that runs by an older revision than the task's
--- gets one job at a time; NULL, as in a test: wait for no company.
+-- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs, once the oldest has been due for as long as the chunk's
+-- wait. If chunk has `by: key`, all jobs of a chunk have one key, and keys take turns. If places is empty, reason says what holds the chunk back.
+-- p_revision: a process that runs by an older revision than the task's gets one job at a time. NULL, as in a test: a chunk does not wait.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
   p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.claim, which alone calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 DECLARE
   c_keys CONSTANT integer := 500;
   v_task zeke_jobs.task;
   v_size integer;
   v_wait interval := '0';
-  v_key text; -- at first that of the last chunk
+  v_key text; -- at first the key of the last chunk
   v_first text;
   v_since timestamptz;
   v_found tid[];
@@ -543,7 +552,7 @@ BEGIN
   IF p_revision >= v_task.revision THEN
     v_wait := (v_task.chunk ->> 'wait')::interval;
   END IF;
-  -- No more than the limits let start at once, now or later.
+  -- A chunk has no more jobs than the limits ever let start at once.
   v_size := greatest(1, least(v_size, (
     SELECT floor(min(CASE b.unit WHEN 'jobs' THEN 1 + (b.slack / b.step)::numeric
       ELSE b.amount / nullif(coalesce((b.averages ->> p_task)::numeric, (v_task.units ->> b.unit)::numeric), 0) END))
@@ -565,14 +574,14 @@ BEGIN
     FOR v_n IN 1 .. c_keys LOOP
       v_key := coalesce(
         (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_key, 1) AS k (key)), (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, '', 1) AS k (key)));
-      EXIT WHEN v_key IS NULL OR v_key = v_first; -- all keys, once around
+      EXIT WHEN v_key IS NULL OR v_key = v_first; -- every key has been tried
       v_first := coalesce(v_first, v_key);
       SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
       FROM (
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN v_key AND v_key
           AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- as in pick_in_turn
+        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- see pick_in_turn
       ) AS d;
       IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
         SELECT NULL, coalesce(reason, 'company'), least(opens_on, v_since + v_wait) INTO v_found, reason, opens_on;
@@ -581,7 +590,7 @@ BEGIN
       END IF;
       IF v_found IS NOT NULL OR v_n = c_keys THEN
         UPDATE zeke_jobs.bucket AS b SET key_cursor = v_key WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
-        opens_on := p_now; -- that of the next key may be full already
+        opens_on := p_now; -- the chunk of the next key may be full already
         EXIT;
       END IF;
     END LOOP;
@@ -589,7 +598,7 @@ BEGIN
   IF v_found IS NULL THEN
     RETURN;
   END IF;
-  -- All of a chunk start at once, so it waits until the rates have room for all.
+  -- All jobs of a chunk start at once, so the chunk waits until the rates have room for all.
   opens_on := (
     SELECT max(b.next_at + make_interval(secs => (cardinality(v_found) - 1) * b.step)) FROM zeke_jobs.bucket AS b
     WHERE b.name = ANY (v_task.limits) AND b.unit = 'jobs' AND b.step IS NOT NULL);
@@ -601,10 +610,10 @@ BEGIN
 END
 $$;
 
--- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks when it has found no due job; p_since: the seconds since it has
--- begun to look, because a job may have become due in them. Costs two probes of the index for each (task, priority) with waiting jobs.
+-- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks after a claim that found no due job. p_since: the seconds
+-- since that claim began, because a job may have become due in them. Costs two searches of the index for each task and priority with waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
-LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$

@@ -1,25 +1,28 @@
--- Moving: the one way of a job from one state to another, and what follows from it.
+-- Moving: apart from the claim, this is the only way of a job from one state to another.
 
--- Move jobs to a state, and do all that follows: wake-ups, batches, units, the task for failures. Returns the jobs that
--- were moved. Without a worker the caller has chosen and locked the rows; with a worker, p_claims is the fence: a job whose claim is another one
--- stays as it is. A job with the cancel mark ends as cancelled, whatever its worker says.
---   completed: with the output.
---   failed, cancelled, expired: ended without one.
---   retry, deferred: queued again for p_change.run_at.
---   returned: handed back, started or not; counts nothing.
---   died, quarantined: its process was lost; queued again, or failed. Counts a death and no retry.
+-- Move jobs to another state, and do all that follows: wake-ups, the counters of batches, units, the job for on_failed. Returns the ids of the moved
+-- jobs. With p_worker, p_claims is the fence: a job stays as it is if its claim number or its worker is another one. Without p_worker, the caller has
+-- chosen and locked the rows. A job that is marked as cancelled ends as cancelled, whatever its worker says. p_to is one of:
+--   completed: ended, with an output.
+--   failed, cancelled, expired: ended, without an output.
+--   retry, deferred: queued again until p_change.run_at.
+--   returned: handed back to the queue, started or not. The attempt does not count.
+--   died: its process was lost, and the job is queued again. The death counts, but no retry is used up.
+--   quarantined: its process was lost, and the job has failed.
 --   again: retried by hand, with a fresh limit of retries.
--- p_after and p_took: seconds from the claim to the start and to the end of the handler, NULL if it has not started; so the recorded end of a job is
--- earlier than the start of the job that follows it. p_change: run_at, reason, by, error, revision, and how attempts ended for their units and breakers.
+-- p_after, p_took: the seconds from the claim to the start and to the end of the handler; NULL if it has not started. So the recorded end of a job is
+-- always earlier than the start of the job that follows it. p_change: run_at, reason, by, error, revision, and how the attempts count for units and
+-- breakers (units, breaks).
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
--- The array of ids finds the rows by the primary key, even with a plan that was made for an empty table. The batch is then hashed: a nested loop
--- would compare each row with each id.
+-- The condition on the array of ids makes the planner find the rows by the primary key, even if it planned for an empty table. The join with the
+-- arrays then hashes them, because a nested loop would compare each row with each id.
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
--- Somebody may hold a job's row in an open transaction, such as one that cancels it. The worker then writes that end later, and the others now.
+-- Another transaction may have locked the row of a job, such as one that cancels it. This call then fails soon, and the worker writes the end of that
+-- job later and the other ends at once.
 SET lock_timeout = '100ms'
 AS $$
 DECLARE
@@ -34,7 +37,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- claim and worker are the fence; a condition on state would walk the dead entries of its index.
+      -- claim and worker are the fence. A condition on state would read the dead entries of its index.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -114,18 +117,18 @@ BEGIN
 END
 $$;
 
--- What follows from a move. p_queues: where a job may start now. p_failed: the jobs that failed for good. p_has_extra: one of the jobs has extra.
--- p_breaks: for breakers, whether the attempts failed; NULL: they do not count. p_claims_next: a claim follows in the same transaction, which tells of
--- the room that it leaves.
+-- What follows from a move. p_queues: the queues in which a job may start now. p_failed: the jobs that have failed for good. p_has_extra: at least
+-- one of the jobs has a value in the column extra. p_breaks: whether the attempts count as failures for breakers; NULL: not at all. p_claims_next:
+-- the caller claims next in the same transaction, and itself notifies other processes of the room that is left.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
   p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean,
   p_claims_next boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE -- with the settings of zeke_jobs.move, which alone calls it
+LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.move
 AS $$
 DECLARE
   v_has_units boolean;
   v_has_breaker boolean;
-  v_is_waited_for boolean; -- by a process that a limit held back
+  v_is_waited_for boolean; -- another process waits for room in a limit
 BEGIN
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)),
     EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL),
@@ -137,7 +140,7 @@ BEGIN
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
     PERFORM zeke_jobs.note_ends(p_ids, p_breaks);
   END IF;
-  -- Below, completed_on tells which jobs have ended: by their state, an old plan would read all ended jobs of the table.
+  -- The statements below find ended jobs by completed_on: by state, an old plan would read all ended jobs of the table.
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
@@ -160,20 +163,20 @@ END
 $$;
 
 -- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
--- during a flush. The caller flushes soon after; until then it remembers the completed jobs, to complete them again after a crash of the server.
--- A completed job that was no longer this worker's comes back as a row of kind lost; the other rows are those of zeke_jobs.claim.
+-- meanwhile. The caller waits for the disk soon after (queries/job/flush.sql); until then it remembers the completed jobs, to complete them again if
+-- the server crashes. A job that this worker no longer held comes back as a row of kind lost; the other rows are those of zeke_jobs.claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
   p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan -- for what it calls, too
+SET plan_cache_mode = force_generic_plan -- also for the functions that it calls
 AS $$
 DECLARE
   v_ours uuid[];
   v_row zeke_jobs.claimed;
-  v_full text[] := '{}'; -- limits whose room the claim has used up
+  v_full text[] := '{}'; -- the limits in which the claim has left no room
 BEGIN
   IF p_ids <> '{}' THEN
     v_ours := zeke_jobs.move(p_ids, 'completed', '{"claims_next": true}', p_worker, p_claims, p_after, p_took, p_results);
@@ -195,10 +198,10 @@ BEGIN
 END
 $$;
 
--- End one attempt other than by completion: as retry, deferred, returned, failed or cancelled. Returns whether the job was still this worker's.
--- p_after: seconds from the claim to the start; NULL: not started. p_delay: seconds until the job is due again; p_until: that time instead.
--- p_breaks: the failure may come from a service that the job uses, so it counts for breakers; while one of the task's breakers is open, the job
--- is deferred and loses no attempt.
+-- End one attempt that did not complete, as retry, deferred, returned, failed or cancelled. Returns whether the worker still held the job. p_after:
+-- the seconds from the claim to the start; NULL if the handler has not started. p_delay: the seconds until the job is due again; p_until: that time
+-- instead. p_breaks: the failure may come from a service that the job uses, so it counts for breakers; while one of the task's breakers is open, the
+-- job is deferred instead, and uses up no retry.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
@@ -231,7 +234,7 @@ BEGIN
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
       WHEN p_after IS NULL THEN 'returned'
-      -- A timeout or the worker's stop cut the attempt off; its handler did not raise.
+      -- The handler itself raised; it was not cut off by a timeout or the worker's stop.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]);
@@ -242,7 +245,7 @@ $$;
 -- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- see move
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- for the same reason as in zeke_jobs.move
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
@@ -251,7 +254,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Skip locked rows: another transaction is finishing these jobs, and records the start too. To wait for it could deadlock.
+    -- Skip locked rows: another transaction is finishing these jobs, and records the start too. Waiting for it could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -261,8 +264,8 @@ BEGIN
 END
 $$;
 
--- Send a job to the task that on_failed names, because a job has failed for good. A job that was sent in this way sends none: two tasks that name
--- each other would never stop. If the failed job's payload does not fit, leave it out, because the job must end.
+-- Send a job to the task that on_failed names, because a job has failed for good. A job that on_failed itself has sent sends none, because two tasks
+-- that name each other would never stop. If the failed job's payload is too large to be sent on, it is left out, because the failed job must end.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -291,9 +294,9 @@ BEGIN
 END
 $$;
 
--- Notify an unmodified dramatiq-pg producer of the end of its job, in the format of dramatiq-pg's result backend: its get_result(block=True)
--- reads the result from the notification. A notification carries less than 8,000 bytes. Instead of a longer result it carries a sentence
--- that is no JSON, so the producer's call raises with that sentence at once, not at its timeout.
+-- Notify an unmodified dramatiq-pg producer of the end of its job, in the format of dramatiq-pg's result backend: its get_result(block=True) reads
+-- the result from the notification. A notification carries less than 8,000 bytes. A longer result is replaced by a sentence that is no JSON: the
+-- producer's call then raises an error with that sentence at once, instead of waiting for its timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -312,8 +315,8 @@ BEGIN
 END
 $$;
 
--- The fence of ctx.transaction(): returns whether the job is still this worker's and not cancelled. Locks the row, so that nothing can change
--- before the commit. With p_result the job is completed, too.
+-- The fence of ctx.transaction(): returns whether the worker still holds the job, and the job is not cancelled. Locks the job's row, so that this
+-- stays true until the commit. With p_result, also completes the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
@@ -334,7 +337,7 @@ BEGIN
 END
 $$;
 
--- Cancel jobs that were not started in time, in small batches, and skip rows that a claim has locked.
+-- Cancel up to p_limit jobs whose start deadline is over. Rows that a claim has locked are skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on

@@ -1,7 +1,8 @@
 -- Live processes: proof of life, lost processes, and the chores that a heartbeat starts.
 
--- Processes that are lost: without proof of life for their lost_after, while another process has proved its own. So an outage of the database makes
--- no process lost.
+-- The processes that are lost: they have not proved life for their lost_after, although another process has proved its own all that time. So an
+-- outage of the database makes no process lost. lost_after: four heartbeats, 20 s by default (ZEKE_JOBS_HEARTBEAT, worker/life/proof.py). If a lost
+-- process reports the end of a job after all, the fence refuses it (06_moving.sql).
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE
 AS $$
@@ -11,9 +12,9 @@ AS $$
   ) <= p_now - w.lost_after, true)
 $$;
 
--- Return the jobs of lost processes to the queue. A returned job may have taken effect, so its attempt counts, but uses up no retry; a task without
--- retries fails. It may have killed the process, so its death counts: from the second death on it runs alone, the third fails it as quarantined.
--- Locked jobs stay for a later call: their worker may have stopped before a commit, and its transaction ends by itself.
+-- Return the jobs of lost processes to the queue. Such a job may have had effects, so its attempt counts, but uses up no retry; a job that allows no
+-- retry fails. The job may have killed the process, so its death counts: after the second death it runs alone, and the third death fails it as
+-- quarantined. Jobs that are locked are left to a later call: their worker may have frozen in an open transaction, which ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -25,7 +26,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- Two processes that rescue at once never count one death twice: the second waits for none and skips all. A beat may have come since the search.
+  -- If two processes rescue at once, the second skips what the first has locked: no death counts twice. A process may have proved life since.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
@@ -38,12 +39,12 @@ BEGIN
     LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- A worker without a row, but with claimed jobs, did not end in an orderly way, or its jobs were locked when its others were rescued.
-      -- Wait a minute, because its row may not be committed yet.
+      -- A worker without a row that has claimed jobs did not end in an orderly way, or these jobs were locked when its other jobs were rescued. Wait
+      -- a minute, because its row may not be committed yet.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
-    -- One row that is wrong must not stop the rescue of the others.
+    -- One job that cannot be rescued must not stop the rescue of the others.
     BEGIN
       PERFORM zeke_jobs.move(
         ARRAY[v_job.message_id], CASE v_job.outcome WHEN 'rescued' THEN 'died' WHEN 'cancelled' THEN 'cancelled' ELSE 'quarantined' END,
@@ -62,13 +63,13 @@ BEGIN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
   END LOOP;
-  -- Also if a job was locked: a process that comes back must learn that it has lost the others.
+  -- Delete their rows even if a locked job is left: a process that comes back must learn that it has lost its other jobs.
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END
 $$;
 
--- After the server's clock was set back, a rate would wait until it is where it was: if that is more than two periods and a minute, let it start now.
--- A throttled limit, or one with an open breaker, opens after the time that it was closed for.
+-- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let the
+-- rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
 CREATE OR REPLACE FUNCTION zeke_jobs.follow_clock(p_now timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -90,7 +91,8 @@ AS $$
   WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > p_now + 2 * b.key_period + interval '1 minute';
 $$;
 
--- The names of the chores that are due. A process asks after each proof of life. p_thorough: also those that read all queued jobs.
+-- The names of the chores that are due (worker/life/chores.py). A process asks after each heartbeat. p_thorough: also search for chores that need all
+-- queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
@@ -124,7 +126,7 @@ BEGIN
 END
 $$;
 
--- Of these jobs of a worker: those that are being cancelled.
+-- Those of a worker's jobs (p_held) that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET jit = off

@@ -1,8 +1,8 @@
--- Revisions: the jobs and pauses that follow a rename.
+-- Revisions: how queued jobs, unique keys and pauses follow a task that was renamed or moved, and which overrides end.
 
--- Each pair of queue and task name with queued jobs, found by probes of the index; also names unknown to the catalogue.
+-- Each pair of queue and task name with queued jobs, even if the catalogue lacks the name. Costs one search of the index for each pair.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
-LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -24,8 +24,8 @@ BEGIN
 END
 $$;
 
--- Let queued jobs follow their task to its new name, queue or order. Also finds jobs whose send was under way when the revision changed, and
--- jobs that were retried later. Skips locked jobs: the next call finds them.
+-- Let queued jobs follow their task to its new name, queue or order. This also finds jobs whose send was under way when the revision changed, and
+-- jobs that were retried later. Locked jobs are skipped; the next call finds them.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE
@@ -65,8 +65,8 @@ BEGIN
 END
 $$;
 
--- Cancel queued jobs whose name no task has: their sender, or somebody who retried them, committed after the task had left jobs.yaml. As apply does
--- with the jobs that are there before it.
+-- Cancel queued jobs whose task no longer exists. Apply cancels the jobs that are there when their task leaves jobs.yaml; these were sent or retried
+-- in a transaction that committed later.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -80,7 +80,7 @@ BEGIN
 END
 $$;
 
--- Let jobs hold their unique keys under their task's new name. If a job of the new name already has the key, both jobs stay, as before.
+-- Let jobs hold their unique keys under their task's new name. If a job under the new name has the same key already, both jobs stay.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_holders(p_ids uuid[], p_was text, p_is text) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -97,7 +97,7 @@ AS $$
   WHERE q.message_id = ANY (p_ids) AND q.extra ? 'unique_key'
 $$;
 
--- Let pauses follow a task to its new name. If several fall together, the earliest stays.
+-- Let pauses follow a task to its new name. If the task then has several pauses, the earliest stays.
 CREATE OR REPLACE FUNCTION zeke_jobs.pauses_follow() RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -119,7 +119,7 @@ AS $$
   WHERE excluded.paused_on < p.paused_on
 $$;
 
--- The places (from 1) of overrides in their list that have expired: their time is over, or the jobs of the removed task have ended.
+-- The positions (from 1) of the overrides in force that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE
 AS $$

@@ -1,15 +1,15 @@
--- Retention: finished jobs move from the table to the history when their time is over.
+-- Retention: finished jobs move from the table to the history when their retention time is over.
 
--- Finished jobs past their retention: by task and outcome, the time before which they ended. Jobs of a task that is unique for a period stay at
--- least that long, jobs of a task that left jobs.yaml as long as the longest default. The row without a task stands for jobs with a keep
--- option of their own.
+-- Which finished jobs are to be purged: for each task and outcome, those that ended before a time. If a task is unique for a period, its jobs are
+-- kept at least that long. Jobs of tasks that left jobs.yaml are kept for 30 days, the longest default. The row without a task stands for jobs that
+-- were sent with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
 SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
   WITH RECURSIVE present (task) AS (
-    -- Each task with finished jobs, found by probes of the indexes.
+    -- Each task with finished jobs, found by one search of the index for each.
     (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
     UNION ALL
     SELECT n.task FROM present AS p CROSS JOIN LATERAL (
@@ -24,7 +24,7 @@ AS $$
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
   ) AS b
   WHERE (
-    SELECT true FROM zeke_jobs.queue AS q -- and not EXISTS, of which a planner that takes the table for small makes a join that reads all ended jobs
+    SELECT true FROM zeke_jobs.queue AS q -- not EXISTS: from it, a planner that believes the table is small makes a join that reads all ended jobs
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
       AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
       AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))
@@ -36,7 +36,7 @@ $$;
 -- Whether a failed job blocks the end of its batch or the next job of its key, until somebody retries or cancels it. If its task left
 -- jobs.yaml, its key has no next job.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
-LANGUAGE plpgsql STABLE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
   IF p_job.order_hold IS NOT TRUE AND p_job.extra IS NULL THEN
@@ -47,9 +47,9 @@ BEGIN
 END
 $$;
 
--- Move up to p_limit jobs of a task with one outcome that ended before p_before from the table to the history, the oldest first; without a
--- task, jobs whose own keep option ends before p_before. Locked rows stay until a later call, failed jobs while they block others. Returns the
--- number of jobs and the end of the last one: the next call continues there, past the index entries of removed rows.
+-- Move finished jobs from the table to the history: up to p_limit jobs of one task and outcome that ended before p_before, the oldest first. Without
+-- a task: jobs whose own keep option ends before p_before. Locked jobs stay until a later call, and failed jobs stay while they block others.
+-- reached: the end of the last job, where the next call starts (p_after), so that it need not read the index entries of the removed rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)

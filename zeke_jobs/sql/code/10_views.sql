@@ -1,14 +1,14 @@
 -- Views for people, dashboards and monitors.
 
--- Each job with its sensitive fields: those at the send, and those of now, also after a rename of the task. If there are more now, the worker that
--- wrote the job's errors did not mask them: grown.
+-- Each job with the names of its sensitive fields: those recorded when it was sent, and those that its task has now, also under a new name. grown:
+-- its task has a sensitive field that was not recorded, so the job's errors may show its value.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
   SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n;
-COMMENT ON VIEW zeke_jobs.unmasked IS 'What the views of jobs are made of: nothing masked, so readers may not read it.';
+COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs as the views of jobs read them. Nothing is masked, so the role zeke_jobs_reader may not read it.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
@@ -125,7 +125,8 @@ ORDER BY r.number DESC
 LIMIT 1;
 COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
--- The schedules in force, from jobs.yaml and stored ones. Their ticks may be recorded under any of names.
+-- The schedules in force: those of jobs.yaml, and stored ones. names: all names under which the ticks of a schedule may be recorded, because its task
+-- may have been renamed.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT t.id AS schedule, t.id AS task, t.cron, t.sensitive, t.id || t.aliases AS names, NULL::text AS key, NULL::text AS put_by,
   r.applied_on AS begun_on
@@ -142,7 +143,7 @@ WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
 FROM zeke_jobs.stored_schedule AS s
--- As zeke_jobs.find_task, which the view's readers may not call.
+-- The same as zeke_jobs.find_task, which readers of the view may not call.
 CROSS JOIN LATERAL (
   SELECT o.id, o.sensitive FROM zeke_jobs.task AS o WHERE o.id = s.task OR s.task = ANY (o.aliases) ORDER BY (o.id = s.task) DESC LIMIT 1
 ) AS t
@@ -151,9 +152,9 @@ WHERE jsonb_typeof(s.cron) = 'object' AND NOT EXISTS (
   SELECT 1 FROM zeke_jobs.task AS o
   CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.cron) WHEN 'array' THEN o.cron ELSE '[]' END) AS c (value)
   WHERE s.name = o.id || '/' || (c.value ->> 'name'));
-COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them: nothing masked, so no role but operators and workers may read it.';
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them. Nothing is masked, so only operators and workers may read it.';
 
--- The schedules in force; a schedule that leaves jobs.yaml leaves this view.
+-- The schedules in force. A schedule that leaves jobs.yaml is no longer in this view.
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
 SELECT
   t.task,
@@ -193,7 +194,7 @@ LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
 LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
 
--- When the longest-waiting job became due, found by one probe of the index for each priority, however long the backlog.
+-- The time at which the task's longest-waiting job became due. Costs one search of the index for each priority, however long the backlog is.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE
 SECURITY DEFINER
@@ -203,7 +204,7 @@ AS $$
   SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now()
 $$;
 
--- Queued jobs of a task, due or not, counted up to a number: an exact count of a million would read a million entries.
+-- The number of queued jobs of a task, due or not, but at most p_most: an exact count of a million jobs would read a million index entries.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
 LANGUAGE sql STABLE
 SECURITY DEFINER
@@ -225,7 +226,7 @@ SELECT
   t.id,
   CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- The catalogue does not tell which of several limits the file pauses.
+    -- If jobs.yaml pauses a shared limit, the catalogue does not tell which of the task's limits it is.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t
@@ -233,8 +234,9 @@ LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
 
--- Jobs that workers have work with now, of a queue, a task, or all: active ones, and due ones that no pause holds back; of those in strict order only
--- the first of each key. Of a task no more than its concurrency lets run at once. An autoscaler asks it, and `zeke-jobs up --until-idle`.
+-- How many jobs workers could work on now, in a queue, of a task, or in all: active jobs, and due jobs that no pause holds back. Where jobs run in
+-- strict order, only the first job of each key counts. A task counts for at most its concurrency limit. Autoscalers and `zeke-jobs up --until-idle`
+-- ask for this number.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE
 SECURITY DEFINER
@@ -264,8 +266,8 @@ AS $$
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases))
 $$;
 
--- The rate at which jobs of a task ended within the last minute, and the handler's durations for the newest jobs of the last hour. Reads at
--- most p_sample rows of each kind; if more jobs ended within the minute, the rate comes from the time span of those rows.
+-- How many jobs of a task ended within the last minute, and how long the handlers of the newest jobs of the last hour took. Reads at most p_sample
+-- rows of each kind; if more jobs ended within the minute, the rate comes from the time span of those rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
@@ -318,13 +320,13 @@ SELECT
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
 CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused) AS p;
-COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits, and whether that is longer than max_wait; while paused it is not.';
+COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits. is_late: longer than max_wait, and the task is not paused.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_pace AS
 SELECT t.id AS task, t.queue, p.done_per_minute, p.failed_per_minute, p.mean, p.p50, p.p95, p.sample
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL zeke_jobs.pace(t.id, 500) AS p;
-COMMENT ON VIEW zeke_jobs.task_pace IS 'Ends within the last minute, and seconds that handlers took for the newest 500 completed jobs of the last hour.';
+COMMENT ON VIEW zeke_jobs.task_pace IS 'How many jobs ended within the last minute, and how many seconds the newest 500 completed jobs of the last hour took.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
 SELECT
@@ -338,7 +340,7 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
--- zeke_jobs.room for readers, who may not read its tables.
+-- zeke_jobs.room, for logins that may not read its tables, such as those of the role zeke_jobs_reader.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
 LANGUAGE sql STABLE ROWS 2
 SECURITY DEFINER
@@ -368,7 +370,8 @@ SELECT
   r.opens_on
 FROM zeke_jobs.bucket AS b
 CROSS JOIN LATERAL (
-  -- After a successful probe, only the next claim closes the breaker (zeke_jobs.turn_breakers), and no job may be due for long.
+  -- A limit counts as open as soon as the probe of its breaker has succeeded, although only the next claim closes the breaker
+  -- (zeke_jobs.turn_breakers): that claim may come much later.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)
@@ -378,7 +381,7 @@ CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_build_object(
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, x.changed + CASE
-      -- What was taken and has not flowed back yet.
+      -- The units that jobs used, less those that have become available again since.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),
@@ -393,7 +396,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (SELECT o.room, o.unit, o.reason, o.opens_on FROM zeke_jobs.room_of(ARRAY[b.name]) AS o ORDER BY o.room, o.opens_on DESC LIMIT 1) AS r ON true
 WHERE b.unit = 'jobs';
 COMMENT ON VIEW zeke_jobs.limit_use IS
-  'How full each limit is. room: how many jobs it lets start now; reason: what leaves no more; opens_on: until when, NULL: until a job ends.';
+  'How full each limit is. room: how many jobs it lets start now; reason: why no more; opens_on: when there is more room, NULL: when a job ends.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_cost AS
 SELECT c.task, c.currency, sum(c.cost) AS cost

@@ -7,7 +7,7 @@ AS $$
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
--- Keep audit entries as they are. This also guards against mistakes of the owner, although the owner could remove the trigger.
+-- Refuse changes of audit entries. This also guards against mistakes of the owner, although the owner could remove the trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
@@ -33,7 +33,7 @@ AS $$
   DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
 $$;
 
--- Record that a person made a schedule send jobs: one now (run), or the jobs of a past time (backfill).
+-- Record that a person made a schedule send jobs: one job now (run), or the jobs of past ticks (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -45,8 +45,8 @@ BEGIN
 END
 $$;
 
--- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it holds up the end of its batch or the
--- next job of its key. Returns the jobs for which there was something to cancel.
+-- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it blocks the end of its batch or the next
+-- job of its key. Returns the ids of all these jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off SET jit = off
@@ -76,8 +76,8 @@ BEGIN
 END
 $$;
 
--- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. False: somebody
--- has locked it, or it is gone.
+-- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. Returns false if
+-- somebody has locked the job, or it is gone.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -97,8 +97,8 @@ BEGIN
 END
 $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once, active jobs by a mark for their workers. A
--- job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
+-- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once; active jobs get a mark, so that their workers
+-- stop them. A job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -116,7 +116,7 @@ BEGIN
 END
 $$;
 
--- Pause a target: no more of its jobs are claimed. Returns false if it was paused already; the first pause stands.
+-- Pause a target: no more of its jobs are claimed. If it was paused already, that pause stays, and false is returned.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -147,52 +147,8 @@ BEGIN
 END
 $$;
 
--- Make the limits equal to those of jobs.yaml. Until the transaction ends, the lock of the table holds back every claim, because a claim locks
--- rows of this table, even if there are none for its tasks. A claim that has waited obeys the new limits. A lowered limit lets running jobs
--- finish. While it holds this lock, the transaction must wait for no row that a sender may have locked.
-CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-  c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
-  -- What a limit has only if jobs.yaml says so; the rest of its row is its state, and stays.
-  c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
-    "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
-  v_buckets zeke_jobs.bucket[];
-BEGIN
-  LOCK TABLE zeke_jobs.bucket IN EXCLUSIVE MODE;
-  -- Under a new name a task's own limit goes on as it was.
-  UPDATE zeke_jobs.bucket AS b SET name = w.name
-  FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, former text[])
-  WHERE b.name = ANY (w.former) AND b.unit = w.unit
-    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS o WHERE o.name = w.name AND o.unit = w.unit);
-  UPDATE zeke_jobs.bucket_key AS k SET name = w.name
-  FROM jsonb_to_recordset(p_buckets) AS w (name text, former text[]) WHERE k.name = ANY (w.former);
-  v_buckets := ARRAY(
-    SELECT r FROM jsonb_array_elements(p_buckets) AS w (value)
-    LEFT JOIN zeke_jobs.bucket AS b ON b.name = w.value ->> 'name' AND b.unit = w.value ->> 'unit'
-    CROSS JOIN LATERAL jsonb_populate_record(b, CASE WHEN b.name IS NULL THEN c_new ELSE '{}' END || c_unset || w.value) AS r);
-  DELETE FROM zeke_jobs.bucket;
-  INSERT INTO zeke_jobs.bucket
-  SELECT b.* FROM unnest(v_buckets) AS b;
-  UPDATE zeke_jobs.bucket AS b
-  SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
-    key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
-    key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- A slower rate spaces its starts from the last one on.
-    next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
-  FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
-  WHERE b.name = n.name AND b.unit = n.unit;
-  -- If a limit loses its breaker, the pause of this breaker ends.
-  UPDATE zeke_jobs.bucket AS b SET tripped_on = NULL, closed_until = NULL, closed_by = NULL
-  WHERE b.tripped_on IS NOT NULL AND b.breaker_pause IS NULL;
-  DELETE FROM zeke_jobs.bucket_key AS k
-  WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
-END
-$$;
-
--- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if something of it changed. The caller decides about the
--- jobs of a task that left the file.
+-- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if it has changed. The caller decides about the jobs of a task that
+-- left the file.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -214,8 +170,8 @@ BEGIN
     metered = EXISTS (
       SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- A task that has got a limit per key, or fair shares, gives its queued jobs keys. A job that a sender has locked keeps none: it counts as a key of its
-  -- own, and runs in what fair shares leave.
+  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys. A job that a sender has locked stays without a key: no limit
+  -- per key holds it back, and with fair shares it runs when the turns of the keys leave room.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t
   WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
@@ -223,7 +179,7 @@ BEGIN
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- Of a task that has got chunk, active jobs that were claimed together are no chunk.
+  -- If a task has newly got chunk, active jobs that were claimed together are no chunk: give each its own time of claim.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
@@ -233,7 +189,7 @@ BEGIN
   )
   UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
-  -- Jobs follow a new order of their task at once; zeke_jobs.gather changes the locked ones later.
+  -- If the order of a task has changed, its jobs follow at once; zeke_jobs.gather changes the locked ones later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t
   WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
@@ -251,9 +207,9 @@ AS $$
   SELECT zeke_jobs.take_lock('catalogue')
 $$;
 
--- Put a jobs.yaml and the values set beside it in force: write the revision, limits and tasks, and change jobs accordingly. p_revision: digest,
--- source, by, message, origin and overrides. p_cancel: the removed tasks whose jobs are cancelled. p_priorities: the tasks whose queued jobs get
--- the new priority. Returns the revision's number; the numbers have no gaps.
+-- Put a jobs.yaml and its overrides in force: write the revision, limits and tasks, and change jobs accordingly. p_revision: digest, source, by,
+-- message, origin and overrides. p_cancel: the removed tasks whose jobs are cancelled. p_priorities: the tasks whose queued jobs get the new
+-- priority. Returns the revision's number; the numbers have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -266,7 +222,7 @@ BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
   -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- Write the limits before the revision: their lock holds back claims, so the revision's time is later than the last claim before it.
+  -- Write the limits before the revision: their lock blocks claims, so the revision's time is later than that of each claim before it.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
@@ -283,14 +239,14 @@ BEGIN
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));
   END LOOP;
-  PERFORM pg_notify('zeke_jobs.revision', v_number::text); -- workers listen, and also check once a second
+  PERFORM pg_notify('zeke_jobs.revision', v_number::text); -- workers listen, and each heartbeat brings the number, too
   PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
   RETURN v_number;
 END
 $$;
 
--- The time itself, if this login may decide ticks up to it. Schedulers and the owner may write the tables; an operator resumes and sends for past
--- ticks, and so can neither stop a schedule for the future nor decide ticks in a scheduler's place.
+-- Returns the time, or refuses it: only a login that may write the schedule tables (a scheduler, the owner) may decide future ticks. An operator
+-- needs only past ones, to resume a schedule and to backfill; by deciding future ones it could silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 AS $$
@@ -313,7 +269,8 @@ AS $$
   RETURNING s.cron, s.timezone, s.decided_to
 $$;
 
--- Record up to which time a schedule's ticks are decided, and by which cron line. The audit has it if an operator does so without a resume.
+-- Record up to which time a schedule's ticks are decided, and by which cron line. If an operator does so without resuming the schedule, the audit
+-- records it.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -331,7 +288,7 @@ BEGIN
 END
 $$;
 
--- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick. An operator records backfills alone.
+-- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick. An operator may record only ticks of a backfill.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER

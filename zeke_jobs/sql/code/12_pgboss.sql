@@ -1,5 +1,5 @@
--- Views under pg-boss's own names, so that existing queries, its dashboard and its client's send keep working; triggers turn their writes into
--- ours. Where a real pg-boss owns the schema pgboss it is never touched, and the views are in pgboss_compat.
+-- Views under pg-boss's own names, so that existing queries, its dashboard and its client's send keep working. Triggers turn writes to the views into
+-- changes of our own tables. If a real pg-boss owns the schema pgboss, that schema is never touched, and the views are in pgboss_compat.
 
 DO $$
 DECLARE
@@ -15,21 +15,21 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', v_schema);
   END IF;
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
-  -- The rest creates its views there; every name that it reads is qualified.
+  -- The rest of this file creates its views in that schema; all other names in it are written with their schema.
   PERFORM set_config('search_path', quote_ident(v_schema), true);
   IF to_regtype('job_state') IS NULL THEN
     CREATE TYPE job_state AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
-    DROP VIEW IF EXISTS job, archive; -- whose states are of another type
+    DROP VIEW IF EXISTS job, archive; -- their column state has another type
   END IF;
 END
 $$;
 
--- The start of the transaction: pg-boss's statements call it more than once, and compare.
+-- The time at which the transaction began. It must stay the same: statements of pg-boss call it several times, and compare the results.
 CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- pg-boss's programs make their queues before they use them. Here a task of jobs.yaml is one.
+-- Programs of pg-boss create a queue before they use it. Here a queue of pg-boss is a task of jobs.yaml, so this only checks that there is one.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE
 AS $$
@@ -124,7 +124,7 @@ FROM zeke_jobs.history AS h
 LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
--- A queue of pg-boss is a task here. The counts are exact, and read an index entry for each job.
+-- A queue of pg-boss is a task here. The counts are exact: each reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT
   t.id AS name,
@@ -175,11 +175,13 @@ LEFT JOIN (
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q
   GROUP BY q.task
--- Not the bare column: so the planner leaves the counting out where nobody asks for it, also for one queue, as each send does.
+-- The expression instead of the column makes the planner leave out the counts if nobody asks for them, even in a query for a single queue, as each
+-- send makes one.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
--- Each release of pg-boss asks for exactly its own number. Its dashboard 1.9.0 gets its own; the address of another program may set one.
+-- Each release of pg-boss expects exactly its own number. The default is that of its dashboard 1.9.0; another program may set its number in its
+-- database address.
 CREATE OR REPLACE VIEW version AS
 SELECT
   coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
@@ -238,7 +240,8 @@ FROM zeke_jobs.task AS t
 WHERE false;
 COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
 
--- The options of a job that pg-boss's client inserts. It fills the values that a sender left out with those of the view queue, or its defaults.
+-- The options with which we send a job that pg-boss's client inserts. If its caller gave no value, the client inserts that of the view queue or its
+-- own default; these values are left out here.
 CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -267,13 +270,14 @@ BEGIN
     'run_at', CASE WHEN (p_job ->> 'start_after')::timestamptz > zeke_jobs.now() THEN p_job -> 'start_after' END,
     'expires', CASE WHEN (p_job ->> 'keep_until')::timestamptz - (p_job ->> 'start_after')::timestamptz <> interval '14 days' THEN p_job -> 'keep_until' END,
     'timeout', v_own -> 'expire_seconds', 'traceparent', p_job #> '{trace_context,traceparent}',
-    'keep', CASE v_own -> 'deletion_seconds' WHEN '0' THEN '3155760000' ELSE v_own -> 'deletion_seconds' END, -- 0: for ever
+    'keep', CASE v_own -> 'deletion_seconds' WHEN '0' THEN '3155760000' ELSE v_own -> 'deletion_seconds' END, -- in pg-boss 0 means for ever
     'retry', CASE WHEN v_own ?| ARRAY['retry_limit', 'retry_delay', 'retry_delay_max'] THEN jsonb_build_object(
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END
 $$;
 
--- A write of pg-boss's dashboard or client, as ours. The rights on the view decide who may; the audit has the login.
+-- Turns a write of pg-boss's dashboard or client to these views into a change of our own tables. The rights on the view decide who may write; the
+-- audit has the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -290,7 +294,7 @@ BEGIN
       NEW.id := coalesce(NEW.id, zeke_jobs.new_id());
       v_changed := NOT EXISTS (SELECT FROM zeke_jobs.queue AS q WHERE q.message_id = NEW.id);
       v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW))) AND v_changed;
-      RETURN CASE WHEN v_changed THEN NEW END; -- as pg-boss: no id if the job was there already
+      RETURN CASE WHEN v_changed THEN NEW END; -- pg-boss returns no id either if the job exists already
     WHEN TG_OP = 'DELETE' AND TG_TABLE_NAME = 'job' THEN
       v_changed := zeke_jobs.delete_job(OLD.id, c_by);
     WHEN TG_OP = 'DELETE' THEN

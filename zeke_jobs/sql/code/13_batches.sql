@@ -1,14 +1,14 @@
 -- Batches: counting their jobs, and sending the one job at their end.
 --
--- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. At the commit of an end a
--- deferred trigger changes the counters in the batch's row; the transaction after which no job is unfinished sends the job. The counters are exact,
--- because the row is locked, and the lock lasts only as long as a commit. A sender locks no counter: its rows stay until the next end adds them up, and
--- no end can come too early, because an open batch and a job that sends hold the batch up themselves.
+-- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. When the end of a job commits, a
+-- deferred trigger adds these rows to the counters in the batch's row; if no job is unfinished then, it sends the batch's own job. The counters are
+-- exact, because the row is locked, but only for as long as a commit takes. A sender locks no counter: its rows stay in batch_change until the next
+-- end of a job adds them up. The batch cannot end before that: an open batch does not end, and a job of the batch that sends is itself unfinished.
 
--- Record the states of jobs in their batches: with p_sign 1 the present states are added, with -1 they are taken away. With 0 the jobs, which were
--- unfinished, have moved to their present states.
+-- Record the states of jobs in their batches. p_sign 1: add their present states. p_sign -1: take them away. p_sign 0: the jobs were counted as
+-- unfinished, and are now counted in their present states instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
-LANGUAGE plpgsql VOLATILE -- and not sql: only plpgsql keeps its plans
+LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
 SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -24,8 +24,8 @@ BEGIN
 END
 $$;
 
--- Change the counters at the commit, by all rows that this transaction can see: its own, and those of senders. The trigger fires once for each row.
--- Its first call adds up all that this transaction changed, in the order of the batches' ids.
+-- At the commit, add to the counters all rows that this transaction can see: its own, and those of senders. The trigger fires once for each row, but
+-- its first call already adds up everything that this transaction changed, in the order of the batches' ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on
@@ -38,7 +38,7 @@ BEGIN
   FOR v_batch IN
     SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() ORDER BY c.batch
   LOOP
-    -- The next statement then sees what the last holder of the lock has added up.
+    -- After this lock, the next statement sees what its last holder has added up.
     PERFORM 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch FOR UPDATE;
     WITH gone AS (
       DELETE FROM zeke_jobs.batch_change AS c WHERE c.batch = v_batch AND (c.is_sent OR c.xact = pg_current_xact_id())
@@ -108,7 +108,7 @@ BEGIN
     -- This job may exceed max_queued, because it was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent
     FROM (
-      -- {"$batch": "failed"} and the like become the batch's id or a number of its jobs.
+      -- A value such as {"$batch": "failed"} becomes the batch's id or a number of its jobs.
       SELECT coalesce(jsonb_object_agg(f.name, CASE
         WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')
         ELSE f.value END), '{}') AS payload
@@ -122,7 +122,7 @@ BEGIN
 END
 $$;
 
--- Make a batch. False: it exists already.
+-- Make a batch. Returns false if it exists already.
 CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(
   p_batch text, p_then jsonb, p_after_failure text, p_open boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
@@ -154,7 +154,7 @@ BEGIN
   IF p_open THEN
     INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
   END IF;
-  -- This row makes a closed batch without jobs end with this transaction.
+  -- Because of this row, a closed batch without jobs ends with this transaction.
   INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
   RETURN true;
 END
@@ -175,7 +175,7 @@ BEGIN
 END
 $$;
 
--- For a send: make the batch, closed, if it is new; else check that it accepts more jobs. False: it does not.
+-- A send names this batch: make it, closed, if it is new; else check that it accepts more jobs. Returns false if it does not.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -186,12 +186,12 @@ BEGIN
     RETURN true;
   END IF;
   RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
-    -- For other jobs of the same send.
+    -- The same transaction has just made it, for an earlier job of the send.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END
 $$;
 
--- Open a batch, so that several sends can add to it. An open batch may be opened again. False: it was closed.
+-- Open a batch, so that several sends can add to it. An open batch may be opened again. Returns false if it was closed.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
   p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -200,7 +200,7 @@ AS $$
     OR zeke_jobs.takes_jobs(p_batch, NULL)
 $$;
 
--- The same for SQL, with an error for a closed batch. zeke_jobs.close_batch must follow.
+-- The same as try_open_batch, for callers in SQL: a closed batch is an error. The caller must call zeke_jobs.close_batch afterwards.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}');
 --   SELECT zeke_jobs.close_batch('import-42');
@@ -216,12 +216,12 @@ BEGIN
 END
 $$;
 
--- Close a batch, so that it ends with its last job. False: it is closed already or unknown.
+-- Close a batch, so that it ends with its last job. Returns false if it is closed already or unknown.
 CREATE OR REPLACE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
 BEGIN
-  -- Waits for transactions that are adding jobs.
+  -- If other transactions are adding jobs, this waits for them.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
   IF NOT FOUND THEN
     RETURN false;
@@ -231,7 +231,7 @@ BEGIN
 END
 $$;
 
--- Cancel the unfinished jobs of a batch and the send at its end. Returns the jobs that were cancelled or are being stopped.
+-- Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -248,7 +248,7 @@ BEGIN
 END
 $$;
 
--- Run a batch's failed jobs again and, if the batch was cancelled, its cancelled ones; the send at its end is then due again.
+-- Retry the failed jobs of a batch and, if the batch was cancelled, its cancelled jobs too. The job at its end is then to be sent again.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -266,7 +266,7 @@ BEGIN
     PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs);
   END IF;
   IF v_cancelled AND v_jobs <> '{}' THEN
-    -- Change the counters first, because every commit locks them in this order.
+    -- Change the counters first: every commit locks the rows in this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

@@ -23,7 +23,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Checks only the form; Python reads the line and shows other faults, as in 99 * * * *.
+    -- This checks only the form. When Python reads the line, it finds other faults, as in 99 * * * *.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -34,7 +34,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- 100 years. No JSON value of another type lies between two numbers.
+        -- At most 100 years. No JSON value of another type lies between two numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
@@ -55,7 +55,7 @@ BEGIN
 END
 $$;
 
--- Delete a stored schedule; its jobs stay. False: there is none.
+-- Delete a stored schedule; its jobs stay. Returns false if there is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$

@@ -1,8 +1,8 @@
 -- Changes of many jobs by a filter. A change is made in parts, each in its own transaction, so that nobody waits for long.
 
--- A change as the functions below need it: the task's id, the statuses of its jobs (by default those that suit the change), and the new value: a
--- priority, or a time as run_at, also when given as a delay. With a filter by id, a job that failed is cancelled too if it holds others up, and a retry
--- gives a job that waits for its next attempt that attempt now.
+-- Check a change, and return what the functions below need: the task's id; the statuses of the jobs to change, by default all that suit the change;
+-- and the new value, a priority or a run_at, to which a delay is converted. If the filter names a job by its id, a cancel also takes a failed job
+-- that blocks others, and a retry also takes a job that waits for its next attempt, and starts that attempt now.
 CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(
   p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz, OUT task text, OUT statuses text[], OUT value jsonb)
 LANGUAGE plpgsql STABLE
@@ -39,7 +39,7 @@ BEGIN
 END
 $$;
 
--- The jobs that pass a checked filter and would change. The planner inlines this function, and chooses the indexes by the values.
+-- The jobs that match a checked filter and that the change would affect. The planner inlines this function, so it chooses indexes by the values.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
   p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
 RETURNS TABLE (id uuid, task text, status text)
@@ -66,7 +66,7 @@ AS $$
     AND (p_filter ->> 'batch' IS NULL OR (q.extra ->> 'batch') = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
-    -- Ended jobs by their end, others by their send.
+    -- The age of an ended job counts from its end, that of another job from its send.
     AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
       > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
     AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
@@ -102,9 +102,9 @@ BEGIN
 END
 $$;
 
--- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Skip locked jobs, such as one whose end is being
--- written, and return them as "passed"; but wait for a job that is given by its id. The next part begins after "last"; NULL if there is none.
--- Audited with the login.
+-- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs, such as one whose end is being written,
+-- are skipped and returned as "passed"; but a job that the filter names by its id is waited for. The next part begins after "last"; NULL if there is
+-- none. The audit records the change with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
@@ -148,7 +148,7 @@ BEGIN
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
       changed := v_held;
-      -- The jobs may be due now or soon, or no longer hold back jobs that need fewer units.
+      -- The jobs may be due soon now, or may no longer come before jobs that need fewer units.
       PERFORM zeke_jobs.notify_idle(r.queue_name)
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;

@@ -1,8 +1,8 @@
--- Import of jobs and schedules from a pg-boss in the same database. Its tables are read and marked with the caller's rights; ours are written
--- with the owner's. Rows are read as JSON, by column names that are the same in pg-boss 10, 11 and 12.
+-- Import of jobs and schedules from a pg-boss in the same database. Its tables are read and changed with the caller's rights, ours with the owner's.
+-- Rows are read as JSON, by column names that are the same in pg-boss 10, 11 and 12.
 
--- The number of a pg-boss's schema (24 is pg-boss 10, 25 is 11, from 26 on it is 12); NULL without a pg-boss of these versions. Views do not
--- count.
+-- The version number of a pg-boss's schema (24 is pg-boss 10, 25 is 11, from 26 on it is 12); NULL if there is no pg-boss of these versions. Views
+-- with its names do not count.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_version(p_schema text) RETURNS integer
 LANGUAGE plpgsql STABLE
 AS $$
@@ -21,8 +21,8 @@ BEGIN
 END
 $$;
 
--- The number of its jobs by name and state: unfinished jobs, and jobs that completed or failed since p_since. Without pg-boss's internal queues
--- and without imported jobs.
+-- The number of pg-boss's jobs by name and state: unfinished jobs, and jobs that completed or failed since p_since. Its internal queues and jobs that
+-- are imported already are left out.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_counts(p_schema text, p_since timestamptz)
 RETURNS TABLE (name text, state text, jobs bigint, later bigint)
 LANGUAGE plpgsql STABLE
@@ -40,8 +40,8 @@ BEGIN
 END
 $$;
 
--- The next jobs of these names and states, the oldest first, after a given time and id. With p_lock, the returned jobs are locked, and jobs
--- that a worker of pg-boss has locked are skipped.
+-- The next jobs with these names and states, the oldest first, after a given time and id. With p_lock, the returned jobs are locked, and jobs that a
+-- worker of pg-boss has locked are skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_jobs(
   p_schema text, p_names text[], p_states text[], p_since timestamptz, p_after_time timestamptz, p_after uuid, p_most integer, p_lock boolean)
 RETURNS SETOF jsonb
@@ -76,7 +76,7 @@ BEGIN
 END
 $$;
 
--- Its schedules, as JSON.
+-- The schedules of pg-boss, as JSON.
 CREATE OR REPLACE FUNCTION zeke_jobs.pg_boss_schedules(p_schema text) RETURNS SETOF jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -95,8 +95,8 @@ BEGIN
 END
 $$;
 
--- Import jobs: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). A job keeps its id unless
--- another job here has it. Returns the ids in pg-boss of the imported jobs. Audited with the login.
+-- Import jobs: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). A job keeps its id unless another job
+-- here has it. Returns the ids in pg-boss of the imported jobs. The audit records the import with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
@@ -127,7 +127,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
     CONTINUE WHEN NOT FOUND;
     v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
-    -- Its texts are masked here, as a worker masks those that it writes.
+    -- Mask the texts here: no worker of ours has masked them when it wrote them.
     v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN zeke_jobs.mask(jsonb_strip_nulls(jsonb_build_object(
       'type', coalesce(v_job #>> '{output,name}', 'Error'),
       'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
@@ -168,7 +168,7 @@ BEGIN
       CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
       v_task.revision,
       nullif(v_task.sensitive, '{}'),
-      -- A past failure does not block its key.
+      -- A job that failed in pg-boss does not block its key here.
       CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);
     v_made := v_made || v_id;
     v_taken := v_taken || (v_job ->> 'id')::uuid;

@@ -1,4 +1,5 @@
--- What `why` asks about a job's key, for readers too: these say which jobs share a key, and not which key, which may quote a sensitive field.
+-- What `zeke-jobs why` reads about a job's key. Readers may see it, too: it shows which jobs share a key, but not the key, which may quote a
+-- sensitive field.
 
 CREATE OR REPLACE VIEW zeke_jobs.job_before AS
 SELECT
@@ -10,13 +11,13 @@ SELECT
   coalesce(q.completed_on, q.created_on) AS since
 FROM zeke_jobs.queue AS j
 CROSS JOIN LATERAL (
-  -- As zeke_jobs.first_in_line, which the view's readers may not call.
+  -- The same as zeke_jobs.first_in_line, which readers of the view may not call.
   SELECT f.message_id, f.task, f.state, f.attempt, f.cancelled_on, f.run_at, f.completed_on, f.created_on FROM zeke_jobs.queue AS f
   WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
     AND f.task = j.task AND f.key = j.key
   ORDER BY f.seq LIMIT 1) AS q
 WHERE j.order_hold IS NOT NULL AND q.message_id <> j.message_id;
-COMMENT ON VIEW zeke_jobs.job_before IS 'Of each job in strict order, the first job of its key, if that is another one.';
+COMMENT ON VIEW zeke_jobs.job_before IS 'For each job in strict order: the first job of its key, if that is another job.';
 
 CREATE OR REPLACE VIEW zeke_jobs.key_holder AS
 SELECT DISTINCT ON (j.message_id, q.worker, q.claimed_on, CASE WHEN t.chunk IS NULL THEN q.message_id END)
@@ -25,7 +26,7 @@ FROM zeke_jobs.queue AS j
 JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
 JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (t.id || t.aliases) AND q.key = j.key
 LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker;
-COMMENT ON VIEW zeke_jobs.key_holder IS 'Of each job, the active jobs of its task with its key, also under a former name; of a chunk only one.';
+COMMENT ON VIEW zeke_jobs.key_holder IS 'For each job: the active jobs with its task and key, also under a former name of the task; of a chunk only one.';
 
 CREATE OR REPLACE VIEW zeke_jobs.key_rate AS
 SELECT j.message_id AS job, b.name, b.key_amount AS amount, b.key_period AS period, k.next_at
@@ -34,7 +35,7 @@ JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
 JOIN zeke_jobs.bucket AS b ON b.name = 'task/' || t.id AND b.unit = 'jobs' AND b.key_step IS NOT NULL
 JOIN zeke_jobs.bucket_key AS k ON k.name = b.name AND k.key = j.key
 WHERE k.next_at > zeke_jobs.now();
-COMMENT ON VIEW zeke_jobs.key_rate IS 'Of each job, the rate of its key, if that lets no job start now.';
+COMMENT ON VIEW zeke_jobs.key_rate IS 'For each job: the rate of its key, if that rate lets no job start now.';
 
 CREATE OR REPLACE VIEW zeke_jobs.chunk_wait AS
 SELECT c.job, c.due, c.size, c.wait, c.since + c.wait AS until
@@ -57,10 +58,10 @@ FROM (
   WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND t.chunk IS NOT NULL
 ) AS c
 WHERE c.due < c.size AND c.since + c.wait > zeke_jobs.now();
-COMMENT ON VIEW zeke_jobs.chunk_wait IS 'Of each due job whose chunk waits for more: the jobs that it would have now, its size and wait, and the end of the wait.';
+COMMENT ON VIEW zeke_jobs.chunk_wait IS 'For each due job whose chunk waits for more jobs: how many it would have now, its size and wait, and the end of the wait.';
 
--- Due jobs that are claimed before a given job while the keys of its task take turns, counted up to a number: of its own key, and of other keys in as
--- many turns, of the same priority.
+-- How many jobs are claimed before a given job while the keys of its task take turns, each number at most p_most. own: jobs of its own key. others:
+-- due jobs of other keys in as many turns. Only jobs of the same priority count.
 CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
 LANGUAGE sql STABLE
 SECURITY DEFINER

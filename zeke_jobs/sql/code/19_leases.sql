@@ -1,6 +1,6 @@
 -- Leases: resources that jobs name while they run, such as the host of a page.
 
--- Whether the claim under which a lease was taken is still in force. It ends with the job or with the job's rescue.
+-- Whether the claim under which a lease was taken still holds. It ends when the job ends, or when another process rescues the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
@@ -9,8 +9,8 @@ AS $$
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
 $$;
 
--- Take a lease, unless p_limit other jobs hold it. outcome: held; taken, with the job that has held it longest; or lost, if the job is no longer
--- this worker's or was cancelled.
+-- Take a lease, unless p_limit other jobs hold it. outcome: held; taken (by others: holder is the job that has held it longest); or lost, if the
+-- worker no longer holds the job or the job was cancelled.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
   p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
@@ -22,8 +22,8 @@ AS $$
 DECLARE
   v_held integer;
 BEGIN
-  -- Calls for one name run one after the other, and each statement here has a new snapshot, so it sees the leases of earlier calls. Names share
-  -- sixty-four locks, which are held for this statement only.
+  -- Calls for the same name run one after the other. Each statement here has a new snapshot, so it sees the leases of earlier calls. All names share
+  -- sixty-four locks, and a lock is held only until this call commits.
   PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   PERFORM 1 FROM zeke_jobs.queue AS q

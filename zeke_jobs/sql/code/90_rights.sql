@@ -1,4 +1,5 @@
--- A function with the owner's rights does not use its caller's search path, and without a role of ours nobody may call it. `zeke-jobs roles` gives rights.
+-- A function that runs with the owner's rights does not use its caller's search path, and only our roles may call it (`zeke-jobs roles` gives the
+-- rights).
 DO $$
 DECLARE
   v_function regprocedure;

@@ -1,4 +1,4 @@
--- Facts about the reliability of a recorded period: time of the first job, revisions in force, workers and pauses of now.
+-- Facts that tell how complete a recorded period is: the time of the first job, the revisions in force, and today's workers and pauses.
 SELECT
   least(
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),

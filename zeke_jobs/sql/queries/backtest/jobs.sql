@@ -1,5 +1,5 @@
--- Jobs that existed between two moments, in the order of their sends: ended ones from the table and the history, and unfinished ones.
--- Times are seconds of the epoch. An attempt is [outcome, start, end, type of error]; NULL is unknown.
+-- Jobs that existed between two times, in the order of their sends: ended jobs from the table and the history, and unfinished jobs. Times are seconds
+-- of the epoch. An attempt is [outcome, start, end, type of error]; NULL is unknown.
 WITH jobs AS (
   SELECT
     q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,
@@ -13,7 +13,7 @@ WITH jobs AS (
     h.id, h.name, h.state::text, h.priority, h.key, h.attempt, h.parent, h.scheduled_for, h.created_on, h.run_at,
     h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost, h.currency
   FROM zeke_jobs.history AS h
-  -- The job was removed after its end: only the index's columns are known.
+  -- The row of the job was removed after its end: only the columns of the history are known.
   WHERE h.created_on < %(end)s AND h.completed_on >= %(begin)s AND h.purged_on >= %(begin)s
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id)
 )

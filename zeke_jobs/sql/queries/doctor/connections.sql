@@ -1,4 +1,4 @@
--- Number of connections that the server allows, that others use, and that our processes may need.
+-- How many connections the server allows, how many others use, and how many our processes may need.
 SELECT
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true)::integer, 0) AS available,

@@ -1,5 +1,5 @@
--- Arrivals, durations and units by task, of the newest jobs within a period, up to a number; seconds is the time in
--- which those jobs arrived.
+-- For each task, how many jobs arrived, how long they took and how many units they used. Reads the newest jobs of a period, up to a number; seconds
+-- is the time in which those jobs arrived.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q
@@ -13,7 +13,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- Older jobs exist, so the part of the period before the first of these had none.
+    -- There are older jobs, so no job arrived in the part of the period before the first of these.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s
@@ -29,7 +29,7 @@ SELECT
   s.seconds,
   p.mean,
   p.sample,
-  -- What a job uses of each unit.
+  -- How much of each unit a job uses.
   t.units || coalesce((
     SELECT jsonb_object_agg(b.unit, b.averages -> t.id) FROM zeke_jobs.bucket AS b WHERE b.name = ANY (t.limits) AND b.averages ? t.id), '{}') AS units,
   w.paused,

@@ -1,5 +1,6 @@
--- Claimed jobs that their worker does not hold, by process. A live worker marks jobs that run for a second as started, and reports the number
--- of jobs it holds. It does not know of claims that are unstarted, uncounted, and older than its last heartbeat by more than the time to loss.
+-- Jobs that the table assigns to a worker that does not hold them, by process. A live worker marks jobs that run for a second as started, and reports
+-- how many jobs it holds. So it does not hold jobs that are not started, not counted, and were claimed longer than its
+-- lost_after before its last heartbeat.
 SELECT
   w.host,
   w.pid,
@@ -13,7 +14,7 @@ LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
 CROSS JOIN LATERAL (SELECT coalesce(w.heartbeat_on >= zeke_jobs.now() - w.lost_after, false) AS lives) AS l
 WHERE q.state = 'consumed' AND CASE
     WHEN l.lives THEN q.claimed_on < w.heartbeat_on - w.lost_after
-    -- By then, others would have rescued them.
+    -- By then, other processes would have rescued its jobs.
     ELSE q.claimed_on < zeke_jobs.now() - interval '90 seconds' AND (w.heartbeat_on < zeke_jobs.now() - 2 * w.lost_after) IS NOT FALSE END
 GROUP BY q.worker, w.host, w.pid, w.busy, l.lives
 HAVING NOT l.lives OR count(*) FILTER (WHERE q.started_on IS NULL) > 0 OR count(*) > w.busy

@@ -1,4 +1,5 @@
--- The limits on jobs that run at once, start, or use units: limits by name, and for each queue the threads and places of its live workers.
+-- How many jobs may run at once or start, and how many units they may use: by each limit, and for each queue by the threads and places of its live
+-- workers.
 SELECT b.name, b.concurrency, b.amount::integer AS rate_count, extract(epoch FROM b.period)::double precision AS rate_seconds,
   (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.bucket AS m
    WHERE m.name = b.name AND m.unit <> 'jobs' AND m.period IS NOT NULL) AS units

@@ -1,5 +1,5 @@
--- Start an examination: one snapshot for all its statements, with index scans where possible, and with a time limit. Overrides settings of
--- the server, the database or the role, even behind a pooler.
+-- Start an examination by `doctor`: its statements share one snapshot, prefer index scans and have a time limit. This overrides settings of the
+-- server, the database or the role, even behind a pooler.
 SELECT
   set_config('enable_seqscan', 'off', true),
   set_config('enable_bitmapscan', 'off', true),

@@ -1,4 +1,4 @@
--- Limits, and the threads (and places for async handlers) of live workers that could run jobs under them.
+-- Limits, and how many threads (and places for async handlers) live workers have that could run jobs under them.
 SELECT b.name, b.concurrency, coalesce(sum(s.threads), 0) AS threads
 FROM zeke_jobs.bucket AS b
 CROSS JOIN zeke_jobs.worker AS w

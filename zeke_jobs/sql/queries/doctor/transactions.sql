@@ -1,4 +1,4 @@
--- Long-open transactions: rows that they may still see cannot be removed, and each claim must skip those rows.
+-- Transactions that have been open for long. Rows that they may still see cannot be removed, and each claim must skip those rows.
 SELECT
   a.pid,
   a.application_name AS program,

@@ -1,4 +1,4 @@
--- By queue, the tasks in force without a live worker for their jobs, and the number of waiting jobs.
+-- For each queue, the tasks whose jobs no live worker runs, and the number of waiting jobs.
 SELECT t.queue, array_agg(t.id ORDER BY t.id) AS tasks, sum(zeke_jobs.depth(t.queue, t.id, %(most)s))::integer AS queued
 FROM zeke_jobs.task AS t
 WHERE NOT EXISTS (

@@ -1,5 +1,5 @@
--- Live processes: their jobs, the newest revision with the text of each one's jobs.yaml, whether that is another text than the one in force,
--- why its code does not fit a newer revision, whether it counts as lost, and whether it is so silent that it has ended or hangs.
+-- The live processes. For each: its jobs; the newest revision with the text of its jobs.yaml, and whether that text is not the one in force; why its
+-- code does not fit a newer revision; whether it counts as lost; and whether it is silent for so long that it has ended or hangs.
 SELECT
   w.id,
   w.kind,

@@ -1,4 +1,4 @@
--- Processes of a kind on a host: their number, the number alive, the oldest heartbeat.
+-- How many processes of a kind there are on a host, how many are alive, and the oldest of their last heartbeats.
 SELECT
   count(*) AS processes,
   count(*) FILTER (WHERE w.heartbeat_on >= zeke_jobs.now() - w.lost_after) AS live,

@@ -1,4 +1,5 @@
--- Jobs of these queues that failed for good since a time: their number, and the first of them; sensitive fields are masked.
+-- Jobs of these queues that have failed for good since the given time: their number, and the earliest of them, up to the given number. Sensitive
+-- fields are masked.
 SELECT n.number, n.id, n.task, j.error ->> 'type' AS type, j.error ->> 'message' AS message
 FROM (
   SELECT q.message_id AS id, q.task, q.completed_on, count(*) OVER () AS number

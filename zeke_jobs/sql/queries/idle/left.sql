@@ -1,5 +1,5 @@
--- Jobs of these queues that workers have work with now, or that are queued for a retry after an attempt since a time. A retry counts whether or not it
--- is due: it may become due between the two counts.
+-- How many jobs of these queues workers could work on now, and how many are queued for a retry after an attempt since the given time. A retry counts
+-- even if it is not due yet: it may become due between the two counts.
 SELECT
   (SELECT sum(zeke_jobs.due_jobs(n.queue)) FROM unnest(CAST(%(queues)s AS text[])) AS n (queue))
   + (

@@ -1,2 +1,2 @@
--- A past time: the present minus a duration.
+-- The time that lies this long before now.
 SELECT zeke_jobs.now() - %(recent)s::interval AS since

@@ -1,4 +1,4 @@
--- Each queue of a pg-boss with its task, if there is one, and its numbers of jobs.
+-- Each queue of a pg-boss with the task that it maps to, if there is one, and how many jobs it has.
 SELECT
   c.name,
   t.id AS task_id,

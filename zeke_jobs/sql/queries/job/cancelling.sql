@@ -1,3 +1,3 @@
--- Of the jobs that this worker holds: those that are being cancelled.
+-- Jobs of this worker that are being cancelled.
 SELECT id, reason
 FROM zeke_jobs.cancelling(%(worker)s::uuid, %(held)s::uuid[])

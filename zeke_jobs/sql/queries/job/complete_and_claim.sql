@@ -1,4 +1,4 @@
--- Complete ended jobs and claim due ones in one round trip. It waits no longer than this for a lock.
+-- Complete ended jobs and claim due ones in one round trip. Waits for a lock no longer than the given time.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait
 FROM zeke_jobs.complete_and_claim(

@@ -1,4 +1,4 @@
--- Jobs by task and status, and the wait of the oldest due one.
+-- The number of jobs by task and status, and how long the oldest due job waits.
 SELECT
   t.id,
   t.queue,

@@ -1,4 +1,5 @@
--- Return jobs that the table assigns to a worker and the worker does not know. Leaves out new claims, whose answer may be under way.
+-- Return jobs that the table assigns to a worker although the worker does not know them. New claims are left out, because the worker may not have
+-- their answer yet.
 SELECT
   q.message_id,
   q.task,

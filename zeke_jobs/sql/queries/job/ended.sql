@@ -1,2 +1,2 @@
--- Whether a job is no longer queued or active; an unknown one counts as ended.
+-- Whether a job has ended; an unknown job counts as ended.
 SELECT true WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.job AS j WHERE j.id = CAST(%(id)s AS uuid) AND j.state <= 'active')

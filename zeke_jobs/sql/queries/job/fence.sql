@@ -1,5 +1,5 @@
--- The fence of a handler's transaction: is the job still ours, and not cancelled? With a result it also completes the job. The job's row is
--- locked until the commit; if the worker freezes or is cut off before it, others wait no longer than this limit.
+-- The fence of a handler's transaction: whether the worker still holds the job, and the job is not cancelled. With a result it also completes the
+-- job. The job's row is locked until the commit; if the worker freezes or is cut off before that, others wait no longer than this limit.
 SELECT f.ours
 FROM (
   SELECT

@@ -1,2 +1,2 @@
--- Wait until all earlier commits are on disk: a small write in a transaction of its own, which waits for the disk.
+-- Wait until all earlier commits are on disk. A small write in a transaction of its own waits for the disk, and so for all commits before it.
 SELECT pg_logical_emit_message(true, 'zeke_jobs', 'flush') IS NOT NULL AS flushed

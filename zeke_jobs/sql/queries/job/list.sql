@@ -1,4 +1,4 @@
--- One job by its id, or the newest jobs that pass all filters set, from the one after a given job.
+-- One job by its id, or the newest jobs that pass all filters that are set, beginning after a given job.
 SELECT
   j.id::text,
   j.state::text,

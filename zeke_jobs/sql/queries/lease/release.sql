@@ -1,3 +1,3 @@
--- Give a lease back.
+-- Give back a lease that the job holds.
 DELETE FROM zeke_jobs.lease
 WHERE name = %(name)s AND job = %(job)s::uuid AND claim = %(claim)s

@@ -1,4 +1,4 @@
--- The shared limits in force, and the tasks with a budget: allowed and used amounts.
+-- The shared limits in force, and the tasks with a budget: the amounts that they allow and that are used.
 SELECT
   CASE WHEN starts_with(u.name, 'limit/') THEN substr(u.name, 7) ELSE u.name END AS name,
   u.full_concurrency AS concurrency,

@@ -1,4 +1,4 @@
--- Exported figures of limits, of single tasks and shared.
+-- The figures of limits that metrics export: of shared limits and of those of single tasks.
 SELECT
   l.name AS "limit",
   l.closed_by AS by,

@@ -1,4 +1,4 @@
--- Exported figures of the jobs of each task that ended; the durations of their handlers in a row for each quantile.
+-- The figures of ended jobs that metrics export, for each task; a row for each quantile of the handlers' durations.
 SELECT p.task, p.queue, v.quantile, v.completed_per_minute, v.failed_per_minute, v.handler_seconds
 FROM zeke_jobs.task_pace AS p
 CROSS JOIN LATERAL (VALUES

@@ -1,4 +1,4 @@
--- Exported figures of workers and schedulers that are live, stopping, or have not proved life for too long.
+-- The figures of processes that metrics export: workers and schedulers that are live, stopping, or lost.
 SELECT k.kind, s.state, count(w.id) AS processes, coalesce(sum(w.threads), 0) AS threads
 FROM unnest(ARRAY['worker', 'scheduler']) AS k (kind) CROSS JOIN unnest(ARRAY['live', 'stopping', 'lost']) AS s (state)
 LEFT JOIN zeke_jobs.worker AS w ON w.kind = k.kind AND s.state =

@@ -1,4 +1,4 @@
--- Exported figures of schedules.
+-- The figures of schedules that metrics export.
 SELECT
   s.schedule AS task,
   CASE WHEN s.paused THEN 0 ELSE greatest(0, extract(epoch FROM zeke_jobs.now() - s.next_tick)) END AS schedule_lag_seconds

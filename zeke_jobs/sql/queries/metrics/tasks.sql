@@ -1,4 +1,4 @@
--- Exported figures of each task.
+-- The figures of each task that metrics export.
 SELECT
   d.task,
   d.queue,

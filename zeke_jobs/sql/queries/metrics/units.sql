@@ -1,4 +1,4 @@
--- Exported figures of the units and the money that limits count.
+-- The figures that metrics export of the units and the money that limits count.
 SELECT
   l.name AS "limit",
   u.value ->> 'unit' AS unit,

@@ -1,2 +1,2 @@
--- Let this transaction's statements wait no longer than this for a lock.
+-- Let this transaction's statements wait for a lock no longer than the given time.
 SELECT set_config('lock_timeout', %(milliseconds)s::text, true)

@@ -1,4 +1,4 @@
--- The table of applied migrations; also makes the schema of everything else.
+-- Create the table of applied migrations and, before it, the schema of everything else.
 DO $$
 BEGIN
   WHILE to_regclass('zeke_jobs.migration') IS NULL LOOP

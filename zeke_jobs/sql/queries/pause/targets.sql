@@ -1,4 +1,4 @@
--- All targets that can be paused, by the name of their pause, with their aliases.
+-- Everything that can be paused, by the name that its pause would have, with its aliases.
 SELECT 'task/' || t.id AS target, t.aliases
 FROM zeke_jobs.task AS t
 UNION ALL

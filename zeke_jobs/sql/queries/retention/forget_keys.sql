@@ -1,4 +1,4 @@
--- Forget keys whose rates have let a job start for an hour: a key without a row may start one too.
+-- Delete the rows of keys whose rate has let a job start for the last hour: a key without a row may start one, too.
 DELETE FROM zeke_jobs.bucket_key AS k
 WHERE k.ctid = ANY (ARRAY(
   SELECT o.ctid

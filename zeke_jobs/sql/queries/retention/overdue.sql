@@ -1,4 +1,4 @@
--- Tasks with jobs past their retention, by the kind of end, and the moment before which those jobs ended.
+-- Which finished jobs are to be purged: for each task and outcome, those that ended before a time.
 SELECT o.task, o.status::text AS status, o.before
 FROM zeke_jobs.overdue() AS o
 ORDER BY o.task, o.status

@@ -1,4 +1,4 @@
--- Whether to purge now: it is time, and no other process does it. The purging process renews its turn with each batch.
+-- Whether this process is to purge now: it is time, and no other process purges. The process that purges takes its turn anew with each batch.
 UPDATE zeke_jobs.retention
 SET due_on = zeke_jobs.now() + make_interval(secs => %(seconds)s::double precision)
 WHERE due_on <= zeke_jobs.now() OR %(again)s

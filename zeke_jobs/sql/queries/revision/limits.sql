@@ -1,2 +1,2 @@
--- Bring the limits into line with jobs.yaml.
+-- Make the limits equal to those of jobs.yaml.
 SELECT zeke_jobs.write_limits(%(buckets)s::jsonb)

@@ -1,3 +1,3 @@
--- Number of the revision in force; processes check it once a second.
+-- The number of the revision in force. A process reads it once a minute, or once a second if no notifications arrive; each heartbeat returns it, too.
 SELECT coalesce(max(number), 0) AS number
 FROM zeke_jobs.revision

@@ -1,5 +1,5 @@
--- Results by task of the ended jobs that started under a revision. Times in seconds; per_hour counts successes; cost is the sum by
--- currency over the with_cost jobs whose cost is known.
+-- For each task, the results of the ended jobs that started under a revision. Times are in seconds; per_hour counts successes; cost is the sum by
+-- currency of the jobs with a known cost, and with_cost is their number.
 WITH period AS (
   SELECT
     r.number,

@@ -1,2 +1,2 @@
--- Bring the tasks into line with jobs.yaml.
+-- Make the tasks equal to those of jobs.yaml.
 SELECT zeke_jobs.write_tasks(%(revision)s, %(tasks)s::jsonb)

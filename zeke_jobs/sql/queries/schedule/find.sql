@@ -1,3 +1,3 @@
--- The canonical id for a name or an alias.
+-- The id of the task with this name or alias.
 SELECT t.id
 FROM zeke_jobs.known_task(%(name)s) AS t

@@ -1,5 +1,5 @@
--- Every schedule in force with its progress. A new one begins at the time when jobs.yaml was put in force, or when the schedule was
--- stored.
+-- Every schedule in force, and up to which time its ticks are decided. A new schedule begins at the time when its jobs.yaml was put in force, or when
+-- the schedule was stored.
 SELECT
   t.schedule,
   t.task,

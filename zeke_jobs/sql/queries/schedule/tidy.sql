@@ -1,5 +1,5 @@
--- Delete the progress of schedules that left jobs.yaml or were deleted. Ticks are kept for ninety days, like the history of jobs; each task's
--- last tick is kept longer. The next beat deletes what somebody holds locked.
+-- Delete the state of schedules that left jobs.yaml or were deleted, and ticks older than ninety days (the history of jobs is kept as long), but
+-- never the last tick of a task. What somebody has locked is left to the next beat of the scheduler.
 WITH left_the_file AS (
   DELETE FROM zeke_jobs.schedule_state AS s
   WHERE s.task = ANY (ARRAY(

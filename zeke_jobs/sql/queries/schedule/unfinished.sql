@@ -1,5 +1,5 @@
--- The newest queued or active job of a schedule, also from before a rename. The last fifty ticks of each name are enough, because
--- a job is sent beside an unfinished one only when several missed ticks are sent at once.
+-- The newest queued or active job of a schedule, also under a former name. The last fifty ticks of each name are enough, because a job is sent beside
+-- an unfinished one only when several missed ticks are sent at once.
 SELECT
   s.job,
   s.scheduled_for,

@@ -1,4 +1,4 @@
--- Keep a step's result, if the caller holds the job; returns the result that is kept. No row: the job is no longer ours.
+-- Store a step's result, if the worker holds the job; returns the result that is stored. No row: the worker no longer holds the job.
 INSERT INTO zeke_jobs.step AS s (job, name, result)
 SELECT q.message_id, %(name)s, %(result)s::jsonb
 FROM zeke_jobs.queue AS q

@@ -1,4 +1,4 @@
--- The time, the database's installation, the revision in force, the number of unfinished batches, and the scheduler's silence.
+-- The time, the database's installation, the revision in force, how many batches are unfinished, and how long no scheduler has been at work.
 SELECT
   zeke_jobs.now() AS now,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

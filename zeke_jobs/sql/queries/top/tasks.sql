@@ -1,4 +1,4 @@
--- Each task: jobs that wait (counted up to a number), run and end, the wait of the oldest one, and handlers' durations.
+-- For each task: how many jobs wait (counted up to a number), run and end, how long the oldest one waits, and how long handlers take.
 SELECT
   t.id AS task,
   t.queue,

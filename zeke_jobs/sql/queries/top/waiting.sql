@@ -1,4 +1,4 @@
--- Queued jobs of a task in claim order; jobs that must run alone come first; sensitive fields are masked.
+-- Queued jobs of a task, in the order in which they are claimed. Jobs that must run alone come first. Sensitive fields are masked.
 SELECT n.id, n.attempt, n.deaths, n.priority, n.run_at, j.key, j.waiting_for
 FROM (
   (SELECT l.id, l.attempt, l.deaths, l.priority, l.run_at, l.seq
@@ -6,7 +6,7 @@ FROM (
      SELECT q.message_id AS id, q.task, q.attempt, q.deaths, q.priority, q.run_at, q.seq
      FROM zeke_jobs.queue AS q
      WHERE q.state = 'queued' AND q.deaths > 1
-     ORDER BY q.deaths, q.expires_on -- so that queue_apart is read
+     ORDER BY q.deaths, q.expires_on -- so that the planner uses the index queue_apart
      LIMIT 1000) AS l
    WHERE l.task = %(task)s
    LIMIT %(most)s)

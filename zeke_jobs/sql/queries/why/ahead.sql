@@ -1,5 +1,5 @@
--- Due jobs that are claimed before a given job, counted up to a number: jobs of its task with a higher priority, jobs of its task that were due
--- earlier (unless keys take turns), and jobs of other tasks of its queue with a higher priority. Priorities count as they have risen.
+-- How many due jobs are claimed before a given job, counted up to a number: jobs of its task that became due earlier (unless keys take turns), and
+-- jobs of its task and of other tasks in its queue with a higher rank, which is the priority raised by waiting (zeke_jobs.risen).
 WITH job AS (
   SELECT t.age, t.share, zeke_jobs.risen(%(priority)s, %(run_at)s::timestamptz, t.age, zeke_jobs.now()) AS rank
   FROM zeke_jobs.task AS t WHERE t.id = %(task)s

@@ -1,4 +1,4 @@
--- The first job of the key of a job in strict order, if that is another job.
+-- For a job in strict order: the first job of its key, if that is another job.
 SELECT b.id, b.task, b.status, b.run_at, b.since
 FROM zeke_jobs.job_before AS b
 WHERE b.job = %(id)s::uuid

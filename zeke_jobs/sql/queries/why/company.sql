@@ -1,4 +1,4 @@
--- The due jobs that a job's chunk would have now, if it waits for more: their number, the chunk's size and wait, and the end of the wait.
+-- If a job's chunk waits for more jobs: how many it would have now, its size and wait, and the time at which the wait ends.
 SELECT c.due, c.size, c.wait, c.until
 FROM zeke_jobs.chunk_wait AS c
 WHERE c.job = %(id)s::uuid

@@ -1,4 +1,4 @@
--- The limits that let no job of a task start now, as zeke_jobs.room has them, with what fills each one.
+-- The limits that let no job of a task start now (zeke_jobs.room), and what fills each one.
 SELECT
   u.name,
   r.reason,

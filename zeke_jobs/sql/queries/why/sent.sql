@@ -1,4 +1,4 @@
--- Jobs that a job sent, by task and status, with the first of each.
+-- How many jobs a job sent, by task and status, and the first of each.
 SELECT
   q.task,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,

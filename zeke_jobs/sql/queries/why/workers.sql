@@ -1,4 +1,4 @@
--- Worker processes, from the view of one task. A chunk counts as one job.
+-- The worker processes, and how they can run one task. A chunk counts as one job.
 SELECT
   w.id,
   w.host,

@@ -1,4 +1,4 @@
--- Note the handler that keeps the event loop of a process to itself.
+-- Record which async handler blocks the event loop of a process.
 UPDATE zeke_jobs.worker
 SET blocked = jsonb_build_object('task', %(task)s::text, 'job', %(job_id)s::text, 'stack', %(stack)s::text, 'on', zeke_jobs.now())
 WHERE id = %(worker)s::uuid
