@@ -20,7 +20,7 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on a connection of the caller's pool.
 
-    Without either, on the pool of this event loop, as ``AsyncPool.perform``.
+    Without either, on the pool of this event loop (see ``AsyncPool.perform``).
 
     Raises:
         TypeError: the connection is of an unknown kind.
@@ -103,7 +103,7 @@ class AsyncPool:
         self._is_closed = False
 
     async def perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run a plan on one of its connections: each statement commits by itself, and all run once more if it is dead."""
+        """Run a plan on one of its connections. Each statement commits by itself. If the connection is dead, all run again."""
         try:
             async with self.connection() as connection:
                 return await plan(_psycopg(connection, self.url), *args, **options)
@@ -162,7 +162,7 @@ def own_pool() -> AsyncPool:
 async def close() -> None:
     """Close the connections of the running event loop, at the end of a program.
 
-    A later call opens new ones, and so does a wait that has not ended: it goes on.
+    A later call opens new connections, and so does a ``wait`` that has not ended: it goes on.
     """
     pool = _POOLS.pop(asyncio.get_running_loop(), None)
     if pool is not None:

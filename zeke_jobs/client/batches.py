@@ -30,11 +30,11 @@ def batch(
     An open batch may be opened again. ``send_many(…, batch=…, then=…)`` does the same in one call for jobs of one task.
 
     Args:
-        id: Its name: up to 1024 bytes that no other batch had within ninety days.
+        id: Its id, a text of up to 1024 bytes that no other batch has had within ninety days.
         then: The task and the payload of the job that is sent when the last job has ended.
-        after_failure: With ``send``, a job that failed for good counts as ended; with ``hold``, the batch waits until somebody
+        after_failure: ``send``: a job that failed for good counts as ended. ``hold``: the batch waits until somebody
             retries or cancels it.
-        connection: As for ``send``; the default for its sends.
+        connection: See ``send``. The sends of the batch use it, too.
 
     Raises:
         BatchClosed: a batch with this id exists and was closed.
@@ -50,7 +50,7 @@ def batch(
 
 
 def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connection: Any) -> None:
-    """Open it, for ``batch`` and for ``ctx.batch``."""
+    """Open a batch, for ``batch`` and for ``ctx.batch``."""
     options = {"batch": batch_id, "then": then, "after_failure": after_failure}
     if not drivers.perform(connection, _open, options):
         raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
@@ -69,7 +69,7 @@ async def _open(database: Database, options: dict[str, Any]) -> bool:
 
 
 def close(batch_id: str, connection: Any = None) -> bool:
-    """Close it; False if it is already closed."""
+    """Close a batch; False if it is already closed."""
     ((closed,),) = drivers.perform(connection, Database.ask, "batch/close", id=batch_id)
     return bool(closed)
 
@@ -103,7 +103,7 @@ def find(connection: Any, **filters: Any) -> list[BatchStatus]:
 
 
 def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002
-    """Cancel the unfinished jobs of a batch, and the send at its end. Returns the cancelled jobs.
+    """Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the cancelled jobs.
 
     Raises:
         BatchNotFound: no batch has this id.

@@ -34,7 +34,7 @@ class Changed:
 
 
 class ChangeOptions(TypedDict, total=False):
-    """Options of each change."""
+    """Options that every change takes."""
 
     by: str | None
     connection: Any
@@ -71,7 +71,7 @@ def cancel(id: UUID | str | None = None, reason: str | None = None, **options: A
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
-        limit: Most jobs, the first sent first.
+        limit: The most jobs to cancel; those that were sent first are cancelled first.
         by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
         options: Filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as
@@ -132,10 +132,10 @@ def reschedule(
         id: The job's id.
         run_at: Not before this time, which must have a zone.
         delay: Not before this time from now; a timedelta, or seconds.
-        options: As for ``cancel``.
+        options: See ``cancel``.
 
     Raises:
-        ValueError: also for neither ``run_at`` nor ``delay``, or both.
+        ValueError: also if neither ``run_at`` nor ``delay`` is given, or both are.
     """
     return _change("reschedule", id, options, run_time_of(run_at, delay))
 

@@ -20,8 +20,8 @@ stand_in: Database | None = None
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit; without one, on the process's own pool.
 
-    On the pool each statement commits by itself, and all run once more if the pooled connection turns out to be dead, so they
-    must be safe to repeat.
+    On the pool each statement commits by itself. If the pooled connection is dead, all run once more, so they must be safe to
+    repeat.
 
     Raises:
         TypeError: the connection is of an unknown kind.

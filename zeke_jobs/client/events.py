@@ -16,7 +16,7 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     Args:
         name: The event's name, such as ``callback/42``; up to 1024 bytes.
         data: Any JSON value up to 1 MiB.
-        connection: As for ``send``: emitted when its transaction commits.
+        connection: See ``send``; the event is emitted when its transaction commits.
 
     Raises:
         TypeError, ValueError: the name is not valid, or the data are not JSON.

@@ -14,8 +14,8 @@ from zeke_jobs.core.quoting import quote, suggest
 class JobFilter(TypedDict, total=False):
     """Filters of jobs; a job matches if it matches all filters that are set.
 
-    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the end for changes of ended jobs, else since the
-    send. ``error`` is a part of the last error's type or message, in upper or lower case.
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the age of a job; a change counts that of an ended job from its
+    end, else it counts from the send. ``error`` is a part of the last error's type or message, in upper or lower case.
     """
 
     task: str | None

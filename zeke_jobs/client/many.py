@@ -52,7 +52,7 @@ class Change:
         self._until: datetime | None = None
 
     def count(self) -> list[Count]:
-        """The number of jobs that it would change now. ``parts`` does not change later jobs.
+        """The number of jobs that the change would affect now. After that, ``parts`` leaves jobs alone that are sent later.
 
         Raises:
             UnknownTask: no job matches, and the catalogue has no task of this name; the message suggests the nearest.

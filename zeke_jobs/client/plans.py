@@ -1,4 +1,4 @@
-"""A plan: what a call asks of a database, the same for programs that block and for event loops.
+"""A plan: the questions of a call to the database, the same for programs that block and for event loops.
 
 It is a coroutine function whose first argument is the ``Database``. On a driver that blocks it never suspends.
 """
@@ -27,7 +27,7 @@ class Database:
     """A database, reached by a connection of any driver.
 
     Attributes:
-        identity: What tells it from other databases.
+        identity: A value that distinguishes this database from others.
         execute: Runs a statement of sql/queries, by its name, and returns all its rows, or an awaitable of them.
     """
 
@@ -39,7 +39,7 @@ class Database:
 
         Raises:
             MigrationError: the database lacks our tables or functions.
-            ValueError: they refused a value.
+            ValueError: the database refused a value.
         """
         try:
             rows = self.execute(statement, params)
@@ -54,7 +54,7 @@ class Database:
             raise
 
     def run(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run a plan to its end, where ``execute`` blocks."""
+        """Run a plan to its end, on a database whose ``execute`` blocks."""
         try:
             plan(self, *args, **options).send(None)
         except StopIteration as end:

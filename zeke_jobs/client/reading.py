@@ -34,8 +34,8 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 _NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
 _PAGE = 1000  # jobs of one statement
-_SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two looks at a job whose end is awaited
-_SHARE = 0.05  # of the time waited so far; that much later than its end it is seen
+_SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two checks of a job whose end is awaited
+_SHARE = 0.05  # of the time waited so far: the end of a job is noticed at most this much too late
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -85,7 +85,7 @@ def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[
     job has its state at the time of its page. Jobs that are sent meanwhile are left out.
 
     Args:
-        limit: Most jobs.
+        limit: The most jobs to return.
         connection: As for ``send``.
         filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
             part of the last error's type or message; ``newer`` and ``older``: sent within this time, or longer ago.
@@ -118,7 +118,7 @@ def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
     """Wait until the job has ended, and return its output.
 
-    It looks after 20 ms, then ever more rarely, and after 20 s once a second.
+    It checks after 20 ms, then less and less often, and after 20 s once a second.
 
     Args:
         id: The job's id.
@@ -147,14 +147,14 @@ def seconds_of(timeout: timedelta | float | None) -> float:
 
 
 def pauses(seconds: float) -> Iterator[float]:
-    """Seconds to sleep before each next look at a job, until the time of a wait is over."""
+    """The seconds to sleep before each check of a job, until the timeout of the wait is over."""
     begun = monotonic()
     while (waited := monotonic() - begun) < seconds:
         yield min(max(_SHORTEST, waited * _SHARE), _LONGEST, seconds - waited)
 
 
 async def ended(database: Database, job_id: UUID) -> bool:
-    """The plan that looks whether a job has ended. An unknown one has."""
+    """The plan that asks whether a job has ended. An unknown job counts as ended."""
     return bool(await database.ask("job/ended", id=str(job_id)))
 
 
@@ -172,7 +172,7 @@ async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
 
 
 def still_runs(job: Job, seconds: float) -> NoReturn:
-    """Raise the error of a wait whose time is over."""
+    """Raise the error of a wait whose timeout is over."""
     raise WaitTimeout(
         f"expected {job.task_id} {job.id} to end within {seconds:g} s, got {job.status} still\n  help: zeke-jobs why {job.id}"
     )

@@ -70,7 +70,7 @@ def put(
         timezone: Its time zone.
         payload: Payload of the jobs.
         key: Key of the jobs.
-        missed: As in jobs.yaml, like ``window``, ``overlap`` and ``jitter``.
+        missed: What happens to missed ticks; see jobs.yaml, also for the next three.
         window: How far back the scheduler looks for missed ticks.
         overlap: Whether a tick is skipped while the job of an earlier one is unfinished.
         jitter: Jobs may start up to this much later.
@@ -78,7 +78,7 @@ def put(
         connection: As for ``send``.
 
     Raises:
-        UnknownTask, InvalidPayload: as ``send``.
+        UnknownTask, InvalidPayload: see ``send``.
         ValueError: an argument is not valid, or Postgres does not know the zone.
     """
     for what, value in {"at": at, "timezone": timezone, "key": "" if key is None else key}.items():

@@ -46,7 +46,7 @@ def send(
         payload: Its fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
         delay: Not before this time from now; a timedelta, or seconds.
         run_at: Not before this time, which must have a zone.
-        priority: Higher runs first; without it, the task's.
+        priority: Jobs with a higher number run first; by default the task's priority.
         key: The key by which the task's per-key limits count.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
             names, ``True`` for the task's fields or else the whole payload, ``False`` for none; or a mapping of ``fields``
@@ -59,7 +59,7 @@ def send(
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
         timeout: Longest time that an attempt may run, in place of the task's; a timedelta, or seconds.
         keep: How long the job is kept after any end; a timedelta, or seconds.
-        batch: Its batch: an open one, that of the sending job, or a new one for this job alone.
+        batch: The id of its batch: an open batch, the batch of the sending job, or a new batch for this job alone.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. Until its job is purged, a second send with it makes no job.
@@ -76,7 +76,7 @@ def send(
         QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
         TypeError, ValueError: an option is unknown or not valid.
         MigrationError: the database has no tables of zeke_jobs.
-        ConfigurationError: neither ``connection`` nor ``DATABASE_URL``.
+        ConfigurationError: there is neither a ``connection`` nor ``DATABASE_URL``.
     """
     with tracing.sending(task):  # the job carries the context of this span
         return tracing.sent(drivers.perform(connection, one(task, payload, options)))
@@ -88,7 +88,7 @@ def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Callable[[Database], Coroutine[Any, Any, Sent]]:
-    """The plan of ``send``. ``carried``: options that Dramatiq's middleware adds to the message, for that of the worker."""
+    """The plan of ``send``. ``carried``: options that the sender's Dramatiq middleware adds, for that of the worker."""
     refuse_unknown(options)
     # Choose the id here, so that a send whose connection died can be repeated without a second job.
     own = new_id() if options.get("id") is None else None
@@ -117,7 +117,7 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options are those of ``send`` and hold for each job; ``keys`` gives each job its own key. The answers are in the payloads'
+    The options are those of ``send`` and apply to each job; ``keys`` gives each job its own key. The answers are in the payloads'
     order. With ``batch``, the jobs are one batch, which ends with its last job. In the transaction of that end, the job ``then``
     (a task and a payload) is sent, once. ``{"$batch": "failed"}`` in its payload becomes the number of failed jobs; ``jobs``,
     ``completed``, ``cancelled`` and ``id`` work in the same way. With ``after_failure="hold"``, the batch waits until failed jobs
@@ -226,7 +226,7 @@ def statement(
 def _sent(
     known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
 ) -> Sent | None:
-    """The result of a send that the database did not simply carry out; None if the task has changed or gone."""
+    """The result of a send that did not create a job in the usual way; None if the task has changed or is gone."""
     match answer["outcome"]:
         case "unknown" | "stale":
             return None

@@ -18,7 +18,7 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """A task of the catalogue, as of a revision. The database compares the revision in the statement that uses it."""
+    """A task of the catalogue, as it was in a revision. The statement that uses it checks that the revision is still the same."""
 
     id: str
     revision: int

@@ -1,4 +1,4 @@
-"""The trace of a send; does nothing if the program does not use OpenTelemetry."""
+"""The trace span of a send. Does nothing if the program does not use OpenTelemetry."""
 
 import sys
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def _sending(task: str) -> Iterator[object]:
 
 
 def sent(result: T) -> T:
-    """Record in the span of a send the job that it made, or how many."""
+    """Record in the span of a send which job it made, or how many."""
     if is_on():
         from opentelemetry.trace import get_current_span
 
@@ -48,7 +48,7 @@ def sent(result: T) -> T:
 
 
 def attributes(operation: str, task: str) -> dict[str, Any]:
-    """What each span has, as OpenTelemetry's conventions for messaging call it. The destination is the task."""
+    """The attributes that each span has, by OpenTelemetry's conventions for messaging. The destination is the task."""
     return {
         "messaging.system": "zeke_jobs",
         "messaging.operation.name": operation,

@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
-    """The form of a method that an async handler awaits."""
+    """The method as an async handler calls it: with ``await``."""
 
     async def awaitable(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
         found: R = await self._beside(getattr(self, form.__name__), *args, **options)
@@ -34,14 +34,14 @@ def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[A
 class Context(ABC, Generic[S]):
     """The handler's view of its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
 
-    An async handler awaits the forms that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
-    The others would keep the event loop from all jobs on it, and raise a RuntimeError there.
+    An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
+    The others would block the event loop for all its jobs, and so raise a RuntimeError in an async handler.
 
     Attributes:
-        job_id: The job's id, the same over all its attempts.
-        task_id: Canonical id of the task.
+        job_id: The job's id, the same in all its attempts.
+        task_id: The task's present id, even if the job was sent under an alias.
         attempt: Number of this start of the handler, from 1. Deferrals do not count.
-        revision: Number of the jobs.yaml revision this attempt runs under.
+        revision: Number of the revision of jobs.yaml by which this attempt runs.
         batch_id: The batch that this job belongs to, else None.
         scheduled_for: The tick that a schedule sent this job for, else None.
         settings: The task's ``settings`` from jobs.yaml, as the model that the annotation names.
@@ -64,7 +64,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """A fenced checkpoint: commits at its end, and only while this process holds the job.
+        """A fenced transaction: it commits at its end, and only while this process still holds the job.
 
         Raises:
             ClaimLost: the job was rescued, cancelled or finished elsewhere; everything inside was rolled back.
@@ -89,7 +89,7 @@ class Context(ABC, Generic[S]):
 
         Raises:
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
-            UnknownTask, InvalidPayload: as ``zeke_jobs.send``.
+            UnknownTask, InvalidPayload: see ``zeke_jobs.send``.
         """
 
     @abstractmethod
@@ -101,23 +101,23 @@ class Context(ABC, Generic[S]):
         keys: Sequence[str | None] | None = None,
         **options: Unpack[ManyJobOptions],
     ) -> list[Sent]:
-        """Send follow-up jobs of one task in one statement, as ``send``: all of them, or none when one is refused.
+        """Send follow-up jobs of one task in one statement: all of them, or none when one is refused. See ``send``.
 
-        The options hold for each job; ``keys`` gives each its own key. The answers are in the payloads' order.
+        The options apply to each job; ``keys`` gives each its own key. The answers are in the order of the payloads.
         """
 
     @abstractmethod
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call the function and keep its result: a later attempt of this job gets the result without another call.
+        """Call the function and store its result: a later attempt of this job gets the result without another call.
 
         ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. Inside ``transaction()`` the result
-        is kept when the transaction commits. It is any JSON value up to 1 MiB, and is deleted with the job. The first call, too,
-        returns the value as read back from JSON: a tuple becomes a list.
+        is stored when the transaction commits. It is any JSON value up to 1 MiB, and is deleted with the job. Even the first call
+        returns the value as JSON has it: a tuple becomes a list.
 
         Raises:
             ValueError: this run has used the name already.
             UnfitForJson: the result is not a JSON value, or larger than 1 MiB.
-            ClaimLost: this process no longer holds the job; nothing was kept.
+            ClaimLost: this process no longer holds the job; nothing was stored.
         """
 
     @abstractmethod
@@ -125,9 +125,9 @@ class Context(ABC, Generic[S]):
         """The result of this job's wait for an event: its data, or ``timed_out``; None while there is no result."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """Return the event, or its timeout after ``timeout``; until then the job waits without a thread or a slot.
+        """Return the event or, after ``timeout``, one with ``timed_out``. Until then the job waits in the queue without a thread.
 
-        The call leaves the handler by raising ``WaitFor``, and the handler runs again from the top when the event comes. Work
+        The call leaves the handler by raising ``WaitFor``, and when the event comes, the handler runs again from the start. Work
         that must not be done twice belongs in ``step``.
 
         Raises:
@@ -146,12 +146,12 @@ class Context(ABC, Generic[S]):
         batch: ``ctx.send(…, batch=ctx.batch_id)``.
 
         Raises:
-            As ``zeke_jobs.batch``.
+            The same errors as ``zeke_jobs.batch``.
         """
 
     @abstractmethod
     def service(self, name: str) -> Any:
-        """The object that the service's settings model opens; one for each process."""
+        """The object of a service of jobs.yaml, as the ``open`` of its settings model returns it; one for each process."""
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
@@ -174,20 +174,20 @@ class Context(ABC, Generic[S]):
         so report 0 for a job that cost nothing.
 
         Args:
-            amount: In units of the currency, such as ``Decimal("0.0125")``; no float, because its digits are not exact.
+            amount: The cost in this currency, such as ``Decimal("0.0125")``; no float, because its digits are not exact.
             currency: Three capital letters, as in ISO 4217. A job has one currency.
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
-            ValueError: it is negative or NaN, or the currency is not such a code or differs from that of an earlier amount.
+            ValueError: the amount is negative or NaN; the currency is no such code, or is not that of an earlier amount.
             ClaimLost: this process no longer holds the job.
         """
 
     @abstractmethod
     def used(self, /, **units: float) -> None:
-        """Add to the amounts that this job has used of its limits' units: ``ctx.used(tokens=1834)``.
+        """Report that this job has used so much of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        If a job uses less than estimated, the rest is free again at its end; if it uses more, the next jobs are charged at once.
+        If a job uses less than estimated, the rest is free again when it ends; if it uses more, the limits count that at once.
 
         Raises:
             ValueError: an amount is negative or NaN.
@@ -197,7 +197,7 @@ class Context(ABC, Generic[S]):
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
         """Close a limit for the whole fleet for this time (a timedelta or seconds), because its provider asks for a pause.
 
-        Its concurrency is halved, and rises again when no further pause comes. ``Throttled`` does this and defers the job.
+        Its concurrency is halved, and rises again if no further pause comes. Raising ``Throttled`` also defers the job.
 
         Raises:
             ValueError: the jobs.yaml in force has no such limit.
@@ -214,10 +214,10 @@ class Context(ABC, Generic[S]):
         Args:
             name: The name of the shared thing; all jobs that share it must spell it the same.
             limit: Number of jobs that may hold it at once.
-            wait: Delay of this job when the lease is taken, a timedelta or seconds; by default a random 1 to 3 s.
+            wait: How long this job is deferred if the lease is taken: a timedelta or seconds; by default a random 1 to 3 s.
 
         Raises:
-            Defer: it is taken; the job's ``waiting_for`` names the holder.
+            Defer: other jobs hold the lease; the job's ``waiting_for`` names one of them.
             ClaimLost: this process no longer holds the job, or it was cancelled.
         """
 
@@ -233,12 +233,12 @@ class Context(ABC, Generic[S]):
     athrottled = _awaitable(throttled)
 
     def atransaction(self) -> AbstractAsyncContextManager[Any]:
-        """As ``transaction``, on a psycopg 3 ``AsyncConnection`` (``zeke-jobs[psycopg]``)."""
+        """The same as ``transaction``, on a psycopg 3 ``AsyncConnection`` (``zeke-jobs[psycopg]``)."""
         raise RuntimeError("expected ctx.transaction() in a plain handler, got ctx.atransaction()")
 
     @asynccontextmanager
     async def alease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> AsyncIterator[None]:
-        """As ``lease``: ``async with ctx.alease("host/example.org")``."""
+        """The same as ``lease``: ``async with ctx.alease("host/example.org")``."""
         lease = self.lease(name, limit, wait=wait)
         await self._beside(lease.__enter__)
         try:

@@ -1,4 +1,4 @@
-"""Boots a worker process beside dramatiq, so that signals and log lines get through while it waits for a database or a lock."""
+"""Boots a worker process in its own thread, so that signals and log lines work while it waits for a database or a lock."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from zeke_jobs.core.logs import get_logger, refuse
 from zeke_jobs.errors import ConfigurationError, MigrationError
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
-_PATIENCE = 2.0  # seconds that dramatiq waits for a boot, without log lines and signals
+_PATIENCE = 2.0  # seconds that dramatiq waits for a boot; meanwhile log lines and signals do not work
 _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
 
@@ -28,7 +28,7 @@ class Boot:
         self._attempt = attempt
         self._is_stopping = is_stopping
         self._is_away = False
-        self._goes_on = False  # dramatiq runs on without waiting for us
+        self._goes_on = False  # dramatiq no longer waits for us
         self._refusal: SystemExit | None = None
         self._thread = threading.Thread(target=self._run, name="boot", daemon=True)
 

@@ -92,7 +92,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
-        """The consumer of a queue. It brings nothing, because the process's producer claims for all queues."""
+        """The consumer of a queue. It returns no messages, because the process's producer claims for all queues."""
         return JobConsumer(self.producer, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
@@ -100,7 +100,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
 
         Raises:
             TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware knows.
-            UnknownTask, InvalidPayload, QueueFull: as ``zeke_jobs.send``.
+            UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
             SystemExit: the scheduler's first beat found a reason not to start.
         """
         if message.actor_name == beat.NAME:

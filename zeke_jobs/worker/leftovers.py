@@ -10,7 +10,7 @@ from pathlib import Path
 from zeke_jobs.core.logs import get_logger
 
 _GRACE = 1.0  # seconds from SIGTERM to SIGKILL
-_LOOK = 0.02
+_LOOK = 0.02  # seconds between checks
 
 
 def end_children() -> int:
@@ -30,7 +30,7 @@ def end_children() -> int:
 
 
 def end_within(seconds: float) -> None:
-    """End this process and its children after so many seconds, even while its threads run.
+    """End this process and its children after this time, even while its threads run.
 
     Without this, Python would wait at its end for each non-daemon thread, and multiprocessing for each child.
     """

@@ -30,7 +30,7 @@ from zeke_jobs.worker.run.coroutines import Coroutines
 from zeke_jobs.worker.run.event_loop import HELPERS
 
 _WARN_EACH = 60.0  # seconds
-_IDLE = 200  # milliseconds between the looks of dramatiq's idle threads whether the worker stops; a stop waits for them
+_IDLE = 200  # milliseconds after which dramatiq's idle threads check whether the worker stops; a stop waits for them
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -47,7 +47,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._log = get_logger("zeke_jobs.worker")
 
     def after_process_boot(self, _broker: object) -> None:
-        """Stop claiming as soon as SIGTERM comes, because dramatiq's main loop looks only once a second."""
+        """Stop claiming as soon as SIGTERM comes, because dramatiq's main loop checks only once a second."""
         self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
@@ -129,7 +129,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def _warn_of(self, error: Exception) -> None:
-        """Say why the database cannot be used yet: at once, then ever less often, at least once a minute."""
+        """Log why the database cannot be used yet: at once, then less and less often, but at least once a minute."""
         now = time.monotonic()
         if now >= self._warn_at:
             self._log.warning("waiting for the database", error=str(error).strip())

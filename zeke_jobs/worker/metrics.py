@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes: Dramatiq's metrics by our outcomes, and some of our own."""
+"""Counts attempts in worker processes, by their outcomes: in Dramatiq's metrics, and in some of our own."""
 
 import time
 from typing import Any
@@ -19,7 +19,7 @@ _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
     """Dramatiq's middleware, with our own folder and address, and with counts by outcome.
 
-    Dramatiq's own uses one folder for all commands of a machine, listens on all interfaces, and counts a deferral as an error.
+    The original uses one folder for all commands of a machine, listens on all interfaces, and counts a deferral as an error.
     """
 
     @property

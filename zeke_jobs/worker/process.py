@@ -1,4 +1,4 @@
-"""One worker process: its claims and their ends. Consumers, worker threads, heartbeat and stop share it."""
+"""One worker process: its claims and their outcomes. Consumers, worker threads, heartbeat and stop share it."""
 
 import os
 import threading
@@ -26,9 +26,9 @@ from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts, Lo
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
-_SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; the handlers' own come on top
+_SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; handlers have others
 _MARGIN = 0.02  # seconds from the report of a late start to the start
-UNDER_WAY = 10.0  # seconds in which the answer to a claim may still come
+UNDER_WAY = 10.0  # seconds for which the answer to a claim may still arrive
 TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
@@ -38,7 +38,7 @@ class WorkerProcess:
     Attributes:
         is_booted: Database and configuration are checked, and the process's row is written.
         stop_begun: Set once dramatiq stops its threads; ``stopping`` may be true earlier.
-        registrations: Number of the process's current row; it grows with each new row, in which the producer must report again.
+        registrations: How often the process has written its row. After each time, the producer must ask again to be notified.
         start: Puts a job into dramatiq's queue for its threads, or on the event loop.
         declare: Makes a task's actor.
     """
@@ -69,7 +69,7 @@ class WorkerProcess:
     # ── its claims ──
 
     def tasks(self, *, is_async: bool | None = None) -> list[str]:
-        """Ids of this process's tasks, or of those whose handlers are async or not."""
+        """Ids of this process's tasks: all, only those with async handlers (True), or only the others (False)."""
         return self.runtime.ids[is_async]
 
     def policy(self, claim: Claim) -> Retry:
@@ -77,7 +77,7 @@ class WorkerProcess:
         return self.runtime.policy(claim.task, claim.retry)
 
     def is_alive(self) -> bool:
-        """Whether others, as far as this process can know, still count it as alive."""
+        """Whether other processes still count this one as alive, as far as it can know."""
         return self.is_booted and self.proof.is_fresh()
 
     def begin(self, claim: Claim) -> Outcome | None:
@@ -94,7 +94,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else Settled()
 
     def _may_start(self, claim: Claim) -> bool:
-        """Report a late start to the rates of its task, which counted it at the claim; False when it is too late to start."""
+        """If the handler starts late, report that to the rates of its task. False when it is too late to start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
@@ -112,10 +112,10 @@ class WorkerProcess:
             claim: A claim held here.
             outcome: Its end.
             unstarted: End it only if it has not started.
-            gives_up: Its handler goes on and keeps its thread.
+            gives_up: Its handler cannot be stopped, and keeps its thread.
 
         Returns:
-            False when the claim had ended before, or does not end; the outcome is then ignored.
+            False when the claim had ended before, or had started and must not be ended; the outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
@@ -143,7 +143,7 @@ class WorkerProcess:
             claim.marked = True
 
     def hand_back_blocked(self) -> None:
-        """Return jobs to the queue that wait here for a thread behind a long job."""
+        """Return jobs to the queue that have waited here too long for a thread."""
         for claim in self.held.behind_long_job():
             self.settle(claim, RETURNED, unstarted=True)
 
@@ -161,7 +161,7 @@ class WorkerProcess:
             )
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
-        """End a cancelled job before it starts, or stop its handler; False when it is between the two and cannot be found."""
+        """End a cancelled job before it starts, or stop its handler. False when its handler is starting and not found yet."""
         claim = self.held.find(job)
         if claim is None:
             return False
@@ -169,14 +169,14 @@ class WorkerProcess:
             self._log.info("cancelled before it started", task=claim.task, job_id=str(job), reason=str(interrupt))
             return True
         if claim.chunk is not None and not claim.ended:
-            claim.cancelled = True  # the others go on
+            claim.cancelled = True  # the other jobs of its chunk go on
             if not all(one.cancelled or one.ended for one in claim.chunk.claims):
                 return True
             job = next(one.id for one in claim.chunk.claims if one.started is not None)
         return claim.ended or self.interrupts.stop(job, interrupt)
 
     def give_up(self, job: UUID, interrupt: Interrupt) -> None:
-        """End a job whose handler ignores an interrupt; the handler's late end changes nothing.
+        """End a job whose handler ignores an interrupt. If the handler ends later, that changes nothing.
 
         Its thread or place is lost until the handler returns. When all threads are lost, or the event loop is blocked, the
         process ends, so that a new one can start.
@@ -227,7 +227,7 @@ class WorkerProcess:
         self.completer.writer.revision = revision
 
     def register(self, conn: Connection) -> None:
-        """Write this process's row, at boot and when others took it for dead."""
+        """Write this process's row, at boot and after other processes have taken it for dead."""
         beat.register(
             conn,
             self.id,

@@ -9,7 +9,7 @@ from zeke_jobs.client import reading
 from zeke_jobs.client.options import as_id
 from zeke_jobs.errors import JobFailed, JobNotFound, WaitTimeout
 
-_DEFAULT_TIMEOUT = 10_000  # milliseconds; dramatiq's own
+_DEFAULT_TIMEOUT = 10_000  # milliseconds; the same as in dramatiq
 
 
 class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types

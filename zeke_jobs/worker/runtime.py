@@ -22,7 +22,7 @@ _TO_CLOSE = 5.0  # seconds for a service's async close()
 
 @dataclass(frozen=True, slots=True)
 class RunnableTask:
-    """A task with its handler, and its settings as the handler's own model (None when it has none)."""
+    """A task with its handler and its settings, an object of the handler's settings model (None when it has none)."""
 
     task: Task
     handler: Handler
@@ -45,8 +45,8 @@ class Runtime:
 
     Attributes:
         config: The configuration in force.
-        revision: Its number; 0 before the database was asked.
-        file_revision: The revision number of this process's own file; None until it has one.
+        revision: The number of its revision; 0 until the process has asked the database.
+        file_revision: The number of the revision with the text of this process's own file; None if there is none.
         file: The configuration of this process's own file.
         tasks: The tasks as they run now, by id.
         ids: The ids of the tasks whose handlers are async (True), of the others (False), and of all (None).
@@ -121,7 +121,7 @@ class Runtime:
             return opened[1]
 
     async def aservice(self, name: str) -> Any:
-        """As ``service``, on the event loop, for a service whose ``open()`` is async too."""
+        """The same as ``service``, but on the event loop, and also for a service whose ``open()`` is async."""
         opening = self._opening_on_loop.setdefault(name, asyncio.Lock())
         async with opening:
             stanza = self._stanza(name)
@@ -142,7 +142,7 @@ class Runtime:
         return stanza
 
     def close(self) -> None:
-        """Close the services that have a ``close``, where an exception is logged, and the event loop."""
+        """Close the services that have a ``close``, and the event loop. An exception of a service is only logged."""
         self.loop.drain()
         with self._lock:
             opened, on_loop = [*self._on_loop.items(), *self._services.items()], self._on_loop

@@ -34,7 +34,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
-    """The event with its outcome. Local variables of a job with sensitive fields are removed, as any may hold such a field."""
+    """The event with its outcome. If the job has sensitive fields, local variables are removed, because any may hold one."""
     if (how := getattr(message.outcome, "how", None)) is not None:
         event.setdefault("tags", {})["outcome"] = how
     with message.hiding():

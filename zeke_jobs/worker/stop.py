@@ -10,8 +10,8 @@ from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.process import WorkerProcess
 
-_CLOSE_WITHIN = 15.0  # most seconds that a stop takes after the time allowed for jobs
-_TO_LOOK = 2.0  # seconds for the last look
+_CLOSE_WITHIN = 15.0  # seconds; the most that a stop takes after the time for running jobs is over
+_TO_LOOK = 2.0  # seconds for the last look for jobs
 _log = get_logger("zeke_jobs.worker")
 
 
@@ -28,7 +28,7 @@ def end(producer: Producer, closes: Sequence[Callable[[], None]], *, is_command:
     Args:
         producer: The producer of the process.
         closes: Functions that close our threads after the last outcomes are written; none if the process never booted.
-        is_command: This is dramatiq's own process, so the threads and child processes that are left end too.
+        is_command: This is a process of the dramatiq command, so its remaining threads and child processes are ended, too.
     """
     process = producer.process
     if is_command:
@@ -53,5 +53,5 @@ def _end_look(producer: Producer) -> None:
 
 def _leave(process: WorkerProcess) -> None:
     if not len(process.held):
-        # Return jobs of claims whose answer was lost. Otherwise another process would rescue them and count a death.
+        # Return jobs whose claim's answer was lost. Otherwise another process would rescue them, and count a death.
         beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

@@ -28,9 +28,9 @@ class Answer(NamedTuple):
 
     Attributes:
         jobs: The claimed jobs. A long message is missing: see ``with_messages``.
-        held: What holds due jobs back: the limit, the reason, and the seconds until there is room (None: until a job ends).
-            The reason ``thread``: there is room, but only for a process with a free thread.
-        lost: Completed jobs that were no longer this worker's.
+        held: The causes that hold due jobs back: limit, reason, and seconds until there is room (None: until a job ends).
+            The reason ``thread`` means that the limit has room, but only for a process with a free thread.
+        lost: Completed jobs that this worker no longer held.
     """
 
     jobs: list[Row]
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
     @property
     def taken(self) -> int:
-        """Number of threads that its jobs take."""
+        """Number of threads that the claimed jobs take; the jobs of a chunk share one."""
         return len({(row.task, row.claimed_on) if row.reason == "chunk" else row.message_id for row in self.jobs})
 
     @property
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
         return any(row.reason == "thread" for row in self.held)
 
     def leaves_some(self, want: int) -> bool:
-        """Whether other jobs may be due that can start once a thread is free, or once the job ends that runs alone."""
+        """Whether more jobs may be due, which can start as soon as a thread is free, or a job that runs alone has ended."""
         return self.lacks_threads or self.taken >= want or any(row.deaths > 1 for row in self.jobs)
 
     @property
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
         return min((row.wait for row in self.held if row.wait is not None), default=math.inf)
 
     def limited_by(self, frees: Callable[[str], Collection[str] | None]) -> set[str]:
-        """The limits that held jobs back and get room when a job ends; ``frees`` as ``Runtime.frees``."""
+        """The limits that held jobs back and get room when a job ends. ``frees``: see ``Runtime.frees``."""
         by_end = [row for row in self.held if row.task and row.held_by and row.reason != "thread"]
         return {str(row.held_by) for row in by_end if (freed := frees(row.task)) is None or row.held_by in freed}
 
@@ -91,8 +91,8 @@ def ask(
         conn: An autocommit connection.
         who: The process.
         queue: Claim jobs of this queue.
-        want: As many at most.
-        room: Its free threads (negative: jobs that wait for one), and how many jobs of tasks with limits may wait for one.
+        want: The most jobs to claim.
+        room: The process's free threads (negative: jobs that wait for one), and how many jobs with limits may wait for one.
         is_empty: The process holds no job, so it may claim one that must run alone.
         completions: The jobs to complete.
     """
@@ -123,7 +123,7 @@ def ask(
 
 
 def with_messages(conn: Connection, who: Asking, jobs: list[Row]) -> list[Row]:
-    """Claimed jobs with the long messages too, which are read after the commit of the claim. Leaves out jobs lost since."""
+    """The claimed jobs with their long messages, which are read after the claim has committed. Leaves out jobs lost since."""
     missing = [row.message_id for row in jobs if row.message is None]
     if not missing:
         return jobs

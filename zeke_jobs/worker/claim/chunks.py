@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def by_threads(messages: Iterable[JobMessage]) -> list[JobMessage]:
-    """One message for each thread that they take: jobs of one chunk, which have the time of their claim in common, share one."""
+    """One message for each thread that the jobs take. The jobs of a chunk, which have the same time of claim, share one."""
     found: dict[object, JobMessage] = {}
     for one in messages:
         claim = one.claim
         first = found.setdefault((claim.task, claim.claimed_on) if one.in_chunk else claim.id, one)
         if first is not one:
             first.others.append(one)
-            claim.on_time = None  # the rates are told once of a chunk that starts late
+            claim.on_time = None  # if a chunk starts late, its first job reports that to the rates
     return list(found.values())

@@ -30,12 +30,12 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
-    """Monotonic seconds that go on while the machine is suspended, where the system has such a clock."""
+    """Monotonic seconds. If the system has such a clock, it goes on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
 
 
 class Row(NamedTuple):
-    """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds; a column that its kind does not use is None."""
+    """A row of ``zeke_jobs.complete_and_claim``, where the kinds are described. Columns that its kind does not use are None."""
 
     kind: str
     message_id: UUID
@@ -81,8 +81,8 @@ class Chunk:
     """Claims that share one thread, or one place on the event loop. Only ``HeldJobs`` changes it.
 
     Attributes:
-        held: Number of those that have not ended.
-        has_started: One of them has started.
+        held: Number of its claims that have not ended.
+        has_started: Whether one of its claims has started.
     """
 
     claims: list[Claim]
@@ -92,25 +92,25 @@ class Chunk:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A job of ``zeke_jobs.claim``, with times of this process's monotonic clock. Only ``HeldJobs`` changes it.
+    """A job of ``zeke_jobs.claim``. Times are those of this process's monotonic clock. Only ``HeldJobs`` changes it.
 
     Attributes:
-        asked: When the database was asked for it, by ``clock``; the claim itself came later.
+        asked: When the process asked the database for jobs, by ``clock``. The claim itself happened later.
         received: When the answer came.
-        done: When its end was decided.
+        done: When its outcome was decided.
         order: Its position among the claims of this process.
         marked: The database was told that it has started.
-        long: It may take long, so it must not wait for a thread here.
-        on_time: If the handler starts later after the claim, in seconds, its rates must be told. None: it has no rate.
+        long: The job may run long, so it is not kept here to wait for a thread.
+        on_time: Seconds that the handler may start after the claim; a later start must be reported to its rates. None: no rate.
         sensitive: The fields that its task marked as sensitive at the time of the send.
         retry: Parts of the retry policy that the send set; lengths are in seconds.
-        timeout: Seconds that the send allowed an attempt; None: the task's own timeout.
+        timeout: Seconds that an attempt may take, as the send says; None: the task's own timeout.
         batch: The batch that it belongs to.
         is_async: Its handler runs on the event loop, not in a thread.
         fault: The reason why its row cannot be read; the handler then never starts.
         log: The last lines that its handler has logged.
-        chunk: The chunk that it runs in; None: its handler runs for it alone.
-        cancelled: Somebody has cancelled it while its chunk runs.
+        chunk: The chunk that it runs in; None: the handler runs for this job only.
+        cancelled: Somebody has cancelled this job while its chunk runs.
     """
 
     id: UUID
@@ -159,7 +159,7 @@ class Claim:
 
     @property
     def ended(self) -> bool:
-        """Whether its end is decided."""
+        """Whether its outcome is decided."""
         return self.stage in (Stage.ENDED, Stage.GIVEN_UP)
 
     @property
@@ -174,7 +174,7 @@ class Claim:
 
 
 def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What other programs may have written of a row: fields of its dramatiq message, and of its claim.
+    """Read the parts of a row that other programs may have written: fields of its Dramatiq message, and of its claim.
 
     Raises:
         ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
@@ -203,14 +203,14 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. The executor sets ``outcome``; it is written when dramatiq acknowledges.
 
-    ``traceparent`` is the sender's trace context; ``sensitive`` are the fields that are never shown. If the row cannot be read,
+    ``traceparent`` is the sender's trace context; ``sensitive`` has the fields that are never shown. If the row cannot be read,
     the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The message of a chunk is that of its
     first job, with the ``others``.
 
     Args:
         row: A job of the answer to a claim.
         queue: The queue that it was claimed from.
-        asked, is_async: As in ``Claim``.
+        asked, is_async: See ``Claim``.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
@@ -261,7 +261,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         return [self, *self.others]
 
     def hiding(self) -> AbstractContextManager[None]:
-        """Mask its sensitive fields in what is said in this context."""
+        """Mask its sensitive fields in all logs and errors that are written in this context."""
         if not self.others:
             return hiding(self.kwargs, self.sensitive)
         names = {name for one in self.members for name in one.kwargs}

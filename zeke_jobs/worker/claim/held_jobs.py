@@ -1,4 +1,4 @@
-"""The jobs that a worker process holds: the stage of each, and how many more it can take on, in threads and on the event loop."""
+"""The jobs that a worker process holds: the stage of each, and how many more it can claim for its threads and event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.claims import Claim
 
-#: Seconds that a claimed job may wait for a thread. Enough to hide a round trip, too little for a person to notice.
+#: Seconds that a claimed job may wait for a thread: more than a round trip to the database, less than a person notices.
 _AHEAD = 0.03
 _MOST_AHEAD = 512
 _SMOOTHING = 0.2
@@ -28,8 +28,8 @@ class HeldJobs:
     docs/engine-internals.md draws the stages. Only the first caller that ends a claim records its outcome, so an end counts once.
 
     Attributes:
-        changed: The lock; notified when the last job is forgotten.
-        places: Number of async handlers that run at once; a job of one takes a place and no thread.
+        changed: The lock. Its waiters are notified when no job is held any more.
+        places: Number of async handlers that may run at once. Such a job takes a place and no thread.
         lost: Number of threads whose handlers ignore an interrupt.
     """
 
@@ -44,7 +44,7 @@ class HeldJobs:
         self._taken = self._started = self._long = 0  # jobs with a thread or waiting for one; started ones; long ones
         self._apart = 0  # held jobs that must run alone
         self._durations: dict[str, float] = {}  # seconds, by task
-        self._duration = 0.0  # of short jobs, smoothed
+        self._duration = 0.0  # seconds that short jobs take, smoothed
         self._flows = False  # the last claim brought short jobs only
 
     # ── stages of a claim ──
@@ -53,11 +53,11 @@ class HeldJobs:
         """Claims came from the database.
 
         Args:
-            claims: Each with whether it may wait for a thread if its task's jobs are short.
+            claims: Each claim, and whether it may wait for a thread if the jobs of its task are short.
             lack_threads: Other jobs were left for processes with free threads.
 
         Returns:
-            For each, the claim that this process holds for its job: the same one, which starts now; or an earlier one.
+            For each, the claim that this process now holds for the job: this claim, or an earlier one that still runs.
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
@@ -73,7 +73,7 @@ class HeldJobs:
             return held
         if held is not None and not held.ended:
             return held
-        # Otherwise the database has the end of the earlier run, but its answer has not arrived here yet.
+        # An earlier run has ended here. The database knows it, although its answer has not arrived yet.
         self.forget([held] if held else [])
         self._claims[claim.id] = claim
         claim.move(Stage.WAITS)
@@ -182,20 +182,20 @@ class HeldJobs:
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
         """Free threads or places, and how many jobs of a task with limits may wait for a thread.
 
-        These start before another look could end, which takes ``took`` seconds: so long no other process has to wait for them.
+        They start before the next look could end, which takes ``took`` seconds, so another process would not start them earlier.
         """
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 
     def _ahead(self, seconds: float) -> int:
-        # Threads whose jobs end soon could start so many jobs; a claim may bring another long job.
+        # So many jobs can start on threads whose jobs end soon. If some jobs are long, one thread more is left out.
         flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
         return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Jobs that have waited too long for a thread, because a job runs long. This does not end them yet.
+        """Jobs that have waited too long for a thread, because another job runs long. The caller hands them back.
 
-        The task of such a long job no longer counts as short. Otherwise the jobs handed back would be claimed ahead again.
+        The task of the long job no longer counts as short. Otherwise its jobs would be claimed ahead of a free thread again.
         """
         now, is_long = time.monotonic(), False
         with self.changed:
@@ -215,17 +215,17 @@ class HeldJobs:
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)
-        # One long job ends claiming ahead at once; only several short jobs begin it again.
+        # After one long job, no more jobs are claimed ahead; only several short jobs change that again.
         if known is not None and duration <= _AHEAD:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration
         if duration <= _AHEAD:
             self._duration += (_SMOOTHING if self._duration else 1.0) * (duration - self._duration)
 
-    # ── state; a reading may be a moment old ──
+    # ── state, as it was a moment ago ──
 
     def free(self, *, is_async: bool = False) -> int:
-        """Number of threads without a job, negative by the number of jobs claimed ahead; or of free places."""
+        """Number of threads without a job, less the jobs that wait for a thread; for async handlers, of free places."""
         return self.places - self._on_loop if is_async else self.threads - self._taken
 
     def waiting(self) -> int:
@@ -233,7 +233,7 @@ class HeldJobs:
         return self._taken - self._started
 
     def unmarked(self, longer_than: float) -> list[Claim]:
-        """Jobs that have run longer than so many seconds and whose start the database does not know."""
+        """Jobs that have run longer than these seconds, and whose start is not in the database yet."""
         now = time.monotonic()
         return [
             claim

@@ -28,12 +28,12 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """One LISTEN connection. A notification only causes a look, because any client can send one; polling works without it.
+    """One LISTEN connection. A notification only causes a look for jobs, because any client can send one. Polling works without.
 
     Args:
         url: The database.
-        worker: This process, as notifications name it.
-        producer: It is woken.
+        worker: The id of this process, which notifications name.
+        producer: The producer that is woken.
         on_cancel: Called when a job is being cancelled.
         on_revision: Called when another revision of jobs.yaml is in force.
     """
@@ -64,7 +64,7 @@ class Notifier:
             self._log.info("no notifications through a pooler; looking for jobs once a second")
 
     def close(self) -> None:
-        """Stop listening and wake everybody."""
+        """Stop listening, and wake the threads that wait."""
         self._stopping = True
         os.write(self._wake_write, b"x")
         if self._thread.is_alive():

@@ -22,15 +22,15 @@ from zeke_jobs.worker.finish.writer import UNFIT
 if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
-_POLL = 2.0  # seconds; an idle process of one queue looks at it at least this often
-_MOST_POLLS = 2  # times this, with more queues: below 5 s, beyond which no job is announced (is_soon in SQL)
-_POLL_ALONE = 1.0  # seconds; the same where no notifications arrive
+_POLL = 2.0  # seconds; an idle process of one queue looks for jobs at least this often
+_MOST_POLLS = 2  # with more queues, it may take twice as long; still less than 5 s (zeke_jobs.is_soon)
+_POLL_ALONE = 1.0  # seconds between looks where no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
 _SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
-_LATER = 0.1  # seconds before a look that probably finds nothing
-_CHECK = 0.2  # seconds; the longest wait of a process without room
-_LONGEST_LOOK = 0.01  # seconds that count as those of a look, so that few jobs wait for a thread while a limit is full
+_LATER = 0.1  # seconds before a look that probably finds nothing: another process was told first, or a limit was full
+_CHECK = 0.2  # seconds; the longest pause while some queue has no free thread
+_LONGEST_LOOK = 0.01  # seconds that a look counts for at most, so that few jobs of a limit wait here for a thread
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
@@ -38,11 +38,11 @@ _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job 
 
 
 class Producer:
-    """One thread, which alone claims.
+    """The only thread of a process that claims jobs. A look is one question to the database for jobs of a queue.
 
     Attributes:
         process: The process that it claims for.
-        thread: It ends after the look that is under way once the process stops.
+        thread: The thread. When the process stops, it ends after the current look.
         turned: When its loop began its current turn, in monotonic seconds.
         notifications_arrive: False behind a pooler; the process then only polls.
     """
@@ -55,8 +55,8 @@ class Producer:
         self._held = process.held
         self._changed = process.held.changed
         self._queues: list[ServedQueue] = []
-        self._apart: ServedQueue | None = None  # a job of it must run alone: claim nothing until the process is empty
-        self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups last asked for; while the database is away
+        self._apart: ServedQueue | None = None  # a job of this queue must run alone: claim nothing before that
+        self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups last asked for; the next pause
         self._look_connection: Connection | None = None  # while a look is under way
         self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")
@@ -146,9 +146,9 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float, *, is_full: bool) -> None:
-        """Decide when to look again, and ask to be notified of new jobs and of the ends that make room."""
+        """Decide when to look again, and ask to be notified of new jobs, and of ended jobs that make room in a limit."""
         now = time.monotonic()
-        # A limit lets a job through now and then. Keep its name for a while all the same, to save writes.
+        # A full limit lets a job start now and then. Keep its name for a while all the same, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = answer.limited_by(self.process.runtime.frees)
         queue.limited |= dict.fromkeys(queue.full, now)
@@ -161,10 +161,10 @@ class Producer:
             self._look_again(queue)
             return
         queue.busy_since, queue.idle = now, True
-        # Look again before waiting, and twice more soon after: a send or an end that was under way may not know that we wait.
+        # Look again at once, and twice more soon after: a send or an end that was under way does not know yet that we wait.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Twice the time since the look, because this statement takes its time to the server, too.
+            # Twice the time since the look, because this statement takes as long to reach the server.
             tasks, since = self.process.tasks(is_async=queue.is_async), 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
@@ -175,7 +175,7 @@ class Producer:
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
-        """Write the wake-ups that this process asks for, if they have changed; whether it asks for more than before."""
+        """Write which wake-ups this process asks for, if that has changed. Returns whether it asks for more than before."""
         process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
@@ -188,7 +188,7 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
-        # The completer may be writing them already; a look without ends waits for its locks.
+        # The completer may be writing the ended jobs already; then even a look without ended jobs waits for its locks.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
             # The completer finds out which output Postgres cannot store, or which job another session holds.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
@@ -214,9 +214,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """A job of this task was sent: look at its queue, or at all.
+        """A job of this task was sent: look for jobs in its queue, or in all queues.
 
-        Later if another process was told first, or if one of its limits was full at the last look: an end then causes a look.
+        Wait a moment if another process was told first, or if one of its limits was full at the last look.
         """
         limits = self.process.runtime.frees(task) or frozenset()
         with self._changed:
@@ -226,7 +226,10 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Jobs of these tasks have ended: look at the queues with room now, once no job waits for a thread. True: soon."""
+        """Jobs of these tasks have ended: look in the queues that had no room, once no job waits for a thread.
+
+        Returns whether a look, which also writes completed jobs, follows soon.
+        """
         limits = [self.process.runtime.frees(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
@@ -239,11 +242,11 @@ class Producer:
                 if any(self._want(queue) > 0 for queue in due):
                     self._changed.notify_all()
                 return True
-            # If the look that is under way finds all it asks for, the next one follows at once.
+            # If the current look finds as many jobs as it asks for, the next look follows at once.
             return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
-        """Cancel the look that is under way, as at a stop: it may wait for a lock or a silent server."""
+        """Cancel the current look, because the process stops: it may wait for a lock or a silent server."""
         conn = self._look_connection
         if conn is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")

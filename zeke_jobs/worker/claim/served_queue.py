@@ -1,4 +1,4 @@
-"""What a process that claims knows of one of its queues."""
+"""What the producer of a process knows about one of its queues."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class ServedQueue:
     """The jobs of a queue that run in threads, or those that run on the event loop; times are monotonic seconds.
 
     Attributes:
-        is_async: Those of async handlers.
-        look_on: The next look; infinite while one is under way.
+        is_async: It stands for the jobs of async handlers.
+        look_on: When the next look is due; infinite during a look.
         due_on: When the next delayed job is due, as far as this process knows.
-        looks: Looks in a row that found less than they asked for, since the process asked to be notified.
-        busy_since: Since when each look has found all it asked for.
+        looks: How many looks in a row found fewer jobs than they asked for, since the process asked to be notified.
+        busy_since: Since when each look has found as many jobs as it asked for.
         idle: The process asks to be notified of new jobs.
-        limited: Limits that held jobs back and get room when a job ends, with the time of the last such look.
-        full: Those of the last look.
+        limited: Limits that held jobs back and get room when a job ends, each with the time of the last look that met it.
+        full: The limits of this kind that the last look met.
         took: Seconds that the last look took.
-        freed: A job of this process that counts for one of them has ended.
+        freed: A job of this process has ended that counts in one of the limits in ``limited``.
     """
 
     name: str

@@ -26,7 +26,7 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Completed) -> bool:
-        """Log the line; False in the format for machines, and when this second already has its ten lines."""
+        """Log the line. False in the format for machines, and when ten lines were logged in this second already."""
         if self._is_on is None:
             self._is_on = not is_json()
         if not self._is_on:

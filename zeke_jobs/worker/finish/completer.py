@@ -25,16 +25,16 @@ from zeke_jobs.worker.run import job_log
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
 _GRACE = 0.025  # seconds to wait, so that a woken producer can write completions with its next claim
-_FLUSH_GRACE = 0.02  # seconds to wait, so that more completions can join a flush, and more log lines a statement
+_FLUSH_GRACE = 0.02  # seconds to wait, so that one flush serves more completions, and one statement more log lines
 _LONGEST_PAUSE = 2.0
 _HELD_UP = 1.0  # seconds before another try to write an end whose locks another session holds
 _LOOK = 0.5  # seconds between checks for work
 
 
 class Completer:
-    """The outcomes that are not written yet, and a thread that writes them unless a producer does so with its next claim.
+    """Keeps the outcomes that are not written yet. Its thread writes them, unless the producer does so with its next claim.
 
-    A producer commits completions without waiting for the disk, so that no limit is locked during a flush. The thread flushes
+    The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The thread flushes
     many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes before that,
     its completion is written again.
 
@@ -57,11 +57,11 @@ class Completer:
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
-        self._held_up: list[Ending] = []  # another session holds locks that they need; written one by one
-        self._retried: list[Ending] = []  # the last one of them that was tried again
+        self._held_up: list[Ending] = []  # another session has locked their rows; these are written one by one
+        self._retried: list[Ending] = []  # the ending in _held_up that was last tried again
         self._try_held_up_on = 0.0  # monotonic seconds
         self._waiting_since = self._unflushed_since = 0.0
-        self._wakes_at = math.inf  # monotonic seconds; the thread's next look without a signal
+        self._wakes_at = math.inf  # monotonic seconds; when the thread wakes without a signal
         self._condition = threading.Condition()
         self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
         self._lines = CompletedLines()
@@ -74,7 +74,7 @@ class Completer:
         self._thread.start()
 
     def put(self, claim: Claim, outcome: Completed | Ended) -> None:
-        """Hand over an outcome."""
+        """Take an outcome to be written."""
         with self._condition:
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
@@ -82,20 +82,20 @@ class Completer:
                 self._wake_by(self._waiting_since + _GRACE)
 
     def store_log(self, claim: Claim) -> None:
-        """Store the log lines of an attempt that ends; called before ``put``, so that its outcome is not written earlier."""
+        """Store the log lines of an attempt that ends. Called before ``put``, so that they are stored before its outcome."""
         with self._condition:
             self._begin_flush()
             self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
 
     def write_now(self) -> None:
-        """Write the waiting outcomes at once: no producer will look soon."""
+        """Write the waiting outcomes at once, because the producer will not look for jobs soon."""
         with self._condition:
             if self._waiting:
                 self._waiting_since = 0.0
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block while too many outcomes wait, as when the database is away; return when the process stops.
+        """Block while too many outcomes wait, for example because the database is away; return when the process stops.
 
         Only worker threads call it: they produce the outcomes, which would fill the memory. A finished job stays held until its
         outcome is written.
@@ -130,7 +130,7 @@ class Completer:
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Flush endings that are committed, but not yet on disk. Jobs in ``lost`` were no longer ours: nothing was written."""
+        """Flush endings that are committed, but not yet on disk. Jobs in ``lost`` are no longer ours: nothing was written."""
         if lost:
             self.confirm([one for one in endings if one[0].id in lost], lost)
         with self._condition:
@@ -221,7 +221,7 @@ class Completer:
             if unwritten:
                 self._try_held_up_on = time.monotonic() + _HELD_UP
             elif batch is self._retried:
-                self._try_held_up_on = 0.0  # what held up this one may have held up the next
+                self._try_held_up_on = 0.0  # the next one may have waited for the same lock, which is gone
 
     def _store_logs(self, conn: Connection) -> None:
         with self._condition:

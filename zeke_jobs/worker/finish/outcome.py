@@ -24,12 +24,12 @@ from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
 _LONGEST_TRACEBACK = 16_000  # characters; kept from the end, because the innermost frames say most
 _LONGEST_MESSAGE = 4_000
 _REST = " " * 524_000  # more than the rest of an error takes
-_OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames say nothing of the handler
+_OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames are not the handler's
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The handler returned; ``output`` is JSON text."""
+    """The handler has returned. ``output`` is its result as JSON text."""
 
     output: str = "null"
 
@@ -38,8 +38,8 @@ class Completed:
 class Ended:
     """The attempt ended in another way.
 
-    ``delay`` is in seconds; ``until`` takes precedence. ``breaks``: circuit breakers count it. If the attempt waits for an event,
-    ``reason`` is the event's name.
+    ``delay`` is in seconds; ``until`` takes precedence. ``breaks``: circuit breakers count it as a failure. If the attempt waits
+    for an event, ``reason`` is the event's name.
     """
 
     how: Literal["retry", "deferred", "waiting", "returned", "failed", "cancelled"]
@@ -63,7 +63,7 @@ _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter r
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Seconds before the ``retry``-th retry (from 1): exponential, capped, varied by the policy's jitter.
+    """Seconds before a retry, counted from 1. They grow exponentially up to a maximum, and vary by the policy's jitter.
 
     ``chance`` (0 to 1) replaces the random number in tests.
     """
@@ -182,12 +182,12 @@ def _printed(error: BaseException) -> str:
 
 
 def kept(text: str) -> str:
-    """A text shortened, without secrets and without characters that Postgres cannot store."""
+    """The text, shortened, without secrets and without characters that Postgres cannot store."""
     return redact(_storable(text))[:_LONGEST_MESSAGE]
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an exception, as ``kept``."""
+    """The text of an exception, in the form that ``kept`` gives it."""
     try:
         return kept(str(error))
     except Exception as broken:  # noqa: BLE001 (an exception's own code; the text names both errors)

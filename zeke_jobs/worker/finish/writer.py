@@ -30,13 +30,13 @@ class EndingWriter:
     def __init__(self, worker: UUID, revision: int = 0) -> None:
         self.revision = revision
         self._worker = worker
-        self._told: set[UUID] = set()  # jobs whose end another session holds up
+        self._told: set[UUID] = set()  # jobs with a logged warning that another session has locked their row
         self._log = get_logger("zeke_jobs.completer")
 
     def write(self, conn: Connection, batch: Sequence[Ending]) -> Iterator[Written]:
         """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
 
-        An end whose locks another session holds is not yielded: it is to be written later.
+        An end is not yielded if another session has locked the job's row. The caller must write it later.
 
         Raises:
             psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
@@ -47,7 +47,7 @@ class EndingWriter:
             try:
                 lost = self._end_all(conn, part) if part else set()
             except (*UNFIT, LockNotAvailable):
-                # An output that Postgres cannot store must not stop the others, nor must somebody's lock.
+                # An output that Postgres cannot store, or another session's lock, must not stop the other ends.
                 for one in part:
                     yield from self._alone(conn, one)
             else:

@@ -8,7 +8,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 
-_EXPIRED = 500  # jobs cancelled at once
+_EXPIRED = 500  # jobs cancelled by one statement
 _GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
 LONG = frozenset({"revert", "gather"})
 """The chores that may take long."""
@@ -17,8 +17,8 @@ LONG = frozenset({"revert", "gather"})
 def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores.
 
-    rescue: return the jobs of lost processes. expire: cancel jobs that missed their start deadline. revert: end timed values.
-    gather: let jobs follow their tasks, and end jobs whose task is gone.
+    rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides whose time
+    is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs whose task is gone.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

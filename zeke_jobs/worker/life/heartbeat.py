@@ -21,14 +21,14 @@ from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 _TICK = 0.1  # seconds; the precision of timeouts
 _LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, because any client can send them
-_WATCH = 1.0  # seconds between looks at running jobs, only while there are some
+_WATCH = 1.0  # seconds between checks of running jobs, while there are some
 _MARK_AFTER = 0.05  # seconds; if a handler has run longer, its start is written before its end
 _TRIM_AFTER = 10.0
-_REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, without notifications
-_RARE_REVISION_CHECK = 60.0  # seconds; with notifications, and each heartbeat brings the number too
+_REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, if no notifications arrive
+_RARE_REVISION_CHECK = 60.0  # seconds between the same checks if they arrive; each heartbeat brings the number, too
 _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
 _CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; then the server rolls them back
-_THOROUGH = 60.0  # seconds between searches for chores that read all queued jobs
+_THOROUGH = 60.0  # seconds between searches for the chores that may need all queued jobs to be read
 _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
@@ -75,16 +75,16 @@ class Heartbeat:
         self._pool.close()
 
     def check_revision_soon(self) -> None:
-        """Another revision is in force: follow it at the next tick."""
+        """Another revision is in force: read it at the next tick."""
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
-        """Somebody cancels a job, perhaps one of ours that has not started: look before it starts."""
+        """Somebody cancels a job, perhaps one of ours that has not started: find out at once, before it starts."""
         self._next["watch"] = 0.0
         self._woken.set()
 
     def _is_due(self, work: str, every: float) -> bool:
-        """Whether the work is due; then it is due again in so many seconds."""
+        """Whether the work is due. If it is, it is due again after ``every`` seconds."""
         now = time.monotonic()
         if now < self._next.get(work, 0.0):
             return False
@@ -125,7 +125,7 @@ class Heartbeat:
                 self._next["beat"] = self.turned + 1.0
 
     def _note_blocked(self, claim: Claim | None, stack: str) -> None:
-        """Name the handler that keeps the event loop from all others, in the log and for the doctor."""
+        """A handler blocks the event loop for all others: log which one, and record it for ``doctor``."""
         job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
         self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
         with self._pool.connection() as conn:
@@ -149,7 +149,7 @@ class Heartbeat:
             process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             self._proof.registered_again()
-            self._producer.wake()  # so that it asks for its wake-ups again
+            self._producer.wake()  # so that it asks again to be notified
         self._proof.proved(sent)
         self.is_away = False
         if row["revision"] > process.runtime.revision:
@@ -171,7 +171,7 @@ class Heartbeat:
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def _begin(self, name: str, work: Callable[[Connection], object]) -> None:
-        """Begin work that may take long, in its own thread and on its own connection, unless the last one of its kind goes on."""
+        """Begin work that may take long, in its own thread and on its own connection, unless work of this name still goes on."""
         if (thread := self._background.get(name)) is None or not thread.is_alive():
             self._background[name] = threading.Thread(target=self._work, args=(name, work), name=name, daemon=True)
             self._background[name].start()
@@ -187,7 +187,7 @@ class Heartbeat:
             log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
-        """Follow the revision in force, in a separate thread: that imports handlers, and their code may take any time."""
+        """Use the revision in force. A separate thread does so, because it imports handlers, whose code may take any time."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._begin("revision", self.follow)
@@ -221,4 +221,4 @@ class Heartbeat:
         process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
         for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
-                self._next["watch"] = 0.0  # its handler is just starting: look again at the next tick
+                self._next["watch"] = 0.0  # its handler is just starting: try again at the next tick

@@ -14,7 +14,7 @@ _DATABASE = str(Path(pool.__file__).parent)
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Why it makes no progress, and why it can do no work now; empty where it does.
+    """Why the process makes no progress, and why it can do no work now; each text is empty if it does.
 
     A database that is away, or a lock that a claim waits for, is no lack of progress: a restart would not help.
     """

@@ -1,8 +1,8 @@
-"""A process's proof of life: whether others can have rescued its jobs, and whether it may have claims it does not know."""
+"""A process's proof of life: whether others may have rescued its jobs, and whether it may have claims that it does not know."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
-BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost
+BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost: 20 s by default
 _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its answer was lost
 
 
@@ -33,7 +33,7 @@ class ProofOfLife:
         return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Whether the claim is still ours: since its request, no process has rescued our jobs, or can have done so."""
+        """Whether the claim is still ours: no process can have rescued our jobs since we asked for it."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:

@@ -1,4 +1,4 @@
-"""Removes finished jobs after their retention time; one process of the fleet at a time."""
+"""Removes finished jobs after their retention time. Only one process of the fleet does so at a time."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 
 EVERY = 60.0  # seconds
-_BATCH = 1_000  # jobs; some 15 ms
+_BATCH = 1_000  # jobs of one statement, which takes some 15 ms
 
 
 def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:

@@ -24,13 +24,13 @@ class JobChunk(ChunkContext[Any]):
 def end_of(
     chunk: ChunkContext[Any], place: int, result: list[Any] | None, error: BaseException | None
 ) -> Outcome | BaseException:
-    """How a job ended: its outcome, or the exception that decides it. ``error``: the handler raised it for all."""
+    """How a job of a chunk ended: its outcome, or the exception that decides it. ``error``: what the handler raised."""
     job: Any = chunk.jobs[place]
     if job.completed:
         return Settled()
     if place in chunk.settled:
         return chunk.settled[place]
-    if isinstance(error, ClaimLost):  # of one job: the others are still ours
+    if isinstance(error, ClaimLost):  # one job is lost, but the others are still ours
         return RETURNED
     try:
         return error or Completed(encoded(result and result[place]))

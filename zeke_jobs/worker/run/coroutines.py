@@ -1,4 +1,4 @@
-"""Jobs of async handlers: what a thread of dramatiq does with a message, without a thread while the handler waits."""
+"""Runs jobs of async handlers: does what a thread of dramatiq does with a message, but takes no thread while it waits."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from zeke_jobs.worker.run.executor import Executor
 
 
 class Coroutines:
-    """Stands among the threads of dramatiq's worker, which a stop waits for."""
+    """Looks like one of the threads of dramatiq's worker, so that a stop waits for its jobs."""
 
     def __init__(self, worker: Any, executor: Executor, loop: EventLoop) -> None:
         self.paused_event = threading.Event()
@@ -42,12 +42,12 @@ class Coroutines:
         wait(tuple(self._running), timeout)
 
     def stop(self) -> None:
-        """Nothing: the producer starts no more jobs."""
+        """Do nothing: the producer starts no more jobs."""
 
     pause = resume = stop
 
     def _steps(self, message: JobMessage) -> Generator[Call, Any, None]:
-        """As dramatiq's ``process_message``."""
+        """Do the same as dramatiq's ``process_message``."""
         broker = self._worker.broker
         try:
             broker.emit_before("process_message", message)

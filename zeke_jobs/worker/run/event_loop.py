@@ -21,9 +21,9 @@ from zeke_jobs.core.redaction import redact
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.run.interrupts import Running
 
-#: Threads for what may block before, after and beside an async handler: middleware, and statements on psycopg2.
+#: Threads for calls around an async handler that may block: middleware, and statements on psycopg2.
 HELPERS = 4
-_BLOCKED = 1.0  # seconds without an answer of the loop
+_BLOCKED = 1.0  # seconds without an answer after which the loop counts as blocked
 _BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose frames are below each handler's
 _TO_STOP = 1.0
 _LOOK = 0.01
@@ -76,7 +76,7 @@ class EventLoop:
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
         """Take the steps of an attempt in helper threads, and await their calls here; return its value or exception.
 
-        All see one set of context variables, so that what a middleware sets before the handler holds in it, and can be reset.
+        All share one set of context variables: the handler sees what a middleware has set, and the middleware can reset it.
         """
         loop, context = asyncio.get_running_loop(), copy_context()
         advance: Callable[[], Call] = partial(next, steps)
@@ -92,7 +92,7 @@ class EventLoop:
             # A task that was cancelled before its first step never ran.
             result, error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
             advance = partial(steps.send, result) if error is None else partial(steps.throw, error)
-            del task, result, error  # a frame that an exception holds must not hold it
+            del task, result, error  # this frame is part of the traceback, and must not keep the exception in memory
 
     def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
         """Call a function that may block in a helper thread, with the caller's context variables; only on the loop."""
@@ -100,7 +100,7 @@ class EventLoop:
         return asyncio.get_running_loop().run_in_executor(self.helpers, call)
 
     def connections(self, url: str | None) -> AsyncPool:
-        """The pool for transactions on the loop: psycopg 3; only on the loop."""
+        """The psycopg 3 pool for transactions on the loop. Call it only on the loop."""
         if self._pool is None:
             self._pool = AsyncPool(url or environment.database_url(), application_name="zeke-jobs handler")
         return self._pool
@@ -108,7 +108,7 @@ class EventLoop:
     def watch(self) -> tuple[Claim | None, str] | None:
         """Ask the loop for a sign of life. If it has given none for a second, return the job that blocks it, and the stack.
 
-        Each blockage is returned once; without a job if a task that a handler made blocks the loop. None while the loop answers.
+        Each blockage is returned once. Its job is None if a task that a handler made blocks the loop. None if the loop answers.
         One thread calls this about ten times a second.
         """
         if self._loop is None:
@@ -179,6 +179,6 @@ async def _awaited(begin: Callable[[], Any]) -> tuple[Any, BaseException | None]
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """End a child that a handler forked and that returned: it is no worker, but would use the worker's connections."""
+    """End a child process that a handler has forked, and that has returned here: it would use the worker's connections."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)

@@ -1,4 +1,4 @@
-"""Runs one claimed job: takes its payload, calls the handler under its timeout, and leaves one outcome."""
+"""Runs one claimed job: checks its payload, calls the handler with its timeout, and sets one outcome."""
 
 import logging
 import os
@@ -29,9 +29,9 @@ from zeke_jobs.worker.runtime import RunnableTask
 
 
 class _AttemptResult(NamedTuple):
-    """The result of one attempt: its end, and the value or exception of the handler that dramatiq's middleware gets.
+    """The result of one attempt: its outcome, and the value or exception of the handler for dramatiq's middleware.
 
-    The end is None for a chunk: the message of each of its jobs has one.
+    For a chunk the outcome is None: the message of each of its jobs has its own.
     """
 
     outcome: Outcome | None
@@ -41,7 +41,7 @@ class _AttemptResult(NamedTuple):
 
 _Steps: TypeAlias = "Generator[Call, Any, _AttemptResult]"
 
-#: A handler raises these to decide how its job goes on; their traceback explains nothing.
+#: A handler raises these to decide how its job goes on. Their traceback is not logged, because it explains nothing.
 _DECISIONS = (Reject, Retry, InvalidPayload)
 
 
@@ -104,9 +104,9 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         raise AssertionError("a job of a thread yields nothing")
 
     def steps(self, message: JobMessage) -> Generator[Call, Any, Any]:
-        """As ``run``; yields the call of an async handler, and is sent its result or exception.
+        """Do the same as ``run``. Yields the call of an async handler, and gets its result or exception.
 
-        What comes before and after that call may block, and so needs a thread.
+        The steps before and after that call may block, and so need a thread.
         """
         for one in message.members:
             one.outcome = self._begin(one.claim)
@@ -136,7 +136,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             or runnable.handler.is_async is not claim.is_async
             or (message.others and not runnable.handler.takes_chunk)
         ):
-            # Since the claim the task left jobs.yaml, or got a handler of another kind: another claim may do better.
+            # Since the claim, the task has left jobs.yaml or got a handler of another kind. Return the job, to be claimed anew.
             return _AttemptResult(Ended("returned"))
         call = self._guarded_chunk if runnable.handler.takes_chunk else self._guarded_call
         with message.hiding(), tracing.attempt(claim, running[0].traceparent) as span:
@@ -159,7 +159,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             return _AttemptResult(self._ended(claim, error), error=error)
 
     def _guarded_chunk(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
-        """Run a chunk; leaves an outcome on the message of each of its jobs."""
+        """Run a chunk. Sets an outcome on the message of each of its jobs."""
         lead, result = running[0].claim, None
         error: BaseException | None = None
         fit, payloads, views = list[JobMessage](), list[Any](), list[Any]()
@@ -188,10 +188,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 one.outcome = end
             return _AttemptResult(None, result, error)
         finally:
-            del error  # as in steps
+            del error  # for the same reason as in steps
 
     def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Ended:
-        """The end of a job whose handler raised. ``is_told``: the log has the traceback already."""
+        """The outcome of a job whose handler raised. ``is_told``: the traceback is already in the log."""
         if isinstance(error, Lost):
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
             return RETURNED

@@ -37,7 +37,7 @@ STUCK_AFTER = 30.0
 
 
 class Running:
-    """One handler that runs in one thread, or on the event loop, with the means to stop it.
+    """One running handler, in a thread or on the event loop, and the means to stop it.
 
     ``stoppers`` are called from another thread to end a wait that Python cannot interrupt, such as a query or a read of a socket.
     """
@@ -99,7 +99,7 @@ class Running:
             try:
                 with self._lock:
                     self._active = False
-                # Run some bytecode, so that a pending exception is raised here. To withdraw it instead would, up to Python 3.12,
+                # Run some bytecode, so that a pending exception is raised here. Withdrawing it instead would, up to Python 3.12,
                 # leave a mark that stops traced threads (under a debugger) for ever.
                 for _ in range(2 if self.interrupt is not None else 0):
                     pass
@@ -109,7 +109,7 @@ class Running:
 
 
 class Interrupts:
-    """The running handlers of this process. ``tick`` stops those past their timeout."""
+    """The running handlers of this process. ``tick`` stops handlers whose timeout is over."""
 
     def __init__(self) -> None:
         self._running: dict[UUID, Running] = {}
@@ -117,7 +117,7 @@ class Interrupts:
 
     @contextmanager
     def running(self, job: UUID, timeout: float, *, is_async: bool = False) -> Iterator[Running]:
-        """Surround the handler's call. An interrupt leaves the block as ``Running.interrupt``, with its own text."""
+        """Wraps the call of the handler. If it was interrupted, the block raises ``Running.interrupt``, with its own text."""
         running = Running(timeout, is_async=is_async)
         with self._lock:
             self._running[job] = running
@@ -138,7 +138,7 @@ class Interrupts:
             raise
 
     def stop(self, job: UUID, interrupt: Interrupt) -> bool:
-        """Stop a job's handler; True also when it is already being stopped, False when it does not run here (any more)."""
+        """Stop a job's handler. True also when it is already being stopped; False when it does not run here."""
         with self._lock:
             running = self._running.get(job)
         if running is not None:
@@ -151,7 +151,7 @@ class Interrupts:
             self.stop(job, interrupt)
 
     def tick(self) -> list[tuple[UUID, Interrupt]]:
-        """Stop handlers past their deadline. Return, once each, handlers that ignored an interrupt for ``STUCK_AFTER`` seconds.
+        """Stop handlers whose timeout is over. Returns handlers that ignored an interrupt for ``STUCK_AFTER`` seconds, each once.
 
         Python cannot end a thread that waits inside C code.
         """

@@ -1,4 +1,4 @@
-"""The context of a job in a worker: its connection, its fence, its completion."""
+"""The context of a job in a worker: its connection, its fenced transactions, its completion."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 
 
 class JobContext(Reports):
-    """See ``Context``. ``close`` gives the connection back; ``completed`` tells the executor that the end is written already.
+    """See ``Context``. ``close`` gives the connection back. ``completed``: ``complete`` has already written the job's outcome.
 
-    ``mates``: the contexts of its chunk, which take turns with the one connection of their thread.
+    ``mates``: the contexts of the other jobs in its chunk; they share the one connection of their thread in turns.
     """
 
     def __init__(self, claim: Claim, shared: Shared, running: Running, settings: Any) -> None:
@@ -46,7 +46,7 @@ class JobContext(Reports):
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
-        self._was_used = False  # the handler may have changed its settings
+        self._was_used = False  # the handler may have changed settings of the connection
         self._in_transaction = False
         self.mates: Sequence[JobContext] = ()
         self.output: Any = None  # the argument of complete

@@ -1,4 +1,4 @@
-"""The last lines that an attempt logs: kept in memory, and stored with its job when it ends; ``zeke-jobs logs`` shows them."""
+"""The last lines that an attempt logs. They are stored with its job when it ends, and ``zeke-jobs logs`` shows them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

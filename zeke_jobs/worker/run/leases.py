@@ -1,4 +1,4 @@
-"""Leases: a limit on the fleet's jobs that use something named at run time, such as a host."""
+"""Leases: they limit how many jobs of the fleet use the same resource, such as a host that is named at run time."""
 
 import random
 from datetime import UTC, timedelta

@@ -10,16 +10,16 @@ from zeke_jobs.worker.runtime import RunnableTask
 
 
 def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
-    """The payload, as the handler's model.
+    """The payload of a message, as an object of the handler's model.
 
     Raises:
-        InvalidPayload: it does not fit, or the row cannot be read.
+        InvalidPayload: it does not fit the model, or the row cannot be read.
     """
     if message.claim.fault is not None:
         raise message.claim.fault
     for name in (
         message.options.keys() & FOLLOWS.keys()
-    ):  # of a program that writes the table itself: they would never run
+    ):  # a program that writes the table itself has set these: they would never run
         raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")

@@ -25,7 +25,7 @@ _PROGRESS_EVERY = 1.0  # seconds
 
 
 class Shared(NamedTuple):
-    """What the jobs of a process share.
+    """The objects that all jobs of a process share.
 
     Attributes:
         worker: The process.
@@ -42,7 +42,7 @@ class Shared(NamedTuple):
 
 
 class Reports(Steps):
-    """The part of a job's context that reports."""
+    """The part of a job's context with the reports: progress, costs, units, throttling, leases."""
 
     def __init__(self, claim: Claim, shared: Shared) -> None:
         self._statement_pool = shared.statement_pool
@@ -105,7 +105,7 @@ class Reports(Steps):
 
 
 def add_costs(amounts: Mapping[Reports, Decimal | int], currency: str) -> None:
-    """Add to the costs of jobs of this process in one statement. It raises as ``Context.add_cost``, after all were added."""
+    """Add to the costs of several jobs in one statement. Raises the errors of ``Context.add_cost``, after all were added."""
     for job, amount in amounts.items():
         job._check_may_block("add_cost")  # noqa: SLF001 (this module's own, as below)
         bounds.check_cost(amount, currency)

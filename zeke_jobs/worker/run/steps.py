@@ -1,4 +1,4 @@
-"""The steps of a handler. The result of each step is kept, so that a later attempt does not run it again."""
+"""The steps of a handler. The result of each step is stored, so that a later attempt does not run the step again."""
 
 import inspect
 import json

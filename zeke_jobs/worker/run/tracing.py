@@ -1,4 +1,4 @@
-"""The span of an attempt, a child of its send's span; none where the program does not use OpenTelemetry."""
+"""The trace span of an attempt, a child of the span of its send. There is none if the program does not use OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SILENT: AbstractContextManager[None] = nullcontext()
 
 
 def attempt(claim: Claim, traceparent: str | None) -> AbstractContextManager[Span | None]:
-    """A span around a handler, a child of the send whose ``traceparent`` the job carries."""
+    """A span around a handler, a child of the span of the send, which the job carries as ``traceparent``."""
     if not tracing.is_on():
         return _SILENT
     from opentelemetry.trace import SpanKind
