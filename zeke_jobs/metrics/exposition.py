@@ -38,7 +38,9 @@ DATABASE: tuple[Family, ...] = (
     _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does."),
     _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none."),
     _gauge(
-        "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent where there is none."
+        "max_wait_breached",
+        _TASK,
+        "1 while the oldest due job has waited longer than max_wait, else 0; absent for a task without max_wait.",
     ),
     _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
     _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
