@@ -79,7 +79,6 @@ def _has_figures_of_one(text: str, document: str) -> bool:
 
 
 def _is_ended(text: str, document: str) -> bool:
-    """Whether a description is a whole sentence, with or without a stop, and the document does not go on with it."""
-    is_told = is_whole(text) or (len(text) <= ONE_LINER and is_whole(f"{text}."))
+    """Whether a description is a whole sentence with its stop, and the document does not go on with it."""
     rest = document.partition(text)[2][:_LOOK_AHEAD]
-    return is_told and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
+    return is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text

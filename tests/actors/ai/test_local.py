@@ -139,7 +139,7 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
     ("description", "is_told"),
     [
         ("Long rain broke the dam of Orrin while people slept in schools of Velm.", True),
-        ("Long rain broke the dam of Orrin while people slept in schools of Velm", True),
+        ("Long rain broke the dam of Orrin while people slept in schools of Velm", False),  # it may have been cut
         ("Long rain broke the dam of Orrin while people slept in schools of Velm...", False),
         ("Long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
         ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", False),
