@@ -93,6 +93,15 @@ def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
     assert len(scene.held) == 0
 
 
+def test_a_completion_is_forgotten_only_when_it_is_on_disk(scene: Scene) -> None:
+    scene.jobs.rows("SET synchronous_commit = off")
+    scene.complete_without_flush(scene.claim())
+    [written] = scene.jobs.rows("SELECT pg_current_wal_insert_lsn() AS at")
+    scene.settle()
+    assert len(scene.held) == 0
+    assert scene.jobs.rows("SELECT 1 WHERE pg_current_wal_flush_lsn() >= %s", written["at"])
+
+
 def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene: Scene) -> None:
     (claim,) = scene.claim()
     scene.jobs.rows("UPDATE zeke_jobs.queue SET worker = gen_random_uuid(), claim = claim + 1")

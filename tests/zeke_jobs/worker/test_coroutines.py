@@ -54,8 +54,12 @@ def log() -> Iterator[io.StringIO]:
 
 
 def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_threads_alone(running: Running) -> None:
-    with running(TASKS, threads=1) as broker:
+    with running(f"{TASKS}  wide: {{handler: '{C}:gated', concurrency: 20}}\n", threads=1) as broker:
         held = broker.process.held
+        found = [
+            one.sentence for one in doctor.examine(broker.process.url or "").findings if one.id == "too-few-threads"
+        ]
+        assert found == ["task/wide may have 20 active jobs, but its workers run 12 at once"]
         sent = [zeke_jobs.send("gated", {"n": n}).id for n in range(15)]
         eventually(lambda: len(handlers.CALLS) == 12)
         assert (held.free(is_async=True), held.free()) == (0, 1)

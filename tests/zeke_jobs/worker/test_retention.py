@@ -186,6 +186,9 @@ def test_a_purge_goes_by_small_parts_and_ends_when_it_is_told_to(jobs: Jobs) -> 
     answers = iter([False, *[True] * 9])
     assert retention.purge(jobs.conn, lambda: next(answers), batch=10) == 10
     assert retention.purge(jobs.conn, batch=10) == 15
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.retention WHERE due_on > zeke_jobs.now()"), (
+        "no other process begins meanwhile"
+    )
 
 
 def test_a_purge_in_progress_blocks_no_claim_and_waits_for_no_lock(jobs: Jobs, other_conn: Connection) -> None:
