@@ -15,7 +15,7 @@ from actors.ai.subject import stands_alone
 from actors.ai.words import terms
 from actors.patterns import patterns
 
-MADE_BY = Provenance(provider="local", model="extractive-14")
+MADE_BY = Provenance(provider="local", model="extractive-15")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _SAYS = patterns("actors.ai", "patterns.txt")

@@ -9,7 +9,7 @@ from itertools import islice
 
 from actors.ai.centrality import Vector, choose, rank, shares, vectors
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import Block, article, is_prose, plain
+from actors.ai.markdown import article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
 from actors.ai.words import count
@@ -22,7 +22,8 @@ _MIN_WORDS = 6
 _SHARED = 12
 _BEGINNING = 3  # sentences that may have a dateline
 _DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
-    r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)[*_]{0,2}\s+(?=\w)"
+    r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?"
+    r"(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)[*_]{0,2}\s+(?=[^\W_a-z\u00df-\u00ff])"
 )
 _LONGEST_DATELINE = 80  # characters
 
@@ -120,7 +121,7 @@ def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[
         (sentence, block.heading, is_spoken)
         for block in article(document)
         if block.kind == "paragraph" and is_prose(block)
-        for sentence, is_spoken in _spoken(block)
+        for sentence, is_spoken in spoken(block.text, block.start)
     )
     placed = []
     for at, (whole, heading, is_spoken) in enumerate(islice(every, _MAX_SENTENCES)):
@@ -136,15 +137,15 @@ def _without_dateline(sentence: Sentence) -> Sentence:
     return Sentence(sentence.start + skipped, sentence.end, sentence.text[skipped:])
 
 
-def _spoken(block: Block) -> Iterator[tuple[Sentence, bool]]:
-    """The sentences of a paragraph, and whether a quotation is open before each."""
+def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
+    """The sentences of a paragraph at a place, and whether a quotation is open before each."""
     last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last place of each mark
     straight = read = 0
-    for sentence in sentences(block.text, block.start):
-        start = sentence.start - block.start
+    for sentence in sentences(text, offset):
+        start = sentence.start - offset
         for mark, place in last.items():
-            last[mark] = max(place, block.text.rfind(mark, read, start))
-        straight += block.text.count('"', read, start)
+            last[mark] = max(place, text.rfind(mark, read, start))
+        straight += text.count('"', read, start)
         read = start
         yield sentence, straight % 2 == 1 or _is_open(last)
 

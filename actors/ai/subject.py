@@ -116,7 +116,8 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     # An introduction such as "In the autumn of that year," is passed over.
     first, comma, rest = text.partition(", ")
     is_article = _SAYS["article"].match(words[0])
-    if comma and not spoken and words[0].lower() in SMALL and not is_article and len(tokens(first)) <= _INTRODUCTION:
+    is_introduction = words[0].lower() in SMALL and not (is_article or _SAYS["indefinite"].match(words[0]))
+    if comma and not spoken and is_introduction and len(tokens(first)) <= _INTRODUCTION:
         words = tokens(rest) or words
         is_article = _SAYS["article"].match(words[0])
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]

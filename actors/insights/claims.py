@@ -1,10 +1,10 @@
 """Sentences of a text with code as candidates: figures, API changes, instructions, quotations and questions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from actors.ai.gate.evidence import tokens
 from actors.ai.markdown import Block, is_prose, marker, plain
-from actors.ai.sentences import Sentence, sentences
+from actors.ai.ranking import spoken
+from actors.ai.sentences import Sentence
 from actors.ai.standing import (
     addresses_reader,
     is_fit,
@@ -14,20 +14,16 @@ from actors.ai.standing import (
     leans,
     speech,
 )
-from actors.ai.words import SMALL, count
+from actors.ai.words import count
 from actors.insights.candidates import Candidate, Kind
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.insights", "cues.txt")
 
 _MAX_CHARS = 500
-_SMALL_WORDS = 3  # an item of a list with fewer small words is a scrap
 _MIN_WORDS = 5
-_MAX_MARKUP = (
-    2000  # characters, with the addresses of links and pictures; a page may have megabytes of them in a sentence
-)
+_MAX_MARKUP = 2000  # the same with addresses of links and pictures, of which a sentence of a page may have megabytes
 _OPENING = "\u201c"
-_CLOSING = "\u201d"
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
@@ -41,9 +37,9 @@ def _sentences(block: Block) -> list[Candidate]:
     offset = block.end - len(body)
     found: list[Candidate] = []
     before = None
-    for sentence in _with_speech(sentences(body, offset), block):
+    for sentence in _with_speech(body, offset):
         text = plain(sentence.text)
-        judged = _judge(sentence.text, text, is_item=block.kind == "item")
+        judged = _judge(sentence.text, text)
         start = sentence.start
         if judged is not None and leans(text):
             start = before.start if before is not None and _can_be_leant_on(before.text) else -1
@@ -62,44 +58,22 @@ def _can_be_leant_on(raw: str) -> bool:
     return is_fit(raw, text) and is_independent(text)
 
 
-def _with_speech(parts: list[Sentence], block: Block) -> Iterator[Sentence]:
-    """The sentences, with one person's speech of several sentences in one piece."""
-    start = end = unclosed = 0
-    is_speech = False
-    for part in parts:
-        goes_on = is_speech and part.text.startswith(_OPENING)
-        if end and (unclosed > 0 or goes_on):
-            added = block.text[end - block.start : part.end - block.start]
+def _with_speech(text: str, offset: int) -> list[Sentence]:
+    """The sentences of a paragraph, with one person's speech of several sentences in one piece."""
+    found: list[Sentence] = []
+    for part, is_spoken in spoken(text, offset):
+        if found and (is_spoken or (part.text.startswith(_OPENING) and found[-1].text.startswith(_OPENING))):
+            start = found.pop().start
+            found.append(Sentence(start, part.end, text[start - offset : part.end - offset]))
         else:
-            if end:
-                yield Sentence(start, end, block.text[start - block.start : end - block.start])
-            start, unclosed, added = part.start, 0, part.text
-            is_speech = part.text.startswith(_OPENING)
-        unclosed += added.count(_OPENING) - added.count(_CLOSING)
-        end = part.end
-    if end:
-        yield Sentence(start, end, block.text[start - block.start : end - block.start])
+            found.append(part)
+    return found
 
 
-def _is_entry(text: str) -> bool:
-    """Whether an item of a list does not read like a sentence."""
-    small = sum(word.lower() in SMALL for word in tokens(text))
-    return small < _SMALL_WORDS or _SAYS["labelled"].match(text) is not None
-
-
-def _judge(raw: str, text: str, *, is_item: bool) -> tuple[Kind, float] | None:
-    if (
-        len(text) > _MAX_CHARS
-        or len(raw) > _MAX_MARKUP
-        or count(text) < _MIN_WORDS
-        or not is_fit(raw, text)
-        or is_scrap(text)
-    ):
+def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
+    is_long = len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP
+    if is_long or count(text) < _MIN_WORDS or not is_fit(raw, text) or is_scrap(text):
         return None
-    return None if is_item and _is_entry(text) else _kind(raw, text)
-
-
-def _kind(raw: str, text: str) -> tuple[Kind, float] | None:
     judged: tuple[Kind, float] | None = None
     if _SAYS["replace"].search(raw):
         judged = "code_change", 1.0

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from actors.ai import words
 from actors.ai.composition import adds_to, announces, has_parts, names_more, tells_more
-from actors.ai.ranking import Ranked, Topic, best, ranked, topic
+from actors.ai.ranking import Ranked, best, ranked, topic
 from actors.ai.standing import is_told_to_reader, speech
 from actors.ai.subject import praises, stands_alone
 from actors.insights.candidates import Candidate, Kind
@@ -15,15 +15,13 @@ _SAYS = patterns("actors.insights", "cues.txt")
 
 _MOST = 3
 _LEAST = 0.35  # share of the best score
-_MIN_WORDS = 8
-_MIN_WORDS_IN_CODE = 10
+_MIN_WORDS = 10
 _MAX_CHARS = 400
 _ABOUT = 1.5  # weight for the topic
 _BEGINNING = 3  # sentences
 _LONG = 10  # sentences
 _END = 0.85  # of a long text; what follows tells about its author or company
 _SPEECH = 0.5  # a speech counts half, because it seldom tells what happened
-_FIGURE = 1.5  # a figure is a fact
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
@@ -46,8 +44,8 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
         and _tells(item.text, title)
         and stands_alone(item.text, title, document, is_first=item is first)
     ]
-    scores = {item.start: item.score * _bonus(item, about) for item in pool}
-    chosen = best(pool, 1 if is_guide else _MOST, bonus=lambda item: _bonus(item, about))
+    scores = {item.start: item.score * _bonus(item) for item in pool}
+    chosen = best(pool, 1 if is_guide else _MOST, bonus=_bonus)
     return [
         _candidate(item, _kind(item.text), scores[item.start])
         for item in chosen
@@ -71,7 +69,7 @@ def telling_beside_code(
         and item.score >= least
         and not is_told_to_reader(item.text)
         and tells_more(title, item.text)
-        and words.count(item.text) >= _MIN_WORDS_IN_CODE
+        and words.count(item.text) >= _MIN_WORDS
         and len(item.text) <= _MAX_CHARS
         and not any(start < item.end and item.start < end for start, end in taken)
     ]
@@ -85,12 +83,10 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 def _tells(text: str, title: str) -> bool:
     """Whether a sentence of a readable length tells news: no background, no advert, no praise or feelings in a speech."""
     return (
-        words.count(text) >= _MIN_WORDS
-        and len(text) <= _MAX_CHARS
+        len(text) <= _MAX_CHARS
         and adds_to(title, text)
         and names_more(title, text)
         and not _TEXT["background"].match(text)
-        and not _TEXT["no_news"].search(text)
         and not any(praises(one.group()[1:-1]) or _TEXT["opinion"].search(one.group()) for one in speech(text))
     )
 
@@ -102,6 +98,5 @@ def _kind(text: str) -> Kind:
     return "metric" if has_figure else "insight"
 
 
-def _bonus(item: Ranked, about: Topic) -> float:
-    spoken = _SPEECH if speech(item.text) else 1.0
-    return spoken * (1 + about.weight(item.text) / 4) * (_FIGURE if _SAYS["digit"].search(item.text) else 1.0)
+def _bonus(item: Ranked) -> float:
+    return _SPEECH if speech(item.text) else 1.0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from actors.ai import Settings
 from actors.ai.chili import Chili
+from actors.ai.composition import has_parts
 from actors.ai.protocol import Story
 
 DOCUMENT = (
@@ -135,6 +136,13 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(
     assert (why(told, "Flood stops mills of Velm"), why(document.format(told), title)) == (reason, None)
 
 
+def test_an_article_of_news_may_have_three_headings() -> None:
+    heads = "## One\n\n## Two\n\n## Three\n\n"
+    lines = [f"The council of Velm met for the {number}th time in May." for number in range(20)]
+    assert has_parts("Flood stops mills", heads + "\n\n".join(lines[:10]), lines[:10])
+    assert not has_parts("Flood stops mills", heads + "\n\n".join(lines), lines)
+
+
 @pytest.mark.parametrize(
     ("description", "is_told"),
     [
@@ -173,7 +181,7 @@ TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
         pytest.param("The dam of Orrin broke under the heavy rain of 2019!", TOLD, id="is a cry"),
         pytest.param("The dam at Orrin breaks.", TOLD, id="says what the headline says"),
         pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
-        pytest.param("The dam of Orrin has 40 gates.", TOLD, id="is too short to tell much"),
+        pytest.param("Mara Lind left Orrin for Velm.", TOLD, id="is too short to tell much"),
         pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
         pytest.param("I never saw so much rain at the dam of Orrin as in 1990.", TOLD, id="is its author's"),
         pytest.param("Nobody opened the gate in time.", "The dam was built in the year 1990 by the people of Velm.", id="is beside it"),
@@ -192,6 +200,7 @@ def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that_names_more(n
     assert one_liner(document, "The best mills of Orrin", description="") is None
 
 
+BROKEN = "Orrin \N{EN DASH} a town of 40 mills in Velm \N{EN DASH} lost its dam in the night after heavy rain."
 DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since the year in which the old town hall was built"
 
 
@@ -201,9 +210,10 @@ DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since
         (f"{DAM}.", f"{DAM}."),
         (f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}."),
         (f"Velm (ABC) {DAM}.", None),
+        (BROKEN, BROKEN),
         (f"{DAM}, while people slept in schools of the town.", None),
     ],
-    ids=["whole", "without its dateline", "with an agency in it", "not a part of a longer one"],
+    ids=["whole", "without its dateline", "with an agency in it", "dashes within it", "not a part of a longer one"],
 )
 def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:
     assert one_liner(f"{lead} {RAIN}", "Dam at Orrin breaks") == told

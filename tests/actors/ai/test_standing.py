@@ -67,6 +67,7 @@ def test_a_sentence_about_what_was_told_before_does_not_stand_alone(sentence: st
         "Mara Lind added that the river is too low in summer.",
         "In the autumn of 2019, Mara Lind closed two of her shops.",
         "About 40 shops in the valley have closed since the war.",
+        "A mill of Velm, built in 1890, grinds sacks of flour for all of Orrin.",
         "“Flour is dear in all of Orrin this year,” said the miller Mara Lind.",
     ],
 )

@@ -101,7 +101,7 @@ def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general
         "The dam of Orrin broke after nine nights of rain, and the 40 mills of Velm stand in the water of the valley."
     )
     general = (
-        "A dam in a valley is a work of years, and rain that falls for long is hard on the people who live below it."
+        "A dam in a valley is a work of many years for all people who live near it and pay for water with their taxes."
     )
     new = "Mara Lind, the mayor, kept 300 families from below the dam of Orrin in schools for nine nights of rain."
     again = "The dam of Orrin broke in the dark, and the 40 mills of Velm stand in the water."
@@ -117,14 +117,49 @@ NEWS = [
 ]
 
 
+GUIDE = "How to live with a dam of Orrin"
+BESIDE = "A bakery in Elm Street sells 30% more loaves than in spring."
+REMARK = "Tom Reed of Ansel sold 40% of all cars to Eve Hart on Friday."
+FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Orrin."
+
+
 @pytest.mark.parametrize(
-    ("title", "shown"),
-    [("Dam of Orrin breaks", NEWS[:3]), ("How to live with a dam of Orrin", [NEWS[2]])],
-    ids=["news", "a guide has one with a figure"],
+    ("title", "told", "shown"),
+    [
+        ("Dam of Orrin breaks", NEWS, NEWS[:3]),
+        ("Dam of Orrin breaks", [*NEWS[:2], REMARK], NEWS[:2]),
+        ("Dam of Orrin breaks", [*NEWS[:2], REMARK.replace("cars", "`cars`")], NEWS[:2]),
+        (GUIDE, NEWS, [NEWS[2]]),
+        (GUIDE, [*NEWS, FURTHER], [NEWS[2]]),
+        (GUIDE, [*NEWS[:2], NEWS[3]], []),
+        (GUIDE, [*TOWN, BESIDE], []),
+    ],
+    ids=[
+        "news",
+        "beside the rest",
+        "one name in code",
+        "a guide",
+        "two figures",
+        "no figure",
+        "a figure beside the topic",
+    ],
 )
-def test_a_text_without_code_shows_its_best_sentences_and_a_guide_one_figure(title: str, shown: list[str]) -> None:
-    found = highlights("\n\n".join(NEWS), Selection(), title)
+def test_a_text_without_code_shows_its_best_sentences_and_a_guide_one_figure(
+    title: str, told: list[str], shown: list[str]
+) -> None:
+    found = highlights("\n\n".join(told), Selection(), title)
     assert [each.summary for each in found] == shown
+
+
+def test_a_guide_with_code_shows_no_instruction_and_no_general_sentence() -> None:
+    wide = Selection(limits={"action": 9, "insight": 9, "metric": 9})
+    beside = "Tom Reed of Ansel sold forty cars to Eve Hart on a cold and quiet Friday."
+    document = f"{ARTICLE}\n{beside}\n"
+    news, guide = (
+        {each.kind for each in highlights(document, wide, title)} for title in ("JSON in Python", "How to parse JSON")
+    )
+    assert (news, guide) == ({"action", "insight", "metric"}, {"metric"})
+    assert beside not in [each.summary for each in highlights(document, wide)]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +171,7 @@ def test_a_text_without_code_shows_its_best_sentences_and_a_guide_one_figure(tit
         ("Years ago Mara Lind moved 300 families out of Orrin below the dam.", True),
         ("Five years ago Mara Lind moved 300 families out of Orrin below the dam.", False),
         ("“We\u2019re excited to see 300 families back below the dam of Orrin,” said Mara Lind.", False),
+        ("“A great gate saved 300 families below the dam of Orrin,” said Mara Lind.", False),
         ("Of the dam of Orrin: “It held for 300 families until the rain came,” said Mara Lind.", False),
         ("Sadly, 300 families of Orrin had no school while the dam gave way in Velm.", False),
     ],
