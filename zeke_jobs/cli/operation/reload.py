@@ -1,21 +1,14 @@
-"""``zeke-jobs reload``, ``top`` and ``metrics``: restart workers after a check; the state for people and for Prometheus."""
+"""``zeke-jobs reload``: restart workers after a check."""
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration.check import check
-from zeke_jobs.cli.options import argument, flag, option
-from zeke_jobs.cli.output import console, say
-from zeke_jobs.cli.run import FAILED, FINE, UsageError
-from zeke_jobs.core import environment, logs
-from zeke_jobs.metrics import exporter, exposition
-from zeke_jobs.top import app
+from zeke_jobs.cli.options import argument, option
+from zeke_jobs.cli.output import console
+from zeke_jobs.cli.run import UsageError
 
 _COMMANDS = ("dramatiq", "zeke-jobs")
 
@@ -61,38 +54,3 @@ def _refuse_strangers(pid: int) -> None:
         if names.isdisjoint(_COMMANDS):
             shown = b" ".join(words).decode(errors="replace").strip()[:80]
             raise UsageError(f"expected a dramatiq or zeke-jobs command, got process {pid}: {shown}")
-
-
-def top(once: Annotated[bool, flag("--once", "Print one picture and end; needs no terminal.")] = False) -> None:
-    """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
-    url = database.choose()
-    if once:
-        app.once(url, console())
-        return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("expected a terminal, got none; zeke-jobs top --once prints one picture")
-    app.watch(url, console())
-
-
-def metrics(
-    listen: Annotated[str, option("Serve at http://HOST:PORT/metrics instead.", "HOST:PORT", show_default=False)] = "",
-) -> int:
-    """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
-
-    Exit 1 when the database could not be read.
-    """
-    logs.configure()
-    url = database.choose()
-    if not listen:
-        text, is_read = exporter.text(url)
-        say(text, end="")
-        return FINE if is_read else FAILED
-    address = environment.address("--listen", listen)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
-    try:
-        exposition.serve(exporter.DatabaseCollector(url).registry, address)
-    except OSError as error:
-        raise typer.BadParameter(f"expected an address to listen on, got {listen}: {error.strerror}") from error
-    except KeyboardInterrupt:
-        pass
-    return FINE
