@@ -17,7 +17,7 @@ _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
 # site-org.cdn.ampproject.org/c/s/site.org/page, google.com/amp/s/site.org/page
 _AMP_CACHE = re.compile(
-    r"https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
+    r"^https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
 )
 LONGEST_HOST = 253
 """Characters of a name in the DNS (RFC 1035)."""

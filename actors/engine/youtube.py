@@ -22,7 +22,7 @@ Get = Callable[[str], Fetched]
 FEED = "https://www.youtube.com/feeds/videos.xml"
 _MOST = 50  # videos of one answer of the API
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
-_CHANNEL = re.compile(r"(?:https?://(?:www\.|m\.)?youtube\.com/channel/)?(UC[\w-]{22})(?:[/?#].*)?", re.ASCII)
+_CHANNEL = re.compile(r"(?:(?i:https?://(?:www\.|m\.)?youtube\.com)/channel/)?(UC[\w-]{22})(?:[/?#].*)?", re.ASCII)
 _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,

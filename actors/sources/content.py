@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -62,7 +63,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     block the others: it is sent again by itself, later; if its feed has an article's text, that is its story meanwhile.
 
     Raises:
-        Defer: another job is asking the same host, the host rests or asked for fewer requests, or the Engine is unavailable.
+        Defer: another job is asking the same host, the host rests, or the Engine is unavailable.
     """
     found = map(items.of_row, SQL.all(ctx.db, "items_for_fetch", ids=list(payload.raw_item_ids)))
     waiting = [item for item in found if item.outcome is None or item.outcome in IN_FLIGHT]
@@ -87,8 +88,9 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             counts.update(_failed(ctx, one, error, rules) for one in failed)
             if error.is_unreachable:
                 break
-            if rest and error.code is Outcome.RATE_LIMITED:  # the host asked for fewer requests
-                raise Defer(ctx.settings.wait(1, error.retry_after), str(error)) from error
+            if error.code is Outcome.RATE_LIMITED:
+                counts["postponed"] += _postpone(ctx, rest, error)
+                break
         except (Defer, ClaimLost):  # another job is asking this host, the Engine is away, or this job is no longer ours
             raise
         except Exception as error:  # raised below, after the other items
@@ -168,3 +170,18 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
         items.decide(tx, [item.id], Outcome.RETRYING, detail, attempts=attempts, wait=wait)
         send_fetches(ctx, [(item.id, item.url)], delay=wait, priority=item.metadata.get("priority"))
     return Outcome.RETRYING.value
+
+
+def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
+    """The host asked for fewer requests: the rest of the batch waits too, and no attempt is counted."""
+    wait = ctx.settings.wait(1, error.retry_after)
+    with ctx.transaction() as tx:
+        held = []
+        for item in sorted(rest, key=lambda one: one.id):
+            outcome, attempts = items.lock(tx, item.id)
+            if outcome in IN_FLIGHT:
+                detail = f"waits with its host: {error}"
+                items.decide(tx, [item.id], Outcome.RETRYING, detail, attempts=attempts, wait=wait)
+                held.append((item.id, item.url))
+        send_fetches(ctx, held, delay=wait)
+    return len(held)

@@ -92,6 +92,8 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
         taken = {keeper["worker"] for keeper in keepers if keeper["runs"]}
         emptying = [f"{one.host}:{one.pid}" for one in workers if one.alone and one.id not in taken]
         who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
+        if not emptying and (runs := [f"{one.host}:{one.pid}" for one in serving if one.alone]):
+            who = f"{listed(runs)} runs such jobs one after another"
         alone = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
         sentence = f"{alone}; after {QUARANTINE} deaths it fails"
         found.append(Reason("suspect", sentence))

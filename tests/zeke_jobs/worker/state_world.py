@@ -169,7 +169,8 @@ class World(RuleBasedStateMachine):
                 self.beating_since[worker] = self.now
             self.beats[worker] = self.now
         due = (job for job in self.jobs.values() if job.deaths > 1 and job.is_due(self.now))
-        if not busy and all(self.is_paused(job) for job in due):
+        runs_alone = any(self.jobs[id_].deaths > 1 for held, id_, _ in self.held() if held == worker)
+        if not runs_alone and all(self.is_paused(job) for job in due):
             self.alone.discard(worker)
 
     @rule()

@@ -90,13 +90,20 @@ def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
 
 
 @pytest.mark.usefixtures("never_polls")
-def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one(running: Running, jobs: Jobs) -> None:
-    with running(TASKS) as broker:
-        eventually(lambda: idle(jobs))
-        sent = [zeke_jobs.send("echo", {"n": n}, delay=3600).id for n in range(6)]
-        jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = 2 WHERE state = 'queued'")
+def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one_before_jobs_of_other_queues(
+    running: Running, jobs: Jobs
+) -> None:
+    with running(f"{TASKS}\n  other: {{handler: 'H:echo', queue: other}}", threads=1) as broker:
+        eventually(lambda: idle(jobs, "default,other"))
+        sent = [zeke_jobs.send(name, {"n": n}, delay=3600).id for n in range(6) for name in ("echo", "other")]
+        jobs.rows(
+            "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = CASE task WHEN 'echo' THEN 2 ELSE 0 END WHERE state = 'queued'"
+        )
         broker.producer.wake()
-        assert [zeke_jobs.wait(job, timeout=10)["n"] for job in sent] == list(range(6))
+        assert [zeke_jobs.wait(job, timeout=10)["n"] for job in sent] == [n for n in range(6) for _ in range(2)]
+    rows = jobs.rows("SELECT task FROM zeke_jobs.queue ORDER BY started_on")
+    order = "".join(row["task"][0] for row in rows)
+    assert "e" * 6 in order, order
 
 
 def test_a_queue_that_waits_is_notified_although_another_is_busy(

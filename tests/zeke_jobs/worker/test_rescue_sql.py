@@ -84,6 +84,53 @@ def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs:
     assert reasons(jobs, other) == ["alone"]
 
 
+def test_an_empty_process_takes_the_place_of_one_that_must_end_a_long_job_first(jobs: Jobs) -> None:
+    jobs.add("a")
+    one, other = jobs.worker(), jobs.worker()
+    jobs.claim(one, 1)
+    jobs.add("a", 3)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq = 2")
+    assert reasons(jobs, one) == ["alone"]
+    assert [row["deaths"] for row in jobs.claim(other, 1, is_empty=True)] == [2]
+    assert len(jobs.claim(one, 8, is_empty=False)) == 2, "and that one goes on with its other jobs"
+
+
+def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
+    jobs.add("a", 3)
+    jobs.add("b")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2")
+    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["b"])
+    assert [row["task"] for row in jobs.claim(one, 1, ["a"], is_empty=True)] == ["a"]
+    jobs.add("b", 5)
+    assert [row["deaths"] for row in jobs.claim(other, 1, ["b"], is_empty=True)] == [2]
+
+
+def test_an_idle_process_helps_also_while_the_other_due_jobs_may_not_start(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', rate: 1/h}")
+    jobs.add("b", 3)
+    jobs.add("a", 2)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'a'")
+    one, other = jobs.worker(), jobs.worker()
+    taken = [[row["deaths"] for row in jobs.claim(who, 1, is_empty=True)] for who in (one, other, other)]
+    assert taken == [[2], [0], [2]]
+
+
+def test_a_busy_process_that_need_not_empty_itself_any_more_leaves_the_next_one_to_others(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
+    jobs.add("a")
+    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
+    jobs.claim(one, 1, ["a"])
+    [suspect] = jobs.add("a")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
+    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
+    jobs.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", suspect)
+    jobs.beat(one)
+    jobs.add("b")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'b'")
+    assert reasons(jobs, other) == ["alone"]
+
+
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)

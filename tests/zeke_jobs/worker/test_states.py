@@ -45,7 +45,7 @@ class Engine(World):
             job.state == "queued" and job.run_at <= self.now and not self.is_paused(job) for job in self.jobs.values()
         ):
             self.alone.discard(worker)
-        is_the_one = bool(apart) and self.is_the_one(worker)
+        is_the_one = bool(apart) and self.is_the_one(worker, is_empty=not mine)
         if is_the_one and mine:
             *full, last = [row["reason"] for row in answer]
             assert (taken, set(full) | {"concurrency"}, last) == ([], {"concurrency"}, "alone")
@@ -70,12 +70,19 @@ class Engine(World):
                     order = [(-j.priority, j.run_at, j.seq) for j in (job, left)]
                     assert order == sorted(order), (job, left)
 
-    def is_the_one(self, worker: UUID) -> bool:
-        """Whether this worker is the one that runs jobs that must run alone, and empties itself first; one at a time."""
-        others = {other for other in self.alone - {worker} if self.beats[other] >= self.now - LOST_AFTER}
-        if worker in self.alone or not others:
-            self.alone.add(worker)
-        return worker in self.alone
+    def is_the_one(self, worker: UUID, *, is_empty: bool) -> bool:
+        """Whether this worker runs the jobs that must run alone, and empties itself first; an empty one replaces one that does so."""
+        if worker in self.alone:
+            return True
+        busy = {held for held, id_, _ in self.held() if self.jobs[id_].deaths < 2}
+        others = {
+            other
+            for other in self.alone
+            if self.beats[other] >= self.now - LOST_AFTER and not (is_empty and other in busy)
+        }
+        if not others:
+            self.alone = {worker}
+        return not others
 
     @precondition(lambda self: self.held())
     @rule(data=st.data(), times=st.integers(1, 3))

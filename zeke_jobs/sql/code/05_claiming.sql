@@ -258,28 +258,30 @@ AS $$
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
 
--- The live process that runs the jobs that must run alone, among the processes that share a queue with p_worker (or p_worker itself).
-CREATE OR REPLACE FUNCTION zeke_jobs.one_alone(p_worker uuid, p_now timestamptz) RETURNS uuid
+-- The tasks whose suspects another live process of a queue runs alone. An empty process does not count one that still finishes its other jobs: it
+-- takes the place of that one.
+CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE -- VOLATILE, so that it sees what another process has just written
 AS $$
 BEGIN
-  RETURN (
-    SELECT o.id FROM zeke_jobs.worker AS o JOIN zeke_jobs.worker AS w ON o.queues && w.queues
-    WHERE w.id = p_worker AND o.alone AND (o.id = p_worker OR NOT o.stopping AND o.heartbeat_on >= p_now - o.lost_after)
-    ORDER BY o.id <> p_worker LIMIT 1);
+  RETURN ARRAY(
+    SELECT unnest(o.tasks) FROM zeke_jobs.worker AS o
+    WHERE o.alone AND o.id <> p_worker AND p_queue = ANY (o.queues) AND NOT o.stopping AND o.heartbeat_on >= p_now - o.lost_after
+      AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END
 $$;
 
--- Find a due job that must run alone and could start now. One process at a time (zeke_jobs.worker.alone) runs such jobs, so that the others go on.
--- must_empty: this process is the one, and must first finish its other jobs. place: the row of the job, if this process has no other job and may
--- claim it: because it is the one, or because no other job is due.
+-- Find a due job that must run alone and could start now. For each task one process at a time (zeke_jobs.worker.alone) runs such jobs, so that the
+-- others go on. must_empty: this process is the one, and must first finish its other jobs. place: the row of the job, if this process has no other
+-- job and may claim it: because it is the one, or because no other job can start.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
 LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
 #variable_conflict use_column
 DECLARE
-  v_one uuid;
+  v_elsewhere text[] := zeke_jobs.alone_elsewhere(p_worker, p_queue, p_is_empty, p_now);
+  v_is_one boolean := EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone);
 BEGIN
   must_empty := false;
   WITH suspect AS MATERIALIZED (
@@ -296,21 +298,23 @@ BEGIN
     AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > CASE WHEN t.chunk IS NULL THEN zeke_jobs.active_of_key(t.id || t.aliases, q.key)
       ELSE zeke_jobs.active_chunks_of(t.id || t.aliases, t.id || t.aliases, q.key) END)
     AND (q.order_hold IS NULL OR q.place = zeke_jobs.first_in_line(q.task, q.key))
-  ORDER BY q.run_at, q.seq LIMIT 1;
+  ORDER BY NOT v_is_one AND q.task = ANY (v_elsewhere), q.run_at, q.seq LIMIT 1;
   IF find_apart.place IS NULL THEN
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE w.id = p_worker AND w.alone;
     RETURN;
   END IF;
-  v_one := zeke_jobs.one_alone(p_worker, p_now);
-  IF v_one IS NULL THEN
+  IF NOT v_is_one AND find_apart.task <> ALL (v_elsewhere) THEN
     PERFORM zeke_jobs.take_lock('alone');
-    UPDATE zeke_jobs.worker AS w SET alone = true WHERE w.id = p_worker AND zeke_jobs.one_alone(p_worker, p_now) IS NULL;
-    v_one := CASE WHEN FOUND THEN p_worker END;
+    v_is_one := find_apart.task <> ALL (zeke_jobs.alone_elsewhere(p_worker, p_queue, p_is_empty, p_now));
+    UPDATE zeke_jobs.worker AS w SET alone = w.id = p_worker
+    WHERE v_is_one AND (w.id = p_worker OR w.alone AND p_queue = ANY (w.queues) AND find_apart.task = ANY (w.tasks));
   END IF;
-  must_empty := v_one = p_worker AND NOT p_is_empty;
-  IF NOT p_is_empty OR v_one IS DISTINCT FROM p_worker AND EXISTS (
-    SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = ANY (p_tasks) AND q.run_at <= p_now AND q.deaths < 2)
+  must_empty := v_is_one AND NOT p_is_empty;
+  IF NOT p_is_empty OR NOT v_is_one AND EXISTS (
+    SELECT 1 FROM zeke_jobs.task AS t
+    WHERE t.id = ANY (p_tasks) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0) AND EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = t.id AND q.run_at <= p_now AND q.deaths < 2))
   THEN
     find_apart.place := NULL;
   END IF;

@@ -47,9 +47,14 @@ class Answer(NamedTuple):
         """Whether jobs were left for processes with free threads."""
         return any(row.reason == "thread" for row in self.held)
 
+    @property
+    def runs_alone(self) -> bool:
+        """Whether it has a job that runs alone in the process."""
+        return any(row.deaths > 1 for row in self.jobs)
+
     def leaves_some(self, want: int) -> bool:
         """Whether more jobs may be due, which can start as soon as a thread is free, or a job that runs alone has ended."""
-        return self.lacks_threads or self.taken >= want or any(row.deaths > 1 for row in self.jobs)
+        return self.lacks_threads or self.taken >= want or self.runs_alone
 
     @property
     def must_empty(self) -> bool:

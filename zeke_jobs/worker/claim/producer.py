@@ -158,7 +158,7 @@ class Producer:
             if now - queue.busy_since > _BUSY_AFTER:
                 queue.idle, queue.limited = False, {}
                 self._report(conn)
-            self._look_again(queue)
+            self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues
             return
         queue.busy_since, queue.idle = now, True
         # Look again at once, and twice more soon after: a send or an end that was under way does not know yet that we wait.
@@ -226,10 +226,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Jobs of these tasks have ended: look in the queues that had no room, once no job waits for a thread.
-
-        Returns whether a look, which also writes completed jobs, follows soon.
-        """
+        """Jobs of these tasks have ended: look where room was missing. Returns whether a look follows soon, which writes ends."""
         limits = [self.process.runtime.frees(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
