@@ -7,6 +7,12 @@ from importlib.resources import files
 
 _NAME = re.compile(r"\[([a-z_]+)( i)?\]")
 _WIDE = r"(?=(?-i:[^\x00-\x7f]))"
+#: A letter that is not repeated and not left out. Beyond ASCII, one that no ASCII letter equals where case does not count.
+_FIRST = re.compile(r"[A-Za-z](?![?*+{])")
+_WIDE_FIRST = re.compile(r"[^\x00-\x7f\u0131\u017f\u212a](?![?*+{])")
+#: The letters that equal these beside their two cases.
+_THIRD = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
+_GROUP = re.compile(r"(?<!\\)\((?!\?)|\\[1-9]")
 _USE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -31,9 +37,9 @@ def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
     because Python passes an alternative at once only by a letter whose case counts.
     """
     groups: dict[str, list[str]] = {}
-    for each in (part for line in alternatives for part in (_opened(f"(?:{line})") if flags else [line])):
+    for each in (part for line in alternatives for part in _opened(f"(?:{line})")):
         head = next((head for head in (r"\b", "^") if each.startswith(head)), "")
-        condition = head or (_WIDE if flags and not each[:1].isascii() else "")
+        condition = head or (_WIDE if flags and _WIDE_FIRST.match(each) else "")
         groups.setdefault(condition, []).append(each.removeprefix(head))
     for condition, parts in groups.items():
         inner = "|".join(_by_letter(part for each in parts for part in _opened(each)) if flags and condition else parts)
@@ -43,9 +49,9 @@ def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
 def _by_letter(alternatives: Iterable[str]) -> list[str]:
     rests: dict[str, list[str]] = {}
     for each in alternatives:
-        letters = "".join(dict.fromkeys((each[:1].lower(), each[:1].upper())))
-        is_first = each[:1].isalpha() and len(letters) == 2 and each[1:2] not in {"?", "*", "+", "{"}
-        rests.setdefault(letters if is_first else "", []).append(each[1:] if is_first else each)
+        first = _FIRST.match(each)
+        letters = f"{each[0].lower()}{each[0].upper()}{_THIRD.get(each[0].lower(), '')}" if first else ""
+        rests.setdefault(letters, []).append(each[1:] if first else each)
     return [rf"(?-i:[{one}])(?:{'|'.join(rest)})" if one else "|".join(rest) for one, rest in rests.items()]
 
 
@@ -54,7 +60,9 @@ def _opened(alternative: str) -> list[str]:
     parts, depth, start = [], 0, 3
     if not alternative.startswith("(?:"):
         return [alternative]
-    for found in re.finditer(r"\\.|\[(?:\\.|[^\]\\])*\]|[()|]", alternative):
+    if alternative.find("(?P") > 0 or _GROUP.search(alternative):  # a group has its number, and its name, once
+        return [alternative]
+    for found in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", alternative):
         depth += {"(": 1, ")": -1}.get(found.group(), 0)
         if (found.group() == "|" and depth == 1) or depth == 0:
             parts.append(alternative[start : found.start()])
