@@ -13,23 +13,36 @@ _HEADER_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IG
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _HEAD = 4096
 _SAMPLE = 32 * 1024
-# Browsers read some encodings as larger ones (WHATWG Encoding Standard). If a page's declaration could be read, it is no UTF-16.
-_READ_AS = {
-    name: codec
-    for codec, names in {
-        "cp1252": "ascii iso8859-1",
-        "cp1254": "iso8859-9",
-        "cp874": "iso8859-11 tis-620 windows-874",
-        "iso8859-8": "iso-8859-8-i",
-        "gb18030": "gb2312 gbk",
-        "big5hkscs": "big5",
-        "cp932": "shift_jis windows-31j",
-        "cp949": "euc_kr windows-949",
-        "utf-8": "utf-16 utf-16-le utf-16-be",
-    }.items()
-    for name in names.split()
+# Python's names for the web's encodings (WHATWG Encoding Standard), and the codecs that browsers use for them. Python has
+# more codecs, but the time of some grows with the square of the text, and some do not decode text.
+_AS_THEY_ARE = (
+    "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
+    "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
+    "cp1257 cp1258 gb18030 euc_jp iso2022_jp cp932 cp949"
+)
+_OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "big5hkscs": "big5hkscs",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    # If the declaration could be read, the page is not UTF-16, even if it declares that.
+    "utf-16": "utf-8",
+    "utf-16-le": "utf-8",
+    "utf-16-be": "utf-8",
 }
-_NO_CODECS = {"idna", "punycode", "undefined"}  # the time of the first two grows with the square of the text
+_UNKNOWN_TO_PYTHON = {
+    "iso-8859-8-i": "iso-8859-8",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
+    "windows-949": "cp949",
+}
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
 """Quotation marks, dashes and the ellipsis: control characters stand in no other text beside this letter."""
@@ -73,16 +86,13 @@ def of_the_web(content_type: str) -> str:
 
 
 def web_codec(label: str) -> str | None:
-    """The codec for an encoding's label, as browsers use it; None if it is the label of no text."""
-    label = label.lower()
+    """The codec that browsers use for an encoding's label; None if the web has no such encoding."""
     try:
-        name = codecs.lookup(_READ_AS.get(label, label.removeprefix("x-"))).name
-        if name not in _NO_CODECS:
-            b" ".decode(name, "replace")  # some codecs do not decode text
-            return _READ_AS.get(name, name)
+        return _OF_THE_WEB.get(
+            codecs.lookup(_UNKNOWN_TO_PYTHON.get(label.lower(), label.lower().removeprefix("x-"))).name
+        )
     except (LookupError, UnicodeError):
-        pass
-    return None
+        return None
 
 
 def _declared(head: bytes, content_type: str) -> list[str]:

@@ -24,7 +24,10 @@ from tests.actors.database import execute
 from tests.actors.sources.conftest import TASKS
 from zeke_jobs import Payload, Reject
 
-TEXT = "The registry signs each package since May. Latency of uploads rose by 4 percent, the maintainers measured."
+TEXT = (
+    "The registry of Orrin signs each package since May. Mara Lind measured that uploads to the registry of Orrin take 4 percent "
+    "longer since then."
+)
 PAGE = "https://a.example/1"
 INSIGHTS = [{"summary": "Packages are signed.", "quote": "signs each package"}]
 WRITTEN = """SELECT (SELECT count(*) FROM raw_items) AS items, (SELECT count(*) FROM item_outcomes) AS outcomes,
