@@ -1,5 +1,6 @@
 """The wheel's PostgreSQL programs where the server's user can run them, and a folder of this user outside the project."""
 
+import errno
 import importlib.metadata
 import importlib.util
 import os
@@ -107,20 +108,25 @@ def run(
     command: Sequence[str | Path], user: dict[str, Any], cwd: Path | str = "/", pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run a program as the server's user and wait for it; ``stdout`` has all its output."""
-    return subprocess.run(  # noqa: S603 (our own programs)
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        cwd=cwd,
-        env=ENVIRONMENT,
-        check=False,
-        start_new_session=True,  # so that Ctrl-C reaches only us
-        pass_fds=pass_fds,
-        **user,
-    )
+    try:
+        return subprocess.run(  # noqa: S603 (our own programs)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env=ENVIRONMENT,
+            check=False,
+            start_new_session=True,  # so that Ctrl-C reaches only us
+            pass_fds=pass_fds,
+            **user,
+        )
+    except PermissionError as error:
+        if user and error.errno == errno.EPERM:  # not of the program: this process may not become its user
+            raise powerless(error) from error
+        raise
 
 
 def powerless(error: OSError) -> ConfigurationError:
