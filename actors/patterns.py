@@ -12,7 +12,7 @@ _FIRST = re.compile(r"[A-Za-z](?![?*+{])")
 _WIDE_FIRST = re.compile(r"[^\x00-\x7f\u0131\u017f\u212a](?![?*+{])")
 #: The letters that equal these beside their two cases.
 _THIRD = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
-_GROUP = re.compile(r"(?<!\\)\((?!\?)|\\[1-9]")
+_GROUP = re.compile(r"(?<!\\)\((?!\?[^P])|\\[1-9]")
 _USE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -31,7 +31,7 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""The alternatives; those that begin with the same condition in one group, so that a place without it is passed at once.
+    r"""The alternatives. Those with one condition at their beginning form a group, so that a place without it is passed at once.
 
     The condition is ``\b``, ``^``, or a letter beyond ASCII. Where case does not count, a group is sorted by first letters,
     because Python passes an alternative at once only by a letter whose case counts.
@@ -58,9 +58,7 @@ def _by_letter(alternatives: Iterable[str]) -> list[str]:
 def _opened(alternative: str) -> list[str]:
     """The alternatives of a group that one begins with, each with what follows the group."""
     parts, depth, start = [], 0, 3
-    if not alternative.startswith("(?:"):
-        return [alternative]
-    if alternative.find("(?P") > 0 or _GROUP.search(alternative):  # a group has its number, and its name, once
+    if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a group has its number, and its name, once
         return [alternative]
     for found in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", alternative):
         depth += {"(": 1, ")": -1}.get(found.group(), 0)

@@ -77,7 +77,7 @@ class Topic:
     shared: frozenset[str]
 
     def weight(self, text: str) -> float:
-        """The number of these keys that a text has; those of the headline count twice as much as the others."""
+        """The number of these keys in a text; keys of the headline count twice as much as the others."""
         said = keys(text)
         return len(self.headline & said) + len(self.shared & said) / 2
 

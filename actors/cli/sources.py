@@ -156,7 +156,7 @@ Row = Mapping[str, Any]
 
 
 def _fails(row: Row) -> bool:
-    """Whether at least half of a source's articles, of those that were tried, failed or wait after a failure."""
+    """Whether at least half of the tried articles of a source failed or wait after a failure."""
     good, lost = _counts(row)
     return sum(lost.values()) >= max(1, good)
 

@@ -112,7 +112,7 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
         text: The elements of a page that are its text.
         remove: The elements that are no part of a page's text.
         feed_is_enough: Fetch no page whose feed has its text.
-        engine: Another Engine for this site; the settings that it does not name are those of the default one.
+        engine: Another Engine for this site; a setting that it does not name has the value of the default Engine.
         pause: Least time between two requests.
         at_once: Requests at the same time.
     """

@@ -20,7 +20,7 @@ _MAX_CHARS = 400
 _ABOUT = 1.5  # weight for the topic
 _BEGINNING = 3  # sentences
 _LONG = 10  # sentences
-_END = 0.85  # of a long text; what follows tells about its author or company
+_END = 0.85  # share of a long text; behind it stands text about the author or company
 _SPEECH = 0.5  # a speech counts half, because it seldom tells what happened
 
 

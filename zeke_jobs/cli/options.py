@@ -138,7 +138,7 @@ FILTERS: dict[str, Any] = {
 
 
 def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
-    """A command with more options than its own. Its first parameter gets a mapping of those that were used.
+    """A command with more options than its own. Its first parameter gets a mapping of the used options.
 
     ``added`` has the annotation of each, by name. Their default is None, or False for a flag.
     """

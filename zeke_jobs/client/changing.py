@@ -71,7 +71,7 @@ def cancel(id: UUID | str | None = None, reason: str | None = None, **options: A
     Args:
         id: The job's id.
         reason: Kept with the job, for people.
-        limit: The most jobs to cancel; those that were sent first are cancelled first.
+        limit: The most jobs to cancel. The oldest are cancelled first.
         by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it beside the database's user.
         connection: As for ``send``.
         options: Filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as

@@ -24,7 +24,7 @@ class Report:
 
     findings: tuple[Finding, ...]
     fine: tuple[str, ...] = ()  # names of the checks without findings
-    skipped: tuple[str, ...] = ()  # those that could not run: the database does not answer or is not migrated
+    skipped: tuple[str, ...] = ()  # checks that could not run, because the database does not answer or is not migrated
 
     @property
     def is_healthy(self) -> bool:

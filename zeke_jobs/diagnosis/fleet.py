@@ -125,7 +125,7 @@ def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
 
 
 def failed_jobs(conn: Connection, queues: Sequence[str], since: datetime) -> list[str]:
-    """A line for each job that failed for good since then, and one for those that are too many to name."""
+    """A line for each job that failed for good since then; if they are many, the last line counts the rest."""
     found = SQL.all(conn, "idle/failed", queues=list(queues), since=since, most=_NAMED)
     lines = [f"failed: {one['task']} {one['id']}: {one['type']}: {one['message']}" for one in found]
     return [*lines, f"failed: {found[0]['number'] - _NAMED} more"] if found and found[0]["number"] > _NAMED else lines

@@ -90,12 +90,13 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
     keepers = SQL.all(conn, "doctor/keepers")
     if job.deaths > 1:
         taken = {keeper["worker"] for keeper in keepers if keeper["runs"]}
-        emptying = [f"{one.host}:{one.pid}" for one in workers if one.alone and one.id not in taken]
-        who = f"{listed(emptying)} finishes its other jobs for it" if emptying else "no worker makes room for it yet"
-        if not emptying and (runs := [f"{one.host}:{one.pid}" for one in serving if one.alone]):
-            who = f"{listed(runs)} runs such jobs one after another"
-        alone = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
-        sentence = f"{alone}; after {QUARANTINE} deaths it fails"
+        alone = [one for one in workers if one.alone]
+        emptying = listed([f"{one.host}:{one.pid}" for one in alone if one.id not in taken])
+        runs = listed([f"{one.host}:{one.pid}" for one in alone if one.id in taken])
+        who = f"{runs} runs such jobs one after another" if runs else "no worker makes room for it yet"
+        who = f"{emptying} finishes its other jobs for it" if emptying else who
+        suspected = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
+        sentence = f"{suspected}; after {QUARANTINE} deaths it fails"
         found.append(Reason("suspect", sentence))
     if job.run_at <= job.now:
         found += _queue_before(conn, job, task, serving, keepers)

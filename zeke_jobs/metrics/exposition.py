@@ -1,4 +1,4 @@
-"""Our metrics (name, kind, labels and meaning of each), and serving those of all workers of one ``dramatiq`` command."""
+"""Our metrics: name, kind, labels and meaning of each. Serves the metrics of all workers of one ``dramatiq`` command."""
 
 import os
 import shutil

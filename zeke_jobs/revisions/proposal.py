@@ -49,7 +49,7 @@ class _Jobs:
         self._conn, self._before, self._after, self._orders = conn, before, after, orders
         self._schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
         names = {*self._schemas, *before.tasks, *after.tasks, *orders.cancel}
-        # Of the active jobs, those that stop are being cancelled already.
+        # Active jobs that stop are being cancelled already.
         self._counts: defaultdict[str, Row] = defaultdict(lambda: Row(queued=0, active=0, stopping=0))
         self._counts.update({row.task: row for row in SQL.named(conn, "plan/unfinished", tasks=sorted(names))})
 

@@ -1,4 +1,4 @@
-"""Stores each configuration that was in force, with what was set beside it, and masks its sensitive fields for readers."""
+"""Stores the configurations that were in force and values set by hand beside them; sensitive fields are masked for readers."""
 
 from __future__ import annotations
 

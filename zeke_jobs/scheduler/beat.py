@@ -231,7 +231,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log the tasks that have become late since ``known``, and those that no longer are. Return all late tasks."""
+    """Log which tasks have become late since ``known``, and which are late no more. Return all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

@@ -218,6 +218,13 @@ def test_a_job_of_which_workers_died_waits_to_run_alone_says_who_makes_room_and_
     assert "death 3 of this job, quarantined" in sentence
 
 
+def test_a_job_that_must_run_alone_names_the_process_that_runs_another_such_job(scene: Scene) -> None:
+    scene.use(PLAIN)
+    _, job = scene.suspect("plain"), scene.suspect("plain")
+    scene.run_alone(scene.serve(pid=9), "default")
+    assert "(box:9 runs such jobs one after another)" in scene.reasons(job)["suspect"]
+
+
 def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
     scene.use("  once: {handler: 'H:echo', unique: [n]}\n")
     scene.serve()
