@@ -53,8 +53,8 @@ class LocalAnalyst:
         """
         pool = [
             item
-            for item in _shown(story, _REASON_LEAD)[1:]
-            if _SAYS["reason"].search(item.text) and len(item.text) <= _WHY_CHARS and not speech(item.text)
+            for item in _shown(story.document, _REASON_LEAD)[1:]
+            if len(item.text) <= _WHY_CHARS and _SAYS["reason"].search(item.text) and not speech(item.text)
             if tells_more(story.title, item.text) and stands_alone(item.text, story.title, story.document)
         ]
         if pool and has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):
@@ -74,13 +74,13 @@ class LocalAnalyst:
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
         """Whole sentences of the story in three lengths."""
-        order = best(_shown(story), 8, bonus=_about(story.title))
+        order = _best(story.title, story.document)
         two, elevator = in_longer_lengths(story.title, [(item.start, item.text) for item in order])
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
         """Up to three whole sentences of at most 600 characters together, in the story's order."""
-        chosen = _fitting(best(_shown(story), 3, bonus=_about(story.title)), _SUMMARY_CHARS)
+        chosen = _fitting(_best(story.title, story.document)[:3], _SUMMARY_CHARS)
         return Summary(" ".join(item.text for item in chosen) or None, MADE_BY)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
@@ -107,9 +107,15 @@ def lead(story: Story) -> str:
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 
-def _shown(story: Story, lead: float = 0.6) -> list[Ranked]:
-    """The story's sentences that may be shown, in order."""
-    return [item for item in ranked(story.document, lead) if item.is_statement]
+@lru_cache(maxsize=16)  # for the brief, and again for the summary
+def _best(title: str, document: str) -> list[Ranked]:
+    """The eight best sentences, best first."""
+    return best(_shown(document), 8, bonus=_about(title))
+
+
+def _shown(document: str, lead: float = 0.6) -> list[Ranked]:
+    """The document's sentences that may be shown, in order."""
+    return [item for item in ranked(document, lead) if item.is_statement]
 
 
 def _about(title: str) -> Callable[[Ranked], float]:

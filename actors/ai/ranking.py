@@ -55,18 +55,22 @@ class Ranked:
     @property
     def is_statement(self) -> bool:
         """Whether it may be shown: a whole sentence of at least six words, in good form, and no question or scrap."""
-        return (
-            is_fit(self.raw, self.text)
-            and count(self.text) >= _MIN_WORDS
-            and not self.text.endswith(("?", "\uff1f"))
-            and not self.is_spoken
-            and not _SAYS["leaning"].match(self.text)
-        )
+        return not self.is_spoken and _is_statement(self.raw, self.text)
 
     @property
     def is_independent(self) -> bool:
         """Whether it may be shown alone: a statement that needs no sentence before it."""
         return self.is_statement and is_independent(self.text)
+
+
+@lru_cache(maxsize=512)
+def _is_statement(raw: str, text: str) -> bool:
+    return (
+        count(text) >= _MIN_WORDS
+        and not text.endswith(("?", "\uff1f"))
+        and is_fit(raw, text)
+        and not _SAYS["leaning"].match(text)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,21 +60,16 @@ def sentences(text: str, offset: int = 0) -> list[Sentence]:
     ``offset`` is the place of ``text`` in its document, and is added to every place. Recent results are remembered, because
     highlights are looked for in the same blocks twice.
     """
-    return list(_cut(text, offset))
-
-
-@lru_cache(maxsize=256)
-def _cut(text: str, offset: int) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
     start = 0
     for end in [*_ends(text), len(text)]:
         piece = text[start:end]
         stripped = piece.strip()
         if stripped:
-            first = start + len(piece) - len(piece.lstrip())
-            found.append(Sentence(offset + first, offset + first + len(stripped), stripped))
+            first = offset + start + len(piece) - len(piece.lstrip())
+            found.append(Sentence(first, first + len(stripped), stripped))
         start = end
-    return tuple(found)
+    return found
 
 
 @lru_cache(maxsize=512)
@@ -85,6 +80,7 @@ def is_whole(sentence: str) -> bool:
     return bare.endswith(_STOPS) and not first.islower() and count(bare) >= 4
 
 
+@lru_cache(maxsize=256)
 def _ends(text: str) -> list[int]:
     ends = [match.end() for match in _PARAGRAPH.finditer(text)]
     ends += [match.end() for match in _END.finditer(text) if _is_end(text, match)]

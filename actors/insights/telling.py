@@ -36,11 +36,12 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
     pool = [
         item
         for item in items
-        if item.is_independent
-        and (not about.is_clear or about.weight(item.text) >= _ABOUT)
-        and (not is_guide or _kind(item.text) == "metric")
-        and (len(items) < _LONG or item.end < _END * len(document))
+        if (len(items) < _LONG or item.end < _END * len(document))
+        and len(item.text) <= _MAX_CHARS
         and item.text != told
+        and (not about.is_clear or about.weight(item.text) >= _ABOUT)
+        and item.is_independent
+        and (not is_guide or _kind(item.text) == "metric")
         and _tells(item.text, title)
         and stands_alone(item.text, title, document, is_first=item is first)
     ]
@@ -65,12 +66,12 @@ def telling_beside_code(
     pool = [
         item
         for item in items
-        if item.is_independent
-        and item.score >= least
+        if item.score >= least
+        and len(item.text) <= _MAX_CHARS
+        and words.count(item.text) >= _MIN_WORDS
+        and item.is_independent
         and not is_told_to_reader(item.text)
         and tells_more(title, item.text)
-        and words.count(item.text) >= _MIN_WORDS
-        and len(item.text) <= _MAX_CHARS
         and not any(start < item.end and item.start < end for start, end in taken)
     ]
     return [] if announces(title) else [_candidate(item, "insight", item.score) for item in best(pool, count)]
@@ -81,10 +82,9 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 
 
 def _tells(text: str, title: str) -> bool:
-    """Whether a sentence of a readable length tells news: no background, no advert, no praise or feelings in a speech."""
+    """Whether a sentence tells news: no background, no advert, no praise or feelings in a speech."""
     return (
-        len(text) <= _MAX_CHARS
-        and adds_to(title, text)
+        adds_to(title, text)
         and names_more(title, text)
         and not _TEXT["background"].match(text)
         and not any(praises(one.group()[1:-1]) or _TEXT["opinion"].search(one.group()) for one in speech(text))
