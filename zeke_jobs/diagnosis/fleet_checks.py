@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 
 from zeke_jobs import config
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
@@ -38,88 +38,77 @@ def _skew(patient: Patient) -> Iterator[Finding]:
         help_ = (
             "jobs and schedules go by the database's clock and are right all the same; logs are not. Run NTP on both"
         )
-        sentence = f"this machine's clock is {span(ahead)} {side} the database's"
-        yield Finding("", sentence, help_)
+        yield Finding("", f"this machine's clock is {span(ahead)} {side} the database's", help_)
 
 
 def _vacuum(patient: Patient) -> Iterator[Finding]:
-    for table in SQL.all(patient.conn, "doctor/table"):
-        name = f"zeke_jobs.{table['name']}"
-        if not table["server_vacuums"] and table["name"] == "queue":
+    for table in SQL.named(patient.conn, "doctor/table"):
+        name = f"zeke_jobs.{table.name}"
+        if not table.server_vacuums and table.name == "queue":
             sentence = "autovacuum, or track_counts that it needs, is off for the whole server: dead rows stay for ever"
             settings = "ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf()"
             yield Finding("", sentence, settings)
-        if not table["table_vacuums"]:
+        if not table.table_vacuums:
             sentence = f"autovacuum is off for {name}: its dead rows stay for ever, and claims become slower day by day"
             yield Finding(name, sentence, f"ALTER TABLE {name} RESET (autovacuum_enabled)")
 
 
 def _settings(patient: Patient) -> Iterator[Finding]:
-    rows = {row["name"]: row for row in SQL.all(patient.conn, "doctor/settings")}
-    value = {name: row["value"] for name, row in rows.items()}
-    costly = {
-        "synchronous_commit": (
-            value["synchronous_commit"] == "off",
-            "synchronous_commit is off: a crash of the server loses the jobs that were sent just before it",
-        ),
-        "shared_buffers": (
-            int(value["shared_buffers"]) < _LEAST_BUFFERS,
-            f"shared_buffers is {int(value['shared_buffers']) // 128} MiB: the jobs that workers claim are read again and again",
-        ),
-        "jit_above_cost": (
-            value["jit"] == "on" and 0 <= float(value["jit_above_cost"]) < _LEAST_JIT_COST,
-            f"jit_above_cost is {value['jit_above_cost']}: statements of callers and through a pooler are compiled each time",
-        ),
-    }
-    for name, (is_costly, sentence) in costly.items():
-        if is_costly:
-            then = "then restart the server" if name == "shared_buffers" else "SELECT pg_reload_conf()"
-            mend = rows[name]["mend"]
-            yield Finding(name, sentence, f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend)
+    rows = {row.name: row for row in SQL.named(patient.conn, "doctor/settings")}
+    buffers, cost = int(rows["shared_buffers"].value), rows["jit_above_cost"].value
+    costly = {}
+    if rows["synchronous_commit"].value == "off":
+        costly["synchronous_commit"] = "is off: a crash of the server loses the jobs that were sent just before it"
+    if buffers < _LEAST_BUFFERS:
+        costly["shared_buffers"] = f"is {buffers // 128} MiB: the jobs that workers claim are read again and again"
+    if rows["jit"].value == "on" and 0 <= float(cost) < _LEAST_JIT_COST:
+        costly["jit_above_cost"] = f"is {cost}: statements of callers and through a pooler are compiled each time"
+    for name, sentence in costly.items():
+        then = "then restart the server" if name == "shared_buffers" else "SELECT pg_reload_conf()"
+        mend = rows[name].mend
+        yield Finding(name, f"{name} {sentence}", f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend)
 
 
 def _dead_rows(patient: Patient) -> Iterator[Finding]:
-    for table in SQL.all(patient.conn, "doctor/table"):
-        name, live, dead = f"zeke_jobs.{table['name']}", table["live"], table["dead"]
-        if dead > patient.dead_rows and dead > _DEAD_SHARE * live:
-            last = table["vacuumed_on"]
+    for table in SQL.named(patient.conn, "doctor/table"):
+        if table.dead > patient.dead_rows and table.dead > _DEAD_SHARE * table.live:
+            name, last = f"zeke_jobs.{table.name}", table.vacuumed_on
             vacuumed = "never vacuumed" if last is None else f"last vacuumed {last:%Y-%m-%d %H:%M} UTC"
-            size = f"{table['bytes'] / 2**20:,.0f} MiB; {vacuumed}"
-            sentence = f"{name} has {dead:,} dead rows beside {live:,} live ones ({size})"
+            size = f"{table.bytes / 2**20:,.0f} MiB; {vacuumed}"
+            sentence = f"{name} has {table.dead:,} dead rows beside {table.live:,} live ones ({size})"
             yield Finding(name, sentence, f"end the old transactions (see open-transaction), then: VACUUM {name}")
 
 
 def _open_transactions(patient: Patient) -> Iterator[Finding]:
-    longest = patient.open_transaction.total_seconds()
-    for one in SQL.all(patient.conn, "doctor/transactions", seconds=longest):
-        pid, passed = one["pid"], span(timedelta(seconds=one["seconds"]))
-        who = f"{one['program'] or 'a program without a name'} ({one['role']}, pid {pid})"
-        sentence = f"{who} has had a transaction open for {passed}, {one['state']}: "
+    for one in SQL.named(patient.conn, "doctor/transactions", seconds=patient.open_transaction.total_seconds()):
+        who = f"{one.program or 'a program without a name'} ({one.role}, pid {one.pid})"
+        sentence = f"{who} has had a transaction open for {span(timedelta(seconds=one.seconds))}, {one.state}: "
         sentence += "dead rows stay, and claims must step over them"
-        yield Finding(str(pid), sentence, f"end it in its program, or: SELECT pg_terminate_backend({pid})")
+        yield Finding(str(one.pid), sentence, f"end it in its program, or: SELECT pg_terminate_backend({one.pid})")
 
 
 def _visibility(patient: Patient) -> Iterator[Finding]:
-    row = SQL.only(patient.conn, "doctor/sight")
-    if not row["sees_all"]:
-        role = row["role"]
-        sentence = f"the user {role} sees only its own sessions, so open-transaction and connections may miss some"
-        yield Finding(role, sentence, f"GRANT pg_read_all_stats TO {role}")
+    (row,) = SQL.named(patient.conn, "doctor/sight")
+    if not row.sees_all:
+        sentence = f"the user {row.role} sees only its own sessions, so open-transaction and connections may miss some"
+        yield Finding(row.role, sentence, f"GRANT pg_read_all_stats TO {row.role}")
 
 
 def _connections(patient: Patient) -> Iterator[Finding]:
     if is_pooled(patient.conn):
         return  # the pooler limits them, and later clients wait
-    row = SQL.only(patient.conn, "doctor/connections", ours=_OURS)
-    available, others = row["available"], row["others"]
-    needed = row["threads"] + _SPARE * row["workers"] + _OF_A_LOOP * row["loops"] + row["schedulers"]
-    if needed + others > available:
-        workers = f"{count(row['workers'], 'worker process', 'worker processes')} with {row['threads']} threads"
-        sentence = f"the server has {available} connections; {workers} may need {needed}, and others use {others}"
+    (row,) = SQL.named(patient.conn, "doctor/connections", ours=_OURS)
+    needed = row.threads + _SPARE * row.workers + _OF_A_LOOP * row.loops + row.schedulers
+    if needed + row.others > row.available:
+        workers = f"{count(row.workers, 'worker process', 'worker processes')} with {row.threads} threads"
+        sentence = (
+            f"the server has {row.available} connections; {workers} may need {needed}, and others use {row.others}"
+        )
         yield Finding("", sentence, "raise max_connections, run fewer threads, or put PgBouncer in between")
 
 
-_KEPT = 60.0  # seconds; if one job keeps all processes of a queue longer than this, the notice becomes a warning
+#: If one job keeps all processes of a queue longer than this, the notice becomes a warning.
+_KEPT = timedelta(minutes=1)
 
 
 def _scheduler(patient: Patient) -> Iterator[Finding]:
@@ -130,73 +119,68 @@ def _scheduler(patient: Patient) -> Iterator[Finding]:
 
 
 def _unreadable(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/schedules"):
+    for row in SQL.named(patient.conn, "doctor/schedules"):
         try:
-            dispatch.read_line(row["schedule"], row["cron"])
+            dispatch.read_line(row.schedule, row.cron)
         except dispatch.Unreadable as error:
             help_ = "put it again as it should be, or delete it: zeke_jobs.schedules, zeke_jobs.put_schedule"
-            yield Finding(row["schedule"], str(error), help_)
+            yield Finding(row.schedule, str(error), help_)
 
 
 def _unserved(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/unserved", most=MOST + 1):
-        queue, waiting = row["queue"], row["queued"]
+    for row in SQL.named(patient.conn, "doctor/unserved", most=MOST + 1):
+        waiting = up_to_most(row.queued, "job")
         yield Finding(
-            f"queue/{queue}",
-            f"no live worker runs {listed(row['tasks'])} of queue {queue}; {up_to_most(waiting, 'job')} queued",
-            f"start workers with code that has them: dramatiq zeke_jobs.actors (for this queue alone: --queues {queue})",
-            Severity.CRITICAL if waiting else Severity.WARNING,
+            f"queue/{row.queue}",
+            f"no live worker runs {listed(row.tasks)} of queue {row.queue}; {waiting} queued",
+            f"start workers with code that has them: dramatiq zeke_jobs.actors (for this queue alone: --queues {row.queue})",
+            Severity.CRITICAL if row.queued else Severity.WARNING,
         )
 
 
 def _kept(patient: Patient) -> Iterator[Finding]:
-    kept = {keeper["worker"]: keeper for keeper in SQL.all(patient.conn, "doctor/keepers")}
-    rows = SQL.all(patient.conn, "doctor/kept", kept=list(kept), most=MOST + 1) if kept else []
-    for queue, group in groupby(rows, itemgetter("queue")):
+    keepers = SQL.named(patient.conn, "doctor/keepers")
+    rows = (
+        SQL.named(patient.conn, "doctor/kept", kept=[one.worker for one in keepers], most=MOST + 1) if keepers else []
+    )
+    for queue, group in groupby(rows, attrgetter("queue")):
         tasks = list(group)
-        names, now, waiting = [row["task"] for row in tasks], tasks[0]["now"], sum(row["due"] for row in tasks)
-        serving = {worker for row in tasks for worker in row["workers"]}
-        ours = [keeper for worker, keeper in kept.items() if worker in serving]
-        seconds = (now - max(keeper["since"] for keeper in ours)).total_seconds()
-        yield Finding(
-            f"queue/{queue}",
-            f"no live worker claims {listed(names)} of queue {queue}: {reasons.named_keepers(ours, now)}; "
-            f"{up_to_most(waiting, 'job')} due",
-            reasons.advice_about(ours),
-            Severity.WARNING if seconds >= _KEPT else Severity.NOTICE,
-        )
+        serving, now = {worker for row in tasks for worker in row.workers}, tasks[0].now
+        ours = [one for one in keepers if one.worker in serving]
+        is_long = now - max(one.since for one in ours) >= _KEPT
+        sentence = f"no live worker claims {listed(row.task for row in tasks)} of queue {queue}"
+        sentence += f": {reasons.named_keepers(ours, now)}; {up_to_most(sum(row.due for row in tasks), 'job')} due"
+        severity = Severity.WARNING if is_long else Severity.NOTICE
+        yield Finding(f"queue/{queue}", sentence, reasons.advice_about(ours), severity)
 
 
 def _threads(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/threads"):
-        name, limit, threads = row["name"], row["concurrency"], row["threads"]
-        if threads < limit:
-            sentence = f"{name} may have {limit} active jobs, but its workers run {threads} at once"
+    for row in SQL.named(patient.conn, "doctor/threads"):
+        if row.threads < row.concurrency:
+            sentence = f"{row.name} may have {row.concurrency} active jobs, but its workers run {row.threads} at once"
             help_ = "run more processes or threads (dramatiq --processes N --threads M, or ZEKE_JOBS_ASYNC), or lower the limit"
-            yield Finding(name, sentence, help_)
+            yield Finding(row.name, sentence, help_)
 
 
 def _blocked(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/blocked"):
-        who, found = place(row["host"], row["pid"]), row["blocked"]
+    for row in SQL.named(patient.conn, "doctor/blocked"):
+        who, found = place(row.host, row.pid), row.blocked
         job = f"{found['task']} {found['job']}" if found["job"] else "a task that a handler had made"
-        sentence = (
-            f"{job} kept the event loop of {who} from all other async handlers for a second, {span(row['ago'])} ago"
-        )
+        kept = f"kept the event loop of {who} from all other async handlers for a second"
         stack = "; ".join(map(str.strip, found["stack"].splitlines()))
         help_ = f"await what waits; move the rest to a thread (await asyncio.to_thread(…)) or a plain handler. It ran: {stack}"
-        yield Finding(who, sentence, help_)
+        yield Finding(who, f"{job} {kept}, {span(row.ago)} ago", help_)
 
 
 def _not_held(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/not_held"):
-        who, jobs = place(row["host"], row["pid"]), count(row["jobs"], "job")
-        claimed = f"{who} claimed {jobs} of {listed(row['tasks'])} up to {span(row['now'] - row['since'])} ago"
-        if row["lives"]:
-            sentence = f"{claimed}, lives, and does not know of them"
+    for row in SQL.named(patient.conn, "doctor/not_held"):
+        who, jobs = place(row.host, row.pid), count(row.jobs, "job")
+        sentence = f"{who} claimed {jobs} of {listed(row.tasks)} up to {span(row.now - row.since)} ago"
+        if row.lives:
+            sentence += ", lives, and does not know of them"
             help_ = f"restart {who}: when it stops, it returns its jobs to the queue; and report this fault"
         else:
-            sentence = f"{claimed} and is gone; no process has rescued them"
+            sentence += " and is gone; no process has rescued them"
             help_ = "start a worker, which rescues them: dramatiq zeke_jobs.actors"
         yield Finding(who, sentence, help_)
 
@@ -213,19 +197,17 @@ def _drift(patient: Patient) -> Iterator[Finding]:
 
 def _unapplied(patient: Patient) -> Iterator[Finding]:
     file = patient.file
-    differs = None if file is None else fleet.unapplied(patient.conn, file)
-    if file is None or differs is None:
+    if file is None or (differs := fleet.unapplied(patient.conn, file)) is None:
         return
+    severity, advice = Severity.NOTICE, "zeke-jobs plan shows the difference; "
+    advice += "zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
     try:
         config.load(file, handlers=False)
     except ConfigurationError as error:
+        differs = f"{differs}. It is wrong: {str(error).splitlines()[0]}"
+        severity = Severity.WARNING
         advice = "zeke-jobs check shows all faults; until they are mended, a process that starts refuses the file"
-        sentence = f"{differs}. It is wrong: {str(error).splitlines()[0]}"
-        yield Finding(str(file), sentence, advice, Severity.WARNING)
-        return
-    advice = "zeke-jobs plan shows the difference; "
-    advice += "zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
-    yield Finding(str(file), differs, advice)
+    yield Finding(str(file), differs, advice, severity)
 
 
 CHECKS = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.core.wording import amount_text, count, one_line, place, since, span, until, when
+from zeke_jobs.core.wording import amount_text, one_line, place, since, span, until
 from zeke_jobs.postgres.queries import Row
 
 QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
@@ -57,70 +57,18 @@ def paused(pause: Row, now: datetime) -> Reason:
     return Reason("paused", f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}", help_)
 
 
-def unserved(task: Row, workers: Sequence[Row]) -> Reason:
-    """None of the live workers would claim it."""
-    alive, consuming = len(workers), sum(one.consumes for one in workers)
-    stopping = sum(one.consumes and one.stopping for one in workers)
-    known = f"{count(alive, 'worker process', 'worker processes')} alive"
-    if not alive:
-        sentence = "no worker is alive"
-    elif not consuming:
-        sentence = f"{known}, but none consumes queue {task.queue}"
-    elif stopping == consuming:
-        sentence = f"{known}, but all that consume queue {task.queue} are stopping"
-    else:
-        sentence = f"{known}, but none of queue {task.queue} has the task {task.id}"
-    if not consuming:
-        help_ = f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {task.queue})"
-    else:
-        help_ = "wait for their successors" if stopping else "restart them with a jobs.yaml and code that have it"
-    return Reason("unserved", sentence, help_)
-
-
-def later(job: Row) -> Reason:
-    """It is not due: it waits for an event, was deferred, waits for its next attempt, or was sent for later."""
-    due, why = until(job.run_at, job.now), job.waiting_for or ""
-    if job.awaits_event:
-        event = why.removeprefix("event ")
-        sentence = f"it waits for the event {event!r}, and goes on without it when that has not come {due}"
-        return Reason("waits-for-event", sentence, f"zeke-jobs emit {event}")
-    if job.waiting_for is not None:
-        # Its handler did, or a lease.
-        sentence = f"its handler deferred it {due}: {one_line(why)}; the jobs that are due before then go first"
-        return Reason("deferred", sentence)
-    if job.attempt > job.attempt_base and job.error is not None:
-        left = count(max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1), "retry", "retries")
-        sentence = f"attempt {job.attempt} failed ({error_of(job.error)}); the next one waits {due}, {left} left"
-        return Reason("waits-for-retry", sentence, f"to run it at once: zeke-jobs retry {job.id}")
-    sentence = f"it was sent for later: not before {when(job.run_at)} (in {span(job.run_at - job.now)})"
-    return Reason("not-due", sentence)
-
-
-def after(job: Row, before: Row) -> Reason:
-    """Its task runs the jobs of a key in strict order, and an earlier one has not ended, or failed and holds the key."""
-    if before.status == "failed":
-        what = f"failed {since(before.since, job.now).removeprefix('since ')} and holds the key"
-        help_ = f"zeke-jobs retry {before.id}, or zeke-jobs cancel {before.id} to go on without it"
-    else:
-        waits = before.status != "active" and before.run_at > job.now
-        what = f"is {before.status}" + (f" and waits {until(before.run_at, job.now)}" if waits else "")
-        help_ = f"zeke-jobs why {before.id}"
-    sentence = f"its key {job.key!r} is in strict order: {before.task} {before.id}, which was sent earlier, {what}"
-    return Reason("after", sentence, help_)
-
-
 _NAMED = 5  # processes to name; a large fleet may have more
 
 
-def named_keepers(keepers: Sequence[dict[str, Any]], now: datetime) -> str:
+def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
     """A text that names each process and its job, with the reason why no other job runs there."""
     more = [f"{len(keepers) - _NAMED} more"] if len(keepers) > _NAMED else []
     return "; ".join([*(_keeper(keeper, now) for keeper in keepers[:_NAMED]), *more])
 
 
-def advice_about(keepers: Sequence[dict[str, Any]]) -> str:
+def advice_about(keepers: Sequence[Row]) -> str:
     """The remedies."""
-    jobs = list(dict.fromkeys(str(keeper["job"]) for keeper in keepers))
+    jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (
         f"wait until {ended}, or: zeke-jobs cancel {' '.join(jobs[:_NAMED])}; "
@@ -128,22 +76,23 @@ def advice_about(keepers: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _keeper(keeper: dict[str, Any], now: datetime) -> str:
-    where, job = place(keeper["host"], keeper["pid"]), f"{keeper['task']} {keeper['job']}"
-    began, died = since(keeper["since"], now), f"because {keeper['deaths']} workers died while running it"
-    if keeper["runs"]:
+def _keeper(keeper: Row, now: datetime) -> str:
+    where, job = place(keeper.host, keeper.pid), f"{keeper.task} {keeper.job}"
+    began, died = since(keeper.since, now), f"because {keeper.deaths} workers died while running it"
+    if keeper.runs:
         return f"{where} runs {job} alone {began}, {died}"
     return f"{where} finishes its other jobs to run {job} alone, which has been ready {began}, {died}"
 
 
 def of_limit(limit: Row, now: datetime) -> Reason:
-    """The reason that the claim is told."""
+    """A limit lets no job start now."""
     kind, _, name = limit.name.partition("/")
     whose, then = f"its task {name}" if kind == "task" else f"the shared limit {name}", opens(limit.opens_on, now)
     match limit.reason:
         case "concurrency":
+            holders = [Row(**{**one, "since": datetime.fromisoformat(one["since"])}) for one in limit.holders or ()]
             full = f"is at its limit, {limit.active} of {limit.concurrency} active"
-            return Reason("at-limit", f"{whose} {full}: {named_jobs(limit.holders or (), limit.active, now)}")
+            return Reason("at-limit", f"{whose} {full}: {named_jobs(holders, limit.active, now)}")
         case "rate":
             full = f"is at its rate of {limit.rate_count} starts within {span(limit.rate_period)}"
             return Reason("at-rate", f"{whose} {full}; the next may start {then}")
@@ -165,16 +114,10 @@ def opens(moment: datetime | None, now: datetime) -> str:
     return "soon" if moment is None else until(moment, now).removeprefix("until ")
 
 
-def named_jobs(holders: Sequence[dict[str, Any]], active: int, now: datetime) -> str:
+def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
     """The active jobs of a full limit, the first ones by name."""
-    named = []
-    for one in holders:
-        began = one["since"]
-        began = datetime.fromisoformat(began) if isinstance(began, str) else began
-        named.append(f"{one['task']} {one['id']} on {place(one['host'], one['pid'])} {since(began, now)}")
-    if active > len(named):
-        named.append(f"{active - len(named)} more")
-    return "; ".join(named)
+    named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
+    return "; ".join([*named, f"{active - len(named)} more"] if active > len(named) else named)
 
 
 class Severity(StrEnum):

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.client import drivers
 from zeke_jobs.client.reading import missing
 from zeke_jobs.config.models import Task
-from zeke_jobs.core.wording import MOST, listed, span, until, up_to_most, when
+from zeke_jobs.core.wording import MOST, count, listed, one_line, place, since, span, until, up_to_most, when
 from zeke_jobs.diagnosis import ends, reasons
 from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason
 from zeke_jobs.postgres.queries import SQL, Row, snapshot
@@ -47,21 +47,17 @@ def explain(conn: Connection, job_id: UUID) -> Explanation:
         raise drivers.perform(conn, missing, job_id)
     task = _one(conn, "task", task=job.task)
     workers = SQL.named(conn, "why/workers", queue=task.queue if task else job.queue, task=job.task)
-    match job.status:
-        case "created" | "retry":
-            found = [*_queued(conn, job, task, workers), *_also(job, task)]
-        case "active":
-            found = list(_active(job, task, workers))
-        case "completed":
-            found = [ends.completed(job)]
-        case "failed":
-            found = [ends.failed(job)]
-        case _:
-            found = [ends.cancelled(job)]
-    history = [ends.origin(job)] if job.parent is not None or job.scheduled_for is not None else []
-    history += map(ends.attempted, job.attempts)
-    if sent := SQL.all(conn, "why/sent", id=job_id):
-        history.append(ends.sent(sent))
+    if job.status == "active":
+        found = list(ends.active(job, task, workers))
+    elif job.status in ("created", "retry"):
+        found = list(_queued(conn, job, task, workers))
+        is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
+        if not found and not is_over:
+            found.append(Reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
+        found += _also(job, task)
+    else:
+        found = [ends.ended(job)]
+    history = ends.history(job, SQL.named(conn, "why/sent", id=job_id))
     about = {key: value for key, value in Task.shown(task.definition).items() if value} if task else {}
     return Explanation(job.id, job.task, job.status, tuple(found), tuple(history), about)
 
@@ -70,105 +66,141 @@ def _one(conn: Connection, statement: str, **params: Any) -> Row | None:
     return next(iter(SQL.named(conn, f"why/{statement}", **params)), None)
 
 
-def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]) -> list[Reason]:
+def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:
     if task is None:
         help_ = f"put {job.task} back into jobs.yaml, or name its successor: zeke-jobs apply --rename {job.task}=NEW"
         sentence = f"no task in force is called {job.task}, so a worker cancels it within a minute"
-        return [Reason("unknown-task", sentence, help_)]
-    found: list[Reason] = []
+        yield Reason("unknown-task", sentence, help_)
+        return
     if (task.id, task.queue) != (job.task, job.queue):
         sentence = f"its task is now {task.id} in queue {task.queue}; it follows at the next heartbeat of a worker"
-        found.append(Reason("moving", sentence))
-    found += [reasons.paused(pause, job.now) for pause in store.pauses(conn, "why/pauses", task=task.id)]
+        yield Reason("moving", sentence)
+    for pause in store.pauses(conn, "why/pauses", task=task.id):
+        yield reasons.paused(pause, job.now)
     if job.run_at > job.now:
-        found.append(reasons.later(job))
+        yield _later(job)
     alive = [one for one in workers if one.lives]
     serving = [one for one in alive if one.consumes and one.knows and not one.stopping]
     if not serving:
-        found.append(reasons.unserved(task, alive))
-    found += _limits(conn, job, task)
-    keepers = SQL.all(conn, "doctor/keepers")
+        yield _unserved(task, alive)
+    for limit in SQL.named(conn, "why/limits", limits=task.limits, most=_HOLDERS):
+        yield reasons.of_limit(limit, job.now)
+    yield from _of_key(conn, job, task)
+    keepers = SQL.named(conn, "doctor/keepers")
     if job.deaths > 1:
-        taken = {keeper["worker"] for keeper in keepers if keeper["runs"]}
+        taken = {keeper.worker for keeper in keepers if keeper.runs}
         alone = [one for one in workers if one.alone]
-        emptying = listed([f"{one.host}:{one.pid}" for one in alone if one.id not in taken])
-        runs = listed([f"{one.host}:{one.pid}" for one in alone if one.id in taken])
+        emptying = listed(place(one.host, one.pid) for one in alone if one.id not in taken)
+        runs = listed(place(one.host, one.pid) for one in alone if one.id in taken)
         who = f"{runs} runs such jobs one after another" if runs else "no worker makes room for it yet"
         who = f"{emptying} finishes its other jobs for it" if emptying else who
         suspected = f"{job.deaths} workers died while running it, so it waits to run alone in a process ({who})"
-        sentence = f"{suspected}; after {QUARANTINE} deaths it fails"
-        found.append(Reason("suspect", sentence))
+        yield Reason("suspect", f"{suspected}; after {QUARANTINE} deaths it fails")
     if job.run_at <= job.now:
-        found += _queue_before(conn, job, task, serving, keepers)
-    is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
-    if not found and not is_over:
-        found.append(Reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
-    return found
+        yield from _queue_before(conn, job, task, serving, keepers)
 
 
-def _limits(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
-    for limit in SQL.named(conn, "why/limits", limits=task.limits, most=_HOLDERS):
-        yield reasons.of_limit(limit, job.now)
-    holders = SQL.all(conn, "why/key", id=job.id) if task.per_key and job.key is not None else []
+def _later(job: Row) -> Reason:
+    """It is not due: it waits for an event, was deferred, waits for its next attempt, or was sent for later."""
+    due, reason = until(job.run_at, job.now), job.waiting_for or ""
+    if job.awaits_event:
+        event = reason.removeprefix("event ")
+        sentence = f"it waits for the event {event!r}, and goes on without it when that has not come {due}"
+        return Reason("waits-for-event", sentence, f"zeke-jobs emit {event}")
+    if job.waiting_for is not None:  # its handler deferred it, or a lease
+        sentence = f"its handler deferred it {due}: {one_line(reason)}; the jobs that are due before then go first"
+        return Reason("deferred", sentence)
+    if job.attempt > job.attempt_base and job.error is not None:
+        left = count(max(0, job.retry_limit - (job.attempt - job.attempt_base) + 1), "retry", "retries")
+        failed = f"attempt {job.attempt} failed ({reasons.error_of(job.error)})"
+        sentence = f"{failed}; the next one waits {due}, {left} left"
+        return Reason("waits-for-retry", sentence, f"to run it at once: zeke-jobs retry {job.id}")
+    sentence = f"it was sent for later: not before {when(job.run_at)} (in {span(job.run_at - job.now)})"
+    return Reason("not-due", sentence)
+
+
+def _unserved(task: Row, alive: Sequence[Row]) -> Reason:
+    consuming = [one for one in alive if one.consumes]
+    stopping = [one for one in consuming if one.stopping]
+    sentence = (
+        f"{count(len(alive), 'worker process', 'worker processes')} alive, but " if alive else "no worker is alive"
+    )
+    help_ = "wait for their successors" if stopping else "restart them with a jobs.yaml and code that have it"
+    if not consuming:
+        sentence += f"none consumes queue {task.queue}" if alive else ""
+        help_ = f"start one: dramatiq zeke_jobs.actors (for this queue alone: --queues {task.queue})"
+    elif stopping == consuming:
+        sentence += f"all that consume queue {task.queue} are stopping"
+    else:
+        sentence += f"none of queue {task.queue} has the task {task.id}"
+    return Reason("unserved", sentence, help_)
+
+
+def _of_key(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
+    holders = SQL.named(conn, "why/key", id=job.id) if task.per_key and job.key is not None else []
     if before := _one(conn, "before", id=job.id):
-        yield reasons.after(job, before)
+        what = f"is {before.status}"
+        help_ = f"zeke-jobs why {before.id}"
+        if before.status == "failed":
+            what = f"failed {since(before.since, job.now).removeprefix('since ')} and holds the key"
+            help_ = f"zeke-jobs retry {before.id}, or zeke-jobs cancel {before.id} to go on without it"
+        elif before.status != "active" and before.run_at > job.now:
+            what += f" and waits {until(before.run_at, job.now)}"
+        earlier = f"{before.task} {before.id}, which was sent earlier, {what}"
+        yield Reason("after", f"its key {job.key!r} is in strict order: {earlier}", help_)
     elif task.per_key is not None and len(holders) >= task.per_key:
-        taken = f"is taken, {len(holders)} of {task.per_key} active"
-        jobs = reasons.named_jobs(holders, len(holders), job.now)
-        yield Reason("key-taken", f"its key {job.key!r} {taken}: {jobs}")
+        taken = (
+            f"is taken, {len(holders)} of {task.per_key} active: {reasons.named_jobs(holders, len(holders), job.now)}"
+        )
+        yield Reason("key-taken", f"its key {job.key!r} {taken}")
     if task.chunk and (company := _one(conn, "company", id=job.id)):
-        ends = until(company.until, job.now)
-        sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size}), {ends}"
+        ends_ = until(company.until, job.now)
+        sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size}), {ends_}"
         yield Reason("company", sentence)
-    if key_rate := _one(conn, "key_rate", id=job.id):
-        full = f"is at its rate of {key_rate.amount} starts within {span(key_rate.period)}"
-        then = f"the next may start {reasons.opens(key_rate.next_at, job.now)}"
-        yield Reason("key-at-rate", f"its key {job.key!r} {full}; {then}")
+    if rate := _one(conn, "key_rate", id=job.id):
+        full = f"is at its rate of {rate.amount} starts within {span(rate.period)}"
+        yield Reason(
+            "key-at-rate", f"its key {job.key!r} {full}; the next may start {reasons.opens(rate.next_at, job.now)}"
+        )
 
 
 def _queue_before(
-    conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[dict[str, Any]]
+    conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[Row]
 ) -> Iterator[Reason]:
     # A process may have stopped claiming for the sake of this very job.
-    kept = {keeper["worker"]: keeper for keeper in keepers if keeper["runs"] or job.deaths < 2}
+    kept = {keeper.worker: keeper for keeper in keepers if keeper.runs or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
+    threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
     if serving and not free:
         all_ = [kept[one.id] for one in serving]
         who = "the one process" if len(all_) == 1 else f"each of the {len(all_)} processes"
         sentence = f"{who} for queue {job.queue} claims nothing else: {reasons.named_keepers(all_, job.now)}"
         yield Reason("kept-by-suspect", sentence, reasons.advice_about(all_))
-    elif free and sum(one.busy for one in free) >= sum(one.threads for one in free):
-        yield _busy(job.queue, free)
+    elif free and busy >= threads:
+        where = "the one process" if len(free) == 1 else f"the {len(free)} processes"
+        slots, more = ("places for async handlers", "ZEKE_JOBS_ASYNC") if free[0].is_async else ("threads", "--threads")
+        sentence = f"all {threads} {slots} of {where} for queue {job.queue} are busy ({busy} jobs claimed)"
+        help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
+        yield Reason("workers-busy", sentence, help_)
     if job.deaths > 1:  # it runs alone
         return
     turns = _one(conn, "turns", id=job.id, most=MOST + 1) if task.share else None
-    if turns is not None and any(vars(turns).values()):
-        parts = _counted({"of other keys": turns.others, "of its own": turns.own})
-        sentence = f"the keys of its task take turns: {parts} go before it, by estimate"
-        yield Reason("takes-turns", sentence)
-    place = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
-    ahead = _one(conn, "ahead", **place, most=MOST + 1)
-    if ahead is not None and any(vars(ahead).values()):
+    if turns is not None and (others := _counted({"of other keys": turns.others, "of its own": turns.own})):
+        yield Reason("takes-turns", f"the keys of its task take turns: {others} go before it, by estimate")
+    where_ = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
+    ahead = _one(conn, "ahead", **where_, most=MOST + 1)
+    if ahead is not None:
         words = {
             "of its task with a higher priority": ahead.higher,
             "of its task that became due earlier": ahead.earlier,
             "of other tasks in its queue with a higher priority": ahead.others,
         }
-        yield Reason("ahead", f"ahead of it are {_counted(words)}")
+        if first := _counted(words):
+            yield Reason("ahead", f"ahead of it are {first}")
 
 
 def _counted(words: dict[str, int]) -> str:
     return listed(f"{up_to_most(number, 'job')} {what}" for what, number in words.items() if number)
-
-
-def _busy(queue: str, workers: Sequence[Row]) -> Reason:
-    """All threads that could run it have a job, or all places for async handlers, in the processes that claim."""
-    threads, busy = sum(one.threads for one in workers), sum(one.busy for one in workers)
-    where = "the one process" if len(workers) == 1 else f"the {len(workers)} processes"
-    slots, more = ("places for async handlers", "ZEKE_JOBS_ASYNC") if workers[0].is_async else ("threads", "--threads")
-    sentence = f"all {threads} {slots} of {where} for queue {queue} are busy ({busy} jobs claimed)"
-    help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
-    return Reason("workers-busy", sentence, help_)
 
 
 def _also(job: Row, task: Row | None) -> Iterator[Reason]:
@@ -188,18 +220,3 @@ def _also(job: Row, task: Row | None) -> Iterator[Reason]:
         same = f"the same {listed(fields)}" if fields else "the same payload"
         sentence = f"it is unique: {how}, a send with {same} makes no second job and is answered with this one"
         yield Reason("stands-for-others", sentence)
-
-
-def _active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:
-    worker = next((one for one in workers if one.id == job.worker), None)
-    if job.cancelled_on is not None:
-        yield ends.being_cancelled(job)
-    is_silent = worker is None or worker.silent
-    if is_silent:
-        yield ends.holder_silent(worker, job.now)
-    if job.started_on is not None:
-        yield ends.running(job, worker, job.timeout or (task.timeout if task else None))
-        return
-    # Whether the worker's last heartbeat is too early to cover this claim.
-    is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
-    yield ends.claimed(job, worker, is_held=is_silent or job.cancelled_on is not None or is_new)

@@ -3,12 +3,11 @@
 import math
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from zeke_jobs.core.wording import MOST, amount_text, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
 from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 
 #: Arrivals are counted within a time, in at most the newest jobs (some 0.1 s), and as those of a shortest time at least.
@@ -26,99 +25,88 @@ def _catalogue(patient: Patient) -> Iterator[Finding]:
 
 
 def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/unknown", most=MOST + 1):
-        task, queue, queued = row["task"], row["queue"], row["queued"]
-        yield Finding(
-            task,
-            f"{up_to_most(queued, 'queued job')} of {task} (queue {queue}), which is no task in force",
-            f"name its successor: zeke-jobs apply --rename {task}=NEW, or put it back into jobs.yaml",
-        )
+    for row in SQL.named(patient.conn, "doctor/unknown", most=MOST + 1):
+        queued = f"{up_to_most(row.queued, 'queued job')} of {row.task} (queue {row.queue})"
+        help_ = f"name its successor: zeke-jobs apply --rename {row.task}=NEW, or put it back into jobs.yaml"
+        yield Finding(row.task, f"{queued}, which is no task in force", help_)
 
 
 def _max_wait(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "schedule/late"):
-        yield Finding(
-            row["task"],
-            f"the oldest due job of {row['task']} waits {span(row['wait'])}; its max_wait is {span(row['max_wait'])}",
-            "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits",
-        )
+    for row in SQL.named(patient.conn, "schedule/late"):
+        sentence = f"the oldest due job of {row.task} waits {span(row.wait)}; its max_wait is {span(row.max_wait)}"
+        help_ = "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits"
+        yield Finding(row.task, sentence, help_)
 
 
 def _keeping_up(patient: Patient) -> Iterator[Finding]:
     """Compare the jobs that arrive under each limit with those that it lets through."""
-    rows = SQL.all(patient.conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
-    rows = [
-        {**row, "rate": row["arrived"] / row["seconds"]}
-        for row in rows
-        if row["arrived"] >= _LEAST and not row["paused"]
-    ]
-    for bound in SQL.all(patient.conn, "doctor/room"):
-        under = [row for row in rows if bound["name"] in row["limits"] or bound["name"] == f"queue/{row['queue']}"]
-        waits = max((row["waits"] or 0.0 for row in under), default=0.0)
+    rows = SQL.named(patient.conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
+    rows = [row for row in rows if row.arrived >= _LEAST and not row.paused]
+    for bound in SQL.named(patient.conn, "doctor/room"):
+        under = [row for row in rows if bound.name in row.limits or bound.name == f"queue/{row.queue}"]
+        waits = max((row.waits or 0.0 for row in under), default=0.0)
         if waits < _BACKLOG_WAIT:
             continue
-        arrive = f"{sum(row['rate'] for row in under) * 60:,.1f} jobs a minute of {listed(row['task'] for row in under)} arrive"
-        for said, help_ in _short(bound, under):
-            yield Finding(bound["name"], f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}", help_)
+        rates = [(row, row.arrived / row.seconds) for row in under]
+        arrive = (
+            f"{sum(rate for _, rate in rates) * 60:,.1f} jobs a minute of {listed(row.task for row in under)} arrive"
+        )
+        for said, help_ in _short(bound, rates):
+            yield Finding(bound.name, f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}", help_)
 
 
-def _short(bound: dict[str, Any], under: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The parts of a limit that are too small for the tasks under it, each with its remedy."""
-    name, slots = bound["name"], bound["concurrency"]
-    arrivals = sum(row["rate"] for row in under)
+def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
+    """The parts of a limit that are too small for the tasks under it and their rates of arrival, each with its remedy."""
+    name, slots = bound.name, bound.concurrency
     # The average number of jobs that must run at once.
-    need = sum(row["rate"] * row["mean"] for row in under if row["sample"] >= _LEAST)
+    need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)
     if slots is not None and need > slots:
         kind, _, rest = name.partition("/")
         advised = math.ceil(need * _SPARE)
+        target = rest if kind == "task" else f"limits.{rest}"
+        has = f"{name} allows {slots}"
+        help_ = f"zeke-jobs set {target}.concurrency={advised} -m 'keeps up with arrivals', or send less"
         if kind == "queue":
             has, help_ = f"the workers of {name} have {slots} threads", f"run at least {advised} threads for it"
-        else:
-            target = rest if kind == "task" else f"limits.{rest}"
-            has = f"{name} allows {slots}"
-            help_ = f"zeke-jobs set {target}.concurrency={advised} -m 'keeps up with arrivals', or send less"
         yield f", which takes {need:,.1f} at once on average; {has}", help_
-    if bound["rate_count"] is not None and arrivals > (allowed := bound["rate_count"] / bound["rate_seconds"]):
-        yield f"; the rate of {name} allows {allowed * 60:,.1f}", f"raise the rate of {name}, or send less"
-    for unit, allowed in (bound["units"] or {}).items():
-        used = sum(row["rate"] * row["units"].get(unit, 0) for row in under)
+    if bound.rate_count is not None:
+        allowed = bound.rate_count / bound.rate_seconds
+        if sum(rate for _, rate in under) > allowed:
+            yield f"; the rate of {name} allows {allowed * 60:,.1f}", f"raise the rate of {name}, or send less"
+    for unit, allowed in (bound.units or {}).items():
+        used = sum(rate * row.units.get(unit, 0) for row, rate in under)
         if used > allowed:
             said = f", which use {used * 60:,.0f} {unit} a minute; {name} allows {allowed * 60:,.0f}"
             yield said, f"raise the {unit} of {name}, or send less"
 
 
 def _skipped(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/skipped"):
-        job, ticks = str(row["job"]), up_to_most(row["skipped"], "tick")
-        queued = f"its job {job[-8:]} is queued {since(row['queued_on'], row['now'])}"
-        yield Finding(
-            row["task"],
-            f"the schedule of {row['task']} has skipped {ticks}, because {queued}",
-            f"zeke-jobs why {job} shows why it waits",
-        )
+    for row in SQL.named(patient.conn, "doctor/skipped"):
+        queued = f"its job {str(row.job)[-8:]} is queued {since(row.queued_on, row.now)}"
+        sentence = f"the schedule of {row.task} has skipped {up_to_most(row.skipped, 'tick')}, because {queued}"
+        yield Finding(row.task, sentence, f"zeke-jobs why {row.job} shows why it waits")
 
 
 def _closed(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/closed"):
-        name, by, until, why = row["name"], row["closed_by"], row["closed_until"], row["closed_why"]
-        how = "is throttled by its provider" if by == "throttled" else "is paused by its breaker"
-        opens = "and one job at a time probes" if row["probes"] else f"until {until:%H:%M:%S} at least"
-        sentence = f"{name} {how} ({why}), {opens}; its jobs wait"
-        yield Finding(name, sentence, "look at the service that these jobs use; the jobs go on by themselves")
+    for row in SQL.named(patient.conn, "doctor/closed"):
+        how = "is throttled by its provider" if row.closed_by == "throttled" else "is paused by its breaker"
+        opens = "and one job at a time probes" if row.probes else f"until {row.closed_until:%H:%M:%S} at least"
+        sentence = f"{row.name} {how} ({row.closed_why}), {opens}; its jobs wait"
+        yield Finding(row.name, sentence, "look at the service that these jobs use; the jobs go on by themselves")
 
 
 def _spent(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.all(patient.conn, "doctor/spent"):
-        name, used, amount, unit = row["name"], row["used"], row["amount"], row["unit"]
-        sentence = f"{name} has spent its budget of the day, {amount_text(used)} of {amount_text(amount)} {unit}; its jobs wait"
-        yield Finding(name, sentence, f"raise the budget of {name}, or let them wait")
+    for row in SQL.named(patient.conn, "doctor/spent"):
+        spent = f"{amount_text(row.used)} of {amount_text(row.amount)} {row.unit}"
+        sentence = f"{row.name} has spent its budget of the day, {spent}; its jobs wait"
+        yield Finding(row.name, sentence, f"raise the budget of {row.name}, or let them wait")
 
 
 def _pauses(patient: Patient) -> Iterator[Finding]:
     now = SQL.value(patient.conn, "schedule/clock")
     for row in store.pauses(patient.conn, "pause/list", most=MOST + 1):
-        why, waiting = reasons.paused(row, now), row.waiting
-        waits = f"{up_to_most(waiting, 'queued job')} {'waits' if waiting == 1 else 'wait'}"
+        why = reasons.paused(row, now)
+        waits = f"{up_to_most(row.waiting, 'queued job')} {'waits' if row.waiting == 1 else 'wait'}"
         yield Finding(row.target, f"{why.sentence}; {waits}", why.help)
 
 
