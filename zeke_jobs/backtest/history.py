@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median_high
@@ -11,38 +10,54 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import NamedTupleCursor
 
-from zeke_jobs.backtest.workload import Attempt, Ending, Job, Workload
-from zeke_jobs.config.models import Config, Retry
+from zeke_jobs.backtest.workload import Attempt, Ending, Job, Recording, Workload
+from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.postgres.queries import SQL, Row
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.finish.outcome import backoff
-
-#: Errors that the policy does not retry.
-_FOR_GOOD = ("Reject", "InvalidPayload")
-#: Seconds by which two times of one database may contradict each other.
-_SLACK = 0.005
 
 ORPHANS = "jobs name a sender that is gone; they count as sent from outside"
 BACKWARDS = "jobs have times that run backwards; their durations are not used"
 UNFINISHED = "jobs have not ended; their durations are the median of their task"
 
+#: Errors that the policy does not retry.
+_FOR_GOOD = ("Reject", "InvalidPayload")
+#: Seconds by which two times of one database may contradict each other.
+_SLACK = 0.005
+_AT_ONCE = 5_000  # rows in one fetch
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
-class Recorder:
-    """Builds the workload of a time, row by row in the order of sending.
 
-    Args:
-        config: The configuration in force; if it changed, one of them.
-        begin: Start of the time that counts, in seconds of the epoch.
+def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
+    """The time to read: by default the last day, but not from before the first known job."""
+    (known,) = SQL.named(conn, "backtest/facts", begin=_LONG_AGO, end=_LONG_AGO)
+    end = end or known.now
+    return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end
 
-    Attributes:
-        oddities: Contradictions and gaps of the recording in words, each with its number.
+
+def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Recording:
+    """Read the jobs from ``begin`` to ``end``.
+
+    ``config`` tells a task's own priority from a sender's, and the policy's retry delay from a handler's.
     """
+    recorder = _Recorder(config, begin.timestamp(), end.timestamp())
+    # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
+    with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]
+        for row in cursor:
+            recorder.add(row)
+    (facts,) = SQL.named(conn, "backtest/facts", begin=begin, end=end)
+    return Recording(begin, end, recorder.finish(), recorder.oddities, facts)
+
+
+class _Recorder:
+    """Builds the workload of a time, in seconds of the epoch, row by row in the order of sending."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
-        self.workload = Workload(origin=begin, begin=0.0, end=end - begin)
         self.oddities = Counter[str]()
-        self._config = config
-        self._begin = begin
+        self._config, self._begin = config, begin
+        self._workload = Workload(origin=begin, begin=0.0, end=end - begin)
         self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # with the claims of its attempts
         self._parents: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
@@ -83,52 +98,43 @@ class Recorder:
             self._starts.append(job.start)
         else:
             self._without_start.append(job)
-        if row.parent is not None:
-            self._parents.append((job, row.parent))
+        if row.parent is None:
+            self._workload.roots.append(job)
         else:
-            self.workload.roots.append(job)
-
-    def _cost(self, row: Any) -> float | None:
-        """Its cost. Costs in a second currency are left out, because they cannot be summed."""
-        cost: float | None = row.cost
-        if cost is not None:
-            self.workload.currency = self.workload.currency or row.currency
-            if row.currency != self.workload.currency:
-                self.oddities[
-                    f"jobs have costs in another currency than {self.workload.currency}; these are left out"
-                ] += 1
-                return None
-        return cost
+            self._parents.append((job, row.parent))
 
     def finish(self) -> Workload:
         """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
-        workload = self.workload
         usual_start = median_high(self._starts or [0.0])
         for job in self._without_start:
             job.start = usual_start
         for job in self._unmeasured:
             *earlier, last = job.attempts
-            known = self._held.get(job.task)
-            job.attempts = (*earlier, last._replace(held=median_high(known) if known else 0.0))
-        for job, parent in self._parents:
-            self._link(job, parent)
-        workload.roots.sort(key=lambda job: job.sent)
-        return workload
+            job.attempts = (*earlier, last._replace(held=median_high(self._held.get(job.task, [0.0]))))
+        for job, parent_id in self._parents:
+            parent, claims = self._jobs.get(parent_id, (None, (0.0,)))
+            if parent is None or not claims[0]:
+                self.oddities[ORPHANS] += _made_on(parent_id) >= self._begin
+                self._workload.roots.append(job)
+                continue
+            created = job.sent + self._begin
+            attempt = max((n for n, claim in enumerate(claims) if claim and claim <= created), default=0)
+            parent.send(job, attempt=attempt, after=max(0.0, created - claims[attempt]))
+        self._workload.roots.sort(key=lambda job: job.sent)
+        return self._workload
 
-    def _link(self, job: Job, parent_id: str) -> None:
-        parent, claims = self._jobs.get(parent_id, (None, (0.0,)))
-        if parent is None or not claims[0]:
-            self.oddities[ORPHANS] += _made_on(parent_id) >= self._begin
-            self.workload.roots.append(job)
-            return
-        created = job.sent + self._begin
-        attempt = max((n for n, claim in enumerate(claims) if claim and claim <= created), default=0)
-        parent.send(job, attempt=attempt, after=max(0.0, created - claims[attempt]))
+    def _cost(self, row: Any) -> float | None:
+        """Its cost. Costs in a second currency are left out, because they cannot be summed."""
+        cost: float | None = row.cost
+        currency = self._workload.currency = self._workload.currency or (None if cost is None else row.currency)
+        if cost is None or row.currency == currency:
+            return cost
+        self.oddities[f"jobs have costs in another currency than {currency}; these are left out"] += 1
+        return None
 
-    def _earlier(self, row: Any) -> tuple[tuple[Attempt, ...], list[float]]:
+    def _earlier(self, row: Any) -> tuple[list[Attempt], list[float]]:
         """The attempts before the last, and their claims. Retries beyond the policy's limit come from the handler's own limit."""
         task = self._config.task(row.name)
-        limit = task.retry.limit if task else 0
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
             entries = entries[:-1]
@@ -139,12 +145,18 @@ class Recorder:
                 continue
             is_last = number == len(entries) - 1
             following = row.run_at if is_last else entries[number + 1][1]
-            gap = None if following is None else max(0.0, following - ended)
-            retry = sum(attempt.how == "retry" for attempt in attempts) + 1
-            made = _attempt(how, max(0.0, ended - started), gap, task.retry if task else None, retry, is_last=is_last)
-            attempts.append(made._replace(own=how not in ("deferred", "died") and retry > limit))
+            made = Attempt(max(0.0, ended - started), how if how in ("deferred", "died") else "retry")
+            gap = None if following is None or how == "died" else max(0.0, following - ended)
+            if made.how == "retry" and task is not None:
+                retry = 1 + sum(one.how == "retry" for one in attempts)
+                least, most = (backoff(task.retry, retry, chance=chance) for chance in (0.0, 1.0))
+                # The due time is known only for the last retry; for earlier ones, the start.
+                is_policys = gap is None or (least - _SLACK <= gap and (gap <= most + _SLACK or not is_last))
+                gap = None if is_policys else gap
+                made = made._replace(own=retry > task.retry.limit)
+            attempts.append(made._replace(gap=gap))
             claims.append(started)
-        return tuple(attempts), claims
+        return attempts, claims
 
     def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
         """The last attempt, the time of its claim (0: unknown), and whether its duration is known."""
@@ -159,78 +171,17 @@ class Recorder:
         held = row.completed - begun
         if held < 0:
             return Attempt(0.0), begun, False
-        how: Ending = "completed"
-        if row.state == "cancelled":
-            how = "cancelled"
-        elif row.state == "failed":
+        how: Ending = "cancelled" if row.state == "cancelled" else "completed"
+        if row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
             # With a limit of the handler's own, another limit of the policy would have changed nothing.
             is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
             how = "rejected" if is_final else "failed"
-        else:
+        if how == "completed":
             self._held[row.name].append(held)
         return Attempt(held, how), begun, True
-
-
-def _attempt(how: str, held: float, gap: float | None, policy: Retry | None, retry: int, *, is_last: bool) -> Attempt:
-    if how == "deferred":
-        return Attempt(held, "deferred", gap)
-    if how == "died":
-        return Attempt(held, "died")
-    if gap is None or policy is None:
-        return Attempt(held, "retry")
-    least, most = (backoff(policy, retry, chance=chance) for chance in (0.0, 1.0))
-    # The due time is known only for the last retry; for earlier ones, the start.
-    is_policy = least - _SLACK <= gap and (gap <= most + _SLACK or not is_last)
-    return Attempt(held, "retry", None if is_policy else gap)
 
 
 def _made_on(job: str) -> float:
     """The time in a UUID of version 7, in seconds of the epoch; 0 for other ids."""
     return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0
-
-
-_AT_ONCE = 5_000  # rows in one fetch
-_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Recording:
-    """The recorded jobs from ``begin`` to ``end``, and the facts about that time: a row of ``backtest/facts``."""
-
-    begin: datetime
-    end: datetime
-    workload: Workload
-    oddities: Counter[str]
-    facts: Row
-
-
-def facts(conn: Connection, begin: datetime, end: datetime) -> Row:
-    """Read the facts about a time."""
-    return SQL.named(conn, "backtest/facts", begin=begin, end=end)[0]
-
-
-def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
-    """The time to read: by default the last day, but not from before the first known job."""
-    known = facts(conn, _LONG_AGO, _LONG_AGO)
-    end = end or known.now
-    if begin is None:
-        begin = end - timedelta(days=1)
-        if known.first_job is not None:
-            begin = max(begin, min(known.first_job, end))
-    return begin, end
-
-
-def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Recording:
-    """Read the jobs from ``begin`` to ``end``.
-
-    ``config`` tells a task's own priority from a sender's, and the policy's retry delay from a handler's.
-    """
-    recorder = Recorder(config, begin.timestamp(), end.timestamp())
-    # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
-    with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
-        cursor.itersize = _AT_ONCE
-        cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]
-        for row in cursor:
-            recorder.add(row)
-    return Recording(begin, end, recorder.finish(), recorder.oddities, facts(conn, begin, end))

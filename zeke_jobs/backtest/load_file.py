@@ -1,6 +1,7 @@
 """A described load instead of a recorded one: its file, and the workload made of it; the same seed gives the same."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zeke_jobs.backtest.workload import Attempt, Job, Workload, ticks_of, whole
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording, Workload, ticks_of, whole
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
 from zeke_jobs.config.keys import Keys, key
@@ -124,24 +125,24 @@ _P95 = 1.6448536269514722  # standard deviations above the mean of a normal dist
 _MOST_ATTEMPTS = 100
 
 
-def synthesize(stanza: LoadStanza, config: Config, begin: datetime, *, load: float = 1.0, seed: int = 0) -> Workload:
-    """Jobs from ``begin`` on, ``load`` times as many as in the file; tasks with a schedule send by their schedule."""
+def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Recording:
+    """Jobs from ``begin`` on, as if they had been recorded; tasks with a schedule send by their schedule."""
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     workload = Workload(origin=begin.timestamp(), end=stanza.length.total_seconds())
     roots = workload.roots
     for name, one in stanza.tasks.items():
-        roots += [_job(stanza, name, sent, chance) for sent in _moments(one, load, workload.end, chance)]
+        roots += [_job(stanza, name, sent, chance) for sent in _moments(one, workload.end, chance)]
         task = config.task(name)
         for cron in task.schedules.values() if task else ():
             for tick in ticks_of(cron, workload) if not cron.paused else ():
                 late = chance.random() * cron.jitter.total_seconds()
-                roots.append(_job(stanza, name, tick + late, chance, load=load, tick=True))
+                roots.append(_job(stanza, name, tick + late, chance, tick=True))
     roots.sort(key=lambda job: job.sent)
-    return workload
+    return Recording(begin, begin + stanza.length, workload, Counter(), fleet)
 
 
-def _job(stanza: LoadStanza, name: str, sent: float, chance: Random, *, load: float = 1.0, tick: bool = False) -> Job:
-    """A job and its follow-ups. More load adds no ticks to a schedule, but more follow-ups."""
+def _job(stanza: LoadStanza, name: str, sent: float, chance: Random, *, tick: bool = False) -> Job:
+    """A job and its follow-ups."""
     one = stanza.tasks.get(name)
     if one is None:
         return Job(name, sent, (Attempt(0.0),))
@@ -152,7 +153,7 @@ def _job(stanza: LoadStanza, name: str, sent: float, chance: Random, *, load: fl
     last = Attempt(_length(one.takes, chance))
     job = Job(name, sent, (*attempts, last), key=key, cost=one.cost, tick=tick)
     for child, count in one.sends.items():
-        for _ in range(whole(count * load, chance)):
+        for _ in range(whole(count, chance)):
             job.send(_job(stanza, child, sent, chance), attempt=len(attempts), after=last.held)
     return job
 
@@ -171,18 +172,15 @@ def _length(takes: TakesStanza | None, chance: Random) -> float:
     return chance.lognormvariate(median, (math.log(takes.p95.total_seconds()) - median) / _P95)
 
 
-def _moments(one: SentStanza, load: float, end: float, chance: Random) -> Iterator[float]:
+def _moments(one: SentStanza, end: float, chance: Random) -> Iterator[float]:
     """Random moments with a given average number in each hour (a Poisson process)."""
     rate, hourly, at = one.rate, one.hourly or [], 0.0
     if rate is not None:
         hourly = [rate.count / rate.period.total_seconds() * _HOUR]
     while hourly and at < end:
-        expected = hourly[int(at / _HOUR) % len(hourly)] * load / _HOUR
-        hour_ends = (int(at / _HOUR) + 1) * _HOUR
-        step = chance.expovariate(expected) if expected else _HOUR
-        if at + step >= hour_ends:
-            at = hour_ends  # a Poisson process has no memory: the next hour starts afresh
-        else:
-            at += step
-            if at < end:
-                yield at
+        expected = hourly[int(at / _HOUR) % len(hourly)] / _HOUR
+        # A Poisson process has no memory: the next hour starts afresh.
+        step, left = chance.expovariate(expected) if expected else _HOUR, _HOUR - at % _HOUR
+        at += min(step, left)
+        if step < left and at < end:
+            yield at

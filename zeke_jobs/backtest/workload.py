@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from zeke_jobs.config.limits import Schedule
 from zeke_jobs.config.models import Config, Task
 from zeke_jobs.cron.calendar import parse
+from zeke_jobs.postgres.queries import Row
 
 Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "deferred", "died"]
 
@@ -108,13 +109,51 @@ class Fleet:
         return f"{self.processes}x{self.threads}"
 
 
-def vary(workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0) -> Workload:
-    """The workload under another configuration's schedules, with ``load`` times its jobs. Jobs are copied, not changed."""
+@dataclass(frozen=True)
+class Recording:
+    """The jobs from ``begin`` to ``end``.
+
+    Attributes:
+        oddities: Contradictions and gaps of the recording in words, each with its number.
+        facts: The facts about that time, a row of ``backtest/facts``; or the workers for a load that is described.
+    """
+
+    begin: datetime
+    end: datetime
+    workload: Workload
+    oddities: Counter[str]
+    facts: Row | Fleet
+
+
+def vary(
+    workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0
+) -> tuple[Workload, list[str]]:
+    """The workload under another configuration's schedules, with ``load`` times its jobs, which are copied, not changed.
+
+    The ticks of a changed schedule send jobs like the recorded ones. Also returns the tasks that have a changed schedule and no
+    recorded job.
+    """
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
-    roots = _rescheduled(workload, before, after, chance)
+    changed = {one.id: _active(one) for one in after.tasks.values() if _timing(one) != _timing(before.task(one.id))}
+    ticks, others = defaultdict[str, list[Job]](list), defaultdict[str, list[Job]](list)
+    for job in workload.jobs() if changed else ():
+        if task := after.task(job.task):
+            (ticks if job.tick else others)[task.id].append(job)
+    gone = {id(job) for name in changed for job in ticks[name]}
+    roots = [job for job in workload.roots if id(job) not in gone]
+    unknown = []
+    for name, schedules in changed.items():
+        like = ticks[name] or others[name]
+        unknown += [name] if schedules and not like else []
+        for cron in schedules if like else ():
+            for tick in ticks_of(cron, workload):
+                job = _copy(chance.choice(like), tick)
+                job.tick, job.leaves, job.delay = True, None, chance.random() * cron.jitter.total_seconds()
+                roots.append(job)
+    roots.sort(key=lambda job: job.sent)
     if load != 1.0:
-        roots = _multiplied(roots, workload.end, load, chance)
-    return replace(workload, roots=sorted(roots, key=lambda job: job.sent))
+        roots = sorted(_multiplied(roots, workload.end, load, chance), key=lambda job: job.sent)
+    return replace(workload, roots=roots), unknown
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
@@ -124,47 +163,11 @@ def _copy(job: Job, sent: float, number: int = 0) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"
         return replace(of, sent=of.sent + sent - job.sent, waited=None, key=key)
 
-    copies = [one(job)]
+    copies = [one(job)]  # no recursion, because a chain of jobs may be long
     for made in copies:
         made.sends = [sends._replace(job=one(sends.job)) for sends in made.sends]
         copies += [sends.job for sends in made.sends]
     return copies[0]
-
-
-def _rescheduled(workload: Workload, before: Config, after: Config, chance: Random) -> list[Job]:
-    """The jobs with the ticks of each changed schedule replaced by its new ticks, with jobs like the recorded ones."""
-    changed = _changed(before, after)
-    ticks: defaultdict[str, list[Job]] = defaultdict(list)
-    others: defaultdict[str, list[Job]] = defaultdict(list)
-    kept = []
-    for job in workload.roots:
-        task = after.task(job.task) if changed else None
-        if task is None or task.id not in changed:
-            kept.append(job)
-        elif job.tick:
-            ticks[task.id].append(job)
-        else:
-            others[task.id].append(job)
-            kept.append(job)
-    for name, schedules in changed.items():
-        like = ticks[name] or others[name]
-        for cron in schedules if like else ():
-            for tick in ticks_of(cron, workload):
-                job = _copy(chance.choice(like), tick)
-                job.tick, job.leaves, job.delay = True, None, chance.random() * cron.jitter.total_seconds()
-                kept.append(job)
-    return kept
-
-
-def unknown_schedules(workload: Workload, before: Config, after: Config) -> list[str]:
-    """Tasks with a changed schedule and no recorded job, so that the length of their jobs is unknown."""
-    seen = {task.id for name in {job.task for job in workload.jobs()} if (task := after.task(name))}
-    return [task for task, schedules in _changed(before, after).items() if schedules and task not in seen]
-
-
-def _changed(before: Config, after: Config) -> dict[str, list[Schedule]]:
-    """The tasks whose ticks change, with their new schedules that are not paused."""
-    return {task.id: _active(task) for task in after.tasks.values() if _timing(task) != _timing(before.task(task.id))}
 
 
 def _active(task: Task | None) -> list[Schedule]:
@@ -189,12 +192,8 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
     made = []
     for job in roots:
         if job.tick:
-            sends = [
-                one._replace(job=_copy(one.job, one.job.sent, n))
-                for one in job.sends
-                for n in range(whole(load, chance))
-            ]
-            made.append(replace(job, sends=sends))
+            many = [(one, number) for one in job.sends for number in range(whole(load, chance))]
+            made.append(replace(job, sends=[one._replace(job=_copy(one.job, one.job.sent, n)) for one, n in many]))
             continue
         known = times[job.task]
         following = bisect_right(known, job.sent)

@@ -19,7 +19,7 @@ from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
 from zeke_jobs import config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.history import Recording
+from zeke_jobs.backtest.workload import Recording
 from zeke_jobs.postgres.pool import connect
 
 _UNFINISHED = f"""

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.comparing import Confidence, Proposal, backtest, fleet_of, rehearsal
-from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED, Recording
-from zeke_jobs.backtest.load_file import load_text
-from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
+from zeke_jobs.backtest.comparing import Confidence, Proposal, backtest, fleet_of
+from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED
+from zeke_jobs.backtest.load_file import load_text, synthesize
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording, Workload
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -93,8 +93,16 @@ def test_shares_ages_and_chunks_are_named_as_not_simulated() -> None:
     told = "share, age, chunk of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
     assert backtest(recording(), CONFIG, Proposal(shared)).notes[-1] == told
     assert backtest(recording(), CONFIG, None).notes == ()
-    described = load_text("version: 1\nlength: 1h\ntasks: {a: {rate: 60/h, takes: 1s}}\n", "load.yaml", shared)
-    assert rehearsal(described, shared, None, Fleet(1, 8), NOON).notes == (told,)
+
+
+def test_a_load_that_is_described_is_as_good_as_its_description_and_has_the_workers_that_are_given() -> None:
+    described = load_text("version: 1\nlength: 1h\ntasks: {a: {rate: 60/h, takes: 1s}}\n", "load.yaml", CONFIG)
+    answer = backtest(synthesize(described, CONFIG, NOON, Fleet(2, 3)), CONFIG, Proposal(CONFIG, load=3.0))
+    (finding,) = answer.confidence.findings
+    assert (answer.confidence.level, "described, not recorded" in finding.text) == ("fair", True)
+    assert (answer.today.workers, answer.fleet_from, answer.end) == ("2x3", "as given", NOON + HOUR)
+    assert answer.proposed is not None
+    assert answer.proposed.tasks["a"].jobs == 3 * answer.jobs
 
 
 def test_a_breaker_is_named_as_not_simulated() -> None:

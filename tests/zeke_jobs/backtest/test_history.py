@@ -5,9 +5,9 @@ import pytest
 from tests.zeke_jobs.backtest.conftest import Story
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
-from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED, Recording
+from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.workload import Attempt, Fleet, Job
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording
 from zeke_jobs.postgres.queries import SQL
 
 ONE = "  a: {handler: 'H:echo'}"
@@ -135,6 +135,7 @@ def test_the_facts_tell_of_revisions_and_of_workers(story: Story) -> None:
     story.use("  a: {handler: 'H:echo', concurrency: 1}")
     story.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'a test')")
     facts = read(story).facts
+    assert not isinstance(facts, Fleet)
     assert (facts.revisions, facts.threads, facts.processes, facts.pauses) == ([2], 16, 2, ["task/a"])
 
 

@@ -2,7 +2,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.workload import Attempt, Job, Workload, unknown_schedules, vary
+from zeke_jobs.backtest.workload import Attempt, Job, Workload, vary
 
 HOURLY = load("  a: {handler: 'H:echo', cron: '0 * * * *'}\n  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo'}")
 ORIGIN = datetime(2026, 3, 10, tzinfo=UTC).timestamp()
@@ -27,11 +27,11 @@ def reached(workload: Workload) -> dict[str, list[Job]]:
 
 
 def test_an_equal_proposal_changes_no_job() -> None:
-    assert asdict(vary(day(), HOURLY, HOURLY)) == asdict(day())
+    assert asdict(vary(day(), HOURLY, HOURLY)[0]) == asdict(day())
 
 
 def test_more_load_multiplies_what_comes_from_outside_and_what_ticks_send_but_not_the_ticks() -> None:
-    found = vary(day(), HOURLY, HOURLY, load=3.0)
+    found, _ = vary(day(), HOURLY, HOURLY, load=3.0)
     jobs = reached(found)
     assert {name: len(many) for name, many in jobs.items()} == {"a": 4, "b": 24, "c": 720}
     assert {job.key for job in jobs["b"]} == {"x", "x #2", "x #3", "y", "y #2", "y #3"}
@@ -41,13 +41,13 @@ def test_more_load_multiplies_what_comes_from_outside_and_what_ticks_send_but_no
 def test_more_load_keeps_a_crowded_time_crowded() -> None:
     made = Workload(end=7200)
     made.roots = [Job("c", float(at), (Attempt(1),)) for at in [*range(60), 7000]]
-    found = vary(made, HOURLY, HOURLY, load=10.0)
+    found, _ = vary(made, HOURLY, HOURLY, load=10.0)
     assert sum(job.sent < 60 for job in found.roots) >= 590
 
 
 def test_another_schedule_sends_at_its_own_ticks_jobs_like_those_that_were_recorded() -> None:
     twice = load("  a: {handler: 'H:echo', cron: '0,30 * * * *'}\n  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo'}")
-    found = vary(day(), HOURLY, twice)
+    found, _ = vary(day(), HOURLY, twice)
     jobs = reached(found)
     assert [job.sent for job in jobs["a"]] == [1800.0 * half for half in range(1, 9)]
     assert all(job.attempts == (Attempt(10),) for job in jobs["a"])
@@ -57,10 +57,10 @@ def test_another_schedule_sends_at_its_own_ticks_jobs_like_those_that_were_recor
 def test_a_schedule_that_is_gone_or_paused_sends_nothing() -> None:
     for task in ("a: {handler: 'H:echo'}", "a: {handler: 'H:echo', cron: {at: '0 * * * *', paused: true}}"):
         without = load(f"  {task}\n  b: {{handler: 'H:echo'}}\n  c: {{handler: 'H:echo'}}")
-        jobs = reached(vary(day(), HOURLY, without))
+        jobs = reached(vary(day(), HOURLY, without)[0])
         assert {name: len(many) for name, many in jobs.items()} == {"a": 0, "b": 0, "c": 240}
 
 
 def test_a_schedule_of_a_task_without_recorded_jobs_is_told() -> None:
     more = load("  a: {handler: 'H:echo', cron: '0 * * * *'}\n  new: {handler: 'H:echo', cron: '* * * * *'}")
-    assert unknown_schedules(day(), HOURLY, more) == ["new"]
+    assert vary(day(), HOURLY, more)[1] == ["new"]

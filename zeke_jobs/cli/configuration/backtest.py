@@ -12,8 +12,8 @@ from zeke_jobs.backtest import comparing, history, load_file
 from zeke_jobs.backtest import plot as plotting
 from zeke_jobs.backtest.capacity import DAY, Bound
 from zeke_jobs.backtest.capacity import capacity as of
-from zeke_jobs.backtest.comparing import Backtest, Proposal, fleet_of, rehearsal
-from zeke_jobs.backtest.workload import Fleet
+from zeke_jobs.backtest.comparing import Proposal, fleet_of
+from zeke_jobs.backtest.workload import Fleet, Recording
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.apply import read_assignment
@@ -84,13 +84,10 @@ def backtest(
     if plot is not None:
         plotting.check(plot)
     factor = read_load(load)
-    if spec is not None:
-        answer = _of_spec(spec, given, factor, seed)
-    else:
-        recording, in_force, proposed = recorded("backtest", given)
-        differs = given.keys() & {"file", "set_", "workers"} or factor != 1.0
-        proposal = Proposal(proposed, given.get("workers"), factor) if differs else None
-        answer = comparing.backtest(recording, in_force, proposal, seed=seed)
+    recording, in_force, proposed = described(spec, given, seed) if spec else recorded("backtest", given)
+    differs = given.keys() & ({"set_"} if spec else {"file", "set_", "workers"}) or factor != 1.0
+    proposal = Proposal(proposed, given.get("workers"), factor) if differs else None
+    answer = comparing.backtest(recording, in_force, proposal, seed=seed)
     if plot is not None:
         plotting.draw(answer, plot)
     if as_json:
@@ -99,20 +96,19 @@ def backtest(
         backtest_report.show(answer)
 
 
-def _of_spec(spec: Path, given: dict[str, Any], load: float, seed: int) -> Backtest:
+def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Recording, Config, Config]:
+    """The jobs that a file describes, the configuration that they run under, and the one to try."""
     if "end" in given:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
     file = given.get("file") or environment.config_path()
     base = config.load(file, handlers=False)
-    described = load_file.load_text(config.read_text(spec), str(spec), base)
+    stanza = load_file.load_text(config.read_text(spec), str(spec), base)
     begin = given.get("begin") or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    proposal = None
-    if "set_" in given or load != 1.0:
-        proposal = Proposal(_with_values(base, str(file), (), given), load=load)
-    return rehearsal(described, base, proposal, given.get("workers") or Fleet(), begin, seed=seed)
+    made = load_file.synthesize(stanza, base, begin, given.get("workers") or Fleet(), seed=seed)
+    return made, base, _with_values(base, str(file), (), given)
 
 
-def recorded(command: str, given: dict[str, Any]) -> tuple[history.Recording, Config, Config]:
+def recorded(command: str, given: dict[str, Any]) -> tuple[Recording, Config, Config]:
     """The jobs of a time, the configuration in force, and the one to try.
 
     That is the file as `apply` would put it in force, or the one in force, with new values beside it.
