@@ -1,7 +1,8 @@
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zeke_jobs.config.models import Retry as Policy
@@ -30,6 +31,17 @@ def test_a_backoff_is_never_negative_and_never_beyond_its_maximum(
 
 def test_a_backoff_doubles_until_its_maximum() -> None:
     assert [backoff(POLICY, n, chance=0.5) for n in (1, 2, 3, 6, 7, 50)] == [1, 2, 4, 32, 60, 60]
+
+
+@given(st.floats(1, 100), st.floats(0, 1e9), st.floats(0, 1e9), st.integers(1, 1001))
+@example(1.1, 1, 600, 66)
+@example(1.1, 1, 600, 1001)
+@example(100, 0, 600, 1001)
+def test_a_backoff_is_the_formula_of_jobs_yaml(factor: float, delay: float, longest: float, retry: int) -> None:
+    policy = Policy(delay=timedelta(seconds=delay), factor=factor, max_delay=timedelta(seconds=longest))
+    exact = Fraction(policy.delay.total_seconds()) * Fraction(factor) ** (retry - 1)
+    promised = min(policy.max_delay.total_seconds(), exact)
+    assert backoff(policy, retry, chance=0.5) == pytest.approx(float(promised), rel=1e-9)
 
 
 def test_a_handler_may_grant_more_retries_or_fewer_than_the_policy() -> None:

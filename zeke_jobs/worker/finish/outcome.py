@@ -68,9 +68,10 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
     ``chance`` (0 to 1) replaces the random number in tests.
     """
     longest = policy.max_delay.total_seconds()
-    # 2.0 ** 2000 is an OverflowError; no delay needs a factor above 2**64.
-    growth = policy.factor ** min(retry - 1, 64) if policy.factor > 1 else policy.factor ** (retry - 1)
-    seconds = min(longest, policy.delay.total_seconds() * growth)
+    try:
+        seconds = min(longest, policy.delay.total_seconds() * policy.factor ** (retry - 1))
+    except OverflowError:  # the power is larger than any float
+        seconds = longest if policy.delay else 0.0
     moved = seconds * (1 + policy.jitter * (2 * (random.random() if chance is None else chance) - 1))  # noqa: S311
     return min(longest, max(0.0, moved))
 
