@@ -58,8 +58,8 @@ class Readers:
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
         """Have ``body`` read. ``about`` names it in messages.
 
-        A reading that exceeds its time, its memory or the size of its answer fails at once. A reading that ends its reader in
-        another way is tried once more.
+        A reading that exceeds its CPU time, its memory or the size of its answer fails at once. If the reader process dies for
+        another reason, also because the reading took too long by the clock, the reading is tried once more.
 
         Raises:
             EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.

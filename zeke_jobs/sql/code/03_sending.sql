@@ -1,5 +1,6 @@
--- Sending. Every job is sent by zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The options of a send are checked only here.
--- The first two return a refusal as JSON, because an error would abort the caller's transaction.
+-- Sending. A sender calls zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The first two return a refusal as JSON, because an
+-- error would abort the caller's transaction. The jobs of on_failed and of a batch's end are sent by zeke_jobs.put; zeke_jobs.adopt completes rows
+-- that dramatiq-pg wrote.
 
 -- A sentence that says why Python could not read a JSON value, or would read it differently; NULL if there is no such fault. The depth is limited as
 -- in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an integer of more than 4,300 digits; a value with such
@@ -162,7 +163,7 @@ BEGIN
 END
 $$;
 
--- The refusal of a send's options for a task; NULL if they are accepted. The options of all senders are checked here, and nowhere else.
+-- The refusal of a send's options for a task; NULL if they are accepted. zeke_jobs.enqueue skips this check if all options are of a few common kinds.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_task zeke_jobs.task, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
@@ -652,8 +653,8 @@ BEGIN
 END
 $$;
 
--- The refusal of a sender's options, by the name of the task; NULL if they are accepted. Every send calls it, and so does a client that only prepares
--- a statement.
+-- The refusal of a sender's options, by the name of the task; NULL if they are accepted. Sends call it, except those with common options only
+-- (see zeke_jobs.enqueue); so does a client that only prepares a statement.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
