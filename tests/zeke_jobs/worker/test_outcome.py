@@ -40,7 +40,7 @@ def test_a_backoff_doubles_until_its_maximum() -> None:
 def test_a_backoff_is_the_formula_of_jobs_yaml(factor: float, delay: float, longest: float, retry: int) -> None:
     policy = Policy(delay=timedelta(seconds=delay), factor=factor, max_delay=timedelta(seconds=longest))
     exact = Fraction(policy.delay.total_seconds()) * Fraction(factor) ** (retry - 1)
-    promised = min(policy.max_delay.total_seconds(), exact)
+    promised = min(Fraction(policy.max_delay.total_seconds()), exact)
     assert backoff(policy, retry, chance=0.5) == pytest.approx(float(promised), rel=1e-9)
 
 
