@@ -59,8 +59,8 @@ class ChunkContext(Generic[S]):
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
         """As ``add_cost`` of each of these jobs, by their place; in a worker by one statement."""
-        for i, amount in amounts.items():
-            self._job(i).add_cost(amount, currency)
+        if amounts:
+            self.jobs[0]._add_costs({self._job(i): amount for i, amount in amounts.items()}, currency)  # noqa: SLF001
 
     def _settle(self, i: int, error: Exception) -> None:
         self._job(i)

@@ -183,6 +183,11 @@ class Context(ABC, Generic[S]):
             ClaimLost: this process no longer holds the job.
         """
 
+    def _add_costs(self, amounts: Mapping[Any, Decimal | int], currency: str) -> None:
+        """Add to the costs of several jobs of a chunk."""
+        for job, amount in amounts.items():
+            job.add_cost(amount, currency)
+
     @abstractmethod
     def used(self, /, **units: float) -> None:
         """Report that this job has used so much of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.

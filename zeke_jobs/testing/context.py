@@ -18,8 +18,7 @@ from zeke_jobs.core.job import Event, Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import transaction
-from zeke_jobs.worker.run.leases import taken
-from zeke_jobs.worker.run.steps import Steps
+from zeke_jobs.worker.run.reports import Steps, taken
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import Outcome, Settled
 from zeke_jobs.worker.finish.writer import EndingWriter
 from zeke_jobs.worker.run.executor import Executor
-from zeke_jobs.worker.run.interrupts import Interrupts
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
@@ -169,7 +168,7 @@ class _Run:
         self._clock: str | None = None  # its state before it was moved
         self._opens: list[float] = []  # seconds until limits that hold due jobs back may let some through
         self._id = uuid4()
-        self._executor = Executor(Shared(self._id, runtime, pool, pool), Interrupts(), _start)
+        self._executor = Executor(Shared(self._id, runtime, pool, pool), _start)
         self._writer = EndingWriter(self._id)
         self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)
         row = {"revision": 1, "file_revision": 1, "lost_after": timedelta(days=1)}

@@ -23,7 +23,7 @@ from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.lifecycle import Lifecycle
 from zeke_jobs.worker.process import WorkerProcess
 from zeke_jobs.worker.results import JobResultBackend
-from zeke_jobs.worker.run.dramatiq_options import INSTEAD
+from zeke_jobs.worker.run.payload import INSTEAD
 from zeke_jobs.worker.runtime import Runtime
 
 SCHEMA = "zeke_jobs"

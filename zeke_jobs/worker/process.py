@@ -22,7 +22,7 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome,
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.executor import Executor
-from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Interrupts, Lost
+from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
@@ -49,11 +49,10 @@ class WorkerProcess:
         self.runtime = runtime
         self.held = HeldJobs()
         self.loop = runtime.loop
-        self.interrupts = Interrupts()
         self.pool = Pool(url, max_size=_SPARE_CONNECTIONS, application_name="zeke-jobs worker")
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         shared = Shared(self.id, runtime, self.handler_pool, self.pool)
-        self.executor = Executor(shared, self.interrupts, self.begin)
+        self.executor = Executor(shared, self.begin)
         self.completer = Completer(self.pool, self.held, self.id, lambda: self.stopping)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False
@@ -142,8 +141,11 @@ class WorkerProcess:
         for claim in claims:
             claim.marked = True
 
-    def hand_back_blocked(self) -> None:
-        """Return jobs to the queue that have waited here too long for a thread."""
+    def tick(self) -> None:
+        """Stop handlers whose timeout is over, and return jobs to the queue that have waited here too long for a thread."""
+        for claim in self.held.all():
+            if claim.running is not None and claim.running.tick():
+                self.give_up(claim)
         for claim in self.held.behind_long_job():
             self.settle(claim, RETURNED, unstarted=True)
 
@@ -168,32 +170,31 @@ class WorkerProcess:
         if self.settle(claim, Ended("cancelled", reason=str(interrupt)), unstarted=True):
             self._log.info("cancelled before it started", task=claim.task, job_id=str(job), reason=str(interrupt))
             return True
-        if claim.chunk is not None and not claim.ended:
-            claim.cancelled = True  # the other jobs of its chunk go on
-            if not all(one.cancelled or one.ended for one in claim.chunk.claims):
-                return True
-            job = next(one.id for one in claim.chunk.claims if one.started is not None)
-        return claim.ended or self.interrupts.stop(job, interrupt)
+        claim.cancelled = True
+        together = claim.chunk.claims if claim.chunk else [claim]
+        running = next((one.running for one in together if one.running), None)
+        if running and all(one.cancelled or one.ended for one in together):  # else the other jobs of its chunk go on
+            running.stop(interrupt)
+        return claim.ended or running is not None
 
-    def give_up(self, job: UUID, interrupt: Interrupt) -> None:
+    def give_up(self, claim: Claim) -> None:
         """End a job whose handler ignores an interrupt. If the handler ends later, that changes nothing.
 
         Its thread or place is lost until the handler returns. When all threads are lost, or the event loop is blocked, the
         process ends, so that a new one can start.
         """
-        claim = self.held.find(job)
-        if claim is None:
-            return
-        for one in claim.chunk.claims if claim.chunk else ():
-            if one is not claim:
-                self.settle(one, of_exception(interrupt, self.policy(one), retries=one.retries))
-        ended = of_exception(interrupt, self.policy(claim), retries=claim.retries)
-        if not self.settle(claim, ended, gives_up=True):
+        assert claim.running is not None
+        assert claim.running.interrupt is not None
+        interrupt, is_first = claim.running.interrupt, False
+        for one in claim.chunk.claims if claim.chunk else [claim]:
+            ended = of_exception(interrupt, self.policy(one), retries=one.retries)
+            is_first |= self.settle(one, ended, gives_up=one is claim) and one is claim
+        if not is_first:
             return
         self._log.error(
             "the handler cannot be interrupted; its job ends without it, its thread or place is lost until it returns",
             task=claim.task,
-            job_id=str(job),
+            job_id=str(claim.id),
             reason=str(interrupt),
             threads_lost=self.held.lost,
         )
@@ -209,8 +210,8 @@ class WorkerProcess:
             outcome = of_shutdown(self.policy(claim))
             if self.settle(claim, outcome, gives_up=True):
                 self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
-                if claim.is_async:  # a thread goes with the process, a coroutine can still clean up
-                    self.interrupts.stop(claim.id, Lost(str(outcome.reason)))
+                if claim.is_async and claim.running:  # a thread goes with the process, a coroutine can still clean up
+                    claim.running.stop(Lost(str(outcome.reason)))
             else:
                 self.settle(claim, RETURNED, unstarted=True)
         self.completer.close(TO_WRITE)

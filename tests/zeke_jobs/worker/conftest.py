@@ -53,7 +53,7 @@ def load(tasks: str, top: str = "") -> config.Config:
 
 def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
     """A claim of a job, as a worker process holds it."""
-    fields = {"attempt": 0, "attempt_base": 0, "deaths": 0, "revision": 1, "parent": None, "scheduled_for": None}
+    fields = {"attempt": 0, "attempt_base": 0, "deaths": 0, "revision": 1, "scheduled_for": None}
     return Claim(job, number, task, **(fields | {"claimed_on": NOON} | more))
 
 
@@ -63,6 +63,14 @@ def a_context(
     """The context of a claimed job, as its handler gets it."""
     runtime: Any = SimpleNamespace(revision=1)
     return JobContext(claim, Shared(worker or uuid4(), runtime, pool, pool), running or interrupts.Running(60), None)
+
+
+def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
+    """The run of a job's handler in this process."""
+    claim = broker.process.held.find(job)
+    assert claim is not None
+    assert claim.running is not None
+    return claim.running
 
 
 class Jobs:

@@ -12,7 +12,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker, run_of
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
@@ -80,7 +80,7 @@ def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(worker: JobBr
         zeke_jobs.cancel(job, "not wanted")
     elif way == "lost":
         change(table.conn, job, "state = 'rejected', worker = NULL, claim = claim + 1")
-        worker.process.interrupts.stop(job, Lost("the job runs elsewhere"))
+        run_of(worker, job).stop(Lost("the job runs elsewhere"))
     late = "it ran longer than its timeout of 0.3 s"
     reason = {"cancel": "not wanted", "timeout": late, "lost": "the job runs elsewhere"}[way]
     eventually(lambda: handlers.CALLS[2:] == [reason])

@@ -17,7 +17,7 @@ from zeke_jobs.worker.life.proof import ProofOfLife
 def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     beaten = threading.Event()
     monkeypatch.setattr(Heartbeat, "beat", lambda *_: beaten.set())
-    process = SimpleNamespace(url=None, proof=ProofOfLife(5.0), interrupts=SimpleNamespace(tick=lambda: 1 / 0))
+    process = SimpleNamespace(url=None, proof=ProofOfLife(5.0), tick=lambda: 1 / 0)
     heartbeat = Heartbeat(SimpleNamespace(process=process))  # type: ignore[arg-type]
     heartbeat.start()
     assert beaten.wait(5.0)

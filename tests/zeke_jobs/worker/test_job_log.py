@@ -20,7 +20,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed, Ended
-from zeke_jobs.worker.run import job_log
+from zeke_jobs.worker.finish.writer import store_logs
 
 TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
 
@@ -114,7 +114,7 @@ def test_no_lines_come_for_a_job_that_is_gone(conn: Connection) -> None:
     gone = a_claim()
     with logs.capturing(1) as gone.log:
         logging.getLogger("late").info("too late")
-    job_log.store(conn, [gone])
+    store_logs(conn, [gone])
     assert value(conn, "SELECT count(*) FROM zeke_jobs.job_log") == 0
 
 

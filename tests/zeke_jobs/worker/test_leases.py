@@ -11,7 +11,7 @@ from tests.zeke_jobs.worker.test_running import failure
 from zeke_jobs.errors import ClaimLost, Defer
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import FakeContext
-from zeke_jobs.worker.run import leases
+from zeke_jobs.worker.run.reports import take_lease
 
 HOST = "host/example.org"
 
@@ -33,7 +33,7 @@ class Held:
         self.claims = [a_claim(row["message_id"], row["claim"], "a") for row in self.rows]
 
     def take(self, n: int, name: str = HOST, limit: int = 1, conn: Any = None) -> None:
-        leases.take(conn or self.jobs.conn, name, limit, self.claims[n], self.worker)
+        take_lease(conn or self.jobs.conn, name, limit, self.claims[n], self.worker)
 
 
 @pytest.mark.parametrize("outcome", ["retry", "deferred", "returned", "failed", "cancelled", "completed", "given back"])
@@ -43,7 +43,7 @@ def test_a_lease_ends_with_its_block_and_with_the_attempt(jobs: Jobs, outcome: s
     if outcome == "completed":
         jobs.complete(held.worker, held.rows[:1])
     elif outcome == "given back":
-        leases.release(jobs.conn, HOST, held.claims[0])
+        SQL.run(jobs.conn, "lease/release", name=HOST, job=held.claims[0].id, claim=held.claims[0].number)
     else:
         jobs.finish(held.worker, held.rows[0], outcome)
     held.take(1)
@@ -72,7 +72,7 @@ def test_the_next_claim_of_a_job_does_not_inherit_the_lease(jobs: Jobs) -> None:
     other = Held(jobs, 1)
     other.take(0)
     with pytest.raises(Defer):
-        leases.take(jobs.conn, HOST, 1, claim, again.worker)
+        take_lease(jobs.conn, HOST, 1, claim, again.worker)
 
 
 def test_a_lost_job_a_cancelled_one_and_one_that_asks_for_less_than_one_get_no_lease(jobs: Jobs) -> None:

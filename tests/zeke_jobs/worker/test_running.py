@@ -9,7 +9,7 @@ import zeke_jobs
 from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker, run_of
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import TimedOut
@@ -215,7 +215,7 @@ def test_time_that_runs_out_after_the_committed_completion_changes_nothing(worke
     job = zeke_jobs.send("complete-and-wait").id
     assert zeke_jobs.wait(job, timeout=10) == "done"
     eventually(lambda: handlers.CALLS == ["completed"])
-    assert worker.process.interrupts.stop(job, TimedOut("late"))
+    run_of(worker, job).stop(TimedOut("late"))
     handlers.GATE.set()
     eventually(lambda: len(worker.process.held) == 0)
     assert handlers.CALLS == ["completed", "swallowed"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zeke_jobs.core.logs import Captured
     from zeke_jobs.worker.finish.outcome import Outcome
+    from zeke_jobs.worker.run.interrupts import Running
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -110,7 +111,8 @@ class Claim:
         fault: The reason why its row cannot be read; the handler then never starts.
         log: The last lines that its handler has logged.
         chunk: The chunk that it runs in; None: the handler runs for this job only.
-        cancelled: Somebody has cancelled this job while its chunk runs.
+        cancelled: Somebody has cancelled this job.
+        running: The run of its handler, also when that has ended.
     """
 
     id: UUID
@@ -120,7 +122,6 @@ class Claim:
     attempt_base: int
     deaths: int
     revision: int
-    parent: UUID | None
     scheduled_for: datetime | None
     claimed_on: datetime
     asked: float = field(default_factory=clock)
@@ -141,6 +142,7 @@ class Claim:
     log: Captured | None = None
     chunk: Chunk | None = None
     cancelled: bool = False
+    running: Running | None = None
 
     def move(self, to: Stage) -> None:
         """Move to another stage.
@@ -245,7 +247,6 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
             attempt_base=row.attempt_base,
             deaths=row.deaths,
             revision=row.revision or 0,
-            parent=row.parent,
             claimed_on=row.claimed_on,
             asked=asked,
             on_time=row.on_time,

@@ -19,8 +19,7 @@ from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed, Ended
-from zeke_jobs.worker.finish.writer import Completion, Ending, EndingWriter
-from zeke_jobs.worker.run import job_log
+from zeke_jobs.worker.finish.writer import Completion, Ending, EndingWriter, store_logs
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
@@ -229,7 +228,7 @@ class Completer:
         if not claims:
             return
         try:
-            job_log.store(conn, claims)
+            store_logs(conn, claims)
         except Exception as error:
             if isinstance(error, psycopg2.Error) and is_away(error):
                 with self._condition:

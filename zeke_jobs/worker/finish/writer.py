@@ -116,6 +116,13 @@ class EndingWriter:
         return set() if ours else {claim.id}
 
 
+def store_logs(conn: Connection, claims: Sequence[Claim]) -> None:
+    """Store the last lines that ended attempts have logged. ``zeke-jobs logs`` shows them."""
+    read = [(one.id, one.number, one.attempt + 1, *one.log.read()) for one in claims if one.log is not None]
+    jobs, numbers, attempts, lines, dropped = map(list, zip(*read, strict=True))
+    SQL.run(conn, "job/keep_log", jobs=jobs, claims=numbers, attempts=attempts, lines=lines, dropped=dropped)
+
+
 def columns(part: Sequence[Ending]) -> dict[str, Any]:
     """Ends as the parallel arrays that SQL takes."""
     return {

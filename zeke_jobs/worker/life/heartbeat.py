@@ -102,9 +102,7 @@ class Heartbeat:
                 if self._is_due("beat", self._proof.every):
                     with self._pool.connection() as conn:
                         self.beat(conn)
-                for job, interrupt in self._process.interrupts.tick():
-                    self._process.give_up(job, interrupt)
-                self._process.hand_back_blocked()
+                self._process.tick()
                 if (blocked := self._process.loop.watch()) is not None:
                     self._note_blocked(*blocked)
                 rarely = self._producer.notifications_arrive
@@ -146,7 +144,9 @@ class Heartbeat:
         if not row["alive"]:
             # We were frozen or cut off. Others have our jobs; handlers that still run here cannot commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
-            process.interrupts.stop_all(Lost("this process was taken for dead; the job runs elsewhere"))
+            for claim in process.held.all():
+                if claim.running is not None:
+                    claim.running.stop(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             self._proof.registered_again()
             self._producer.wake()  # so that it asks again to be notified

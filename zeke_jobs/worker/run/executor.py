@@ -5,41 +5,29 @@ import os
 import sys
 import threading
 from asyncio import CancelledError
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from dramatiq.middleware import Middleware, SkipMessage
 from structlog.contextvars import bound_contextvars
 
-from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.chunk import ChunkContext
+from zeke_jobs.core.logs import capturing, get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
+from zeke_jobs.payload import json_text
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
-from zeke_jobs.worker.run import job_log, tracing
-from zeke_jobs.worker.run.chunk import JobChunk, encoded, end_of
+from zeke_jobs.worker.run import tracing
 from zeke_jobs.worker.run.event_loop import Call, end_child
-from zeke_jobs.worker.run.interrupts import Interrupt, Interrupts, Lost
+from zeke_jobs.worker.run.interrupts import Interrupt, Lost, Running
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.loop_context import LoopContext
 from zeke_jobs.worker.run.payload import validated
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import RunnableTask
-
-
-class _AttemptResult(NamedTuple):
-    """The result of one attempt: its outcome, and the value or exception of the handler for dramatiq's middleware.
-
-    For a chunk the outcome is None: the message of each of its jobs has its own.
-    """
-
-    outcome: Outcome | None
-    result: Any = None
-    error: BaseException | None = None
-
-
-_Steps: TypeAlias = "Generator[Call, Any, _AttemptResult]"
 
 #: A handler raises these to decide how its job goes on. Their traceback is not logged, because it explains nothing.
 _DECISIONS = (Reject, Retry, InvalidPayload)
@@ -52,10 +40,9 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     returns an outcome instead.
     """
 
-    def __init__(self, shared: Shared, interrupts: Interrupts, begin: Callable[[Claim], Outcome | None]) -> None:
+    def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
         self._shared = shared
         self._runtime = shared.runtime
-        self._interrupts = interrupts
         self._begin = begin
         self._current = threading.local()
         self._log = get_logger("zeke_jobs.executor")
@@ -110,85 +97,81 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         """
         for one in message.members:
             one.outcome = self._begin(one.claim)
-        running = [one for one in message.members if one.outcome is None]
-        if not running:
+        begun = [one for one in message.members if one.outcome is None]
+        if not begun:
             raise SkipMessage("its job does not start here")
-        ended = yield from self._attempt(message, running)
-        for one in running:
-            one.outcome = one.outcome or ended.outcome
-        if isinstance(ended.outcome, Ended):
-            if ended.outcome.how == "failed":
-                message.fail()
-            if ended.error is None:
-                raise SkipMessage("its task has left jobs.yaml")
-        if ended.error is not None:
-            try:
-                raise ended.error
-            finally:
-                del ended  # else error and frame would hold each other in memory
-        return ended.result
-
-    def _attempt(self, message: JobMessage, running: list[JobMessage]) -> _Steps:
-        claim = running[0].claim
-        runnable = self._runtime.tasks.get(claim.task)
+        claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
         if (
             runnable is None
             or runnable.handler.is_async is not claim.is_async
             or (message.others and not runnable.handler.takes_chunk)
         ):
             # Since the claim, the task has left jobs.yaml or got a handler of another kind. Return the job, to be claimed anew.
-            return _AttemptResult(Ended("returned"))
-        call = self._guarded_chunk if runnable.handler.takes_chunk else self._guarded_call
-        with message.hiding(), tracing.attempt(claim, running[0].traceparent) as span:
-            # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
-            job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
-            with bound_contextvars(**job, **tracing.trace_id(span)):
-                ended = yield from call(running, runnable)
-            tracing.end(span, ended.outcome or running[0].outcome or RETURNED)
-            return ended
-
-    def _guarded_call(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
-        claim, views = running[0].claim, list[Any]()
-        try:
-            with job_log.keeping(claim, runnable.task):
-                result = yield from self._call(claim, [claim], runnable, validated(running[0], runnable), views)
-                if views[0].completed:
-                    return _AttemptResult(Settled(), result if views[0].output is None else views[0].output)
-                return _AttemptResult(Completed(encoded(result)), result)
-        except BaseException as error:  # noqa: BLE001 (it ends in the job's row, where people look)
-            return _AttemptResult(self._ended(claim, error), error=error)
-
-    def _guarded_chunk(self, running: list[JobMessage], runnable: RunnableTask) -> _Steps:
-        """Run a chunk. Sets an outcome on the message of each of its jobs."""
-        lead, result = running[0].claim, None
-        error: BaseException | None = None
-        fit, payloads, views = list[JobMessage](), list[Any](), list[Any]()
-        for one in running:
+            for one in begun:
+                one.outcome = RETURNED
+            raise SkipMessage("its task has left jobs.yaml")
+        # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
+        job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
+        with message.hiding(), tracing.attempt(begun[0]) as trace, bound_contextvars(**job, **trace):
+            result, error = yield from self._attempt(begun, runnable)
+        if all(isinstance(one.outcome, Ended) and one.outcome.how == "failed" for one in begun):
+            message.fail()
+        if error is not None:
             try:
-                payloads.append(validated(one, runnable))
-                fit.append(one)
-            except InvalidPayload as fault:
-                one.outcome = self._ended(one.claim, fault)
+                raise error
+            finally:
+                del error  # else error and frame would hold each other in memory
+        return result
+
+    def _attempt(
+        self, begun: list[JobMessage], runnable: RunnableTask
+    ) -> Generator[Call, Any, tuple[Any, BaseException | None]]:
+        """Run the handler, and set the outcome of each job. Returns what dramatiq's middleware gets: a result or an exception."""
+        lead, task, result = begun[0].claim, runnable.task, None
+        payloads, unfit, views = dict[JobMessage, Any](), dict[JobMessage, InvalidPayload](), list[Any]()
+        error: BaseException | None = None
+        keeps = task.log != "never" and task.log_lines > 0
         try:
-            with job_log.keeping(lead, runnable.task):
-                if fit:
-                    result = yield from self._call(lead, [one.claim for one in fit], runnable, payloads, views)
-                    if result is not None and not (isinstance(result, list) and len(result) == len(fit)):
-                        got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-                        # Another run would repeat its effects and return the same.
-                        error = Reject(f"expected a list of {len(fit)} outputs, or None, got {got}")
-        except BaseException as raised:  # noqa: BLE001 (it ends in the rows of the jobs)
+            with capturing(task.log_lines, always=task.log == "always") if keeps else nullcontext() as lead.log:
+                for one in begun:
+                    try:
+                        payloads[one] = validated(one, runnable)
+                    except InvalidPayload as fault:
+                        unfit[one] = fault
+                if payloads:
+                    result = yield from self._call(payloads, runnable, views)
+        except BaseException as raised:  # noqa: BLE001 (it ends in the rows of the jobs, where people look)
             error = raised
+        view = views[0] if views else None
         try:
-            for place, one in enumerate(fit):
-                one.claim.log = lead.log
-                end = end_of(views[0], place, result, error) if views else error or RETURNED
-                if isinstance(end, BaseException):
-                    end = self._ended(one.claim, end, is_told=end is error and place > 0)
-                one.outcome = end
-            return _AttemptResult(None, result, error)
+            return self._set_outcomes(begun, unfit, view, result, error)
         finally:
-            del error  # for the same reason as in steps
+            del error, unfit  # for the same reason as in steps
+
+    def _set_outcomes(
+        self,
+        begun: list[JobMessage],
+        unfit: Mapping[JobMessage, InvalidPayload],
+        view: Any,
+        result: Any,
+        error: BaseException | None,
+    ) -> tuple[Any, BaseException | None]:
+        lead, is_told = begun[0].claim, False
+        end: Outcome | BaseException | None = None
+        for one, end in unfit.items():
+            one.outcome = self._ended(one.claim, end)
+        for place, one in enumerate(one for one in begun if one not in unfit):
+            one.claim.log = lead.log
+            end = _end_of(view, place, result, error)
+            one.outcome = (
+                self._ended(one.claim, end, is_told=is_told and end is error) if isinstance(end, BaseException) else end
+            )
+            is_told |= end is error
+        if isinstance(view, ChunkContext):
+            return result, error
+        if view is not None and view.completed and view.output is not None:
+            result = view.output
+        return result, end if error is None and isinstance(end, BaseException) else error
 
     def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Ended:
         """The outcome of a job whose handler raised. ``is_told``: the traceback is already in the log."""
@@ -206,20 +189,21 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         return outcome
 
     def _call(
-        self, lead: Claim, claims: list[Claim], runnable: RunnableTask, payload: Any, views: list[Any]
+        self, payloads: Mapping[JobMessage, Any], runnable: RunnableTask, views: list[Any]
     ) -> Generator[Call, Any, Any]:
         """Call the handler for these jobs, and return its result. Adds the handler's context to ``views``."""
-        pid, usual = os.getpid(), runnable.task.timeout.total_seconds()
-        timeout = max(claim.timeout or usual for claim in claims)
+        claims, is_chunk, pid = [one.claim for one in payloads], runnable.handler.takes_chunk, os.getpid()
+        lead, usual = claims[0], runnable.task.timeout.total_seconds()
         kind = LoopContext if lead.is_async else JobContext
-        with self._interrupts.running(lead.id, timeout, is_async=lead.is_async) as running:
+        with Running(max(claim.timeout or usual for claim in claims), is_async=lead.is_async) as running:
             contexts = [kind(claim, self._shared, running, runnable.settings) for claim in claims]
-            for one in contexts if len(contexts) > 1 and not lead.is_async else ():
-                one.mates = contexts
-            is_chunk = runnable.handler.takes_chunk
-            context: Any = JobChunk(contexts, lambda i: claims[i].cancelled) if is_chunk else contexts[0]
+            for claim, one in zip(claims, contexts, strict=True):
+                claim.running = running
+                one.mates = contexts if len(contexts) > 1 and not lead.is_async else ()
+            context: Any = ChunkContext(contexts, lambda i: claims[i].cancelled) if is_chunk else contexts[0]
             views.append(context)
-            call, result = partial(runnable.handler.function, payload, context), None
+            given = [*payloads.values()] if is_chunk else next(iter(payloads.values()))
+            call, result = partial(runnable.handler.function, given, context), None
             try:
                 result = (yield Call(lead, running, call)) if lead.is_async else call()
             except (Exception, Interrupt, CancelledError) as error:
@@ -238,6 +222,10 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                     one.close()
         if running.interrupt is not None and not all(one.completed for one in contexts):
             raise running.interrupt  # the handler caught the interrupt and returned
+        if is_chunk and result is not None and not (isinstance(result, list) and len(result) == len(claims)):
+            got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
+            # Another run would repeat its effects and return the same.
+            raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
         return result
 
     def _log_end(self, claim: Claim, outcome: Ended, limit: int, *, has_traceback: bool) -> None:
@@ -253,6 +241,25 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             log.error("failed", retries=claim.retries)
         else:
             log.warning("will be retried", delay=round(outcome.delay or 0.0, 3), retry=claim.retries + 1)
+
+
+def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
+    """How a job ended: its outcome, or the exception that decides it. ``place``: its place in a chunk."""
+    chunk = view if isinstance(view, ChunkContext) else None
+    job: Any = chunk.jobs[place] if chunk else view
+    if job is not None and job.completed:
+        return Settled()
+    if chunk is not None and place in chunk.settled:
+        return chunk.settled[place]
+    if error is not None:
+        return (
+            RETURNED if chunk and isinstance(error, ClaimLost) else error
+        )  # one job is lost, the others are still ours
+    try:
+        return Completed(json_text.encode(result[place] if chunk and result is not None else result))
+    except json_text.UnfitForJson as unfit:
+        # Another run would repeat its effects and return the same.
+        return Reject(f"the output cannot be stored: {unfit}")
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

@@ -3,10 +3,9 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from ctypes import c_ulong, py_object, pythonapi
-from uuid import UUID
+from typing import Self
 
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
@@ -37,9 +36,10 @@ STUCK_AFTER = 30.0
 
 
 class Running:
-    """One running handler, in a thread or on the event loop, and the means to stop it.
+    """One running handler, in a thread or on the event loop, and the means to stop it. A ``with`` block wraps its call.
 
-    ``stoppers`` are called from another thread to end a wait that Python cannot interrupt, such as a query or a read of a socket.
+    If the handler was interrupted, the block raises ``interrupt``, with its own text. ``stoppers`` are called from another thread
+    to end a wait that Python cannot interrupt, such as a query or a read of a socket.
     """
 
     def __init__(self, timeout: float, *, is_async: bool = False) -> None:
@@ -49,24 +49,23 @@ class Running:
         self.deadline = time.monotonic() + timeout
         self.stoppers: list[Callable[[], object]] = []
         self.interrupt: Interrupt | None = None
-        self.stopped = math.inf
+        self._stuck_on = math.inf
         self._lock = threading.Lock()
         self._active = True
 
-    def stop(self, interrupt: Interrupt) -> bool:
-        """Raise ``interrupt`` in the handler's thread; False when the handler has ended or is already being stopped."""
+    def stop(self, interrupt: Interrupt) -> None:
+        """Raise ``interrupt`` in the handler's thread, unless the handler has ended or is already being stopped."""
         with self._lock:
             if not self._active or self.interrupt is not None:
-                return False
+                return
             self.interrupt = interrupt
-            self.stopped = time.monotonic()
+            self._stuck_on = time.monotonic() + STUCK_AFTER
             if self.thread is not None:
-                # CPython takes a class, and makes the exception in the target thread. ``Interrupts.running`` puts the text back.
+                # CPython takes a class, and makes the exception in the target thread. ``__exit__`` puts the text back.
                 pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
             elif self._cancel is not None:
                 self._cancel(str(interrupt))
             self._call_stoppers()
-            return True
 
     def attach(self, cancel: Callable[[str], object]) -> None:
         """The handler is about to start on the event loop; ``cancel`` is called once, with the reason, from any thread."""
@@ -75,11 +74,21 @@ class Running:
             if self.interrupt is not None:
                 cancel(str(self.interrupt))
 
-    def stop_again(self) -> None:
-        """Call the stoppers again: the first cancel may have come a moment before the server began the query."""
+    def tick(self) -> bool:
+        """Stop the handler if its timeout is over. Returns True once: when it has ignored an interrupt for too long.
+
+        Python cannot end a thread that waits inside C code.
+        """
+        now = time.monotonic()
+        if self.deadline <= now:
+            self.stop(TimedOut(f"it ran longer than its timeout of {self.timeout:g} s"))
         with self._lock:
-            if self._active and self.interrupt is not None:
-                self._call_stoppers()
+            if not self._active or self.interrupt is None:
+                return False
+            self._call_stoppers()  # the first cancel may have come a moment before the server began the query
+            is_stuck = now > self._stuck_on
+            self._stuck_on = math.inf if is_stuck else self._stuck_on
+            return is_stuck
 
     def _call_stoppers(self) -> None:
         for stopper in list(self.stoppers):
@@ -93,7 +102,17 @@ class Running:
         with self._lock:
             self.stoppers[:] = [one for one in self.stoppers if one not in stoppers]
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._end()
+        # A cancelled query, a closed socket and a cancelled asyncio task raise other exceptions; the interrupt is the cause.
+        if error is not None and self.interrupt is not None:
+            interrupt = self.interrupt.with_traceback(error.__traceback__)  # the place in the handler
+            raise interrupt from (None if isinstance(error, Interrupt) else error)
+
+    def _end(self) -> None:
         """The handler has returned: no exception may be raised in this thread from now on."""
         while True:
             try:
@@ -106,64 +125,3 @@ class Running:
             except Interrupt:
                 continue  # an exception was still on its way
             return
-
-
-class Interrupts:
-    """The running handlers of this process. ``tick`` stops handlers whose timeout is over."""
-
-    def __init__(self) -> None:
-        self._running: dict[UUID, Running] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def running(self, job: UUID, timeout: float, *, is_async: bool = False) -> Iterator[Running]:
-        """Wraps the call of the handler. If it was interrupted, the block raises ``Running.interrupt``, with its own text."""
-        running = Running(timeout, is_async=is_async)
-        with self._lock:
-            self._running[job] = running
-        try:
-            try:
-                yield running
-            finally:
-                running.end()
-                with self._lock:
-                    # A run that was given up may end after the same job has started again here.
-                    if self._running.get(job) is running:
-                        del self._running[job]
-        except BaseException as error:
-            # A cancelled query, a closed socket and a cancelled asyncio task raise other exceptions; the interrupt is the cause.
-            if running.interrupt is not None:
-                interrupt = running.interrupt.with_traceback(error.__traceback__)  # the place in the handler
-                raise interrupt from (None if isinstance(error, Interrupt) else error)
-            raise
-
-    def stop(self, job: UUID, interrupt: Interrupt) -> bool:
-        """Stop a job's handler. True also when it is already being stopped; False when it does not run here."""
-        with self._lock:
-            running = self._running.get(job)
-        if running is not None:
-            running.stop(interrupt)
-        return running is not None
-
-    def stop_all(self, interrupt: Interrupt) -> None:
-        """Stop every handler."""
-        for job in list(self._running):
-            self.stop(job, interrupt)
-
-    def tick(self) -> list[tuple[UUID, Interrupt]]:
-        """Stop handlers whose timeout is over. Returns handlers that ignored an interrupt for ``STUCK_AFTER`` seconds, each once.
-
-        Python cannot end a thread that waits inside C code.
-        """
-        now, stuck = time.monotonic(), []
-        with self._lock:
-            all_ = list(self._running.items())
-        for job, running in all_:
-            if running.deadline <= now:
-                running.stop(TimedOut(f"it ran longer than its timeout of {running.timeout:g} s"))
-            if running.interrupt is not None:
-                running.stop_again()
-                if now - running.stopped > STUCK_AFTER:
-                    running.stopped = math.inf  # once
-                    stuck.append((job, running.interrupt))
-        return stuck

@@ -1,12 +1,35 @@
-"""Takes the payload out of a message."""
+"""Takes the payload out of a message, and names the options of Dramatiq's messages that no worker obeys."""
 
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.core.quoting import quote
 from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.run.dramatiq_options import FOLLOWS, INSTEAD
 from zeke_jobs.worker.runtime import RunnableTask
+
+_NEXT = "the handler sends the next job itself: ctx.send"
+_AFTER_FAILURE = "on_failed: in a task of jobs.yaml names one that gets its failed jobs"
+_AFTER_GROUP = "zeke_jobs.batch with then=: a job is sent when all jobs of the batch have ended"
+_FOLLOWS = {
+    "pipe_target": _NEXT,
+    "pipe_ignore": _NEXT,
+    "on_success": _NEXT,
+    "on_failure": _AFTER_FAILURE,
+    "on_retry_exhausted": _AFTER_FAILURE,
+    "group_completion_uuid": _AFTER_GROUP,
+    "group_completion_callbacks": _AFTER_GROUP,
+}
+_OUTPUT = "each output is stored with its job; keep= says for how long"
+INSTEAD = {
+    **_FOLLOWS,
+    "max_retries": "retry= is the number of retries",
+    **dict.fromkeys(("min_backoff", "max_backoff", "retry_when"), "retry: in a task of jobs.yaml"),
+    "time_limit": "timeout= has the seconds",
+    "throws": "a handler raises Reject",
+    "store_results": _OUTPUT,
+    "result_ttl": _OUTPUT,
+    "periodic": "cron: in a task of jobs.yaml",
+}
 
 
 def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
@@ -18,8 +41,8 @@ def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     if message.claim.fault is not None:
         raise message.claim.fault
     for name in (
-        message.options.keys() & FOLLOWS.keys()
-    ):  # a program that writes the table itself has set these: they would never run
+        message.options.keys() & _FOLLOWS.keys()
+    ):  # set by a program that writes the table: they would never run
         raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")

@@ -1,27 +1,75 @@
-"""Reports of a running handler, written outside its transaction: visible at once, and kept if the transaction is rolled back."""
+"""The steps of a handler; and its reports and leases, which are written outside its transaction and outlast a rollback."""
 
+import inspect
 import json
+import random
 import time
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from psycopg2.extensions import connection as Connection
+
 from zeke_jobs.core import bounds
+from zeke_jobs.core.context import Context, P, R
 from zeke_jobs.core.redaction import redact
-from zeke_jobs.errors import ClaimLost
+from zeke_jobs.errors import ClaimLost, Defer
 from zeke_jobs.payload import json_text
 from zeke_jobs.postgres.pool import DISCONNECTED, Pool
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.outcome import kept
-from zeke_jobs.worker.run import leases
-from zeke_jobs.worker.run.steps import Steps
 from zeke_jobs.worker.runtime import Runtime
 
+LONGEST_NAME = 256  # bytes
 _PROGRESS_EVERY = 1.0  # seconds
+_AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that waiting jobs do not come back together
+
+
+class Steps(Context[Any]):
+    """The part of a context that runs steps."""
+
+    _kept: dict[str, str] | None = None
+    _named: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def _kept_steps(self) -> dict[str, str]:
+        """The results that earlier attempts kept, as JSON text."""
+
+    @abstractmethod
+    def _keep_step(self, name: str, result: str) -> str:
+        """Store a result, and return the kept one."""
+
+    def _check_may_block(self, form: str) -> None:
+        """Refuse a blocking call on the event loop. Here it is allowed, because the handler runs in a thread."""
+
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
+        if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:
+            raise ValueError(f"expected the name of a step of 1 to {LONGEST_NAME} bytes, got {name!r}")
+        if name in self._named:
+            raise ValueError(f"expected each step under a name of its own, got {name!r} twice; number those of a loop")
+        self._named |= {name}
+        result: Any
+        if inspect.iscoroutinefunction(function):
+            result = self._awaited_step(name, lambda: function(*args, **options))
+        else:
+            self._check_may_block("step")
+            self._kept = self._kept_steps() if self._kept is None else self._kept
+            kept = self._kept.get(name)
+            text = self._keep_step(name, json_text.encode(function(*args, **options))) if kept is None else kept
+            result = json.loads(text)
+        return result  # type: ignore[no-any-return]
+
+    async def _awaited_step(self, name: str, begin: Callable[[], Awaitable[Any]]) -> Any:
+        if self._kept is None:
+            self._kept = await self._beside(self._kept_steps)
+        if (kept := self._kept.get(name)) is None:
+            kept = await self._beside(self._keep_step, name, json_text.encode(await begin()))
+        return json.loads(kept)
 
 
 class Shared(NamedTuple):
@@ -65,7 +113,25 @@ class Reports(Steps):
             SQL.run(conn, "job/progress", progress=state, **self._held)
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        add_costs({self: amount}, currency)
+        self._add_costs({self: amount}, currency)
+
+    def _add_costs(self, amounts: Mapping[Any, Decimal | int], currency: str) -> None:
+        for amount in amounts.values():
+            self._check_may_block("add_cost")
+            bounds.check_cost(amount, currency)
+        held = [job._held for job in amounts]  # noqa: SLF001 (of its own class)
+        given = {"ids": [one["id"] for one in held], "claims": [one["claim"] for one in held], "currency": currency}
+        with self._statement_pool.connection() as conn:
+            rows = SQL.all(conn, "job/add_cost", worker=self._held["worker"], amounts=[*amounts.values()], **given)
+        known = {row["id"]: row for row in rows}
+        for job, amount in amounts.items():
+            if (row := known.get(job.job_id)) is None:
+                raise ClaimLost(f"job {job.job_id} is no longer ours; {amount} {currency} were not added to its cost")
+            if row["currency"] != currency:
+                raise bounds.mixed_costs(row["currency"], currency)
+            if row["missed"] is not None:
+                told = {"budget": row["missed"], "cost": f"{amount} {currency}"}
+                job.logger.warning("a budget in another currency does not count this cost", **told)
 
     def used(self, /, **units: float) -> None:
         self._check_may_block("used")
@@ -91,7 +157,7 @@ class Reports(Steps):
         if name in self._leases:
             raise RuntimeError(f"expected a lease that this job does not hold, got {name!r} for the second time")
         with self._statement_pool.connection() as conn:
-            leases.take(conn, name, limit, self._claim, self._held["worker"], wait=wait)
+            take_lease(conn, name, limit, self._claim, self._held["worker"], wait=wait)
         self._leases.add(name)
         try:
             yield
@@ -99,26 +165,26 @@ class Reports(Steps):
             self._leases.discard(name)
             try:
                 with self._statement_pool.connection() as conn:
-                    leases.release(conn, name, self._claim)
+                    SQL.run(conn, "lease/release", name=name, job=self.job_id, claim=self._claim.number)
             except DISCONNECTED as error:
                 self.logger.warning("lease not given back; it ends with the job", lease=name, error=str(error).strip())
 
 
-def add_costs(amounts: Mapping[Reports, Decimal | int], currency: str) -> None:
-    """Add to the costs of several jobs in one statement. Raises the errors of ``Context.add_cost``, after all were added."""
-    for job, amount in amounts.items():
-        job._check_may_block("add_cost")  # noqa: SLF001 (this module's own, as below)
-        bounds.check_cost(amount, currency)
-    held = [job._held for job in amounts]  # noqa: SLF001
-    given = {"ids": [one["id"] for one in held], "claims": [one["claim"] for one in held], "currency": currency}
-    with job._statement_pool.connection() as conn:  # noqa: SLF001
-        rows = SQL.all(conn, "job/add_cost", worker=held[0]["worker"], amounts=[*amounts.values()], **given)
-    known = {row["id"]: row for row in rows}
-    for job, amount in amounts.items():
-        if (row := known.get(job.job_id)) is None:
-            raise ClaimLost(f"job {job.job_id} is no longer ours; {amount} {currency} were not added to its cost")
-        if row["currency"] != currency:
-            raise bounds.mixed_costs(row["currency"], currency)
-        if row["missed"] is not None:
-            told = {"budget": row["missed"], "cost": f"{amount} {currency}"}
-            job.logger.warning("a budget in another currency does not count this cost", **told)
+def take_lease(
+    conn: Connection, name: str, limit: int, claim: Claim, worker: UUID, *, wait: timedelta | float | None = None
+) -> None:
+    """Take a lease for a job that ``worker`` runs. It ends with the claim at the latest."""
+    if limit < 1:
+        raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
+    row = SQL.only(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
+    if row["outcome"] == "lost":
+        raise ClaimLost(f"job {claim.id} is no longer ours, or was cancelled; it gets no lease")
+    if row["outcome"] == "taken":
+        since = f"{row['since'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        raise taken(name, f"by {row['task']} {row['holder']} since {since}", wait)
+
+
+def taken(name: str, by: str, wait: timedelta | float | None) -> Defer:
+    """The exception for a job that does not get a lease."""
+    chance = random.uniform(*_AGAIN_IN)  # noqa: S311 (it spreads load, no secrets)
+    return Defer(chance if wait is None else wait, f"lease {name} is taken {by}")

@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.client import tracing
-from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import Outcome
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _FAILED = {"retry", "failed"}
-_SILENT: AbstractContextManager[None] = nullcontext()
 
 
-def attempt(claim: Claim, traceparent: str | None) -> AbstractContextManager[Span | None]:
-    """A span around a handler, a child of the span of the send, which the job carries as ``traceparent``."""
+@contextmanager
+def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
+    """A span around an attempt, a child of the span of its send. Yields the trace's id, if any, as log lines show it."""
     if not tracing.is_on():
-        return _SILENT
+        yield {}
+        return
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent} if traceparent else {})
+    claim, sender = message.claim, message.traceparent
     attributes = {
         **tracing.attributes("process", claim.task),
         "messaging.message.id": str(claim.id),
         "zeke_jobs.attempt": claim.attempt + 1,
         "zeke_jobs.revision": claim.revision,
     }
-    span: AbstractContextManager[Span] = tracing.tracer().start_as_current_span(
-        f"process {claim.task}", context=parent, kind=SpanKind.CONSUMER, attributes=attributes
-    )
-    return span
+    with tracing.tracer().start_as_current_span(
+        f"process {claim.task}",
+        context=TraceContextTextMapPropagator().extract({"traceparent": sender} if sender else {}),
+        kind=SpanKind.CONSUMER,
+        attributes=attributes,
+    ) as span:
+        context = span.get_span_context()
+        yield {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
+        _record(span, message.outcome)
 
 
-def trace_id(span: Span | None) -> dict[str, str]:
-    """The trace's id in hexadecimal, as log lines show it; empty when nothing is recorded."""
-    return {"trace_id": f"{span.get_span_context().trace_id:032x}"} if span and span.get_span_context().is_valid else {}
-
-
-def end(span: Span | None, outcome: Outcome) -> None:
+def _record(span: Span, outcome: Outcome | None) -> None:
     """Record how the attempt ended."""
-    if span is None:
-        return
     from opentelemetry.trace import Status, StatusCode
 
     how = getattr(outcome, "how", "completed")
