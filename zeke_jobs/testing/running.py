@@ -24,7 +24,7 @@ from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import Outcome, Settled
-from zeke_jobs.worker.finish.writer import EndingWriter
+from zeke_jobs.worker.finish.writer import write
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
@@ -169,7 +169,6 @@ class _Run:
         self._opens: list[float] = []  # seconds until limits that hold due jobs back may let some through
         self._id = uuid4()
         self._executor = Executor(Shared(self._id, runtime, pool, pool), _start)
-        self._writer = EndingWriter(self._id)
         self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)
         row = {"revision": 1, "file_revision": 1, "lost_after": timedelta(days=1)}
         beat.register(conn, self._id, "worker", queues=self._queues, tasks=self._tasks, threads=1, **row)
@@ -235,7 +234,7 @@ class _Run:
         has_failed = False
         for one in message.members:
             if one.outcome is not None and not isinstance(one.outcome, Settled):
-                list(self._writer.write(self._conn, [(one.claim, one.outcome)]))
+                list(write(self._conn, self._id, [(one.claim, one.outcome)]))
             how = getattr(one.outcome, "how", "completed")
             has_failed |= how == "failed"
             if how in ("completed", "failed", "cancelled"):

@@ -53,7 +53,7 @@ class WorkerProcess:
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         shared = Shared(self.id, runtime, self.handler_pool, self.pool)
         self.executor = Executor(shared, self.begin)
-        self.completer = Completer(self.pool, self.held, self.id, lambda: self.stopping)
+        self.completer = Completer(self)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False
         self.stopping = False
@@ -225,7 +225,6 @@ class WorkerProcess:
             if task.queue in self.queues:
                 self.declare(task)
         self.runtime.use(config, revision)
-        self.completer.writer.revision = revision
 
     def register(self, conn: Connection) -> None:
         """Write this process's row, at boot and after other processes have taken it for dead."""

@@ -1,7 +1,9 @@
 """Outcomes are kept until they are on disk, even if the connection breaks meanwhile."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +12,14 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
+from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import Jobs, a_claim
 from zeke_jobs.config.models import Retry
-from zeke_jobs.postgres.pool import Pool
+from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
+from zeke_jobs.worker.finish import writer
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_shutdown
 from zeke_jobs.worker.finish.writer import columns
@@ -48,8 +52,9 @@ class Scene:
         self.jobs = jobs
         self.pool = Flaky(url)
         self.held = HeldJobs(4)
-        self.completer = Completer(self.pool, self.held, worker := jobs.worker())
-        self.worker = worker
+        self.worker = jobs.worker()
+        process = {"pool": self.pool, "held": self.held, "id": self.worker, "stopping": False}
+        self.completer = Completer(SimpleNamespace(**process, runtime=SimpleNamespace(revision=1)))  # type: ignore[arg-type]
 
     def claim(self, count: int = 1) -> list[Claim]:
         """Send and claim so many."""
@@ -112,13 +117,31 @@ def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene:
     assert scene.states([claim]) == ["consumed"]
 
 
+def test_an_end_whose_row_another_session_locks_is_told_once_and_written_when_it_is_free(
+    scene: Scene, database: str
+) -> None:
+    locked, free = claims = scene.claim(2)
+    with capture_logs() as lines, closing(connect(database)) as other:
+        other.cursor().execute("BEGIN; SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (locked.id,))
+        for claim in claims:
+            scene.completer.put(claim, Completed())
+        scene.completer.start()
+        eventually(lambda: scene.states(claims) == ["consumed", "done"], 10)
+        assert scene.held.find(locked.id) is locked
+        time.sleep(2.5)  # it is tried again and again
+        other.cursor().execute("ROLLBACK")
+        scene.completer.close(30.0)
+    assert scene.states([locked, free]) == ["done", "done"]
+    assert [line["job_id"] for line in lines if "written later" in line["event"]] == [str(locked.id)]
+
+
 def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> set[UUID]:
         raise psycopg2.errors.ProgramLimitExceeded("row is too big")
 
-    monkeypatch.setattr(scene.completer.writer, "_end_all", refuse)
+    monkeypatch.setattr(writer, "_end_all", refuse)
     (claim,) = scene.claim()
     scene.completer.put(claim, Completed())
     scene.settle()
@@ -165,15 +188,15 @@ def test_a_connection_that_breaks_between_two_ends_hides_none_from_the_producer(
     told: list[set[str]] = []
     scene.completer.on_written = told.append
     first, second = claims = scene.claim(2)
-    end, broken = scene.completer.writer._end, [second.id]
+    end, broken = writer._end, [second.id]
 
-    def breaks(conn: Connection, claim: Claim, outcome: Any) -> set[UUID]:
+    def breaks(conn: Connection, worker: UUID, claim: Claim, *said: Any) -> set[UUID]:
         if claim.id in broken:
             broken.clear()
             raise psycopg2.OperationalError("server closed the connection unexpectedly")
-        return end(conn, claim, outcome)
+        return end(conn, worker, claim, *said)
 
-    monkeypatch.setattr(scene.completer.writer, "_end", breaks)
+    monkeypatch.setattr(writer, "_end", breaks)
     for claim in (first, second):
         claim.started = claim.received
         scene.completer.put(claim, Ended("failed", reason="broken"))

@@ -7,19 +7,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
-from zeke_jobs.postgres.pool import Pool, is_away
+from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Completed, Ended
-from zeke_jobs.worker.finish.writer import Completion, Ending, EndingWriter, store_logs
+from zeke_jobs.worker.finish.writer import Completion, Ending, store_logs, write
+
+if TYPE_CHECKING:
+    from zeke_jobs.worker.process import WorkerProcess
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
@@ -41,23 +44,13 @@ class Completer:
         on_written: Called with the tasks whose ends it has written.
     """
 
-    def __init__(
-        self,
-        pool: Pool,
-        held: HeldJobs,
-        worker: UUID,
-        is_stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.writer = EndingWriter(worker)
-        self._pool = pool
-        self._held = held
-        self._is_stopping = is_stopping
+    def __init__(self, process: "WorkerProcess") -> None:
+        self._process, self._pool = process, process.pool
         self.on_written: Callable[[set[str]], object] = lambda _: None
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
         self._held_up: list[Ending] = []  # another session has locked their rows; these are written one by one
-        self._retried: list[Ending] = []  # the ending in _held_up that was last tried again
         self._try_held_up_on = 0.0  # monotonic seconds
         self._waiting_since = self._unflushed_since = 0.0
         self._wakes_at = math.inf  # monotonic seconds; when the thread wakes without a signal
@@ -102,7 +95,7 @@ class Completer:
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
-            while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
+            while len(self._waiting) >= _MOST_WAITING and not self._process.stopping:
                 self._condition.wait(_LOOK)
 
     def waiting(self) -> list[Ending]:
@@ -154,7 +147,7 @@ class Completer:
                 )
             elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
-        self._held.forget(claim for claim, _ in endings)
+        self._process.held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
@@ -186,7 +179,7 @@ class Completer:
     def _write_until_closed(self) -> None:
         pause = 0.05
         while (work := self._next()) is not None:
-            batch, unflushed = work
+            batch, unflushed, again = work
             written: list[Ending] = []
             try:
                 with self._pool.connection() as conn:
@@ -195,11 +188,15 @@ class Completer:
                         self.confirm(unflushed)
                         unflushed = []
                     self._store_logs(conn)
-                    for part in self.writer.write(conn, batch):
+                    revision = self._process.runtime.revision
+                    for part in write(conn, self._process.id, batch, revision, is_told=again):
                         self.confirm(*part)
                         written += part[0]
                 if batch:
-                    self._hold_up(batch, _without(batch, written))
+                    with self._condition:
+                        self._held_up += (left := _without(batch, written))
+                        if left or again:  # when one was written, the next one may have waited for the same lock
+                            self._try_held_up_on = time.monotonic() + _HELD_UP if left else 0.0
                     self.on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
                 if not is_away(error):
@@ -213,14 +210,6 @@ class Completer:
                 pause = min(_LONGEST_PAUSE, pause * 2)
                 continue
             pause = 0.05
-
-    def _hold_up(self, batch: list[Ending], unwritten: list[Ending]) -> None:
-        with self._condition:
-            self._held_up += unwritten
-            if unwritten:
-                self._try_held_up_on = time.monotonic() + _HELD_UP
-            elif batch is self._retried:
-                self._try_held_up_on = 0.0  # the next one may have waited for the same lock, which is gone
 
     def _store_logs(self, conn: Connection) -> None:
         with self._condition:
@@ -241,8 +230,11 @@ class Completer:
         if when < self._wakes_at:
             self._condition.notify_all()
 
-    def _next(self) -> tuple[list[Ending], list[Ending]] | None:
-        """Wait for work. Returns the endings to write and the endings to flush; None when closing and all is done."""
+    def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
+        """Wait for work. Returns the endings to write, and those to flush; None when closing and all is done.
+
+        True: the endings to write were tried before.
+        """
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -259,13 +251,14 @@ class Completer:
             batch: list[Ending] = []
             if write_in is not None and write_in <= 0:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            if not batch and self._held_up and self._try_held_up_on <= now:
-                self._retried = batch = [self._held_up.pop(0)]
+            again = not batch and bool(self._held_up) and self._try_held_up_on <= now
+            if again:
+                batch = [self._held_up.pop(0)]
             unflushed, self._unflushed = self._unflushed, []
             self._condition.notify_all()
             if self._closing and not (batch or unflushed or self._logs or self._held_up):
                 return None
-            return batch, unflushed
+            return batch, unflushed, again
 
 
 def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:

@@ -24,96 +24,96 @@ Written = tuple[list[Ending], set[UUID]]
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
-class EndingWriter:
-    """``worker`` is the process that holds the claims; ``revision`` is the revision that it uses."""
+_log = get_logger("zeke_jobs.completer")
 
-    def __init__(self, worker: UUID, revision: int = 0) -> None:
-        self.revision = revision
-        self._worker = worker
-        self._told: set[UUID] = set()  # jobs with a logged warning that another session has locked their row
-        self._log = get_logger("zeke_jobs.completer")
 
-    def write(self, conn: Connection, batch: Sequence[Ending]) -> Iterator[Written]:
-        """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
+def write(
+    conn: Connection, worker: UUID, batch: Sequence[Ending], revision: int = 0, *, is_told: bool = False
+) -> Iterator[Written]:
+    """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
 
-        An end is not yielded if another session has locked the job's row. The caller must write it later.
+    An end is not yielded if another session has locked the job's row. The caller must write it later.
 
-        Raises:
-            psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
-        """
-        completed = [one for one in batch if isinstance(one[1], Completed)]
-        returned = [one for one in batch if isinstance(one[1], Ended) and one[1].how == "returned"]
-        for part in (completed, returned):
-            try:
-                lost = self._end_all(conn, part) if part else set()
-            except (*UNFIT, LockNotAvailable):
-                # An output that Postgres cannot store, or another session's lock, must not stop the other ends.
-                for one in part:
-                    yield from self._alone(conn, one)
-            else:
-                yield part, lost
-        for one in batch:
-            if isinstance(one[1], Ended) and one[1].how != "returned":
-                yield from self._alone(conn, one)
+    Args:
+        conn: An autocommit connection.
+        worker: The process that holds the claims.
+        batch: The ends.
+        revision: The revision that the process uses.
+        is_told: A warning has already told which session has locked their rows.
 
-    def _alone(self, conn: Connection, one: Ending) -> Iterator[Written]:
-        claim, outcome = one
+    Raises:
+        psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
+    """
+    singly: list[Ending] = []
+    for how in ("completed", "returned"):
+        part = [one for one in batch if _how(one) == how]
+        try:
+            lost = _end_all(conn, worker, part) if part else set()
+        except (*UNFIT, LockNotAvailable):
+            # An output that Postgres cannot store, or another session's lock, must not stop the other ends.
+            singly += part
+        else:
+            yield part, lost
+    singly += [one for one in batch if _how(one) not in ("completed", "returned")]
+    for claim, outcome in singly:
         try:
             try:
-                lost = self._end(conn, claim, outcome)
+                lost = _end(conn, worker, claim, outcome, revision)
             except UNFIT as error:
-                self._log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
+                _log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
                 what = "the output" if isinstance(outcome, Completed) else "its end"
                 reason = f"{what} could not be stored: {text_of(error).strip()}"
-                lost = self._end(conn, claim, Ended("failed", reason=reason, error=describe(error)))
+                lost = _end(conn, worker, claim, Ended("failed", reason=reason, error=describe(error)), revision)
         except LockNotAvailable as error:
-            if claim.id not in self._told:
-                self._told.add(claim.id)
+            if not is_told:
                 _, held_by = lock_waits.holder(conn, error) or (0, "a session that has ended since")
-                self._log.warning(
+                _log.warning(
                     "its end is written later: another session holds it", job_id=str(claim.id), held_by=held_by
                 )
         else:
-            self._told.discard(claim.id)
-            yield [one], lost
+            yield [(claim, outcome)], lost
 
-    def _end_all(self, conn: Connection, part: Sequence[Ending]) -> set[UUID]:
-        """Write ends of one kind, completed or returned, in one statement."""
-        to = "completed" if isinstance(part[0][1], Completed) else "returned"
-        lost = {job for (job,) in SQL.rows(conn, "job/end", to=to, worker=self._worker, **columns(part))}
-        if lost:
-            # When a connection breaks during a commit, the commit may or may not have succeeded.
-            claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
-            committed = SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))
-            lost -= {row["id"] for row in committed}
-        return lost
 
-    def _end(self, conn: Connection, claim: Claim, outcome: Completed | Ended) -> set[UUID]:
-        if isinstance(outcome, Completed) or outcome.how == "returned":
-            return self._end_all(conn, [(claim, outcome)])
-        params = {
-            "worker": self._worker,
-            "id": claim.id,
-            "claim": claim.number,
-            "after": claim.after,
-            "delay": outcome.delay,
-            "revision": self.revision,
-            "took": claim.took,
-        }
-        if outcome.how == "waiting":
-            ours = SQL.value(conn, "job/wait_for", event=outcome.reason, **params)
-        else:
-            ours = SQL.value(
-                conn,
-                "job/finish",
-                outcome=outcome.how,
-                until=outcome.until,
-                reason=outcome.reason,
-                error=None if outcome.error is None else Json(outcome.error),
-                breaks=outcome.breaks,
-                **params,
-            )
-        return set() if ours else {claim.id}
+def _how(one: Ending) -> str:
+    return "completed" if isinstance(one[1], Completed) else one[1].how
+
+
+def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID]:
+    """Write ends of one kind, completed or returned, in one statement. Returns the jobs that were no longer ours."""
+    lost = {job for (job,) in SQL.rows(conn, "job/end", to=_how(part[0]), worker=worker, **columns(part))}
+    if lost:
+        # When a connection breaks during a commit, the commit may or may not have succeeded.
+        claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
+        lost -= {row["id"] for row in SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))}
+    return lost
+
+
+def _end(conn: Connection, worker: UUID, claim: Claim, outcome: Completed | Ended, revision: int) -> set[UUID]:
+    if isinstance(outcome, Completed) or outcome.how == "returned":
+        return _end_all(conn, worker, [(claim, outcome)])
+    params = {
+        "worker": worker,
+        "id": claim.id,
+        "claim": claim.number,
+        "after": claim.after,
+        "delay": outcome.delay,
+        "revision": revision,
+        "took": claim.took,
+    }
+    if outcome.how == "waiting":
+        ours = SQL.value(conn, "job/wait_for", event=outcome.reason, **params)
+    else:
+        ours = SQL.value(
+            conn,
+            "job/finish",
+            outcome=outcome.how,
+            until=outcome.until,
+            reason=outcome.reason,
+            error=None if outcome.error is None else Json(outcome.error),
+            breaks=outcome.breaks,
+            **params,
+        )
+    return set() if ours else {claim.id}
 
 
 def store_logs(conn: Connection, claims: Sequence[Claim]) -> None:
