@@ -10,9 +10,8 @@ from pathlib import PurePath
 if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
-from zeke_jobs.worker import entrypoint
-from zeke_jobs.worker.builder import attribute
+from zeke_jobs.worker.builder import attribute, load_broker
 
-broker = entrypoint.load()
+broker = load_broker()
 
 globals().update({attribute(name): actor for name, actor in broker.actors.items()})

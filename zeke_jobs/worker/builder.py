@@ -1,17 +1,50 @@
-"""Turns jobs.yaml into Dramatiq actors."""
+"""Turns jobs.yaml into Dramatiq actors, when a command line or an API imports ``zeke_jobs.actors``."""
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import dramatiq
 from dramatiq.actor import Actor
 
 from zeke_jobs.config import load
 from zeke_jobs.config.models import Config, Task
+from zeke_jobs.core import environment, logs, probes
+from zeke_jobs.core.logs import refuse
+from zeke_jobs.core.printed import Printed
+from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.finish.outcome import EXPECTED
 from zeke_jobs.worker.runtime import Runtime
+
+_COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
+
+
+def load_broker() -> JobBroker:
+    """Read and check jobs.yaml, and build the broker. Opens no connection.
+
+    Raises:
+        SystemExit: with status 2 after the diagnostics, when a command line finds a fault.
+        ConfigurationError: the same, when another program imports the actors.
+    """
+    path = Path(sys.argv[0])
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    if name not in _COMMAND_LINES:
+        return from_file(environment.config_path(), environment.database_url_or_none())
+    try:
+        logs.configure()
+        if name == "periodiq":
+            beat.obey_signals()  # from the start, so that it works as PID 1 too
+        else:
+            sys.stdout = cast("TextIO", Printed(sys.stdout))
+            sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
+        environment.check()
+        if name == "periodiq":
+            probes.answer("scheduler", beat.faults)
+        return from_file(environment.config_path(), environment.database_url())
+    except ConfigurationError as error:
+        refuse(error)
 
 
 def from_file(path: Path, url: str | None = None) -> JobBroker:

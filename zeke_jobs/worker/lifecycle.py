@@ -1,8 +1,13 @@
-"""Starts and ends a worker process and its own threads, in dramatiq's hooks."""
+"""Starts a worker process and its own threads, in dramatiq's hooks, and ends it within a stated time, even if something hangs."""
 
+import os
 import signal
+import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from inspect import getclosurevars
 from typing import Any
 
@@ -12,34 +17,47 @@ from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import environment, probes
-from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.logs import get_logger, refuse
 from zeke_jobs.core.quoting import quote, suggest
-from zeke_jobs.errors import ConfigurationError, Contended
+from zeke_jobs.errors import ConfigurationError, Contended, MigrationError
 from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import AddressError, can_listen, connect, is_away
 from zeke_jobs.postgres.roles import WORKER, complaint
 from zeke_jobs.revisions import applying
-from zeke_jobs.worker import stop
-from zeke_jobs.worker.boot import Boot, guarded
+from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.claim.producer import Producer
+from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.progress import faults
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.coroutines import Coroutines
 from zeke_jobs.worker.run.event_loop import HELPERS
 
+_AGAIN = 1.0  # seconds between attempts to reach the database
 _WARN_EACH = 60.0  # seconds
+_PATIENCE = 2.0  # seconds that dramatiq waits for a boot; meanwhile log lines and signals do not work
+_TICK = 0.05
+_LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
+_TO_LOOK = 2.0  # seconds for the last look for jobs
+_CLOSE_WITHIN = 15.0  # seconds; the most that a stop takes after the time for running jobs is over
 _IDLE = 200  # milliseconds after which dramatiq's idle threads check whether the worker stops; a stop waits for them
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Created with the broker; the process starts when dramatiq boots its worker."""
+    """Created with the broker; the process starts when dramatiq boots its worker.
+
+    Dramatiq's main process waits for its workers' boot with signals blocked and their log unread. The boot has a thread, so that
+    dramatiq goes on if it takes long; the process claims nothing before it has booted.
+    """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._process = process = producer.process
-        self._boot = Boot(self._try_to_boot, lambda: process.stopping)
+        self._process = producer.process
+        self._boot = threading.Thread(target=self._boot_until_done, name="boot", daemon=True)
+        self._is_away = False  # the database was away at the last attempt
+        self._goes_on = False  # dramatiq no longer waits for the boot
+        self._refusal: SystemExit | None = None
         self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
         self._warn_at, self._warn_after = 0.0, 1.0  # seconds
         self.notifier: Notifier
@@ -79,17 +97,21 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         )
         process.held.threads, process.held.places = worker.worker_threads, environment.async_places()
         process.handler_pool.resize(worker.worker_threads + HELPERS)
-        guarded(self._prepare)
-        self._boot.begin()
+        _guarded(self._prepare)
+        self._boot.start()
+        end = time.monotonic() + _PATIENCE
+        while self._boot.is_alive() and not (self._is_away or process.stopping or time.monotonic() > end):
+            self._boot.join(_TICK)
+        self._goes_on = True
+        if self._refusal is not None:
+            raise self._refusal
 
     def _prepare(self) -> bool:
         process = self._process
         process.proof = ProofOfLife(environment.heartbeat())
         self.heartbeat = Heartbeat(self._producer)
         probes.answer("worker", lambda: faults(self._producer, self.heartbeat))
-        self.notifier = Notifier(
-            process.url, process.id, self._producer, self.heartbeat.watch_now, self.heartbeat.check_revision_soon
-        )
+        self.notifier = Notifier(self._producer, self.heartbeat)
         return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
@@ -99,7 +121,20 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
         return self._process.runtime.file_revision
 
+    def _boot_until_done(self) -> None:
+        try:
+            while not (self._process.stopping or _guarded(self._try_to_boot)):
+                self._is_away = True
+                time.sleep(_AGAIN)
+        except SystemExit as refusal:
+            self._refusal = refusal
+            if self._goes_on:
+                os.kill(
+                    os.getpid(), signal.SIGTERM
+                )  # makes dramatiq stop its threads and call ``after_worker_shutdown``
+
     def _try_to_boot(self) -> bool:
+        """Returns False when the database is away."""
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)
@@ -154,10 +189,54 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Stop claiming. Jobs that have not started are handed back after dramatiq's threads have ended."""
         self._process.stopping = True
-        stop.begin(self._producer)
+        self._process.stop_begun.set()
+        self._producer.wake()
+        threading.Thread(target=self._end_look, name="end look", daemon=True).start()
+
+    def _end_look(self) -> None:
+        """Cancel a last look for jobs that takes too long; repeatedly, because a query cannot be cancelled on its way."""
+        while self._producer.thread.is_alive():
+            self._producer.thread.join(_TO_LOOK)
+            self._process.pool.cut_opening()
+            self._producer.end_look()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Write the last outcomes, hand back jobs that run past the time allowed, and end."""
-        self._boot.end()
-        closes = [self.heartbeat.close, self.notifier.close] if self._process.is_booted else []
-        stop.end(self._producer, closes, is_command=self._is_command)
+        self._boot.join(_LAST_MOMENT)  # if it waits for a lock or the network, it ends with the process
+        if self._refusal is not None:
+            raise self._refusal
+        if self._is_command:
+            end_within(_CLOSE_WITHIN)
+        process = self._process
+        steps: list[Callable[[], object]] = [process.runtime.close, process.pool.close, process.handler_pool.close]
+        if process.is_booted:
+            join = partial(self._producer.thread.join, 3 * _TO_LOOK)
+            steps[:0] = [join, process.end_jobs, self.heartbeat.close, self.notifier.close, self._leave]
+        for step in steps:
+            try:
+                step()
+            except Exception:  # noqa: BLE001 (the other steps are to be taken too; unwritten jobs are rescued elsewhere)
+                self._log.exception("could not stop in good order; please report this")
+        if self._is_command and (left := end_children()):
+            self._log.warning("ended processes that handlers had left running", processes=left)
+
+    def _leave(self) -> None:
+        process = self._process
+        if not len(process.held):
+            # Return jobs whose claim's answer was lost. Otherwise another process would rescue them, and count a death.
+            beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))
+
+
+def _guarded(step: Callable[[], bool]) -> bool:
+    """Take a step of the boot. Dramatiq would log its exception and run on without us.
+
+    Raises:
+        SystemExit: the step failed: status 2 for a wrong configuration, 3 for a fault in zeke_jobs.
+    """
+    try:
+        return step()
+    except (ConfigurationError, MigrationError) as error:
+        refuse(error)
+    except Exception:  # noqa: BLE001 (logged, and the process ends)
+        get_logger("zeke_jobs.worker").exception("could not start; please report this")
+        sys.exit(3)

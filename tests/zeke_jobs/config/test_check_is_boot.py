@@ -21,7 +21,7 @@ from tests.zeke_jobs.config.conftest import SAMPLES
 from zeke_jobs.cli.configuration import check as command
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import applying
-from zeke_jobs.worker import entrypoint
+from zeke_jobs.worker import builder
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 HANDLERS = """
@@ -94,7 +94,7 @@ def refusals(
 
     def booted() -> str:
         try:
-            broker = entrypoint.load()
+            broker = builder.load_broker()
             state = applying.sync(conn, broker.runtime.file)
             broker.process.use(state.config, state.revision)
         except ConfigurationError as error:

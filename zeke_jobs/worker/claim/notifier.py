@@ -14,13 +14,11 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
     from psycopg2.extensions import Notify
     from psycopg2.extensions import connection as Connection
 
     from zeke_jobs.worker.claim.producer import Producer
+    from zeke_jobs.worker.life.heartbeat import Heartbeat
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0
@@ -28,29 +26,11 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """One LISTEN connection. A notification only causes a look for jobs, because any client can send one. Polling works without.
+    """One LISTEN connection. A notification only causes a look for jobs, because any client can send one; polling goes on."""
 
-    Args:
-        url: The database.
-        worker: The id of this process, which notifications name.
-        producer: The producer that is woken.
-        on_cancel: Called when a job is being cancelled.
-        on_revision: Called when another revision of jobs.yaml is in force.
-    """
-
-    def __init__(
-        self,
-        url: str | None,
-        worker: UUID,
-        producer: Producer,
-        on_cancel: Callable[[], object],
-        on_revision: Callable[[], object],
-    ) -> None:
-        self._url = url
-        self._worker = str(worker)
-        self._producer = producer
-        self._on_cancel = on_cancel
-        self._on_revision = on_revision
+    def __init__(self, producer: Producer, heartbeat: Heartbeat) -> None:
+        self._producer, self._process = producer, producer.process
+        self._heartbeat = heartbeat
         self._stopping = False
         self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
@@ -74,7 +54,7 @@ class Notifier:
     def _run(self) -> None:
         while not self._stopping:
             try:
-                with closing(connect(self._url, application_name="zeke-jobs notifier")) as conn:
+                with closing(connect(self._process.url, application_name="zeke-jobs notifier")) as conn:
                     self._listen(conn)
             except DISCONNECTED as error:
                 self._log.warning("notifications lost; polling goes on", error=str(error).strip())
@@ -88,7 +68,7 @@ class Notifier:
         with conn.cursor() as cursor:
             for channel in _CHANNELS:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-        self._on_revision()
+        self._heartbeat.check_revision_soon()
         self._producer.wake()  # for notifications sent before we listened
         while not self._stopping:
             ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], _LOOK)
@@ -101,11 +81,11 @@ class Notifier:
 
     def _receive(self, notification: Notify) -> None:
         if notification.channel == "zeke_jobs.cancel":
-            self._on_cancel()
+            self._heartbeat.watch_now()
         elif notification.channel == "zeke_jobs.revision":
-            self._on_revision()
+            self._heartbeat.check_revision_soon()
             self._producer.wake()  # limits may be higher now
         else:
             first, _, job = notification.payload.partition(" ")
             queue, _, task = job.partition(" ")
-            self._producer.wake(queue, task, later=first != self._worker)
+            self._producer.wake(queue, task, later=first != str(self._process.id))
