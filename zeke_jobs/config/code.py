@@ -180,7 +180,7 @@ class _Checks:
         try:
             model.model_validate(filled.value)
         except ValidationError as error:
-            note(error, Subject(model, base, name, filled.secrets, missing), self._document)
+            note(error, filled.value, Subject(model, base, name, filled.secrets, missing), self._document)
         except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
             self._document.refuse(
                 base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it"

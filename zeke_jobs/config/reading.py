@@ -1,7 +1,9 @@
 """Turns plain values into a configuration. Faulty values are reported and left out, so that the rest is checked too."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -9,9 +11,10 @@ from pydantic import ValidationError
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Task
-from zeke_jobs.config.places import Document, Path, walk
+from zeke_jobs.config.places import Document
 from zeke_jobs.config.validation import Subject, note, only_model_at
 from zeke_jobs.core.quoting import describe
+from zeke_jobs.payload.faults import path_in
 
 K = TypeVar("K", bound=Keys)
 Edit = tuple[tuple[str, ...], Any]
@@ -31,7 +34,7 @@ def read(document: Document, model: type[K], example: str) -> K | None:
     try:
         return model.read(value)
     except ValidationError as error:
-        note(error, Subject(model, (), model.called), document)
+        note(error, value, Subject(model, (), model.called), document)
         return _rest(model, value, error)
 
 
@@ -83,30 +86,20 @@ def _inherited(own: Keys, base: Keys) -> Keys:
     return own.model_copy(update=taken)
 
 
-def _rest(model: type[K], kept: Any, error: ValidationError) -> K:
+def _rest(model: type[K], value: Any, error: ValidationError) -> K:
+    kept = deepcopy(value)
     while True:
-        known = {path for path, _ in walk(kept)}
-        paths = {_existing(known, one["loc"]) for one in error.errors(include_url=False)}
+        paths = [
+            tuple(step for step in path_in(kept, one) if step != "[key]") for one in error.errors(include_url=False)
+        ]
         # If only a part of a mapping is faulty, the other parts are kept and checked, too.
-        kept = _without(kept, paths - {path[:depth] for path in paths for depth in range(len(path))})
+        around = {path[:depth] for path in paths for depth in range(len(path))}
+        for path in dict.fromkeys(reversed(paths)):  # of a list, the last item first
+            if path == ():
+                kept = {}
+            elif path not in around:
+                del reduce(getitem, path[:-1], kept)[path[-1]]
         try:
             return model.read(kept)
         except ValidationError as further:  # each round removes a value, and no value is required
             error = further
-
-
-def _existing(known: Collection[Path], loc: Sequence[str | int]) -> Path:
-    path: Path = ()
-    for step in loc:
-        path = (*path, step) if (*path, step) in known else path
-    return path
-
-
-def _without(value: Any, paths: Collection[Path], at: Path = ()) -> Any:
-    """The value without the parts at these paths; an empty mapping is left of the whole."""
-    if isinstance(value, dict):
-        kept = ((key, one) for key, one in value.items() if (*at, key) not in paths and () not in paths)
-        return {key: _without(one, paths, (*at, key)) for key, one in kept}
-    if isinstance(value, list):
-        return [_without(one, paths, (*at, n)) for n, one in enumerate(value) if (*at, n) not in paths]
-    return value

@@ -8,7 +8,6 @@ from operator import eq
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ValidationError
-from pydantic.alias_generators import to_camel, to_snake
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
@@ -18,7 +17,7 @@ from zeke_jobs.config.imports import Secret
 from zeke_jobs.config.keys import Keys
 from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.core.quoting import describe, quote, suggest
-from zeke_jobs.payload.faults import expected
+from zeke_jobs.payload.faults import expected, located
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
@@ -42,9 +41,7 @@ def all_keys(model: type[BaseModel]) -> set[str]:
 def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
     """The field at the end of ``path``, or None if there is none."""
     owner = model_at(model, path[:-1])
-    if owner is None or not path:
-        return None
-    return _field(owner, path[-1])
+    return _field(owner, path[-1]) if owner is not None and path else None
 
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
@@ -62,26 +59,21 @@ def _models_at(model: type[BaseModel], path: Sequence[str | int], *, strict: boo
     candidates: list[Any] = [model]
     for step in path:
         deeper = [found for candidate in candidates for found in _step(candidate, step)]
-        if strict:
-            candidates = deeper
-            continue
-        candidates = deeper or [one for one in candidates if getattr(one, "__name__", "") == step] or candidates
+        is_known = deeper or strict
+        candidates = deeper if is_known else [one for one in candidates if _name(one) == step] or candidates
     return [one for one in candidates if _is_model(one)]
 
 
 def _step(annotation: Any, step: str | int) -> Iterator[Any]:
+    arguments, origin = get_args(annotation), get_origin(annotation)
     if _is_model(annotation):
         field = _field(annotation, step)
-        if field is not None:
-            yield from _members(field.annotation)
+        yield from _members(field.annotation) if field is not None else ()
+    elif not isinstance(origin, type) or not arguments:
         return
-    arguments = get_args(annotation)
-    if not arguments:
-        return
-    origin = get_origin(annotation)
-    if isinstance(origin, type) and issubclass(origin, dict) and isinstance(step, str):
+    elif issubclass(origin, dict) and isinstance(step, str):
         yield from _members(arguments[1])
-    elif isinstance(origin, type) and issubclass(origin, list | tuple | set) and isinstance(step, int):
+    elif issubclass(origin, list | tuple | set) and isinstance(step, int):
         yield from _members(arguments[0])
 
 
@@ -105,6 +97,10 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def _name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", "")
+
+
 @dataclass(frozen=True)
 class Subject:
     """The validated mapping: its model, its path in the file, and its name for people."""
@@ -115,34 +111,18 @@ class Subject:
     secrets: Sequence[Secret] = ()  # values in it that must not be shown; their paths start at the mapping
     missing: str = ""  # the help for a missing key
 
-    def name_of(self, model: type[BaseModel] | None) -> str:
-        """The name of the mapping that ``model`` reads."""
-        return getattr(model, "called", self.name)
 
-
-@dataclass(frozen=True)
-class _Located:
-    error: ErrorDetails
-    path: Path
-    in_union: bool
-
-
-def note(error: ValidationError, subject: Subject, document: Document) -> None:
-    """Report a fault for each error, at its place or the nearest one around it."""
-    located = [_locate(one, subject.base, document) for one in error.errors(include_url=False)]
-    for one in located:
-        kind, last = one.error["type"], one.error["loc"][-1:]
-        deeper = (other.path for other in located if other.in_union and len(other.path) > len(one.path))
-        if one.in_union and any(path[: len(one.path)] == one.path for path in deeper):
-            continue  # the author clearly meant another member of the union: one that fits further down
-        choice = [other for other in located if one.in_union and other.in_union and one.path == other.path]
-        text, help_ = _say(one, choice, subject)
+def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
+    """Report a fault for each place in the value that has errors, there or at the nearest place in the text around it."""
+    for path, errors in located(error, value).items():
+        place, kind = (*subject.base, *path), errors[0]["type"]
+        text, help_ = _say(path, errors, subject)
         if kind == "missing":
-            document.refuse_key(one.path, text, help_ or subject.missing, missing=str(last[0]))
-        elif kind == "extra_forbidden" or last == ("[key]",):
-            document.refuse_key(one.path, text, help_)
+            document.refuse_key(place[:-1], text, help_ or subject.missing, missing=str(path[-1]))
+        elif kind == "extra_forbidden" or path[-1:] == ("[key]",):
+            document.refuse_key(place, text, help_)
         else:
-            document.refuse(one.path, text, help_)
+            document.refuse(place, text, help_)
 
 
 def note_missing(document: Document, whole: type[Keys]) -> None:
@@ -159,39 +139,26 @@ def note_missing(document: Document, whole: type[Keys]) -> None:
                 document.refuse_key(path, fault, _teach(owner.model_fields[name]), missing=name)
 
 
-def _locate(error: ErrorDetails, base: Path, document: Document) -> _Located:
-    place, path = document.find(base)
-    in_union = False
-    for at, step in enumerate(error["loc"]):
-        spellings = (step, to_snake(step), to_camel(step)) if isinstance(step, str) else (step,)
-        known = next((key for key in spellings if key in place.inside), None)
-        if known is not None:
-            path, place = (*path, known), place.inside[known]
-        elif at < len(error["loc"]) - 1 or error["type"] not in {"missing", "extra_forbidden"}:
-            in_union = in_union or (isinstance(step, str) and step != "[key]")
-    return _Located(error, path, in_union)
-
-
-def _say(one: _Located, choice: list[_Located], subject: Subject) -> tuple[str, str]:
-    error, loc = one.error, one.error["loc"]
-    owner = model_at(subject.model, loc[:-1])
+def _say(path: Path, errors: list[ErrorDetails], subject: Subject) -> tuple[str, str]:
+    error, loc = errors[0], errors[0]["loc"]
+    owner = model_at(subject.model, loc[:-1]) or subject.model
+    called = getattr(owner, "called", subject.name)
     if error["type"] == "extra_forbidden":
-        return unknown_key(str(loc[-1]), subject.name_of(owner), accepted_keys(owner or subject.model))
-    # In a union the last step is the name of its member.
-    field = field_at(subject.model, loc) or (field_at(subject.model, loc[:-1]) if one.in_union else None)
+        return unknown_key(str(loc[-1]), called, accepted_keys(owner))
+    field = _field(owner, loc[-1]) if loc else None
     if error["type"] == "missing":
-        key = str(loc[-1])  # pydantic's is the alias
-        spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True) if owner else ()
-        key = next((own for own, (name, field) in spelled if key in names(name, field)), key)
-        return f"expected the key {quote(key)} in {subject.name_of(owner)}, got none", _teach(field)
-    path = one.path[len(subject.base) :]
+        spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True)  # pydantic's is the alias
+        key = next((own for own, (name, one) in spelled if loc[-1] in names(name, one)), str(loc[-1]))
+        return f"expected the key {quote(key)} in {called}, got none", _teach(field)
+    if field is None and len(loc) > len(path):  # in a union the last step is the name of its member
+        field = field_at(subject.model, loc[:-1])
     secrets = [secret for secret in subject.secrets if all(map(eq, secret.path, path))]  # inside the value or around it
     got = f"the value of ${{{secrets[0].name}}}, which is not shown" if secrets else None
     text, help_ = message(error, got=got)
     if any(secret.leaks_into(text) for secret in secrets):
         return f"expected what {subject.model.__name__} accepts, got {got}", ""
-    if len(choice) > 1 and error["type"] != "value_error":
-        wanted = dict.fromkeys(expected(other.error) for other in choice)
+    if len(errors) > 1 and error["type"] != "value_error":
+        wanted = dict.fromkeys(map(expected, errors))
         text = f"expected {' or '.join(wanted)}, got {text.rpartition(', got ')[2]}"
     return text, help_ or _teach(field)
 

@@ -87,24 +87,15 @@ def expected(error: ErrorDetails) -> str:
 
 Path = tuple[str | int, ...]
 _OF_FIELDS = {"missing", "extra_forbidden"}
+_KEY = "[key]"  # pydantic's last step for a fault of a key
 
 
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
     """The first fault of each place in a payload, in order. Values of ``sensitive`` fields are hidden."""
-    located = [(_path(one, payload), one) for one in error.errors(include_url=False)]
-    around = {path[:at] for path, _ in located for at in range(len(path))}
-    around_values = {path[:at] for path, one in located if one["type"] not in _OF_FIELDS for at in range(len(path))}
-    found: dict[Path, list[ErrorDetails]] = {}
-    for path, one in located:
-        is_of_member = len(one["loc"]) > len(path)
-        # Of several models, assume the one in which the check came furthest.
-        is_outdone = path[:-1] in around_values if one["type"] in _OF_FIELDS else path in around
-        if not (is_of_member and is_outdone):
-            found.setdefault(path, []).append(one)
+    found = located(error, payload)
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
-        first = found[path][0]
-        place = ""
-        for step in path:
+        place, first = "", found[path][0]
+        for step in path[:-1] if path[-1:] == (_KEY,) else path:
             place = f"{place}[{step}]" if isinstance(step, int) else join(place, step)
         if first["type"] == "missing":
             yield place, "expected a value, got none"
@@ -113,14 +104,28 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
             yield place, f"expected {' or '.join(dict.fromkeys(map(expected, found[path])))}, got {got}"
 
 
-def _path(error: ErrorDetails, value: Any) -> Path:
-    """The place in the payload; pydantic's has the names of a union's members too."""
+def located(error: ValidationError, value: Any) -> dict[Path, list[ErrorDetails]]:
+    """The errors by place in the value. Of a union, assume the member in which the check came furthest."""
+    errors = [(path_in(value, one), one) for one in error.errors(include_url=False)]
+    around = {path[:at] for path, _ in errors for at in range(len(path))}
+    around_values = {path[:at] for path, one in errors if one["type"] not in _OF_FIELDS for at in range(len(path))}
+    found: dict[Path, list[ErrorDetails]] = {}
+    for path, one in errors:
+        is_outdone = path[:-1] in around_values if one["type"] in _OF_FIELDS else path in around
+        if len(one["loc"]) == len(path) or not is_outdone:
+            found.setdefault(path, []).append(one)
+    return found
+
+
+def path_in(value: Any, error: ErrorDetails) -> Path:
+    """The place of an error in the value; pydantic's has the names of a union's members too."""
     path: Path = ()
     for step in error["loc"]:
         is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
         if is_item or (isinstance(value, dict) and step in value):
             path, value = (*path, step), value[step]
-    return (*path, error["loc"][-1]) if error["type"] == "missing" else path
+    last = error["loc"][-1:]
+    return (*path, *last) if error["type"] == "missing" or last == (_KEY,) else path
 
 
 _TYPES: dict[str, dict[str, Any]] = {
