@@ -11,15 +11,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording, Workload, ticks_of, whole
-from zeke_jobs.config.document import parse
-from zeke_jobs.config.entries import EntryError, PositiveDuration, RateText
-from zeke_jobs.config.keys import Keys, key
+from zeke_jobs.config.document import Document, parse, summary
+from zeke_jobs.config.entries import EntryError, Keys, PositiveDuration, key
+from zeke_jobs.config.limits import RateText
 from zeke_jobs.config.models import Config
-from zeke_jobs.config.places import Document, summary
 from zeke_jobs.config.reading import read
 from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.payload.faults import KEY
 from zeke_jobs.payload.model import Duration
 
 _EXAMPLE = "tasks: {my-task: {rate: 60/h, takes: 2s}}"
@@ -108,16 +108,16 @@ def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
         for place, task in [(path, name), *(((*path, "sends", sent), sent) for sent in one.sends)]:
             if config.task(task) is None:
                 text = f"expected a task of jobs.yaml, got {quote(task)}"
-                document.refuse_key(place, text, suggest(task, list(config.tasks), what="tasks"))
+                document.refuse((*place, KEY), text, suggest(task, list(config.tasks), what="tasks"))
         if one.rate is not None and one.hourly is not None:
-            document.refuse_key((*path, "hourly"), "expected rate or hourly, got both", "keep one")
+            document.refuse((*path, "hourly", KEY), "expected rate or hourly, got both", "keep one")
     sends = {name: [sent for sent, count in one.sends.items() if count] for name, one in stanza.tasks.items()}
     try:
         TopologicalSorter(sends).prepare()
     except CycleError as error:  # the load would never end
         start = next(name for name in sends if name in error.args[1])
         text = f"expected jobs of {start} to send no further ones of {start} in the end, got a circle"
-        document.refuse_key(("tasks", start, "sends"), text)
+        document.refuse(("tasks", start, "sends", KEY), text)
 
 
 _HOUR = 3600.0

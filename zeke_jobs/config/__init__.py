@@ -7,11 +7,9 @@ from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 
-from zeke_jobs.config.document import EXAMPLE, parse
-from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.limits import Schedule
+from zeke_jobs.config.document import EXAMPLE, Document, parse, summary
+from zeke_jobs.config.limits import Rate, Schedule
 from zeke_jobs.config.models import Config, File, Task
-from zeke_jobs.config.places import Document, summary
 from zeke_jobs.config.reading import Edit, edited, read, resolve
 from zeke_jobs.config.references import check_references
 from zeke_jobs.core.quoting import Diagnostic

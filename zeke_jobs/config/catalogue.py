@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from zeke_jobs.config import handlers
-from zeke_jobs.config.entries import Rate
-from zeke_jobs.config.limits import Breaker, Limit, Schedule
+from zeke_jobs.config.limits import Breaker, Limit, Rate, Schedule
 from zeke_jobs.config.models import Config, Task
 
 _MANY = 1_000_000

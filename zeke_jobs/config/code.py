@@ -10,15 +10,16 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from zeke_jobs.config import catalogue
+from zeke_jobs.config.document import Document, walk
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import Handler, resolve_path
 from zeke_jobs.config.imports import Substitution, substitute
 from zeke_jobs.config.models import Config, Middleware, Service, Task
-from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.config.services import resolve_middleware, resolve_model, settings_model
 from zeke_jobs.config.validation import Subject, accepted_keys, all_keys, note, only_model_at, unknown_key
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError
+from zeke_jobs.payload.faults import KEY, Path
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import FailedJob
 from zeke_jobs.payload.schema import PayloadSchema
@@ -77,7 +78,7 @@ class _Checks:
         filled = self._fill(task.settings, settings)
         # A faulty chunk is missing here, but it stands in the text.
         chunk = (*base, "chunk")
-        in_chunks = task.chunk is not None or self._document.find(chunk)[1] == chunk
+        in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
         resolve = partial(resolve_path, in_chunks=in_chunks)
         handler = self._found(resolve, task.handler, (*base, "handler"))
         if handler is None:
@@ -86,7 +87,7 @@ class _Checks:
             self._fits(filled, handler.settings_model, settings, f"the settings of {task.id}")
         elif task.settings:
             fault = f"expected no settings, got some for {task.handler}, which takes none"
-            self._document.refuse_key(settings, fault, "a handler that takes settings has ctx: Context[MySettings]")
+            self._document.refuse((*settings, KEY), fault, "a handler that takes settings has ctx: Context[MySettings]")
         self._payload(task, handler, base)
         for name in (task.id, *task.aliases):
             for teller in self._tellers.get(name, ()):
@@ -103,7 +104,7 @@ class _Checks:
                 self._document.refuse((*base, *steps), error.message)
             except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
                 what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                self._document.refuse_key(base, f"expected {name} to fit the catalogue, got {what}")
+                self._document.refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
         """The object that the file names, or None, with a fault unless the key is missing."""
@@ -131,7 +132,7 @@ class _Checks:
             self._field(task, schema, name.split("."), (*base, "sensitive", at))
         for at, name in enumerate(task.unique.fields if task.unique else ()):
             path = (*base, "unique", "fields", at)
-            is_short = self._document.find(path)[1] != path
+            is_short = self._document.find(path)[1] != len(path)
             self._field(task, schema, [name], (*base, "unique", at) if is_short else path)
         several = isinstance(task.cron, tuple)
         for number, cron in enumerate(task.schedules.values()):
@@ -176,7 +177,7 @@ class _Checks:
             for key in mapping:
                 if key not in all_keys(owner):  # the model ignores it, but it may be a typing error
                     fault = unknown_key(key, name, accepted_keys(owner))
-                    self._document.refuse_key((*base, *path, key), *fault)
+                    self._document.refuse((*base, *path, key, KEY), *fault)
         try:
             model.model_validate(filled.value)
         except ValidationError as error:

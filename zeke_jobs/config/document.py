@@ -1,24 +1,104 @@
-"""Parses YAML text into plain values with their places, and refuses YAML's traps."""
+"""Parses YAML text into plain values with their places, refuses YAML's traps, and holds the faults of a text."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
-from zeke_jobs.config.places import START, Document, Place, Span, split_lines
-from zeke_jobs.config.syntax import TrapError, explain, first, meaning, mend
-from zeke_jobs.core.quoting import describe, quote
+from zeke_jobs.config.syntax import Span, TrapError, explain, first, meaning, mend, split_lines
+from zeke_jobs.core.quoting import Diagnostic, describe, printable, quote
+from zeke_jobs.payload.faults import KEY, Path
 
 LONGEST_TEXT = 1_000_000
+START = Span(1, 1, 1, 2)
 EXAMPLE = "a file starts with version: 1 and has tasks:, each with a handler: package.module:function"
 _SHARED = "write shared keys under defaults, or repeat them"
 _DEEPEST = 40
 _MOST_MENDS = 50
 
 
-class _StopError(Exception):
-    """The rest of the text cannot be read; the document has the reason."""
+def summary(diagnostics: Iterable[Diagnostic]) -> str:
+    """All faults in readable form, and their number."""
+    listed = list(diagnostics)
+    count = "1 error" if len(listed) == 1 else f"{len(listed)} errors"
+    return "\n\n".join([*map(str, listed), f"{count} in {listed[0].file}" if listed else count])
+
+
+def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """A value and each value inside it, with its path."""
+    yield path, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in items:
+        yield from walk(item, (*path, step))
+
+
+@dataclass(slots=True)
+class Place:
+    """The place of a value: its own span, its key's span, and the places inside."""
+
+    span: Span
+    inside: dict[str | int, Place] = field(default_factory=dict)
+    is_block: bool = False
+    key: Span | None = None
+
+    @property
+    def head(self) -> Span:
+        """The span to show: the key of a value that is empty or has several lines."""
+        is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
+        return self.key if self.key and (self.is_block or is_empty) else self.span
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed text and its faults: one for each place, but all missing keys there."""
+
+    name: str  # the name of the text in its faults
+    lines: list[str]
+    value: Any = None
+    root: Place = field(default_factory=lambda: Place(START))
+    is_whole: bool = True  # false when YAML could not be read to the end
+    found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
+
+    def named(self, name: str) -> Document:
+        """A copy of this name that may get more faults."""
+        return replace(self, name=name, found=dict(self.found))
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """All faults in the order of the text."""
+        return sorted(replace(one, file=self.name) for one in self.found.values())
+
+    def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
+        """Note a fault at ``span``, unless that place has one already.
+
+        ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
+        """
+        source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
+        length = (span.end_column if span.end_line == span.line else len(source) + 1) - span.column
+        fault = Diagnostic("", span.line, span.column, printable(message), printable(help), max(1, length), source)
+        self.found.setdefault((span.line, span.column, missing), fault)
+
+    def find(self, path: Sequence[str | int]) -> tuple[Place, int]:
+        """The place of ``path``, or of its nearest existing ancestor, with the number of steps that lead there."""
+        place = self.root
+        for depth, step in enumerate(path):
+            if step not in place.inside:
+                return place, depth
+            place = place.inside[step]
+        return place, len(path)
+
+    def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
+        """Report a fault of the value at ``path``.
+
+        A path that ends with ``KEY`` means the value's key, and one that ends with ``KEY, name`` a missing key in its mapping.
+        """
+        place, depth = self.find(path)
+        rest = path[depth:]
+        missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""
+        self.add((place.key if KEY in rest else None) or place.head, message, help, missing=missing)
 
 
 def parse(text: str, name: str) -> Document:
@@ -30,6 +110,10 @@ def parse(text: str, name: str) -> Document:
     return _parsed(text).named(name)
 
 
+class _StopError(Exception):
+    """The rest of the text cannot be read; the document has the reason."""
+
+
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> Document:
     document = Document("", split_lines(text), is_whole=False)
@@ -38,7 +122,7 @@ def _parsed(text: str) -> Document:
         return document
     for _ in range(_MOST_MENDS):
         try:
-            _Reader(document).read(text)
+            document.value, document.root = _Reader(document, text).read()
         except yaml.YAMLError as error:
             fault = explain(error, text)
             document.add(fault.span, fault.message, fault.help)
@@ -55,40 +139,48 @@ def _parsed(text: str) -> Document:
 
 
 class _Reader:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, text: str) -> None:
         self._document = document
+        self._events = _events(text)
 
-    def read(self, text: str) -> None:
-        events = _events(text)
+    def read(self) -> tuple[Any, Place]:
         found: tuple[Any, Place] | None = None
-        for event in events:
+        for event in self._events:
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if found is not None:
-                self._document.add(
-                    _span(event), "expected one document, got a second one", "remove this --- and what follows"
-                )
-                raise _StopError
-            found = self._node(next(events), events, 0)
+                self._stop(_span(event), "expected one document, got a second one", "remove this --- and what follows")
+            found = self._node(next(self._events), 0)
         if found is None or found[0] is None:
-            self._document.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
-            raise _StopError
-        self._document.value, self._document.root = found
+            self._stop(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
+        return found
 
-    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> tuple[Any, Place]:
+    def _stop(self, span: Span, message: str, help: str = "") -> NoReturn:  # noqa: A002
+        self._document.add(span, message, help)
+        raise _StopError
+
+    def _node(self, event: yaml.Event, depth: int) -> tuple[Any, Place]:
         if depth > _DEEPEST:
-            self._document.add(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
-            raise _StopError
+            self._stop(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
         self._refuse_graph(event)
-        match event:
-            case yaml.MappingStartEvent():
-                return self._mapping(event, events, depth)
-            case yaml.SequenceStartEvent():
-                return self._sequence(event, events, depth)
-            case yaml.ScalarEvent():
-                return self._scalar(event), Place(_span(event))
-            case _:
-                return None, Place(_span(event))
+        if not isinstance(event, yaml.CollectionStartEvent):
+            return self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None, Place(_span(event))
+        value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        inside: dict[str | int, Place] = {}
+        end = next(self._events)
+        while not isinstance(end, yaml.CollectionEndEvent):
+            key, place = self._node(end, depth + 1)
+            if isinstance(value, list):
+                inside[len(value)] = place
+                value.append(key)
+            else:
+                item, at = self._node(next(self._events), depth + 1)
+                at.key = place.head
+                if self._accepts_key(key, end, at.key, inside):
+                    value[key], inside[key] = item, at
+            end = next(self._events)
+        is_block = not event.flow_style
+        return value, Place(_between(event.start_mark, (event if is_block else end).end_mark), inside, is_block)
 
     def _refuse_graph(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.AliasEvent):
@@ -101,19 +193,6 @@ class _Reader:
             help_ = "tags are not supported: write text in quotes, numbers and true or false bare"
             self._document.add(first(event.start_mark), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
 
-    def _mapping(self, start: yaml.Event, events: Iterator[yaml.Event], depth: int) -> tuple[dict[str, Any], Place]:
-        value: dict[str, Any] = {}
-        inside: dict[str | int, Place] = {}
-        for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
-                return value, _collection(start, event, inside)
-            key, key_place = self._node(event, events, depth + 1)
-            item, place = self._node(next(events), events, depth + 1)
-            place.key = key_place.head
-            if self._accepts_key(key, event, place.key, inside):
-                value[key], inside[key] = item, place
-        raise AssertionError("the parser ends each mapping or raises")
-
     def _accepts_key(self, key: Any, event: yaml.Event, span: Span, inside: dict[str | int, Place]) -> bool:
         if (span.line, span.column, "") in self._document.found:  # the key itself has a fault
             return False
@@ -122,8 +201,8 @@ class _Reader:
         elif not isinstance(key, str):
             bare = "null" if key is None else describe(key)
             is_number = isinstance(key, int | float) and not isinstance(key, bool)
-            got = f"the number {bare}" if is_number else describe(key)
             help_ = "" if isinstance(key, dict | list) else f'write "{bare}"'
+            got = f"the number {bare}" if is_number else describe(key)
             self._document.add(span, f"expected text as a key, got {got}", help_)
         elif key in inside:
             other = inside[key].key
@@ -133,23 +212,12 @@ class _Reader:
             return True
         return False
 
-    def _sequence(self, start: yaml.Event, events: Iterator[yaml.Event], depth: int) -> tuple[list[Any], Place]:
-        value: list[Any] = []
-        inside: dict[str | int, Place] = {}
-        for event in events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                return value, _collection(start, event, inside)
-            item, inside[len(value)] = self._node(event, events, depth + 1)
-            value.append(item)
-        raise AssertionError("the parser ends each sequence or raises")
-
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         if event.style is None and event.implicit[0]:
             try:
                 return meaning(event.value)
             except TrapError as trap:
-                message, help_ = trap.args
-                self._document.add(_span(event), message, help_)
+                self._document.add(_span(event), *trap.args)
                 return event.value
         odd = next((char for char in event.value if char == "\0" or "\ud800" <= char <= "\udfff"), None)
         if odd is not None:
@@ -168,12 +236,6 @@ def _events(text: str) -> Iterator[yaml.Event]:
         raise yaml.MarkedYAMLError(context, problem=str(error), problem_mark=loader.get_mark()) from error
     finally:
         loader.dispose()
-
-
-def _collection(start: yaml.Event, end: yaml.Event, inside: dict[str | int, Place]) -> Place:
-    is_block = not getattr(start, "flow_style", None)
-    span = _between(start.start_mark, start.end_mark if is_block else end.end_mark)
-    return Place(span, inside=inside, is_block=is_block)
 
 
 def _span(event: yaml.Event) -> Span:

@@ -13,9 +13,9 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.places import Path as Steps
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.quoting import nearest, quote, suggest
+from zeke_jobs.payload.faults import Path as Steps
 
 _IMPORTLIB = "<frozen importlib"
 

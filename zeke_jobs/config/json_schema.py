@@ -3,7 +3,7 @@
 from typing import Any
 
 from zeke_jobs.config import limits, models
-from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.entries import Keys
 
 #: Raised when an accepted value becomes a fault.
 VERSION = 2

@@ -1,25 +1,128 @@
 """The keys of jobs.yaml that bound and schedule the starts of jobs, and close a limit."""
 
+import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from zeke_jobs.config.entries import (
-    Amount,
-    BudgetText,
     Count,
     EntryError,
-    Failures,
+    Keys,
     Name,
     PositiveDuration,
-    RateText,
-    Slots,
     ZoneName,
+    key,
+    no_default,
 )
-from zeke_jobs.config.keys import Keys, key, no_default, unit_keys
+from zeke_jobs.core.quoting import describe, quote
+from zeke_jobs.core.wording import UNITS, format_duration
 from zeke_jobs.cron.line import CronError, read
 from zeke_jobs.payload.model import Duration
+
+_MOST_FAILURES = 1_000_000
+_RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
+_BUDGET = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
+_SHARE = r"([0-9]{1,2})\s*%"
+
+
+class Rate(BaseModel, frozen=True, extra="forbid"):
+    """At most ``count`` starts in any ``period``; written as ``60/m``."""
+
+    count: int
+    period: timedelta
+
+    @model_serializer
+    def __str__(self) -> str:
+        unit = next((unit for unit, worth in UNITS.items() if worth == self.period), None)
+        return f"{self.count}/{unit or format_duration(self.period)}"
+
+
+def _rate(text: Any) -> Rate:
+    if isinstance(text, Rate):
+        return text
+    count, unit = _amount(
+        text, _RATE, "a rate such as 10/s, 60/m or 1000/d", "a count of at least 1, a slash, and s, m, h or d"
+    )
+    return Rate(count=int(count), period=UNITS[unit])
+
+
+def _amount(text: Any, pattern: str, what: str, help_: str) -> tuple[Decimal, str]:
+    """The number, above 0, and the word of a text of this pattern."""
+    if not isinstance(text, str):
+        raise EntryError(f"expected {what}, got {describe(text)}", "")
+    match = re.fullmatch(pattern, text, re.ASCII)
+    if match is None or Decimal(match[1]) == 0:
+        raise EntryError(f"expected {what}, got {quote(text)}", help_)
+    return Decimal(match[1]), match[2]
+
+
+class Budget(BaseModel, frozen=True, extra="forbid"):
+    """At most ``amount`` of a currency a day; written as ``5.00 USD/d``."""
+
+    amount: Decimal
+    currency: str
+
+    @model_serializer
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}/d"
+
+
+def _budget(text: Any) -> Budget:
+    if isinstance(text, Budget):
+        return text
+    help_ = "an amount above 0, three capital letters (ISO 4217), and /d"
+    amount, currency = _amount(text, _BUDGET, "a budget such as 5.00 USD/d", help_)
+    return Budget(amount=amount, currency=currency)
+
+
+def _failures(value: Any) -> Any:
+    """A count of failures, or a share of all ends, which is written as ``50%``."""
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= _MOST_FAILURES
+        and (value < 1 or value == int(value))
+    ):
+        return value
+    match = re.fullmatch(_SHARE, value, re.ASCII) if isinstance(value, str) else None
+    if match is None or not 0 < int(match[1]) < 100:
+        raise EntryError(f"expected a count of failures, or a share such as 50%, got {describe(value)}", "")
+    return int(match[1]) / 100
+
+
+def _not_none(count: Any) -> Any:
+    if type(count) is int and count == 0:
+        raise EntryError("expected a number of at least 1, got 0", "to start none, write paused: true")
+    return count
+
+
+RateText = Annotated[Rate, BeforeValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
+BudgetText = Annotated[Budget, BeforeValidator(_budget), WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})]
+Failures = Annotated[
+    int | float,
+    BeforeValidator(_failures),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": _MOST_FAILURES},
+                {"type": "string", "pattern": f"^{_SHARE}$"},
+            ]
+        }
+    ),
+]
+Slots = Annotated[int, BeforeValidator(_not_none), Field(ge=1, le=1_000_000)]
+Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 
 
 class Concurrency(Keys):
@@ -120,7 +223,14 @@ class Breaker(Keys):
     )
 
 
-class LimitKeys(Keys, json_schema_extra=unit_keys):
+def _unit_keys(schema: dict[str, Any]) -> None:
+    """Let a limit's JSON Schema accept units under their own names."""
+    units = schema["properties"].pop("units")
+    (one,) = units["patternProperties"].values()
+    schema["additionalProperties"] = {**one, "description": units["description"]}
+
+
+class LimitKeys(Keys, json_schema_extra=_unit_keys):
     """A limit that tasks share by naming it in `uses`."""
 
     called = "a limit"

@@ -10,24 +10,32 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zeke_jobs.config.entries import (
-    NAME_KEYS,
-    TASK_KEYS,
+    NAME,
+    SHOWN,
+    TASK,
     AliasText,
-    Amount,
-    BudgetText,
     Count,
     FieldPath,
-    LogLines,
+    Keys,
     Many,
     Name,
     PackageText,
     PathText,
     PositiveDuration,
-    Priority,
     ZoneName,
+    key,
 )
-from zeke_jobs.config.keys import SHOWN, Keys, key
-from zeke_jobs.config.limits import Concurrency, Limit, LimitKeys, NamedSchedule, Schedule, Share, TaskRate
+from zeke_jobs.config.limits import (
+    Amount,
+    BudgetText,
+    Concurrency,
+    Limit,
+    LimitKeys,
+    NamedSchedule,
+    Schedule,
+    Share,
+    TaskRate,
+)
 from zeke_jobs.payload.model import Duration
 
 While = Literal["queued", "active", "period"]
@@ -112,7 +120,7 @@ class Defaults(Keys):
     called = "defaults"
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
-    priority: Priority = key(0, "Jobs of a higher priority run first.", "priority: 10")
+    priority: Annotated[int, Field(ge=-100, le=100)] = key(0, "Jobs of a higher priority run first.", "priority: 10")
     age: PositiveDuration | None = key(None, "The priority of a due job rises by one after each such time.", "age: 10m")
     timeout: PositiveDuration = key(timedelta(minutes=5), "Longest time that an attempt may run.", "timeout: 5m")
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
@@ -129,7 +137,9 @@ class Defaults(Keys):
         "The attempts whose last log lines are kept with the job: those that do not complete (`failed`), all, or none.",
         "log: always",
     )
-    log_lines: LogLines = key(50, "Number of an attempt's last log lines that are kept.", "log_lines: 200")
+    log_lines: Annotated[int, Field(ge=0, le=1000)] = key(
+        50, "Number of an attempt's last log lines that are kept.", "log_lines: 200"
+    )
 
 
 class TaskKeys(Defaults):
@@ -234,7 +244,7 @@ class File(Keys):
         {},
         "The systems that handlers talk to, by name.",
         "services: {ai: {use: package.module:Settings}}",
-        json_schema_extra=NAME_KEYS,
+        json_schema_extra=NAME.of_keys,
     )
     middleware: Many[Middleware] = key(
         (),
@@ -242,12 +252,12 @@ class File(Keys):
         "middleware: [dramatiq.middleware:CurrentMessage]",
     )
     limits: dict[str, LimitKeys] = key(
-        {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME_KEYS
+        {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME.of_keys
     )
     migrations: Many[PackageText] = key((), "Packages that bring migrations of their own.", "migrations: [my_package]")
     defaults: Defaults = key(Defaults(), "Values for tasks that do not set their own.", "defaults: {timeout: 5m}")
     tasks: dict[str, TaskKeys] = key(
-        {}, "The tasks.", "tasks: {my-task: {handler: package.module:function}}", json_schema_extra=TASK_KEYS
+        {}, "The tasks.", "tasks: {my-task: {handler: package.module:function}}", json_schema_extra=TASK.of_keys
     )
 
 

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.document import Document
+from zeke_jobs.config.entries import Keys
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Config, File, Task
-from zeke_jobs.config.places import Document
 from zeke_jobs.config.validation import Subject, note, only_model_at
 from zeke_jobs.core.quoting import describe
-from zeke_jobs.payload.faults import path_in
+from zeke_jobs.payload.faults import KEY, path_in
 
 K = TypeVar("K", bound=Keys)
 Edit = tuple[tuple[str, ...], Any]
@@ -89,9 +89,7 @@ def _inherited(own: Keys, base: Keys) -> Keys:
 def _rest(model: type[K], value: Any, error: ValidationError) -> K:
     kept = deepcopy(value)
     while True:
-        paths = [
-            tuple(step for step in path_in(kept, one) if step != "[key]") for one in error.errors(include_url=False)
-        ]
+        paths = [tuple(step for step in path_in(kept, one) if step != KEY) for one in error.errors(include_url=False)]
         # If only a part of a mapping is faulty, the other parts are kept and checked, too.
         around = {path[:depth] for path in paths for depth in range(len(path))}
         for path in dict.fromkeys(reversed(paths)):  # of a list, the last item first

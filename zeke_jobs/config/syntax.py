@@ -9,15 +9,18 @@ from yaml import MarkedYAMLError, YAMLError
 from yaml.error import Mark
 from yaml.reader import ReaderError
 
-from zeke_jobs.config.places import Span, split_lines
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_RESERVED = dict.fromkeys("@`%", "which YAML reserves") | {"*": "which starts a YAML alias"}
 
-_CRON_HELP = "put a cron line in quotes: "
-_INDICATORS = {
-    "*": "which starts a YAML alias",
-    "@": "which YAML reserves",
-    "`": "which YAML reserves",
-    "%": "which YAML reserves",
-}
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the text. Lines and columns count from 1; the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
 
 
 @dataclass(frozen=True)
@@ -30,32 +33,37 @@ class Fault:
     bare: str = ""
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as YAML counts them; at least one."""
+    return _BREAK.split(text)
+
+
 def explain(error: YAMLError, text: str) -> Fault:
     """The fault in an operator's words."""
     if isinstance(error, ReaderError):
-        return _unreadable(error, text)
+        before = split_lines(text[: error.position])
+        line, column = len(before), len(before[-1]) + 1
+        fault = f"expected text, got the character U+{error.character:04X}"
+        return Fault(Span(line, column, line, column + 1), fault, "remove it")
     assert isinstance(error, MarkedYAMLError)
     assert error.problem_mark is not None
-    mark, problem, context = error.problem_mark, error.problem or "", error.context or ""
+    mark, begin, problem, context = error.problem_mark, error.context_mark, error.problem or "", error.context or ""
     if (bare := _bare(problem, context, mark, text)) is not None:
         return bare
-    for start, message, help_, at_context in _MEANINGS:
+    for start, message, help_ in _MEANINGS:
         if start in f"{context}: {problem}":
-            is_open = " flow " in context and error.context_mark and error.context_mark.line < mark.line
-            place = error.context_mark if (at_context or is_open) and error.context_mark else mark
-            return Fault(first(place), message, help_)
-    begun = f" that starts in line {error.context_mark.line + 1}" if error.context_mark else ""
-    return Fault(first(mark), f"expected YAML, got something else: {problem}", f"{context}{begun}" if begun else "")
+            is_open = " flow " in context and begin and begin.line < mark.line
+            return Fault(first(begin if begin and (is_open or start in _SHOWN_AT_BEGIN) else mark), message, help_)
+    help_ = f"{context} that starts in line {begin.line + 1}" if begin else ""
+    return Fault(first(mark), f"expected YAML, got something else: {problem}", help_)
 
 
 def mend(text: str, fault: Fault) -> str | None:
     """The text with the bare value in quotes, so that the rest can be checked; None if quotes would not help."""
-    if not fault.bare:
-        return None
     lines = split_lines(text)
     line, column = fault.span.line - 1, fault.span.column - 1
     head = lines[line][:column]
-    if "{" in head or "[" in head:
+    if not fault.bare or "{" in head or "[" in head:
         return None
     # Without trailing spaces and a comment, because quotes would move their places.
     lines[line] = head + "'" + fault.bare.replace("'", "''") + "'"
@@ -70,56 +78,35 @@ def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
         column = line.rfind("*", 0, mark.column + 1)
     elif "cannot start any token" not in problem:
         return None
-    if column < 0 or column >= len(line) or line[column] not in _INDICATORS:
+    sign = line[column : column + 1] if column >= 0 else ""
+    if sign not in _RESERVED:
         return None
     value = re.split(r"\s#", line[column:], maxsplit=1)[0].rstrip()
     value = value if "{" not in line[:column] else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
-    sign = line[column]
-    help_ = (_CRON_HELP if sign in "*@" else "put the value in quotes: ") + f'"{value}"'
+    help_ = f'put {"a cron line" if sign in "*@" else "the value"} in quotes: "{value}"'
     span = Span(mark.line + 1, column + 1, mark.line + 1, column + 1 + len(value))
-    return Fault(span, f"expected a value, got a bare {sign}, {_INDICATORS[sign]}", help_, value)
+    return Fault(span, f"expected a value, got a bare {sign}, {_RESERVED[sign]}", help_, value)
 
 
+_QUOTES = "put a value that contains ': ' in quotes, or check the indentation of this line"
 _INDENT = "indent with spaces, two for each level, and keys of one mapping by the same number"
+_ESCAPE = "expected a known escape after the backslash, got an unknown one"
+_LIST_END = "close the list with ], and put items with , or : in quotes"
+_MAPPING_END = "close the mapping with }, and put values with , or : in quotes"
 _MEANINGS = (
-    ("found character '\\t'", "expected spaces, got a tab", "YAML takes no tabs for indentation", False),
-    (
-        "mapping values are not allowed",
-        "expected the end of the value, got another ':'",
-        "put a value that contains ': ' in quotes, or check the indentation of this line",
-        False,
-    ),
-    ("could not find expected ':'", "expected 'key: value', got no ':'", "put ': ' after the key", True),
-    ("while scanning a quoted scalar", "expected a closing quote, got none", "close it on this line", True),
-    (
-        "while scanning a double-quoted scalar",
-        "expected a known escape after the backslash, got an unknown one",
-        "in single quotes a backslash stands for itself",
-        False,
-    ),
-    (
-        "flow sequence: expected",
-        "expected ',' or ']' after an item, got neither",
-        "close the list with ], and put items with , or : in quotes",
-        False,
-    ),
-    (
-        "flow mapping: expected",
-        "expected ',' or '}' after a value, got neither",
-        "close the mapping with }, and put values with , or : in quotes",
-        False,
-    ),
-    ("block mapping: expected", "expected a key at the level of those before, got something else", _INDENT, False),
-    ("block collection: expected", "expected '- ' for the next item, got something else", _INDENT, False),
-    ("expected the node content", "expected a value, got none", "write the value, or put it in quotes", False),
+    ("found character '\\t'", "expected spaces, got a tab", "YAML takes no tabs for indentation"),
+    ("mapping values are not allowed", "expected the end of the value, got another ':'", _QUOTES),
+    ("could not find expected ':'", "expected 'key: value', got no ':'", "put ': ' after the key"),
+    ("while scanning a quoted scalar", "expected a closing quote, got none", "close it on this line"),
+    ("while scanning a double-quoted scalar", _ESCAPE, "in single quotes a backslash stands for itself"),
+    ("flow sequence: expected", "expected ',' or ']' after an item, got neither", _LIST_END),
+    ("flow mapping: expected", "expected ',' or '}' after a value, got neither", _MAPPING_END),
+    ("block mapping: expected", "expected a key at the level of those before, got something else", _INDENT),
+    ("block collection: expected", "expected '- ' for the next item, got something else", _INDENT),
+    ("expected the node content", "expected a value, got none", "write the value, or put it in quotes"),
 )
-
-
-def _unreadable(error: ReaderError, text: str) -> Fault:
-    before = split_lines(text[: error.position])
-    line, column = len(before), len(before[-1]) + 1
-    fault = f"expected text, got the character U+{error.character:04X}"
-    return Fault(Span(line, column, line, column + 1), fault, "remove it")
+"""Parts of PyYAML's words, with ours and the help."""
+_SHOWN_AT_BEGIN = ("could not find expected ':'", "while scanning a quoted scalar")
 
 
 def first(mark: Any) -> Span:
@@ -127,19 +114,44 @@ def first(mark: Any) -> Span:
     return Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
 
 
-_NULL = {"", "~", "null", "Null", "NULL"}
-_TRUE = {"true", "True", "TRUE"}
-_FALSE = {"false", "False", "FALSE"}
+_CONSTANTS = (
+    dict.fromkeys(("", "~", "null", "Null", "NULL"))
+    | dict.fromkeys(("true", "True", "TRUE"), True)
+    | dict.fromkeys(("false", "False", "FALSE"), False)
+)
 _SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
 _HEXADECIMAL = re.compile(r"[-+]?0x[0-9a-fA-F]+", re.ASCII)
-_BINARY = re.compile(r"[-+]?0b[01_]+", re.ASCII)
-_OCTAL = re.compile(r"[-+]?0o?[0-9]+", re.ASCII)
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
-_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?", re.ASCII)
-_UNDERSCORED = re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?", re.ASCII)
-_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)", re.ASCII)
 _MOST_DIGITS = 18
+_TRAPS = (
+    (
+        r"(?i:yes|on|no|off)",
+        "expected {says}, got {text}, which some YAML readers take for {says} and others for a word",
+        'write {says}; or "{text}", in quotes, where the word is meant',
+    ),
+    (
+        r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?",
+        "expected text in quotes, got a bare {text}, which YAML reads as a number in base 60",
+        'write "{text}"',
+    ),
+    (
+        r"[-+]?0(o[0-9]+|[0-9]+)",
+        "expected a number without leading zeros, got {text}, which YAML reads in base 8",
+        'write {plain} for the number, "{text}" for the text',
+    ),
+    (
+        r"[-+]?(0b[01_]+|[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?)",
+        "expected a number in plain digits, got {text}, which only some YAML readers take for one",
+        'write the number in digits, or "{text}" for the text',
+    ),
+    (r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)", "expected a finite number, got {text}", 'write "{text}" for the text'),
+    (
+        rf"(?=.{{{_MOST_DIGITS + 1}}})({_WHOLE.pattern}|{_HEXADECIMAL.pattern})",
+        f"expected a number of at most {_MOST_DIGITS} digits, got {{digits}} digits",
+        "write it in quotes if it is an identifier",
+    ),
+)
 
 
 class TrapError(ValueError):
@@ -148,40 +160,19 @@ class TrapError(ValueError):
 
 def meaning(text: str) -> Any:
     """The value of a plain scalar. Raises TrapError if people and YAML would read it differently."""
-    if text in _NULL:
-        return None
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    _refuse_traps(text)
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    for pattern, fault, help_ in _TRAPS:
+        if re.fullmatch(pattern, text, re.ASCII):
+            said = {"text": text, "says": _SWITCH.get(text.lower()), "digits": len(text)}
+            plain = text.lstrip("+-0o") or "0"
+            raise TrapError(fault.format(**said, plain=plain), help_.format(**said, plain=plain))
     if _WHOLE.fullmatch(text):
         return int(text)
     if _HEXADECIMAL.fullmatch(text):
         return int(text, 16)
-    if _REAL.fullmatch(text):
-        return float(text)
-    return text
-
-
-def _refuse_traps(text: str) -> None:
-    quoted = f'"{text}"'
-    is_real, is_whole = _REAL.fullmatch(text), _WHOLE.fullmatch(text)
-    if (says := _SWITCH.get(text.lower())) is not None:
-        raise TrapError(
-            f"expected {says}, got {text}, which some YAML readers take for {says} and others for a word",
-            f"write {says}; or {quoted}, in quotes, where the word is meant",
-        )
-    if _SEXAGESIMAL.fullmatch(text):
-        fault = f"expected text in quotes, got a bare {text}, which YAML reads as a number in base 60"
-        raise TrapError(fault, f"write {quoted}")
-    if _OCTAL.fullmatch(text) and not is_whole:
-        plain = text.lstrip("+-0o") or "0"
-        fault = f"expected a number without leading zeros, got {text}, which YAML reads in base 8"
-        raise TrapError(fault, f"write {plain} for the number, {quoted} for the text")
-    if _BINARY.fullmatch(text) or _UNDERSCORED.fullmatch(text):
-        fault = f"expected a number in plain digits, got {text}, which only some YAML readers take for one"
-        raise TrapError(fault, f"write the number in digits, or {quoted} for the text")
-    if _NOT_FINITE.fullmatch(text) or (is_real and math.isinf(float(text))):
-        raise TrapError(f"expected a finite number, got {text}", f"write {quoted} for the text")
-    if len(text) > _MOST_DIGITS and (is_whole or _HEXADECIMAL.fullmatch(text)):
-        fault = f"expected a number of at most {_MOST_DIGITS} digits, got {len(text)} digits"
-        raise TrapError(fault, "write it in quotes if it is an identifier")
+    if not _REAL.fullmatch(text):
+        return text
+    if math.isinf(float(text)):
+        raise TrapError(f"expected a finite number, got {text}", f'write "{text}" for the text')
+    return float(text)

@@ -12,12 +12,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
-from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.document import Document, walk
+from zeke_jobs.config.entries import EntryError, Keys
 from zeke_jobs.config.imports import Secret
-from zeke_jobs.config.keys import Keys
-from zeke_jobs.config.places import Document, Path, walk
 from zeke_jobs.core.quoting import describe, quote, suggest
-from zeke_jobs.payload.faults import expected, located
+from zeke_jobs.payload.faults import KEY, Path, expected, located
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
@@ -118,11 +117,10 @@ def note(error: ValidationError, value: Any, subject: Subject, document: Documen
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
         if kind == "missing":
-            document.refuse_key(place[:-1], text, help_ or subject.missing, missing=str(path[-1]))
-        elif kind == "extra_forbidden" or path[-1:] == ("[key]",):
-            document.refuse_key(place, text, help_)
-        else:
-            document.refuse(place, text, help_)
+            place, help_ = (*place[:-1], KEY, path[-1]), help_ or subject.missing
+        elif kind == "extra_forbidden":
+            place = (*place, KEY)
+        document.refuse(place, text, help_)
 
 
 def note_missing(document: Document, whole: type[Keys]) -> None:
@@ -136,7 +134,7 @@ def note_missing(document: Document, whole: type[Keys]) -> None:
                 is_named = path != () and isinstance(path[-1], str) and owner.called.startswith("a ")
                 called = f"{owner.called[2:]} {path[-1]}" if is_named else owner.called
                 fault = f"expected the key {quote(name)} in {called}, got none"
-                document.refuse_key(path, fault, _teach(owner.model_fields[name]), missing=name)
+                document.refuse((*path, KEY, name), fault, _teach(owner.model_fields[name]))
 
 
 def _say(path: Path, errors: list[ErrorDetails], subject: Subject) -> tuple[str, str]:

@@ -87,7 +87,8 @@ def expected(error: ErrorDetails) -> str:
 
 Path = tuple[str | int, ...]
 _OF_FIELDS = {"missing", "extra_forbidden"}
-_KEY = "[key]"  # pydantic's last step for a fault of a key
+KEY = "[key]"
+"""The last step of a place for a fault of its key, as pydantic writes it."""
 
 
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
@@ -95,7 +96,7 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
     found = located(error, payload)
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
         place, first = "", found[path][0]
-        for step in path[:-1] if path[-1:] == (_KEY,) else path:
+        for step in path[:-1] if path[-1:] == (KEY,) else path:
             place = f"{place}[{step}]" if isinstance(step, int) else join(place, step)
         if first["type"] == "missing":
             yield place, "expected a value, got none"
@@ -125,7 +126,7 @@ def path_in(value: Any, error: ErrorDetails) -> Path:
         if is_item or (isinstance(value, dict) and step in value):
             path, value = (*path, step), value[step]
     last = error["loc"][-1:]
-    return (*path, *last) if error["type"] == "missing" or last == (_KEY,) else path
+    return (*path, *last) if error["type"] == "missing" or last == (KEY,) else path
 
 
 _TYPES: dict[str, dict[str, Any]] = {
@@ -136,7 +137,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "null": {"type": "none"},
 }
 _FORMATS = {"uuid": "uuid", "date-time": "datetime", "date": "date", "time": "time", "uri": "url"}
-_KEYWORDS = {
+KEYWORDS = {
     "minimum": "ge",
     "exclusiveMinimum": "gt",
     "maximum": "le",
@@ -232,7 +233,7 @@ def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, An
 
 
 def _bounds(field: Mapping[str, Any]) -> dict[str, Any]:
-    bounds = {own: field[name] for name, own in _KEYWORDS.items() if name in field}
+    bounds = {own: field[name] for name, own in KEYWORDS.items() if name in field}
     if "pattern" in bounds:
         with suppress(re.error):  # Python can look ahead; pydantic's own engine has classes such as \p{L}
             re.compile(bounds["pattern"])

@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from zeke_jobs.config.entries import Budget, Rate
-from zeke_jobs.config.keys import Keys
-from zeke_jobs.config.limits import Limit, NamedSchedule, Schedule
+from zeke_jobs.config.entries import Keys
+from zeke_jobs.config.limits import Budget, Limit, NamedSchedule, Rate, Schedule
 from zeke_jobs.config.models import Config, Middleware, Service, Task
 from zeke_jobs.config.validation import accepted_keys
 from zeke_jobs.core.redaction import MASK

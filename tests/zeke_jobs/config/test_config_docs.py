@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from zeke_jobs.config import check, models
+from zeke_jobs.config.entries import Keys, no_default
 from zeke_jobs.config.json_schema import MODELS_BY_NAME, json_schema
-from zeke_jobs.config.keys import Keys, no_default
 from zeke_jobs.config.validation import accepted_keys
 from zeke_jobs.core.wording import format_duration
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from zeke_jobs.config import check
-from zeke_jobs.config.places import split_lines
+from zeke_jobs.config.syntax import split_lines
 
 GOOD = """\
 version: 1

@@ -13,7 +13,7 @@ import yaml
 
 import zeke_jobs
 from zeke_jobs.config import Config, check
-from zeke_jobs.config.keys import Keys
+from zeke_jobs.config.entries import Keys
 from zeke_jobs.config.models import TaskKeys
 from zeke_jobs.config.validation import accepted_keys, only_model_at
 from zeke_jobs.revisions import diff
