@@ -36,14 +36,12 @@ class Fault:
     """What is done, in words and in code.
 
     Attributes:
-        number: Its number in the list of faults found from outside.
         broke: In words.
         during: The fault lasts while this context is open.
         task: The task of the honest jobs.
         options: Their options.
     """
 
-    number: int
     broke: str
     during: Callable[[World], AbstractContextManager[None]]
     task: str = "fast"
@@ -52,20 +50,20 @@ class Fault:
 
 def beside(name: str, *names: str, quick: bool) -> Outcome:
     """The fault of this name, or all these, with honest jobs beside each."""
-    faults = [FAULTS[one] for one in names or (name,)]
+    faults = {one: FAULTS[one] for one in names or (name,)}
     with world(name, quick=quick, kinds={}) as here:
         here.zeke("roles", "--apply")
         here.two()
         here.until(lambda: here.whole(2, 1), 60, "two workers")
-        for fault in faults:
+        for one, fault in faults.items():
             with fault.during(here):
-                _honest(here, fault, HONEST[quick])
+                _honest(here, one, HONEST[quick])
         here.drain()
-        return here.outcome("; ".join(fault.broke for fault in faults), after_share=None)
+        return here.outcome("; ".join(fault.broke for fault in faults.values()), after_share=None)
 
 
-def _honest(here: World, fault: Fault, count: int) -> None:
-    sent = []
+def _honest(here: World, name: str, count: int) -> None:
+    fault, sent = FAULTS[name], []
     with closing(connect(here.url)) as conn:
         for _ in range(count):
             sent.append(str(zeke_jobs.send(fault.task, {"plain": True}, connection=conn, **fault.options).id))
@@ -73,10 +71,8 @@ def _honest(here: World, fault: Fault, count: int) -> None:
     here.traffic.ledger.update(sent)
     here.comes(lambda: here.look(_OPEN, sent) == 0, _PATIENCE)
     [(done, longest)] = here.rows(_ENDS, sent)
-    here.promise(
-        f"{fault.number}: each of {count} honest jobs completes at its first attempt, got {done}", done == count
-    )
-    here.promise(f"{fault.number}: the slowest in {BOUND:g} s, got {longest or -1:.1f} s", 0 <= (longest or -1) < BOUND)
+    here.promise(f"{name}: each of {count} honest jobs completes at its first attempt, got {done}", done == count)
+    here.promise(f"{name}: the slowest in {BOUND:g} s, got {longest or -1:.1f} s", 0 <= (longest or -1) < BOUND)
 
 
 @contextmanager
@@ -105,7 +101,7 @@ def _long_queue(here: World) -> Iterator[None]:
     second = here.traffic.send("far", {"plain": True})
     yield
     ended = here.comes(lambda: here.look(_OPEN, [first, second]) == 0, 60)
-    here.promise(f"22: jobs of a queue with {len(_LONG)} letters run, also after a rescue", ended)
+    here.promise(f"jobs of a queue with {len(_LONG)} letters run, also after a rescue", ended)
     here.keeper.release(third)
     third.command.stop(30)
     here.zeke("apply", "jobs.yaml")
@@ -121,7 +117,7 @@ def _open_transactions(here: World) -> Iterator[None]:
         operator.execute("SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s::text))", (jobs[0],))
         yield
     here.look("SELECT zeke_jobs.close_batch('shared')")
-    here.promise("25: the held up jobs end", here.comes(lambda: here.look(_OPEN, jobs) == 0, 30))
+    here.promise("the held up jobs end", here.comes(lambda: here.look(_OPEN, jobs) == 0, 30))
 
 
 @contextmanager
@@ -133,11 +129,11 @@ def _frozen_claim(here: World) -> Iterator[None]:
     long = [here.traffic.send("limited", text, priority=100) for _ in frozen]
     with closing(_unread(here, frozen[0], messages=False)), closing(_unread(here, frozen[1], messages=True)):
         _signal_all(here, signal.SIGCONT)
-        here.promise("26: the server waits to write", here.comes(lambda: here.look(_UNREAD) > 0, 10))
+        here.promise("the server waits to write", here.comes(lambda: here.look(_UNREAD) > 0, 10))
         yield
     # Nobody registered these two; a rescue would wait a minute for that.
     here.rows(f"UPDATE zeke_jobs.queue SET state = 'queued', worker = NULL WHERE worker IN {(*map(str, frozen),)}")
-    here.promise("26: the long jobs run", here.comes(lambda: here.look(_OPEN, long) == 0, 30))
+    here.promise("the long jobs run", here.comes(lambda: here.look(_OPEN, long) == 0, 30))
 
 
 def _signal_all(here: World, number: signal.Signals) -> None:
@@ -160,14 +156,13 @@ def _unread(here: World, worker: UUID, *, messages: bool) -> Connection:
 
 
 FAULTS = {
-    "long-queue": Fault(22, f"a queue whose name has {len(_LONG)} letters, and SIGKILL to its worker", _long_queue),
+    "long-queue": Fault(f"a queue whose name has {len(_LONG)} letters, and SIGKILL to its worker", _long_queue),
     "open-transactions": Fault(
-        25,
         "open transactions: a client awaits running jobs and has sent into their batch, an operator has cancelled one",
         _open_transactions,
         options={"batch": "shared"},
     ),
     "frozen-claim": Fault(
-        26, "two sessions that do not read the answer to a claim of 800 kB", _frozen_claim, task="limited"
+        "two sessions that do not read the answer to a claim of 800 kB", _frozen_claim, task="limited"
     ),
 }
