@@ -79,13 +79,13 @@ def _names(document: str) -> Names:
     told = list(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     words = [word for text in told for word in tokens(text)[1:]]
     longer = [word for word in words if len(word) > _NUMBER]
-    last = frozenset(run[-1] for text in told for run in _runs(text) if len(run) > 1)
+    last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
     times = Counter(chain.from_iterable(map(keys, told)))
     often = frozenset(word for word, number in times.items() if number > _OFTEN)
     return Names(last, often, sum(word[0].isupper() for word in longer) > _CAPITALS * len(longer))
 
 
-def _runs(text: str) -> Iterator[list[str]]:
+def names_in(text: str) -> Iterator[list[str]]:
     """The names of a text: words with a capital side by side; small words and days begin none."""
     run: list[str] = []
     end = -1
@@ -121,7 +121,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
         words = tokens(rest) or words
         is_article = _SAYS["article"].match(words[0])
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
-    names = set(chain.from_iterable(run for run in _runs(text) if len(run) > 1))
+    names = set(chain.from_iterable(run for run in names_in(text) if len(run) > 1))
     numbers = (
         word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in _CALENDAR
         for word, after in pairwise(opening[: _NUMBER + 1])
@@ -131,7 +131,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 def _knows_somebody(text: str, title: frozenset[str], names: Names) -> bool:
     """Whether a sentence has only the last name of somebody whom the document, but not the headline, names in full."""
-    runs = list(_runs(text))
+    runs = list(names_in(text))
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in names.last - whole and key(run[0]) not in title for run in runs)
 

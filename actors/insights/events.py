@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from actors.ai.gate.evidence import script, tokens
 from actors.ai.local import lead
 from actors.ai.protocol import Analyst, Embedding
+from actors.insights.facts import Facts, facts
 from actors.insights.interests import Interests
 from actors.insights.sketch import sketch
 from actors.store import clusters, embeddings, overlays, texts
@@ -35,6 +36,8 @@ _FEW = 16  # with fewer terms, one shared term is enough; with more, one may be 
 _SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
 """Found on half of the judged headlines, where wordllama is as precise as hashed words are at .6."""
 _ANY_MODEL = 0.6
+_SAME_FACTS = 0.25
+"""The bound for two stories that share two names and a figure."""
 _DOUBT = {"hashed-words": 0.1}
 """By how much the bound rises for two stories of which neither has a name of the other's headline."""
 _LEAD = 1000  # characters in which names are looked for
@@ -47,7 +50,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         same_event_cosine: From this cosine on, two stories of ``same_event_hours`` tell of one event; None for the embedding
-            model's default.
+            model's default. Stories that share two names and a figure need only .25.
         same_event_hours: Longest time between two stories of one event.
         interests: The interests of teams, which raise and lower their chili.
     """
@@ -91,24 +94,28 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
     return {word for word in names if word in lead or (word not in title[:1] and not is_title_case)}
 
 
-def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
+def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int], told: Facts) -> None:
     """Let other stories find this one. Commit before the search: of two stories at once, at least one finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
-    SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
+    SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), facts=told.stored, **made)
 
 
 def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> list[UUID]:
     """Publish a story, and find the stories of the same event."""
-    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
+    embedding = embeddings.written(made.model_version, made.vector)
+    terms, told = sketch(lead(story)), facts(lead(story))
     with ctx.transaction() as tx:
-        publish(tx, story.id, embedding, terms)
-    return like(ctx.db, story, embedding, terms, ctx.settings)
+        publish(tx, story.id, embedding, terms, told)
+    return like(ctx.db, story, embedding, terms, told, ctx.settings)
 
 
 def like(
-    conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
+    conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], told: Facts, settings: EventSettings
 ) -> list[UUID]:
-    """Stories of the same event. A large cluster is represented by the stories that joined it first."""
+    """Stories of the same event: like this one by their words, or with the same facts.
+
+    A large cluster is represented by the stories that joined it first.
+    """
     if not knows(embedding.model_version, f"{text.title}\n{text.document[:1000]}"):
         return []
     least = settings.same_event_cosine or threshold(embedding.model_version)
@@ -118,11 +125,17 @@ def like(
     found: list[UUID] = []
     while left:
         batch, left = left[:_BATCH], left[_BATCH:]
-        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least)
+        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], min(least, _SAME_FACTS))
         hits = [
-            story
-            for story, cosine in near.items()
-            if cosine >= sure or ((other := texts.read(conn, story)) and not _names_differ(text, other))
+            one["story_id"]
+            for one in near
+            if one["cosine"] >= sure
+            or told.agree(one["facts"] or ())
+            or (
+                one["cosine"] >= least
+                and (other := texts.read(conn, one["story_id"]))
+                and not _names_differ(text, other)
+            )
         ]
         if not hits:
             break

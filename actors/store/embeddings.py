@@ -52,13 +52,12 @@ def _signs(vector: Sequence[float]) -> str:
     return "".join("1" if value > 0 else "0" for value in mixed[::2])
 
 
-def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
-    """The cosines of those ``stories`` that have an embedding of the same model and at least this cosine."""
+def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> list[dict[str, Any]]:
+    """``story_id``, ``cosine`` and ``facts`` of those ``stories`` that have the same model and at least this cosine."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
     # A vector of zeros has no cosine: NULL, or NaN by pgvector.
-    known = {row["story_id"]: float(row["cosine"]) for row in rows if row["cosine"] is not None}
-    return {story: cosine for story, cosine in known.items() if cosine >= least}
+    return [row for row in rows if row["cosine"] is not None and row["cosine"] >= least]
 
 
 def of_story(conn: Connection, story_id: UUID) -> Written | None:

@@ -5,7 +5,6 @@ made from the first five alone.
 """
 
 import itertools
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from actors.ai.hashing import embed
-from actors.ai.local import lead
-from actors.ai.protocol import Story
 from actors.insights.events import _names_differ
-from tests.lab.quality.corpora import cosine
+from actors.insights.facts import facts
 
 
 @dataclass(frozen=True)
@@ -26,10 +22,6 @@ class Telling:
     is_of_it: bool
     title: str
     document: str
-
-    @property
-    def vector(self) -> list[float]:
-        return embed(lead(Story(uuid.UUID(int=1), self.title, self.document)))
 
 
 def tellings() -> list[list[Telling]]:
@@ -45,17 +37,41 @@ def tellings() -> list[list[Telling]]:
 
 @pytest.mark.quality
 @pytest.mark.parametrize("half", ["choosing", "reporting"])
-def test_few_common_words_do_not_hide_one_event_nor_common_people_make_one(half: str, figure: Any) -> None:
+def test_few_common_words_do_not_hide_one_event_nor_common_people_make_one(
+    half: str, add_story: Any, analyse: Any, rows: Any, figure: Any
+) -> None:
     told = [one for event in tellings()[slice(5) if half == "choosing" else slice(5, None)] for one in event]
+    stories = [add_story(one.document, title=one.title) for one in told]
+    for story in stories:
+        analyse(story)
+    cluster = {row["id"]: row["cluster_id"] for row in rows("SELECT id, cluster_id FROM stories")}
     found, wrong = 0, []
-    for one, other in itertools.combinations(told, 2):
-        near = cosine(one.vector, other.vector)
-        if near >= 0.7 or (near >= 0.6 and not _names_differ(cast("Any", one), cast("Any", other))):
+    for (one, mine), (other, its) in itertools.combinations(zip(told, stories, strict=True), 2):
+        if cluster[str(mine)] is not None and cluster[str(mine)] == cluster[str(its)]:
             is_true = one.event == other.event and one.is_of_it and other.is_of_it
             found += is_true
             wrong += [] if is_true else [(one.title, other.title)]
     figure(f"same event in other words ({half} half), found of 5", found / 5, before=0)
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("other", "agree"),
+    [
+        ("A cheap loan no more: Marek of Verania asks for 6.5 per cent.", True),
+        ("Marek calls 6.5 percent right.", False),
+        ("Ilse Marek is one, and Marek is the same, whatever the 6.5 percent.", False),
+        ("Verania and Ilse Marek: what next? It rose by half a point, the third time, on 7 days.", False),
+        ("The bank of Verania under Marek fined two lenders 40 million.", False),
+    ],
+    ids=["two names and a figure", "one name", "one name in two forms", "small figures", "another figure"],
+)
+def test_two_names_and_a_figure_are_the_same_facts(other: str, agree: bool) -> None:
+    mine = facts(
+        "Verania raises its rate to 6.5 percent. Governor Ilse Marek said so; it is the third step, after 7 days."
+    )
+    assert mine.agree(facts(other).stored) is agree
+    assert facts(other).agree(mine.stored) is agree
 
 
 CRANES = (
