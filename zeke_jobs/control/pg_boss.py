@@ -54,7 +54,7 @@ class Import:
     """Takes jobs and schedules over from a pg-boss.
 
     Args:
-        conn: An autocommit connection of a user with write access to both systems.
+        conn: An autocommit connection of a user with write access to both systems; its search path becomes pg-boss's schema.
         names: The task for a queue's name, by id or alias; a queue with a task's name needs none.
         recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.
 
@@ -66,14 +66,14 @@ class Import:
     def __init__(
         self, conn: Connection, *, schema: str, names: Mapping[str, str], recent: timedelta, by: str | None = None
     ) -> None:
-        self._conn, self._schema, self._by = conn, schema, by
-        found = SQL.one(conn, "import/version", schema=schema) or {}
-        if found.get("version") is None:
+        self._conn, self._source, self._by = conn, f"pg-boss/{schema}", by
+        found = SQL.value(conn, "import/version") if SQL.one(conn, "import/schema", schema=schema) else None
+        if found is None:
             raise ConfigurationError(
                 f"expected a pg-boss of version 10, 11 or 12 in schema {schema}, got none\n"
                 "  help: --schema names its schema; DATABASE_URL must name its database"
             )
-        self.version: int = found["version"]
+        self.version: int = found
         self._since: datetime = SQL.all(conn, "import/clock", recent=recent)[0]["since"]
         self._names = {name: self._find(task).id for name, task in names.items()}
         self._known: dict[str, KnownTask] = {}
@@ -95,35 +95,30 @@ class Import:
         return drivers.perform(self._conn, task_cache.find, name)
 
     def _queues(self) -> list[Row]:
-        rows = SQL.named(self._conn, "import/counts", schema=self._schema, since=self._since)
+        rows = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
         for row in rows:
             row.task_id = self._names.get(row.name, row.task_id)
         return rows
 
     def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}
-        locks = commits and states == _QUEUED
         while True:
             with transaction(self._conn):
-                rows = SQL.all(
-                    self._conn,
-                    "import/page",
-                    schema=self._schema,
-                    names=list(self._known),
-                    states=list(states),
-                    since=self._since,
-                    most=_AT_ONCE,
-                    lock=locks,
-                    **after,
-                )
+                given = {
+                    "source": self._source,
+                    "names": list(self._known),
+                    "states": list(states),
+                    "since": self._since,
+                }
+                rows = SQL.all(self._conn, "import/page", most=_AT_ONCE, **given, **after)
                 jobs = [json.loads(row["job"]) for row in rows]
                 fit = [one for job in jobs if (one := self._fit(job, report)) is not None]
                 taken = {one["job"]["id"] for one in fit}
                 if commits and fit:
-                    params = {"source": f"pg-boss/{self._schema}", "jobs": encode(fit), "by": self._by}
+                    params = {"source": self._source, "jobs": encode(fit), "by": self._by}
                     taken = set(SQL.value(self._conn, "import/take", **params))
-                if locks and taken:
-                    SQL.all(self._conn, "import/cancel", schema=self._schema, jobs=sorted(taken))
+                if commits and taken and states == _QUEUED:
+                    SQL.run(self._conn, "import/cancel", source=self._source, jobs=sorted(taken))
             counted = [one["job"] for one in fit if one["job"]["id"] in taken]
             report.jobs.update((job["name"], job["state"]) for job in counted)
             yield
@@ -141,7 +136,7 @@ class Import:
             return None
 
     def _take_schedules(self, report: Report, *, commits: bool) -> None:
-        for row in SQL.all(self._conn, "import/schedules", schema=self._schema):
+        for row in SQL.all(self._conn, "import/schedules"):
             one = json.loads(row["schedule"])
             name, key = one["name"], one.get("key") or ""
             if name.startswith("__pgboss__"):
@@ -158,7 +153,7 @@ class Import:
                         ours, task=task.id, at=one["cron"], timezone=one.get("timezone") or "UTC", payload=one["data"],
                         by=self._by, connection=self._conn,
                     )  # fmt: skip
-                    SQL.all(self._conn, "import/unschedule", schema=self._schema, name=name, key=key)
+                    SQL.run(self._conn, "import/unschedule", name=name, key=key)
                     if not commits:
                         cursor.execute("ROLLBACK AND CHAIN")
                 report.schedules.append(ours)

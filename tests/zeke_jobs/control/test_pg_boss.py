@@ -238,7 +238,7 @@ def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
                 return call
 
             with monkeypatch.context() as patch:
-                patch.setattr(SQL, "all", counted(SQL.all))
+                patch.setattr(SQL, "execute", counted(SQL.execute))
                 try:
                     importing.run()
                 except OperationalError:

@@ -57,6 +57,7 @@ def test_a_file_is_one_statement_with_its_purpose_in_the_first_line_named_parame
 def test_the_schema_has_all_that_the_statement_names(conn: Connection) -> None:
     faults = {}
     with conn.cursor() as cursor:
+        cursor.execute("SELECT set_config('search_path', current_setting('search_path') || ', pgboss', false)")
         for name, text in FILES.items():
             body = statement(text)
             # These cannot be prepared; they take no parameters either, so they are run.

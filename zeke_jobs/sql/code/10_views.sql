@@ -12,11 +12,9 @@ COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs as the views of jobs read them. 
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
-  q.message_id AS id,
-  q.task AS name,
+  q.message_id AS id, q.task AS name,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
-  q.queue_name AS queue,
-  q.priority,
+  q.queue_name AS queue, q.priority,
   CASE WHEN s.fields IS NULL THEN q.message -> 'kwargs' ELSE zeke_jobs.mask(q.message -> 'kwargs', s.fields) END AS data,
   CASE WHEN q.state <> 'done' OR q.result = 'null' THEN NULL
     WHEN s.fields IS NULL THEN q.result
@@ -43,19 +41,10 @@ SELECT
   CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
   CASE WHEN s.fields IS NULL THEN (q.extra ->> 'unique_key') ELSE zeke_jobs.mask_text((q.extra ->> 'unique_key'), q.message -> 'kwargs', s.fields) END AS unique_key,
   CASE WHEN s.fields IS NULL THEN (q.extra ->> 'idempotency_key') ELSE zeke_jobs.mask_text((q.extra ->> 'idempotency_key'), q.message -> 'kwargs', s.fields) END AS idempotency_key,
-  q.parent,
-  q.scheduled_for,
-  q.revision,
-  q.worker,
-  q.run_at AS start_after,
-  q.expires_on,
-  q.created_on,
-  q.started_on,
-  q.completed_on,
-  q.cancelled_on,
+  q.parent, q.scheduled_for, q.revision, q.worker, q.run_at AS start_after, q.expires_on, q.created_on, q.started_on,
+  q.completed_on, q.cancelled_on,
   CASE WHEN s.fields IS NULL THEN (q.extra ->> 'cancel_reason') ELSE zeke_jobs.mask_text((q.extra ->> 'cancel_reason'), q.message -> 'kwargs', s.fields) END AS cancel_reason,
-  c.cost,
-  c.currency,
+  c.cost, c.currency,
   CASE WHEN s.fields IS NULL THEN (q.extra ->> 'batch') ELSE zeke_jobs.mask_text((q.extra ->> 'batch'), q.message -> 'kwargs', s.fields) END AS batch,
   q.extra ->> 'cancelled_by' AS cancelled_by,
   CASE WHEN jsonb_typeof(q.message #> '{options,timeout}') = 'number'
@@ -73,47 +62,21 @@ COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
 SELECT
-  q.message_id AS id,
-  q.task AS name,
+  q.message_id AS id, q.task AS name,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
-  q.queue_name AS queue,
-  q.priority,
+  q.queue_name AS queue, q.priority,
   CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
-  q.attempt,
-  q.deaths,
-  q.parent,
-  q.scheduled_for,
-  q.revision,
-  q.run_at,
-  q.created_on,
-  q.started_on,
-  q.completed_on,
-  NULL::timestamptz AS purged_on,
-  c.cost,
-  c.currency
+  q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision, q.run_at, q.created_on, q.started_on, q.completed_on,
+  NULL::timestamptz AS purged_on, c.cost, c.currency
 FROM zeke_jobs.unmasked AS s CROSS JOIN LATERAL (SELECT (s.job).*) AS q
 LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
 WHERE q.state IN ('done', 'rejected')
 UNION ALL
 SELECT
-  h.id,
-  h.name,
-  h.state,
-  h.queue,
-  h.priority,
+  h.id, h.name, h.state, h.queue, h.priority,
   CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
-  h.attempt,
-  h.deaths,
-  h.parent,
-  h.scheduled_for,
-  h.revision,
-  h.run_at,
-  h.created_on,
-  h.started_on,
-  h.completed_on,
-  h.purged_on,
-  h.cost,
-  h.currency
+  h.attempt, h.deaths, h.parent, h.scheduled_for, h.revision, h.run_at, h.created_on, h.started_on, h.completed_on,
+  h.purged_on, h.cost, h.currency
 FROM zeke_jobs.history AS h
 WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
 COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and the history of removed rows for ninety days.';
@@ -162,10 +125,7 @@ SELECT
   t.cron ->> 'timezone' AS timezone,
   zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
   t.cron - '{at,timezone,payload,paused}'::text[] AS options,
-  l.scheduled_for AS last_tick,
-  l.outcome AS last_outcome,
-  l.reason AS last_reason,
-  l.job AS last_job,
+  l.scheduled_for AS last_tick, l.outcome AS last_outcome, l.reason AS last_reason, l.job AS last_job,
   CASE
     WHEN l.outcome = 'skipped' THEN 'skipped'
     WHEN q.message_id IS NULL THEN h.state::text
@@ -310,8 +270,7 @@ $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
 SELECT
-  t.id AS task,
-  t.queue,
+  t.id AS task, t.queue,
   zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait,
   o.due AS oldest_due,
   zeke_jobs.now() - o.due AS wait,
@@ -330,8 +289,7 @@ COMMENT ON VIEW zeke_jobs.task_pace IS 'How many jobs ended within the last minu
 
 CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
 SELECT
-  t.id AS task,
-  t.queue,
+  t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
   (
     SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)), 0)
@@ -356,18 +314,12 @@ SELECT
   (
     SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (b.chunked)) IS NOT TRUE THEN q.message_id END))
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks)) AS active,
-  b.amount::integer AS rate_count,
-  b.period AS rate_period,
+  b.amount::integer AS rate_count, b.period AS rate_period,
   CASE WHEN b.step IS NOT NULL AND b.next_at > zeke_jobs.now() THEN b.next_at END AS next_on,
   CASE WHEN c.closed THEN coalesce(b.closed_by, 'breaker') END AS closed_by,
   CASE WHEN c.closed THEN b.closed_until END AS closed_until,
   CASE WHEN c.closed THEN b.closed_why END AS closed_why,
-  b.probe,
-  u.units,
-  r.room,
-  r.unit,
-  r.reason,
-  r.opens_on
+  b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b
 CROSS JOIN LATERAL (
   -- A limit counts as open as soon as the probe of its breaker has succeeded, although only the next claim closes the breaker

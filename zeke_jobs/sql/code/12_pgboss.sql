@@ -43,56 +43,36 @@ $$;
 
 CREATE OR REPLACE VIEW job AS
 SELECT
-  j.id,
-  j.name,
-  j.priority,
+  j.id, j.name, j.priority,
   zeke_jobs.rename_keys(j.data, t.payload_schema, t.payload_schema, true) AS data,
   j.state::text::job_state AS state,
-  j.retry_limit,
-  j.retry_count,
+  j.retry_limit, j.retry_count,
   zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
   coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
-  j.start_after,
-  j.started_on,
+  j.start_after, j.started_on,
   CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singleton_key,
   NULL::timestamptz AS singleton_on,
   zeke_jobs.length_of(t.definition ->> 'timeout') AS expire_in,
-  j.created_on,
-  j.completed_on,
+  j.created_on, j.completed_on,
   j.completed_on + zeke_jobs.length_of(t.definition #>> ARRAY['keep', j.state::text]) AS keep_until,
   CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
-  NULL::text AS dead_letter,
-  'standard'::text AS policy,
+  NULL::text AS dead_letter, 'standard'::text AS policy,
   zeke_jobs.seconds_of(t.definition #>> '{retry,max_delay}') AS retry_delay_max,
   zeke_jobs.seconds_of(t.definition ->> 'timeout') AS expire_seconds,
   zeke_jobs.seconds_of(t.definition #>> '{keep,completed}') AS deletion_seconds,
-  NULL::text AS group_id,
-  NULL::text AS group_tier,
-  NULL::timestamptz AS heartbeat_on,
-  NULL::integer AS heartbeat_seconds,
-  false AS blocked,
-  false AS blocking,
-  0 AS pending_dependencies,
-  NULL::text AS source_name,
-  NULL::uuid AS source_id,
-  NULL::timestamptz AS source_created_on,
-  NULL::integer AS source_retry_count,
-  j.retry_limit AS retrylimit,
-  j.retry_count AS retrycount,
+  NULL::text AS group_id, NULL::text AS group_tier, NULL::timestamptz AS heartbeat_on,
+  NULL::integer AS heartbeat_seconds, false AS blocked, false AS blocking, 0 AS pending_dependencies,
+  NULL::text AS source_name, NULL::uuid AS source_id, NULL::timestamptz AS source_created_on,
+  NULL::integer AS source_retry_count, j.retry_limit AS retrylimit, j.retry_count AS retrycount,
   zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retrydelay,
   coalesce(t.definition #> '{retry,factor}' > '1', false) AS retrybackoff,
-  j.start_after AS startafter,
-  j.started_on AS startedon,
+  j.start_after AS startafter, j.started_on AS startedon,
   CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singletonkey,
   NULL::timestamptz AS singletonon,
   zeke_jobs.length_of(t.definition ->> 'timeout') AS expirein,
-  j.created_on AS createdon,
-  j.completed_on AS completedon,
+  j.created_on AS createdon, j.completed_on AS completedon,
   j.completed_on + zeke_jobs.length_of(t.definition #>> ARRAY['keep', j.state::text]) AS keepuntil,
-  false AS on_complete,
-  NULL::jsonb AS trace_context,
-  NULL::boolean AS upsert_by_key,
-  NULL::jsonb AS source_output,
+  false AS on_complete, NULL::jsonb AS trace_context, NULL::boolean AS upsert_by_key, NULL::jsonb AS source_output,
   NULL::uuid AS source_root_id
 FROM zeke_jobs.job AS j
 LEFT JOIN zeke_jobs.task AS t ON t.id = j.name;
@@ -100,25 +80,15 @@ COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake
 
 CREATE OR REPLACE VIEW archive AS
 SELECT
-  h.id,
-  h.name,
-  h.priority,
-  NULL::jsonb AS data,
+  h.id, h.name, h.priority, NULL::jsonb AS data,
   h.state::text::job_state AS state,
   coalesce(t.retry_limit, 0) AS retry_limit,
   greatest(h.attempt - 1, 0) AS retry_count,
-  h.run_at AS start_after,
-  h.started_on,
-  h.created_on,
-  h.completed_on,
-  h.purged_on AS archived_on,
+  h.run_at AS start_after, h.started_on, h.created_on, h.completed_on, h.purged_on AS archived_on,
   NULL::jsonb AS output,
   coalesce(t.retry_limit, 0) AS retrylimit,
   greatest(h.attempt - 1, 0) AS retrycount,
-  h.run_at AS startafter,
-  h.started_on AS startedon,
-  h.created_on AS createdon,
-  h.completed_on AS completedon,
+  h.run_at AS startafter, h.started_on AS startedon, h.created_on AS createdon, h.completed_on AS completedon,
   h.purged_on AS archivedon
 FROM zeke_jobs.history AS h
 LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
@@ -127,18 +97,14 @@ COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NU
 -- A queue of pg-boss is a task here. The counts are exact: each reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT
-  t.id AS name,
-  'standard'::text AS policy,
-  t.retry_limit,
+  t.id AS name, 'standard'::text AS policy, t.retry_limit,
   zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
   coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
   zeke_jobs.seconds_of(t.definition #>> '{retry,max_delay}') AS retry_delay_max,
   zeke_jobs.seconds_of(t.definition ->> 'timeout') AS expire_seconds,
   NULL::integer AS retention_seconds,
   zeke_jobs.seconds_of(t.definition #>> '{keep,completed}') AS deletion_seconds,
-  NULL::text AS dead_letter,
-  false AS partition,
-  'job'::text AS table_name,
+  NULL::text AS dead_letter, false AS partition, 'job'::text AS table_name,
   coalesce(c.deferred, 0) AS deferred_count,
   coalesce(c.queued, 0) AS queued_count,
   coalesce(c.queued - c.deferred, 0) AS ready_count,
@@ -146,23 +112,12 @@ SELECT
   coalesce(c.active, 0) AS active_count,
   coalesce(c.failed, 0) AS failed_count,
   coalesce(c.total, 0) AS total_count,
-  NULL::text[] AS singletons_active,
-  NULL::integer AS heartbeat_seconds,
+  NULL::text[] AS singletons_active, NULL::integer AS heartbeat_seconds,
   zeke_jobs.now() AS monitor_on,
-  NULL::timestamptz AS maintain_on,
-  r.applied_on AS created_on,
-  r.applied_on AS updated_on,
-  false AS notify,
-  0 AS blocked_count,
-  NULL::integer AS created_delta,
-  NULL::integer AS completed_delta,
-  NULL::integer AS failed_delta,
-  NULL::integer AS delta_seconds,
-  NULL::timestamptz AS delta_on,
-  NULL::integer[] AS wait_bins,
-  NULL::integer[] AS run_bins,
-  NULL::integer AS ready_oldest_seconds,
-  NULL::timestamptz AS retained_on
+  NULL::timestamptz AS maintain_on, r.applied_on AS created_on, r.applied_on AS updated_on, false AS notify,
+  0 AS blocked_count, NULL::integer AS created_delta, NULL::integer AS completed_delta, NULL::integer AS failed_delta,
+  NULL::integer AS delta_seconds, NULL::timestamptz AS delta_on, NULL::integer[] AS wait_bins,
+  NULL::integer[] AS run_bins, NULL::integer AS ready_oldest_seconds, NULL::timestamptz AS retained_on
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 LEFT JOIN (
@@ -193,14 +148,9 @@ CREATE OR REPLACE VIEW schedule AS
 SELECT
   s.task AS name,
   coalesce(nullif(s.schedule, s.task), '') AS key,
-  s.cron,
-  s.timezone,
+  s.cron, s.timezone,
   zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
-  s.options,
-  s.created_on,
-  s.updated_on,
-  'cron'::text AS kind,
-  s.last_job AS last_job_id
+  s.options, s.created_on, s.updated_on, 'cron'::text AS kind, s.last_job AS last_job_id
 FROM zeke_jobs.schedule AS s
 LEFT JOIN zeke_jobs.task AS t ON t.id = s.task;
 COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
@@ -221,14 +171,8 @@ SELECT
   md5(m.package || '/' || m.name)::uuid AS id,
   m.package || '/' || m.name AS name,
   row_number() OVER (ORDER BY m.applied_on)::integer AS version,
-  'completed'::text AS status,
-  NULL::text AS queue,
-  NULL::text AS table_name,
-  m.checksum AS command,
-  NULL::text AS error,
-  m.applied_on AS created_on,
-  m.applied_on AS started_on,
-  m.applied_on AS completed_on
+  'completed'::text AS status, NULL::text AS queue, NULL::text AS table_name, m.checksum AS command,
+  NULL::text AS error, m.applied_on AS created_on, m.applied_on AS started_on, m.applied_on AS completed_on
 FROM zeke_jobs.migration AS m;
 COMMENT ON VIEW bam IS 'The migrations that were applied.';
 

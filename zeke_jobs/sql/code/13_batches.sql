@@ -73,17 +73,8 @@ SELECT
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = b.id) THEN 'open'
     WHEN p.unfinished = 0 AND p.failed > 0 THEN 'held' ELSE 'running' END AS state,
   p.unfinished + p.completed + p.failed + p.cancelled AS jobs,
-  p.unfinished,
-  p.completed,
-  p.failed,
-  p.cancelled,
-  b.after_failure,
-  b.task AS then_task,
-  b.then_job,
-  b.then_outcome,
-  b.created_on,
-  b.ended_on,
-  b.cancelled_on
+  p.unfinished, p.completed, p.failed, p.cancelled, b.after_failure, b.task AS then_task, b.then_job, b.then_outcome,
+  b.created_on, b.ended_on, b.cancelled_on
 FROM zeke_jobs.batch AS b
 CROSS JOIN LATERAL (
   SELECT b.unfinished + coalesce(sum(c.unfinished), 0) AS unfinished, b.completed + coalesce(sum(c.completed), 0) AS completed,

@@ -3,9 +3,7 @@
 
 CREATE OR REPLACE VIEW zeke_jobs.job_before AS
 SELECT
-  j.message_id AS job,
-  q.message_id AS id,
-  q.task,
+  j.message_id AS job, q.message_id AS id, q.task,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
   q.run_at,
   coalesce(q.completed_on, q.created_on) AS since
@@ -41,9 +39,7 @@ CREATE OR REPLACE VIEW zeke_jobs.chunk_wait AS
 SELECT c.job, c.due, c.size, c.wait, c.since + c.wait AS until
 FROM (
   SELECT
-    j.message_id AS job,
-    d.due,
-    d.since,
+    j.message_id AS job, d.due, d.since,
     (t.chunk ->> 'size')::integer AS size,
     (t.chunk ->> 'wait')::interval AS wait
   FROM zeke_jobs.queue AS j

@@ -22,13 +22,9 @@ span AS (
   FROM newest AS n
 )
 SELECT
-  t.id AS task,
-  t.queue,
-  t.limits,
+  t.id AS task, t.queue, t.limits,
   coalesce(a.jobs, 0) AS arrived,
-  s.seconds,
-  p.mean,
-  p.sample,
+  s.seconds, p.mean, p.sample,
   -- How much of each unit a job uses.
   t.units || coalesce((
     SELECT jsonb_object_agg(b.unit, b.averages -> t.id) FROM zeke_jobs.bucket AS b WHERE b.name = ANY (t.limits) AND b.averages ? t.id), '{}') AS units,

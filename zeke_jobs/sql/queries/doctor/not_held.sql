@@ -2,9 +2,7 @@
 -- how many jobs it holds. So it does not hold jobs that are not started, not counted, and were claimed longer than its
 -- lost_after before its last heartbeat.
 SELECT
-  w.host,
-  w.pid,
-  l.lives,
+  w.host, w.pid, l.lives,
   CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,
   array_agg(DISTINCT q.task) AS tasks,
   min(q.claimed_on) AS since,

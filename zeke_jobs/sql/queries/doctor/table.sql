@@ -1,8 +1,6 @@
 -- Dead rows of our busy tables, and whether autovacuum removes them.
 SELECT
-  s.relname AS name,
-  s.n_live_tup AS live,
-  s.n_dead_tup AS dead,
+  s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
   pg_total_relation_size(s.relid) AS bytes,
   greatest(s.last_autovacuum, s.last_vacuum) AS vacuumed_on,
   current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean AS server_vacuums,

@@ -1,9 +1,6 @@
 -- Transactions that have been open for long. Rows that they may still see cannot be removed, and each claim must skip those rows.
 SELECT
-  a.pid,
-  a.application_name AS program,
-  a.usename AS role,
-  a.state,
+  a.pid, a.application_name AS program, a.usename AS role, a.state,
   extract(epoch FROM clock_timestamp() - a.xact_start)::double precision AS seconds
 FROM pg_stat_activity AS a
 WHERE a.datname = current_database()

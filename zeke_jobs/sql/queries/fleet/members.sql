@@ -1,20 +1,10 @@
 -- The live processes. For each: its jobs; the newest revision with the text of its jobs.yaml, and whether that text is not the one in force; why its
 -- code does not fit a newer revision; whether it counts as lost; and whether it is silent for so long that it has ended or hangs.
 SELECT
-  w.id,
-  w.kind,
-  w.host,
-  w.pid,
-  w.version,
-  w.queues,
+  w.id, w.kind, w.host, w.pid, w.version, w.queues,
   w.threads + CASE WHEN w.async_tasks = '{}' THEN 0 ELSE w.places END AS threads,
   coalesce(b.jobs, 0) AS busy,
-  w.revision,
-  w.file_revision,
-  w.refusal,
-  w.stopping,
-  w.started_on AS since,
-  w.heartbeat_on AS heartbeat,
+  w.revision, w.file_revision, w.refusal, w.stopping, w.started_on AS since, w.heartbeat_on AS heartbeat,
   w.heartbeat_on < zeke_jobs.now() - w.lost_after AS is_late,
   w.heartbeat_on < zeke_jobs.now() - w.lost_after / 2 AS silent,
   f.digest <> (SELECT r.digest FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS file_differs

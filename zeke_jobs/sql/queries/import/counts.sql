@@ -1,12 +1,17 @@
--- Each queue of a pg-boss with the task that it maps to, if there is one, and how many jobs it has.
-SELECT
-  c.name,
-  t.id AS task_id,
-  coalesce(sum(c.jobs) FILTER (WHERE c.state IN ('created', 'retry')), 0)::integer AS queued,
-  coalesce(sum(c.later) FILTER (WHERE c.state IN ('created', 'retry')), 0)::integer AS later,
-  coalesce(sum(c.jobs) FILTER (WHERE c.state = 'active'), 0)::integer AS active,
-  coalesce(sum(c.jobs) FILTER (WHERE c.state IN ('completed', 'failed')), 0)::integer AS recent
-FROM zeke_jobs.pg_boss_counts(%(schema)s::text, %(since)s::timestamptz) AS c
+-- Each queue of pg-boss with the task that it maps to, if there is one: its unfinished jobs, and those that completed or failed since the given time.
+-- Internal queues and jobs that are imported already are left out.
+SELECT c.name, t.id AS task_id, c.queued, c.later, c.active, c.recent
+FROM (
+  SELECT j.name,
+    count(*) FILTER (WHERE j.state::text IN ('created', 'retry'))::integer AS queued,
+    count(*) FILTER (WHERE j.state::text IN ('created', 'retry') AND j.start_after > now())::integer AS later,
+    count(*) FILTER (WHERE j.state::text = 'active')::integer AS active,
+    count(*) FILTER (WHERE j.state::text IN ('completed', 'failed'))::integer AS recent
+  FROM job AS j
+  WHERE NOT starts_with(j.name, '__pgboss__')
+    AND (j.state::text IN ('created', 'retry', 'active') OR j.state::text IN ('completed', 'failed') AND j.completed_on >= %(since)s::timestamptz)
+    AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = %(source)s AND i.source_id = j.id AND i.name = j.name)
+  GROUP BY j.name
+) AS c
 LEFT JOIN LATERAL zeke_jobs.find_task(c.name) AS t ON true
-GROUP BY c.name, t.id
 ORDER BY c.name COLLATE "C"

@@ -1,3 +1,4 @@
--- The schedules of a pg-boss.
-SELECT s.row::text AS schedule
-FROM zeke_jobs.pg_boss_schedules(%(schema)s::text) AS s (row)
+-- The schedules of pg-boss.
+SELECT to_jsonb(s)::text AS schedule
+FROM schedule AS s
+ORDER BY s.name, to_jsonb(s) ->> 'key'

@@ -1,2 +1,3 @@
--- Remove a schedule of a pg-boss.
-SELECT zeke_jobs.pg_boss_unschedule(%(schema)s::text, %(name)s::text, %(key)s::text)
+-- Remove a schedule from pg-boss; before version 11, schedules have no keys.
+DELETE FROM schedule AS s
+WHERE s.name = %(name)s AND coalesce(to_jsonb(s) ->> 'key', '') = %(key)s

@@ -1,2 +1,3 @@
--- The version number of a pg-boss's schema; NULL if there is none of versions 10 to 12.
-SELECT zeke_jobs.pg_boss_version(%(schema)s::text) AS version
+-- The number of pg-boss's schema: 24 is pg-boss 10, 25 is 11, from 26 on it is 12.
+SELECT max(v.version) AS version
+FROM version AS v

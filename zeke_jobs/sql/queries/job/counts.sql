@@ -1,11 +1,6 @@
 -- The number of jobs by task and status, and how long the oldest due job waits.
 SELECT
-  t.id,
-  t.queue,
-  t.description,
-  t.aliases,
-  t.definition,
-  t.cron AS schedules,
+  t.id, t.queue, t.description, t.aliases, t.definition, t.cron AS schedules,
   EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused,
   count(*) FILTER (WHERE q.state = 'queued') AS queued,
   count(*) FILTER (WHERE q.state = 'consumed') AS active,

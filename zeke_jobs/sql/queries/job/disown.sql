@@ -1,8 +1,7 @@
 -- Return jobs that the table assigns to a worker although the worker does not know them. New claims are left out, because the worker may not have
 -- their answer yet.
 SELECT
-  q.message_id,
-  q.task,
+  q.message_id, q.task,
   zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned
 FROM (
   SELECT o.message_id, o.task, o.worker, o.claim, o.revision FROM zeke_jobs.queue AS o

@@ -1,17 +1,11 @@
 -- The shared limits in force, and the tasks with a budget: the amounts that they allow and that are used.
 SELECT
   CASE WHEN starts_with(u.name, 'limit/') THEN substr(u.name, 7) ELSE u.name END AS name,
-  u.full_concurrency AS concurrency,
-  u.concurrency AS concurrency_now,
-  u.rate_count,
-  u.rate_period,
+  u.full_concurrency AS concurrency, u.concurrency AS concurrency_now, u.rate_count, u.rate_period,
   ARRAY(SELECT t.id FROM zeke_jobs.task AS t WHERE u.name = ANY (t.limits) ORDER BY t.id) AS tasks,
-  u.active,
-  u.next_on,
+  u.active, u.next_on,
   coalesce(u.units, '[]') AS units,
-  u.closed_by,
-  u.closed_until,
-  u.closed_why,
+  u.closed_by, u.closed_until, u.closed_why,
   p.target IS NOT NULL AS paused
 FROM zeke_jobs.limit_use AS u
 LEFT JOIN zeke_jobs.pause AS p ON p.target = u.name

@@ -1,10 +1,6 @@
 -- The figures of each task that metrics export.
 SELECT
-  d.task,
-  d.queue,
-  d.queued,
-  d.active,
-  d.active_limit,
+  d.task, d.queue, d.queued, d.active, d.active_limit,
   coalesce(extract(epoch FROM w.wait), 0) AS oldest_wait_seconds,
   extract(epoch FROM w.max_wait) AS max_wait_seconds,
   CASE WHEN w.max_wait IS NOT NULL THEN w.is_late END AS max_wait_breached,
@@ -13,8 +9,7 @@ SELECT
      SELECT 1 FROM zeke_jobs.queue AS q
      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = d.task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
      LIMIT 10000) AS f) AS failed_last_hour,
-  s.serving_processes,
-  s.serving_threads
+  s.serving_processes, s.serving_threads
 FROM zeke_jobs.task_depth AS d
 JOIN zeke_jobs.task_wait AS w ON w.task = d.task
 CROSS JOIN LATERAL (

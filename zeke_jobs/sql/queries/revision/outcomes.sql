@@ -2,8 +2,7 @@
 -- currency of the jobs with a known cost, and with_cost is their number.
 WITH period AS (
   SELECT
-    r.number,
-    r.applied_on AS begun,
+    r.number, r.applied_on AS begun,
     coalesce(
       (SELECT n.applied_on FROM zeke_jobs.revision AS n WHERE n.number > r.number ORDER BY n.number LIMIT 1),
       zeke_jobs.now()) AS ended
@@ -12,10 +11,7 @@ WITH period AS (
 ),
 ran AS (
   SELECT
-    f.name,
-    f.state,
-    f.cost,
-    f.currency,
+    f.name, f.state, f.cost, f.currency,
     extract(epoch FROM f.started_on - greatest(f.run_at, f.created_on))::float AS wait,
     extract(epoch FROM f.completed_on - f.started_on)::float AS takes
   FROM zeke_jobs.finished AS f

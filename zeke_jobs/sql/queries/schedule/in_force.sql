@@ -1,18 +1,8 @@
 -- Every schedule in force, and up to which time its ticks are decided. A new schedule begins at the time when its jobs.yaml was put in force, or when
 -- the schedule was stored.
 SELECT
-  t.schedule,
-  t.task,
-  t.names,
-  t.key,
-  t.put_by,
-  t.cron,
-  s.cron AS known_cron,
-  s.timezone AS known_timezone,
-  s.decided_to,
-  t.begun_on AS applied_on,
-  p.paused_by,
-  p.paused_on
+  t.schedule, t.task, t.names, t.key, t.put_by, t.cron, s.cron AS known_cron, s.timezone AS known_timezone,
+  s.decided_to, t.begun_on AS applied_on, p.paused_by, p.paused_on
 FROM zeke_jobs.planned AS t
 LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
 LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule

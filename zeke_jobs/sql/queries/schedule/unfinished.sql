@@ -1,8 +1,7 @@
 -- The newest queued or active job of a schedule, also under a former name. The last fifty ticks of each name are enough, because a job is sent beside
 -- an unfinished one only when several missed ticks are sent at once.
 SELECT
-  s.job,
-  s.scheduled_for,
+  s.job, s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status
 FROM unnest(%(names)s::text[]) AS n (name)
 CROSS JOIN LATERAL (

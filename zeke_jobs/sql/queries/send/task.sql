@@ -1,7 +1,4 @@
 -- The task for a name or an alias, with the facts that a sender needs.
 SELECT
-  t.id,
-  t.revision,
-  t.payload_schema::text,
-  t.sensitive
+  t.id, t.revision, t.payload_schema::text, t.sensitive
 FROM zeke_jobs.known_task(CAST(%(task)s AS text)) AS t

@@ -2,13 +2,11 @@
 SELECT n.id, n.task, n.since, n.attempt, j.progress, n.is_stopping, n.host, n.pid
 FROM (
   SELECT
-    q.message_id AS id,
-    q.task,
+    q.message_id AS id, q.task,
     coalesce(q.started_on, q.claimed_on) AS since,
     q.attempt,
     q.cancelled_on IS NOT NULL AS is_stopping,
-    w.host,
-    w.pid
+    w.host, w.pid
   FROM zeke_jobs.queue AS q
   LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
   WHERE q.state = 'consumed'

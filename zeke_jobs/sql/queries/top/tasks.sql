@@ -1,17 +1,13 @@
 -- For each task: how many jobs wait (counted up to a number), run and end, how long the oldest one waits, and how long handlers take.
 SELECT
-  t.id AS task,
-  t.queue,
+  t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,
   zeke_jobs.active_of(t.id || t.aliases) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit,
-  p.done_per_minute,
-  p.failed_per_minute,
+  p.done_per_minute, p.failed_per_minute,
   p.p50,
   p.p95,
-  w.wait,
-  w.max_wait,
-  w.is_late,
+  w.wait, w.max_wait, w.is_late,
   (SELECT string_agg(DISTINCT x.target || ' by ' || x.paused_by, ', ') FROM zeke_jobs.task_pause AS x WHERE x.task = t.id)
     AS paused
 FROM zeke_jobs.task AS t

@@ -1,16 +1,7 @@
 -- The limits that let no job of a task start now (zeke_jobs.room), and what fills each one.
 SELECT
-  u.name,
-  r.reason,
-  r.opens_on,
-  u.concurrency,
-  u.active,
-  u.rate_count,
-  u.rate_period,
-  u.closed_by,
-  u.closed_until,
-  u.closed_why,
-  u.probe,
+  u.name, r.reason, r.opens_on, u.concurrency, u.active, u.rate_count, u.rate_period, u.closed_by, u.closed_until,
+  u.closed_why, u.probe,
   (SELECT m.value FROM jsonb_array_elements(u.units) AS m (value) WHERE m.value ->> 'unit' = r.unit) AS unit,
   CASE WHEN r.reason = 'concurrency' THEN (
     SELECT jsonb_agg(to_jsonb(h) ORDER BY h.since)

@@ -1,15 +1,10 @@
 -- The worker processes, and how they can run one task. A chunk counts as one job.
 SELECT
-  w.id,
-  w.host,
-  w.pid,
+  w.id, w.host, w.pid,
   CASE WHEN %(task)s = ANY (w.async_tasks) THEN w.places ELSE w.threads END AS threads,
   %(task)s = ANY (w.async_tasks) AS is_async,
   coalesce(b.jobs, 0) AS busy,
-  w.stopping,
-  w.alone,
-  w.heartbeat_on,
-  w.lost_after,
+  w.stopping, w.alone, w.heartbeat_on, w.lost_after,
   w.heartbeat_on >= zeke_jobs.now() - w.lost_after AS lives,
   w.heartbeat_on < zeke_jobs.now() - w.lost_after / 2 AS silent,
   %(queue)s = ANY (w.queues) AS consumes,
