@@ -19,7 +19,8 @@ from zeke_jobs.postgres import roles
 #: The views that show what senders and handlers wrote, with their unmasked source hidden. Whoever adds a view writes it here.
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
 READERS = CLIENTS | {
-    "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "task_cost", "task_depth", "task_pace", "task_pause", "task_wait",
+    "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "pgboss_task", "task_cost", "task_depth", "task_pace", "task_pause",
+    "task_wait",
 }  # fmt: skip
 PGBOSS = {"archive", "bam", "job", "queue", "queue_stats", "schedule", "version", "warning"}
 SEEN = {

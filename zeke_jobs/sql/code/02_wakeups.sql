@@ -29,8 +29,7 @@ $$;
 -- if it has room now. p_looks: the caller looks for jobs itself, so the others look a moment later, and only if they have not looked by then. p_full:
 -- the limits that the caller knows to be full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 DECLARE
   v_limits text[] := ARRAY( -- p_tasks may have a former name, if a task was renamed after the claim

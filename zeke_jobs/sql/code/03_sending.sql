@@ -521,9 +521,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.put(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
@@ -678,10 +676,7 @@ $$;
 -- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers
 -- like those of zeke_jobs.enqueue, each with the index n of its job.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off
 AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);

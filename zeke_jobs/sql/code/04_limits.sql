@@ -283,8 +283,7 @@ $$;
 -- of the next starts no longer makes up for it. p_margin: the seconds from now within which the handler starts. The delay is counted from the claim
 -- by the database's clock, because the worker may have been frozen.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
-LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
-SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
 AS $$
 DECLARE
   v_may boolean;
@@ -311,8 +310,7 @@ $$;
 
 -- A running job reports units or costs that it has used. Its reports are summed; a sum above the estimate of its claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 BEGIN
   WITH use AS (
@@ -337,8 +335,7 @@ $$;
 -- currency of a budget of the job that does not count it.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
   p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 BEGIN
   INSERT INTO zeke_jobs.cost AS c (job, task, cost, currency)

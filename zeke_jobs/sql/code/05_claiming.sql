@@ -78,11 +78,9 @@ CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
-LANGUAGE plpgsql VOLATILE
 -- Generic plans that suit any backlog, because planning costs more than claiming. Subqueries instead of EXISTS: from EXISTS, a planner that believes
 -- the table is small makes joins that read the whole backlog.
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -617,9 +615,7 @@ $$;
 -- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks after a claim that found no due job. p_since: the seconds
 -- since that claim began, because a job may have become due in them. Costs two searches of the index for each task and priority with waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
-LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

@@ -16,14 +16,11 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE
 -- The condition on the array of ids makes the planner find the rows by the primary key, even if it planned for an empty table. The join with the
 -- arrays then hashes them, because a nested loop would compare each row with each id.
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 -- Another transaction may have locked the row of a job, such as one that cancels it. This call then fails soon, and the worker writes the end of that
 -- job later and the other ends at once.
-SET lock_timeout = '100ms'
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms'
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -244,9 +241,7 @@ $$;
 
 -- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = off -- for the same reason as in zeke_jobs.move
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off -- for the same reason as in zeke_jobs.move
 AS $$
 BEGIN
   WITH running AS (
@@ -320,8 +315,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.queue AS q
@@ -339,9 +333,7 @@ $$;
 
 -- Cancel up to p_limit jobs whose start deadline is over. Rows that a claim has locked are skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -357,8 +349,7 @@ $$;
 
 -- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
 AS $$
   SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
 $$;

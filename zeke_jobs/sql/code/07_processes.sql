@@ -16,9 +16,7 @@ $$;
 -- retry fails. The job may have killed the process, so its death counts: after the second death it runs alone, and the third death fails it as
 -- quarantined. Jobs that are locked are left to a later call: their worker may have frozen in an open transaction, which ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -94,9 +92,7 @@ $$;
 -- The names of the chores that are due (worker/life/chores.py). A process asks after each heartbeat. p_thorough: also search for chores that need all
 -- queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -128,8 +124,7 @@ $$;
 
 -- Those of a worker's jobs (p_held) that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
-LANGUAGE sql STABLE
-SET enable_seqscan = off SET jit = off
+LANGUAGE sql STABLE SET enable_seqscan = off
 AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q
   WHERE q.message_id = ANY (p_held) AND q.worker = p_worker AND q.cancelled_on IS NOT NULL

@@ -2,9 +2,7 @@
 
 -- Each pair of queue and task name with queued jobs, even if the catalogue lacks the name. Costs one search of the index for each pair.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
-LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql STABLE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -28,9 +26,7 @@ $$;
 -- jobs that were retried later. Locked jobs are skipped; the next call finds them.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE

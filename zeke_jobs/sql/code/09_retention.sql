@@ -4,9 +4,7 @@
 -- kept at least that long. Jobs of tasks that left jobs.yaml are kept for 30 days, the longest default. The row without a task stands for jobs that
 -- were sent with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
-LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE sql STABLE SET enable_seqscan = off
 AS $$
   WITH RECURSIVE present (task) AS (
     -- Each task with finished jobs, found by one search of the index for each.
@@ -53,9 +51,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on SET random_page_cost = 4
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

@@ -156,20 +156,14 @@ COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and n
 
 -- The time at which the task's longest-waiting job became due. Costs one search of the index for each priority, however long the backlog is.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
-LANGUAGE sql STABLE
-SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
 AS $$
   SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now()
 $$;
 
 -- The number of queued jobs of a task, due or not, but at most p_most: an exact count of a million jobs would read a million index entries.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
-LANGUAGE sql STABLE
-SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
 AS $$
   SELECT count(*) FROM (
     SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most
@@ -198,10 +192,7 @@ COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a ta
 -- strict order, only the first job of each key counts. A task counts for at most its concurrency limit. Autoscalers and `zeke-jobs up --until-idle`
 -- ask for this number.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
-LANGUAGE sql STABLE
-SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
 AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
   FROM zeke_jobs.task AS t
@@ -232,10 +223,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
   OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
-LANGUAGE sql STABLE
-SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
 AS $$
   WITH done AS (
     SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took

@@ -48,8 +48,7 @@ $$;
 -- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it blocks the end of its batch or the next
 -- job of its key. Returns the ids of all these jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off SET jit = off
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
 AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

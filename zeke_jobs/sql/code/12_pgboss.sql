@@ -41,84 +41,69 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE VIEW zeke_jobs.pgboss_task AS
+SELECT
+  t.id, t.payload_schema, t.revision, t.retry_limit, t.definition -> 'keep' AS keep,
+  zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
+  zeke_jobs.seconds_of(t.definition #>> '{retry,max_delay}') AS retry_delay_max,
+  coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
+  zeke_jobs.seconds_of(t.definition ->> 'timeout') AS expire_seconds, zeke_jobs.length_of(t.definition ->> 'timeout') AS expire_in,
+  zeke_jobs.seconds_of(t.definition #>> '{keep,completed}') AS deletion_seconds
+FROM zeke_jobs.task AS t;
+COMMENT ON VIEW zeke_jobs.pgboss_task IS 'What jobs.yaml says of each task, in the words of pg-boss.';
+
 CREATE OR REPLACE VIEW job AS
 SELECT
-  j.id, j.name, j.priority,
-  zeke_jobs.rename_keys(j.data, t.payload_schema, t.payload_schema, true) AS data,
-  j.state::text::job_state AS state,
-  j.retry_limit, j.retry_count,
-  zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
-  coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
-  j.start_after, j.started_on,
-  CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singleton_key,
-  NULL::timestamptz AS singleton_on,
-  zeke_jobs.length_of(t.definition ->> 'timeout') AS expire_in,
-  j.created_on, j.completed_on,
-  j.completed_on + zeke_jobs.length_of(t.definition #>> ARRAY['keep', j.state::text]) AS keep_until,
-  CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
-  NULL::text AS dead_letter, 'standard'::text AS policy,
-  zeke_jobs.seconds_of(t.definition #>> '{retry,max_delay}') AS retry_delay_max,
-  zeke_jobs.seconds_of(t.definition ->> 'timeout') AS expire_seconds,
-  zeke_jobs.seconds_of(t.definition #>> '{keep,completed}') AS deletion_seconds,
-  NULL::text AS group_id, NULL::text AS group_tier, NULL::timestamptz AS heartbeat_on,
-  NULL::integer AS heartbeat_seconds, false AS blocked, false AS blocking, 0 AS pending_dependencies,
-  NULL::text AS source_name, NULL::uuid AS source_id, NULL::timestamptz AS source_created_on,
-  NULL::integer AS source_retry_count, j.retry_limit AS retrylimit, j.retry_count AS retrycount,
-  zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retrydelay,
-  coalesce(t.definition #> '{retry,factor}' > '1', false) AS retrybackoff,
-  j.start_after AS startafter, j.started_on AS startedon,
-  CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singletonkey,
-  NULL::timestamptz AS singletonon,
-  zeke_jobs.length_of(t.definition ->> 'timeout') AS expirein,
-  j.created_on AS createdon, j.completed_on AS completedon,
-  j.completed_on + zeke_jobs.length_of(t.definition #>> ARRAY['keep', j.state::text]) AS keepuntil,
-  false AS on_complete, NULL::jsonb AS trace_context, NULL::boolean AS upsert_by_key, NULL::jsonb AS source_output,
-  NULL::uuid AS source_root_id
-FROM zeke_jobs.job AS j
-LEFT JOIN zeke_jobs.task AS t ON t.id = j.name;
+  b.id, b.name, b.priority, b.data, b.state, b.retry_limit, b.retry_count, b.retry_delay, b.retry_backoff, b.start_after, b.started_on, b.singleton_key,
+  NULL::timestamptz AS singleton_on, b.expire_in, b.created_on, b.completed_on, b.keep_until, b.output, NULL::text AS dead_letter,
+  'standard'::text AS policy, b.retry_delay_max, b.expire_seconds, b.deletion_seconds,
+  NULL::text AS group_id, NULL::text AS group_tier, NULL::timestamptz AS heartbeat_on, NULL::integer AS heartbeat_seconds, false AS blocked,
+  false AS blocking, 0 AS pending_dependencies, NULL::text AS source_name, NULL::uuid AS source_id, NULL::timestamptz AS source_created_on,
+  NULL::integer AS source_retry_count,
+  b.retry_limit AS retrylimit, b.retry_count AS retrycount, b.retry_delay AS retrydelay, b.retry_backoff AS retrybackoff, b.start_after AS startafter,
+  b.started_on AS startedon, b.singleton_key AS singletonkey, NULL::timestamptz AS singletonon, b.expire_in AS expirein, b.created_on AS createdon,
+  b.completed_on AS completedon, b.keep_until AS keepuntil,
+  false AS on_complete, NULL::jsonb AS trace_context, NULL::boolean AS upsert_by_key, NULL::jsonb AS source_output, NULL::uuid AS source_root_id
+FROM (
+  SELECT
+    j.id, j.name, j.priority, zeke_jobs.rename_keys(j.data, t.payload_schema, t.payload_schema, true) AS data, j.state::text::job_state AS state,
+    j.retry_limit, j.retry_count, t.retry_delay, coalesce(t.retry_backoff, false) AS retry_backoff, j.start_after, j.started_on,
+    CASE WHEN starts_with(j.unique_key, j.name || ' =') THEN substr(j.unique_key, length(j.name) + 3) ELSE j.unique_key END AS singleton_key,
+    t.expire_in, j.created_on, j.completed_on, j.completed_on + zeke_jobs.length_of(t.keep ->> j.state::text) AS keep_until,
+    CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
+    t.retry_delay_max, t.expire_seconds, t.deletion_seconds
+  FROM zeke_jobs.job AS j
+  LEFT JOIN zeke_jobs.pgboss_task AS t ON t.id = j.name
+) AS b;
 COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
 
 CREATE OR REPLACE VIEW archive AS
 SELECT
-  h.id, h.name, h.priority, NULL::jsonb AS data,
-  h.state::text::job_state AS state,
-  coalesce(t.retry_limit, 0) AS retry_limit,
-  greatest(h.attempt - 1, 0) AS retry_count,
-  h.run_at AS start_after, h.started_on, h.created_on, h.completed_on, h.purged_on AS archived_on,
-  NULL::jsonb AS output,
-  coalesce(t.retry_limit, 0) AS retrylimit,
-  greatest(h.attempt - 1, 0) AS retrycount,
-  h.run_at AS startafter, h.started_on AS startedon, h.created_on AS createdon, h.completed_on AS completedon,
-  h.purged_on AS archivedon
-FROM zeke_jobs.history AS h
-LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
+  b.id, b.name, b.priority, NULL::jsonb AS data, b.state, b.retry_limit, b.retry_count, b.start_after, b.started_on, b.created_on, b.completed_on,
+  b.archived_on, NULL::jsonb AS output, b.retry_limit AS retrylimit, b.retry_count AS retrycount, b.start_after AS startafter,
+  b.started_on AS startedon, b.created_on AS createdon, b.completed_on AS completedon, b.archived_on AS archivedon
+FROM (
+  SELECT
+    h.id, h.name, h.priority, h.state::text::job_state AS state, coalesce(t.retry_limit, 0) AS retry_limit, greatest(h.attempt - 1, 0) AS retry_count,
+    h.run_at AS start_after, h.started_on, h.created_on, h.completed_on, h.purged_on AS archived_on
+  FROM zeke_jobs.history AS h
+  LEFT JOIN zeke_jobs.task AS t ON t.id = h.name
+) AS b;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
 -- A queue of pg-boss is a task here. The counts are exact: each reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT
-  t.id AS name, 'standard'::text AS policy, t.retry_limit,
-  zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
-  coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
-  zeke_jobs.seconds_of(t.definition #>> '{retry,max_delay}') AS retry_delay_max,
-  zeke_jobs.seconds_of(t.definition ->> 'timeout') AS expire_seconds,
-  NULL::integer AS retention_seconds,
-  zeke_jobs.seconds_of(t.definition #>> '{keep,completed}') AS deletion_seconds,
-  NULL::text AS dead_letter, false AS partition, 'job'::text AS table_name,
-  coalesce(c.deferred, 0) AS deferred_count,
-  coalesce(c.queued, 0) AS queued_count,
-  coalesce(c.queued - c.deferred, 0) AS ready_count,
-  0 AS warning_queued,
-  coalesce(c.active, 0) AS active_count,
-  coalesce(c.failed, 0) AS failed_count,
-  coalesce(c.total, 0) AS total_count,
-  NULL::text[] AS singletons_active, NULL::integer AS heartbeat_seconds,
-  zeke_jobs.now() AS monitor_on,
-  NULL::timestamptz AS maintain_on, r.applied_on AS created_on, r.applied_on AS updated_on, false AS notify,
-  0 AS blocked_count, NULL::integer AS created_delta, NULL::integer AS completed_delta, NULL::integer AS failed_delta,
-  NULL::integer AS delta_seconds, NULL::timestamptz AS delta_on, NULL::integer[] AS wait_bins,
-  NULL::integer[] AS run_bins, NULL::integer AS ready_oldest_seconds, NULL::timestamptz AS retained_on
-FROM zeke_jobs.task AS t
+  t.id AS name, 'standard'::text AS policy, t.retry_limit, t.retry_delay, t.retry_backoff, t.retry_delay_max, t.expire_seconds,
+  NULL::integer AS retention_seconds, t.deletion_seconds, NULL::text AS dead_letter, false AS partition, 'job'::text AS table_name,
+  coalesce(c.deferred, 0) AS deferred_count, coalesce(c.queued, 0) AS queued_count, coalesce(c.queued - c.deferred, 0) AS ready_count,
+  0 AS warning_queued, coalesce(c.active, 0) AS active_count, coalesce(c.failed, 0) AS failed_count, coalesce(c.total, 0) AS total_count,
+  NULL::text[] AS singletons_active, NULL::integer AS heartbeat_seconds, zeke_jobs.now() AS monitor_on, NULL::timestamptz AS maintain_on,
+  r.applied_on AS created_on, r.applied_on AS updated_on, false AS notify, 0 AS blocked_count,
+  NULL::integer AS created_delta, NULL::integer AS completed_delta, NULL::integer AS failed_delta, NULL::integer AS delta_seconds,
+  NULL::timestamptz AS delta_on, NULL::integer[] AS wait_bins, NULL::integer[] AS run_bins, NULL::integer AS ready_oldest_seconds,
+  NULL::timestamptz AS retained_on
+FROM zeke_jobs.pgboss_task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 LEFT JOIN (
   SELECT
@@ -190,20 +175,17 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-  v_task zeke_jobs.task := zeke_jobs.find_task(p_job ->> 'name');
+  v_task zeke_jobs.pgboss_task := (SELECT t FROM zeke_jobs.pgboss_task AS t WHERE t.id = (zeke_jobs.find_task(p_job ->> 'name')).id);
   v_seconds CONSTANT jsonb := jsonb_build_object(
-    'retry_delay', coalesce(zeke_jobs.seconds_of(v_task.definition #>> '{retry,delay}'), 0),
-    'retry_delay_max', zeke_jobs.seconds_of(v_task.definition #>> '{retry,max_delay}'),
-    'expire_seconds', coalesce(zeke_jobs.seconds_of(v_task.definition ->> 'timeout'), 900),
-    'deletion_seconds', coalesce(zeke_jobs.seconds_of(v_task.definition #>> '{keep,completed}'), 604800),
-    'retry_limit', v_task.retry_limit);
+    'retry_delay', coalesce(v_task.retry_delay, 0), 'retry_delay_max', v_task.retry_delay_max, 'expire_seconds', coalesce(v_task.expire_seconds, 900),
+    'deletion_seconds', coalesce(v_task.deletion_seconds, 604800), 'retry_limit', v_task.retry_limit);
   v_own jsonb := (
     SELECT coalesce(jsonb_object_agg(s.name, p_job -> s.name), '{}') FROM jsonb_each(v_seconds) AS s (name, value)
     WHERE p_job -> s.name <> s.value);
   v_unknown text := (
     SELECT string_agg(e.key, ', ' ORDER BY e.key) FROM jsonb_each(jsonb_strip_nulls(p_job)) AS e
     WHERE e.key IN ('dead_letter', 'singleton_on', 'heartbeat_seconds', 'blocked', 'blocking') AND e.value <> 'false'
-      OR e.key = 'retry_backoff' AND e.value <> to_jsonb(coalesce(v_task.definition #> '{retry,factor}' > '1', false)));
+      OR e.key = 'retry_backoff' AND e.value <> to_jsonb(coalesce(v_task.retry_backoff, false)));
 BEGIN
   IF v_unknown IS NOT NULL THEN
     RAISE EXCEPTION 'expected a job of % without %, which jobs.yaml says for all jobs of a task', p_job ->> 'name', v_unknown

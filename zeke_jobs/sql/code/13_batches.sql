@@ -8,8 +8,7 @@
 -- Record the states of jobs in their batches. p_sign 1: add their present states. p_sign -1: take them away. p_sign 0: the jobs were counted as
 -- unfinished, and are now counted in their present states instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
-LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
-SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
 AS $$
 DECLARE
   v_by CONSTANT integer := CASE WHEN p_sign = 0 THEN 1 ELSE p_sign END;
@@ -27,9 +26,7 @@ $$;
 -- At the commit, add to the counters all rows that this transaction can see: its own, and those of senders. The trigger fires once for each row, but
 -- its first call already adds up everything that this transaction changed, in the order of the batches' ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on
-SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off
 AS $$
 DECLARE
   v_batch text;

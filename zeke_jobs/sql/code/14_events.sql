@@ -30,9 +30,7 @@ $$;
 
 -- At the commit, deliver the event to the waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off
 AS $$
 DECLARE
   v_queues text[];

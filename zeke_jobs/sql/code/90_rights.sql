@@ -1,12 +1,23 @@
 -- A function that runs with the owner's rights does not use its caller's search path, and only our roles may call it (`zeke-jobs roles` gives the
--- rights).
+-- rights). A function with enable_seqscan = off reads by indexes, even if the statistics say that a table is empty: here it gets the other settings
+-- for that, without JIT, whose compilation would take a hundred times as long, and one plan for all its calls, because planning costs more than most.
 DO $$
 DECLARE
-  v_function regprocedure;
+  v_one record;
 BEGIN
-  FOR v_function IN SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.prosecdef LOOP
-    EXECUTE format('ALTER FUNCTION %s SET search_path TO pg_catalog, pg_temp', v_function);
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_function);
+  FOR v_one IN SELECT p.oid::regprocedure AS function FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.prosecdef LOOP
+    EXECUTE format('ALTER FUNCTION %s SET search_path TO pg_catalog, pg_temp', v_one.function);
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_one.function);
+  END LOOP;
+  FOR v_one IN
+    SELECT p.oid::regprocedure AS function, s.name, s.value
+    FROM pg_proc AS p CROSS JOIN (VALUES
+      ('enable_bitmapscan', 'off'), ('enable_indexscan', 'on'), ('enable_nestloop', 'on'), ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
+      ('plan_cache_mode', 'force_generic_plan')) AS s (name, value)
+    WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND 'enable_seqscan=off' = ANY (p.proconfig)
+      AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS c (line) WHERE starts_with(c.line, s.name || '='))
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s SET %I = %L', v_one.function, v_one.name, v_one.value);
   END LOOP;
 END
 $$;
