@@ -181,23 +181,27 @@ CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text,
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
-  IF NOT zeke_jobs.is_readable(p_moment) THEN
-    RAISE EXCEPTION 'expected % from 1970-01-01 to 9000-01-01, got %', p_name, p_given USING ERRCODE = 'datetime_field_overflow';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected %s from 1970-01-01 to 9000-01-01, got %s', p_name, p_given), 'datetime_field_overflow')
+  WHERE NOT zeke_jobs.is_readable(p_moment);
   RETURN p_moment;
 END
 $$;
 
 -- Wait for a lock, and hold it until the transaction ends. The caller's next statement sees what the last holder of the lock has committed.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
+AS $$
+  INSERT INTO zeke_jobs.lock (name) VALUES (p_name)
+  ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false -- locks the row without a write
+$$;
+
+-- Raise the sentence as an error; NULL: do nothing.
+CREATE OR REPLACE FUNCTION zeke_jobs.refuse(p_sentence text, p_code text DEFAULT 'invalid_parameter_value') RETURNS void
+LANGUAGE plpgsql VOLATILE -- VOLATILE, so that the planner never calls it
 AS $$
 BEGIN
-  PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
-  IF NOT FOUND THEN
-    -- If another session is inserting the same lock, this waits for it.
-    INSERT INTO zeke_jobs.lock (name) VALUES (p_name) ON CONFLICT DO NOTHING;
-    PERFORM 1 FROM zeke_jobs.lock AS l WHERE l.name = p_name FOR UPDATE;
+  IF p_sentence IS NOT NULL THEN
+    RAISE EXCEPTION '%', p_sentence USING ERRCODE = p_code;
   END IF;
 END
 $$;

@@ -146,13 +146,9 @@ BEGIN
   FOREACH v_one IN ARRAY p_fields LOOP
     p_value := zeke_jobs.mask_at(p_value, string_to_array(v_one, '.'), false);
   END LOOP;
-  IF p_payload IS NOT NULL THEN
-    v_secrets := zeke_jobs.secrets_in(p_payload, p_fields);
-    FOREACH v_one IN ARRAY coalesce(v_secrets, '{}') LOOP
-      IF strpos(p_value::text, v_one) > 0 THEN
-        RETURN zeke_jobs.mask_texts(p_value, v_secrets);
-      END IF;
-    END LOOP;
+  v_secrets := zeke_jobs.secrets_in(p_payload, p_fields);
+  IF EXISTS (SELECT 1 FROM unnest(v_secrets) AS s (secret) WHERE strpos(p_value::text, s.secret) > 0) THEN
+    p_value := zeke_jobs.mask_texts(p_value, v_secrets);
   END IF;
   RETURN p_value;
 END
@@ -164,9 +160,7 @@ LANGUAGE plpgsql STABLE
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF p_sensitive <> '{}' AND zeke_jobs.mask_text(p_batch, p_payload, p_sensitive) <> p_batch THEN
-    RAISE EXCEPTION 'expected the id of a batch without the value of a sensitive field of %, got one with it', p_task
-      USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task))
+  WHERE p_sensitive <> '{}' AND zeke_jobs.mask_text(p_batch, p_payload, p_sensitive) <> p_batch;
 END
 $$;

@@ -2,53 +2,38 @@
 -- error would abort the caller's transaction. The jobs of on_failed and of a batch's end are sent by zeke_jobs.put; zeke_jobs.adopt completes rows
 -- that dramatiq-pg wrote.
 
--- A sentence that says why Python could not read a JSON value, or would read it differently; NULL if there is no such fault. The depth is limited as
--- in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an integer of more than 4,300 digits; a value with such
--- a number has more than 308 bytes (p_size).
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb, p_size integer) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE
-    WHEN p_value @? 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'
-      THEN 'expected at most 100 lists and objects inside each other, got more'
-    WHEN p_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
-      THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
-  END
-$$;
-
--- The size in bytes of a value as compact JSON, as Python counts it. For a value far above the limit of 1 MiB, the result is larger than that size.
-CREATE OR REPLACE FUNCTION zeke_jobs.json_size(p_value jsonb) RETURNS integer
+-- A sentence that says why Python could not read a JSON value, or would read it differently, or that it has more than 1 MiB as compact JSON; NULL if
+-- there is no such fault. The depth is limited as in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an
+-- integer of more than 4,300 digits; a value with such a number has more than 308 bytes.
+CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
   v_text text := p_value::text;
+  v_size integer := octet_length(v_text);
 BEGIN
-  -- jsonb writes a space after each comma and colon. Without them the text is at most a third shorter, so 2 MiB are too many in any case.
-  IF octet_length(v_text) > 1048576 AND octet_length(v_text) < 2097152 THEN
-    v_text := regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g');
+  IF v_size < 200 THEN
+    RETURN NULL; -- too short for any fault: a hundred levels take two hundred brackets
+  ELSIF v_size > 1048576 AND v_size < 2097152 THEN
+    -- jsonb writes a space after each comma and colon. Without them the text is at most a third shorter, so 2 MiB are too many in any case.
+    v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
-  RETURN octet_length(v_text);
+  RETURN CASE
+    WHEN v_size > 1048576 THEN format('expected at most 1 MiB, got %s bytes', v_size)
+    WHEN p_value @? 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")'
+      THEN 'expected at most 100 lists and objects inside each other, got more'
+    WHEN v_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
+      THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
+  END;
 END
 $$;
 
--- A sentence that says why no task accepts this payload; NULL if there is no such fault.
+-- A sentence that says why no task accepts this payload; NULL if there is no such fault. The planner inlines this function.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-DECLARE
-  v_size integer;
-BEGIN
-  IF jsonb_typeof(p_payload) IS DISTINCT FROM 'object' THEN
-    RETURN format('expected a JSON object, got %s', coalesce(jsonb_typeof(p_payload), 'NULL'));
-  ELSIF octet_length(p_payload::text) < 200 THEN
-    RETURN NULL; -- too short for any fault below: a hundred levels take two hundred brackets
-  END IF;
-  v_size := zeke_jobs.json_size(p_payload);
-  IF v_size > 1048576 THEN
-    RETURN format('expected at most 1 MiB, got %s bytes', v_size);
-  END IF;
-  RETURN zeke_jobs.unfit_json(p_payload, v_size);
-END
+  SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
+    ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END
 $$;
 
 -- A length of time in an option of a send: a number means seconds, a string is an interval.
@@ -67,14 +52,6 @@ AS $$
     WHEN p_options ->> p_name IS NULL THEN p_default
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
     ELSE (p_options ->> p_name)::timestamptz END
-$$;
-
--- The retry option of a send as an object; a number alone is the limit.
-CREATE OR REPLACE FUNCTION zeke_jobs.retry_rule(p_retry jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE coalesce(jsonb_typeof(p_retry), 'null')
-    WHEN 'null' THEN NULL WHEN 'object' THEN p_retry ELSE jsonb_build_object('limit', p_retry) END
 $$;
 
 -- A refusal of a send as JSON. Its message is "expected FIELD ACCEPTED, got GOT"; without p_got it shows the value that the sender gave.
@@ -155,7 +132,7 @@ BEGIN
         -- These are options of the send itself.
         WHEN o.value ?| ARRAY['retry', 'timeout', 'batch', 'traceparent', 'eta', 'throws', 'producer']
           THEN 'without retry, timeout, batch, traceparent, eta, throws and producer'
-        WHEN zeke_jobs.unfit_json(o.value, octet_length(o.text)) IS NOT NULL THEN 'as numbers and levels that a worker can read' END
+        WHEN zeke_jobs.unfit_json(o.value) IS NOT NULL THEN 'as numbers and levels that a worker can read' END
       WHEN 'object' THEN CASE WHEN o.type <> 'object' THEN 'as an object' END
       ELSE 'as an option of send' END AS accepted) AS c
     WHERE c.accepted IS NOT NULL
@@ -195,26 +172,26 @@ BEGIN
         format('while %s: a job that runs or has run keeps its payload', v_rule.held_while));
     END IF;
   END IF;
-  IF coalesce((zeke_jobs.retry_rule(p_options -> 'retry') ->> 'limit')::integer > (p_task.definition #>> '{per_send,retry}')::integer, false)
+  IF coalesce(coalesce(p_options #>> '{retry,limit}', CASE jsonb_typeof(p_options -> 'retry') WHEN 'number' THEN p_options ->> 'retry' END)::integer > (p_task.definition #>> '{per_send,retry}')::integer, false)
     OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (p_task.definition #>> '{per_send,timeout}')::interval, false)
     OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (p_task.definition #>> '{per_send,keep}')::interval, false)
   THEN
     RETURN zeke_jobs.refusal('retry, timeout and keep', format('within what per_send of %s in jobs.yaml allows', p_task.id), 'more');
   END IF;
   RETURN (
-    SELECT zeke_jobs.refusal(r.field, r.accepted, coalesce(r.got, u.key || '=' || u.value))
+    SELECT r.refusal
     FROM jsonb_each(p_options -> 'units') AS u
     LEFT JOIN (
       SELECT b.unit, min(b.amount) AS most FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_task.limits) AND b.unit <> 'jobs' GROUP BY b.unit
     ) AS m ON m.unit = u.key
-    CROSS JOIN LATERAL (SELECT
-      CASE WHEN jsonb_typeof(u.value) <> 'number' THEN 'as numbers by unit' WHEN u.value < '0' THEN 'of at least 0'
-        WHEN m.unit IS NULL THEN format('a unit that a limit of %s counts', p_task.id)
-        WHEN u.value::numeric > m.most THEN format('at most the %s %s that a limit of %s allows', m.most, u.key, p_task.id) END,
-      CASE WHEN jsonb_typeof(u.value) = 'number' AND u.value >= '0' THEN '' ELSE 'units' END,
-      CASE WHEN jsonb_typeof(u.value) = 'number' AND u.value >= '0' THEN CASE WHEN m.unit IS NULL THEN u.key ELSE u.value::text END END
-    ) AS r (accepted, field, got)
-    WHERE r.accepted IS NOT NULL
+    CROSS JOIN LATERAL (SELECT CASE
+      WHEN jsonb_typeof(u.value) <> 'number' THEN zeke_jobs.refusal('units', 'as numbers by unit', u.key || '=' || u.value)
+      WHEN u.value < '0' THEN zeke_jobs.refusal('units', 'of at least 0', u.key || '=' || u.value)
+      WHEN m.unit IS NULL THEN zeke_jobs.refusal('', format('a unit that a limit of %s counts', p_task.id), u.key)
+      WHEN u.value::numeric > m.most
+        THEN zeke_jobs.refusal('', format('at most the %s %s that a limit of %s allows', m.most, u.key, p_task.id), u.value::text) END
+    ) AS r (refusal)
+    WHERE r.refusal IS NOT NULL
     LIMIT 1);
 END
 $$;
@@ -285,7 +262,8 @@ BEGIN
     v_options := v_options || jsonb_build_object(
       'retry', (
         SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
-        FROM jsonb_each(zeke_jobs.retry_rule(p_options -> 'retry')) AS r (name, value)),
+        FROM jsonb_each(CASE jsonb_typeof(p_options -> 'retry') WHEN 'object' THEN p_options -> 'retry'
+          WHEN 'number' THEN jsonb_build_object('limit', p_options -> 'retry') END) AS r (name, value)),
       'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout')));
   END IF;
   RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
@@ -309,7 +287,6 @@ CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
-  v_rest jsonb;
   v_options jsonb;
   v_unfit text;
 BEGIN
@@ -327,12 +304,11 @@ BEGIN
   IF v_unfit IS NOT NULL THEN
     RETURN v_unfit;
   END IF;
-  v_rest := p_message - 'kwargs';
   v_options := jsonb_strip_nulls(jsonb_build_object('traceparent', p_message #> '{options,traceparent}',
     'retry', p_message #> '{options,retry}', 'timeout', p_message #> '{options,timeout}'));
   RETURN coalesce(
     zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options),
-    zeke_jobs.unfit_json(v_rest, octet_length(v_rest::text)),
+    zeke_jobs.unfit_json(p_message - 'kwargs'),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
 $$;
@@ -344,15 +320,11 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   v_task zeke_jobs.task;
-  v_unfit text;
 BEGIN
   IF NEW.message IS NULL THEN
     RETURN NEW;
   END IF;
-  v_unfit := zeke_jobs.unfit_message(NEW.message);
-  IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(zeke_jobs.unfit_message(NEW.message));
   NEW.queue_name := regexp_replace(NEW.queue_name, '[.]DQ$', '');
   v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
   IF v_task.id IS NOT NULL THEN
@@ -604,7 +576,7 @@ BEGIN
     v_options := p_options;
   END IF;
   -- Most sends need only the INSERT below. JSON that begins with a brace is an object, and below 200 bytes a payload has no fault.
-  IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_payload(p_payload::jsonb) IS NULL)
+  IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
     -- Each option is a common one with a valid value. The type is compared first, because a comparison of different types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -681,7 +653,6 @@ AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_refused jsonb := zeke_jobs.refuse_sender(p_task, p_options);
-  v_unfit text;
   v_new bigint;
   v_fields text[];
   v_uniques text[];
@@ -699,14 +670,10 @@ BEGIN
   IF v_refused IS NOT NULL THEN
     RETURN v_refused;
   END IF;
-  v_unfit := (
-    SELECT format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit)
-    FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
-    CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
-    WHERE u.unfit IS NOT NULL LIMIT 1);
-  IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit))
+  FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
+  CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
+  WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
     -- If a sender repeats a send because the answer was lost, only the jobs that the first try did not write need room. If there are none, a batch
     -- may be closed by now.
@@ -780,9 +747,7 @@ BEGIN
        FROM jsonb_object_keys(v_payload) AS k (name)
        WHERE p_task.payload_schema IS NOT NULL AND coalesce(v_shape -> 'additionalProperties', 'false') = 'false' AND k.name <> ALL (v_fields) LIMIT 1));
   END IF;
-  IF v_fault IS NOT NULL THEN
-    RAISE EXCEPTION 'payload of %: %', p_task.id, v_fault USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse('payload of ' || p_task.id || ': ' || v_fault);
   RETURN v_payload;
 END
 $$;
@@ -800,7 +765,6 @@ DECLARE
     'timeout', 'traceparent', 'unique', 'unique_key', 'units'];
   v_task zeke_jobs.task := zeke_jobs.find_task(send.task);
   v_options jsonb := jsonb_strip_nulls(send.options);
-  v_fault text;
   v_id text;
   v_answer jsonb;
 BEGIN
@@ -811,28 +775,24 @@ BEGIN
           'Tasks: ' || (SELECT string_agg(t.id, ', ' ORDER BY t.id) FROM zeke_jobs.task AS t),
           'The catalogue is empty; the first worker that starts, or zeke-jobs apply, fills it.');
   END IF;
-  v_fault := (SELECT k.name FROM jsonb_object_keys(v_options) AS k (name) WHERE k.name <> ALL (c_options) LIMIT 1);
-  IF v_fault IS NOT NULL THEN
-    RAISE EXCEPTION 'expected options among %, got %', array_to_string(c_options, ', '), quote_literal(v_fault)
-      USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected options among %s, got %L', array_to_string(c_options, ', '), k.name))
+  FROM jsonb_object_keys(v_options) AS k (name) WHERE k.name <> ALL (c_options);
   v_id := coalesce(v_options ->> 'id', zeke_jobs.new_id()::text);
   v_answer := zeke_jobs.enqueue(v_task.id, NULL, zeke_jobs.accepted(v_task, send.payload)::text, coalesce(v_options, '{}')::text, v_id);
   CASE v_answer ->> 'outcome'
     WHEN 'refused' THEN
-      RAISE EXCEPTION '%', zeke_jobs.refused(v_answer, v_options) USING ERRCODE = CASE
-        WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END;
+      PERFORM zeke_jobs.refuse(zeke_jobs.refused(v_answer, v_options), CASE
+        WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END);
     WHEN 'full' THEN
-      RAISE EXCEPTION 'expected fewer than % queued jobs of %, got as many', v_task.max_queued, v_task.id
-        USING ERRCODE = 'configuration_limit_exceeded';
+      PERFORM zeke_jobs.refuse(
+        format('expected fewer than %s queued jobs of %s, got as many', v_task.max_queued, v_task.id), 'configuration_limit_exceeded');
     WHEN 'closed' THEN
-      RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(v_options ->> 'batch')
-        USING ERRCODE = 'object_not_in_prerequisite_state';
-    WHEN 'taken' THEN
-      RAISE EXCEPTION 'expected an id of its own, got % of another task''s job', v_id USING ERRCODE = 'unique_violation';
-    ELSE
-      RETURN coalesce(v_answer ->> 'job_id', v_id);
+      PERFORM zeke_jobs.refuse(
+        format('expected a batch that is new or open, got %L, which was closed', v_options ->> 'batch'), 'object_not_in_prerequisite_state');
+    WHEN 'taken' THEN PERFORM zeke_jobs.refuse(format('expected an id of its own, got %s of another task''s job', v_id), 'unique_violation');
+    ELSE NULL;
   END CASE;
+  RETURN coalesce(v_answer ->> 'job_id', v_id);
 END
 $$;
 

@@ -87,28 +87,15 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
 LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- The number of active jobs of some tasks and, in the next function, of one key of these tasks.
-CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[]) RETURNS bigint
+-- The number of active jobs of some tasks and of one key, or of all. Where tasks (p_chunked) run their jobs in chunks, the jobs of a chunk have the
+-- same worker and time of claim, and count as one.
+CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
-  RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks));
-END
-$$;
-
-CREATE OR REPLACE FUNCTION zeke_jobs.active_of_key(p_tasks text[], p_key text) RETURNS bigint
-LANGUAGE plpgsql STABLE -- for the same reason as active_of
-AS $$
-BEGIN
-  RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
-END
-$$;
-
--- The same numbers where tasks (p_chunked) run their jobs in chunks: jobs of one chunk have the same worker and time of claim, and count as one.
-CREATE OR REPLACE FUNCTION zeke_jobs.active_chunks_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql STABLE -- for the same reason as active_of
-AS $$
-BEGIN
+  IF p_chunked IS NULL THEN
+    RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
+  END IF;
   RETURN (
     SELECT count(*) FILTER (WHERE q.task <> ALL (p_chunked)) + count(DISTINCT (q.worker, q.claimed_on)) FILTER (WHERE q.task = ANY (p_chunked))
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key));
@@ -146,7 +133,7 @@ BEGIN
     SELECT b.*, zeke_jobs.concurrency_of(b, p_now) - CASE
       WHEN b.concurrency IS NULL THEN NULL
       WHEN b.chunked IS NULL THEN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks))
-      ELSE zeke_jobs.active_chunks_of(b.tasks, b.chunked) END AS free
+      ELSE zeke_jobs.active_of(b.tasks, b.chunked) END AS free
     FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits)
   LOOP
     v_one.name := v_bucket.name;
@@ -385,19 +372,6 @@ BEGIN
       ELSE coalesce(e.reported, e.taken) END - e.taken,
     CASE WHEN NOT e.cut_off THEN e.reported END
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
-END
-$$;
-
--- Record how attempts ended, for the breakers of their tasks. A success is recorded only where it is needed: for a breaker that opens at a share of
--- failures, and for the job that probes.
-CREATE OR REPLACE FUNCTION zeke_jobs.note_ends(p_ids uuid[], p_failed boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
-BEGIN
-  INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
-  SELECT b.name, zeke_jobs.now(), p_failed, q.message_id
-  FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
-  WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_failed OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
 END
 $$;
 

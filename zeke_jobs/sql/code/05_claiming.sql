@@ -88,7 +88,7 @@ DECLARE
   v_ranks bigint[]; -- the ranks of these jobs
   v_first zeke_jobs.first_job; -- the job of v_due whose task and priority come next
   v_limits text[];
-  v_full text[]; -- the limits whose concurrency is used up
+  v_held zeke_jobs.claimed[]; -- the answer for tasks whose concurrency is used up
   v_metered boolean;
   v_rooms zeke_jobs.limit_room[]; -- the room in v_limits; NULL if a claimed job has changed it
   v_apart record;
@@ -106,14 +106,9 @@ BEGIN
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
-  SELECT d.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
-  -- If several tasks are due, leave out those whose concurrency is used up before any limit is locked: the end of such a job wakes this process.
-  IF cardinality(v_due) > 1 THEN
-    v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, v_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
-  END IF;
-  IF v_full <> '{}' THEN
-    RETURN QUERY SELECT h.* FROM zeke_jobs.held_by(v_due, v_full, v_now) AS h;
-    SELECT o.* INTO v_due, v_ranks, v_limits, v_metered FROM zeke_jobs.others(v_due, v_ranks, v_full) AS o;
+  SELECT d.* INTO v_due, v_ranks, v_limits, v_metered, v_held FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
+  IF v_held IS NOT NULL THEN
+    RETURN QUERY SELECT h.* FROM unnest(v_held) AS h;
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job is left that it could run alone
   END IF;
   IF v_due IS NULL THEN RETURN; END IF;
@@ -204,12 +199,15 @@ END
 $$;
 
 -- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: one of the tasks has a rate, a
--- budget or a breaker.
+-- budget or a breaker. If several tasks are due, those whose concurrency is used up are left out before any limit is locked, because the end of such a
+-- job wakes this process. held: the rows that the claim returns for them.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
-  OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
+  OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
 LANGUAGE plpgsql STABLE -- runs with the settings of its only caller, zeke_jobs.claim
 AS $$
+DECLARE
+  v_full text[]; -- the limits whose concurrency is used up
 BEGIN
   SELECT array_agg(l.first), array_agg(l.rank), zeke_jobs.join_arrays(l.limits), bool_or(l.metered) INTO due, ranks, limits, metered
   FROM (
@@ -219,32 +217,19 @@ BEGIN
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
     ORDER BY rank DESC, random()
   ) AS l;
-END
-$$;
-
--- held_by: the rows that a claim returns for due tasks with a full limit (p_full). others: the due tasks without such a limit, in their order, with
--- their limits.
-CREATE OR REPLACE FUNCTION zeke_jobs.held_by(p_due zeke_jobs.first_job[], p_full text[], p_now timestamptz) RETURNS SETOF zeke_jobs.claimed
-LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
-AS $$
-BEGIN
-  RETURN QUERY
-    SELECT h.* FROM unnest(p_due) AS d JOIN zeke_jobs.task AS t ON t.id = d.task CROSS JOIN unnest(t.limits) AS n (name)
-    CROSS JOIN LATERAL zeke_jobs.held_back(t.id, n.name, 'concurrency', NULL, p_now) AS h
-    WHERE n.name = ANY (p_full);
-END
-$$;
-
-CREATE OR REPLACE FUNCTION zeke_jobs.others(
-  p_due zeke_jobs.first_job[], p_ranks bigint[], p_full text[], OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean)
-LANGUAGE plpgsql STABLE -- for the same reason as held_by
-AS $$
-BEGIN
-  SELECT array_agg((d.task, d.priority, d.run_at, d.seq)::zeke_jobs.first_job ORDER BY d.n), array_agg(p_ranks[d.n] ORDER BY d.n),
-    zeke_jobs.join_arrays(t.limits), bool_or(t.metered)
-  INTO due, ranks, limits, metered
-  FROM unnest(p_due) WITH ORDINALITY AS d (task, priority, run_at, seq, n) JOIN zeke_jobs.task AS t ON t.id = d.task
-  WHERE NOT t.limits && p_full;
+  IF cardinality(due) > 1 THEN
+    v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(limits, p_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
+  END IF;
+  IF v_full <> '{}' THEN
+    held := ARRAY(
+      SELECT zeke_jobs.held_back(t.id, n.name, 'concurrency', NULL, p_now)
+      FROM unnest(due) AS d JOIN zeke_jobs.task AS t ON t.id = d.task CROSS JOIN unnest(t.limits) AS n (name) WHERE n.name = ANY (v_full));
+    SELECT array_agg((d.task, d.priority, d.run_at, d.seq)::zeke_jobs.first_job ORDER BY d.n), array_agg(ranks[d.n] ORDER BY d.n),
+      zeke_jobs.join_arrays(t.limits), bool_or(t.metered)
+    INTO due, ranks, limits, metered
+    FROM unnest(due) WITH ORDINALITY AS d (task, priority, run_at, seq, n) JOIN zeke_jobs.task AS t ON t.id = d.task
+    WHERE NOT t.limits && v_full;
+  END IF;
 END
 $$;
 
@@ -293,8 +278,8 @@ BEGIN
   SELECT q.task, q.place INTO find_apart.task, find_apart.place
   FROM suspect AS q JOIN open AS t ON t.id = q.task
   WHERE q.queue_name = p_queue AND q.run_at <= p_now
-    AND (t.per_key IS NULL OR q.key IS NULL OR t.per_key > CASE WHEN t.chunk IS NULL THEN zeke_jobs.active_of_key(t.id || t.aliases, q.key)
-      ELSE zeke_jobs.active_chunks_of(t.id || t.aliases, t.id || t.aliases, q.key) END)
+    AND (t.per_key IS NULL OR q.key IS NULL
+      OR t.per_key > zeke_jobs.active_of(t.id || t.aliases, CASE WHEN t.chunk IS NOT NULL THEN t.id || t.aliases END, q.key))
     AND (q.order_hold IS NULL OR q.place = zeke_jobs.first_in_line(q.task, q.key))
   ORDER BY NOT v_is_one AND q.task = ANY (v_elsewhere), q.run_at, q.seq LIMIT 1;
   IF find_apart.place IS NULL THEN
@@ -413,7 +398,7 @@ LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
 AS $$
 BEGIN
   RETURN greatest(0, least(
-    coalesce(p_per_key, 1000000) - zeke_jobs.active_of_key(p_names, p_key),
+    coalesce(p_per_key, 1000000) - zeke_jobs.active_of(p_names, NULL, p_key),
     CASE WHEN p_step IS NOT NULL THEN zeke_jobs.ready_units(coalesce(
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END
@@ -587,7 +572,7 @@ BEGIN
       ) AS d;
       IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
         SELECT NULL, coalesce(reason, 'company'), least(opens_on, v_since + v_wait) INTO v_found, reason, opens_on;
-      ELSIF zeke_jobs.active_chunks_of(p_task || v_task.aliases, p_task || v_task.aliases, v_key) >= v_task.per_key THEN
+      ELSIF zeke_jobs.active_of(p_task || v_task.aliases, p_task || v_task.aliases, v_key) >= v_task.per_key THEN
         SELECT NULL, 'key' INTO v_found, reason;
       END IF;
       IF v_found IS NOT NULL OR v_n = c_keys THEN

@@ -135,7 +135,11 @@ BEGIN
     PERFORM zeke_jobs.settle_units(p_ids, p_units);
   END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
-    PERFORM zeke_jobs.note_ends(p_ids, p_breaks);
+    -- A success is recorded only where it is needed: for a breaker that opens at a share of failures, and for the job that probes.
+    INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
+    SELECT b.name, zeke_jobs.now(), p_breaks, q.message_id
+    FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
+    WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_breaks OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
   END IF;
   -- The statements below find ended jobs by completed_on: by state, an old plan would read all ended jobs of the table.
   IF p_has_extra THEN

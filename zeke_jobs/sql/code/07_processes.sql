@@ -66,29 +66,6 @@ BEGIN
 END
 $$;
 
--- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let the
--- rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
-CREATE OR REPLACE FUNCTION zeke_jobs.follow_clock(p_now timestamptz) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
-  UPDATE zeke_jobs.bucket AS b SET next_at = p_now
-  WHERE b.ctid = ANY (ARRAY(
-    SELECT o.ctid FROM zeke_jobs.bucket AS o
-    WHERE o.unit = 'jobs' AND o.next_at > p_now + 2 * o.period + interval '1 minute'
-    FOR UPDATE SKIP LOCKED));
-  UPDATE zeke_jobs.bucket AS b
-  SET closed_until = b.closed_until - (o.since - p_now), lowered_on = least(b.lowered_on, p_now), tripped_on = least(b.tripped_on, p_now)
-  FROM (
-    SELECT o.name, greatest(o.lowered_on, o.tripped_on) AS since FROM zeke_jobs.bucket AS o
-    WHERE o.unit = 'jobs' AND greatest(o.lowered_on, o.tripped_on) > p_now + interval '1 minute'
-    FOR UPDATE SKIP LOCKED
-  ) AS o
-  WHERE b.name = o.name AND b.unit = 'jobs';
-  UPDATE zeke_jobs.bucket_key AS k SET next_at = p_now
-  FROM zeke_jobs.bucket AS b
-  WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > p_now + 2 * b.key_period + interval '1 minute';
-$$;
-
 -- The names of the chores that are due (worker/life/chores.py). A process asks after each heartbeat. p_thorough: also search for chores that need all
 -- queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
@@ -98,7 +75,24 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    PERFORM zeke_jobs.follow_clock(v_now);
+    -- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let the
+    -- rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
+    UPDATE zeke_jobs.bucket AS b SET next_at = v_now
+    WHERE b.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM zeke_jobs.bucket AS o
+      WHERE o.unit = 'jobs' AND o.next_at > v_now + 2 * o.period + interval '1 minute'
+      FOR UPDATE SKIP LOCKED));
+    UPDATE zeke_jobs.bucket AS b
+    SET closed_until = b.closed_until - (o.since - v_now), lowered_on = least(b.lowered_on, v_now), tripped_on = least(b.tripped_on, v_now)
+    FROM (
+      SELECT o.name, greatest(o.lowered_on, o.tripped_on) AS since FROM zeke_jobs.bucket AS o
+      WHERE o.unit = 'jobs' AND greatest(o.lowered_on, o.tripped_on) > v_now + interval '1 minute'
+      FOR UPDATE SKIP LOCKED
+    ) AS o
+    WHERE b.name = o.name AND b.unit = 'jobs';
+    UPDATE zeke_jobs.bucket_key AS k SET next_at = v_now
+    FROM zeke_jobs.bucket AS b
+    WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > v_now + 2 * b.key_period + interval '1 minute';
   END IF;
   RETURN ARRAY(
     SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.lost_processes(v_now))

@@ -2,24 +2,16 @@
 
 -- Each pair of queue and task name with queued jobs, even if the catalogue lacks the name. Costs one search of the index for each pair.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
-LANGUAGE plpgsql STABLE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
+LANGUAGE sql STABLE SET enable_seqscan = off
 AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY WITH RECURSIVE present (queue_name, task) AS (
-    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-     WHERE q.state = 'queued'
-     ORDER BY q.queue_name, q.task LIMIT 1)
+  WITH RECURSIVE present (queue, task) AS (
+    (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' ORDER BY q.queue_name, q.task LIMIT 1)
     UNION ALL
-    SELECT n.queue_name, n.task
-    FROM present AS p
-    CROSS JOIN LATERAL (
-      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND (q.queue_name, q.task) > (p.queue_name, p.task)
+    SELECT n.queue_name, n.task FROM present AS p CROSS JOIN LATERAL (
+      SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND (q.queue_name, q.task) > (p.queue, p.task)
       ORDER BY q.queue_name, q.task LIMIT 1) AS n
   )
-  SELECT p.queue_name, p.task FROM present AS p;
-END
+  SELECT p.queue, p.task FROM present AS p
 $$;
 
 -- Let queued jobs follow their task to its new name, queue or order. This also finds jobs whose send was under way when the revision changed, and
@@ -52,7 +44,16 @@ BEGIN
       key = coalesce(q.key, zeke_jobs.own_key(v_task.per_key, v_task.share, q.message_id::text))
     WHERE q.message_id = ANY (v_ids);
     IF v_task.id <> v_pair.task THEN
-      PERFORM zeke_jobs.rename_holders(v_ids, v_pair.task, v_task.id);
+      -- The jobs hold their unique keys under the new name. If a job under that name has the same key already, both jobs stay.
+      WITH former AS (
+        DELETE FROM zeke_jobs.unique_holder AS u WHERE u.job = ANY (v_ids) AND starts_with(u.unique_key, v_pair.task || ' ') RETURNING u.unique_key, u.job
+      )
+      INSERT INTO zeke_jobs.unique_holder (unique_key, job)
+      SELECT v_task.id || substr(f.unique_key, length(v_pair.task) + 1), f.job FROM former AS f ORDER BY 1
+      ON CONFLICT DO NOTHING;
+      UPDATE zeke_jobs.queue AS q
+      SET extra = q.extra || jsonb_build_object('unique_key', v_task.id || substr(q.extra ->> 'unique_key', length(v_pair.task) + 1))
+      WHERE q.message_id = ANY (v_ids) AND q.extra ? 'unique_key';
     END IF;
     PERFORM zeke_jobs.notify_idle(v_task.queue);
     RETURN QUERY SELECT v_pair.task, v_pair.queue_name, v_task.id, v_task.queue, cardinality(v_ids)
@@ -74,23 +75,6 @@ BEGIN
     WHERE (zeke_jobs.find_task(n.task)).id IS NULL
     ORDER BY n.task;
 END
-$$;
-
--- Let jobs hold their unique keys under their task's new name. If a job under the new name has the same key already, both jobs stay.
-CREATE OR REPLACE FUNCTION zeke_jobs.rename_holders(p_ids uuid[], p_was text, p_is text) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
-  WITH former AS (
-    DELETE FROM zeke_jobs.unique_holder AS u
-    WHERE u.job = ANY (p_ids) AND starts_with(u.unique_key, p_was || ' ')
-    RETURNING u.unique_key, u.job
-  )
-  INSERT INTO zeke_jobs.unique_holder (unique_key, job)
-  SELECT p_is || substr(f.unique_key, length(p_was) + 1), f.job FROM former AS f ORDER BY 1
-  ON CONFLICT DO NOTHING;
-  UPDATE zeke_jobs.queue AS q
-  SET extra = q.extra || jsonb_build_object('unique_key', p_is || substr(q.extra ->> 'unique_key', length(p_was) + 1)), mtime = zeke_jobs.now()
-  WHERE q.message_id = ANY (p_ids) AND q.extra ? 'unique_key'
 $$;
 
 -- Let pauses follow a task to its new name. If the task then has several pauses, the earliest stays.

@@ -38,9 +38,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
 BEGIN
-  IF p_action NOT IN ('run', 'backfill') THEN
-    RAISE EXCEPTION 'expected run or backfill, got %', p_action USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected run or backfill, got %s', p_action)) WHERE p_action NOT IN ('run', 'backfill');
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END
 $$;
@@ -81,9 +79,8 @@ CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS bo
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
 BEGIN
-  IF (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id FOR UPDATE) = 'consumed' THEN
-    RAISE EXCEPTION 'expected a job that is not active, got %; cancel it first', p_id USING ERRCODE = 'object_not_in_prerequisite_state';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected a job that is not active, got %s; cancel it first', p_id), 'object_not_in_prerequisite_state')
+  WHERE (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id FOR UPDATE) = 'consumed';
   PERFORM zeke_jobs.cancel_jobs(ARRAY[p_id], 'deleted', p_by);
   INSERT INTO zeke_jobs.purge_due (job, purge_on) VALUES (p_id, '-infinity')
   ON CONFLICT ON CONSTRAINT purge_due_pkey DO UPDATE SET purge_on = excluded.purge_on;
@@ -250,9 +247,8 @@ CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule 
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-  IF p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') THEN
-    RAISE EXCEPTION 'expected ticks of % that are due, got %', p_schedule, p_moment USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected ticks of %s that are due, got %s', p_schedule, p_moment))
+  WHERE p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE');
   RETURN p_moment;
 END
 $$;
@@ -293,10 +289,8 @@ CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
 BEGIN
-  IF p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT') THEN
-    RAISE EXCEPTION 'expected a tick of a backfill from a login that is no scheduler, got origin %', p_origin
-      USING ERRCODE = 'insufficient_privilege';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected a tick of a backfill from a login that is no scheduler, got origin %s', p_origin), 'insufficient_privilege')
+  WHERE p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT');
   INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
   VALUES (p_task, zeke_jobs.decidable(p_scheduled_for, p_task), p_outcome, p_reason, p_origin, p_job)
   ON CONFLICT (task, scheduled_for) DO UPDATE

@@ -187,10 +187,8 @@ DECLARE
     WHERE e.key IN ('dead_letter', 'singleton_on', 'heartbeat_seconds', 'blocked', 'blocking') AND e.value <> 'false'
       OR e.key = 'retry_backoff' AND e.value <> to_jsonb(coalesce(v_task.retry_backoff, false)));
 BEGIN
-  IF v_unknown IS NOT NULL THEN
-    RAISE EXCEPTION 'expected a job of % without %, which jobs.yaml says for all jobs of a task', p_job ->> 'name', v_unknown
-      USING ERRCODE = 'feature_not_supported';
-  END IF;
+  PERFORM zeke_jobs.refuse(
+    'expected a job of ' || (p_job ->> 'name') || ' without ' || v_unknown || ', which jobs.yaml says for all jobs of a task', 'feature_not_supported');
   RETURN jsonb_strip_nulls(jsonb_build_object(
     'id', p_job -> 'id', 'unique_key', p_job -> 'singleton_key', 'key', p_job -> 'group_id', 'priority', nullif(p_job -> 'priority', '0'),
     'run_at', CASE WHEN (p_job ->> 'start_after')::timestamptz > zeke_jobs.now() THEN p_job -> 'start_after' END,
@@ -213,10 +211,9 @@ DECLARE
 BEGIN
   CASE
     WHEN TG_OP = 'INSERT' THEN
-      IF NEW.state <> 'created' OR NEW.output IS NOT NULL THEN
-        RAISE EXCEPTION 'expected a new job of % without state and output, got %', NEW.name, coalesce(NEW.state::text, 'an output')
-          USING ERRCODE = 'feature_not_supported';
-      END IF;
+      PERFORM zeke_jobs.refuse(
+        format('expected a new job of %s without state and output, got %s', NEW.name, coalesce(NEW.state::text, 'an output')), 'feature_not_supported')
+      WHERE NEW.state <> 'created' OR NEW.output IS NOT NULL;
       NEW.id := coalesce(NEW.id, zeke_jobs.new_id());
       v_changed := NOT EXISTS (SELECT FROM zeke_jobs.queue AS q WHERE q.message_id = NEW.id);
       v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW))) AND v_changed;
@@ -224,9 +221,8 @@ BEGIN
     WHEN TG_OP = 'DELETE' AND TG_TABLE_NAME = 'job' THEN
       v_changed := zeke_jobs.delete_job(OLD.id, c_by);
     WHEN TG_OP = 'DELETE' THEN
-      IF NOT zeke_jobs.delete_schedule(OLD.key, c_by) THEN
-        RAISE EXCEPTION 'expected a stored schedule, got that of % in jobs.yaml', OLD.name USING ERRCODE = 'object_not_in_prerequisite_state';
-      END IF;
+      PERFORM zeke_jobs.refuse(format('expected a stored schedule, got that of %s in jobs.yaml', OLD.name), 'object_not_in_prerequisite_state')
+      WHERE NOT zeke_jobs.delete_schedule(OLD.key, c_by);
       RETURN OLD;
     WHEN NEW.state = 'cancelled' AND OLD.state < 'completed' THEN
       v_changed := (zeke_jobs.change_jobs('cancel', jsonb_build_object('id', OLD.id), by => c_by)).changed <> '{}';

@@ -119,18 +119,13 @@ DECLARE
   v_task zeke_jobs.task;
   v_payload jsonb;
 BEGIN
-  IF p_batch = '' OR octet_length(p_batch) > 1024 THEN
-    RAISE EXCEPTION 'expected the id of a batch of 1 to 1024 bytes, got %', octet_length(p_batch) USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  IF p_after_failure NOT IN ('send', 'hold') THEN
-    RAISE EXCEPTION 'expected after_failure send or hold, got %', p_after_failure USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(CASE
+    WHEN octet_length(p_batch) NOT BETWEEN 1 AND 1024 THEN format('expected the id of a batch of 1 to 1024 bytes, got %s', octet_length(p_batch))
+    WHEN p_after_failure NOT IN ('send', 'hold') THEN format('expected after_failure send or hold, got %s', p_after_failure) END);
   IF p_then ->> 'task' IS NOT NULL THEN
     v_task := zeke_jobs.find_task(p_then ->> 'task');
-    IF v_task.id IS NULL THEN
-      RAISE EXCEPTION 'expected the name of a task to send at the end of the batch, got %', quote_literal(p_then ->> 'task')
-        USING ERRCODE = 'undefined_object';
-    END IF;
+    PERFORM zeke_jobs.refuse(format('expected the name of a task to send at the end of the batch, got %L', p_then ->> 'task'), 'undefined_object')
+    WHERE v_task.id IS NULL;
     v_payload := zeke_jobs.accepted(v_task, coalesce(p_then -> 'payload', '{}'));
   END IF;
   INSERT INTO zeke_jobs.batch (id, task, payload, after_failure)
@@ -197,10 +192,8 @@ CREATE OR REPLACE FUNCTION zeke_jobs.open_batch(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
 BEGIN
-  IF NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure) THEN
-    RAISE EXCEPTION 'expected a batch that is new or open, got %, which was closed', quote_literal(open_batch.id)
-      USING ERRCODE = 'object_not_in_prerequisite_state';
-  END IF;
+  PERFORM zeke_jobs.refuse(format('expected a batch that is new or open, got %L, which was closed', open_batch.id), 'object_not_in_prerequisite_state')
+  WHERE NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure);
 END
 $$;
 

@@ -9,20 +9,10 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$
-DECLARE
-  v_size integer := zeke_jobs.json_size(emit.data);
-  v_unfit text := zeke_jobs.unfit_json(emit.data, v_size);
 BEGIN
-  IF emit.name IS NULL OR emit.name = '' OR octet_length(emit.name) > 1024 THEN
-    RAISE EXCEPTION 'expected the name of an event of 1 to 1024 bytes, got %', coalesce(octet_length(emit.name)::text, 'NULL')
-      USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  IF emit.data IS NULL OR v_size > 1048576 THEN
-    v_unfit := format('expected at most 1 MiB, got %s', coalesce(v_size || ' bytes', 'NULL'));
-  END IF;
-  IF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_unfit USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+  PERFORM zeke_jobs.refuse(CASE
+    WHEN octet_length(emit.name) BETWEEN 1 AND 1024 THEN CASE WHEN emit.data IS NULL THEN 'expected data, got NULL' ELSE zeke_jobs.unfit_json(emit.data) END
+    ELSE format('expected the name of an event of 1 to 1024 bytes, got %s', coalesce(octet_length(emit.name)::text, 'NULL')) END);
   INSERT INTO zeke_jobs.event AS e (name, data) VALUES (emit.name, emit.data)
   ON CONFLICT ON CONSTRAINT event_pkey DO UPDATE SET data = excluded.data, emitted_on = zeke_jobs.now();
 END

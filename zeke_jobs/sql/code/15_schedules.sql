@@ -12,13 +12,10 @@ DECLARE
   c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
   v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
   v_options jsonb := c_options || coalesce(put_schedule.options, '{}');
-  v_fault text;
   v_cron jsonb;
 BEGIN
-  IF v_task.id IS NULL THEN
-    RAISE EXCEPTION 'expected the name of a task, got %', coalesce(quote_literal(put_schedule.task), 'NULL') USING ERRCODE = 'undefined_object';
-  END IF;
-  v_fault := coalesce(
+  PERFORM zeke_jobs.refuse(format('expected the name of a task, got %L', put_schedule.task), 'undefined_object') WHERE v_task.id IS NULL;
+  PERFORM zeke_jobs.refuse(coalesce(
     CASE WHEN coalesce(put_schedule.name, '') !~ '^[^/]+/.+' OR octet_length(put_schedule.name) > 200
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
@@ -38,10 +35,7 @@ BEGIN
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
-    CASE WHEN put_schedule.key IS NOT NULL THEN zeke_jobs.refused(zeke_jobs.unfit_value(jsonb_build_object('key', put_schedule.key)), '{}') END);
-  IF v_fault IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+    CASE WHEN put_schedule.key IS NOT NULL THEN zeke_jobs.refused(zeke_jobs.unfit_value(jsonb_build_object('key', put_schedule.key)), '{}') END));
   v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone,
     'payload', zeke_jobs.accepted(v_task, put_schedule.payload));
   INSERT INTO zeke_jobs.stored_schedule AS s (name, task, cron, key, put_by)

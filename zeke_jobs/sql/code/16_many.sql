@@ -13,13 +13,12 @@ DECLARE
     WHEN p_change = 'cancel' THEN ARRAY['created', 'retry', 'active', 'failed']
     WHEN p_change = 'retry' THEN ARRAY['failed', 'cancelled'] || CASE WHEN p_filter ? 'id' THEN ARRAY['retry'] END
     WHEN p_change IN ('prioritise', 'reschedule') THEN ARRAY['created', 'retry'] END;
-  v_fault text;
 BEGIN
   statuses := CASE jsonb_typeof(p_filter -> 'status')
     WHEN 'string' THEN ARRAY[p_filter ->> 'status']
     WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'status'))
     ELSE CASE WHEN p_filter ? 'id' THEN v_suit WHEN p_change = 'retry' THEN ARRAY['failed'] ELSE array_remove(v_suit, 'failed') END END;
-  v_fault := coalesce(
+  PERFORM zeke_jobs.refuse(coalesce(
     CASE WHEN v_suit IS NULL THEN format('expected cancel, retry, prioritise or reschedule, got %L', p_change) END,
     (SELECT format('expected a filter of %s, got %s', array_to_string(c_keys, ', '), coalesce(min(k.name), 'none'))
      FROM jsonb_object_keys(p_filter) AS k (name) WHERE k.name <> ALL (c_keys) HAVING count(*) > 0 OR jsonb_strip_nulls(p_filter) - 'until' = '{}'),
@@ -27,10 +26,7 @@ BEGIN
      FROM unnest(statuses) AS s (name) WHERE s.name <> ALL (v_suit) LIMIT 1),
     CASE WHEN p_change = 'prioritise' AND NOT p_value ? 'priority' THEN format('expected priority, got %s', p_value) END,
     CASE WHEN p_change = 'reschedule' AND (p_value ? 'run_at') = (p_value ? 'delay') THEN format('expected run_at or delay, got %s', p_value) END,
-    zeke_jobs.refused(zeke_jobs.unfit_value(p_value), p_value));
-  IF v_fault IS NOT NULL THEN
-    RAISE EXCEPTION '%', v_fault USING ERRCODE = 'invalid_parameter_value';
-  END IF;
+    zeke_jobs.refused(zeke_jobs.unfit_value(p_value), p_value)));
   task := (SELECT coalesce(max(t.id), p_filter ->> 'task') FROM zeke_jobs.find_task(p_filter ->> 'task') AS t);
   value := CASE p_change
     WHEN 'prioritise' THEN jsonb_build_object('priority', p_value -> 'priority')

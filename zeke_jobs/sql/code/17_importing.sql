@@ -20,10 +20,8 @@ BEGIN
   FOR v_one IN SELECT j.value FROM jsonb_array_elements(p_jobs) AS j (value) LOOP
     v_job := v_one -> 'job';
     v_task := zeke_jobs.find_task(v_one ->> 'task');
-    IF v_task.id IS NULL OR zeke_jobs.unfit_payload(v_one -> 'payload') IS NOT NULL THEN
-      RAISE EXCEPTION 'expected a task and a payload of it, got %: %', v_one ->> 'task', zeke_jobs.unfit_payload(v_one -> 'payload')
-        USING ERRCODE = 'invalid_parameter_value';
-    END IF;
+    PERFORM zeke_jobs.refuse(format('expected a task and a payload of it, got %s: %s', v_one ->> 'task', u.fault))
+    FROM (SELECT zeke_jobs.unfit_payload(v_one -> 'payload') AS fault) AS u WHERE v_task.id IS NULL OR u.fault IS NOT NULL;
     v_id := (v_job ->> 'id')::uuid;
     IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
       v_id := gen_random_uuid();

@@ -2,7 +2,7 @@
 SELECT
   t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,
-  zeke_jobs.active_of(t.id || t.aliases) AS active,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit,
   p.done_per_minute, p.failed_per_minute,
   p.p50,
