@@ -13,11 +13,11 @@ from actors.engine.connect import Resolver
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
 from actors.engine.dates import read_date
 from actors.engine.discovery.addresses import is_mailbox
-from actors.engine.discovery.discover import Discovery
+from actors.engine.discovery.discover import feeds_behind
 from actors.engine.discovery.links import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits, parse
 from actors.engine.mail.mailbox import read_mailbox
-from actors.engine.reading import feed_links, read_feed, read_page, selected_links
+from actors.engine.reading import read_feed, read_page, selected_links
 from actors.engine.settings import SiteSettings
 from actors.engine.youtube import DataApi, channel_of
 
@@ -100,24 +100,19 @@ class LocalEngine:
         if answer.status == 304:
             source = ContentSource(id=url, url=url, last_checked=now, items=[], not_modified=True)
         else:
-            source = self._read(answer, address, now)
+            source = self.read(answer, address)
         wait = _asked_to_wait(answer.headers, source.metadata.get("ttlMinutes"), now)
         return source.model_copy(update={"next_check_at": wait, **served})
 
     def discover(self, text: str) -> Found:
         """See ``Finder`` and ``discovery.discover``."""
-        if is_mailbox(text):
-            return Found(feeds=[self.fetch_source(text)])
-        now = datetime.now(UTC)
-        find = Discovery(
-            get=lambda url: self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY}),
-            read=lambda answer: self._read(answer, answer.url, now),
-            links=lambda page: feed_links(page.body, page.url, page.headers.get("content-type", "")),
-            fetch=self._there,
-        )
-        return Found(feeds=find.feeds(text))
+        return Found(feeds=[self.fetch_source(text)] if is_mailbox(text) else feeds_behind(text, self))
 
-    def _there(self, url: str) -> ContentSource:
+    def get_any(self, url: str) -> Fetched:
+        """Get a feed, or the page that names it."""
+        return self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY})
+
+    def fetch_present(self, url: str) -> ContentSource:
         """An existing feed, at its present address."""
         parse(url)  # a directory of podcasts may name anything
         source = self.fetch_source(url)
@@ -125,11 +120,12 @@ class LocalEngine:
             raise EngineError("gone", f"{url} answers 410")
         return source.model_copy(update={"url": source.moved_to}) if source.moved_to else source
 
-    def _read(self, answer: Fetched, url: str, now: datetime) -> ContentSource:
+    def read(self, answer: Fetched, url: str) -> ContentSource:
+        """Read an answer as a feed, or as a page with the links that a selector names."""
         content_type, most = answer.headers.get("content-type", ""), self._settings.max_entries
         if selector_of(url):
             return selected_links(answer.body, url, content_type=content_type, max_entries=most)
-        return read_feed(answer.body, url, content_type=content_type, max_entries=most, now=now)
+        return read_feed(answer.body, url, content_type=content_type, max_entries=most)
 
     def _limits(self, content_types: tuple[str, ...]) -> Limits:
         settings = self._settings

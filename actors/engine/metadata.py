@@ -2,7 +2,8 @@
 
 import html
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -11,13 +12,12 @@ from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
-from actors.engine.article.authors import page_author
-from actors.engine.article.lines import short_lines
-from actors.engine.article.published import published
-from actors.engine.article.titles import page_title
+from actors.engine.article.byline import page_author, published, short_lines
 from actors.engine.canonical import joined
-from actors.engine.text import clean, one_line, text_at, text_of
+from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
+_SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
+_ALIKE = 0.4  # of the words of the shorter title; chosen on the choosing half of WCXB
 _ARTICLE_TYPES = ("Article", "BlogPosting", "Report")  # with all whose names end so, as NewsArticle
 _MOST_BLOCKS = 50
 _MOST_DEPTH = 6
@@ -55,12 +55,11 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     publisher = article.get("publisher")
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
-    headings = [one_line(html.unescape(one.text_content())) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
-    said = (metas.get("og:title"), text_at(article, "headline"), _title(tree))
-    declared = [one_line(html.unescape(one)) for one in said if one]
+    headings = [one_line(one.text_content()) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
+    declared = map(one_line, (metas.get("og:title", ""), text_at(article, "headline"), _title(tree)))
     described = metas.get("og:description") or metas.get("description")
     return Metadata(
-        title=page_title(declared, [one for one in headings if one], site),
+        title=page_title([*filter(None, declared)], [*filter(None, headings)]),
         description=one_line(html.unescape(described or text_at(article, "description")), 2000),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
@@ -72,6 +71,21 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         body=clean(text_at(article, "articleBody")),
         captions=_captions(tree, url),
     )
+
+
+def page_title(declared: Sequence[str], headings: Sequence[str]) -> str:
+    """The heading that the declared titles mean, else the first of these, without the site's name."""
+    # Of ``The story | The Site``, the story.
+    bare = [next(filter(letters, _SEPARATOR.split(title)), title) for title in declared]
+    meant = max(headings, key=lambda one: _likeness(one, bare), default="")
+    return next(iter([*([meant] if _likeness(meant, bare) >= _ALIKE else []), *bare, *headings]), "")
+
+
+def _likeness(heading: str, titles: Sequence[str]) -> float:
+    """The greatest share of common words, from 0 to 1, that a heading has with one of the titles."""
+    words = set(words_of(heading))
+    sets = [other for one in titles if words and (other := set(words_of(one)))]
+    return max((len(words & other) / min(len(words), len(other)) for other in sets), default=0.0)
 
 
 def _captions(tree: HtmlElement, url: str) -> str:

@@ -10,13 +10,12 @@ from lxml.html import HtmlElement, HTMLParser
 from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read_article
 from actors.engine.article.furniture import without_furniture
 from actors.engine.article.plain import plain_text
-from actors.engine.article.titles import letters
 from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.selectors import select
-from actors.engine.text import clean, decode, one_line, text_language
+from actors.engine.text import clean, decode, letters, one_line, text_language
 
 _MOST_ELEMENTS = 60_000
 

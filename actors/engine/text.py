@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import unicodedata
 from typing import Any
 
 LANGUAGE_LEAST, LANGUAGE_MOST = 200, 1500
@@ -12,6 +13,7 @@ _XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.
 _HEADER_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _HEAD = 4096
+_WORD = re.compile(r"\w+")
 _SAMPLE = 32 * 1024
 # Python's names for the web's encodings (WHATWG Encoding Standard), and the codecs that browsers use for them. Python has
 # more codecs, but the time of some grows with the square of the text, and some do not decode text.
@@ -20,29 +22,15 @@ _AS_THEY_ARE = (
     "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
     "cp1257 cp1258 gb18030 euc_jp iso2022_jp cp932 cp949"
 )
-_OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | {
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "big5": "big5hkscs",
-    "big5hkscs": "big5hkscs",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-    # If the declaration could be read, the page is not UTF-16, even if it declares that.
-    "utf-16": "utf-8",
-    "utf-16-le": "utf-8",
-    "utf-16-be": "utf-8",
-}
-_UNKNOWN_TO_PYTHON = {
-    "iso-8859-8-i": "iso-8859-8",
-    "windows-31j": "cp932",
-    "windows-874": "cp874",
-    "windows-949": "cp949",
-}
+# If the declaration could be read, the page is not UTF-16, even if it declares that.
+_AS_OTHERS = (
+    "ascii=cp1252 iso8859-1=cp1252 iso8859-9=cp1254 iso8859-11=cp874 tis-620=cp874 gb2312=gb18030 gbk=gb18030 big5=big5hkscs "
+    "big5hkscs=big5hkscs shift_jis=cp932 euc_kr=cp949 utf-16=utf-8 utf-16-le=utf-8 utf-16-be=utf-8"
+)
+_OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | dict(one.split("=") for one in _AS_OTHERS.split())
+_UNKNOWN_TO_PYTHON = dict(
+    one.split("=") for one in ["iso-8859-8-i=iso-8859-8", "windows-31j=cp932", "windows-874=cp874", "windows-949=cp949"]
+)
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
 """Quotation marks, dashes and the ellipsis: control characters stand in no other text beside this letter."""
@@ -131,6 +119,16 @@ def one_line(text: str, limit: int = 500) -> str:
     if len(folded) <= limit:
         return folded
     return folded[: limit - 1].rsplit(" ", 1)[0].rstrip() + "…"
+
+
+def words_of(text: str) -> list[str]:
+    """A text's words and numbers, to compare titles."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def letters(text: str) -> str:
+    """A text's letters and figures only."""
+    return "".join(words_of(text))
 
 
 def text_language(text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 
-from actors.engine.article.titles import letters
+from actors.engine.text import letters
 
 _ELSEWHERE = re.compile(
     r"(?:related|read more|see also|read also|also read|recommended|lesen sie auch|mehr zum thema|à? ?lire aussi|lee también"

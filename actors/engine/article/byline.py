@@ -1,0 +1,215 @@
+"""Who wrote a page, and when: in its structured data and metas, and in its short texts by their distance from the heading."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from lxml.html import HtmlElement
+
+from actors.engine.dates import read_date
+from actors.engine.text import one_line, text_at, text_of
+
+_LONGEST_LINE = 100
+_NO_TEXT = frozenset({"script", "style", "title"})
+_DATE_META = re.compile(
+    r".*(?:datepublished|publish(?:ed)?date|publicationdate|pubdate|dateissued|publishedtime)"
+    r"|(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)"
+)
+"""The letters of the name of a meta that dates the publication."""
+_OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
+_CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
+_BEFORE_A_DATE = re.compile(
+    r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_A_DAY = timedelta(days=1)
+_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements from the heading; chosen on the choosing half of WCXB
+_MOST_AUTHORS = 10
+_NAME_ABOVE, _NAME_BELOW = 25, 60  # elements from the heading; chosen on the choosing half of WCXB, as the patterns are
+_BY = re.compile(
+    r"\W*(?P<said>(?:written|posted|published|words|story|text|created) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|"
+    r"authors?\s*:)[\s:]+(?P<name>.+)",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(
+    r"\s*(?:[|·•●\u2014\u2013\d(]|\bon \w+day|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? ?\d).*$",
+    re.IGNORECASE,
+)
+_AND = re.compile(r",? (?:and|und|et|y|e|&) |, ")
+_WORD = r"[^\W\d_a-z][\w.'\u2019-]*"
+_NAME = re.compile(
+    rf"(?:[Tt]he )?{_WORD}(?: (?:(?:de|van|von|der|den|la|le|di|da|del|al|bin|ter|ten|e|y)\b ?)*{_WORD}){{0,4}}"
+)
+_NO_NAME = re.compile(
+    r"https?://|www\.|@|\b(?:read|more|about|share|comments?|posts?|all|authors?|updated?|by|written|published|bio)\b",
+    re.IGNORECASE,
+)
+_NO_AUTHOR = re.compile(r"https?://|www\.|@|^admin|^[a-z]+(?:\.[a-z]+)+$", re.IGNORECASE)
+_PROFILE = re.compile(
+    r"/(?:authors?|contributors?|profiles?|people|staff|by|writers?|autor(?:es)?|redaktion|team|experts?|users?|members?)/[\w.@%-]",
+    re.IGNORECASE,
+)
+_AUTHOR = re.compile(r"(?:^|[\s_-])(?:author|byline)(?:$|[\s_-])", re.IGNORECASE)
+_BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.IGNORECASE)
+
+
+class Line(NamedTuple):
+    """A short text.
+
+    Attributes:
+        place: Number of elements below the first heading; infinite on a page without one.
+    """
+
+    place: float
+    element: HtmlElement
+    text: str
+
+
+def short_lines(tree: HtmlElement) -> list[Line]:
+    """The texts of at most 100 characters."""
+    elements = list(tree.iter())
+    said: dict[HtmlElement, str] = {}  # of the elements whose text is short; children come before their parents
+    for element in reversed(elements):
+        parts = [element.text or ""]
+        for child in element:
+            parts += (said.get(child), child.tail or "")
+        if None not in parts and len(words := " ".join(" ".join(parts).split())) <= _LONGEST_LINE:
+            said[element] = words
+    headings = (at for at, element in enumerate(elements) if element.tag == "h1" and element.text_content().strip())
+    heading = next(headings, -math.inf)
+    return [
+        Line(at - heading, element, text)
+        for at, element in enumerate(elements)
+        if (text := said.get(element)) and element.tag not in _NO_TEXT
+    ]
+
+
+def published(
+    tree: HtmlElement,
+    lines: Sequence[Line],
+    metas: Mapping[str, str],
+    article: Mapping[str, Any],
+    other: Iterable[Mapping[str, Any]],
+    url: str,
+) -> datetime | None:
+    """The moment of publication, from the declared and the visible dates; None if it is uncertain.
+
+    Args:
+        tree: The page.
+        lines: Its short texts.
+        metas: Its metas by name.
+        article: The structured data of its article.
+        other: Structured data that describes no article.
+        url: The page's address, which may have the date.
+    """
+    pages = [text_at(one, "datePublished") for one in other]
+    dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
+    match = _OF_ADDRESS.search(urlsplit(url).path)
+    address = "-".join(filter(None, match.groups())) if match else ""
+    times = _read(_times(tree))
+    declared = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
+    return _agreed(next(iter(declared), None), times, list(_shown(lines)))
+
+
+def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
+    """The declared moment if the page shows no other day; else the one day that it shows, or None."""
+    near = [one for one in shown if -_DATE_ABOVE <= one.place <= _DATE_BELOW]
+    if declared is None:
+        published = {one.day for one in near if not one.is_change} or {one.day for one in near}
+        return _only(published or {one.day for one in shown if not one.is_change})
+    if not near:
+        late = {one.day for one in shown if one.is_change and _DATE_BELOW < one.place <= _FAR_BELOW}
+        others = late or {one.date() for one in times}
+        return declared if len(others) != 1 or _is_close(declared, others) else None
+    is_confirmed = _is_close(declared, {one.day for one in near}) or declared.date() in {one.date() for one in times}
+    return declared if is_confirmed else None
+
+
+def _is_close(moment: datetime, days: set[date]) -> bool:
+    return any(abs(day - moment.date()) <= _A_DAY for day in days)
+
+
+def _read(texts: Iterable[str]) -> list[datetime]:
+    return [moment for text in texts if text and (moment := read_date(text)) is not None]
+
+
+def _times(tree: HtmlElement) -> Iterator[str]:
+    """The time elements that tell of no change."""
+    for one in tree.iter("time"):
+        text = " ".join(one.text_content().split())
+        if not _CHANGED.search(text):
+            yield one.get("datetime") or _BEFORE_A_DATE.sub("", text)
+
+
+class Shown(NamedTuple):
+    """A day that stands by itself on the page, as many elements below the first heading, and whether it is of a change."""
+
+    day: date
+    place: float
+    is_change: bool
+
+
+def _shown(lines: Iterable[Line]) -> Iterator[Shown]:
+    for place, _, text in lines:
+        if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
+            yield Shown(moment.date(), place, _CHANGED.search(text) is not None)
+
+
+def _only(days: set[date]) -> datetime | None:
+    return datetime.combine(next(iter(days)), time.min, UTC) if len(days) == 1 else None
+
+
+def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
+    """The names, as a line; empty if the page names none. The address of a profile is no name."""
+    named = [
+        [one for one in map(_bare, declared) if one and not _NO_AUTHOR.search(one)]
+        for declared in (_declared(article.get("author")), [metas.get("author", "")], [metas.get("article:author", "")])
+    ]
+    for some in named:
+        if people := [one for one in some if one.casefold() != site.casefold()]:
+            return ", ".join(dict.fromkeys(people))
+    near = _near(lines)
+    itself = site if any(named) else ""
+    return near.get("by") or near.get("profile") or near.get("class") or itself or near.get("written by", "")
+
+
+def _bare(text: str) -> str:
+    return one_line(html.unescape(text), 200).strip(' ",')
+
+
+def _declared(value: Any) -> Iterator[str]:
+    for one in value[:_MOST_AUTHORS] if isinstance(value, list) else [value]:
+        yield text_of(one.get("name") if isinstance(one, dict) else one)
+
+
+def _near(lines: Sequence[Line]) -> dict[str, str]:
+    """The first name of each kind: after "by", in a link to a profile or an author's element, after "written by" anywhere."""
+    found: dict[str, str] = {}
+    for place, element, text in lines:
+        said = _BY.fullmatch(text)
+        if -_NAME_ABOVE <= place <= _NAME_BELOW:
+            kind = "by" if said else _kind(element)
+        else:
+            kind = "written by" if said and " " in said["said"] else ""
+        if kind and (name := _name(said["name"] if said else text)):
+            found.setdefault(kind, name)
+    return found
+
+
+def _kind(element: Any) -> str:
+    if _PROFILE.search(element.get("href") or ""):
+        return "profile"
+    marks = element.get("class") or ""
+    return "class" if _AUTHOR.search(marks) and not _BESIDE.search(marks) else ""
+
+
+def _name(text: str) -> str:
+    name = _BEHIND.sub("", text).strip(" ,;:-\u2013\u2014|·\"'")
+    return name if not _NO_NAME.search(name) and all(map(_NAME.fullmatch, _AND.split(name))) else ""
