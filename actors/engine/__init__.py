@@ -21,15 +21,12 @@ class SiteEngines:
         return self._settings.rule_for(url)[1]
 
     def fetch_item(self, url: str) -> ContentItem:
-        """See ``Finder``."""
         return self._of(url).fetch_item(url)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """See ``Finder``."""
         return self._of(url).fetch_source(url, etag, last_modified)
 
     def discover(self, text: str) -> Found:
-        """See ``Finder``."""
         return self._of(typed(text)).discover(text)
 
     def _of(self, url: str) -> Finder:

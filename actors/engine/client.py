@@ -44,23 +44,19 @@ class HttpEngine:
         self._url = url.rstrip("/")
 
     def fetch_item(self, url: str) -> ContentItem:
-        """See ``Finder``; ``engine_failed`` if the Engine itself fails."""
         return self._ask("/ingest", {"url": url}, ContentItem)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """See ``Finder``; ``etag`` and ``last_modified`` are passed on to an Engine that understands them."""
         body = {"url": url, "etag": etag, "lastModified": last_modified}
         source = self._ask("/source", {name: value for name, value in body.items() if value}, ContentSource)
         return source.model_copy(update={"items": source.items[: self._max_entries]}) if source.items else source
 
     def discover(self, text: str) -> Found:
-        """See ``Finder``; an Engine without discovery is asked for the feed itself."""
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
-            if (
-                error.code != "not_found"
-            ):  # the product's Engine lacks this path; from ours a 404 means that the page is missing
+            # The product's Engine lacks this path, and is asked for the feed itself; from ours, the page is missing.
+            if error.code != "not_found":
                 raise
         source = self.fetch_source(typed(text))
         if source.items is None:

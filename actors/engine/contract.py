@@ -218,29 +218,17 @@ class Found(ContractModel):
 
 
 class Engine(Protocol):
-    """Fetches strangers' pages and feeds; each of their failures is an ``EngineError``."""
+    """Fetches strangers' pages and feeds; each failure is an ``EngineError`` with the reason."""
 
     def fetch_item(self, url: str) -> ContentItem:
-        """Get the page at ``url`` with its text.
-
-        Raises:
-            EngineError: with the reason.
-        """
+        """Get the page at ``url`` with its text."""
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """Get the feed at ``url``; ``etag`` and ``last_modified`` of the last answer make it conditional.
-
-        Raises:
-            EngineError: with the reason.
-        """
+        """Get the feed at ``url``; ``etag`` and ``last_modified`` of the last answer make it conditional."""
 
 
 class Finder(Engine, Protocol):
     """An Engine that also finds feeds."""
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind a person's input: a feed, a page, a channel, a profile, a repository.
-
-        Raises:
-            EngineError: with the reason why there is none.
-        """
+        """Find the feeds behind a person's input: a feed, a page, a channel, a profile, a repository."""

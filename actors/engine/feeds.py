@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import re
 import sys
@@ -26,7 +27,6 @@ from actors.engine.contract import (
 )
 from actors.engine.dates import read_date
 from actors.engine.decode import unpacked
-from actors.engine.feed_markup import fragment_of, title_of, value_of
 from actors.engine.text import clean, of_the_web, one_line
 from actors.engine.youtube import is_youtube
 
@@ -34,6 +34,14 @@ _MOST_TAGS = 20
 _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # the parser knows the latter
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
+_LONGEST_MARKUP = 20_000
+_TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
+# RSS declares no type. There a name in angle brackets is a tag if HTML has it, and text otherwise, as in Vec<T>.
+_TAG_OF_HTML = re.compile(
+    r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
+    r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
+    re.IGNORECASE,
+)
 _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yearly": 525600}
 
 
@@ -64,13 +72,13 @@ def read_feed(
     podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)
     return ContentSource(
         id=url,
-        name=one_line(title_of(feed, "title", typed=typed)),
-        description=one_line(title_of(feed, "subtitle", typed=typed), 2000),
+        name=one_line(_title(feed, "title", typed=typed)),
+        description=one_line(_title(feed, "subtitle", typed=typed), 2000),
         url=url,
         source_type="youtube" if is_youtube(url) else "podcast" if podcast else "rss",
         metadata={
-            "link": value_of(feed, "link")[:LONGEST_ADDRESS],
-            "language": value_of(feed, "language")[:100],
+            "link": _value(feed, "link")[:LONGEST_ADDRESS],
+            "language": _value(feed, "language")[:100],
             "format": version,
             "ttlMinutes": _ttl(feed),
         },
@@ -104,44 +112,44 @@ def _character(reference: re.Match[bytes]) -> bytes:
 def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -> ContentItem:
     link = _link(entry, feed_url)
     audio, duration = _audio(entry)
-    video = value_of(entry, "yt_videoid")[:100]
+    video = _value(entry, "yt_videoid")[:100]
     content = max(
-        (fragment_of(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
+        (_fragment(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
     )
-    updated = _moment(value_of(entry, "updated"))
-    published = _moment(value_of(entry, "published")) or updated
+    updated = _moment(_value(entry, "updated"))
+    published = _moment(_value(entry, "published")) or updated
     metadata = {
         "content": content[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
         "enclosure": audio,
         "videoId": video,
         "transcript": _transcript(entry, feed_url),
-        "tags": [one_line(value_of(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
+        "tags": [one_line(_value(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
     }
     return ContentItem(
-        id=value_of(entry, "id").strip(),
-        title=one_line(title_of(entry, "title", typed=typed)),
-        description=fragment_of(entry, "summary", typed=typed)[:LONGEST_FRAGMENT].strip(),
+        id=_value(entry, "id").strip(),
+        title=one_line(_title(entry, "title", typed=typed)),
+        description=_fragment(entry, "summary", typed=typed)[:LONGEST_FRAGMENT].strip(),
         url=link,
         source_type="youtube" if video else "podcast" if audio else "rss",
         content_type="video" if video else "audio" if audio else "article",
         published_at=min(published, now) if published else None,
         duration=duration,
         metadata={key: value for key, value in metadata.items() if value},
-        author=Author.named(value_of(entry, "author")),
+        author=Author.named(_value(entry, "author")),
     )
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
     """The page: an Atom entry has several links, RSS 1.0 its own ``about``, and some feeds only a guid that is one."""
-    links = [part for part in dict.get(entry, "links") or [] if value_of(part, "href")]
-    pages = [part for part in links if value_of(part, "rel") in {"alternate", ""}]
-    pages.sort(key=lambda part: "html" not in value_of(part, "type"))
+    links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
+    pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
+    pages.sort(key=lambda part: "html" not in _value(part, "type"))
     candidates = [
-        *(value_of(part, "href") for part in pages),
-        value_of(entry, "link"),
-        one if is_web(one := value_of(entry, "id")) else "",
-        *(value_of(part, "href") for part in links if value_of(part, "rel") in {"via", "related"}),
+        *(_value(part, "href") for part in pages),
+        _value(entry, "link"),
+        one if is_web(one := _value(entry, "id")) else "",
+        *(_value(part, "href") for part in links if _value(part, "rel") in {"via", "related"}),
     ]
     return next((found for one in candidates if (found := joined(feed_url, one, with_fragment=True))), "")
 
@@ -171,9 +179,9 @@ def _moment(date: str) -> datetime | None:
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
-        address = value_of(part, "href")
-        if value_of(part, "rel") == "enclosure" and is_web(address) and _is_audio(address, value_of(part, "type")):
-            return address, _seconds(value_of(entry, "itunes_duration"))
+        address = _value(part, "href")
+        if _value(part, "rel") == "enclosure" and is_web(address) and _is_audio(address, _value(part, "type")):
+            return address, _seconds(_value(entry, "itunes_duration"))
     return "", None
 
 
@@ -182,8 +190,8 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
     named = [
         (dict.get(entry, key) or {}, at) for key, at in (("podcast_transcript", "url"), ("media_subtitle", "href"))
     ]
-    named += [(part, "href") for part in dict.get(entry, "links") or [] if value_of(part, "type") in CAPTIONS]
-    found = (joined(feed_url, value_of(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
+    named += [(part, "href") for part in dict.get(entry, "links") or [] if _value(part, "type") in CAPTIONS]
+    found = (joined(feed_url, _value(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
     return next(filter(None, found), "")
 
 
@@ -203,10 +211,37 @@ def _seconds(text: str) -> float | None:
 
 def _ttl(feed: dict[str, Any]) -> int | None:
     """Minutes that the feed asks readers to wait: ``ttl``, or the syndication module's period."""
-    text = value_of(feed, "ttl").strip()
+    text = _value(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)
-    period = _PERIODS.get(value_of(feed, "sy_updateperiod").strip().lower())
-    frequency = value_of(feed, "sy_updatefrequency").strip()
+    period = _PERIODS.get(_value(feed, "sy_updateperiod").strip().lower())
+    frequency = _value(feed, "sy_updatefrequency").strip()
     times = int(frequency) if re.fullmatch(r"[1-9]\d{0,3}", frequency, re.ASCII) else 1
     return period // times if period else None
+
+
+def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
+    """A title without markup: a declared plain text is unchanged. ``typed`` formats declare types: Atom and JSON Feed."""
+    line = _value(entry, key)[:_LONGEST_MARKUP]
+    if typed and _is_plain(entry, key):
+        return line
+    return clean(html.unescape((_TAG if typed else _TAG_OF_HTML).sub("", line)))
+
+
+def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
+    """A text as HTML."""
+    text = _value(entry, key)
+    return html.escape(text, quote=False) if typed and _is_plain(entry, key) else text
+
+
+def _value(entry: dict[str, Any], key: str) -> str:
+    """A text as it stands in the feed."""
+    # dict.get: feedparser's own lookup maps one date to another, with a warning.
+    value = dict.get(entry, key)
+    return clean(value) if isinstance(value, str) else ""
+
+
+def _is_plain(entry: dict[str, Any], key: str) -> bool:
+    """Whether the feed declares plain text; in RSS the parser only guesses."""
+    details = entry if key == "value" else dict.get(entry, f"{key}_detail")
+    return isinstance(details, dict) and dict.get(details, "type") == "text/plain"

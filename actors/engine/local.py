@@ -55,7 +55,6 @@ class LocalEngine:
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def fetch_item(self, url: str) -> ContentItem:
-        """See ``Finder``; a video's watch page is described, never extracted."""
         settings = self._settings
         if (video := youtube.video_id(url)) is not None:
             if (api := self._youtube) is not None and (known := api.videos([video])):
@@ -73,7 +72,6 @@ class LocalEngine:
         return read_page(answer.body, answer.url, media_type, text=rule.text, remove=rule.remove)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """See ``Finder``."""
         if is_mailbox(url):
             return read_mailbox(url, self._settings, etag)
         now = datetime.now(UTC)
@@ -105,7 +103,6 @@ class LocalEngine:
         return source.model_copy(update={"next_check_at": wait, **served})
 
     def discover(self, text: str) -> Found:
-        """See ``Finder`` and ``discovery.discover``."""
         return Found(feeds=[self.fetch_source(text)] if is_mailbox(text) else feeds_behind(text, self))
 
     def get_any(self, url: str) -> Fetched:

@@ -11,7 +11,7 @@ from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read
 from actors.engine.article.furniture import without_furniture
 from actors.engine.article.plain import plain_text
 from actors.engine.article.transcript import CAPTIONS, spoken
-from actors.engine.article.walls import wall
+from actors.engine.article.walls import refuse_wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.selectors import select
@@ -46,15 +46,12 @@ def read_page(
     article = (
         by_rule(tree, about.body.strip(), text, remove) if text or remove else read_article(tree, about.body.strip())
     )
-    if (found := wall(tree, article.text, about)) is not None:
-        raise EngineError(found.code, f"{url}: {found.reason}")
-    origin: Literal["page", "structured"] = "page"
-    if article.text and article.text.split() == about.body.split():
-        origin = "structured"
+    refuse_wall(tree, article.text, about, url)
     titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))} - {""}
     links = {letters(link.text_content()) for link in tree.iter("a")} - {""}
     plain, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
-    return _item(url, about, plain, marked, origin=origin, choice=article.reason)
+    is_structured = bool(article.text) and article.text.split() == about.body.split()
+    return _item(url, about, plain, marked, "structured" if is_structured else "page", article.reason)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
@@ -111,7 +108,6 @@ def _item(
     about: Metadata,
     text: str,
     markdown: str,
-    *,
     origin: Literal["page", "structured"] = "page",
     choice: str | None = None,
 ) -> ContentItem:

@@ -71,11 +71,7 @@ def feed_url(url: str, get: Get) -> str:
 
 
 def describe(video: str, get: Get) -> ContentItem:
-    """A video's title and author, by oEmbed. There is no text: a watch page holds none.
-
-    Raises:
-        EngineError: with the reason.
-    """
+    """A video's title and author, by oEmbed. There is no text: a watch page holds none."""
     page = f"https://www.youtube.com/watch?v={video}"
     answer = get(f"https://www.youtube.com/oembed?format=json&url={quote(page, safe='')}")
     try:
@@ -107,42 +103,27 @@ class DataApi:
         self._base = base
 
     def channel(self, channel: str, feed_url: str) -> ContentSource:
-        """The newest videos of a channel.
-
-        Raises:
-            EngineError: with the reason; also when the day's units are used up.
-        """
+        """The newest videos of a channel; ``EngineError`` also when the day's units are used up."""
         uploads = "UU" + channel.removeprefix("UC")
-        listed = self._ask("playlistItems", part="contentDetails", playlistId=uploads, maxResults=str(_MOST))
-        ids = [text_at(entry.get("contentDetails"), "videoId") for entry in _entries(listed)]
-        videos = self.videos([one for one in ids if one])
+        listed = self._ask("playlistItems", part="contentDetails", playlistId=uploads)
+        videos = self.videos(text_at(entry.get("contentDetails"), "videoId") for entry in listed)
         name = next((video.author.name for video in videos if video.author), "")
         return ContentSource(id=feed_url, name=name, url=feed_url, source_type="youtube", items=videos)
 
     def videos(self, ids: Iterable[str]) -> list[ContentItem]:
-        """Videos by id, as items of a feed.
+        """Videos by id, as items of a feed."""
+        wanted = ",".join(filter(None, ids))
+        found = self._ask("videos", part="snippet,contentDetails", id=wanted) if wanted else []
+        return [_item(entry) for entry in found if text_at(entry, "id")]
 
-        Raises:
-            EngineError: with the reason.
-        """
-        wanted = list(ids)
-        if not wanted:
-            return []
-        found = self._ask("videos", part="snippet,contentDetails", id=",".join(wanted), maxResults=str(_MOST))
-        return [_item(entry) for entry in _entries(found) if text_at(entry, "id")]
-
-    def _ask(self, method: str, **parameters: str) -> dict[str, Any]:
-        answer = self._get(f"{self._base}/{method}?{urlencode(parameters)}")
+    def _ask(self, method: str, **parameters: str) -> list[dict[str, Any]]:
+        answer = self._get(f"{self._base}/{method}?{urlencode({**parameters, 'maxResults': _MOST})}")
         try:
             data = json.loads(answer.body)
         except ValueError as error:
             raise EngineError("fetch_failed", f"the Data API's answer to {method} is not JSON") from error
-        return data if isinstance(data, dict) else {}
-
-
-def _entries(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = answer.get("items")
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        entries = data.get("items") if isinstance(data, dict) else None
+        return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _item(entry: dict[str, Any]) -> ContentItem:

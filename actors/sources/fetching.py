@@ -50,12 +50,10 @@ class PoliteEngine(ExitStack):
         return rule_of(self._engine, url)
 
     def fetch_item(self, url: str) -> ContentItem:
-        """See ``Engine``."""
         with self._asking(url):
             return self._engine.fetch_item(url)
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """See ``Engine``."""
         with self._asking(url):
             return self._engine.fetch_source(url, etag, last_modified)
 

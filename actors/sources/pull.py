@@ -1,14 +1,97 @@
-"""ingest-pull: send ingest-source for each feed that is due, and queue lost items again."""
+"""ingest-pull: send ingest-source for each feed that is due, and queue lost items again; ingest-pull-youtube shares it."""
 
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import groupby
 from typing import Any
+from uuid import UUID
 
+from pydantic import BaseModel, Field
+
+from actors.engine.canonical import site_of
 from actors.schema import IngestPull
-from actors.sources.due import PullSettings, send_due, sweep
+from actors.sources.fetching import Period, open_batch, send_fetches
 from actors.store.sources import POLLED_TYPES
-from zeke_jobs import Context
+from actors.store.statements import SQL
+from zeke_jobs import Context, Duration, parse_duration
+
+
+class PullSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of ingest-pull and ingest-pull-youtube.
+
+    Attributes:
+        most: Most sources of one pull; the next pull begins with the rest.
+        burst: Number of jobs sent at once; more are spread evenly over ``spread``, to the second.
+        spread: Longest delay of a job.
+        lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again: its
+            job was lost.
+        most_items: Most lost items that one pull queues again.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed; without it, none.
+        most_times: Number of times after which a lost item is given up (``abandoned``).
+    """
+
+    most: int = Field(default=10_000, ge=1)
+    burst: int = Field(default=200, ge=1)
+    spread: Duration = parse_duration("4m")
+    lost_after: Duration = parse_duration("1h")
+    most_items: int = Field(default=1_000, ge=0)
+    most_times: int = Field(default=5, ge=1)
+    digest: Period | None = None
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
     """Send a job for each feed that is due; a second pull right after finds none."""
-    lost = sweep(ctx)
+    lost = _sweep(ctx)
     return send_due(ctx, POLLED_TYPES, payload.reason, also=lost)
+
+
+def send_due(
+    ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """Mark the sources that are due as queued and send ingest-source for each, in one transaction.
+
+    ``also`` becomes part of the job's output.
+    """
+    settings = ctx.settings
+    with ctx.transaction() as tx:
+        everything = reason == "manual"
+        bounds = {"lost_after": settings.lost_after, "most": settings.most}
+        rows = SQL.all(tx, "sources_claim_due", types=list(types), all=everything, **bounds)
+        due = [(row["id"], row["url"] or "") for row in rows]
+        batch = open_batch(ctx, tx, "pull", settings.digest) if due and settings.digest else None
+        for delay, group in _spread(due, settings):
+            payloads = [{"source_id": str(source_id), "reason": reason} for source_id, _ in group]
+            keys = [site_of(url) or None for _, url in group]
+            ctx.send_many("ingest-source", payloads, keys=keys, delay=delay, batch=batch and batch.id)
+        if batch is not None:
+            batch.close()
+        result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
+        ctx.complete(result)
+    return result
+
+
+def _spread(
+    due: Sequence[tuple[UUID, str]], settings: PullSettings
+) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
+    """The delay of each source: few start at once, many in groups a second apart."""
+    if len(due) <= settings.burst:
+        yield None, due
+        return
+    slots = max(1, int(settings.spread.total_seconds()))
+    for slot, group in groupby(enumerate(due), key=lambda numbered: numbered[0] * slots // len(due)):
+        yield settings.spread * slot / slots, [source for _, source in group]
+
+
+def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
+    """Queue items again whose fetch-content was lost, and give up items that were lost too often.
+
+    An item that was lost twice gets a job of its own: it may be the cause, and then it harms no others.
+    """
+    settings = ctx.settings
+    with ctx.transaction() as tx:
+        bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
+        lost = SQL.all(tx, "items_sweep", **bounds)
+        again = [item for item in lost if not item["is_given_up"]]
+        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] == 1])
+        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
+    return {"queued_again": len(again), "abandoned": len(lost) - len(again)}

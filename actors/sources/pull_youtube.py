@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.schema import IngestPullYoutube
-from actors.sources.due import PullSettings, send_due
+from actors.sources.pull import PullSettings, send_due
 from actors.store.sources import YOUTUBE_TYPES
 from zeke_jobs import Context
 

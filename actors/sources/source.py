@@ -70,7 +70,9 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         return _untouched(ctx, source, "not_due")
     failures = source.polling.failures + 1
     try:
-        return _poll(ctx, source, payload.backfill)
+        with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
+            answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
+        return _gone(ctx, source) if answer.gone else _read(ctx, source, answer, payload.backfill)
     except EngineError as error:
         return _failed(ctx, source, error, failures)
     except Exception as error:
@@ -82,16 +84,6 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         raise
 
 
-def _poll(ctx: Context[SourceSettings], source: Row, backfill: int) -> dict[str, Any]:
-    with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
-        answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
-    if answer.gone:
-        return _gone(ctx, source)
-    if answer.items is None:
-        raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
-    return _read(ctx, source, answer, answer.items, backfill)
-
-
 def _untouched(ctx: Context[SourceSettings], source: Row, outcome: str) -> dict[str, Any]:
     result = {"outcome": outcome}
     with ctx.transaction() as tx:
@@ -100,11 +92,10 @@ def _untouched(ctx: Context[SourceSettings], source: Row, outcome: str) -> dict[
     return result
 
 
-def _read(
-    ctx: Context[SourceSettings], source: Row, answer: ContentSource, entries: list[ContentItem], backfill: int
-) -> dict[str, Any]:
-    settings, engine = ctx.settings, ctx.service("engine")
-    rhythm = settings.rhythm
+def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, backfill: int) -> dict[str, Any]:
+    settings, rhythm, entries = ctx.settings, ctx.settings.rhythm, answer.items
+    if entries is None:
+        raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     with ctx.transaction() as tx:
         # Read again under the lock: another poll may have finished since.
         SQL.one(tx, "source_lock", source_id=source.id)
@@ -121,7 +112,7 @@ def _read(
         queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
         queued += [(row["id"], row["url"]) for row in again]
         items.queue(tx, [one for one, _ in queued])
-        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id, engine=engine)
+        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id, engine=ctx.service("engine"))
         polling = rhythm.after_success(
             current.polling, etag=answer.etag, last_modified=answer.last_modified, not_modified=answer.not_modified
         )

@@ -4,11 +4,11 @@ A long text is an article whatever it says. A short one is none if the page's na
 """
 
 import re
-from typing import NamedTuple
 
 from lxml.html import HtmlElement
 
 from actors.engine.article.plain import plain_text
+from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
@@ -28,53 +28,51 @@ def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
 
-class Wall(NamedTuple):
-    """The name of an outcome, and the reason."""
+def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
+    """Check that ``text`` is the article of a page, and that nothing stands before it.
 
-    code: str
-    reason: str
-
-
-def wall(tree: HtmlElement, text: str, about: Metadata) -> Wall | None:
-    """What stands before the article of a page; None if ``text`` is its article.
-
-    Args:
-        tree: The page.
-        text: The article as it was read.
-        about: What the page says about itself.
+    Raises:
+        EngineError: with the outcome that stands there.
     """
+    code, reason = _wall(tree, text, about)
+    if code:
+        raise EngineError(code, f"{url}: {reason}")
+
+
+def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
+    """The outcome and the reason; empty if there is none."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
-        return None
+        return "", ""
     if about.is_free is False and size < _TEASER:
-        return Wall("paywall", f"the page is not free and shows {len(text)} characters")
+        return "paywall", f"the page is not free and shows {len(text)} characters"
     shown = plain_text(tree, without=_FRAME)
-    if not about.is_article and (found := _notice(tree, about.title, shown, size)):
+    if not about.is_article and (found := _notice(tree, about.title, shown, size))[0]:
         return found
     is_teaser = about.is_article or size >= _NOTICE
     for code, pattern in _words("_offered") if about.is_free is not True else ():
         if offer := pattern.search(shown, _end(text, shown, pattern) if is_teaser else 0):
-            return Wall(code, f"the page shows {len(text)} characters and asks: {_around(shown, offer)}")
+            return code, f"the page shows {len(text)} characters and asks: {_around(shown, offer)}"
     has_form = any(one.get("type") == "password" for one in tree.iter("input"))
     if has_form and size < _A_FEW and not about.is_article:
-        return Wall("paywall", f"the page asks for a login and shows {len(text)} characters")
-    return None
+        return "paywall", f"the page asks for a login and shows {len(text)} characters"
+    return "", ""
 
 
-def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> Wall | None:
+def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, str]:
     tags = ("title", "h1", "h2") if size < _A_FEW else ("title", "h1")
     names = [title, *(heading.text_content() for heading in tree.iter(*tags))]
     for name in (" ".join(one.split()) for one in names):
         for code, pattern in _words("_named"):
             if pattern.search(name):
-                return Wall(code, f"the page is named {name[:100]!r}")
+                return code, f"the page is named {name[:100]!r}"
     if size >= _NOTICE:
-        return None
+        return "", ""
     said = shown if size < _A_FEW else shown[:_NOTICE]
     for code, pattern in _words("_said"):
         if found := pattern.search(said):
-            return Wall(code, f"the page says: {_around(said, found)}")
-    return None
+            return code, f"the page says: {_around(said, found)}"
+    return "", ""
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:

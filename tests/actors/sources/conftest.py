@@ -15,9 +15,8 @@ from actors.engine import Settings
 from actors.engine.contract import Engine
 from actors.engine.local import LocalEngine
 from actors.sources.content import ContentSettings, fetch_content
-from actors.sources.due import PullSettings
 from actors.sources.oneoff import OneoffSettings, ingest_oneoff
-from actors.sources.pull import ingest_pull
+from actors.sources.pull import PullSettings, ingest_pull
 from actors.sources.pull_youtube import ingest_pull_youtube
 from actors.sources.source import SourceSettings, ingest_source
 from actors.sources.upload import UploadSettings, ingest_from_upload
