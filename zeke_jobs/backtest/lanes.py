@@ -58,7 +58,7 @@ class Lane:
     def __init__(self, task: Task, limits: list[Bucket], *, key_rate: Rate | None, paused: bool) -> None:
         self.task, self.queue, self.priority, self.paused = task.id, task.queue, task.priority, paused
         self.limits = [(bucket, float(task.units.get(bucket.unit, 0))) for bucket in limits]
-        self.is_metered = any(bucket.rate or bucket.unit != "jobs" for bucket in limits)
+        self.metered = [bucket for bucket in limits if bucket.rate or bucket.unit != "jobs"]
         self.is_strict, self.holds = task.order is not None, task.after_failure == "hold"
         self.is_keyed = task.per_key is not None or key_rate is not None
         self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}
@@ -88,12 +88,14 @@ class Lane:
         if not self.is_keyed or self._room(live.key, now) > 0:
             open_.setdefault(live.key)
 
-    def remove(self, live: Live) -> None:
+    def remove(self, live: Live, now: float) -> None:
         """Remove a due job that has not started."""
         live.is_due = False
         self.due -= 1
         if live.key in self.jobs.get(live.priority, ()):
             self._clean(live.priority, live.key)
+        if not self.due:
+            self.note("", now)
 
     def _clean(self, priority: int, key: Any) -> None:
         """Forget jobs of a key that left the queue unstarted, the key if none is left, and the priority if no key is."""
@@ -119,25 +121,21 @@ class Lane:
                     live.is_due = False
                     started.append(live)
                     count += 1
-            if self.is_keyed:
-                self._began(key, count, now)
-                if count == room:
-                    for open_ in self.open.values():
-                        open_.pop(key, None)
+            if self.is_keyed and count:
+                self._active[key] = self._active.get(key, 0) + count
+                if self._rate is not None:
+                    rate = self._rates.setdefault(key, copy(self._rate))
+                    rate.move(count, now)
+                    self._pushed += 1
+                    heappush(self._resting, (rate.next_at, self._pushed, key))
+            if self.is_keyed and count == room:
+                for others in self.open.values():
+                    others.pop(key, None)
             self._clean(priority, key)
             if len(started) == most:
                 break
         self.due -= len(started)
         return started
-
-    def _began(self, key: Any, count: int, now: float) -> None:
-        if count:
-            self._active[key] = self._active.get(key, 0) + count
-        if count and self._rate is not None:
-            rate = self._rates.setdefault(key, copy(self._rate))
-            rate.move(count, now)
-            self._pushed += 1
-            heappush(self._resting, (rate.next_at, self._pushed, key))
 
     def end(self, key: Any) -> None:
         """An attempt ended: its key has room for another job."""
@@ -164,12 +162,8 @@ class Lane:
 
     def room(self, now: float) -> tuple[float, str, float]:
         """How many jobs its limits let start, what allows no more, and until when."""
-        found = (NEVER, "", NEVER)
-        for bucket, _ in self.limits:
-            one = bucket.room(now)
-            if one[0] < found[0]:
-                found = one
-        return found
+        rooms = (bucket.room(now) for bucket, _ in self.limits)
+        return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
     def obstacle(self, now: float) -> str:
         """What holds its due jobs back while all threads are busy."""

@@ -26,7 +26,7 @@ class Board:
         currency: The currency of costs; None is the budget's own.
 
     Attributes:
-        busy: Lanes with due jobs, by queue.
+        queues: The lanes of each queue.
         opens: When a limit that held jobs back lets another one start, if no job ends before; the simulation resets it.
     """
 
@@ -51,7 +51,7 @@ class Board:
             )
             for task in config.tasks.values()
         }
-        self.busy: dict[str, dict[Lane, None]] = {queue: {} for queue in config.queues}
+        self.queues = {name: [one for one in self.lanes.values() if one.queue == name] for name in config.queues}
         self.opens = NEVER
         self._random = chance.random
 
@@ -61,16 +61,10 @@ class Board:
         if live.lane.is_strict:
             live.lane.line.setdefault(live.key, {}).setdefault(live)
 
-    def release(self, live: Live, now: float) -> None:
-        """Make a queued job due."""
-        live.lane.add(live, now)
-        self.busy[live.lane.queue][live.lane] = None
-
     def withdraw(self, live: Live, now: float) -> None:
         """Remove a queued job."""
         if live.is_due:
-            live.lane.remove(live)
-            self._rests(live.lane, now)
+            live.lane.remove(live, now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
         """A job has ended for good: in strict order the next one of its key may start, unless it failed and holds the key."""
@@ -90,10 +84,8 @@ class Board:
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
         """Start up to ``want`` jobs of a queue; returns them in order."""
-        lanes = list(self.busy[queue])
-        for bucket in {
-            bucket: None for lane in lanes if lane.is_metered and not lane.paused for bucket, _ in lane.limits
-        }:
+        lanes = [lane for lane in self.queues[queue] if lane.due]
+        for bucket in dict.fromkeys(one for lane in lanes if not lane.paused for one in lane.metered):
             bucket.catch_up(now)
         peers: dict[int, list[Lane]] = {}
         for lane in lanes:
@@ -106,10 +98,7 @@ class Board:
         for priority in sorted(peers, reverse=True):
             self._share(priority, self.order(priority, peers[priority]), want, now, started, causes)
         for lane in lanes:
-            if not lane.due:
-                self._rests(lane, now)
-            elif (cause := causes.get(lane) or lane.obstacle(now)) != lane.cause:
-                lane.note(cause, now)
+            lane.note((causes.get(lane) or lane.obstacle(now)) if lane.due else "", now)
         return started
 
     def _share(
@@ -148,8 +137,3 @@ class Board:
         """The keys of a priority, each when it has its turn; by then, the one before has no room or no job any more."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))
-
-    def _rests(self, lane: Lane, now: float) -> None:
-        if not lane.due:
-            lane.note("", now)
-            self.busy[lane.queue].pop(lane, None)

@@ -52,7 +52,6 @@ class Simulation:
             name: self.board.lanes[one.id] for one in config.tasks.values() for name in (one.id, *one.aliases)
         }
         self._unserved: Counter[str] = Counter()
-        self._queues = list(config.queues)
         self._free = fleet.slots
         self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
         self._order = count()
@@ -160,7 +159,7 @@ class Simulation:
     def _release(self, live: Live, now: float) -> None:
         if live not in self._queued:  # it left before it was due
             return
-        self.board.release(live, now)
+        live.lane.add(live, now)
         if not self._free and not live.lane.cause:
             live.lane.note(live.lane.obstacle(now), now)
 
@@ -182,7 +181,7 @@ class Simulation:
         lane, attempt = live.lane, live.attempt
         self._free += 1
         again = None if attempt.how == "completed" else self._again(live, attempt)
-        self.board.end(live, attempt, live.job.cost_of(attempt) if lane.is_metered else None)
+        self.board.end(live, attempt, live.job.cost_of(attempt) if lane.metered else None)
         self._push(now + self._fleet.wake_up, self._look, None)
         figures, counts = self.tasks[lane.task], self._counts(live.job)
         if again is None:
@@ -221,15 +220,13 @@ class Simulation:
             self._opens = NEVER
 
     def _claim(self, now: float) -> None:
-        queues = self._queues
+        queues = [name for name, lanes in self.board.queues.items() if any(lane.due for lane in lanes)]
         if len(queues) > 1:
-            queues = [queue for queue in queues if self.board.busy[queue]]
             self._random.shuffle(queues)
         self.board.opens = NEVER
         for queue in queues:
-            if self.board.busy[queue]:
-                for live in self.board.claim(now, self._free, queue):
-                    self._start(live, now)
+            for live in self.board.claim(now, self._free, queue):
+                self._start(live, now)
         # If a rate or a budget blocks the claim, it is repeated when it lets a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens

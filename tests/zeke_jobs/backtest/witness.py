@@ -109,7 +109,7 @@ class Witness(Board):
     def _orders(self, queue: str) -> Iterator[dict[int, tuple[str, ...]]]:
         """All orders of the tasks of each priority: the database draws one."""
         tasks: dict[int, list[str]] = {}
-        for lane in self.busy[queue]:
+        for lane in self.queues[queue]:
             for priority in lane.jobs if not lane.paused else ():
                 tasks.setdefault(priority, []).append(lane.task)
         for orders in product(*(permutations(some) for some in tasks.values())):
@@ -118,7 +118,7 @@ class Witness(Board):
     def _would(self, turns: dict[int, tuple[str, ...]], now: float, want: int, queue: str) -> bool:
         """Whether the rules, in this order, start what the database did."""
         trial = copy(self)
-        trial.lanes, trial.busy = deepcopy((self.lanes, self.busy))
+        trial.lanes, trial.queues = deepcopy((self.lanes, self.queues))
         trial._turns = turns
         return {live.order for live in Board.claim(trial, now, want, queue)} == self._expected
 
