@@ -21,13 +21,7 @@ import zeke_jobs
 from tests.zeke_jobs.commands import MakeTask
 from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs import aio
-from zeke_jobs.errors import (
-    ConfigurationError,
-    InvalidPayload,
-    JobFailed,
-    JobNotFound,
-    WaitTimeout,
-)
+from zeke_jobs.errors import ConfigurationError, InvalidPayload, JobFailed, JobNotFound, WaitTimeout
 from zeke_jobs.payload.model import Payload
 
 DRIVERS = ["psycopg", "psycopg_pool", "asyncpg", "asyncpg_pool", "asyncpg_codecs", "sqlalchemy", "own"]
@@ -221,7 +215,7 @@ def test_loops_at_the_same_time_have_connections_of_their_own() -> None:
     assert len(list(zeke_jobs.jobs())) == 42
 
 
-def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connection) -> None:
+def test_waits_and_sends_outlive_the_loss_of_our_own_connections(database: str, conn: Connection) -> None:
     async def work(_: Any) -> None:
         sent = await aio.send("anything")
         waiting = asyncio.create_task(aio.wait(sent.id, 30))
@@ -230,15 +224,8 @@ def test_a_wait_outlives_the_loss_of_its_connection(database: str, conn: Connect
             rows(conn, KILL)
         change(conn, sent.id, ENDED)
         assert await asyncio.wait_for(waiting, 20) == 1
-
-    on("own", database, work)
-
-
-def test_our_own_connections_outlive_a_server_that_ended_them(database: str, conn: Connection) -> None:
-    async def work(_: Any) -> None:
-        await aio.send("anything")
         rows(conn, KILL)
-        await aio.send("anything")
+        assert not (await aio.send("anything")).duplicate
 
     on("own", database, work)
     assert len(list(zeke_jobs.jobs())) == 2
