@@ -24,6 +24,7 @@ from zeke_jobs.postgres.queries import SQL
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CODE = re.compile(r"code-(\d{4})")
 _OF_EARLIER = "0001_tables.sql"  # of versions before 1.0, whose jobs cannot be taken over
+_DRAMATIQ_PG = "0000_dramatiq_pg.sql"
 _EDITION = "edition"  # the file that counts the changes of sql/code
 OURS = "zeke_jobs"
 
@@ -35,8 +36,8 @@ class Migration:
     package: str
     name: str
     text: str
-    in_transaction: bool
-    breaking: bool
+    in_transaction: bool = True
+    breaking: bool = False
 
     @property
     def checksum(self) -> str:
@@ -49,49 +50,39 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
 
     Raises MigrationError if a package or its ``migrations`` folder is missing, or a file is not named like ``0001_words.sql``.
     """
-    ours = [_dramatiq_pg(), *of_package(OURS, "sql/migrations"), code()]
+    from dramatiq_pg.schema import generate_init_sql
+
+    # dramatiq-pg's own table, from its own file, so that its producers and tools work unchanged. The schema exists by now, but
+    # CREATE SCHEMA would need a right on the database even so.
+    text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
+    ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]
 
 
 def code() -> Migration:
     """All functions, views and triggers of zeke_jobs as one script, named by its edition."""
-    folder = files(OURS).joinpath("sql/code")
-    names = sorted(p.name for p in folder.iterdir() if p.name.endswith(".sql"))
-    text = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
-    edition = folder.joinpath(_EDITION).read_text(encoding="utf-8").split()[0]
-    return Migration(OURS, f"code-{int(edition):04}", text, in_transaction=True, breaking=False)
-
-
-def _dramatiq_pg() -> Migration:
-    """dramatiq-pg's own table, from its own file, so that its producers and tools work unchanged."""
-    from dramatiq_pg.schema import generate_init_sql
-
-    # The schema exists by now, but CREATE SCHEMA would need a right on the database even so.
-    text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
-    return Migration(OURS, "0000_dramatiq_pg.sql", text, in_transaction=True, breaking=False)
+    edition = files(OURS).joinpath("sql/code", _EDITION).read_text(encoding="utf-8").split()[0]
+    return Migration(OURS, f"code-{int(edition):04}", "\n".join(text for _, text in _texts(OURS, "sql/code")))
 
 
 def of_package(package: str, folder: str = "migrations") -> list[Migration]:
     """The migrations of a package."""
+    found = []
+    for name, text in _texts(package, folder):
+        if not _NAME.fullmatch(name):
+            raise MigrationError(f"expected a file name such as 0001_words.sql, got {name!r} in {package}")
+        marks = " ".join(line for line in text.splitlines()[:3] if line.startswith("-- zeke:"))
+        found.append(Migration(package, name, text, "no-transaction" not in marks, "breaking" in marks))
+    return found
+
+
+def _texts(package: str, folder: str) -> list[tuple[str, str]]:
+    """The SQL files of a folder, by name."""
     try:
-        names = sorted(p.name for p in files(package).joinpath(folder).iterdir() if p.name.endswith(".sql"))
+        found = [one for one in files(package).joinpath(folder).iterdir() if one.name.endswith(".sql")]
     except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module
         raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
-    return [_read(package, folder, name) for name in names]
-
-
-def _read(package: str, folder: str, name: str) -> Migration:
-    if not _NAME.fullmatch(name):
-        raise MigrationError(f"expected a file name such as 0001_words.sql, got {name!r} in {package}")
-    text = files(package).joinpath(folder, name).read_text(encoding="utf-8")
-    marks = [line for line in text.splitlines()[:3] if line.startswith("-- zeke:")]
-    return Migration(
-        package,
-        name,
-        text,
-        in_transaction=not any("no-transaction" in mark for mark in marks),
-        breaking=any("breaking" in mark for mark in marks),
-    )
+    return sorted((one.name, one.read_text(encoding="utf-8")) for one in found)
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
@@ -129,9 +120,14 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[str]) -> bool:
     """Run a file's statements and record it, while nobody else may; False when another process has applied it meanwhile."""
+
+    def objects() -> set[str]:
+        """The objects outside our schema; none for our own files, because an uninstall drops our schema as a whole."""
+        return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
+
     if not _is_missing(migration, _checksums(SQL.all(conn, "migration/list"))):
         return False
-    before = _objects(conn, migration)
+    before = objects()
     with conn.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -143,7 +139,7 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
         checksum=migration.checksum,
         breaking=migration.breaking,
         version=version(OURS),
-        made=sorted(_objects(conn, migration) - before),
+        made=sorted(objects() - before),
     )
     return True
 
@@ -154,12 +150,9 @@ def _words(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        help_ = (
-            "\n  help: GRANT CREATE ON DATABASE the_database TO the_role; or make the schemas for it: "
-            "CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATION the_role"
-            if error.pgcode == "42501"
-            else ""
-        )
+        help_ = "GRANT CREATE ON DATABASE the_database TO the_role; or make the schemas for it: "
+        help_ += "CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATION the_role"
+        help_ = f"\n  help: {help_}" if error.pgcode == "42501" else ""
         raise MigrationError(f"{what} failed: {str(error).strip()}{help_}") from error
 
 
@@ -186,22 +179,14 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) ->
     """Whether a file must be applied: a frozen file once, the code when its edition is new or has changed."""
     checksum = applied.get((migration.package, migration.name))
     if _CODE.fullmatch(migration.name):
-        editions = [name for package, name in applied if package == OURS and _CODE.fullmatch(name)]
-        newest = max(editions, default="")
+        newest = max((name for package, name in applied if package == OURS and _CODE.fullmatch(name)), default="")
         return newest < migration.name or (newest == migration.name and checksum != migration.checksum)
-    if checksum is not None and checksum != migration.checksum and migration.name != "0000_dramatiq_pg.sql":
+    if checksum not in (None, migration.checksum) and migration.name != _DRAMATIQ_PG:
         raise MigrationError(
             f"{migration.package}/{migration.name} was edited after it was applied (checksum differs); "
             "put the file back and add a new migration"
         )
     return checksum is None
-
-
-def _objects(conn: Connection, migration: Migration) -> set[str]:
-    """The objects outside our schema; none for our own files, because an uninstall drops our schema as a whole."""
-    if migration.package == OURS:
-        return set()
-    return {row["object"] for row in SQL.all(conn, "migration/objects")}
 
 
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
