@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,8 +24,12 @@ from zeke_jobs import aio
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, JobFailed, JobNotFound, WaitTimeout
 from zeke_jobs.payload.model import Payload
 
+pytestmark = pytest.mark.anyio
 DRIVERS = ["psycopg", "psycopg_pool", "asyncpg", "asyncpg_pool", "asyncpg_codecs", "sqlalchemy", "own"]
-each_driver = pytest.mark.parametrize("driver", DRIVERS)
+
+
+def each_driver(*drivers: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("connection", drivers, indirect=True)
 
 
 class Page(Payload):
@@ -35,6 +39,20 @@ class Page(Payload):
 @pytest.fixture(autouse=True)
 def fetch(make_task: MakeTask) -> None:
     make_task("fetch", Page, aliases=["get"])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIterator[Any]:
+    """A caller's ``connection``, by default none; it commits by itself. No call on it takes a thread."""
+    async with opened(getattr(request, "param", "own"), database) as connection:
+        before = set(threading.enumerate())  # of which one may end meanwhile: an earlier test's
+        yield connection
+        assert set(threading.enumerate()) <= before
 
 
 @asynccontextmanager
@@ -73,132 +91,139 @@ async def opened(driver: str, url: str) -> AsyncIterator[Any]:
             await aio.close()
 
 
-def on(driver: str, url: str, work: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine with a connection, and see that it took no thread."""
-
-    async def run() -> None:
-        before = set(threading.enumerate())  # of which one may end meanwhile: an earlier test's
-        async with opened(driver, url) as connection:
-            await work(connection)
-        assert set(threading.enumerate()) <= before
-
-    asyncio.run(run())
-
-
 ENDED = "state = 'done', result = '1', completed_on = now()"
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname = current_database() AND application_name = 'zeke-jobs client'"""
 
 
-@each_driver
-def test_a_job_is_sent_asked_about_cancelled_and_retried(driver: str, database: str) -> None:
-    async def work(connection: Any) -> None:
-        options: Any = {"delay": 60, "priority": 5, "key": "k", "units": None, "idempotency_key": "once"}
-        sent = await aio.send("get", {"pageUrl": "u"}, **options, connection=connection)
-        assert (sent.status, sent.task_id, sent.duplicate) == ("created", "fetch", False)
-        again = await aio.send("get", {"pageUrl": "v"}, idempotency_key="once", connection=connection)
-        assert (again.id, again.duplicate) == (sent.id, True)
-        job = await aio.status(str(sent.id), connection=connection)
-        assert (job.data, job.priority, job.key) == ({"page_url": "u"}, 5, "k")
-        assert job == zeke_jobs.status(sent.id)
-        assert (await aio.cancel(sent.id, "not needed", by="ada", connection=connection)).status == "cancelled"
-        assert (await aio.retry(sent.id, connection=connection)).status == "created"
-        await aio.emit("callback/42", {"by": "Ada"}, connection=connection)
-
-    on(driver, database, work)
+@each_driver(*DRIVERS)
+async def test_a_job_is_sent_asked_about_cancelled_and_retried(connection: Any) -> None:
+    options: Any = {"delay": 60, "priority": 5, "key": "k", "units": None, "idempotency_key": "once"}
+    sent = await aio.send("get", {"pageUrl": "u"}, **options, connection=connection)
+    assert (sent.status, sent.task_id, sent.duplicate) == ("created", "fetch", False)
+    again = await aio.send("get", {"pageUrl": "v"}, idempotency_key="once", connection=connection)
+    assert (again.id, again.duplicate) == (sent.id, True)
+    job = await aio.status(str(sent.id), connection=connection)
+    assert (job.data, job.priority, job.key) == ({"page_url": "u"}, 5, "k")
+    assert job == zeke_jobs.status(sent.id)
+    assert (await aio.cancel(sent.id, "not needed", by="ada", connection=connection)).status == "cancelled"
+    assert (await aio.retry(sent.id, connection=connection)).status == "created"
+    await aio.emit("callback/42", {"by": "Ada"}, connection=connection)
 
 
-@each_driver
-def test_many_are_sent_at_once_with_keys_and_a_batch(driver: str, database: str) -> None:
-    async def work(connection: Any) -> None:
-        sent = await aio.send_many(
-            "fetch", [{"page_url": str(n)} for n in range(3)], keys=["a", None, "b"], connection=connection
-        )
-        assert [(await aio.status(one.id, connection=connection)).key for one in sent] == ["a", None, "b"]
-        then = ("anything", {"failed": {"$batch": "failed"}})
-        added = await aio.send_many("fetch", [{"page_url": "u"}], connection=connection, batch="import-1", then=then)
-        assert len(added) == 1
-        assert await aio.send_many("fetch", [], connection=connection) == []
-
-    on(driver, database, work)
+@each_driver(*DRIVERS)
+async def test_many_are_sent_at_once_with_keys_and_a_batch(connection: Any) -> None:
+    pages = [{"page_url": str(n)} for n in range(3)]
+    sent = await aio.send_many("fetch", pages, keys=["a", None, "b"], connection=connection)
+    assert [(await aio.status(one.id, connection=connection)).key for one in sent] == ["a", None, "b"]
+    then = ("anything", {"failed": {"$batch": "failed"}})
+    added = await aio.send_many("fetch", [{"page_url": "u"}], connection=connection, batch="import-1", then=then)
+    assert len(added) == 1
+    assert await aio.send_many("fetch", [], connection=connection) == []
     assert zeke_jobs.batch_status("import-1").jobs == 1
 
 
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
-def test_a_send_is_part_of_the_callers_transaction(driver: str, ends: str, database: str) -> None:
-    sent: list[uuid.UUID] = []
-
-    async def work(connection: Any) -> None:
-        await connection.execute("BEGIN")
-        sent.append((await aio.send("anything", connection=connection)).id)
-        assert list(zeke_jobs.jobs()) == []
-        # A send that is refused leaves the transaction as it is.
-        with pytest.raises(InvalidPayload):
-            await aio.send("fetch", connection=connection)
-        await connection.execute(ends)
-
-    on(driver, database, work)
-    assert [job.id for job in zeke_jobs.jobs()] == (sent if ends == "COMMIT" else [])
+@each_driver("psycopg", "asyncpg")
+async def test_a_send_is_part_of_the_callers_transaction(connection: Any, ends: str) -> None:
+    await connection.execute("BEGIN")
+    sent = await aio.send("anything", connection=connection)
+    assert list(zeke_jobs.jobs()) == []
+    # A send that is refused leaves the transaction as it is.
+    with pytest.raises(InvalidPayload):
+        await aio.send("fetch", connection=connection)
+    await connection.execute(ends)
+    assert [job.id for job in zeke_jobs.jobs()] == ([sent.id] if ends == "COMMIT" else [])
 
 
-@each_driver
-def test_a_wait_returns_the_output_once_the_job_has_ended(driver: str, database: str, conn: Connection) -> None:
-    async def work(connection: Any) -> None:
-        sent = await aio.send("anything", connection=connection)
-        waiting = asyncio.create_task(aio.wait(sent.id, 30, connection=connection))
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
-        change(conn, sent.id, """state = 'done', result = '{"n": 1}', completed_on = now()""")
-        assert await asyncio.wait_for(waiting, 10) == {"n": 1}
-        assert await aio.wait(sent.id, 0, connection=connection) == {"n": 1}
-
-    on(driver, database, work)
+@each_driver(*DRIVERS)
+async def test_a_wait_returns_the_output_once_the_job_has_ended(connection: Any, conn: Connection) -> None:
+    sent = await aio.send("anything", connection=connection)
+    waiting = asyncio.create_task(aio.wait(sent.id, 30, connection=connection))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    change(conn, sent.id, """state = 'done', result = '{"n": 1}', completed_on = now()""")
+    assert await asyncio.wait_for(waiting, 10) == {"n": 1}
+    assert await aio.wait(sent.id, 0, connection=connection) == {"n": 1}
 
 
-@pytest.mark.parametrize("driver", ["own", "asyncpg_pool"])
-def test_a_wait_ends_in_time_and_says_what_became_of_the_job(driver: str, database: str, conn: Connection) -> None:
-    async def work(connection: Any) -> None:
-        sent = await aio.send("anything", connection=connection)
-        with pytest.raises(WaitTimeout, match=r"to end within 0.2 s, got created still"):
-            await aio.wait(sent.id, 0.2, connection=connection)
-        change(conn, sent.id, "state = 'rejected', completed_on = now()")
-        with pytest.raises(JobFailed):
-            await aio.wait(sent.id, 5, connection=connection)
-        with pytest.raises(JobNotFound):
-            await aio.wait(uuid.uuid4(), 5, connection=connection)
-
-    on(driver, database, work)
+@each_driver("own", "asyncpg_pool")
+async def test_a_wait_ends_in_time_and_says_what_became_of_the_job(connection: Any, conn: Connection) -> None:
+    sent = await aio.send("anything", connection=connection)
+    with pytest.raises(WaitTimeout, match=r"to end within 0.2 s, got created still"):
+        await aio.wait(sent.id, 0.2, connection=connection)
+    change(conn, sent.id, "state = 'rejected', completed_on = now()")
+    with pytest.raises(JobFailed):
+        await aio.wait(sent.id, 5, connection=connection)
+    with pytest.raises(JobNotFound):
+        await aio.wait(uuid.uuid4(), 5, connection=connection)
 
 
-def test_who_waits_goes_on_after_a_close(database: str, conn: Connection) -> None:
-    async def work(_: Any) -> None:
-        sent = await aio.send("anything")
-        waiting = [asyncio.create_task(aio.wait(sent.id)) for _ in range(2)]
-        for _ in range(2):
-            await asyncio.sleep(0.3)
-            await aio.close()
-        waiting.append(asyncio.create_task(aio.wait(sent.id)))
-        await asyncio.sleep(0)
-        await aio.close()  # while the last of them asks
-        change(conn, sent.id, ENDED)
-        assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1] * 3
-
-    on("own", database, work)
+@pytest.mark.usefixtures("connection")
+async def test_who_waits_goes_on_after_a_close(conn: Connection) -> None:
+    sent = await aio.send("anything")
+    waiting = [asyncio.create_task(aio.wait(sent.id)) for _ in range(2)]
+    for _ in range(2):
+        await asyncio.sleep(0.3)
+        await aio.close()
+    waiting.append(asyncio.create_task(aio.wait(sent.id)))
+    await asyncio.sleep(0)
+    await aio.close()  # while the last of them asks
+    change(conn, sent.id, ENDED)
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1] * 3
 
 
-def test_many_wait_on_few_connections(database: str, conn: Connection) -> None:
-    async def work(_: Any) -> None:
-        sent = await aio.send_many("anything", [{}] * 30)
-        waiting = [asyncio.create_task(aio.wait(one.id, 30)) for one in sent]
-        await asyncio.sleep(0.5)
-        theirs = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'zeke-jobs %'"
-        assert 1 <= value(conn, theirs) <= 8
-        for one in sent:
-            change(conn, one.id, ENDED)
-        assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [1] * 30
+@pytest.mark.usefixtures("connection")
+async def test_many_wait_on_few_connections(conn: Connection) -> None:
+    sent = await aio.send_many("anything", [{}] * 30)
+    waiting = [asyncio.create_task(aio.wait(one.id, 30)) for one in sent]
+    await asyncio.sleep(0.5)
+    theirs = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'zeke-jobs %'"
+    assert 1 <= value(conn, theirs) <= 8
+    for one in sent:
+        change(conn, one.id, ENDED)
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [1] * 30
 
-    on("own", database, work)
+
+@pytest.mark.usefixtures("connection")
+async def test_waits_and_sends_outlive_the_loss_of_our_own_connections(conn: Connection) -> None:
+    sent = await aio.send("anything")
+    waiting = asyncio.create_task(aio.wait(sent.id, 30))
+    for _ in range(5):
+        await asyncio.sleep(0.05)
+        rows(conn, KILL)
+    change(conn, sent.id, ENDED)
+    assert await asyncio.wait_for(waiting, 20) == 1
+    rows(conn, KILL)
+    assert not (await aio.send("anything")).duplicate
+    assert len(list(zeke_jobs.jobs())) == 2
+
+
+@pytest.mark.usefixtures("connection")
+async def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_statement(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(aio.send("anything"), 0.3)
+        cursor.execute("COMMIT")
+    assert (await asyncio.gather(*(aio.send("anything") for _ in range(20))))[0].status == "created"
+
+
+@each_driver("psycopg")
+async def test_a_connection_of_the_other_kind_is_refused_with_the_way_that_takes_it(
+    connection: Any, conn: Connection
+) -> None:
+    with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):
+        await aio.send("anything", connection=conn)
+    with pytest.raises(TypeError, match=r"await zeke_jobs.aio.send"):
+        zeke_jobs.send("anything", connection=connection)
+
+
+async def test_without_psycopg_3_it_says_what_to_pass_or_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigurationError, match=r"help: pass connection=, or pip install (?:-e )?'\S+\[psycopg\]'"):
+        await aio.send("anything")
 
 
 def test_loops_at_the_same_time_have_connections_of_their_own() -> None:
@@ -213,52 +238,3 @@ def test_loops_at_the_same_time_have_connections_of_their_own() -> None:
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(asyncio.run, (work(), work())))
     assert len(list(zeke_jobs.jobs())) == 42
-
-
-def test_waits_and_sends_outlive_the_loss_of_our_own_connections(database: str, conn: Connection) -> None:
-    async def work(_: Any) -> None:
-        sent = await aio.send("anything")
-        waiting = asyncio.create_task(aio.wait(sent.id, 30))
-        for _ in range(5):
-            await asyncio.sleep(0.05)
-            rows(conn, KILL)
-        change(conn, sent.id, ENDED)
-        assert await asyncio.wait_for(waiting, 20) == 1
-        rows(conn, KILL)
-        assert not (await aio.send("anything")).duplicate
-
-    on("own", database, work)
-    assert len(list(zeke_jobs.jobs())) == 2
-
-
-def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_statement(
-    database: str, conn: Connection
-) -> None:
-    async def work(_: Any) -> None:
-        with conn.cursor() as cursor:
-            cursor.execute("BEGIN")
-            cursor.execute("LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(aio.send("anything"), 0.3)
-            cursor.execute("COMMIT")
-        assert (await asyncio.gather(*(aio.send("anything") for _ in range(20))))[0].status == "created"
-
-    on("own", database, work)
-
-
-def test_without_psycopg_3_it_says_what_to_pass_or_install(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert database
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ConfigurationError, match=r"help: pass connection=, or pip install (?:-e )?'\S+\[psycopg\]'"):
-        asyncio.run(aio.send("anything"))
-
-
-def test_a_synchronous_connection_is_refused_with_the_way_that_takes_it(conn: Connection, database: str) -> None:
-    with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):
-        asyncio.run(aio.send("anything", connection=conn))
-
-    async def work(connection: Any) -> None:
-        with pytest.raises(TypeError, match=r"await zeke_jobs.aio.send"):
-            zeke_jobs.send("anything", connection=connection)
-
-    on("psycopg", database, work)

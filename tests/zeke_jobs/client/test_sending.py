@@ -272,11 +272,8 @@ def test_a_refused_send_does_not_spoil_the_callers_transaction(database: str, co
 
 
 def test_a_connection_of_another_kind_is_refused_with_a_way_out() -> None:
-    class AsyncConnection: ...
-
-    for theirs, words in ((object(), r"statement\(\)"), (AsyncConnection(), "expected a synchronous connection")):
-        with pytest.raises(TypeError, match=words):
-            zeke_jobs.send("anything", connection=theirs)
+    with pytest.raises(TypeError, match=r"statement\(\)"):
+        zeke_jobs.send("anything", connection=object())
 
 
 def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -> None:
