@@ -84,8 +84,7 @@ DryRun = Annotated[bool, flag("--dry-run", "Change nothing; show the jobs that w
 Yes = Annotated[bool, flag("--yes", "Do not ask, on a terminal.")]
 Timeout = Annotated[timedelta | None, span("Longest wait, such as 30s.")]
 Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]
-
-
+TaskId = Annotated[str, argument("Id or alias of a task.", "TASK")]
 JobId = Annotated[str, argument("The job's id, or its beginning or end.", "ID")]
 
 _LEAST = 4  # digits

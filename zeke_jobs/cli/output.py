@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
@@ -70,6 +71,14 @@ def tell(text: str) -> None:
     console().print(text, soft_wrap=True)
 
 
+def answer(data: object, text: str, *, as_json: bool) -> None:
+    """Print one JSON document for scripts, or a text with rich's markup for people."""
+    if as_json:
+        print_json(data)
+    else:
+        tell(text)
+
+
 def facts(title: str, values: Mapping[str, object]) -> None:
     """Print values under a title, each with its name; values that are empty or None are left out."""
     tell(f"[bold]{escape(title)}[/]")
@@ -85,9 +94,15 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
+def named(columns: str) -> dict[str, Any]:
+    """Columns for ``listing``, as in ``"task, since=applied_on"``: the title, and the name if it is another one."""
+    pairs = (one.partition("=") for one in columns.split(", "))
+    return {title: name or title for title, _, name in pairs}
+
+
 def listing(
     found: Sequence[T],
-    columns: Mapping[str, Callable[[T], object]],
+    columns: Mapping[str, Any],
     *,
     right: tuple[str, ...] = (),
     empty: str = "nothing",
@@ -96,14 +111,15 @@ def listing(
 ) -> None:
     """Print a result: a table for people, with a row for each element; one JSON document for scripts, with ``data`` of each.
 
-    ``columns`` has each title, and its cell for an element: ``Markup``, or any value shown as plain text. ``right`` are numbers.
+    ``columns`` has each title, and the name of an attribute or key, left empty for 0, or a function that returns the cell:
+    ``Markup``, or any value shown as plain text. ``right`` are numbers.
     """
     if as_json:
         print_json([data(one) for one in found])
         return
-    rows = [[_cell(cell(one)) for cell in columns.values()] for one in found]
+    rows = [[_cell(_value(one, cell)) for cell in columns.values()] for one in found]
     if not found:
-        console().print(empty)
+        tell(empty)
     elif sys.stdout.isatty():
         shown = Table(box=None, pad_edge=False, header_style="bold")
         for title in columns:
@@ -117,26 +133,29 @@ def listing(
         _print_columns(list(columns), rows, right)
 
 
+def _value(one: Any, cell: Any) -> object:
+    if callable(cell):
+        return cell(one)
+    return (one[cell] if isinstance(one, dict) else getattr(one, cell)) or ""
+
+
 def _cell(value: object) -> Markup:
-    return value if isinstance(value, Markup) else Markup("" if value is None else escape(str(value)))
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, list | tuple):
+        value = ", ".join(value)
+    return Markup(escape(when(value) if isinstance(value, datetime) else "" if value is None else str(value)))
 
 
 def _print_columns(titles: list[str], rows: Sequence[Sequence[Markup]], right: tuple[str, ...]) -> None:
     """A table in a file or pipe: without colours, each row on one line. Rich takes a millisecond for a row."""
-    texts = [
-        titles,
-        *([visible(markup.render(cell, emoji=False).plain if "[" in cell else cell) for cell in row] for row in rows),
-    ]
-    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
-    lines = []
-    for row in texts:
-        padded = ((text, " " * (width - cell_len(text))) for text, width in zip(row, widths, strict=True))
-        cells = (
-            space + text if title in right else text + space
-            for title, (text, space) in zip(titles, padded, strict=True)
-        )
-        lines.append("  ".join(cells).rstrip())
-    say("\n".join(lines))
+    columns = []
+    for title, *cells in zip(titles, *rows, strict=True):
+        texts = [title, *(visible(markup.render(one, emoji=False).plain if "[" in one else one) for one in cells)]
+        width = max(map(cell_len, texts))
+        spaces = (" " * (width - cell_len(text)) for text in texts)
+        columns.append([pad + one if title in right else one + pad for one, pad in zip(texts, spaces, strict=True)])
+    say("\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True)))
 
 
 def print_json(value: Any) -> None:

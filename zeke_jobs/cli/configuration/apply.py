@@ -1,16 +1,15 @@
 """``zeke-jobs apply``, ``rollback`` and ``set``: put a jobs.yaml, or single values beside it, in force while workers run."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.configuration import plan
 from zeke_jobs.cli.configuration.check import File, find_modules_here, load
-from zeke_jobs.cli.configuration.plan import as_data, orders, show, with_orders
-from zeke_jobs.cli.output import console, escape, print_json, tell
+from zeke_jobs.cli.configuration.plan import as_data, orders, plan_lines, show, with_orders
+from zeke_jobs.cli.output import answer, escape, tell
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.config import load_text
 from zeke_jobs.config.models import Config
@@ -18,7 +17,6 @@ from zeke_jobs.core.environment import author, config_path
 from zeke_jobs.diagnosis import fleet
 from zeke_jobs.errors import ConfigurationError, StrandedJobs
 from zeke_jobs.revisions import applying, overrides, store
-from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions.proposal import Request
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
@@ -47,10 +45,8 @@ def rollback(
     def request(conn: Connection) -> Request:
         old = store.find(conn, revision)
         wanted = load_text(old.source, f"revision {revision}")
-        by_hand = overrides.lasting(old.overrides)
-        return Request(
-            wanted, author(), message or f"back to revision {revision}", "rollback", orders(ordered), by_hand
-        )
+        why, kept = message or f"back to revision {revision}", overrides.lasting(old.overrides)
+        return Request(wanted, author(), why, "rollback", orders(ordered), kept)
 
     find_modules_here()
     return _apply("rollback", request, as_json)
@@ -72,18 +68,14 @@ def _apply(command: str, request: Callable[[Connection], Request], as_json: bool
 def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
     """Print the revision in force and the workers that do not follow it. 1 if a worker's code does not fit."""
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
-    if as_json:
-        print_json(
-            {"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.proposal.plan)}
-        )
-    elif not done.is_new:
-        console().print(f"nothing to change; revision {done.revision} stays in force")
-    else:
-        workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members)
-        followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"
-        console().print(f"revision {done.revision} is in force{followed}")
-        for one in behind:
-            tell(f"[yellow]{escape(f'{one.host} (pid {one.pid}): ' + '; '.join(one.drift))}[/]")
+    workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members) if done.is_new else 0
+    followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"
+    lines = [f"revision {done.revision} is in force{followed}"]
+    lines += (f"[yellow]{escape(f'{one.host} (pid {one.pid}): ' + '; '.join(one.drift))}[/]" for one in behind)
+    if not done.is_new:
+        lines = [f"nothing to change; revision {done.revision} stays in force"]
+    data = {"revision": done.revision, "new": done.is_new, "behind": behind, "plan": as_data(done.proposal.plan)}
+    answer(data, "\n".join(lines), as_json=as_json)
     return FAILED if any(one.refusal for one in behind) else FINE
 
 
@@ -104,29 +96,24 @@ def set_(
     find_modules_here()
     with database.connection("set", writes=True) as conn:
 
-        def change(file: Config, overrides: Sequence[Override]) -> list[Override]:
+        def change(file: Config, old: Sequence[Override]) -> list[Override]:
             if clear:
-                return _cleared(assignments, file, overrides)
-            return _set(assignments, file, overrides, message, for_, dispatch.clock(conn))
+                return _cleared(assignments, file, old)
+            if for_ is not None and not for_:
+                raise UsageError("expected --for a time that passes, got 0s")
+            now = dispatch.clock(conn)
+            shared = {"by": author(), "why": message, "set_on": now, "until": for_ and now + for_}
+            return _set(assignments, file, old, shared)
 
         done = applying.set_by_hand(conn, change, by=author(), message=message)
         if not as_json:
-            for line in plan.plan_lines(done.proposal.plan):
+            for line in plan_lines(done.proposal.plan):
                 tell(line)
         return report(conn, done, as_json=as_json)
 
 
-def _set(
-    assignments: Sequence[str],
-    file: Config,
-    overrides: Sequence[Override],
-    message: str,
-    for_: timedelta | None,
-    now: datetime,
-) -> list[Override]:
-    if for_ is not None and not for_:
-        raise UsageError("expected --for a time that passes, got 0s")
-    until = None if for_ is None else now + for_
+def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], shared: dict[str, Any]) -> list[Override]:
+    """The values set by hand with new ones. ``shared``: who set them, why, when and until when."""
     faults: list[str] = []
     made: dict[str, Override] = {}
     for assignment in assignments:
@@ -138,13 +125,12 @@ def _set(
         if any(path == one.path for one in made.values()):
             faults.append(f"expected each key once, got {assignment.partition('=')[0]} again")
             continue
-        made[assignment] = Override(path, value, by=author(), why=message, set_on=now, until=until)
-    if not message:
+        made[assignment] = Override(path, value, **shared)
+    if not shared["why"]:
         faults.append('expected a reason, got none\n  help: add -m "why"')
-    faults = [*by_hand.faults(file, overrides, made), *faults]
-    if faults:
+    if faults := [*overrides.faults(file, old, made), *faults]:
         raise UsageError("\nerror: ".join(faults))
-    return by_hand.with_overrides(overrides, made.values())
+    return overrides.with_overrides(old, made.values())
 
 
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
@@ -155,17 +141,17 @@ def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UsageError(f"expected KEY=VALUE, got {assignment!r}")
-    path = by_hand.read_path(key, file)
+    path = overrides.read_path(key, file)
     try:
-        return path, by_hand.read_value(value)
+        return path, overrides.read_value(value)
     except ConfigurationError as error:
         raise UsageError(f"{assignment}: {error}") from error
 
 
-def _cleared(keys: Sequence[str], file: Config, overrides: Sequence[Override]) -> list[Override]:
-    kept = list(overrides)
+def _cleared(keys: Sequence[str], file: Config, old: Sequence[Override]) -> list[Override]:
+    kept = list(old)
     for key in keys:
-        left = by_hand.cleared(kept, by_hand.read_path(key, file))
+        left = overrides.cleared(kept, overrides.read_path(key, file))
         if left == kept:
             labels = ", ".join(one.label for one in kept) or "nothing"
             raise UsageError(f"expected a key that is set by hand ({labels}), got {key!r}")

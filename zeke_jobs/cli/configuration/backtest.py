@@ -18,7 +18,7 @@ from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.apply import read_assignment
 from zeke_jobs.cli.options import with_options
-from zeke_jobs.cli.output import console, escape, listing, print_json, tell, when
+from zeke_jobs.cli.output import answer, escape, listing, print_json, tell, when
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config.models import Config
 from zeke_jobs.config.reading import Edit
@@ -45,10 +45,7 @@ def read_workers(text: str) -> Fleet:
 
 #: The options of a simulation of recorded jobs.
 RECORDED: dict[str, Any] = {
-    "file": Annotated[
-        Path | None,
-        options.option("The jobs.yaml to try; by default the revision in force.", "FILE", show_default=False),
-    ],
+    "file": Annotated[Path | None, options.option("The jobs.yaml to try; by default the revision in force.", "FILE")],
     "set_": Annotated[
         list[str] | None,
         options.option("Try a value, such as my-task.concurrency=3; may be given again.", "KEY=VALUE", "--set"),
@@ -165,31 +162,21 @@ def capacity(
     recording, _, proposed = recorded("capacity", given)
     fleet, fleet_from = (given["workers"], "as given") if "workers" in given else fleet_of(recording)
     jobs, bounds = of(recording.workload, proposed, fleet, budget=budget, database=database)
-    if as_json:
-        first = bounds[0] if bounds else None
-        answer = {
-            "from": recording.begin,
-            "to": recording.end,
-            "workers": str(fleet),
-            "workers_from": fleet_from,
-            "jobs_a_day": jobs,
-            "carries": first and first.carries,
-            "runs_out": first and first.name,
-            "bounds": bounds,
-        }
-        print_json(answer)
-        return
-    tell(f"from jobs of {when(recording.begin)} to {when(recording.end)}, on {fleet} worker threads ({fleet_from})")
-    _show(jobs, bounds)
+    first = next(iter(bounds), None)
+    data = {"from": recording.begin, "to": recording.end, "workers": str(fleet), "workers_from": fleet_from}
+    ends = {"carries": first and first.carries, "runs_out": first and first.name, "bounds": bounds}
+    times = f"from jobs of {when(recording.begin)} to {when(recording.end)}"
+    answer({**data, "jobs_a_day": jobs, **ends}, f"{times}, on {fleet} worker threads ({fleet_from})", as_json=as_json)
+    if not as_json and first is None:
+        tell("the recorded jobs needed nothing that can run out")
+    elif not as_json:
+        _show(jobs, bounds)
 
 
 def _show(jobs: dict[str, float], bounds: list[Bound]) -> None:
-    if not bounds:
-        console().print("the recorded jobs needed nothing that can run out")
-        return
     first = bounds[0]
     columns = {
-        "resource": lambda bound: bound.name,
+        "resource": "name",
         "supply": lambda bound: _amount(bound, bound.has),
         "needed": lambda bound: _amount(bound, bound.needs),
         "carries": lambda bound: f"{bound.carries:.1f}x",

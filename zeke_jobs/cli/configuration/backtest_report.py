@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from zeke_jobs.backtest.comparing import Backtest
-from zeke_jobs.cli.output import escape, listing, plain, tell, when
+from zeke_jobs.cli.output import escape, listing, tell, when
 from zeke_jobs.core.wording import took
 
 Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
@@ -17,24 +17,22 @@ _LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
 def as_data(answer: Backtest) -> dict[str, Any]:
     """A backtest for scripts."""
     return {
-        "from": plain(answer.begin),
-        "to": plain(answer.end),
+        "from": answer.begin,
+        "to": answer.end,
         "jobs": answer.jobs,
         "workers_from": answer.fleet_from,
-        "confidence": plain(answer.confidence),
-        "notes": list(answer.notes),
-        "today": plain(answer.today),
-        "proposed": plain(answer.proposed) if answer.proposed else None,
+        **{name: getattr(answer, name) for name in ("confidence", "notes", "today", "proposed")},
     }
 
 
 def show(answer: Backtest) -> None:
     """A backtest for people."""
     today, proposed = answer.today, answer.proposed
-    tell(
-        f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
-        f" ({answer.fleet_from})" + (f"; proposed: {proposed.workers}" if proposed else "")
+    jobs = f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}"
+    on = f"{today.workers} worker threads ({answer.fleet_from})" + (
+        f"; proposed: {proposed.workers}" if proposed else ""
     )
+    tell(f"{jobs}, run again on {on}")
     after = proposed or today
     columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
     listing(_both(today.tasks, after.tasks), {"task": itemgetter(0), **_cells(columns)}, right=tuple(columns))
@@ -45,14 +43,11 @@ def show(answer: Backtest) -> None:
     ]
     tasks = {"which tasks": lambda row: ", ".join((row[2] or row[1]).tasks[:3])}
     listing(limits, {"what limits": itemgetter(0), **_cells(_OF_LIMITS), **tasks}, right=tuple(_OF_LIMITS))
-    for line in headline(answer):
-        tell(line)
     level = answer.confidence.level
-    tell(f"confidence: [{_COLOURS[level]}]{level}[/]")
-    for finding in answer.confidence.findings:
-        tell(f"    {escape(finding.text)}")
-    for note in answer.notes:
-        tell(f"note: {escape(note)}")
+    findings = (f"    {escape(finding.text)}" for finding in answer.confidence.findings)
+    notes = (f"note: {escape(note)}" for note in answer.notes)
+    for line in (*headline(answer), f"confidence: [{_COLOURS[level]}]{level}[/]", *findings, *notes):
+        tell(line)
 
 
 def headline(answer: Backtest) -> list[str]:
@@ -76,23 +71,18 @@ def headline(answer: Backtest) -> list[str]:
     return lines
 
 
+_COUNT, _SHARE = "{:,}".format, "{:.0%}".format
 #: Title of each column, its figure, and its format.
 _OF_TASKS: Columns = {
-    "jobs": ("jobs", "{:,}".format),
-    "wait p50": ("wait_p50", took),
-    "p95": ("wait_p95", took),
-    "p99": ("wait_p99", took),
-    "queue peak": ("queue_peak", "{:,}".format),
-    "busy": ("utilisation", "{:.0%}".format),
-    "too late": ("breaches", "{:,}".format),
-    "failed": ("failed", "{:,}".format),
+    "jobs": ("jobs", _COUNT),
+    **{title: (f"wait_{title[-3:]}", took) for title in ("wait p50", "p95", "p99")},
+    "queue peak": ("queue_peak", _COUNT),
+    "busy": ("utilisation", _SHARE),
+    "too late": ("breaches", _COUNT),
+    "failed": ("failed", _COUNT),
     "cost": ("cost", "{:.2f}".format),
 }
-_OF_LIMITS: Columns = {
-    "at once": ("limit", str),
-    "busy": ("utilisation", "{:.0%}".format),
-    "held jobs back for": ("held", took),
-}
+_OF_LIMITS: Columns = {"at once": ("limit", str), "busy": ("utilisation", _SHARE), "held jobs back for": ("held", took)}
 
 
 def _both(today: Mapping[str, Any], proposed: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

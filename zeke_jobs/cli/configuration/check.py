@@ -10,7 +10,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.cli.options import argument, option
-from zeke_jobs.cli.output import bounds, console, count, escape, listing, say, tell
+from zeke_jobs.cli.output import bounds, count, escape, listing, say, tell
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import Config, Schedule
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
@@ -49,7 +49,7 @@ def schema(
         return
     write.write_text(text, encoding="utf-8")
     tell(f"{escape(str(write))} written; the first line of jobs.yaml names it:")
-    console().print(COMMENT.format(path=write, version=VERSION), soft_wrap=True, markup=False)
+    say(COMMENT.format(path=write, version=VERSION))
 
 
 def schema_text() -> str:
@@ -67,23 +67,22 @@ def find_modules_here() -> None:
 def _summarize(config: Config, path: Path, now: datetime) -> None:
     columns = {
         "task": lambda task: task.id + (" (paused)" if task.paused else ""),
-        "queue": lambda task: task.queue,
+        "queue": "queue",
         "limit": lambda task: (
             bounds(task.concurrency.limit, task.concurrency.per_key, task.rate, task.budget) or "no limit"
         ),
-        "uses": lambda task: ", ".join(task.uses),
+        "uses": "uses",
         "timeout": lambda task: format_duration(task.timeout),
         "retries": lambda task: task.retry.limit,
         "cron": lambda task: ", ".join(f"{one.at} ({one.timezone})" for one in task.schedules.values()),
     }
     tasks = list(config.tasks.values())
     listing(tasks, columns, empty="")
-    for task in tasks:
-        for name, schedule in task.schedules.items():
-            tell(f"\n{escape(name)}: {escape(fires(schedule, now))}")
-    crons = sum(len(task.schedules) for task in tasks)
-    has = {"task": len(tasks), "schedule": crons, "shared limit": len(config.limits), "service": len(config.services)}
-    tell(f"\n{escape(str(path))} is fine: {', '.join(count(number, noun) for noun, number in has.items())}")
+    crons = [one for task in tasks for one in task.schedules.items()]
+    for name, schedule in crons:
+        tell(f"\n{escape(name)}: {escape(fires(schedule, now))}")
+    has = (tasks, "task"), (crons, "schedule"), (config.limits, "shared limit"), (config.services, "service")
+    tell(f"\n{escape(str(path))} is fine: {', '.join(count(len(some), noun) for some, noun in has)}")
 
 
 def fires(schedule: Schedule, now: datetime) -> str:

@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import plan
-from zeke_jobs.cli.output import console, listing, print_json, say, tell, when
+from zeke_jobs.cli.output import listing, named, print_json, say, tell, when
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import took
 from zeke_jobs.errors import ConfigurationError
@@ -25,14 +25,8 @@ def history(
     """List the revisions, with their times, authors, reasons and values set by hand."""
     with database.connection("history") as conn:
         found = store.listed(conn, limit)
-    columns = {
-        "rev": lambda one: one.number,
-        "since": lambda one: when(one.applied_on),
-        "by": lambda one: one.applied_by,
-        "how": lambda one: one.origin,
-        "why": lambda one: one.message,
-        "set by hand": lambda one: ", ".join(override.label for override in store.visible(one.overrides)),
-    }
+    columns = named("rev=number, since=applied_on, by=applied_by, how=origin, why=message")
+    columns["set by hand"] = lambda one: [override.label for override in store.visible(one.overrides)]
     empty = "nothing was ever in force: the first worker that starts puts its jobs.yaml"
     listing(found, columns, right=("rev",), empty=empty, as_json=as_json, data=_data)
 
@@ -74,7 +68,7 @@ def diff(
         tell(line)
     if not found:
         differs = "; their texts differ" if first.digest != second.digest else ""
-        console().print(f"revisions {first.number} and {second.number} are the same in effect{differs}")
+        tell(f"revisions {first.number} and {second.number} are the same in effect{differs}")
 
 
 def compare(number: Number, other: Other = None, as_json: options.Json = False) -> None:
@@ -90,9 +84,7 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
     if not as_json:
         rows.sort(key=lambda row: (row["task"], row["revision"] != number))
     columns = {
-        "task": lambda row: row["task"],
-        "rev": lambda row: row["revision"],
-        "jobs": lambda row: row["jobs"],
+        **named("task, rev=revision, jobs"),
         "per hour": lambda row: f"{row['per_hour']:.1f}",
         "wait p50": lambda row: took(row["wait_p50"]),
         "wait p95": lambda row: took(row["wait_p95"]),
@@ -103,9 +95,9 @@ def compare(number: Number, other: Other = None, as_json: options.Json = False) 
     }
     empty = f"no job ended that started under revision {number} or {second}"
     listing(rows, columns, right=tuple(columns)[1:], empty=empty, as_json=as_json)
-    for one in (number, second) if rows and not as_json else ():
-        if all(row["revision"] != one for row in rows):
-            tell(f"revision {one}: no job has ended that started under it")
+    missing = {number, second} - {row["revision"] for row in rows}
+    for one in sorted(missing) if rows and not as_json else ():
+        tell(f"revision {one}: no job has ended that started under it")
 
 
 def _cost(row: dict[str, Any]) -> str:

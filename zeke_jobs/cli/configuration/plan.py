@@ -15,7 +15,7 @@ from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.options import with_options
-from zeke_jobs.cli.output import console, count, escape, plain, print_json, tell, when
+from zeke_jobs.cli.output import count, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import FINE, PENDING, UsageError
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
@@ -72,8 +72,7 @@ def change_lines(changes: Iterable[Change]) -> Iterator[str]:
 def summary(plan: Plan) -> str:
     """A plan in one line."""
     if plan.changes:
-        subjects = {(change.kind, change.name) for change in plan.changes}
-        kinds = Counter(kind for kind, _ in subjects)
+        kinds = Counter(kind for kind, _ in {(change.kind, change.name) for change in plan.changes})
         parts = [count(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
         return f"{', '.join(parts) or 'the file'} would change"
     if plan.notes:
@@ -85,10 +84,9 @@ def summary(plan: Plan) -> str:
 
 def _override_line(override: Override, all_: Sequence[Override]) -> str:
     """An override with its reason, and what applies after its end."""
+    text = f"{override.label} = {_plain(override.value)}"
     if override.drains is not None:
         text = f"{override.path[1]} drains: it takes no new jobs, and leaves when its last has ended"
-    else:
-        text = f"{override.label} = {_plain(override.value)}"
     back = overrides.hidden_by(override, all_)
     then = f", then {overrides.listed(back, override)}" if back else ""
     until = f", until {when(override.until)}{then}" if override.until else ""
@@ -126,11 +124,8 @@ def _others(some: list[Any], than: list[Any]) -> list[Any]:
 
 def _own(change: Change) -> Iterator[tuple[str, Any]]:
     """The keys of an added task or limit that differ from the defaults."""
-    usual: diff.Flat = {}
-    if change.kind == "task":
-        usual = diff.flat(Task(id=change.name))
-    elif change.kind == "limit":
-        usual = diff.flat(Limit(name=change.name))
+    new = Task(id=change.name) if change.kind == "task" else Limit(name=change.name) if change.kind == "limit" else None
+    usual = {} if new is None else diff.flat(new)
     return ((key, value) for key, value in change.after.items() if not diff.same(usual.get(key), value))
 
 
@@ -175,9 +170,7 @@ def plan(ordered: dict[str, Any], file: File = None, as_json: options.Json = Fal
         show(found)
         if isinstance(answer, Backtest):
             of = f"{answer.jobs:,} jobs since {when(answer.begin)}, confidence {answer.confidence.level}"
-            tell(f"backtest of {of} (zeke-jobs backtest shows all)")
-            for line in backtest_report.headline(answer):
-                tell(f"    {line}")
+            tell("\n    ".join([f"backtest of {of} (zeke-jobs backtest shows all)", *backtest_report.headline(answer)]))
         elif answer is not None:
             tell(f"backtest: {escape(answer)}")
     return PENDING if found.plan.is_pending else FINE
@@ -214,14 +207,11 @@ def as_data(found: Plan) -> dict[str, Any]:
 def show(proposal: Proposal) -> None:
     """Print a plan."""
     latest, found = proposal.latest, proposal.plan
-    if latest is None:
-        tell("nothing was ever in force; all of the file is new")
-    else:
-        why = escape(f": {latest.message}" if latest.message else "")
-        applied = f"since {when(latest.applied_on)}, by {escape(latest.applied_by)}"
-        tell(f"in force: revision {latest.number}, {applied}{why}")
-    for line in plan_lines(found):
+    head = "nothing was ever in force; all of the file is new"
+    if latest is not None:
+        why = f": {latest.message}" if latest.message else ""
+        head = f"in force: revision {latest.number}, since {when(latest.applied_on)}, by {latest.applied_by}{why}"
+    for line in (escape(head), *plan_lines(found), summary(found)):
         tell(line)
-    console().print(summary(found))
     if found.stranded:
-        console().print("[red]apply refuses this[/] unless --drain, --cancel or --rename decides about these jobs")
+        tell("[red]apply refuses this[/] unless --drain, --cancel or --rename decides about these jobs")

@@ -1,19 +1,20 @@
-"""``zeke-jobs doctor``, ``fleet``, ``health`` and ``audit``: the health of the system and its parts, and changes by hand."""
+"""``zeke-jobs doctor``, ``fleet``, ``health``, ``audit``, ``top`` and ``metrics``: the system, its parts, and changes by hand."""
 
+import signal
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import option
-from zeke_jobs.cli.output import coloured, console, escape, listing, plain, print_json, say, tell, when
+from zeke_jobs.cli.output import answer, coloured, console, escape, listing, named, plain, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
-from zeke_jobs.core import environment, probes
+from zeke_jobs.core import environment, logs, probes
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import passed
-from zeke_jobs.diagnosis import fleet as checking
-from zeke_jobs.diagnosis import fleet as whole
-from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine
+from zeke_jobs.diagnosis import fleet as members
+from zeke_jobs.diagnosis.doctor import CHECKS, examine
 from zeke_jobs.postgres.queries import SQL
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
@@ -22,10 +23,13 @@ _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 def doctor(as_json: options.Json = False) -> int:
     """Examine database, workers, scheduler and jobs. Exit 1 if there is a warning or an error, 0 otherwise."""
     report = examine(database.choose(), _file())
-    if as_json:
-        print_json({"healthy": report.is_healthy, **plain(report)})
-    else:
-        _show(report)
+    lines = []
+    for one in report.findings:
+        lines += [f"[{_STYLES[one.severity]}]{one.severity:<8}[/] {one.id}: {escape(one.sentence)}"]
+        lines += [f"         [green]{escape(one.help)}[/]"]
+    lines += (f"[dim]fine     {one.name}: {one.fine}[/]" for one in CHECKS if one.name in report.fine)
+    lines += (f"[dim]skipped  {name}[/]" for name in report.skipped)
+    answer({"healthy": report.is_healthy, **plain(report)}, "\n".join(lines), as_json=as_json)
     return FINE if report.is_healthy else FAILED
 
 
@@ -35,46 +39,29 @@ def _file() -> Path | None:
     return path if path.is_file() else None
 
 
-def _show(report: Report) -> None:
-    for one in report.findings:
-        tell(f"[{_STYLES[one.severity]}]{one.severity:<8}[/] {one.id}: {escape(one.sentence)}")
-        tell(f"         [green]{escape(one.help)}[/]")
-    for check in CHECKS:
-        if check.name in report.fine:
-            tell(f"[dim]fine     {check.name}: {check.fine}[/]")
-    for name in report.skipped:
-        tell(f"[dim]skipped  {name}[/]")
-
-
 def fleet(as_json: options.Json = False) -> None:
     """List workers and schedulers: host, version, revision in force and of the own file, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
-        found = whole.look(conn)
+        found = members.look(conn)
         file = _file()
-        differs = None if file is None else whole.unapplied(conn, file)
+        differs = None if file is None else members.unapplied(conn, file)
     if as_json:
         print_json(found)
         return
-    columns = {
-        "": lambda one: one.kind,
-        "host": lambda one: one.host,
-        "pid": lambda one: one.pid,
-        "version": lambda one: one.version,
-        "rev": lambda one: one.revision,
-        "file": lambda one: one.file_revision or "",
+    columns = named("=kind, host, pid, version, rev=revision, file=file_revision") | {
         "since": lambda one: passed(one.since),
         "heartbeat": lambda one: passed(one.heartbeat),
         "busy": lambda one: f"{one.busy}/{one.threads}" if one.kind == "worker" else "",
-        "queues": lambda one: ", ".join(one.queues),
+        "queues": "queues",
         "drift": lambda one: coloured("yellow", "; ".join(one.drift)),
     }
     nobody = "nobody runs; start workers with dramatiq zeke_jobs.actors, a scheduler with periodiq zeke_jobs.actors"
     listing(found.members, columns, right=("pid", "rev", "file", "busy"), empty=nobody)
-    console().print(f"in force: revision {found.revision}" if found.revision else "nothing was ever in force")
+    tell(f"in force: revision {found.revision}" if found.revision else "nothing was ever in force")
     if differs is not None:
         tell(f"[yellow]{escape(differs)}[/]; zeke-jobs plan shows the difference")
     for queue in found.unserved:
-        console().print(f"[yellow]no worker consumes queue {escape(queue)}[/]")
+        tell(f"[yellow]no worker consumes queue {escape(queue)}[/]")
 
 
 def health(
@@ -90,9 +77,9 @@ def health(
             raise UsageError("expected --live or --ready alone, got more words")
         return probes.main("live" if live else "ready")
     if part in ("worker", "scheduler"):
-        is_fine, sentence = checking.health_of_processes(database.choose(), part, host or None)
+        is_fine, sentence = members.health_of_processes(database.choose(), part, host or None)
     elif part.startswith(("http://", "https://")):
-        is_fine, sentence = checking.health_of_address(part, contains)
+        is_fine, sentence = members.health_of_address(part, contains)
     else:
         raise UsageError(f"expected worker, scheduler, an address http://…, --live or --ready, got {part!r}")
     say(visible(sentence))
@@ -114,13 +101,43 @@ def audit(
     filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
     with database.connection("audit") as conn:
         found = SQL.all(conn, "audit/list", **filters, limit=limit)
-    columns = {
-        "when": lambda one: when(one["done_on"]),
-        "login": lambda one: one["login"],
-        "said by": lambda one: one["said_by"],
-        "action": lambda one: one["action"],
-        "target": lambda one: one["target"],
-        "jobs": lambda one: len(one["jobs"] or ()) or "",
-        "why": lambda one: one["reason"],
-    }
+    columns = named("when=done_on, login, said by=said_by, action, target")
+    columns |= {"jobs": lambda one: len(one["jobs"] or ()) or "", "why": "reason"}
     listing(found, columns, right=("jobs",), empty="nothing of this was changed by hand", as_json=as_json)
+
+
+def top(once: Annotated[bool, options.flag("--once", "Print one picture and end; needs no terminal.")] = False) -> None:
+    """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
+    from zeke_jobs.top import app
+
+    url = database.choose()
+    if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("expected a terminal, got none; zeke-jobs top --once prints one picture")
+    show = app.once if once else app.watch
+    show(url, console())
+
+
+def metrics(
+    listen: Annotated[str, option("Serve at http://HOST:PORT/metrics instead.", "HOST:PORT", show_default=False)] = "",
+) -> int:
+    """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
+
+    Exit 1 when the database could not be read. Workers serve only their own counters.
+    """
+    from zeke_jobs.metrics import exporter, exposition
+
+    logs.configure()
+    url = database.choose()
+    if not listen:
+        text, is_read = exporter.text(url)
+        say(text, end="")
+        return FINE if is_read else FAILED
+    address = environment.address("--listen", listen)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container would otherwise ignore SIGTERM
+    try:
+        exposition.serve(exporter.DatabaseCollector(url).registry, address)
+    except OSError as error:
+        raise UsageError(f"expected an address to listen on, got {listen}: {error.strerror}") from error
+    except KeyboardInterrupt:
+        pass
+    return FINE

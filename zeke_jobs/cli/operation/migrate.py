@@ -9,7 +9,7 @@ import typer
 from zeke_jobs import config
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.configuration.check import find_modules_here
-from zeke_jobs.cli.output import console, count, counter, escape, listing, print_json, say, tell
+from zeke_jobs.cli.output import answer, count, counter, escape, listing, named, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, FINE, PENDING
 from zeke_jobs.control.pg_boss import Import, Report
 from zeke_jobs.core import environment
@@ -32,15 +32,10 @@ def migrate(
     with database.connection("migrate", is_migrated=False) as conn:
         found = migrations.pending(conn, packages) if check else migrations.migrate(conn, packages)
     names = [f"{migration.package}/{migration.name}" for migration in found]
-    if as_json:
-        print_json({"pending" if check else "applied": names})
-    else:
-        for name in names:
-            console().print(f"{'to apply' if check else 'applied'} {escape(name)}")
-        of = escape(", ".join((migrations.OURS, *packages)))
-        console().print(
-            f"{len(names)} to apply" if check else f"{len(names)} applied; the database is up to date with {of}"
-        )
+    done = "to apply" if check else "applied"
+    of = "" if check else f"; the database is up to date with {', '.join((migrations.OURS, *packages))}"
+    text = "\n".join([*(f"{done} {name}" for name in names), f"{len(names)} {done}{of}"])
+    answer({"pending" if check else "applied": names}, escape(text, lines=True), as_json=as_json)
     return PENDING if check and names else FINE
 
 
@@ -55,8 +50,7 @@ def _packages() -> list[str]:
 
 def roles(
     apply: Annotated[
-        bool,
-        options.flag("--apply", "Run the statements; needs the schema's owner with the right to create roles."),
+        bool, options.flag("--apply", "Run them, as a user who owns the schema and may create roles.")
     ] = False,
 ) -> None:
     """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
@@ -73,7 +67,7 @@ def roles(
                 f"expected a user who owns the schema and may create roles, got: {str(error).strip()}\n"
                 "  help: let such a user run it: zeke-jobs roles | psql"
             ) from error
-    console().print("granted:", made.CLIENT, made.WORKER, made.OPERATOR, made.READER)
+    tell(f"granted: {made.CLIENT} {made.WORKER} {made.OPERATOR} {made.READER}")
 
 
 def uninstall(
@@ -91,30 +85,24 @@ def uninstall(
             say("nothing was removed", is_trouble=True)
             return FAILED
         for default in removing.uninstall(conn, removal):
-            console().print(f"gone with the functions of zeke_jobs: {escape(default)}")
-    console().print(f"removed from {escape(removal.database)}")
+            tell(f"gone with the functions of zeke_jobs: {escape(default)}")
+    tell(f"removed from {escape(removal.database)}")
     return FINE
 
 
 def _show(removal: Row) -> None:
-    out = console()
-    owner = escape(removal.environment or "unnamed")
-    out.print(f"to be removed from database {escape(removal.database)} (environment {owner}):")
-    out.print(f"  schema zeke_jobs with {removal.jobs} jobs, {removal.unfinished} of them unfinished")
-    for view in removal.views:
-        out.print(f"  view {escape(view)}")
-    for one in removal.made:
-        if not one.startswith("index "):  # indexes go with their tables
-            out.print(f"  {escape(one)}")
+    lines = [f"to be removed from database {removal.database} (environment {removal.environment or 'unnamed'}):"]
+    lines += [f"  schema zeke_jobs with {removal.jobs} jobs, {removal.unfinished} of them unfinished"]
+    lines += (f"  view {view}" for view in removal.views)
+    lines += (f"  {one}" for one in removal.made if not one.startswith("index "))  # indexes go with their tables
     for name, objects in removal.left.items():
-        tables = [one.removeprefix("table ") for one in objects if one.startswith("table ")]
-        if tables:
-            out.print(f"stays, unless --package {escape(name)}: {escape(', '.join(tables))}")
+        if tables := ", ".join(one.removeprefix("table ") for one in objects if one.startswith("table ")):
+            lines += [f"stays, unless --package {name}: {tables}"]
+    tell("\n".join(map(escape, lines)))
 
-
-app = typer.Typer(no_args_is_help=True)
 
 _LISTED = 20  # jobs and schedules that are left
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
@@ -157,46 +145,25 @@ def pg_boss(
             if not as_json:
                 _show_import(report, "taken over")
         if as_json:
-            print_json(_data(report))
-
-
-def _data(report: Report) -> dict[str, object]:
-    return {
-        "version": report.version,
-        "queues": report.queues,
-        "jobs": [{"name": name, "state": state, "jobs": jobs} for (name, state), jobs in sorted(report.jobs.items())],
-        "schedules": report.schedules,
-        "unknown": report.unknown,
-        "left": report.left,
-    }
+            of_state = sorted(report.jobs.items())
+            jobs = [{"name": name, "state": state, "jobs": number} for (name, state), number in of_state]
+            print_json({**vars(report), "jobs": jobs, "unknown": report.unknown})
 
 
 def _show_import(report: Report, what: str) -> None:
     taken = Counter[str]()
     for (name, _), jobs in report.jobs.items():
         taken[name] += jobs
-    columns = {
-        "queue": lambda one: one.name,
-        "task": lambda one: one.task_id,
-        "queued": lambda one: one.queued or "",
-        "of them later": lambda one: one.later or "",
-        "active": lambda one: one.active or "",
-        "recent": lambda one: one.recent or "",
-        what: lambda one: taken[one.name] or "",
-    }
-    listing(
-        report.queues, columns, right=("queued", "of them later", "active", "recent", what), empty="no jobs to take"
-    )
-    for name in report.schedules:
-        tell(f"schedule {escape(name)} {what}")
-    for name in report.unknown:
-        tell(
-            f"left: queue {escape(name)}, because no task has its name; --map {escape(name)}=TASK says which one it is"
-        )
-    active = sum(queue.active for queue in report.queues)
-    if active:
-        tell(f"left: {count(active, 'active job')}; run this again later, in case pg-boss retries them")
-    for one in report.left[:_LISTED]:
-        tell(f"left: {escape(one.name)}: {escape(one.what)}: {escape(' '.join(one.why.split()))}")
+    numbers = named("queued, of them later=later, active, recent") | {what: lambda one: taken[one.name] or ""}
+    columns = named("queue=name, task=task_id") | numbers
+    listing(report.queues, columns, right=tuple(numbers), empty="no jobs to take")
+    lines = [f"schedule {name} {what}" for name in report.schedules]
+    unknown = "because no task has its name; --map {0}=TASK says which one it is"
+    lines += (f"left: queue {name}, {unknown.format(name)}" for name in report.unknown)
+    if active := sum(queue.active for queue in report.queues):
+        lines += [f"left: {count(active, 'active job')}; run this again later, in case pg-boss retries them"]
+    lines += (f"left: {one.name}: {one.what}: {' '.join(one.why.split())}" for one in report.left[:_LISTED])
     if len(report.left) > _LISTED:
-        tell(f"and {len(report.left) - _LISTED} more; --json has all")
+        lines += [f"and {len(report.left) - _LISTED} more; --json has all"]
+    for line in lines:
+        tell(escape(line))

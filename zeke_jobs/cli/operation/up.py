@@ -1,4 +1,4 @@
-"""``zeke-jobs up``: the whole system on one machine, until Ctrl-C."""
+"""``zeke-jobs up``: the whole system on one machine, until Ctrl-C; and ``reload``, its restart after a check."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from zeke_jobs.cli.configuration.check import load
-from zeke_jobs.cli.options import flag, option
+from zeke_jobs.cli.configuration.check import check, load
+from zeke_jobs.cli.options import argument, flag, option
+from zeke_jobs.cli.output import tell
 from zeke_jobs.cli.run import FAILED, INTERRUPTED, UsageError
 from zeke_jobs.core import environment, logs
 from zeke_jobs.core.quoting import quote, suggest, visible_but_colours
@@ -190,3 +191,41 @@ def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
     """Clean up and end; a second SIGTERM, which may come at once, does not stop the cleaning."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(status)
+
+
+def reload(
+    process: Annotated[str, argument("The process of a dramatiq or `zeke-jobs up` command.", "PID|PIDFILE")],
+    file: Annotated[
+        Path | None, option("The file that it reads; by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")
+    ] = None,
+) -> None:
+    """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""
+    found = process
+    if not process.isdigit():
+        try:
+            found = Path(process).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(f"expected a process id or a file with one, got {process!r} ({error.strerror})") from error
+    if not found.isdigit() or int(found) <= 1:
+        raise UsageError(f"expected a process id, got {found!r}")
+    _refuse_strangers(int(found))
+    check(file)
+    os.kill(int(found), signal.SIGHUP)
+    tell(f"asked process {int(found)} to restart")
+
+
+def _refuse_strangers(pid: int) -> None:
+    """Refuse a process that is not ours: SIGHUP ends most other programs, and a pid file may be old."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        raise UsageError(f"expected a running process, got {pid}, which has ended") from None
+    except PermissionError:
+        raise UsageError(f"expected a process of this user, got {pid}, which belongs to another") from None
+    line = Path(f"/proc/{pid}/cmdline")
+    if line.exists():
+        words = line.read_bytes().split(b"\0")
+        names = {Path(os.fsdecode(word)).name for word in words[:3]}
+        if names.isdisjoint(("dramatiq", "zeke-jobs")):
+            shown = b" ".join(words).decode(errors="replace").strip()[:80]
+            raise UsageError(f"expected a dramatiq or zeke-jobs command, got process {pid}: {shown}")

@@ -1,7 +1,7 @@
 """``zeke-jobs send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule``: jobs by id, or all that match filters."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -13,12 +13,12 @@ import typer
 import zeke_jobs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import FILTERS, flag, option, span, with_options
-from zeke_jobs.cli.output import console, count, counter, escape, listing, print_json, say, styled, tell
+from zeke_jobs.cli.output import answer, count, counter, escape, listing, named, print_json, say, styled
 from zeke_jobs.cli.run import FAILED, FINE, UsageError, usage
 from zeke_jobs.client import drivers, task_cache
 from zeke_jobs.client.batches import cancel_batch, changeable, retry_batch
 from zeke_jobs.client.changing import one, run_time_of
-from zeke_jobs.client.many import Change, Count, Verb
+from zeke_jobs.client.many import Change, Verb
 from zeke_jobs.core.environment import author
 
 _SHARED: dict[str, Any] = {
@@ -31,8 +31,6 @@ _SHARED: dict[str, Any] = {
     "as_json": options.Json,
 }
 _SLOW = 1000  # jobs; a change of more shows its progress
-
-
 _changing = partial(with_options, added={**FILTERS, **_SHARED})
 
 
@@ -96,15 +94,9 @@ def _change(
         if job_ids:
             found = [options.find_job(text) for text in job_ids]  # all, before any is changed
             changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
-            if as_json:
-                print_json(changed)
-            for job in changed if not as_json else ():
-                tell(f"{job.id}: {job.note}")
+            answer(changed, "\n".join(f"{job.id}: {escape(job.note)}" for job in changed), as_json=as_json)
             return FINE if all(job.changed for job in changed) else FAILED
-        whole: dict[str, Callable[..., list[UUID]]] = {
-            "cancel": partial(cancel_batch, reason=reason),
-            "retry": retry_batch,
-        }
+        whole: dict[str, Any] = {"cancel": partial(cancel_batch, reason=reason), "retry": retry_batch}
         if verb in whole and given.keys() == {"batch"} and limit is None:
             if "dry_run" not in asked:
                 return _tell_changed(whole[verb](given["batch"], by=author()), done, as_json=as_json)
@@ -112,11 +104,13 @@ def _change(
         change = Change(verb, given, value=value, limit=limit, **said)
         counted = change.count()
     total = sum(part.jobs for part in counted)
+    asks = total > 0 and options.is_asked(yes="yes" in asked, as_json=as_json)
+    if asks or "dry_run" in asked:
+        columns = named("task=task_id") | {"status": lambda one: styled(one.status), "jobs": "jobs"}
+        listing(counted, columns, right=("jobs",), empty="no such jobs", as_json=as_json)
     if "dry_run" in asked:
-        _show(counted, as_json=as_json)
         return FINE if total else FAILED
-    if total > 0 and options.is_asked(yes="yes" in asked, as_json=as_json):
-        _show(counted, as_json=False)
+    if asks:
         typer.confirm(f"{verb} {count(total, 'job')}?", abort=True)
     return _tell_changed(_parts(change, total, as_json=as_json), done, as_json=as_json)
 
@@ -138,16 +132,8 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
 
 def _tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> int:
     """Print the number of changed jobs, or their ids as JSON; 1 if there are none."""
-    if as_json:
-        print_json(changed)
-    else:
-        console().print(f"{count(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {done}")
+    answer(changed, f"{count(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {done}", as_json=as_json)
     return FINE if changed else FAILED
-
-
-def _show(found: list[Count], *, as_json: bool) -> None:
-    columns = {"task": lambda one: one.task_id, "status": lambda one: styled(one.status), "jobs": lambda one: one.jobs}
-    listing(found, columns, right=("jobs",), empty="no such jobs", as_json=as_json)
 
 
 _OPTIONS: dict[str, Any] = {
@@ -172,7 +158,7 @@ _OPTIONS: dict[str, Any] = {
 @partial(with_options, added=_OPTIONS)
 def send(
     given: dict[str, Any],
-    task: Annotated[str, options.argument("Id or alias of a task.", "TASK")],
+    task: options.TaskId,
     payload: Annotated[
         list[str] | None,
         options.argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD"),
@@ -193,14 +179,12 @@ def send(
         if not as_json:
             say(f"sent {sent.id}, waiting", is_trouble=True)
         print_json(zeke_jobs.wait(sent.id, timeout))
-    elif as_json:
-        print_json(sent)
-    elif sent.replaced:
-        tell(f"{sent.id} was queued already and has this payload now: {escape(sent.task_id)}, {sent.status}")
-    elif sent.duplicate:
-        tell(f"{sent.id} was there already: {escape(sent.task_id)}, {sent.status}")
-    else:
-        tell(f"{sent.id} sent: {escape(sent.task_id)}")
+        return
+    told = f"{sent.id} sent: {sent.task_id}"
+    if sent.duplicate or sent.replaced:
+        how = "was queued already and has this payload now" if sent.replaced else "was there already"
+        told = f"{sent.id} {how}: {sent.task_id}, {sent.status}"
+    answer(sent, escape(told), as_json=as_json)
 
 
 def _read(task: str, words: list[str]) -> dict[str, Any]:

@@ -11,24 +11,11 @@ from typing import Annotated, Any
 import zeke_jobs
 from zeke_jobs.cli import database, options
 from zeke_jobs.cli.options import FILTERS, with_options
-from zeke_jobs.cli.output import (
-    Markup,
-    console,
-    count,
-    escape,
-    facts,
-    listing,
-    plain,
-    print_json,
-    say,
-    styled,
-    tell,
-    when,
-)
+from zeke_jobs.cli.output import Markup, console, count, escape, facts, listing, plain, print_json, say, styled, tell
 from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
 from zeke_jobs.core.job import Job
-from zeke_jobs.core.wording import one_line, passed, progress, took
+from zeke_jobs.core.wording import one_line, passed, progress, took, when
 from zeke_jobs.diagnosis import ends
 from zeke_jobs.diagnosis.reasons import Reason, told
 from zeke_jobs.diagnosis.why import why as explain
@@ -76,16 +63,14 @@ def jobs(
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
         "id": lambda job: str(job.id)[-8:] if is_short else job.id,
-        "task": lambda job: job.task_id,
+        "task": "task_id",
         "status": lambda job: styled(job.status),
         "sent": lambda job: passed(job.created_on),
         "took": _took,
-        "retries": lambda job: job.retry_count or "",
-        "cost": _cost,
+        "retries": "retry_count",
+        **({} if all(job.cost is None for job in found) else {"cost": _cost}),
         "note": _note,
     }
-    if all(job.cost is None for job in found):
-        del columns["cost"]  # no job has a cost
     right = ("sent", "took", "retries", "cost")
     listing(found, columns, right=right, empty="no such jobs", as_json=as_json, data=as_data)
 
@@ -111,17 +96,18 @@ def _took(job: Job) -> str:
 
 def _note(job: Job) -> str:
     """The most useful fact beside the status."""
+    found = ""
     if job.status == "active" and job.cancelled_on is not None:
-        return "being cancelled"
-    if job.error:
-        return one_line(job.error_line(), _LINE)
-    if job.status == "active" and job.progress:
-        return one_line(progress(job.progress), _LINE)
-    if job.waiting_for:
-        return one_line(f"deferred until {when(job.run_at)}: {job.waiting_for}", _LINE)
-    if job.status in ("created", "retry") and job.run_at > job.created_on:
-        return f"not before {when(job.run_at)}"
-    return ""
+        found = "being cancelled"
+    elif job.error:
+        found = job.error_line()
+    elif job.status == "active" and job.progress:
+        found = progress(job.progress)
+    elif job.waiting_for:
+        found = f"deferred until {when(job.run_at)}: {job.waiting_for}"
+    elif job.status in ("created", "retry") and job.run_at > job.created_on:
+        found = f"not before {when(job.run_at)}"
+    return one_line(found, _LINE)
 
 
 def _show(job: Job, children: list[Job], steps: list[str]) -> None:
@@ -131,14 +117,12 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
         "status": Markup(styled(job.status) + (f" · {escape(note)}" if note else "")),
         "sent": when(job.created_on) + (f" by {job.parent}" if job.parent else ""),
         "batch": job.batch,
-        "steps": ", ".join(steps),
-        "tick": when(job.scheduled_for),
-        "started": when(job.started_on),
-        "ended": when(job.completed_on),
-        "revision": job.revision,
-        "priority": job.priority,
-        "key": job.key,
-        "expires": when(job.expires_on),
+        "steps": steps,
+        "tick": job.scheduled_for,
+        "started": job.started_on,
+        "ended": job.completed_on,
+        **{name: getattr(job, name) for name in ("revision", "priority", "key")},
+        "expires": job.expires_on,
         "cost": _cost(job),
         "data": json.dumps(job.data, ensure_ascii=False),
         "output": "" if job.status != "completed" else json.dumps(job.output, ensure_ascii=False),

@@ -1,13 +1,11 @@
 """``zeke-jobs tasks``, ``limits``, ``batch`` and ``emit``: tasks, limits and batches in use, and events for waiting jobs."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from operator import itemgetter
 from typing import Annotated, Any
 
 import zeke_jobs
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.output import bounds, coloured, count, escape, facts, listing, print_json, styled, tell, when
+from zeke_jobs.cli.output import bounds, coloured, count, escape, facts, listing, named, print_json, styled, tell
 from zeke_jobs.cli.run import usage
 from zeke_jobs.client import batches
 from zeke_jobs.config import Rate
@@ -22,16 +20,12 @@ def tasks(as_json: options.Json = False) -> None:
     """List the tasks of the revision in force, with their jobs by status."""
     with database.connection("tasks", is_migrated=False) as conn:
         found = [_task(row) for row in SQL.all(conn, "job/counts")]
-    columns: dict[str, Callable[[dict[str, Any]], object]] = {
-        "task": lambda task: task["id"],
-        "queued": lambda task: task["queued"] or "",
-        "active": lambda task: task["active"] or "",
+    columns = named("task=id, queued, active") | {
         "limit": lambda task: bounds(task["limit"], task["per_key"], task["rate"], task["budget"]),
-        "completed": lambda task: task["completed"] or "",
-        "failed": lambda task: task["failed"] or "",
+        **named("completed, failed"),
         "waits": lambda task: took(task["oldest_wait"]),
         "cron": lambda task: f"{task['cron']} ({task['timezone']})" if task["cron"] else "",
-        **{key: itemgetter(key) for key in Task.shown({}) if any(task[key] for task in found)},
+        **{key: key for key in Task.shown({}) if any(task[key] for task in found)},
         "": lambda task: coloured("yellow", "paused" if task["paused"] else ""),
     }
     numbers = ("queued", "active", "limit", "completed", "failed", "waits")
@@ -67,13 +61,9 @@ def limits(as_json: options.Json = False) -> None:
     """List the shared limits in force, and tasks with a budget: what is active and used, the maximum, the tasks."""
     with database.connection("limits", is_migrated=False) as conn:
         found = [_limit(row) for row in SQL.all(conn, "limits/counts")]
-    columns = {
-        "limit": lambda one: one["name"],
-        "active": lambda one: one["active"] or "",
-        "at most": lambda one: one["concurrency"] or "",
-        "rate": lambda one: one["rate"],
+    columns = named("limit=name, active, at most=concurrency, rate") | {
         "used": lambda one: ", ".join(map(used, one["units"])),
-        "tasks": lambda one: ", ".join(one["tasks"]),
+        "tasks": "tasks",
         "": lambda one: coloured("yellow", ", ".join(filter(None, ("paused" if one["paused"] else "", one["closed"])))),
     }
     empty = "no task shares a limit or has a budget in the jobs.yaml in force"
@@ -96,14 +86,11 @@ def batch(
     database.choose()
     if batch_id is None:
         columns = {
-            "batch": lambda one: one.id,
+            "batch": "id",
             "state": lambda one: styled(one.status),
             "made": lambda one: passed(one.created_on),
             "jobs": lambda one: one.jobs,
-            "unfinished": lambda one: one.unfinished or "",
-            "failed": lambda one: one.failed or "",
-            "cancelled": lambda one: one.cancelled or "",
-            "then": lambda one: one.then_task or "",
+            **named("unfinished, failed, cancelled, then=then_task"),
         }
         right = ("made", "jobs", "unfinished", "failed", "cancelled")
         with usage():
@@ -125,16 +112,14 @@ def _show(found: BatchStatus) -> None:
         "completed": str(found.completed),
         "failed": found.failed,
         "cancelled": found.cancelled,
-        "made": when(found.created_on),
-        "ended": when(found.ended_on),
+        "made": found.created_on,
+        "ended": found.ended_on,
         "then": _end(found),
     }
     facts(found.id, values)
     if found.status == "held":
-        tell(
-            f"  {'':<9} {count(found.failed, 'failed job')} hold the end up: "
-            f"zeke-jobs retry --batch {escape(found.id)}, or cancel them"
-        )
+        held = f"{count(found.failed, 'failed job')} hold the end up"
+        tell(f"  {'':<9} {held}: zeke-jobs retry --batch {escape(found.id)}, or cancel them")
 
 
 def _end(found: BatchStatus) -> str:
@@ -142,9 +127,8 @@ def _end(found: BatchStatus) -> str:
         return ""
     if found.then_job is not None:
         return f"{found.then_task} {found.then_job}"
-    if found.then_outcome is not None:
-        return f"{found.then_task} was not sent: {found.then_outcome}"
-    return f"{found.then_task}, when the last job has ended"
+    not_sent = found.then_outcome and f"{found.then_task} was not sent: {found.then_outcome}"
+    return not_sent or f"{found.then_task}, when the last job has ended"
 
 
 def emit(
