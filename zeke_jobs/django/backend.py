@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -23,25 +24,19 @@ from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound
 
 try:
-    tasks: Any = import_module("django.tasks")
-except ImportError:
-    try:
-        tasks = import_module("django_tasks")
-    except ImportError as error:
-        raise environment.missing(
-            "Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error
-        ) from error
+    tasks: Any = import_module("django.tasks" if find_spec("django.tasks") else "django_tasks")
+except ImportError as error:
+    raise environment.missing(
+        "Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error
+    ) from error
 signals: Any = import_module(f"{tasks.__name__}.signals")
 BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
 Status: Any = tasks.TaskResultStatus
 
 
-_STATUS = {
-    "active": Status.RUNNING,
-    "completed": Status.SUCCESSFUL,
-    "failed": Status.FAILED,
-    "cancelled": Status.FAILED,
-}
+_STATUS = {"active": Status.RUNNING, "completed": Status.SUCCESSFUL} | dict.fromkeys(
+    ("failed", "cancelled"), Status.FAILED
+)
 _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finished_at"))
 
 
@@ -128,15 +123,10 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         """The alias of the database on whose connection jobs are sent."""
         return str(self.options.get("database", "default"))
 
-    @property
-    def own_stanzas(self) -> dict[str, str]:
-        """Ids of tasks in jobs.yaml, by function or queue."""
-        return dict(self.options.get("tasks", {}))
-
     def stanza(self, function: str, queue_name: str) -> str:
         """Id of the task in jobs.yaml for a function."""
-        own = self.own_stanzas
-        return own.get(function) or own.get(queue_name) or str(self.options.get("task", "django"))
+        own = self.options.get("tasks", {})
+        return str(own.get(function) or own.get(queue_name) or self.options.get("task", "django"))
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
         """Send a job; it exists when the transaction of Django's connection commits.
@@ -200,12 +190,11 @@ def faults(backend: Any) -> Iterator[Any]:
     where = f"TASKS[{backend.alias!r}]"
     kinds = {"task": str, "database": str, "tasks": dict}
     if any(not isinstance(value, kinds.get(name, ())) for name, value in backend.options.items()):
-        message = (
-            f"expected in OPTIONS of {where} the texts task and database, and the dict tasks, got {backend.options}"
-        )
-        yield Error(message, id="zeke_jobs.E004")
+        expected = "the texts task and database, and the dict tasks"
+        yield Error(f"expected in OPTIONS of {where} {expected}, got {backend.options}", id="zeke_jobs.E004")
         return
-    for name in backend.own_stanzas:
+    own = backend.options.get("tasks", {})
+    for name in own:
         try:
             if name not in backend.queues:
                 find(name)
@@ -214,16 +203,15 @@ def faults(backend: Any) -> Iterator[Any]:
             yield Error(message, id="zeke_jobs.E001")
     got = connections[backend.database].vendor if backend.database in connections else "nothing"
     if got != "postgresql":
-        yield Error(
-            f"expected a PostgreSQL as DATABASES[{backend.database!r}] for {where}, got {got}", id="zeke_jobs.E002"
-        )
+        message = f"expected a PostgreSQL as DATABASES[{backend.database!r}] for {where}, got {got}"
+        yield Error(message, id="zeke_jobs.E002")
     else:
         yield from _other_database(connections[backend.database].settings_dict)
     if (path := environment.config_path()).exists():
         from zeke_jobs import config  # a web server mostly has no jobs.yaml
 
         found = config.load(path, handlers=False)
-        for name in dict.fromkeys([backend.stanza("", ""), *backend.own_stanzas.values()]):
+        for name in dict.fromkeys([backend.stanza("", ""), *own.values()]):
             stanza = found.task(name)
             if stanza is None or stanza.handler != _HANDLER:
                 got = "no such task" if stanza is None else f"handler {stanza.handler}"

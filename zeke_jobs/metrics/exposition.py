@@ -38,18 +38,14 @@ DATABASE: tuple[Family, ...] = (
     _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does."),
     _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none."),
     _gauge(
-        "max_wait_breached",
-        _TASK,
-        "1 while the oldest due job has waited longer than max_wait, else 0; absent for a task without max_wait.",
+        "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait, else 0; absent without."
     ),
     _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
     _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
     _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute."),
     _gauge("failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000."),
     _gauge(
-        "handler_seconds",
-        (*_TASK, "quantile"),
-        "Durations of handlers, for the newest 500 completed jobs of the last hour.",
+        "handler_seconds", (*_TASK, "quantile"), "Durations of handlers, of the last hour's newest 500 completed jobs."
     ),
     _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task."),
     _gauge("serving_threads", _TASK, "Threads of the live worker processes that would run a job of the task."),
@@ -57,40 +53,28 @@ DATABASE: tuple[Family, ...] = (
     _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME."),
     _gauge("limit_concurrency", ("limit",), "Most active jobs under a limit; absent for one that is only a rate."),
     _gauge(
-        "limit_rate_wait_seconds",
-        ("limit",),
-        "Seconds until the rate lets the next job start; 0 if it does now, absent without a rate.",
+        "limit_rate_wait_seconds", ("limit",), "Seconds until the rate lets the next job start; absent without a rate."
     ),
     _gauge("limit_rate", ("limit",), "Most starts within the period of its rate; absent without one."),
     _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit that its rate still counts, or money spent today."),
     _gauge("limit_unit", ("limit", "unit"), "Most use of the unit in the period of its rate, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
-    _gauge(
-        "schedule_lag_seconds", ("task",), "Seconds since the next tick was due; 0 if it is not yet due or is paused."
-    ),
+    _gauge("schedule_lag_seconds", ("task",), "Seconds since the next tick was due; 0 if not yet due, or paused."),
     _gauge(
         "scheduler_silence_seconds",
         (),
-        "Seconds since a scheduler last handled all schedules; absent before the first time.",
+        "Seconds since a scheduler handled all schedules; absent before the first time.",
     ),
     _gauge("processes", ("kind", "state"), "Workers and schedulers that are live, stopping, or lost."),
     _gauge("threads", ("kind", "state"), "Jobs that these processes may run at once."),
 )
 
-ATTEMPTS = Family(
-    "zeke_jobs_attempts_total",
-    "counter",
-    (*_TASK, "outcome"),
-    "Attempts that ended: completed, retry, failed, deferred, returned, cancelled.",
-)
+_OUTCOMES = "completed, retry, failed, deferred, returned, cancelled"
+ATTEMPTS = Family("zeke_jobs_attempts_total", "counter", (*_TASK, "outcome"), f"Attempts that ended: {_OUTCOMES}.")
 ATTEMPT_SECONDS = Family(
-    "zeke_jobs_attempt_seconds", "histogram", _TASK, "From the start of the handler to its end, with any outcome."
+    "zeke_jobs_attempt_seconds", "histogram", _TASK, "From the handler's start to its end, any outcome."
 )
-THREADS_LOST = Family(
-    "zeke_jobs_threads_lost", "gauge", (), "Threads whose handler ignores its timeout or its cancellation."
-)
-
-
+THREADS_LOST = _gauge("threads_lost", (), "Threads whose handler ignores its timeout or its cancellation.")
 _PREFIX = "zeke-jobs-metrics-"
 
 

@@ -7,7 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
@@ -48,10 +53,8 @@ def system(
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
     # Dramatiq's main process logs in its own format; without its logging it still writes warnings.
     size = ["--processes", str(processes), "--threads", str(threads), "--skip-logging"]
-    if queues:
-        size += ["--queues", *queues]
-    for_jobs = max(_SHORTEST, grace - LAST_WORDS)
-    size += ["--worker-shutdown-timeout", str(round(for_jobs * 1000))]
+    size += [*(["--queues", *queues] if queues else ()), "--worker-shutdown-timeout"]
+    size += [str(round(max(_SHORTEST, grace - LAST_WORDS) * 1000))]
     return [
         Command("workers", [*program("dramatiq"), "zeke_jobs.actors", *size], env),
         Command("scheduler", [*program("periodiq"), "zeke_jobs.actors"], env, _GREETING),
@@ -100,11 +103,9 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # of packages only:
 
 
 class Watch:
-    """Remembers the files below ``roots`` and their times.
+    """Remembers the files below ``roots`` and their times: single files, and in folders Python files and the texts of packages.
 
-    Args:
-        roots: Single files, and folders of code. Of these, Python files and the texts of packages count, with all subfolders;
-            tests, caches and hidden folders do not.
+    Folders count with all subfolders, but without tests, caches and hidden folders.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
@@ -119,12 +120,9 @@ class Watch:
 
     def _look(self) -> dict[Path, tuple[int, int]]:
         found = {}
-        for root in self._roots:
-            for path in _files(root):
-                try:
-                    status = path.stat()
-                except OSError:
-                    continue  # removed since it was listed, or in a folder that may not be entered
+        for path in chain.from_iterable(map(_files, self._roots)):
+            with suppress(OSError):  # removed since it was listed, or in a folder that may not be entered
+                status = path.stat()
                 found[path] = (status.st_mtime_ns, status.st_size)
         return found
 
@@ -139,41 +137,27 @@ def _files(root: Path) -> Iterator[Path]:
         folder = Path(walked)
         if "__init__.py" in names or folder.parent in packages:
             packages.add(folder)
-        for name in names:
-            if (name.endswith(".py") and not _TEST.fullmatch(name)) or (
-                folder in packages and name.endswith(_PACKAGED)
-            ):
-                yield folder / name
+        texts = _PACKAGED if folder in packages else ()
+        yield from (folder / one for one in names if one.endswith((".py", *texts)) and not _TEST.fullmatch(one))
 
 
+@dataclass
 class Reloader:
     """Restarts the supervisor's commands after a change, if the changed state passes its checks.
 
     The checks run in separate processes, because this one has loaded the old code.
-
-    Args:
-        write: Takes "check" and each line that the checks print.
-        watch: The files to watch; None to restart only on request.
-        checks: Commands that must succeed, in order.
     """
 
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        write: Callable[[str, str], None],
-        env: Mapping[str, str],
-        watch: Watch | None,
-        checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate")),
-    ) -> None:
-        self._supervisor = supervisor
-        self._write = write
-        self._env = dict(env)
-        self._watch = watch
-        self._checks = checks
-        self._check: subprocess.Popen[str] | None = None
-        self._asked = threading.Event()
-        self._ended = threading.Event()
-        self._log = get_logger("zeke_jobs.reload")
+    supervisor: Supervisor
+    write: Callable[[str, str], None]  # takes "check" and each line that the checks print
+    env: Mapping[str, str]
+    watch: Watch | None  # None to restart only on request
+    # They must succeed, in order.
+    checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate"))
+    _check: subprocess.Popen[str] | None = None
+    _asked: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _log: Any = field(default_factory=partial(get_logger, "zeke_jobs.reload"))
 
     def ask(self) -> None:
         """Request a check and a restart at the next step. Safe in a signal handler."""
@@ -195,21 +179,21 @@ class Reloader:
 
     def step(self) -> None:
         """Check the files once; after a change run the checks and restart."""
-        changed = self._watch.changed() if self._watch else []
+        changed = self.watch.changed() if self.watch else []
         if not (self._asked.is_set() or changed):
             return
         self._asked.clear()
         self._log.info("checking", changed=[path.name for path in changed[:5]])
-        if all(self._passes(check) for check in self._checks):
+        if all(self._passes(check) for check in self.checks):
             self._log.info("restarting")
-            self._supervisor.reload()
+            self.supervisor.reload()
         else:
             self._log.error("refused; the running processes go on")
 
     def _passes(self, check: tuple[str, ...]) -> bool:
         self._check = subprocess.Popen(  # noqa: S603 (our own commands)
             [*program(check[0]), *check[1:]],
-            env=self._env,
+            env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -218,5 +202,5 @@ class Reloader:
         output, _ = self._check.communicate()
         if self._check.returncode:
             for line in output.splitlines():
-                self._write("check", line)
+                self.write("check", line)
         return self._check.returncode == 0

@@ -104,9 +104,10 @@ class Supervisor:
                 if child.start_at is not None and child.start_at <= now and not self._stopping:
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
-                early = "killed before its grace time was over: asked to stop again"
-                event = early if self.stops > 1 else "killed after its grace time"
-                self._log.warning(event, command=child.command.name)
+                when = (
+                    "before its grace time was over: asked to stop again" if self.stops > 1 else "after its grace time"
+                )
+                self._log.warning(f"killed {when}", command=child.command.name)
                 signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None
         self._end_leftovers(now)
@@ -162,8 +163,7 @@ class Supervisor:
                 start_new_session=True,  # so that Ctrl-C reaches only us, and we pass it on to the main process
             )
         except OSError as error:  # out of memory or processes, or no such program
-            seconds = self._again(child, now)
-            event = f"cannot be started, tried again in {seconds:g} s"
+            event = f"cannot be started, tried again in {self._again(child, now):g} s"
             self._log.error(event, command=child.command.name, error=str(error))
             return
         self._tell_guardian()
@@ -195,20 +195,20 @@ class Supervisor:
         child.has_run = child.has_run or (code != CONFIGURATION and now - child.started >= _BOOTED)
         if asked:
             return
-        if code == CONFIGURATION and (self.wait_for_change or not child.has_run):
-            then = "waiting for a change" if self.wait_for_change else "stopping"
-            self._log.error(f"refused its configuration; {then}", command=child.command.name)
-            if not self.wait_for_change:
-                self.status = CONFIGURATION
-                self.stop()
-            return
-        if now - child.started >= _HEALTHY:
-            child.deaths = 0
-        seconds = self._again(child, now)
-        if code == CONFIGURATION:
-            self._log.error(f"refused its configuration, tried again in {seconds:g} s", command=child.command.name)
-            return
-        self._log.warning(f"ended, starts again in {seconds:g} s", command=child.command.name, status=code)
+        told = self._log.bind(command=child.command.name)
+        if code == CONFIGURATION and self.wait_for_change:
+            told.error("refused its configuration; waiting for a change")
+        elif code == CONFIGURATION and not child.has_run:
+            told.error("refused its configuration; stopping")
+            self.status = CONFIGURATION
+            self.stop()
+        else:
+            child.deaths = 0 if now - child.started >= _HEALTHY else child.deaths
+            seconds = self._again(child, now)
+            if code == CONFIGURATION:
+                told.error(f"refused its configuration, tried again in {seconds:g} s")
+            else:
+                told.warning(f"ended, starts again in {seconds:g} s", status=code)
 
     def _again(self, child: _Child, now: float) -> float:
         child.deaths += 1

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,81 +30,51 @@ class SentCall:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(eq=False, repr=False)
 class FakeContext(Steps):
     """A context for calling a handler in a test, with a real connection or none.
 
     Sends inside a transaction that rolls back are forgotten, as in the database.
-
-    Attributes:
-        sent: The jobs that the handler sent, in order.
-        steps: Results of its steps by name; results given by the test count as those of an earlier attempt.
-        batches: The batches opened by ``ctx.batch``, by id: the job at the end, and the effect of a failure.
-        output: The output that it completed with; ``completed`` tells whether it did.
-        progressed: Calls of ``progress``.
-        cost: The reported cost; None without a report. ``currency`` is its currency.
-        units: The reported amounts by unit.
-        throttles: Calls of ``throttled``: the limit, the seconds, the reason.
-        others: The settings of other tasks, by task.
-        leased: Names of the leases taken, in order; leases in ``taken_leases`` are held by others.
     """
 
-    def __init__(
-        self,
-        db: Any = None,
-        *,
-        settings: Any = None,
-        others: Mapping[str, Any] | None = None,
-        services: Mapping[str, Any] | None = None,
-        task_id: str = "test",
-        job_id: UUID | None = None,
-        attempt: int = 1,
-        revision: int = 1,
-        scheduled_for: datetime | None = None,
-        batch_id: str | None = None,
-        steps: Mapping[str, Any] | None = None,
-        events: Mapping[str, Any] | None = None,
-        timed_out: Iterable[str] = (),
-        taken_leases: Iterable[str] = (),
-    ) -> None:
-        self.job_id = job_id or uuid4()
-        self.task_id = task_id
-        self.attempt = attempt
-        self.revision = revision
-        self.scheduled_for = scheduled_for
-        self.batch_id = batch_id
-        self.steps: dict[str, Any] = dict(steps or {})
-        self.batches: dict[str, tuple[Then | None, AfterFailure]] = {}
-        self._settings = settings
-        self.others: dict[str, Any] = dict(others or {})
-        self.logger = get_logger("zeke_jobs.job", task=task_id, job_id=str(self.job_id))
-        self.sent: list[SentCall] = []
-        self.output: Any = None
-        self.completed = False
-        self.progressed: list[tuple[float, float | None, str]] = []
-        self.cost: Decimal | None = None
-        self.currency: str | None = None
-        self.units: dict[str, float] = {}
-        self.throttles: list[tuple[str, float, str]] = []
-        self._db = db
-        self.leased: list[str] = []
-        self._services = dict(services or {})
-        self._events = dict(events or {})
-        self._timed_out = frozenset(timed_out)
-        self._taken_leases = frozenset(taken_leases)
+    db: Any = None
+    _: KW_ONLY
+    settings: Any = None
+    others: Mapping[str, Any] = field(default_factory=dict)  # the settings of other tasks, by task
+    services: Mapping[str, Any] = field(default_factory=dict)
+    task_id: str = "test"
+    job_id: UUID = field(default_factory=uuid4)
+    attempt: int = 1
+    revision: int = 1
+    scheduled_for: datetime | None = None
+    batch_id: str | None = None
+    steps: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # results by name; those of the test are of an earlier attempt
+    events: Mapping[str, Any] = field(default_factory=dict)  # the events that came, with their data
+    timed_out: Collection[str] = ()  # the events that did not come in time
+    taken_leases: Collection[str] = ()  # the leases that others hold
+    sent: list[SentCall] = field(init=False, default_factory=list)  # the jobs that the handler sent, in order
+    batches: dict[str, tuple[Then | None, AfterFailure]] = field(
+        init=False, default_factory=dict
+    )  # those it opened, by id
+    output: Any = field(init=False, default=None)  # the output that it completed with
+    completed: bool = field(init=False, default=False)  # whether it completed by itself
+    progressed: list[tuple[float, float | None, str]] = field(init=False, default_factory=list)  # calls of ``progress``
+    cost: Decimal | None = field(init=False, default=None)  # the reported cost; None without a report
+    currency: str | None = field(init=False, default=None)
+    units: dict[str, float] = field(init=False, default_factory=dict)  # the reported amounts by unit
+    throttles: list[tuple[str, float, str]] = field(init=False, default_factory=list)  # limit, seconds, reason
+    leased: list[str] = field(init=False, default_factory=list)  # names of the leases taken, in order
 
-    @property
-    def settings(self) -> Any:
-        """The settings that the test gave."""
-        if self._settings is None:
-            raise RuntimeError("expected FakeContext(settings=…) for a handler that uses ctx.settings, got none")
-        return self._settings
+    def __post_init__(self) -> None:
+        self.logger = get_logger("zeke_jobs.job", task=self.task_id, job_id=str(self.job_id))
 
-    @property
-    def db(self) -> Any:
-        """The connection that the test gave."""
-        if self._db is None:
-            raise RuntimeError("expected FakeContext(db=…) for a handler that uses ctx.db, got none")
-        return self._db
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if found is None and name in ("db", "settings"):
+            raise RuntimeError(f"expected FakeContext({name}=…) for a handler that uses ctx.{name}, got none")
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -114,11 +84,11 @@ class FakeContext(Steps):
 
     @contextmanager
     def _undoing(self) -> Iterator[None]:
-        sent, completed, output, batches = list(self.sent), self.completed, self.output, dict(self.batches)
+        before = list(self.sent), self.completed, self.output, dict(self.batches)
         try:
             yield
         except BaseException:
-            self.sent, self.completed, self.output, self.batches = sent, completed, output, batches
+            self.sent, self.completed, self.output, self.batches = before
             raise
 
     @asynccontextmanager
@@ -147,21 +117,21 @@ class FakeContext(Steps):
     ) -> list[Sent]:
         """Remember a call of ``send`` for each payload; nothing is sent."""
         given = list(payloads)
-        own = [{} for _ in given] if keys is None else [{"key": key} for key in keys]
-        return [self.send(task, payload, **options, **each) for payload, each in zip(given, own, strict=True)]
+        own = [options] * len(given) if keys is None else [{**options, "key": key} for key in keys]
+        return [self.send(task, payload, **each) for payload, each in zip(given, own, strict=True)]
 
     def _kept_steps(self) -> dict[str, str]:
         return {name: json_text.encode(result) for name, result in self.steps.items()}
 
     def _keep_step(self, name: str, result: str) -> str:
-        self.steps[name] = json.loads(result)
+        self.steps = {**self.steps, name: json.loads(result)}
         return result
 
     def event(self, name: str) -> Event | None:
         """The event that the test gave; one in ``timed_out`` did not come in time."""
-        if name in self._timed_out:
+        if name in self.timed_out:
             return Event(name, timed_out=True)
-        return Event(name, self._events[name]) if name in self._events else None
+        return Event(name, self.events[name]) if name in self.events else None
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Remember the batch in ``batches``; its sends are in ``sent``, with the option ``batch``."""
@@ -170,10 +140,10 @@ class FakeContext(Steps):
 
     def service(self, name: str) -> Any:
         """The service that the test gave."""
-        if name not in self._services:
-            given = ", ".join(self._services) or "none"
+        if name not in self.services:
+            given = ", ".join(self.services) or "none"
             raise RuntimeError(f"expected FakeContext(services={{{name!r}: …}}) for ctx.service({name!r}), got {given}")
-        return self._services[name]
+        return self.services[name]
 
     def settings_of(self, task: str) -> Any:
         """The settings that the test gave for the task."""
@@ -210,7 +180,7 @@ class FakeContext(Steps):
         """
         if limit < 1:
             raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
-        if name in self._taken_leases:
+        if name in self.taken_leases:
             raise taken(name, "by another job", wait)
         self.leased.append(name)
         yield

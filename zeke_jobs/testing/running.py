@@ -1,13 +1,11 @@
 """Runs sent jobs without a worker, with the real handlers and the real SQL; and stops the clock of a test database."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from dramatiq.middleware import SkipMessage
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
@@ -19,7 +17,7 @@ from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
-from zeke_jobs.scheduler import beat
+from zeke_jobs.scheduler import beat, dispatch
 from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
 from zeke_jobs.worker.claim.chunks import by_threads
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
@@ -38,11 +36,8 @@ class Clock:
 
     def now(self) -> datetime:
         """The time of the test database."""
-        with closing(connect(self._url)) as conn, conn.cursor() as cursor:
-            cursor.execute("SELECT zeke_jobs.now()")
-            [found] = cursor.fetchone() or (None,)
-            assert isinstance(found, datetime)
-            return found
+        with closing(connect(self._url)) as conn:
+            return dispatch.clock(conn)
 
     def set(self, moment: datetime) -> None:
         """Stop the clock at a moment, which must have a time zone."""
@@ -63,20 +58,18 @@ class Clock:
 
 def set_clock(conn: Connection, moment: datetime) -> None:
     """Stop the database's clock at ``moment``, for all its sessions. For test databases only."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS %s",
-            (f"SELECT timestamptz '{moment.isoformat()}'",),
-        )
+    _define_now(conn, "sql", f"SELECT timestamptz '{moment.isoformat()}'")
 
 
 def release_clock(conn: Connection) -> None:
     """Let the database's clock run again: its function as in sql/code/01_basics.sql."""
+    _define_now(conn, "plpgsql", " BEGIN RETURN clock_timestamp(); END ")
+
+
+def _define_now(conn: Connection, language: str, body: str) -> None:
+    head = "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz STABLE PARALLEL SAFE"
     with conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz "
-            "LANGUAGE plpgsql STABLE PARALLEL SAFE AS ' BEGIN RETURN clock_timestamp(); END '"
-        )
+        cursor.execute(f"{head} LANGUAGE {language} AS %s", (body,))
 
 
 #: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
@@ -126,10 +119,9 @@ class JobRunner:
         with ExitStack() as stack:
             if connection is not None:
                 register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
-                pool: Any = _Lent(connection)
-            else:
-                pool = Pool(self._url, max_size=3)
-                stack.callback(pool.close)
+            pool: Any = (
+                stack.enter_context(closing(Pool(self._url, max_size=3))) if connection is None else _Lent(connection)
+            )
             conn = stack.enter_context(pool.connection())
             run = _Run(self._runtime, pool, conn, raises=raises)
             stack.callback(run.leave)
@@ -142,21 +134,18 @@ class JobRunner:
         self._runtime.close()
 
 
-class _Lent:
+class _Lent(NamedTuple):
     """Replaces a pool: each caller gets the test's own connection."""
 
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
+    conn: Connection
 
-    @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        yield self._conn
+    def connection(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self.conn)
 
     @property
     def url(self) -> str:
-        raise RuntimeError(
-            "expected run_jobs() without connection= for ctx.atransaction(), which has a connection of its own"
-        )
+        what = "which has a connection of its own"
+        raise RuntimeError(f"expected run_jobs() without connection= for ctx.atransaction(), {what}")
 
 
 class _Run:
@@ -222,15 +211,13 @@ class _Run:
     def _run(self, message: JobMessage) -> None:
         error: BaseException | None = None
         self._executor.before_process_message(None, message)
-        if message.claim.is_async:
-            _, error = self._runtime.loop.run(self._runtime.loop.drive(self._executor.steps(message)))
-        else:
-            try:
+        try:
+            if message.claim.is_async:
+                _, error = self._runtime.loop.run(self._runtime.loop.drive(self._executor.steps(message)))
+            else:
                 self._executor.run()
-            except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
-                error = raised
-        if isinstance(error, SkipMessage):
-            error = None
+        except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
+            error = raised
         has_failed = False
         for one in message.members:
             if one.outcome is not None and not isinstance(one.outcome, Settled):

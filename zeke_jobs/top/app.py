@@ -92,36 +92,26 @@ def perform(url: str, command: Command) -> str:
     try:
         with closing(connect(url, application_name="zeke-jobs top")) as conn:
             installation.verify(conn)
-            match command.verb:
-                case "pause":
-                    done = actions.pause(conn, target, by=by, reason="from top")
-                    return f"{target} {'is paused' if done else 'was paused already'}"
-                case "resume":
-                    done = actions.resume(conn, target, by=by)
-                    return f"{target} {'is resumed' if done else 'was not paused by anybody'}"
-                case "cancel":
-                    return f"{target}: {zeke_jobs.cancel(target, 'from top', by=by, connection=conn).note}"
-                case "retry":
-                    return f"{target}: {zeke_jobs.retry(target, by=by, connection=conn).note}"
+            if command.verb == "pause":
+                done = actions.pause(conn, target, by=by, reason="from top")
+                return f"{target} {'is paused' if done else 'was paused already'}"
+            if command.verb == "resume":
+                done = actions.resume(conn, target, by=by)
+                return f"{target} {'is resumed' if done else 'was not paused by anybody'}"
+            if command.verb == "cancel":
+                return f"{target}: {zeke_jobs.cancel(target, 'from top', by=by, connection=conn).note}"
+            return f"{target}: {zeke_jobs.retry(target, by=by, connection=conn).note}"
     except (ZekeJobsError, psycopg2.Error) as error:
         return f"{command.verb} {target}: {' '.join(str(error).split())}"
 
 
-_NAMES = {
-    **dict.fromkeys(("\x1b[A", "\x1bOA"), "up"),
-    **dict.fromkeys(("\x1b[B", "\x1bOB"), "down"),
-    **dict.fromkeys(("\x1b[C", "\x1bOC"), "right"),
-    **dict.fromkeys(("\x1b[D", "\x1bOD"), "left"),
-    **dict.fromkeys(("\x1b[H", "\x1b[1~"), "home"),
-    **dict.fromkeys(("\x1b[F", "\x1b[4~"), "end"),
-    **dict.fromkeys(("\r", "\n"), "enter"),
-    **dict.fromkeys(("\x7f", "\x08"), "backspace"),
-    "\x1b[5~": "page-up",
-    "\x1b[6~": "page-down",
-    "\x1b[Z": "shift-tab",
-    "\x1b": "escape",
-    "\t": "tab",
-}
+_ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end"}
+_NAMES = (
+    {f"\x1b{prefix}{letter}": name for letter, name in _ARROWS.items() for prefix in "[O"}
+    | {f"\x1b[{last}": name for last, name in {"1~": "home", "4~": "end", "5~": "page-up", "6~": "page-down"}.items()}
+    | {"\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace"}
+    | {"\x1b[Z": "shift-tab", "\x1b": "escape", "\t": "tab"}
+)
 #: One key: a sequence of the terminal, or a character.
 _KEY = re.compile(r"\x1b\[[^@-~]*(?:[@-~]|$)|\x1bO.|.", re.DOTALL)
 

@@ -16,9 +16,8 @@ from zeke_jobs.core.wording import count, span
 from zeke_jobs.diagnosis.reasons import told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
-from zeke_jobs.top import panes
 from zeke_jobs.top.board import Board
-from zeke_jobs.top.panes import PANES, Pane, by_name
+from zeke_jobs.top.panes import PANES, Pane, by_name, clock, number
 
 Verb = Literal["pause", "resume", "cancel", "retry"]
 _STEPS = {"up": -1, "k": -1, "down": 1, "j": 1, "page-up": -10, "page-down": 10}
@@ -78,25 +77,27 @@ def _in_job(view: View, key: str, job: UUID) -> View:
 
 
 def _in_panes(view: View, key: str, board: Board) -> View:
-    names = [pane.name for pane in panes.PANES]
+    names = [pane.name for pane in PANES]
+    pane = by_name(view.pane)
+    keys = pane.keys(board)
+    at = place(view, view.pane, keys, board)
     match key:
         case "q" | "escape":
             return replace(view, quits=True)
-        case "tab" | "right":
-            return replace(view, pane=names[(names.index(view.pane) + 1) % len(names)])
-        case "shift-tab" | "left":
-            return replace(view, pane=names[(names.index(view.pane) - 1) % len(names)])
+        case "tab" | "right" | "shift-tab" | "left":
+            step = 1 if key in ("tab", "right") else -1
+            return replace(view, pane=names[(names.index(view.pane) + step) % len(names)])
         case _ if key.isdigit() and 0 < int(key) <= len(names):
             return replace(view, pane=names[int(key) - 1])
-        case _ if key in _STEPS or key in _ENDS:
-            return _move(view, key, board)
-    pane = panes.by_name(view.pane)
-    keys = pane.keys(board)
-    return _on_row(view, key, pane.rows(board)[place(view, view.pane, keys, board)], board) if keys else view
+        case _ if keys and (key in _STEPS or key in _ENDS):
+            to = at + _STEPS[key] if key in _STEPS else _ENDS[key] % len(keys)
+            chosen = keys[min(max(to, 0), len(keys) - 1)]
+            task = chosen if view.pane == "tasks" else view.task
+            return replace(view, selected={**view.selected, view.pane: chosen}, task=task)
+    return _on_row(view, key, pane, pane.rows(board)[at], board) if keys else view
 
 
-def _on_row(view: View, key: str, chosen: Any, board: Board) -> View:
-    pane = panes.by_name(view.pane)
+def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View:
     subject = str(getattr(chosen, pane.key))
     match key:
         case "enter" if pane.name in ("tasks", "schedules"):
@@ -110,16 +111,6 @@ def _on_row(view: View, key: str, chosen: Any, board: Board) -> View:
         case "t" if pane.holds_jobs and pane.name != "running":
             return replace(view, asking=Command("retry", subject))
     return view
-
-
-def _move(view: View, key: str, board: Board) -> View:
-    keys = panes.by_name(view.pane).keys(board)
-    if not keys:
-        return view
-    at = place(view, view.pane, keys, board) + _STEPS[key] if key in _STEPS else _ENDS[key] % len(keys)
-    chosen = keys[min(max(at, 0), len(keys) - 1)]
-    moved = replace(view, selected={**view.selected, view.pane: chosen})
-    return replace(moved, task=chosen) if view.pane == "tasks" else moved
 
 
 def place(view: View, pane: str, keys: list[str], board: Board) -> int:
@@ -169,34 +160,31 @@ def draw(board: Board, view: View, width: int, height: int) -> RenderableType:
 
 
 def _header(board: Board) -> Table:
-    active = sum(line.active for line in board.tasks)
-    threads = sum(one.threads for one in board.workers)
-    done = sum(line.done_per_minute or 0 for line in board.tasks)
-    failed = sum(line.failed_per_minute or 0 for line in board.tasks)
+    active, threads = sum(one.active for one in board.tasks), sum(one.threads for one in board.workers)
+    done = number(sum(one.done_per_minute or 0 for one in board.tasks)) or 0
+    failed = number(sum(one.failed_per_minute or 0 for one in board.tasks))
     text = Text(f" {visible(board.environment or 'zeke-jobs')} · rev {board.revision}", style="bold")
-    text.append(f" · {active} of {threads} threads · {panes.number(done) or 0} done/m, ", style="not bold")
-    text.append(f"{panes.number(failed) or 0} failed/m", style="not bold bright_red" if failed else "not bold")
+    text.append(f" · {active} of {threads} threads · {done} done/m, ", style="not bold")
+    text.append(f"{failed or 0} failed/m", style="not bold bright_red" if failed else "not bold")
     if board.batches:
         text.append(f" · {count(board.batches, 'batch', 'batches')}", style="not bold")
-    silent = board.beat_on is None or board.now - board.beat_on > SILENT_AFTER
-    if board.schedules and silent:
+    if board.schedules and (board.beat_on is None or board.now - board.beat_on > SILENT_AFTER):
         since = "" if board.beat_on is None else f" for {span(board.now - board.beat_on)}"
         text.append(f" · no scheduler{since}", style="bold red")
     line = Table.grid(expand=True)
     line.style = "on grey23"
     line.add_column(ratio=1, no_wrap=True)
     line.add_column(no_wrap=True)
-    line.add_row(text, f" {panes.clock(board.now)} UTC ")
+    line.add_row(text, f" {clock(board.now)} UTC ")
     return line
 
 
 def _footer(view: View) -> Text:
+    text, style = view.said or (_KEYS if view.opened is None else _KEYS_OF_JOB), "bold" if view.said else "dim"
     if view.asking is not None:
-        asked = f" {visible(f'{view.asking.verb} {view.asking.target}?')}  y: yes, any other key: no"
-        return Text(asked, style="bold black on yellow", no_wrap=True)
-    if view.said:
-        return Text(f" {visible(view.said)}", style="bold", no_wrap=True)
-    return Text(f" {_KEYS if view.opened is None else _KEYS_OF_JOB}", style="dim", no_wrap=True)
+        text = f"{view.asking.verb} {view.asking.target}?  y: yes, any other key: no"
+        style = "bold black on yellow"
+    return Text(f" {visible(text)}", style=style, no_wrap=True)
 
 
 def _panes(board: Board, view: View, width: int, height: int) -> Layout:
@@ -245,14 +233,8 @@ def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> Rend
     table = Table(width=width, box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style=style)
     for at, column in enumerate(columns):
         side: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(
-            column.title if at else name,
-            width=column.width,
-            ratio=column.grow or None,
-            justify=side,
-            no_wrap=True,
-            overflow="ellipsis",
-        )
+        title, ratio = column.title if at else name, column.grow or None
+        table.add_column(title, width=column.width, ratio=ratio, justify=side, no_wrap=True, overflow="ellipsis")
     for at, row in enumerate(rows[first : first + room], first):
         is_chosen = has_keys and at == chosen
         cells = [(column.cell(row, board), column.style(row, board)) for column in columns]

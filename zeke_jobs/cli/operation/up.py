@@ -70,7 +70,7 @@ def up(
         server_programs.binaries()  # fails early if the wheel is missing
     with ExitStack() as stack:
         at_end = () if url else (sys.executable, "-c", _STOP_SERVER, str(environment.data_dir().absolute()))
-        guardian = Guardian(grace + made.LAST_WORDS, at_end)
+        guardian = Guardian(grace := grace + made.LAST_WORDS, at_end)
         stack.callback(guardian.dismiss)
         url = url or _own_database(stack)
         schema = _heeding_signals(partial(_migrate, url, checked.migrations))
@@ -78,11 +78,11 @@ def up(
         env = {environment.REASON: reason, **os.environ, environment.DATABASE_URL: url}
         watch = made.Watch([Path.cwd(), path]) if reload else None
         size: dict[str, Any] = {"processes": processes, "threads": threads, "queues": queue or ()}
-        commands = made.system(env, **size, grace=grace + made.LAST_WORDS, on_terminal=sys.stderr.isatty())
-        commands, write = commands[:1] if until_idle else commands, _announcing(write_line, ready := threading.Event())
+        commands = made.system(env, **size, grace=grace, on_terminal=sys.stderr.isatty())[: 1 if until_idle else None]
         if shown:
             commands.append(made.dashboard(shown, env, port=port or 3000, schema=schema))
-        running = Supervisor(commands, write, grace + made.LAST_WORDS, wait_for_change=reload, guardian=guardian)
+        write = _announcing(ready := threading.Event())
+        running = Supervisor(commands, write, grace, wait_for_change=reload, guardian=guardian)
         reloader = made.Reloader(running, write_line, env, watch)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: running.stop())
@@ -137,14 +137,14 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
     return status or (FAILED if lines else 0)
 
 
-def _announcing(write: Callable[[str, str], None], ready: threading.Event) -> Callable[[str, str], None]:
-    """Wrap ``write``: when the first worker is ready, set the event and print the next steps."""
+def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
+    """``write_line`` that sets the event and prints the next steps when the first worker is ready."""
 
     def announce(name: str, line: str) -> None:
-        write(name, line)
+        write_line(name, line)
         if name == "workers" and _READY in line and not ready.is_set():
             ready.set()
-            write("up", "ready; in another terminal: zeke-jobs tasks, zeke-jobs send TASK KEY=VALUE … --wait")
+            write_line("up", "ready; in another terminal: zeke-jobs tasks, zeke-jobs send TASK KEY=VALUE … --wait")
 
     return announce
 
