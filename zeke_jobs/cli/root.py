@@ -25,9 +25,7 @@ def _root(
     pass
 
 
-_HELP = (
-    "A job pipeline on the Postgres you already have. DATABASE_URL names the database; jobs.yaml describes the tasks."
-)
+_HELP = "A job pipeline on the Postgres you already have. DATABASE_URL names the database, jobs.yaml the tasks."
 _COMMANDS = (
     Command("check", "configuration.check:check", "Show every fault of jobs.yaml."),
     Command("init", "configuration.check:init", "Write the files of a first task."),

@@ -26,17 +26,14 @@ from zeke_jobs.errors import JobFailed, JobNotFound
 try:
     tasks: Any = import_module("django.tasks" if find_spec("django.tasks") else "django_tasks")
 except ImportError as error:
-    raise environment.missing(
-        "Django 6, or django-tasks beside Django 5.2", "zeke-jobs[django]", error=error
-    ) from error
+    raise environment.missing("Django 6, or django-tasks with Django 5.2", "zeke-jobs[django]", error=error) from error
 signals: Any = import_module(f"{tasks.__name__}.signals")
 BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
 Status: Any = tasks.TaskResultStatus
 
 
-_STATUS = {"active": Status.RUNNING, "completed": Status.SUCCESSFUL} | dict.fromkeys(
-    ("failed", "cancelled"), Status.FAILED
-)
+_STATUS = {"active": Status.RUNNING, "completed": Status.SUCCESSFUL}
+_STATUS |= dict.fromkeys(("failed", "cancelled"), Status.FAILED)
 _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finished_at"))
 
 

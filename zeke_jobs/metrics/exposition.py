@@ -71,9 +71,7 @@ DATABASE: tuple[Family, ...] = (
 
 _OUTCOMES = "completed, retry, failed, deferred, returned, cancelled"
 ATTEMPTS = Family("zeke_jobs_attempts_total", "counter", (*_TASK, "outcome"), f"Attempts that ended: {_OUTCOMES}.")
-ATTEMPT_SECONDS = Family(
-    "zeke_jobs_attempt_seconds", "histogram", _TASK, "From the handler's start to its end, any outcome."
-)
+ATTEMPT_SECONDS = Family("zeke_jobs_attempt_seconds", "histogram", _TASK, "From the handler's start to any end of it.")
 THREADS_LOST = _gauge("threads_lost", (), "Threads whose handler ignores its timeout or its cancellation.")
 _PREFIX = "zeke-jobs-metrics-"
 

@@ -104,9 +104,8 @@ class Supervisor:
                 if child.start_at is not None and child.start_at <= now and not self._stopping:
                     self._start(child, now)
             elif child.kill_at is not None and child.kill_at <= now:
-                when = (
-                    "before its grace time was over: asked to stop again" if self.stops > 1 else "after its grace time"
-                )
+                early = "before its grace time was over: asked to stop again"
+                when = early if self.stops > 1 else "after its grace time"
                 self._log.warning(f"killed {when}", command=child.command.name)
                 signal_group(child.process.pid, signal.SIGKILL)
                 child.kill_at = None

@@ -7,14 +7,5 @@ from zeke_jobs.testing.context import FakeChunk, FakeContext, SentCall
 from zeke_jobs.testing.running import Clock, JobRunner, prepare, release_clock, set_clock
 from zeke_jobs.testing.sends import SentJobs
 
-__all__ = [
-    "Clock",
-    "FakeChunk",
-    "FakeContext",
-    "JobRunner",
-    "SentCall",
-    "SentJobs",
-    "prepare",
-    "release_clock",
-    "set_clock",
-]
+__all__ = ["Clock", "FakeChunk", "FakeContext", "JobRunner", "SentCall", "SentJobs"]
+__all__ += ["prepare", "release_clock", "set_clock"]

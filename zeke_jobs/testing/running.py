@@ -119,9 +119,7 @@ class JobRunner:
         with ExitStack() as stack:
             if connection is not None:
                 register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
-            pool: Any = (
-                stack.enter_context(closing(Pool(self._url, max_size=3))) if connection is None else _Lent(connection)
-            )
+            pool: Any = _Lent(connection) if connection else stack.enter_context(closing(Pool(self._url, max_size=3)))
             conn = stack.enter_context(pool.connection())
             run = _Run(self._runtime, pool, conn, raises=raises)
             stack.callback(run.leave)

@@ -40,17 +40,12 @@ class SentJobs(list[SentCall]):
         Database(id(self), self._execute).run(task_cache.find, task)
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: plain(name, value) for name, value in options.items() if name not in _OURS}
-        found = [
-            one
-            for one in self.of(task)
-            if wanted.items() <= one.payload.items() and asked.items() <= one.options.items()
-        ]
+        found = [one for one in self.of(task) if wanted.items() <= one.payload.items()]
+        found = [one for one in found if asked.items() <= one.options.items()]
         if len(found) != 1:
             sent = "".join(f"\n  {one.task} {one.payload} {one.options or ''}".rstrip() for one in self) or " nothing"
-            raise AssertionError(
-                f"expected one job of {task} with {wanted} {asked or ''}".rstrip()
-                + f", got {len(found)}; sent was{sent}"
-            )
+            expected = f"expected one job of {task} with {wanted} {asked or ''}".rstrip()
+            raise AssertionError(f"{expected}, got {len(found)}; sent was{sent}")
         return found[0]
 
     def _execute(self, statement: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -68,15 +63,12 @@ class SentJobs(list[SentCall]):
                 return [(None,)]
             case "send/many":
                 options, payloads = json.loads(params["options"]), json.loads(params["payloads"])
-                for at, payload in enumerate(payloads):
-                    key = params["keys"][at] if params["keys"] else None
-                    self._note(params["task"], payload, {**options, **({} if key is None else {"key": key})})
+                for payload, key in zip(payloads, params["keys"] or [None] * len(payloads), strict=True):
+                    self._note(params["task"], payload, options if key is None else {**options, "key": key})
                 return [(None,)]
             case "batch/open" | "batch/close" | "event/emit":
                 return [(True,)]
-        raise NotImplementedError(
-            "expected send or send_many while sent_jobs stands in for the database, got another call"
-        )
+        raise NotImplementedError("expected send or send_many while sent_jobs is in place, got another call")
 
     def _note(self, task: str, payload: dict[str, Any], options: dict[str, Any]) -> None:
         self.append(SentCall(task, payload, {name: value for name, value in options.items() if name not in _OURS}))

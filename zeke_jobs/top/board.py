@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
@@ -17,6 +18,8 @@ from zeke_jobs.postgres.queries import SQL, Row, snapshot
 COUNTED = 1_000  # queued jobs of a task: a larger count would read too many entries each second
 _SAMPLE = 200  # ended jobs of a task from which its pace is computed
 _ROWS = 100  # jobs of a list
+_STATEMENTS = {"schedules": "schedule/list", "workers": "fleet/members"}
+_STATEMENTS |= {name: f"top/{name}" for name in ("running", "waiting", "failed", "limits")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,11 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
         tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
         busiest = max(tasks, key=lambda one: one.active + one.queued, default=None)
         shown = task or (busiest.task if busiest else "")
-        return Board(
-            **head,
-            tasks=tasks,
-            running=SQL.named(conn, "top/running", most=_ROWS),
-            waiting_of=shown,
-            waiting=SQL.named(conn, "top/waiting", task=shown, most=_ROWS),
-            failed=SQL.named(conn, "top/failed", most=_ROWS),
-            schedules=SQL.named(conn, "schedule/list"),
-            limits=SQL.named(conn, "top/limits"),
-            workers=SQL.named(conn, "fleet/members"),
-            opened=None if job is None else explain(conn, job),
-        )
+        rows: dict[str, Any] = {
+            name: SQL.named(conn, statement, task=shown, most=_ROWS) for name, statement in _STATEMENTS.items()
+        }
+        opened = None if job is None else explain(conn, job)
+        return Board(**head, tasks=tasks, waiting_of=shown, opened=opened, **rows)
 
 
 _EVERY = 1.0  # seconds between two readings
@@ -105,10 +101,10 @@ class Feed:
                         self._read(conn)
                         self._soon.wait(_EVERY)
             except Exception as error:  # noqa: BLE001 (a board that stands still says why)
-                said = " ".join(str(error).split())
-                is_away = isinstance(error, DISCONNECTED) and not isinstance(error, AddressError)
-                why = "the database is away" if is_away else f"could not be read: {type(error).__name__}"
-                self.trouble = said if isinstance(error, AddressError) else f"{why}: {said}"
+                why = f"could not be read: {type(error).__name__}: "
+                if isinstance(error, DISCONNECTED):
+                    why = "" if isinstance(error, AddressError) else "the database is away: "
+                self.trouble = why + " ".join(str(error).split())
                 self._soon.wait(_AGAIN)
 
     def _read(self, conn: Connection) -> None:

@@ -30,10 +30,10 @@ class Pane:
     """A pane."""
 
     name: str  # its name, and the attribute of the board that has its rows
-    columns: tuple[Column, ...]
     key: str  # the column of the statement that names the subject of a row
     target: Callable[[Any, Board], str | None]  # what ``p`` and ``r`` pause and resume on a row
     empty: str
+    columns: tuple[Column, ...]
     holds_jobs: bool = False
     is_dim: Callable[[Any, Board], bool] = lambda _one, _board: False
 
@@ -45,6 +45,10 @@ class Pane:
     def keys(self, board: Board) -> list[str]:
         """The subjects of its rows."""
         return [str(getattr(one, self.key)) for one in self.rows(board)]
+
+
+def _task(one: Any, _board: Board) -> str:
+    return f"task/{one.task}"
 
 
 def _queued(one: Any, _board: Board) -> str:
@@ -102,118 +106,72 @@ _JOB = (
     Column("job", 36, lambda one, _: str(one.id), least=110),
 )
 PANES = (
-    Pane(
-        "tasks",
-        (
-            Column("task", 18, lambda one, _: f"{'!' if one.is_late else '‖' if one.paused else ' '} {one.task}", _of_task,
-                   grow=2),
-            Column("queue", 10, lambda one, _: one.queue, least=120),
-            Column("queued", 7, _queued, right=True),
-            Column("active", 7, _active, _is_full, right=True),
-            Column("done/m", 7, lambda one, _: number(one.done_per_minute), right=True),
-            Column("fail/m", 6, lambda one, _: number(one.failed_per_minute), lambda *_: _BAD, right=True),
-            Column("oldest", 7, lambda one, _: "" if one.wait is None else span(one.wait),
-                   lambda one, _: _LATE if one.is_late else "", right=True),
-            Column("p50", 6, lambda one, _: took(one.p50), right=True),
-            Column("p95", 6, lambda one, _: took(one.p95), right=True),
-            Column("", 12, _note, _of_task, grow=3, least=110),
-        ),
-        "task",
-        lambda one, _: f"task/{one.task}",
-        "no tasks: the first worker that starts fills the catalogue from jobs.yaml",
-    ),
-    Pane(
-        "running",
-        (
-            *_JOB,
-            Column("for", 7, lambda one, board: passed(one.since, board.now), right=True),
-            Column("try", 3, lambda one, _: str(one.attempt or 1), right=True),
-            Column("worker", 16, lambda one, _: place(one.host, one.pid), grow=1),
-            Column("progress", 14,
-                   lambda one, _: "being cancelled" if one.is_stopping else progress(one.progress),
-                   lambda one, _: _PAUSED if one.is_stopping else "", grow=2),
-        ),
-        "id",
-        lambda one, _: f"task/{one.task}",
-        "nothing runs",
-        holds_jobs=True,
-    ),
-    Pane(
-        "waiting",
-        (
-            Column("job", 36, lambda one, _: str(one.id)),
-            Column("waits", 7, lambda one, board: passed(one.run_at, board.now) if one.run_at <= board.now else "",
-                   right=True),
-            Column("pri", 3, lambda one, _: str(one.priority or ""), right=True),
-            Column("key", 4, lambda one, _: one.key if one.key and one.key != str(one.id) else "", grow=1),
-            Column("", 20, _why_waiting, grow=2),
-        ),
-        "id",
-        lambda _, board: f"task/{board.waiting_of}",
-        "nothing waits",
-        holds_jobs=True,
-        is_dim=lambda one, board: one.run_at > board.now,
-    ),
-    Pane(
-        "failed",
-        (
-            *_JOB,
-            Column("ago", 7, lambda one, board: passed(one.completed_on, board.now), right=True),
-            Column("try", 3, lambda one, _: str(one.attempt), right=True),
-            Column("error", 20, lambda one, _: one_line(": ".join(part for part in (one.type, one.message) if part)),
-                   lambda *_: _BAD, grow=3),
-        ),
-        "id",
-        lambda one, _: f"task/{one.task}",
-        "nothing has failed",
-        holds_jobs=True,
-    ),
-    Pane(
-        "schedules",
-        (
-            Column("task", 16, lambda one, _: one.schedule, grow=2),
-            Column("cron", 14, lambda one, _: one.cron if one.timezone == "UTC" else f"{one.cron} {one.timezone}", grow=2),
-            Column("next UTC", 11,
-                   lambda one, board: "paused" if one.paused_by else day_and_clock(one.next_tick, board.now),
-                   lambda one, _: _PAUSED if one.paused_by else ""),
-            Column("last UTC", 11, lambda one, board: day_and_clock(one.last_tick, board.now)),
-            Column("", 9, lambda one, _: f"paused by {one.paused_by}" if one.paused_by else one.last_result or "",
-                   lambda one, _: _PAUSED if one.paused_by else _BAD if one.last_result == "failed" else "",
-                   grow=1),
-        ),
-        "schedule",
-        lambda one, _: f"schedule/{one.schedule}",
-        "no schedules",
-    ),
-    Pane(
-        "limits",
-        (
-            Column("limit", 16, lambda one, _: one.name.removeprefix("limit/"), grow=1),
-            Column("active", 8, _active, _is_full, right=True),
-            Column("rate", 14, _rates),
-            Column("", 14, _opens, lambda *_: _PAUSED, grow=2),
-        ),
-        "name",
-        lambda one, _: one.name,
-        "no shared limits",
-    ),
-    Pane(
-        "workers",
-        (
-            Column("process", 18, lambda one, _: place(one.host, one.pid), grow=2),
-            Column("", 9, lambda one, _: one.kind),
-            Column("busy", 7, lambda one, _: f"{one.busy}/{one.threads}" if one.kind == "worker" else "", right=True),
-            Column("rev", 4, lambda one, _: str(one.revision),
-                   lambda one, board: _PAUSED if one.revision != board.revision else "", right=True),
-            Column("beat", 6, lambda one, board: passed(one.heartbeat, board.now),
-                   lambda one, _: _LATE if one.is_late else "", right=True),
-            Column("queues", 8, lambda one, _: ", ".join(one.queues), grow=1),
-            Column("", 8, lambda one, _: "lost" if one.is_late else "stopping" if one.stopping else "", lambda *_: _LATE),
-        ),
-        "id",
-        lambda *_: None,
-        "nobody runs: dramatiq zeke_jobs.actors, periodiq zeke_jobs.actors",
-    ),
+    Pane("tasks", "task", _task, "no tasks: the first worker that starts fills the catalogue from jobs.yaml", (
+        Column("task", 18, lambda one, _: f"{'!' if one.is_late else '‖' if one.paused else ' '} {one.task}", _of_task,
+               grow=2),
+        Column("queue", 10, lambda one, _: one.queue, least=120),
+        Column("queued", 7, _queued, right=True),
+        Column("active", 7, _active, _is_full, right=True),
+        Column("done/m", 7, lambda one, _: number(one.done_per_minute), right=True),
+        Column("fail/m", 6, lambda one, _: number(one.failed_per_minute), lambda *_: _BAD, right=True),
+        Column("oldest", 7, lambda one, _: "" if one.wait is None else span(one.wait),
+               lambda one, _: _LATE if one.is_late else "", right=True),
+        Column("p50", 6, lambda one, _: took(one.p50), right=True),
+        Column("p95", 6, lambda one, _: took(one.p95), right=True),
+        Column("", 12, _note, _of_task, grow=3, least=110),
+    )),
+    Pane("running", "id", _task, "nothing runs", (
+        *_JOB,
+        Column("for", 7, lambda one, board: passed(one.since, board.now), right=True),
+        Column("try", 3, lambda one, _: str(one.attempt or 1), right=True),
+        Column("worker", 16, lambda one, _: place(one.host, one.pid), grow=1),
+        Column("progress", 14,
+               lambda one, _: "being cancelled" if one.is_stopping else progress(one.progress),
+               lambda one, _: _PAUSED if one.is_stopping else "", grow=2),
+    ), holds_jobs=True),
+    Pane("waiting", "id", lambda _, board: f"task/{board.waiting_of}", "nothing waits", (
+        Column("job", 36, lambda one, _: str(one.id)),
+        Column("waits", 7, lambda one, board: passed(one.run_at, board.now) if one.run_at <= board.now else "",
+               right=True),
+        Column("pri", 3, lambda one, _: str(one.priority or ""), right=True),
+        Column("key", 4, lambda one, _: one.key if one.key and one.key != str(one.id) else "", grow=1),
+        Column("", 20, _why_waiting, grow=2),
+    ), holds_jobs=True, is_dim=lambda one, board: one.run_at > board.now),
+    Pane("failed", "id", _task, "nothing has failed", (
+        *_JOB,
+        Column("ago", 7, lambda one, board: passed(one.completed_on, board.now), right=True),
+        Column("try", 3, lambda one, _: str(one.attempt), right=True),
+        Column("error", 20, lambda one, _: one_line(": ".join(part for part in (one.type, one.message) if part)),
+               lambda *_: _BAD, grow=3),
+    ), holds_jobs=True),
+    Pane("schedules", "schedule", lambda one, _: f"schedule/{one.schedule}", "no schedules", (
+        Column("task", 16, lambda one, _: one.schedule, grow=2),
+        Column("cron", 14, lambda one, _: one.cron if one.timezone == "UTC" else f"{one.cron} {one.timezone}", grow=2),
+        Column("next UTC", 11,
+               lambda one, board: "paused" if one.paused_by else day_and_clock(one.next_tick, board.now),
+               lambda one, _: _PAUSED if one.paused_by else ""),
+        Column("last UTC", 11, lambda one, board: day_and_clock(one.last_tick, board.now)),
+        Column("", 9, lambda one, _: f"paused by {one.paused_by}" if one.paused_by else one.last_result or "",
+               lambda one, _: _PAUSED if one.paused_by else _BAD if one.last_result == "failed" else "",
+               grow=1),
+    )),
+    Pane("limits", "name", lambda one, _: one.name, "no shared limits", (
+        Column("limit", 16, lambda one, _: one.name.removeprefix("limit/"), grow=1),
+        Column("active", 8, _active, _is_full, right=True),
+        Column("rate", 14, _rates),
+        Column("", 14, _opens, lambda *_: _PAUSED, grow=2),
+    )),
+    Pane("workers", "id", lambda *_: None, "nobody runs: dramatiq zeke_jobs.actors, periodiq zeke_jobs.actors", (
+        Column("process", 18, lambda one, _: place(one.host, one.pid), grow=2),
+        Column("", 9, lambda one, _: one.kind),
+        Column("busy", 7, lambda one, _: f"{one.busy}/{one.threads}" if one.kind == "worker" else "", right=True),
+        Column("rev", 4, lambda one, _: str(one.revision),
+               lambda one, board: _PAUSED if one.revision != board.revision else "", right=True),
+        Column("beat", 6, lambda one, board: passed(one.heartbeat, board.now),
+               lambda one, _: _LATE if one.is_late else "", right=True),
+        Column("queues", 8, lambda one, _: ", ".join(one.queues), grow=1),
+        Column("", 8, lambda one, _: "lost" if one.is_late else "stopping" if one.stopping else "", lambda *_: _LATE),
+    )),
 )  # fmt: skip
 
 
@@ -229,9 +187,9 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
-def clock(moment: datetime | None) -> str:
+def clock(moment: datetime) -> str:
     """A time of day, in UTC."""
-    return "" if moment is None else f"{moment.astimezone(UTC):%H:%M:%S}"
+    return f"{moment.astimezone(UTC):%H:%M:%S}"
 
 
 def day_and_clock(moment: datetime | None, now: datetime) -> str:

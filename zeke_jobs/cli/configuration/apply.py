@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration.check import File, find_modules_here, load
 from zeke_jobs.cli.configuration.plan import as_data, orders, plan_lines, show, with_orders
+from zeke_jobs.cli.options import Json, argument, flag, option, span
 from zeke_jobs.cli.output import answer, escape, tell
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.config import load_text
@@ -23,11 +24,11 @@ from zeke_jobs.scheduler import dispatch
 
 _PATIENCE = 3.0  # seconds to wait for workers to follow
 
-Message = Annotated[str, options.option("Kept with the revision, for people.", "WHY", "--message", "-m")]
+Message = Annotated[str, option("Kept with the revision, for people.", "WHY", "--message", "-m")]
 
 
 @with_orders
-def apply(ordered: dict[str, Any], file: File = None, message: Message = "", as_json: options.Json = False) -> int:
+def apply(ordered: dict[str, Any], file: File = None, message: Message = "", as_json: Json = False) -> int:
     """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
     wanted = load(file or config_path())
     return _apply("apply", lambda _: Request(wanted, author(), message, "apply", orders(ordered)), as_json)
@@ -36,9 +37,9 @@ def apply(ordered: dict[str, Any], file: File = None, message: Message = "", as_
 @with_orders
 def rollback(
     ordered: dict[str, Any],
-    revision: Annotated[int, options.argument("Number of a revision.", "REV")],
+    revision: Annotated[int, argument("Number of a revision.", "REV")],
     message: Message = "",
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> int:
     """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
 
@@ -80,15 +81,11 @@ def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
 
 
 def set_(
-    assignments: Annotated[
-        list[str], options.argument("Such as my-task.concurrency=3, or limits.ai.rate=30/m.", "KEY=VALUE")
-    ],
-    message: Annotated[
-        str, options.option("The reason, for people.  [required without --clear]", "WHY", "--message", "-m")
-    ] = "",
-    for_: Annotated[timedelta | None, options.span("End by itself after this time, such as 2h.", "--for")] = None,
-    clear: Annotated[bool, options.flag("--clear", "Remove values set by hand: name their keys.")] = False,
-    as_json: options.Json = False,
+    assignments: Annotated[list[str], argument("Such as my-task.concurrency=3, or limits.ai.rate=30/m.", "KEY=VALUE")],
+    message: Annotated[str, option("The reason.  [required without --clear]", "WHY", "--message", "-m")] = "",
+    for_: Annotated[timedelta | None, span("End by itself after this time, such as 2h.", "--for")] = None,
+    clear: Annotated[bool, flag("--clear", "Remove values set by hand: name their keys.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
     if clear and for_ is not None:

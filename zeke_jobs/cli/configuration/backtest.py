@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +15,10 @@ from zeke_jobs.backtest.capacity import DAY, Bound
 from zeke_jobs.backtest.capacity import capacity as of
 from zeke_jobs.backtest.comparing import Proposal, fleet_of
 from zeke_jobs.backtest.workload import Fleet, Recording
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.apply import read_assignment
-from zeke_jobs.cli.options import with_options
+from zeke_jobs.cli.options import Json, option, time, with_options
 from zeke_jobs.cli.output import answer, escape, listing, print_json, tell, when
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config.models import Config
@@ -45,16 +46,16 @@ def read_workers(text: str) -> Fleet:
 
 #: The options of a simulation of recorded jobs.
 RECORDED: dict[str, Any] = {
-    "file": Annotated[Path | None, options.option("The jobs.yaml to try; by default the revision in force.", "FILE")],
+    "file": Annotated[Path | None, option("The jobs.yaml to try; by default the revision in force.", "FILE")],
     "set_": Annotated[
         list[str] | None,
-        options.option("Try a value, such as my-task.concurrency=3; may be given again.", "KEY=VALUE", "--set"),
+        option("Try a value, such as my-task.concurrency=3; may be given again.", "KEY=VALUE", "--set"),
     ],
-    "begin": Annotated[datetime | None, options.time("Jobs from this time on; by default the last day's.", "--from")],
-    "end": Annotated[datetime | None, options.time("Jobs until this time; by default now.", "--to")],
+    "begin": Annotated[datetime | None, time("Jobs from this time on; by default the last day's.", "--from")],
+    "end": Annotated[datetime | None, time("Jobs until this time; by default now.", "--to")],
     "workers": Annotated[
         Fleet | None,
-        options.option(
+        option(
             "P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
             "PxT",
             parser=read_workers,
@@ -66,16 +67,14 @@ RECORDED: dict[str, Any] = {
 @partial(with_options, added=RECORDED)
 def backtest(
     given: dict[str, Any],
-    load: Annotated[str, options.option("Send N times as much.", "Nx")] = "1x",
+    load: Annotated[str, option("Send N times as much.", "Nx")] = "1x",
     spec: Annotated[
         Path | None,
-        options.option("A load that this file describes, instead of recorded jobs; needs no database.", "FILE"),
+        option("A load described by this file, in place of recorded jobs.", "FILE"),
     ] = None,
-    plot: Annotated[
-        Path | None, options.option("Draw queues and waits over time, as .png, .svg or .pdf.", "FILE")
-    ] = None,
-    seed: Annotated[int, options.option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
-    as_json: options.Json = False,
+    plot: Annotated[Path | None, option("Draw queues and waits over time, as .png, .svg or .pdf.", "FILE")] = None,
+    seed: Annotated[int, option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Run recorded jobs again by the workers' rules: without and with the change."""
     if plot is not None:
@@ -151,12 +150,10 @@ def capacity(
     given: dict[str, Any],
     budget: Annotated[
         float | None,
-        options.option("Money that may be spent in a day, in the currency of the jobs' costs.", "MONEY", min=0),
+        option("Money for a day, in the currency of the jobs' costs.", "MONEY", min=0),
     ] = None,
-    database: Annotated[
-        float | None, options.option("Measured jobs a second that the database carries.", "JOBS", min=1)
-    ] = None,
-    as_json: options.Json = False,
+    database: Annotated[float | None, option("Jobs a second that the database carries.", "JOBS", min=1)] = None,
+    as_json: Json = False,
 ) -> None:
     """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
     recording, _, proposed = recorded("capacity", given)
@@ -183,12 +180,8 @@ def _show(jobs: dict[str, float], bounds: list[Bound]) -> None:
         "for which tasks": lambda bound: ", ".join(bound.tasks[:3]),
     }
     listing(bounds[:_SHOWN], columns, right=tuple(columns)[1:-1])
-    of_task = {
-        "task": lambda one: one[0],
-        "jobs a day": lambda one: f"{one[1]:,.0f}",
-        "could be": lambda one: f"{one[1] * first.carries:,.0f}",
-    }
-    listing(list(jobs.items()), of_task, right=("jobs a day", "could be"))
+    numbers = {"jobs a day": lambda one: f"{one[1]:,.0f}", "could be": lambda one: f"{one[1] * first.carries:,.0f}"}
+    listing(list(jobs.items()), {"task": itemgetter(0), **numbers}, right=tuple(numbers))
     could = sum(jobs.values()) * first.carries
     times = f"{first.carries:.1f} times as many as were sent"
     tell(f"{could:,.0f} jobs a day, {times}; then {escape(first.name)} is used up")

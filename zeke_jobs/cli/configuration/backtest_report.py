@@ -28,11 +28,9 @@ def as_data(answer: Backtest) -> dict[str, Any]:
 def show(answer: Backtest) -> None:
     """A backtest for people."""
     today, proposed = answer.today, answer.proposed
-    jobs = f"{answer.jobs:,} jobs from {when(answer.begin)} to {when(answer.end)}"
-    on = f"{today.workers} worker threads ({answer.fleet_from})" + (
-        f"; proposed: {proposed.workers}" if proposed else ""
-    )
-    tell(f"{jobs}, run again on {on}")
+    times = f"{when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
+    other = f"; proposed: {proposed.workers}" if proposed else ""
+    tell(f"{answer.jobs:,} jobs from {times} ({answer.fleet_from}){other}")
     after = proposed or today
     columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
     listing(_both(today.tasks, after.tasks), {"task": itemgetter(0), **_cells(columns)}, right=tuple(columns))

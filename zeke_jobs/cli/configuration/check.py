@@ -38,9 +38,7 @@ def load(path: Path) -> Config:
 
 
 def schema(
-    write: Annotated[
-        Path | None, option("Write it to this file, and print the line that names it in jobs.yaml.", "FILE")
-    ] = None,
+    write: Annotated[Path | None, option("Write it to this file, and print its line for jobs.yaml.", "FILE")] = None,
 ) -> None:
     """Print the JSON Schema of jobs.yaml, from which editors complete and explain its keys."""
     text = schema_text()

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import plan
+from zeke_jobs.cli.options import Json, argument, flag, option
 from zeke_jobs.cli.output import listing, named, print_json, say, tell, when
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import took
@@ -15,12 +16,12 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff as differences
 from zeke_jobs.revisions import store
 
-Number = Annotated[int, options.argument("Number of a revision.", "REV")]
-Other = Annotated[int | None, options.argument("Another revision; by default the one in force.", "REV")]
+Number = Annotated[int, argument("Number of a revision.", "REV")]
+Other = Annotated[int | None, argument("Another revision; by default the one in force.", "REV")]
 
 
 def history(
-    limit: Annotated[int, options.option("Number of newest revisions.", "N", min=1)] = 20, as_json: options.Json = False
+    limit: Annotated[int, option("Number of newest revisions.", "N", min=1)] = 20, as_json: Json = False
 ) -> None:
     """List the revisions, with their times, authors, reasons and values set by hand."""
     with database.connection("history") as conn:
@@ -31,7 +32,7 @@ def history(
     listing(found, columns, right=("rev",), empty=empty, as_json=as_json, data=_data)
 
 
-def show(number: Number, as_json: options.Json = False) -> None:
+def show(number: Number, as_json: Json = False) -> None:
     """Show a revision: its jobs.yaml, and the values set beside it."""
     with database.connection("show") as conn:
         one = store.find(conn, number)
@@ -48,8 +49,8 @@ def show(number: Number, as_json: options.Json = False) -> None:
 def diff(
     number: Number,
     other: Other = None,
-    text: Annotated[bool, options.flag("--text", "Line by line, with comments.")] = False,
-    as_json: options.Json = False,
+    text: Annotated[bool, flag("--text", "Line by line, with comments.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the differences in effect between two revisions; with --text, those of the files."""
     with database.connection("diff") as conn:
@@ -71,16 +72,14 @@ def diff(
         tell(f"revisions {first.number} and {second.number} are the same in effect{differs}")
 
 
-def compare(number: Number, other: Other = None, as_json: options.Json = False) -> None:
+def compare(number: Number, other: Other = None, as_json: Json = False) -> None:
     """Compare jobs that started under two revisions: throughput, wait, duration, failures and cost by task."""
     with database.connection("compare") as conn:
         store.find(conn, number)
         second = _other(conn, other).number
-        rows = [
-            {"revision": one, **row}
-            for one in (number, second)
-            for row in SQL.all(conn, "revision/outcomes", number=one)
-        ]
+        rows: list[dict[str, Any]] = []
+        for one in (number, second):
+            rows += ({"revision": one, **row} for row in SQL.all(conn, "revision/outcomes", number=one))
     if not as_json:
         rows.sort(key=lambda row: (row["task"], row["revision"] != number))
     columns = {

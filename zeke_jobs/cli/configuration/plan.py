@@ -11,10 +11,10 @@ import yaml
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.backtest.comparing import Backtest, of_newest
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.check import File, load
-from zeke_jobs.cli.options import with_options
+from zeke_jobs.cli.options import Json, option, pair, with_options
 from zeke_jobs.cli.output import count, escape, plain, print_json, tell, when
 from zeke_jobs.cli.run import FINE, PENDING, UsageError
 from zeke_jobs.config.limits import Limit
@@ -148,16 +148,16 @@ def _by_hand(plan: Plan) -> Iterator[str]:
 _ORDERS: dict[str, Any] = {
     "drain": Annotated[
         list[str] | None,
-        options.option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK"),
+        option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK"),
     ],
-    "cancel": Annotated[list[str] | None, options.option("The jobs of a removed task are cancelled.", "TASK")],
-    "rename": Annotated[list[str] | None, options.option("The jobs of OLD become jobs of NEW.", "OLD=NEW")],
+    "cancel": Annotated[list[str] | None, option("The jobs of a removed task are cancelled.", "TASK")],
+    "rename": Annotated[list[str] | None, option("The jobs of OLD become jobs of NEW.", "OLD=NEW")],
 }
 with_orders = partial(with_options, added=_ORDERS)
 
 
 @with_orders
-def plan(ordered: dict[str, Any], file: File = None, as_json: options.Json = False) -> int:
+def plan(ordered: dict[str, Any], file: File = None, as_json: Json = False) -> int:
     """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
     wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
@@ -191,7 +191,7 @@ def orders(ordered: dict[str, Any]) -> Orders:
     """The orders for the jobs of removed tasks, from the options."""
     names: dict[str, str] = {}
     for one in ordered.get("rename", ()):
-        old, new = options.pair(one, "--rename OLD=NEW")
+        old, new = pair(one, "--rename OLD=NEW")
         if old in names:
             raise UsageError(f"expected one new name for {old}, got {names[old]} and {new}")
         names[old] = new

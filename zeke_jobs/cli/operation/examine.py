@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from zeke_jobs.cli import database, options
-from zeke_jobs.cli.options import option
+from zeke_jobs.cli import database
+from zeke_jobs.cli.options import Json, argument, flag, option, time
 from zeke_jobs.cli.output import answer, coloured, console, escape, listing, named, plain, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, logs, probes
@@ -20,7 +20,7 @@ from zeke_jobs.postgres.queries import SQL
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 
 
-def doctor(as_json: options.Json = False) -> int:
+def doctor(as_json: Json = False) -> int:
     """Examine database, workers, scheduler and jobs. Exit 1 if there is a warning or an error, 0 otherwise."""
     report = examine(database.choose(), _file())
     lines = []
@@ -39,7 +39,7 @@ def _file() -> Path | None:
     return path if path.is_file() else None
 
 
-def fleet(as_json: options.Json = False) -> None:
+def fleet(as_json: Json = False) -> None:
     """List workers and schedulers: host, version, revision in force and of the own file, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
@@ -65,11 +65,11 @@ def fleet(as_json: options.Json = False) -> None:
 
 
 def health(
-    part: Annotated[str, options.argument("worker, scheduler, or an address http://…", "PART")] = "",
-    contains: Annotated[str, options.option("Text that the answer must contain.", "TEXT", show_default=False)] = "",
-    host: Annotated[str, options.option("Ask for this host's processes.", show_default="this one's")] = "",
-    live: Annotated[bool, options.flag("--live", "Only: this container's processes make progress.")] = False,
-    ready: Annotated[bool, options.flag("--ready", "Only: they can do work now.")] = False,
+    part: Annotated[str, argument("worker, scheduler, or an address http://…", "PART")] = "",
+    contains: Annotated[str, option("Text that the answer must contain.", "TEXT", show_default=False)] = "",
+    host: Annotated[str, option("Ask for this host's processes.", show_default="this one's")] = "",
+    live: Annotated[bool, flag("--live", "Only: this container's processes make progress.")] = False,
+    ready: Annotated[bool, flag("--ready", "Only: they can do work now.")] = False,
 ) -> int:
     """Exit 0 when the part does its work, 1 when not: this host's workers prove life, or an address answers."""
     if live or ready:
@@ -89,13 +89,13 @@ def health(
 def audit(
     who: Annotated[str | None, option("Only by this database user or this given name.", "NAME")] = None,
     action: Annotated[
-        list[str] | None, option("Only this action, such as cancel; may be given more than once.", "ACTION")
+        list[str] | None, option("Only this action, such as cancel; may be given again.", "ACTION")
     ] = None,
     target: Annotated[str | None, option("Only of this target, such as task/my-task, or a job's id.", "TARGET")] = None,
-    begin: Annotated[datetime | None, options.time("Only from this time on: ISO 8601.", "--from")] = None,
-    end: Annotated[datetime | None, options.time("Only before this time.", "--to")] = None,
+    begin: Annotated[datetime | None, time("Only from this time on: ISO 8601.", "--from")] = None,
+    end: Annotated[datetime | None, time("Only before this time.", "--to")] = None,
     limit: Annotated[int, option("Number of newest changes.", "N", min=1)] = 50,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""
     filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
@@ -106,7 +106,7 @@ def audit(
     listing(found, columns, right=("jobs",), empty="nothing of this was changed by hand", as_json=as_json)
 
 
-def top(once: Annotated[bool, options.flag("--once", "Print one picture and end; needs no terminal.")] = False) -> None:
+def top(once: Annotated[bool, flag("--once", "Print one picture and end; needs no terminal.")] = False) -> None:
     """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
     from zeke_jobs.top import app
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from zeke_jobs import config
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration.check import find_modules_here
+from zeke_jobs.cli.options import DryRun, Json, Yes, flag, is_asked, option, pair, span
 from zeke_jobs.cli.output import answer, count, counter, escape, listing, named, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, FINE, PENDING
 from zeke_jobs.control.pg_boss import Import, Report
@@ -23,8 +24,8 @@ from zeke_jobs.postgres.queries import Row
 
 
 def migrate(
-    check: Annotated[bool, options.flag("--check", "Change nothing; exit 4 if migrations are missing.")] = False,
-    as_json: options.Json = False,
+    check: Annotated[bool, flag("--check", "Change nothing; exit 4 if migrations are missing.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
     find_modules_here()
@@ -49,9 +50,7 @@ def _packages() -> list[str]:
 
 
 def roles(
-    apply: Annotated[
-        bool, options.flag("--apply", "Run them, as a user who owns the schema and may create roles.")
-    ] = False,
+    apply: Annotated[bool, flag("--apply", "Run them, as a user who owns the schema and may create roles.")] = False,
 ) -> None:
     """Print the statements that create the roles zeke_jobs_client, _worker, _operator and _reader with their rights."""
     from psycopg2.errors import InsufficientPrivilege
@@ -73,9 +72,9 @@ def roles(
 def uninstall(
     package: Annotated[
         list[str] | None,
-        options.option("Also the objects of this package's migrations, such as actors.store.", "PACKAGE"),
+        option("Also what this package's migrations made, such as actors.store.", "PACKAGE"),
     ] = None,
-    yes: Annotated[bool, options.flag("--yes", "Do not ask.")] = False,
+    yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
 ) -> int:
     """Remove the schema zeke_jobs with all jobs, and the views beside it, after asking. Tables of packages stay unless named."""
     with database.connection("uninstall", writes=True, is_migrated=False) as conn:
@@ -114,25 +113,23 @@ def _root() -> None:
 def pg_boss(
     names: Annotated[
         list[str] | None,
-        options.option("Jobs of this queue become this task; may be given more than once.", "NAME=TASK", "--map"),
+        option("Jobs of this queue become this task; may be given more than once.", "NAME=TASK", "--map"),
     ] = None,
-    recent: Annotated[
-        timedelta | None, options.span("Also jobs that completed or failed within this time, for the record.")
-    ] = None,
-    schema: Annotated[str, options.option("The schema of pg-boss.", "NAME")] = "pgboss",
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
+    recent: Annotated[timedelta | None, span("Also jobs that completed or failed within this time.")] = None,
+    schema: Annotated[str, option("The schema of pg-boss.", "NAME")] = "pgboss",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Take over queued and scheduled jobs, recent ones and schedules of a pg-boss 10 to 12 in this database.
 
     A job that is taken is cancelled there in the same transaction. Active jobs stay: run the command again when they have ended.
     No job is taken twice.
     """
-    mapped = dict(options.pair(name, "--map NAME=TASK") for name in names or [])
+    mapped = dict(pair(name, "--map NAME=TASK") for name in names or [])
     with database.connection("import", writes=True) as conn:
         importing = Import(conn, schema=schema, names=mapped, recent=recent or timedelta(0), by=author())
-        asks = not dry_run and options.is_asked(yes=yes, as_json=as_json)
+        asks = not dry_run and is_asked(yes=yes, as_json=as_json)
         if dry_run or asks:
             report = importing.run(commits=False)
             if not as_json:

@@ -38,14 +38,10 @@ def up(
     threads: Annotated[int, option("Jobs that each process runs at once.", min=1)] = 8,
     grace: Annotated[float, option("Seconds that jobs get to finish after Ctrl-C.", min=0)] = 30.0,
     reload: Annotated[bool, flag("--reload", "Restart when code or jobs.yaml change.")] = False,
-    until_idle: Annotated[
-        bool, flag("--until-idle", "Work off what is due, without a scheduler; 1 if a job failed.")
-    ] = False,
+    until_idle: Annotated[bool, flag("--until-idle", "Work off what is due, then end; 1 if a job failed.")] = False,
     queue: Annotated[list[str] | None, option("Only this queue's jobs; more than one may be given.", "NAME")] = None,
     dashboard: Annotated[bool, flag("--dashboard", "Show the jobs in a browser, by pg-boss's dashboard.")] = False,
-    port: Annotated[
-        int | None, option("The dashboard's port on this machine, by default 3000.", min=1, max=65535)
-    ] = None,
+    port: Annotated[int | None, option("The dashboard's port, by default 3000.", min=1, max=65535)] = None,
 ) -> int:
     """Run workers and scheduler until Ctrl-C, on an embedded PostgreSQL unless DATABASE_URL is set."""
     if reload and until_idle:
@@ -195,9 +191,7 @@ def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
 
 def reload(
     process: Annotated[str, argument("The process of a dramatiq or `zeke-jobs up` command.", "PID|PIDFILE")],
-    file: Annotated[
-        Path | None, option("The file that it reads; by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")
-    ] = None,
+    file: Annotated[Path | None, option("Its file, by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")] = None,
 ) -> None:
     """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""
     found = process

@@ -12,7 +12,7 @@ import typer
 
 import zeke_jobs
 from zeke_jobs.cli import database, options
-from zeke_jobs.cli.options import FILTERS, flag, option, span, with_options
+from zeke_jobs.cli.options import FILTERS, argument, flag, option, span, time, with_options
 from zeke_jobs.cli.output import answer, count, counter, escape, listing, named, print_json, say, styled
 from zeke_jobs.cli.run import FAILED, FINE, UsageError, usage
 from zeke_jobs.client import drivers, task_cache
@@ -22,10 +22,8 @@ from zeke_jobs.client.many import Change, Verb
 from zeke_jobs.core.environment import author
 
 _SHARED: dict[str, Any] = {
-    "job_ids": Annotated[list[str] | None, options.argument("Ids of jobs, or their beginnings or ends.", "ID")],
-    "limit": Annotated[
-        int | None, options.option("Largest number of jobs, the first sent first; by default all.", "N", min=1)
-    ],
+    "job_ids": Annotated[list[str] | None, argument("Ids of jobs, or their beginnings or ends.", "ID")],
+    "limit": Annotated[int | None, option("Largest number of jobs, the first sent first; by default all.", "N", min=1)],
     "dry_run": options.DryRun,
     "yes": options.Yes,
     "as_json": options.Json,
@@ -36,7 +34,7 @@ _changing = partial(with_options, added={**FILTERS, **_SHARED})
 
 @_changing
 def cancel(
-    asked: dict[str, Any], reason: Annotated[str | None, options.option("Kept with the job, for people.", "WHY")] = None
+    asked: dict[str, Any], reason: Annotated[str | None, option("Kept with the job, for people.", "WHY")] = None
 ) -> int:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
@@ -56,7 +54,7 @@ def retry(asked: dict[str, Any]) -> int:
 
 @_changing
 def prioritise(
-    asked: dict[str, Any], priority: Annotated[int, options.option("Higher runs first.", "N", show_default=False)]
+    asked: dict[str, Any], priority: Annotated[int, option("Higher runs first.", "N", show_default=False)]
 ) -> int:
     """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
     return _change(asked, "prioritise", f"of priority {priority} now", {"priority": priority})
@@ -65,8 +63,8 @@ def prioritise(
 @_changing
 def reschedule(
     asked: dict[str, Any],
-    run_at: Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
-    delay: Annotated[timedelta | None, options.span("Not before this time from now; 0s is at once.")] = None,
+    run_at: Annotated[datetime | None, time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
+    delay: Annotated[timedelta | None, span("Not before this time from now; 0s is at once.")] = None,
 ) -> int:
     """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
     with usage():
@@ -138,7 +136,7 @@ def _tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> int:
 
 _OPTIONS: dict[str, Any] = {
     "delay": Annotated[timedelta | None, span("Not before this time from now, such as 5m.")],
-    "run_at": Annotated[datetime | None, options.time("Not before this time, such as 2026-01-31T08:00Z.")],
+    "run_at": Annotated[datetime | None, time("Not before this time, such as 2026-01-31T08:00Z.")],
     "priority": Annotated[int | None, option("Higher runs first.", "N")],
     "key": Annotated[str | None, option("The key by which per-key limits count.", "KEY")],
     "unique": Annotated[list[str] | None, option("No second queued job with the same value of this field.", "FIELD")],
@@ -161,7 +159,7 @@ def send(
     task: options.TaskId,
     payload: Annotated[
         list[str] | None,
-        options.argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD"),
+        argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD"),
     ] = None,
     wait: Annotated[bool, flag("--wait", "Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,

@@ -9,8 +9,8 @@ from textwrap import TextWrapper
 from typing import Annotated, Any
 
 import zeke_jobs
-from zeke_jobs.cli import database, options
-from zeke_jobs.cli.options import FILTERS, with_options
+from zeke_jobs.cli import database
+from zeke_jobs.cli.options import FILTERS, JobId, Json, Timeout, find_job, flag, option, with_options
 from zeke_jobs.cli.output import Markup, console, count, escape, facts, listing, plain, print_json, say, styled, tell
 from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
@@ -27,14 +27,14 @@ _ROOM = 130  # columns of a terminal on which a list shows ids in full
 
 
 def status(
-    job_id: options.JobId,
-    wait: Annotated[bool, options.flag("--wait", "Wait for its end first; exit 1 unless it completed.")] = False,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
+    job_id: JobId,
+    wait: Annotated[bool, flag("--wait", "Wait for its end first; exit 1 unless it completed.")] = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
 ) -> int:
     """Show a job: its state, its progress, its attempts and the jobs that it sent."""
     database.choose()
-    wanted = options.find_job(job_id)
+    wanted = find_job(job_id)
     waits = wait or timeout is not None
     with usage(), suppress(JobFailed):
         if waits:
@@ -52,8 +52,8 @@ def status(
 @partial(with_options, added=FILTERS)
 def jobs(
     given: dict[str, Any],
-    limit: Annotated[int, options.option("Largest number of jobs.", "N", min=1)] = 20,
-    as_json: options.Json = False,
+    limit: Annotated[int, option("Largest number of jobs.", "N", min=1)] = 20,
+    as_json: Json = False,
 ) -> None:
     """List jobs, the newest first."""
     database.choose()
@@ -135,15 +135,15 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
 
 
 def logs(
-    job_id: options.JobId,
-    attempt: Annotated[int | None, options.option("Only of this attempt.", "N", min=1)] = None,
-    as_json: options.Json = False,
+    job_id: JobId,
+    attempt: Annotated[int | None, option("Only of this attempt.", "N", min=1)] = None,
+    as_json: Json = False,
 ) -> int:
     """Show the last lines that each ended attempt logged or printed. Exit 1 when there are none.
 
     By default, attempts that completed keep none: `log` in jobs.yaml says which ones do, `log_lines` how many lines.
     """
-    wanted = options.find_job(job_id)
+    wanted = find_job(job_id)
     with database.connection("logs") as conn:
         zeke_jobs.status(wanted)  # raises if there is no such job
         found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
@@ -159,9 +159,9 @@ def logs(
     return FINE if found else FAILED
 
 
-def why(job_id: options.JobId, as_json: options.Json = False) -> None:
+def why(job_id: JobId, as_json: Json = False) -> None:
     """Explain why a job does not run, or how it ended and why. Exit 1 if no job has the id."""
-    wanted = options.find_job(job_id)
+    wanted = find_job(job_id)
     with database.connection("why", is_migrated=False) as conn:
         found = explain(conn, wanted)
     if as_json:

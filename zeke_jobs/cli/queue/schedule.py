@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import typer
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
+from zeke_jobs.cli.options import DryRun, Json, Reason, TaskId, argument, option, time
 from zeke_jobs.cli.output import Markup, answer, coloured, escape, listing, named, say, styled, tell
 from zeke_jobs.cli.run import usage
 from zeke_jobs.control import actions as control
@@ -21,10 +22,8 @@ app = typer.Typer(help="List, run and backfill the schedules of jobs.yaml.", ric
 @app.callback(invoke_without_command=True)
 def schedules(
     context: typer.Context,
-    next_: Annotated[
-        tuple[int, str] | None, options.option("The next N fire times of a task.", "N TASK", "--next")
-    ] = None,
-    as_json: options.Json = False,
+    next_: Annotated[tuple[int, str] | None, option("The next N fire times of a task.", "N TASK", "--next")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the schedules in force with their last and next ticks, or the next ticks of one schedule."""
     if context.invoked_subcommand is not None:
@@ -44,7 +43,7 @@ def schedules(
 
 
 @app.command(short_help="Send one job now, also while paused.")
-def run(task: options.TaskId, as_json: options.Json = False) -> None:
+def run(task: TaskId, as_json: Json = False) -> None:
     """Send one job now with the payload of the schedule, also while it is paused."""
     with database.connection("schedule", writes=True, is_migrated=False) as conn:
         job = control.run_now(conn, task, by=author())
@@ -53,11 +52,11 @@ def run(task: options.TaskId, as_json: options.Json = False) -> None:
 
 @app.command(short_help="Send the jobs of the ticks of a past time.")
 def backfill(
-    task: options.TaskId,
-    from_: Annotated[datetime, options.time("First moment: ISO 8601, in UTC without a zone.", "--from")],
-    to: Annotated[datetime | None, options.time("Last moment, by default now.")] = None,
-    dry_run: options.DryRun = False,
-    as_json: options.Json = False,
+    task: TaskId,
+    from_: Annotated[datetime, time("First moment: ISO 8601, in UTC without a zone.", "--from")],
+    to: Annotated[datetime | None, time("Last moment, by default now.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """Send the missing jobs for the ticks of a past time."""
     with database.connection("schedule", writes=True, is_migrated=False) as conn, usage():
@@ -99,10 +98,10 @@ def _in(moment: datetime | None, zone: tzinfo | None = None) -> str:
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
-Target = Annotated[str, options.argument("task/ID, queue/NAME, limit/NAME or schedule/ID.", "TARGET")]
+Target = Annotated[str, argument("task/ID, queue/NAME, limit/NAME or schedule/ID.", "TARGET")]
 
 
-def pause(target: Target, reason: options.Reason = "") -> None:
+def pause(target: Target, reason: Reason = "") -> None:
     """Start no more jobs of a task, a queue or a shared limit until it is resumed; running jobs go on."""
     with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = control.pause(conn, target, by=author(), reason=reason)
@@ -126,7 +125,7 @@ def resume(target: Target) -> None:
         tell(escape(f"{target} {by_hand if one.set_key else by_file}"))
 
 
-def paused(as_json: options.Json = False) -> None:
+def paused(as_json: Json = False) -> None:
     """List all pauses, with their authors, reasons and numbers of waiting jobs."""
     with database.connection("pause", is_migrated=False) as conn:
         found = control.paused(conn)

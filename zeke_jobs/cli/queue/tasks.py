@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import zeke_jobs
-from zeke_jobs.cli import database, options
+from zeke_jobs.cli import database
+from zeke_jobs.cli.options import Json, argument, option, read_json
 from zeke_jobs.cli.output import bounds, coloured, count, escape, facts, listing, named, print_json, styled, tell
 from zeke_jobs.cli.run import usage
 from zeke_jobs.client import batches
@@ -16,7 +17,7 @@ from zeke_jobs.core.wording import amount_text, format_duration, passed, progres
 from zeke_jobs.postgres.queries import SQL
 
 
-def tasks(as_json: options.Json = False) -> None:
+def tasks(as_json: Json = False) -> None:
     """List the tasks of the revision in force, with their jobs by status."""
     with database.connection("tasks", is_migrated=False) as conn:
         found = [_task(row) for row in SQL.all(conn, "job/counts")]
@@ -57,7 +58,7 @@ def _task(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def limits(as_json: options.Json = False) -> None:
+def limits(as_json: Json = False) -> None:
     """List the shared limits in force, and tasks with a budget: what is active and used, the maximum, the tasks."""
     with database.connection("limits", is_migrated=False) as conn:
         found = [_limit(row) for row in SQL.all(conn, "limits/counts")]
@@ -78,9 +79,9 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch(
-    batch_id: Annotated[str | None, options.argument("The batch; without it, the newest ones.", "[ID]")] = None,
-    limit: Annotated[int, options.option("Largest number of batches.", "N", min=1)] = 20,
-    as_json: options.Json = False,
+    batch_id: Annotated[str | None, argument("The batch; without it, the newest ones.", "[ID]")] = None,
+    limit: Annotated[int, option("Largest number of batches.", "N", min=1)] = 20,
+    as_json: Json = False,
 ) -> None:
     """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
     database.choose()
@@ -132,11 +133,11 @@ def _end(found: BatchStatus) -> str:
 
 
 def emit(
-    name: Annotated[str, options.argument("The event, such as callback/42.", "NAME")],
-    data: Annotated[str | None, options.argument("The event's data, or - for standard input.", "[JSON]")] = None,
+    name: Annotated[str, argument("The event, such as callback/42.", "NAME")],
+    data: Annotated[str | None, argument("The event's data, or - for standard input.", "[JSON]")] = None,
 ) -> None:
     """Emit an event: jobs that wait for it go on, with the data."""
-    value = None if data is None else options.read_json(data, "the data")
+    value = None if data is None else read_json(data, "the data")
     database.choose_to_write()
     with usage():
         zeke_jobs.emit(name, value)
