@@ -68,10 +68,7 @@ RECORDED: dict[str, Any] = {
 def backtest(
     given: dict[str, Any],
     load: Annotated[str, option("Send N times as much.", "Nx")] = "1x",
-    spec: Annotated[
-        Path | None,
-        option("A load described by this file, in place of recorded jobs.", "FILE"),
-    ] = None,
+    spec: Annotated[Path | None, option("A load described by this file, in place of recorded jobs.", "FILE")] = None,
     plot: Annotated[Path | None, option("Draw queues and waits over time, as .png, .svg or .pdf.", "FILE")] = None,
     seed: Annotated[int, option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
     as_json: Json = False,
@@ -149,8 +146,7 @@ _SHOWN = 8
 def capacity(
     given: dict[str, Any],
     budget: Annotated[
-        float | None,
-        option("Money for a day, in the currency of the jobs' costs.", "MONEY", min=0),
+        float | None, option("Money for a day, in the currency of the jobs' costs.", "MONEY", min=0)
     ] = None,
     database: Annotated[float | None, option("Jobs a second that the database carries.", "JOBS", min=1)] = None,
     as_json: Json = False,

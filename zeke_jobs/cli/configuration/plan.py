@@ -147,8 +147,7 @@ def _by_hand(plan: Plan) -> Iterator[str]:
 
 _ORDERS: dict[str, Any] = {
     "drain": Annotated[
-        list[str] | None,
-        option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK"),
+        list[str] | None, option("A removed task runs until its jobs have ended, and takes no new ones.", "TASK")
     ],
     "cancel": Annotated[list[str] | None, option("The jobs of a removed task are cancelled.", "TASK")],
     "rename": Annotated[list[str] | None, option("The jobs of OLD become jobs of NEW.", "OLD=NEW")],

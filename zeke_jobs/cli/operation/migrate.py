@@ -71,8 +71,7 @@ def roles(
 
 def uninstall(
     package: Annotated[
-        list[str] | None,
-        option("Also what this package's migrations made, such as actors.store.", "PACKAGE"),
+        list[str] | None, option("Also what this package's migrations made, such as actors.store.", "PACKAGE")
     ] = None,
     yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
 ) -> int:

@@ -158,8 +158,7 @@ def send(
     given: dict[str, Any],
     task: options.TaskId,
     payload: Annotated[
-        list[str] | None,
-        argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD"),
+        list[str] | None, argument("field=value …, or one JSON object, or - to read it from standard input.", "PAYLOAD")
     ] = None,
     wait: Annotated[bool, flag("--wait", "Wait for the end, and print the output.")] = False,
     timeout: options.Timeout = None,
