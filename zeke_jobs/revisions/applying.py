@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
@@ -71,7 +71,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         return Applied(proposal.latest.number, proposal, is_new=False)
     if proposal.plan.stranded:
         raise StrandedJobs(_stranded(proposal.plan.stranded), proposal)
-    config = proposal.config
+    config, before = proposal.config, proposal.before.tasks if proposal.before else {}
     revision = {
         "digest": config.digest,
         "source": config.text,
@@ -81,6 +81,11 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         "overrides": [override.as_json() for override in proposal.overrides],
         "shown": store.shown(config, proposal.overrides),
     }
+    priorities = [  # queued jobs that were sent with a task's old priority get its new one
+        {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
+        for task in config.tasks.values()
+        if task.id in before and before[task.id].priority != task.priority
+    ]
     number = SQL.value(
         conn,
         "revision/put",
@@ -88,7 +93,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         buckets=Json(catalogue.buckets(config)),
         tasks=Json(catalogue.tasks(config, store.draining(proposal.overrides))),
         cancel=sorted(request.orders.cancel),
-        priorities=Json(_priorities(proposal)),
+        priorities=Json(priorities),
     )
     return Applied(number, proposal, is_new=True)
 
@@ -108,9 +113,8 @@ def set_by_hand(
     def set_under_lock() -> Applied:
         latest = store.latest(conn)
         if latest is None:
-            raise ConfigurationError(
-                "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
-            )
+            fault = "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
+            raise ConfigurationError(fault)
         file = load_text(latest.source, f"revision {latest.number}")
         kept = change(file, latest.overrides)
         return apply_locked(conn, Request(file, by, message, "set", overrides=kept))
@@ -125,9 +129,19 @@ def revert_due(conn: Connection) -> Applied | None:
         ConfigurationError: the configuration without them does not fit this process's code; another process may succeed.
         Contended: another session holds the locks, or every attempt was aborted.
     """
-    if SQL.one(conn, "revision/due") is None:
-        return None
-    return one_at_a_time(conn, lambda: _revert(conn), patience=_REVERT_WITHIN)
+
+    def revert() -> Applied | None:
+        latest, ended = store.latest(conn), {row["place"] for row in SQL.all(conn, "revision/due")}
+        if latest is None or not ended:
+            return None
+        before = latest.overrides
+        file = load_text(latest.source, f"revision {latest.number}")
+        message = "; ".join(_ended(one, before) for place, one in enumerate(before, start=1) if place in ended)
+        kept = [one for place, one in enumerate(before, start=1) if place not in ended]
+        return apply_locked(conn, Request(file, ITSELF, message, "revert", overrides=kept))
+
+    is_due = SQL.one(conn, "revision/due") is not None
+    return one_at_a_time(conn, revert, patience=_REVERT_WITHIN) if is_due else None
 
 
 def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:
@@ -141,18 +155,6 @@ def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:
             log.info("ended values that were set for a time", revision=reverted.revision)
 
 
-def _revert(conn: Connection) -> Applied | None:
-    latest = store.latest(conn)
-    ended = {row["place"] for row in SQL.all(conn, "revision/due")}
-    if latest is None or not ended:
-        return None
-    before = latest.overrides
-    file = load_text(latest.source, f"revision {latest.number}")
-    message = "; ".join(_ended(one, before) for place, one in enumerate(before, start=1) if place in ended)
-    kept = [one for place, one in enumerate(before, start=1) if place not in ended]
-    return apply_locked(conn, Request(file, ITSELF, message, "revert", overrides=kept))
-
-
 def _ended(override: Override, before: Sequence[Override]) -> str:
     if override.drains is not None:
         return f"{override.path[1]} has drained"
@@ -162,21 +164,11 @@ def _ended(override: Override, before: Sequence[Override]) -> str:
     return f"{override.label} was set until now{why}{then}"
 
 
-def _priorities(proposal: Proposal) -> list[dict[str, Any]]:
-    """Give a task's new priority to queued jobs that were sent with its old one."""
-    before = proposal.before.tasks if proposal.before else {}
-    return [
-        {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
-        for task in proposal.config.tasks.values()
-        if task.id in before and before[task.id].priority != task.priority
-    ]
-
-
 def _stranded(found: Sequence[Touched]) -> str:
-    lines = [f"{one.name}: {one.queued} queued and {one.active} active" for one in found]
+    jobs = "; ".join(f"{one.name}: {one.queued} queued and {one.active} active" for one in found)
     name = found[0].name
     return (
-        f"expected no unfinished jobs of removed tasks, got {'; '.join(lines)}\n"
+        f"expected no unfinished jobs of removed tasks, got {jobs}\n"
         f"  help: decide about them: zeke-jobs apply --drain {name} (the task runs until they have ended),"
         f" --cancel {name}, or --rename {name}=NEW"
     )

@@ -40,14 +40,14 @@ def flat(one: Task | Limit) -> Flat:
     }
 
 
-def service(one: Service | Middleware) -> Flat:
+def _service(one: Service | Middleware) -> Flat:
     """The values of a service or a middleware by dotted key, including its own settings."""
-    return {"use": one.use, **{key: _kept(value) for key, value in _pairs("", one.settings)}}
+    return {key: _kept(value) for key, value in _pairs("", {"use": one.use, **one.settings})}
 
 
-def top(config: Config) -> Flat:
+def _top(config: Config) -> Flat:
     """The values at the top of the file that belong to no task."""
-    named = {"migrations": list(config.migrations), "middleware": [service(one) for one in config.middleware]}
+    named = {"migrations": list(config.migrations), "middleware": list(map(_service, config.middleware))}
     return {key: value for key, value in named.items() if value}
 
 
@@ -165,10 +165,10 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
     tasks = [{name: task for name, task in one.tasks.items() if name not in both} for one in (before, after)]
     found += _all("task", tasks[0], tasks[1], flat)
     found += _all("limit", before.limits, after.limits, flat)
-    found += _all("service", before.services, after.services, service)
-    found += _within("file", "", top(before), top(after))
+    found += _all("service", before.services, after.services, _service)
+    found += _within("file", "", _top(before), _top(after))
     fields = store.sensitive_fields(before, after)
-    return tuple(_masked(one, fields[one.name]) if one.kind == "task" else one for one in found)
+    return tuple(_masked(one, fields) if one.kind == "task" else one for one in found)
 
 
 def renames(before: Config, after: Config) -> dict[str, str]:
@@ -184,20 +184,20 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
     """The next fires of each schedule that a change adds, removes or moves. A task merged into another one loses its schedule."""
     before = before or Config()
-    old_names = {new: old for old, new in renames(before, after).items()}
+    former = {new: old for old, new in renames(before, after).items()}
+    new_names = {old: new for new, old in former.items()}
+    news = {name: cron for task in after.tasks.values() for name, cron in task.schedules.items()}
+    olds = {
+        new_names.get(task.id, task.id) + name.removeprefix(task.id): cron
+        for task in before.tasks.values()
+        for name, cron in task.schedules.items()
+    }
     found = []
-    for name in dict.fromkeys([*after.tasks, *before.tasks]):
-        tasks = before.tasks.get(old_names.get(name, name)), after.tasks.get(name)
-        if tasks[1] is None and name in old_names.values():
-            continue  # it is listed under its new name
-        olds, news = (
-            {one.removeprefix(task.id): cron for one, cron in task.schedules.items()} if task else {} for task in tasks
-        )
-        for part in dict.fromkeys([*news, *olds]):
-            old, new = olds.get(part), news.get(part)
-            if _timing(old) != _timing(new):
-                zones = (cron.timezone if cron else "" for cron in (old, new))
-                found.append(Fires(name + part, next_fires(old, now), next_fires(new, now), *zones))
+    for name in dict.fromkeys([*news, *olds]):
+        old, new = olds.get(name), news.get(name)
+        if _timing(old) != _timing(new):
+            zones = (cron.timezone if cron else "" for cron in (old, new))
+            found.append(Fires(name, next_fires(old, now), next_fires(new, now), *zones))
     return tuple(found)
 
 
@@ -229,14 +229,13 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _masked(change: Change, fields: set[str]) -> Change:
-    before, after = (
-        {key: store.hide_flat(key, inner, fields) for key, inner in value.items()}
-        if isinstance(value, dict) and not change.key
-        else store.hide_flat(change.key, value, fields)
-        for value in (change.before, change.after)
-    )
-    return replace(change, before=before, after=after)
+def _masked(change: Change, fields: store.Fields) -> Change:
+    def hidden(value: Any, key: str) -> Any:
+        if isinstance(value, dict) and not key:
+            return {name: hidden(inner, name) for name, inner in value.items()}
+        return store.hide(value, fields, ("tasks", change.name, *key.split(".")))
+
+    return replace(change, before=hidden(change.before, change.key), after=hidden(change.after, change.key))
 
 
 def _timing(cron: Schedule | None) -> tuple[str, str, bool] | None:

@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel, ValidationError
@@ -18,7 +17,7 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import diff, store
 from zeke_jobs.revisions import overrides as by_hand
-from zeke_jobs.revisions.diff import Plan, Touched, successors
+from zeke_jobs.revisions.diff import Plan, Touched, Why, successors
 from zeke_jobs.revisions.store import Override, Revision
 
 MOST_READ = 10_000  # payloads read of one task
@@ -33,94 +32,69 @@ class Orders:
     rename: Mapping[str, str] = field(default_factory=dict)  # old ids, each with the id of the task that gets its jobs
 
 
-def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> tuple[Touched, ...]:
-    """The effects of a plan on jobs. ``after`` has passed the checks against this process's code."""
-    jobs = _Jobs(conn, before or Config(), after, orders)
-    found = [*jobs.left_behind(), *jobs.renamed()]
-    for task in after.tasks.values():
-        found += [*jobs.unfit(task), *jobs.changed(task)]
-    return (*found, *jobs.above_shared())
-
-
-class _Jobs:
-    """The unfinished jobs of all tasks in either configuration."""
-
-    def __init__(self, conn: Connection, before: Config, after: Config, orders: Orders) -> None:
-        self._conn, self._before, self._after, self._orders = conn, before, after, orders
-        self._schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
-        names = {*self._schemas, *before.tasks, *after.tasks, *orders.cancel}
+def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> Iterator[Touched]:
+    """The effects of a plan on unfinished jobs. ``after`` has passed the checks against this process's code."""
+    before = before or Config()
+    schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
+    names = {*schemas, *before.tasks, *after.tasks, *orders.cancel}
+    counts: defaultdict[str, Row] = defaultdict(lambda: Row(queued=0, active=0, stopping=0))
+    counts.update({row.task: row for row in SQL.named(conn, "plan/unfinished", tasks=sorted(names))})
+    for name in sorted({*schemas, *orders.cancel}):
+        count, is_cancelled = counts[name], name in orders.cancel
         # Active jobs that stop are being cancelled already.
-        self._counts: defaultdict[str, Row] = defaultdict(lambda: Row(queued=0, active=0, stopping=0))
-        self._counts.update({row.task: row for row in SQL.named(conn, "plan/unfinished", tasks=sorted(names))})
+        active = count.active - count.stopping if is_cancelled else count.active
+        if after.task(name) is None and (count.queued or active):
+            why: Why = "cancelled" if is_cancelled else "stranded"
+            detail = "cancelled; active ones are stopped" if is_cancelled else "no task would run them"
+            yield Touched(why, name, count.queued, active, detail)
+    for old, new in successors(before, after).items():
+        count = counts[old]
+        if count.queued or count.active:
+            yield Touched("renamed", new, count.queued, count.active, f"queued jobs of {old} become jobs of {new}")
+    for task in after.tasks.values():
+        model, schema = handlers.resolve(task).payload_model, handlers.resolve(task).payload_schema
+        is_changed = task.id in schemas and schemas[task.id] != schema
+        for name in (task.id, *task.aliases):  # it gets the jobs under a former name, too
+            if counts[name].queued and (name != task.id or is_changed):
+                yield from _unfit(conn, name, task.id, model)
+        if task.id in before.tasks:
+            yield from _changed(before.tasks[task.id], task, counts[task.id])
+    for limit in after.limits.values() if before.tasks else ():
+        active = sum(counts[task.id].active for task in after.tasks.values() if limit.name in task.uses)
+        yield from _above(f"limits.{limit.name}", active, limit.concurrency)
 
-    def left_behind(self) -> Iterator[Touched]:
-        for name in sorted({*self._schemas, *self._orders.cancel}):
-            count, is_cancelled = self._counts[name], name in self._orders.cancel
-            active = count.active - count.stopping if is_cancelled else count.active
-            if self._after.task(name) is not None or not (count.queued or active):
-                continue
-            if is_cancelled:
-                yield Touched("cancelled", name, count.queued, active, "cancelled; active ones are stopped")
-            else:
-                yield Touched("stranded", name, count.queued, active, "no task would run them")
 
-    def renamed(self) -> Iterator[Touched]:
-        for old, new in successors(self._before, self._after).items():
-            count = self._counts[old]
-            if count.queued or count.active:
-                detail = f"queued jobs of {old} become jobs of {new}"
-                yield Touched("renamed", new, count.queued, count.active, detail)
+def _unfit(conn: Connection, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
+    """Queued jobs whose payload the task refuses."""
+    faults: Counter[str] = Counter()
+    sees_all = store.sees_all(conn)
+    rows = SQL.all(conn, "plan/payloads" if sees_all else "plan/masked_payloads", task=stored_as, limit=MOST_READ)
+    for row in rows:
+        try:
+            model.model_validate(row["payload"])
+        except ValidationError as error:
+            for one in error.errors(include_url=False):
+                if sees_all or (one["input"] != MASK and one["loc"]):  # else a masked field may be the reason
+                    faults[f"{'.'.join(map(str, one['loc']))}: {one['msg']}"] += 1
+                    break
+    if faults:
+        seen = f" of the first {MOST_READ:,} that wait" if len(rows) == MOST_READ else ""
+        detail = f"no longer fit and would fail{seen} ({faults.most_common(1)[0][0]})"
+        yield Touched("unfit", task, faults.total(), 0, detail)
 
-    def unfit(self, task: Task) -> Iterator[Touched]:
-        """Queued jobs whose payload the task refuses; also jobs under a former name of the task, because it gets them."""
-        handler = handlers.resolve(task)
-        schema = self._schemas.get(task.id)
-        is_changed = task.id in self._schemas and schema != handler.payload_schema
-        for name in (task.id, *task.aliases):
-            if self._counts[name].queued and (name != task.id or is_changed):
-                yield from self._unfit(name, task.id, handler.payload_model)
 
-    def _unfit(self, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
-        faults: Counter[str] = Counter()
-        sees_all = store.sees_all(self._conn)
-        statement = "plan/payloads" if sees_all else "plan/masked_payloads"
-        rows = SQL.all(self._conn, statement, task=stored_as, limit=MOST_READ)
-        for row in rows:
-            try:
-                model.model_validate(row["payload"])
-            except ValidationError as error:
-                for one in error.errors(include_url=False):
-                    if sees_all or (one["input"] != MASK and one["loc"]):  # else a masked field may be the reason
-                        faults[f"{'.'.join(map(str, one['loc']))}: {one['msg']}"] += 1
-                        break
-        if faults:
-            seen = f" of the first {MOST_READ:,} that wait" if len(rows) == MOST_READ else ""
-            detail = f"no longer fit and would fail{seen} ({faults.most_common(1)[0][0]})"
-            yield Touched("unfit", task, faults.total(), 0, detail)
-
-    def changed(self, task: Task) -> Iterator[Touched]:
-        old, count = self._before.tasks.get(task.id), self._counts[task.id]
-        if old is None:
-            return
-        yield from _above(task.id, count.active, task.concurrency.limit)
-        if old.queue != task.queue and count.queued:
-            yield Touched("moved", task.id, count.queued, 0, f"move from queue {old.queue} to {task.queue}")
-        if old.priority != task.priority and count.queued:
-            detail = f"that have priority {old.priority} get {task.priority}"
-            yield Touched("priority", task.id, count.queued, 0, detail)
-
-    def above_shared(self) -> Iterator[Touched]:
-        for limit in self._after.limits.values() if self._before.tasks else ():
-            users = [task.id for task in self._after.tasks.values() if limit.name in task.uses]
-            active = sum(self._counts[name].active for name in users)
-            yield from _above(f"limits.{limit.name}", active, limit.concurrency)
+def _changed(old: Task, task: Task, count: Row) -> Iterator[Touched]:
+    yield from _above(task.id, count.active, task.concurrency.limit)
+    if old.queue != task.queue and count.queued:
+        yield Touched("moved", task.id, count.queued, 0, f"move from queue {old.queue} to {task.queue}")
+    if old.priority != task.priority and count.queued:
+        yield Touched("priority", task.id, count.queued, 0, f"that have priority {old.priority} get {task.priority}")
 
 
 def _above(name: str, active: int, limit: int | None) -> Iterator[Touched]:
     if limit is not None and active > limit:
-        yield Touched(
-            "above", name, 0, active, f"active, above the limit of {limit}; they finish, none starts above it"
-        )
+        detail = f"active, above the limit of {limit}; they finish, none starts above it"
+        yield Touched("above", name, 0, active, detail)
 
 
 @dataclass(frozen=True)
@@ -165,9 +139,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     fields = store.sensitive_fields(before, file)
     now: datetime = SQL.value(conn, "schedule/clock")
     kept = tuple(_ordered(carried, request, latest, before, now))
-    after = file
-    if kept:
-        after = load_text(file.text, by_hand.NAME, edits=store.edits(kept))
+    after = load_text(file.text, by_hand.NAME, edits=store.edits(kept)) if kept else file
     if request.origin != "revert":  # a timed override ends even if a later one could not
         by_hand.refuse_stuck(file, kept)
     return Proposal(
@@ -180,7 +152,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
             text_differs=latest is None or latest.digest != file.digest,
             changes=diff.changes(before, after),
             fires=diff.fires(before, after, now),
-            touched=touched(conn, before, after, orders),
+            touched=tuple(touched(conn, before, after, orders)),
             restarts=diff.restarts(before, after),
             overrides=tuple(one.masked(fields) for one in kept),
             overridden=diff.changes(file, after),
@@ -227,8 +199,9 @@ def _ordered(
                 f"  help: remove it when the jobs of {name} have ended"
             )
         if not any(one.path == ("tasks", name) and one.drains is not None for one in kept):
+            text = edited(parse(latest.source, "revision").value, store.edits(latest.overrides))
+            stanza = {key: value for key, value in text["tasks"][name].items() if key != "cron"}
             queue = before.tasks[name].queue
-            stanza = _stanza(latest, name)
             drained = Override(("tasks", name), stanza, request.by, request.message, now, drains=queue)
             kept = by_hand.with_overrides(kept, [drained])
     for old, new in sorted(orders.rename.items()):
@@ -251,10 +224,3 @@ def _refuse_contradictions(orders: Orders, file: Config) -> None:
             raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in given)}")
         if file.task(name) is not None and name not in orders.rename:
             raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")
-
-
-def _stanza(latest: Revision, task: str) -> dict[str, Any]:
-    """A task's stanza in the revision in force, without its schedule."""
-    value = edited(parse(latest.source, "revision").value, store.edits(latest.overrides))
-    stanza: dict[str, Any] = value["tasks"][task]
-    return {key: inner for key, inner in stanza.items() if key != "cron"}

@@ -33,7 +33,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
     return found
 
 
-def hide(value: Any, fields: Mapping[str, set[str]], path: Sequence[str] = (), *, services: bool = False) -> Any:
+def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
     """The value at a path of jobs.yaml as plans may show it; with ``services``, as readers may: without services' settings."""
     if (
         services
@@ -41,22 +41,15 @@ def hide(value: Any, fields: Mapping[str, set[str]], path: Sequence[str] = (), *
         and path[-1] != "use"
     ):
         return MASK
-    if tuple(path[:1]) == ("tasks",) and tuple(path[2:4]) == ("cron", "payload"):
-        task = fields.get(path[1], set())
-        if len(path) > 4 or not isinstance(value, dict):
-            return MASK if task else value  # an override of a part
-        return masked(value, task)
+    if (path[0:1], path[2:3]) == (("tasks",), ("cron",)) and (task := fields.get(path[1])) and value is not None:
+        for place in [path[at + 1 :] for at in (3, 4) if path[at : at + 1] == ("payload",)]:  # (4) of a named schedule
+            if not place and isinstance(value, dict):
+                return masked(value, task)
+            if is_sensitive(place, task):
+                return MASK
     if isinstance(value, dict):
         return {key: hide(inner, fields, (*path, key), services=services) for key, inner in value.items()}
     return [hide(inner, fields, path, services=services) for inner in value] if isinstance(value, list) else value
-
-
-def hide_flat(key: str, value: Any, fields: set[str]) -> Any:
-    """The value of a task's dotted key as plans may show it."""
-    steps = key.split(".")
-    # A schedule, or a field of a payload, may be called payload.
-    places = [steps[at + 1 :] for at in (1, 2) if steps[0] == "cron" and steps[at : at + 1] == ["payload"]]
-    return MASK if fields and value is not None and any(is_sensitive(place, fields) for place in places) else value
 
 
 @dataclass(frozen=True)
