@@ -44,7 +44,9 @@ def test_three_lines_connect_sentry(
         job = zeke_jobs.send("send-mail", {"to": "ada@example.org"})
         with pytest.raises(JobFailed):
             zeke_jobs.wait(job.id, timeout=30)
-        report = f"send-mail {job.id}: ConnectionError: the mail server is unreachable, with {{'to': 'ada@example.org'}}"
+        report = (
+            f"send-mail {job.id}: ConnectionError: the mail server is unreachable, with {{'to': 'ada@example.org'}}"
+        )
         (child,) = zeke_jobs.jobs(parent=job.id)
         assert zeke_jobs.wait(child.id, timeout=30) == report
         eventually(lambda: len(sent.events) >= len(outcomes))
