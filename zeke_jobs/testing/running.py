@@ -18,9 +18,8 @@ from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat, dispatch
-from zeke_jobs.worker.claim.answer import Asking, ask, with_messages
-from zeke_jobs.worker.claim.chunks import by_threads
-from zeke_jobs.worker.claim.claims import Claim, JobMessage
+from zeke_jobs.worker.claim.answer import Asking, ask
+from zeke_jobs.worker.claim.claims import Claim, JobMessage, by_threads
 from zeke_jobs.worker.finish.outcome import Outcome, Settled
 from zeke_jobs.worker.finish.writer import write
 from zeke_jobs.worker.run.executor import Executor
@@ -199,9 +198,8 @@ class _Run:
         who = Asking(self._id, self._tasks)
         answer = ask(self._conn, who, queue, 1, (1, 0), is_empty=True)
         self._opens += [row.wait for row in answer.held if row.wait is not None]
-        rows = with_messages(self._conn, who, answer.jobs)
         for message in by_threads(
-            JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]) for row in rows
+            JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]) for row in answer.jobs
         ):
             self._run(message)
         return bool(answer.jobs)

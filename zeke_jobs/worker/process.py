@@ -33,15 +33,7 @@ TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
 
 
 class WorkerProcess:
-    """The producer claims, ``HeldJobs`` knows the stage of each job, the completer writes ends, the heartbeat proves life.
-
-    Attributes:
-        is_booted: Database and configuration are checked, and the process's row is written.
-        stop_begun: Set once dramatiq stops its threads; ``stopping`` may be true earlier.
-        registrations: How often the process has written its row. After each time, the producer must ask again to be notified.
-        start: Puts a job into dramatiq's queue for its threads, or on the event loop.
-        declare: Makes a task's actor.
-    """
+    """The producer claims, ``HeldJobs`` knows the stage of each job, the completer writes ends, the heartbeat proves life."""
 
     def __init__(self, runtime: Runtime, url: str | None) -> None:
         self.id = uuid4()
@@ -55,14 +47,16 @@ class WorkerProcess:
         self.executor = Executor(shared, self.begin)
         self.completer = Completer(self)
         self.queues: tuple[str, ...] = ()
-        self.is_booted = False
+        self.is_booted = False  # database and configuration are checked, and the process's row is written
         self.stopping = False
-        self.stop_begun = threading.Event()
-        self.registrations = 0
+        self.stop_begun = threading.Event()  # set once dramatiq stops its threads; ``stopping`` may be true earlier
+        self.registrations = 0  # how often its row was written; after each time, the producer asks again to be notified
         self._counted = count(1)  # two threads may register, and each needs its own number
         self.proof: ProofOfLife
-        self.start: Callable[[JobMessage], object]
-        self.declare: Callable[[Task], object] = lambda _task: None
+        self.start: Callable[
+            [JobMessage], object
+        ]  # puts a job into dramatiq's queue for its threads, or on the event loop
+        self.declare: Callable[[Task], object] = lambda _task: None  # makes a task's actor
         self._log = get_logger("zeke_jobs.worker")
 
     # ── its claims ──
@@ -107,14 +101,8 @@ class WorkerProcess:
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
         """End a claim; the completer writes the end unless the database has it.
 
-        Args:
-            claim: A claim held here.
-            outcome: Its end.
-            unstarted: End it only if it has not started.
-            gives_up: Its handler cannot be stopped, and keeps its thread.
-
-        Returns:
-            False when the claim had ended before, or had started and must not be ended; the outcome is then ignored.
+        ``unstarted``: only if it has not started. ``gives_up``: its handler cannot be stopped, and keeps its thread. False if the
+        claim had ended before, or had started and must not be ended; the outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False

@@ -41,26 +41,15 @@ def _freed(task: Task, config: Config) -> frozenset[str]:
 
 
 class Runtime:
-    """The configuration in force in this process. Executor and context read it anew for each job, so a change counts at once.
-
-    Attributes:
-        config: The configuration in force.
-        revision: The number of its revision; 0 until the process has asked the database.
-        file_revision: The number of the revision with the text of this process's own file; None if there is none.
-        file: The configuration of this process's own file.
-        tasks: The tasks as they run now, by id.
-        ids: The ids of the tasks whose handlers are async (True), of the others (False), and of all (None).
-        loop: Runs async handlers, and their services live on it.
-    """
+    """The configuration in force in this process. Executor and context read it anew for each job, so a change counts at once."""
 
     def __init__(self, config: Config) -> None:
-        self.file = config
-        self.file_revision: int | None = None
-        self.revision = 0
-        self.loop = EventLoop()
-        self._services: dict[str, tuple[Any, Any]] = {}
+        self.file = config  # of this process's own file
+        self.file_revision: int | None = None  # the revision with the text of that file, if there is one
+        self.revision = 0  # of the configuration in force; 0 until the process has asked the database
+        self.loop = EventLoop()  # runs async handlers, and their services live on it
+        self._services: dict[str, tuple[Any, Any, bool]] = {}  # its stanza, its object, and whether its open() is async
         self._opening: dict[str, threading.RLock] = {}
-        self._on_loop: dict[str, tuple[Any, Any]] = {}  # services whose open() is async
         self._opening_on_loop: dict[str, asyncio.Lock] = {}
         self._lock = threading.Lock()  # held only for moments, never while a service's or handler's code runs
         self.use(config, 0)
@@ -79,6 +68,7 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
+            #: The ids of the tasks whose handlers are async (True), of the others (False), and of all (None).
             self.ids: dict[bool | None, list[str]] = {
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)
@@ -112,25 +102,24 @@ class Runtime:
             opening = self._opening.setdefault(name, threading.RLock())
         with opening:  # each service has its own lock, so that only threads that need this service wait
             opened = self._services.get(name)
-            if opened is None or opened[0] != stanza:
+            if opened is None or opened[0] != stanza or opened[2]:
                 settings: Any = services.settings(stanza)
                 if inspect.iscoroutinefunction(settings.open):
                     raise TypeError(f"expected `await ctx.aservice({name!r})` in an async handler: its open() is async")
                 # Do not close the old object: a handler may still use it. It goes when its last user has ended.
-                self._services[name] = opened = (stanza, settings.open())
+                self._services[name] = opened = (stanza, settings.open(), False)
             return opened[1]
 
     async def aservice(self, name: str) -> Any:
         """The same as ``service``, but on the event loop, and also for a service whose ``open()`` is async."""
-        opening = self._opening_on_loop.setdefault(name, asyncio.Lock())
-        async with opening:
+        async with self._opening_on_loop.setdefault(name, asyncio.Lock()):
             stanza = self._stanza(name)
-            opened = self._on_loop.get(name)
+            opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
                 settings: Any = services.settings(stanza)
                 if not inspect.iscoroutinefunction(settings.open):
                     return await self.loop.beside(self.service, name)
-                self._on_loop[name] = opened = (stanza, await settings.open())
+                self._services[name] = opened = (stanza, await settings.open(), True)
             return opened[1]
 
     def _stanza(self, name: str) -> Service:
@@ -145,14 +134,13 @@ class Runtime:
         """Close the services that have a ``close``, and the event loop. An exception of a service is only logged."""
         self.loop.drain()
         with self._lock:
-            opened, on_loop = [*self._on_loop.items(), *self._services.items()], self._on_loop
-            self._services, self._on_loop = {}, {}
-        for name, (_, service) in opened:
+            opened, self._services = self._services, {}
+        for name, (_, service, is_async) in opened.items():
             close = getattr(service, "close", None) or getattr(service, "aclose", None)
             if close is None:
                 continue
             try:
-                if name in on_loop or inspect.iscoroutinefunction(close):
+                if is_async or inspect.iscoroutinefunction(close):
                     self.loop.run(_finish(close), _TO_CLOSE)
                 else:
                     close()

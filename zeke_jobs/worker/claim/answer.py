@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
@@ -23,19 +25,35 @@ if TYPE_CHECKING:
 _names = lru_cache(maxsize=16)(array)
 
 
-class Answer(NamedTuple):
-    """The answer to a claim.
+@dataclass(eq=False)
+class ServedQueue:
+    """What the producer knows of a queue: of its jobs that run in threads, or on the event loop. Times are monotonic seconds."""
 
-    Attributes:
-        jobs: The claimed jobs. A long message is missing: see ``with_messages``.
-        held: The causes that hold due jobs back: limit, reason, and seconds until there is room (None: until a job ends).
-            The reason ``thread`` means that the limit has room, but only for a process with a free thread.
-        lost: Completed jobs that this worker no longer held.
-    """
+    name: str
+    is_async: bool  # it stands for the jobs of async handlers
+    look_on: float = 0.0  # when the next look is due; infinite during a look
+    due_on: float = math.inf  # when the next delayed job is due, as far as this process knows
+    looks: int = (
+        0  # how many looks in a row found fewer jobs than they asked for, since the process asked to be notified
+    )
+    busy_since: float = field(default_factory=time.monotonic)  # since when each look has found as many as it asked for
+    idle: bool = False  # the process asks to be notified of new jobs
+    limited: dict[str, float] = field(
+        default_factory=dict
+    )  # limits that held jobs back until an end, and when last seen
+    full: set[str] = field(default_factory=set)  # the limits of this kind that the last look met
+    took: float = 0.0  # seconds that the last look took
+    freed: bool = False  # a job of this process has ended that counts in one of the limits in ``limited``
+
+
+class Answer(NamedTuple):
+    """The answer to a claim."""
 
     jobs: list[Row]
+    #: The causes that hold due jobs back: limit, reason, and seconds until there is room (None: until a job ends). The reason
+    #: ``thread`` means that the limit has room, but only for a process with a free thread.
     held: list[Row]
-    lost: set[UUID]
+    lost: set[UUID]  # completed jobs that this worker no longer held
 
     @property
     def taken(self) -> int:
@@ -90,16 +108,10 @@ def ask(
     is_empty: bool,
     completions: Sequence[Completion] = (),
 ) -> Answer:
-    """Complete ended jobs and claim due ones.
+    """Complete ended jobs, and claim at most ``want`` due ones of the queue, on an autocommit connection.
 
-    Args:
-        conn: An autocommit connection.
-        who: The process.
-        queue: Claim jobs of this queue.
-        want: The most jobs to claim.
-        room: The process's free threads (negative: jobs that wait for one), and how many jobs with limits may wait for one.
-        is_empty: The process holds no job, so it may claim one that must run alone.
-        completions: The jobs to complete.
+    ``room`` has the process's free threads (negative: jobs that wait for one), and how many jobs with limits may wait for one.
+    ``is_empty``: the process holds no job, so it may claim one that must run alone.
     """
     asked = {
         "worker": who.worker,
@@ -120,20 +132,14 @@ def ask(
         if "breaker of " in notice:
             get_logger("zeke_jobs.producer").warning("limit: " + notice.partition("WARNING:")[2].strip())
     conn.notices.clear()
+    jobs = [row for row in rows if row.kind == "job"]
+    if missing := [row.message_id for row in jobs if row.message is None]:
+        # Long messages are read after the claim has committed. Jobs that are lost since are left out.
+        read = SQL.rows(conn, "job/messages", worker=who.worker, ids=missing)
+        messages = {(job, claim): message for job, claim, message in read}
+        jobs = [row._replace(message=row.message or messages.get((row.message_id, row.claim))) for row in jobs]
     return Answer(
-        [row for row in rows if row.kind == "job"],
+        [row for row in jobs if row.message is not None],
         [row for row in rows if row.kind == "held"],
         {row.message_id for row in rows if row.kind == "lost"},
     )
-
-
-def with_messages(conn: Connection, who: Asking, jobs: list[Row]) -> list[Row]:
-    """The claimed jobs with their long messages, which are read after the claim has committed. Leaves out jobs lost since."""
-    missing = [row.message_id for row in jobs if row.message is None]
-    if not missing:
-        return jobs
-    found: dict[tuple[Any, ...], str] = {
-        (job, claim): message for job, claim, message in SQL.rows(conn, "job/messages", worker=who.worker, ids=missing)
-    }
-    complete = (row._replace(message=row.message or found.get((row.message_id, row.claim))) for row in jobs)
-    return [row for row in complete if row.message is not None]

@@ -18,7 +18,7 @@ from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
     from uuid import UUID
 
@@ -79,41 +79,16 @@ _ARROWS = {
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    """Claims that share one thread, or one place on the event loop. Only ``HeldJobs`` changes it.
-
-    Attributes:
-        held: Number of its claims that have not ended.
-        has_started: Whether one of its claims has started.
-    """
+    """Claims that share one thread, or one place on the event loop. Only ``HeldJobs`` changes it."""
 
     claims: list[Claim]
-    held: int
-    has_started: bool = False
+    held: int  # number of its claims that have not ended
+    has_started: bool = False  # one of its claims has started
 
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A job of ``zeke_jobs.claim``. Times are those of this process's monotonic clock. Only ``HeldJobs`` changes it.
-
-    Attributes:
-        asked: When the process asked the database for jobs, by ``clock``. The claim itself happened later.
-        received: When the answer came.
-        done: When its outcome was decided.
-        order: Its position among the claims of this process.
-        marked: The database was told that it has started.
-        long: The job may run long, so it is not kept here to wait for a thread.
-        on_time: Seconds that the handler may start after the claim; a later start must be reported to its rates. None: no rate.
-        sensitive: The fields that its task marked as sensitive at the time of the send.
-        retry: Parts of the retry policy that the send set; lengths are in seconds.
-        timeout: Seconds that an attempt may take, as the send says; None: the task's own timeout.
-        batch: The batch that it belongs to.
-        is_async: Its handler runs on the event loop, not in a thread.
-        fault: The reason why its row cannot be read; the handler then never starts.
-        log: The last lines that its handler has logged.
-        chunk: The chunk that it runs in; None: the handler runs for this job only.
-        cancelled: Somebody has cancelled this job.
-        running: The run of its handler, also when that has ended.
-    """
+    """A job of ``zeke_jobs.claim``. Times are those of this process's monotonic clock. Only ``HeldJobs`` changes it."""
 
     id: UUID
     number: int
@@ -124,32 +99,30 @@ class Claim:
     revision: int
     scheduled_for: datetime | None
     claimed_on: datetime
-    asked: float = field(default_factory=clock)
-    received: float = field(default_factory=time.monotonic)
+    asked: float = field(default_factory=clock)  # when the process asked for jobs; the claim itself happened later
+    received: float = field(default_factory=time.monotonic)  # when the answer came
     started: float | None = None
-    done: float | None = None
-    on_time: float | None = None
-    sensitive: tuple[str, ...] = ()
-    order: int = 0
+    done: float | None = None  # when its outcome was decided
+    on_time: float | None = None  # seconds from the claim; a later start must be reported to its rates. None: no rate
+    sensitive: tuple[str, ...] = ()  # the fields that its task marked as sensitive at the time of the send
+    order: int = 0  # its position among the claims of this process
     stage: Stage = Stage.CLAIMED
-    marked: bool = False
-    long: bool = True
-    retry: Mapping[str, float] = field(default_factory=dict)
-    timeout: float | None = None
+    marked: bool = False  # the database was told that it has started
+    long: bool = True  # it may run long, so it is not kept here to wait for a thread
+    retry: Mapping[str, float] = field(
+        default_factory=dict
+    )  # parts of the policy that the send set; lengths in seconds
+    timeout: float | None = None  # seconds that an attempt may take, as the send says; None: the task's own timeout
     batch: str | None = None
-    is_async: bool = False
-    fault: InvalidPayload | None = None
-    log: Captured | None = None
-    chunk: Chunk | None = None
-    cancelled: bool = False
-    running: Running | None = None
+    is_async: bool = False  # its handler runs on the event loop, not in a thread
+    fault: InvalidPayload | None = None  # why its row cannot be read; the handler then never starts
+    log: Captured | None = None  # the last lines that its handler has logged
+    chunk: Chunk | None = None  # None: the handler runs for this job only
+    cancelled: bool = False  # somebody has cancelled it
+    running: Running | None = None  # the run of its handler, also when that has ended
 
     def move(self, to: Stage) -> None:
-        """Move to another stage.
-
-        Raises:
-            RuntimeError: the stages do not allow this move.
-        """
+        """Move to another stage. A move that the stages do not allow is a RuntimeError."""
         if to not in _ARROWS[self.stage]:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
@@ -207,12 +180,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     ``traceparent`` is the sender's trace context; ``sensitive`` has the fields that are never shown. If the row cannot be read,
     the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The message of a chunk is that of its
-    first job, with the ``others``.
-
-    Args:
-        row: A job of the answer to a claim.
-        queue: The queue that it was claimed from.
-        asked, is_async: See ``Claim``.
+    first job, with the ``others``. ``asked``, ``is_async``: see ``Claim``.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
@@ -282,3 +250,15 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     def __lt__(self, other: JobMessage) -> bool:
         return self.claim.order < other.claim.order
+
+
+def by_threads(messages: Iterable[JobMessage]) -> list[JobMessage]:
+    """One message for each thread that the jobs take. The jobs of a chunk, which have the same time of claim, share one."""
+    found: dict[object, JobMessage] = {}
+    for one in messages:
+        claim = one.claim
+        first = found.setdefault((claim.task, claim.claimed_on) if one.in_chunk else claim.id, one)
+        if first is not one:
+            first.others.append(one)
+            claim.on_time = None  # if a chunk starts late, its first job reports that to the rates
+    return list(found.values())

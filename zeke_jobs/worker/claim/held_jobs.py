@@ -26,18 +26,13 @@ class HeldJobs:
     """Thread-safe: each method is one step under one lock. ``Claim.move`` raises when a step does not fit the claim's stage.
 
     docs/engine-internals.md draws the stages. Only the first caller that ends a claim records its outcome, so an end counts once.
-
-    Attributes:
-        changed: The lock. Its waiters are notified when no job is held any more.
-        places: Number of async handlers that may run at once. Such a job takes a place and no thread.
-        lost: Number of threads whose handlers ignore an interrupt.
     """
 
     def __init__(self, threads: int = 0, places: int = 0) -> None:
         self.threads = threads
-        self.places = places
-        self.changed = threading.Condition(threading.RLock())
-        self.lost = 0
+        self.places = places  # async handlers that may run at once; such a job takes a place and no thread
+        self.changed = threading.Condition(threading.RLock())  # the lock; notified when no job is held any more
+        self.lost = 0  # threads whose handlers ignore an interrupt
         self._on_loop = 0  # async jobs
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
@@ -50,14 +45,10 @@ class HeldJobs:
     # ── stages of a claim ──
 
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
-        """Claims came from the database.
+        """Claims came from the database, each with whether it may wait for a thread if the jobs of its task are short.
 
-        Args:
-            claims: Each claim, and whether it may wait for a thread if the jobs of its task are short.
-            lack_threads: Other jobs were left for processes with free threads.
-
-        Returns:
-            For each, the claim that this process now holds for the job: this claim, or an earlier one that still runs.
+        ``lack_threads``: other jobs were left for processes with free threads. Returns for each claim the one that this process
+        now holds for the job: this claim, or an earlier one that still runs.
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
@@ -82,7 +73,7 @@ class HeldJobs:
         if claim.is_async:
             self._on_loop += 1
         else:
-            claim.long = not (may_wait and self._is_short(claim.task))
+            claim.long = not (may_wait and self._durations.get(claim.task, _TOO_LONG) <= _AHEAD)
             self._taken += 1
             self._long += claim.long
         self._apart += claim.deaths > 1
@@ -113,12 +104,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """A job ends, and leaves its thread; False when it had ended before, or does not end.
-
-        Args:
-            claim: The job.
-            unstarted: End it only if it has not started.
-        """
+        """A job ends (with ``unstarted`` only if it has not started), and leaves its thread; False if not, or if it had ended."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
@@ -209,9 +195,6 @@ class HeldJobs:
                     self._learn(claim.task, now - claim.started)
             waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS]
             return [one for one in waiting if now - one.received > _TOO_LONG and not one.is_async]
-
-    def _is_short(self, task: str) -> bool:
-        return self._durations.get(task, _TOO_LONG) <= _AHEAD
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)

@@ -12,10 +12,8 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import Answer, Asking, ask, with_messages
-from zeke_jobs.worker.claim.chunks import by_threads
-from zeke_jobs.worker.claim.claims import JobMessage, clock
-from zeke_jobs.worker.claim.served_queue import ServedQueue
+from zeke_jobs.worker.claim.answer import Answer, Asking, ServedQueue, ask
+from zeke_jobs.worker.claim.claims import JobMessage, by_threads, clock
 from zeke_jobs.worker.finish.outcome import RETURNED, Ended
 from zeke_jobs.worker.finish.writer import UNFIT
 
@@ -40,16 +38,12 @@ _STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job 
 class Producer:
     """The only thread of a process that claims jobs. A look is one question to the database for jobs of a queue.
 
-    Attributes:
-        process: The process that it claims for.
-        thread: The thread. When the process stops, it ends after the current look.
-        turned: When its loop began its current turn, in monotonic seconds.
-        notifications_arrive: False behind a pooler; the process then only polls.
+    When the process stops, the thread ends after the current look.
     """
 
     def __init__(self, process: "WorkerProcess") -> None:
-        self.notifications_arrive = True
-        self.turned = time.monotonic()
+        self.notifications_arrive = True  # False behind a pooler; the process then only polls
+        self.turned = time.monotonic()  # when its loop began its current turn
         self.process = process
         process.completer.on_written = self.freed
         self._held = process.held
@@ -112,8 +106,7 @@ class Producer:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
                     self.freed(ended, but=queue)
-                rows = with_messages(conn, who, answer.jobs)
-                jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in rows]
+                jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in answer.jobs]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
                 self._look_ended(conn, queue, answer, asked, is_full=answer.leaves_some(want))
         finally:

@@ -38,10 +38,7 @@ class Completer:
 
     The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The thread flushes
     many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes before that,
-    its completion is written again.
-
-    Attributes:
-        on_written: Called with the tasks whose ends it has written.
+    its completion is written again. ``on_written`` is called with the tasks whose ends it has written.
     """
 
     def __init__(self, process: "WorkerProcess") -> None:

@@ -33,12 +33,7 @@ _SUMMARY = 10.0  # seconds between lines about completed jobs
 
 
 class Heartbeat:
-    """A thread that ticks. It uses the monotonic clock only for waiting; the database decides whether a process is late.
-
-    Attributes:
-        turned: When its loop began its current turn, in monotonic seconds.
-        is_away: The database did not answer its last question.
-    """
+    """A thread that ticks. It uses the monotonic clock only for waiting; the database decides whether a process is late."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -54,8 +49,8 @@ class Heartbeat:
         }
         self._woken = threading.Event()
         self._closing = False
-        self.turned = time.monotonic()
-        self.is_away = False
+        self.turned = time.monotonic()  # when its loop began its current turn
+        self.is_away = False  # the database did not answer its last question
         self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0

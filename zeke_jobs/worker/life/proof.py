@@ -7,16 +7,11 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """Updated by the heartbeat, read by all other threads. Its time is that of ``clock``.
-
-    Attributes:
-        every: Seconds between heartbeats.
-        lost_after: Seconds without a heartbeat after which others take the jobs.
-    """
+    """Updated by the heartbeat, read by all other threads. Its time is that of ``clock``."""
 
     def __init__(self, every: float) -> None:
-        self.every = every
-        self.lost_after = every * BEATS_TO_LOSS
+        self.every = every  # seconds between heartbeats
+        self.lost_after = every * BEATS_TO_LOSS  # seconds without a heartbeat after which others take the jobs
         self._proved = self._alive_since = clock()
         self._unknown_until = 0.0
 

@@ -41,17 +41,11 @@ class Call:
 
 
 class EventLoop:
-    """The loop starts at its first use. Its methods may be called from any thread.
-
-    Attributes:
-        helpers: Threads for calls that may block.
-        thread: The thread that it runs in.
-        is_blocked: Whether a handler has kept the loop to itself for a second.
-    """
+    """The loop starts at its first use. Its methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")
-        self.is_blocked = False
+        self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")  # for calls that may block
+        self.is_blocked = False  # a handler has kept the loop to itself for a second
         self._loop: asyncio.AbstractEventLoop | None = None
         self.thread = threading.Thread(target=self._run, name="event loop", daemon=True)
         self._lock = threading.RLock()

@@ -73,19 +73,13 @@ class Steps(Context[Any]):
 
 
 class Shared(NamedTuple):
-    """The objects that all jobs of a process share.
-
-    Attributes:
-        worker: The process.
-        runtime: Its configuration.
-        pool: A connection for each handler.
-        statement_pool: Connections for short statements outside a handler's transaction. In ``pool``, every connection may be in
-            use by a thread that waits for a second one, and all would wait for ever.
-    """
+    """The objects that all jobs of a process share."""
 
     worker: UUID
     runtime: Runtime
-    pool: Pool
+    pool: Pool  # a connection for each handler
+    #: For short statements outside a handler's transaction. In ``pool``, every connection may be in use by a thread that waits
+    #: for a second one, and all would wait for ever.
     statement_pool: Pool
 
 
