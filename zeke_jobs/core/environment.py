@@ -9,9 +9,10 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Literal, NamedTuple, TypeVar, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from zeke_jobs.core import probes, redaction
@@ -145,6 +146,7 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+N = TypeVar("N", int, float)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -200,22 +202,14 @@ def log_level() -> str:
 
 def heartbeat() -> float:
     """Seconds between a process's heartbeats: ``ZEKE_JOBS_HEARTBEAT``, else 5. After four missed ones it counts as lost."""
-    text = lookup(HEARTBEAT) or "5"
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 60:  # shorter would overload the database; longer would delay every rescue
-        raise ConfigurationError(f"expected {HEARTBEAT} to be 0.1 to 60 seconds, got {text!r}")
-    return seconds
+    return _number(
+        HEARTBEAT, 5.0, 0.1, 60, "seconds"
+    )  # shorter would overload the database; longer would delay every rescue
 
 
 def async_places() -> int:
     """Number of async handlers that a worker process runs at once, beside its threads: ``ZEKE_JOBS_ASYNC``, else 200."""
-    text = lookup(ASYNC) or "200"
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 10_000):
-        raise ConfigurationError(f"expected {ASYNC} to be a number of jobs from 1 to 10000, got {text!r}")
-    return int(text)
+    return _number(ASYNC, 200, 1, 10_000, "jobs")
 
 
 def installation() -> str:
@@ -266,6 +260,15 @@ def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:
     if value not in accepted:
         raise ConfigurationError(f"expected {name} to be one of {', '.join(accepted)}, got {value!r}")
     return value
+
+
+def _number(name: str, default: N, low: float, high: float, unit: str) -> N:
+    text = lookup(name)
+    with suppress(ValueError):
+        number = default if text is None else type(default)(text)
+        if low <= number <= high:
+            return number
+    raise ConfigurationError(f"expected {name} to be {low:g} to {high:g} {unit}, got {text!r}")
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:

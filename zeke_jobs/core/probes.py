@@ -68,32 +68,24 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
     A process that has ended does not count: its command then ends too, or starts another one.
     """
     found: dict[str, str] = {}
-    asked: dict[str, _socket.socket] = {}
     until = time.monotonic() + _ANSWER_WITHIN  # for all together: the one that asks gives up after some seconds
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        if name.endswith(_SUFFIX):
-            process, asking = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX)
-            asking.settimeout(_ANSWER_WITHIN)
-            try:
-                asking.connect(f"{folder}/{name}")
-                asked[process] = asking
-            except (ConnectionRefusedError, FileNotFoundError):
-                asking.close()
-            except OSError as error:
-                found[process] = f"cannot be asked: {error}"
-    for process, asking in asked.items():
+    for name in sorted(one for one in os.listdir(folder) if one.endswith(_SUFFIX)) if os.path.isdir(folder) else ():
+        process, asking, said = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX), b""
+        asking.settimeout(max(until - time.monotonic(), 0.05))  # beside a stuck process, the others answer at once
         try:
-            asking.settimeout(max(until - time.monotonic(), 0.05))  # an answer that is there already is read
-            said = b""
+            asking.connect(f"{folder}/{name}")
             while part := asking.recv(_MOST):
                 said += part
             stuck, unready = said.decode().split("\n")
             found[process] = stuck if what == "live" else unready
+        except (ConnectionRefusedError, FileNotFoundError):
+            continue
         except TimeoutError:
             found[process] = f"does not answer within {_ANSWER_WITHIN:g} s"
         except (OSError, ValueError) as error:
             found[process] = f"cannot be asked: {error}"
-        asking.close()
+        finally:
+            asking.close()
     if not found:
         return False, f"expected a worker or scheduler that answers in {folder}, got none"
     return not any(found.values()), "; ".join(f"{name} {found[name] or f'is {what}'}" for name in sorted(found))

@@ -53,7 +53,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
 
             self.add_middleware(WorkerMetrics())
         if environment.lookup(environment.OTEL_ENDPOINT):
-            from zeke_jobs.worker.trace_export import TraceExport
+            from zeke_jobs.worker.tracing import TraceExport
 
             self.add_middleware(TraceExport())
         if "sentry_sdk" in sys.modules:

@@ -29,8 +29,7 @@ from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.heartbeat import Heartbeat
-from zeke_jobs.worker.life.progress import faults
-from zeke_jobs.worker.life.proof import ProofOfLife
+from zeke_jobs.worker.life.proof import ProofOfLife, faults
 from zeke_jobs.worker.run.coroutines import Coroutines
 from zeke_jobs.worker.run.event_loop import HELPERS
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.worker.life.progress import faults
+from zeke_jobs.worker.life.proof import faults
 
 
 def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:

@@ -18,9 +18,9 @@ from zeke_jobs.core.logs import capturing, get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.payload import json_text
+from zeke_jobs.worker import tracing
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
-from zeke_jobs.worker.run import tracing
 from zeke_jobs.worker.run.event_loop import Call, end_child
 from zeke_jobs.worker.run.interrupts import Interrupt, Lost, Running
 from zeke_jobs.worker.run.job_context import JobContext
