@@ -14,7 +14,7 @@ from tests.zeke_jobs.commands import Cli, MakeTask
 from zeke_jobs.core import redaction
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
-from zeke_jobs.worker.life import retention
+from zeke_jobs.worker.life import chores
 
 SECRET, PHONE, CARD, TOKEN = 'planted-"5\n5', "+49-planted-7", 4111111111111111, "tok-planted"
 SECRETS = (SECRET, json.dumps(SECRET)[1:-1], PHONE, str(CARD), TOKEN)
@@ -180,7 +180,7 @@ def test_status_why_and_top_show_nothing_of_it(
 def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connection, job: str) -> None:
     plain = zeke_jobs.send("order", PAYLOAD, key="customer 7").id
     rows(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now() - interval '1 year'")
-    assert retention.purge(conn) == 2
+    assert chores.purge(conn) == 2
     keys = {str(row["id"]): row["key"] for row in rows(conn, "SELECT id, key FROM zeke_jobs.finished")}
     assert keys == {job: "***", str(plain): "customer 7"}
     assert {view for view, text in seen(conn).items() if leaks(text)} == set()

@@ -18,11 +18,10 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat
-from zeke_jobs.worker.claim.consumer import JobConsumer
+from zeke_jobs.worker.claim.consumer import JobConsumer, JobResultBackend
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.lifecycle import Lifecycle
 from zeke_jobs.worker.process import WorkerProcess
-from zeke_jobs.worker.results import JobResultBackend
 from zeke_jobs.worker.run.payload import INSTEAD
 from zeke_jobs.worker.runtime import Runtime
 

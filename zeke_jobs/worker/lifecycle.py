@@ -30,8 +30,7 @@ from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife, faults
-from zeke_jobs.worker.run.coroutines import Coroutines
-from zeke_jobs.worker.run.event_loop import HELPERS
+from zeke_jobs.worker.run.event_loop import HELPERS, Coroutines
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
 _WARN_EACH = 60.0  # seconds

@@ -23,7 +23,7 @@ from zeke_jobs.postgres import roles, uninstall
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
-from zeke_jobs.worker.life import retention
+from zeke_jobs.worker.life import chores
 
 OPERATOR = MEMBERS[roles.OPERATOR]
 
@@ -133,7 +133,7 @@ def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connecti
     assert [one.action for one in listed(conn)] == ["pause", "boot"]
     rows(conn, "INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES ('old', 'x', now() - interval '401 days')")
     rows(conn, "UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")
-    retention.purge_if_due(conn)
+    chores.purge_if_due(conn)
     assert [one.action for one in listed(conn)] == ["pause", "boot"]
 
 

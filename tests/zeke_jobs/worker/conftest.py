@@ -27,7 +27,7 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.testing import set_clock
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.life import retention
+from zeke_jobs.worker.life import chores
 from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.reports import Shared
@@ -89,7 +89,7 @@ class Jobs:
     def tidy(self) -> None:
         """Remove what is too old, as a worker does each minute."""
         self.rows("UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()")
-        retention.purge_if_due(self.conn)
+        chores.purge_if_due(self.conn)
 
     def use(self, tasks: str, top: str = "") -> config.Config:
         """Put a jobs.yaml in force."""

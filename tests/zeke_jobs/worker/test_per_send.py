@@ -9,7 +9,7 @@ import pytest
 import zeke_jobs
 from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs.errors import JobFailed
-from zeke_jobs.worker.life import retention
+from zeke_jobs.worker.life import chores
 
 TASKS = """
   a: {handler: 'H:echo', retry: {limit: 2}, timeout: 5m, keep: {completed: 1d}}
@@ -44,7 +44,7 @@ def test_a_send_keeps_its_job_for_longer_or_shorter_however_it_ends(jobs: Jobs) 
     jobs.finish(worker, claims[failed], "failed")
     for days, left in ((61 / 86_400, {long, usual}), (2, {long}), (3.1, set())):
         jobs.at(days * 86_400)
-        retention.purge(jobs.conn)
+        chores.purge(jobs.conn)
         assert {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")} == left
     states = jobs.rows(
         "SELECT id, state::text FROM zeke_jobs.history WHERE id = ANY (%s::uuid[])", [str(failed), str(short)]

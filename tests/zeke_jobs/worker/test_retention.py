@@ -12,7 +12,7 @@ from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
 from zeke_jobs.errors import JobPurged
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.life import heartbeat, retention
+from zeke_jobs.worker.life import chores, heartbeat
 
 DAY = 86_400
 TASKS = """
@@ -45,7 +45,7 @@ def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
 def left(jobs: Jobs, days: float, seconds: float = 0) -> set[UUID]:
     """The jobs that a purge leaves, some time after noon."""
     jobs.at(days * DAY + seconds)
-    retention.purge(jobs.conn)
+    chores.purge(jobs.conn)
     return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}
 
 
@@ -184,8 +184,8 @@ def test_a_purge_goes_by_small_parts_and_ends_when_it_is_told_to(jobs: Jobs) -> 
     ended(jobs, "a", "completed", 25)
     jobs.at(2 * DAY)
     answers = iter([False, *[True] * 9])
-    assert retention.purge(jobs.conn, lambda: next(answers), batch=10) == 10
-    assert retention.purge(jobs.conn, batch=10) == 15
+    assert chores.purge(jobs.conn, lambda: next(answers), batch=10) == 10
+    assert chores.purge(jobs.conn, batch=10) == 15
     assert jobs.rows("SELECT 1 FROM zeke_jobs.retention WHERE due_on > zeke_jobs.now()"), (
         "no other process begins meanwhile"
     )
@@ -200,22 +200,22 @@ def test_a_purge_in_progress_blocks_no_claim_and_waits_for_no_lock(jobs: Jobs, o
     with transaction(other_conn):
         other.rows("SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", held)
         jobs.rows("SET statement_timeout = '2s'")
-        assert retention.purge(jobs.conn) == 2
+        assert chores.purge(jobs.conn) == 2
     with transaction(jobs.conn):
-        assert retention.purge(jobs.conn) == 1
+        assert chores.purge(jobs.conn) == 1
         assert len(other.claim(other.worker(), 5)) == 5
 
 
 def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
     ended(jobs, "b", "completed", 2)
     jobs.at(2 * DAY)
-    assert retention.purge_if_due(jobs.conn) == 2
+    assert chores.purge_if_due(jobs.conn) == 2
     ended(jobs, "b", "completed", 1)
     jobs.at(2 * DAY + 59)
     jobs.rows("UPDATE zeke_jobs.queue SET completed_on = %s WHERE state = 'done'", NOON)
-    assert retention.purge_if_due(jobs.conn) == 0
+    assert chores.purge_if_due(jobs.conn) == 0
     jobs.at(2 * DAY + 60)
-    assert retention.purge_if_due(jobs.conn) == 1
+    assert chores.purge_if_due(jobs.conn) == 1
 
 
 def test_a_worker_purges_rescues_gathers_and_ends_what_came_too_late_by_itself(
@@ -228,7 +228,7 @@ def test_a_worker_purges_rescues_gathers_and_ends_what_came_too_late_by_itself(
     jobs.rows("UPDATE zeke_jobs.queue SET queue_name = 'former' WHERE message_id = %s", elsewhere)
     jobs.at(2 * DAY)
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
-    monkeypatch.setattr(retention, "EVERY", 0.1)
+    monkeypatch.setattr(chores, "EVERY", 0.1)
     monkeypatch.setattr(heartbeat, "_THOROUGH", 0.1)
     with running(TASKS):
         eventually(lambda: len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 2)

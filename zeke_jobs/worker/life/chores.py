@@ -1,6 +1,6 @@
-"""Chores that a heartbeat finds due. Several processes may try one at once; the first one does it."""
+"""The chores of a process: purging finished jobs, which one process of the fleet does, and all that a heartbeat finds due."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from psycopg2.extensions import connection as Connection
 
@@ -8,14 +8,59 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 
+EVERY = 60.0  # seconds
 _EXPIRED = 500  # jobs cancelled by one statement
 _GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
 LONG = frozenset({"revert", "gather"})
 """The chores that may take long."""
+_BATCH = 1_000  # jobs of one statement, which takes some 15 ms
+
+
+def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
+    """Purge, unless a process has done so within the last minute; returns the number of removed jobs."""
+    if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
+        return 0
+    SQL.run(conn, "lease/forget")
+    SQL.run(conn, "audit/forget")
+    SQL.run(conn, "batch/forget")
+    SQL.run(conn, "event/forget")
+    SQL.run(conn, "retention/forget_keys")
+    count = purge(conn, stop)
+    if count:
+        get_logger("zeke_jobs.retention").info("purged", count=count)
+    return count
+
+
+def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
+    """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
+
+    Each batch commits by itself. A job that another transaction has locked is left for the next time.
+
+    Args:
+        conn: An autocommit connection.
+        stop: Called after each batch; True ends the purge.
+        batch: Jobs to remove at once.
+
+    Returns:
+        Number of jobs removed.
+    """
+    total = 0
+    for overdue in SQL.all(conn, "retention/overdue"):
+        reached = "-infinity"
+        while not stop():
+            row = SQL.only(conn, "retention/purge", after=reached, limit=batch, **overdue)
+            total += row["purged"]
+            if row["purged"] < batch:
+                break
+            reached = row["reached"]
+            SQL.run(conn, "retention/take_turn", seconds=EVERY, again=True)
+    while not stop() and SQL.run(conn, "retention/forget", limit=batch) == batch:
+        pass
+    return total
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores.
+    """Do the named chores. Several processes may try one at once; the first one does it.
 
     rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides whose time
     is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs whose task is gone.

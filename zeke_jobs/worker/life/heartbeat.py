@@ -16,7 +16,7 @@ from zeke_jobs.revisions import applying, store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.worker.claim.claims import Claim, clock
 from zeke_jobs.worker.claim.producer import Producer
-from zeke_jobs.worker.life import chores, retention
+from zeke_jobs.worker.life import chores
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 _TICK = 0.1  # seconds; the precision of timeouts
@@ -44,7 +44,7 @@ class Heartbeat:
         # When each kind of work is due next. Spread the processes of a fleet, because they boot together.
         self._next = {
             "thorough chores": now + random.uniform(0, _THOROUGH),  # noqa: S311 (it spreads load, no secrets)
-            "purge": now + random.uniform(0, retention.EVERY),  # noqa: S311
+            "purge": now + random.uniform(0, chores.EVERY),  # noqa: S311
             "silence": now + _SILENCE,
         }
         self._woken = threading.Event()
@@ -160,8 +160,8 @@ class Heartbeat:
         if self._is_due("silence", _SILENCE) and (silence := dispatch.silence(conn)) is not None:
             minutes = round(silence.total_seconds() / 60, 1)
             self._log.warning("no scheduler beats; cron jobs are not sent", minutes=minutes)
-        if self._is_due("purge", retention.EVERY):
-            self._begin("retention", lambda conn: retention.purge_if_due(conn, lambda: self._closing))
+        if self._is_due("purge", chores.EVERY):
+            self._begin("retention", lambda conn: chores.purge_if_due(conn, lambda: self._closing))
         process.pool.trim(keep=1, older_than=_TRIM_AFTER)
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
