@@ -20,7 +20,7 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat, dispatch
 from zeke_jobs.worker.claim.answer import Asking, ask
 from zeke_jobs.worker.claim.claims import Claim, JobMessage, by_threads
-from zeke_jobs.worker.finish.outcome import Outcome, Settled
+from zeke_jobs.worker.finish.outcome import SETTLED, Outcome
 from zeke_jobs.worker.finish.writer import write
 from zeke_jobs.worker.run.executor import Executor
 from zeke_jobs.worker.run.reports import Shared
@@ -216,9 +216,9 @@ class _Run:
             error = raised
         has_failed = False
         for one in message.members:
-            if one.outcome is not None and not isinstance(one.outcome, Settled):
+            if one.outcome is not None and one.outcome is not SETTLED:
                 list(write(self._conn, self._id, [(one.claim, one.outcome)]))
-            how = getattr(one.outcome, "how", "completed")
+            how = "completed" if one.outcome in (None, SETTLED) else one.outcome.how
             has_failed |= how == "failed"
             if how in ("completed", "failed", "cancelled"):
                 self.ended.append(one.claim.id)

@@ -11,7 +11,7 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.exposition import ATTEMPT_SECONDS, ATTEMPTS, THREADS_LOST
 from zeke_jobs.worker.claim.claims import JobMessage, Stage
-from zeke_jobs.worker.finish.outcome import Completed, Ended
+from zeke_jobs.worker.finish.outcome import SETTLED
 
 _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
@@ -67,10 +67,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 
 
 def _outcome_of(message: JobMessage) -> str:
-    match message.outcome:
-        case Completed():
-            return "completed"
-        case Ended(how=how):
-            return how
+    if message.outcome is not None and message.outcome is not SETTLED:
+        return message.outcome.how
     # Settled: ctx.complete wrote the end, or the job left this process before its handler began.
     return "returned" if message.claim.started is None or message.claim.stage is Stage.GIVEN_UP else "completed"

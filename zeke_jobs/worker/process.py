@@ -18,7 +18,7 @@ from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.claims import Claim, JobMessage, clock
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, of_exception, of_shutdown
+from zeke_jobs.worker.finish.outcome import DONE, RETURNED, SETTLED, Outcome, of_exception, of_shutdown
 from zeke_jobs.worker.leftovers import end_children
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.executor import Executor
@@ -84,7 +84,7 @@ class WorkerProcess:
             if not is_away(error):
                 raise
             return RETURNED
-        return None if self.held.start(claim) else Settled()
+        return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
         """If the handler starts late, report that to the rates of its task. False when it is too late to start."""
@@ -106,10 +106,10 @@ class WorkerProcess:
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
-        if (log := claim.log) and log.count and (log.always or not isinstance(outcome, Completed | Settled)):
+        if (log := claim.log) and log.count and (log.always or outcome.how not in DONE):
             self.completer.store_log(claim)
-        if isinstance(outcome, Settled):
-            self.completer.confirm([(claim, Completed())])
+        if outcome is SETTLED:
+            self.completer.confirm([(claim, Outcome("completed"))])
         else:
             self.completer.put(claim, outcome)
         return True
@@ -155,7 +155,7 @@ class WorkerProcess:
         claim = self.held.find(job)
         if claim is None:
             return False
-        if self.settle(claim, Ended("cancelled", reason=str(interrupt)), unstarted=True):
+        if self.settle(claim, Outcome("cancelled", reason=str(interrupt)), unstarted=True):
             self._log.info("cancelled before it started", task=claim.task, job_id=str(job), reason=str(interrupt))
             return True
         claim.cancelled = True

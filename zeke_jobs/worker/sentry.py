@@ -7,6 +7,7 @@ from dramatiq.middleware import Middleware
 
 from zeke_jobs.core.redaction import redacted
 from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.finish.outcome import DONE
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -35,8 +36,8 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
     """The event with its outcome. If the job has sensitive fields, local variables are removed, because any may hold one."""
-    if (how := getattr(message.outcome, "how", None)) is not None:
-        event.setdefault("tags", {})["outcome"] = how
+    if message.outcome is not None and message.outcome.how not in DONE:
+        event.setdefault("tags", {})["outcome"] = message.outcome.how
     with message.hiding():
         return _cleaned(event, has_variables=not message.sensitive)
 

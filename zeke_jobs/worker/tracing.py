@@ -13,7 +13,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.core.logs import refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.finish.outcome import Outcome
+from zeke_jobs.worker.finish.outcome import DONE, RETURNED, Outcome
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -46,17 +46,17 @@ def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
     ) as span:
         context = span.get_span_context()
         yield {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
-        _record(span, message.outcome)
+        _record(span, message.outcome or RETURNED)
 
 
-def _record(span: Span, outcome: Outcome | None) -> None:
+def _record(span: Span, outcome: Outcome) -> None:
     """Record how the attempt ended."""
     from opentelemetry.trace import Status, StatusCode
 
-    how = getattr(outcome, "how", "completed")
+    how = "completed" if outcome.how in DONE else outcome.how
     span.set_attribute("zeke_jobs.outcome", how)
     if how in _FAILED:
-        error: dict[str, Any] = getattr(outcome, "error", None) or {}
+        error: dict[str, Any] = outcome.error or {}
         span.set_attribute("error.type", str(error.get("type")))
         names = {"type": "type", "message": "message", "traceback": "stacktrace"}
         # span.record_exception is not used, because it would include secrets.

@@ -21,7 +21,7 @@ from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish import writer
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, of_shutdown
+from zeke_jobs.worker.finish.outcome import RETURNED, Outcome, of_shutdown
 from zeke_jobs.worker.finish.writer import columns
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
@@ -64,7 +64,7 @@ class Scene:
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
         """As the producer does along with its next claim."""
-        done = [(claim, Completed()) for claim in claims]
+        done = [(claim, Outcome("completed")) for claim in claims]
         SQL.all(self.jobs.conn, "job/end", to="completed", worker=self.worker, **columns(done))
         self.completer.flush_soon(done)
 
@@ -110,7 +110,7 @@ def test_a_completion_is_forgotten_only_when_it_is_on_disk(scene: Scene) -> None
 def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene: Scene) -> None:
     (claim,) = scene.claim()
     scene.jobs.rows("UPDATE zeke_jobs.queue SET worker = gen_random_uuid(), claim = claim + 1")
-    scene.completer.put(claim, Completed())
+    scene.completer.put(claim, Outcome("completed"))
     with capture_logs() as lines:
         scene.settle()
     assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
@@ -124,7 +124,7 @@ def test_an_end_whose_row_another_session_locks_is_told_once_and_written_when_it
     with capture_logs() as lines, closing(connect(database)) as other:
         other.cursor().execute("BEGIN; SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (locked.id,))
         for claim in claims:
-            scene.completer.put(claim, Completed())
+            scene.completer.put(claim, Outcome("completed"))
         scene.completer.start()
         eventually(lambda: scene.states(claims) == ["consumed", "done"], 10)
         assert scene.held.find(locked.id) is locked
@@ -143,7 +143,7 @@ def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_
 
     monkeypatch.setattr(writer, "_end_all", refuse)
     (claim,) = scene.claim()
-    scene.completer.put(claim, Completed())
+    scene.completer.put(claim, Outcome("completed"))
     scene.settle()
     assert scene.states([claim]) == ["rejected"]
     assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
@@ -171,9 +171,9 @@ def test_an_outage_changes_no_outcome_and_ends_no_process(
     killed: list[int] = []
     monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
     done, failed = claims = scene.claim(2)
-    scene.completer.put(done, Completed('"x"'))
+    scene.completer.put(done, Outcome("completed", '"x"'))
     failed.started = failed.received
-    scene.completer.put(failed, Ended("failed", reason="broken"))
+    scene.completer.put(failed, Outcome("failed", reason="broken"))
     setattr(scene.pool, kind, 2)
     with capture_logs() as lines:
         scene.settle()
@@ -199,7 +199,7 @@ def test_a_connection_that_breaks_between_two_ends_hides_none_from_the_producer(
     monkeypatch.setattr(writer, "_end", breaks)
     for claim in (first, second):
         claim.started = claim.received
-        scene.completer.put(claim, Ended("failed", reason="broken"))
+        scene.completer.put(claim, Outcome("failed", reason="broken"))
     scene.settle()
     assert scene.states(claims) == ["rejected", "rejected"]
     assert told == [{"a"}, {"a"}]

@@ -19,7 +19,7 @@ from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
-from zeke_jobs.worker.finish.outcome import Completed, Ended
+from zeke_jobs.worker.finish.outcome import Outcome
 from zeke_jobs.worker.finish.writer import store_logs
 
 TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
@@ -76,7 +76,7 @@ def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(running: 
         job = zeke_jobs.send("wait").id
         eventually(lambda: CALLS == ["began"])
         (claim,) = broker.process.held.all()
-        broker.process.settle(claim, Ended("returned"), gives_up=True)
+        broker.process.settle(claim, Outcome("returned"), gives_up=True)
         eventually(lambda: len(kept(conn, job)) == 1)
         GATE.set()
     assert "before the gate" in kept(conn, job)[0]["lines"]
@@ -127,9 +127,9 @@ def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_a
     log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
-    assert CompletedLines().log(a_claim(), Completed('"Hello, Ada"'))
+    assert CompletedLines().log(a_claim(), Outcome("completed", '"Hello, Ada"'))
     assert 'greet 2d06086d completed in 2s: "Hello, Ada"' in log.getvalue()
-    CompletedLines().log(a_claim(sensitive=("word",)), Completed('"sesame"'))
+    CompletedLines().log(a_claim(sensitive=("word",)), Outcome("completed", '"sesame"'))
     assert "sesame" not in log.getvalue()
 
 
@@ -137,8 +137,8 @@ def test_above_ten_a_second_they_are_counted_instead(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     now = 5.0
     lines = CompletedLines(lambda: now)
-    assert [lines.log(a_claim(), Completed()) for _ in range(12)].count(True) == 10
+    assert [lines.log(a_claim(), Outcome("completed")) for _ in range(12)].count(True) == 10
     now = 6.1
-    assert lines.log(a_claim(), Completed())
+    assert lines.log(a_claim(), Outcome("completed"))
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
-    assert not CompletedLines().log(a_claim(), Completed()), "machines get sums"
+    assert not CompletedLines().log(a_claim(), Outcome("completed")), "machines get sums"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from zeke_jobs.config.models import Retry as Policy
 from zeke_jobs.errors import Defer, Reject, Retry
-from zeke_jobs.worker.finish.outcome import Ended, backoff, describe, of_exception
+from zeke_jobs.worker.finish.outcome import Outcome, backoff, describe, of_exception
 
 POLICY = Policy(limit=2, delay=timedelta(seconds=1), factor=2.0, max_delay=timedelta(minutes=1), jitter=0.1)
 
@@ -66,4 +66,4 @@ def test_an_exception_type_can_carry_its_own_verdict() -> None:
     assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"
     assert describe(HostBusy())["type"] == "HostBusy"
     until = datetime(2026, 1, 1, tzinfo=UTC)
-    assert of_exception(Defer(until, "budget"), POLICY, retries=9) == Ended("deferred", until=until, reason="budget")
+    assert of_exception(Defer(until, "budget"), POLICY, retries=9) == Outcome("deferred", until=until, reason="budget")

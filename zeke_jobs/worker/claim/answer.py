@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection
 
-    from zeke_jobs.worker.finish.writer import Completion
+    from zeke_jobs.worker.finish.writer import Ending
 
 
 _names = lru_cache(maxsize=16)(array)
@@ -106,7 +106,7 @@ def ask(
     room: tuple[int, int],
     *,
     is_empty: bool,
-    completions: Sequence[Completion] = (),
+    completions: Sequence[Ending] = (),
 ) -> Answer:
     """Complete ended jobs, and claim at most ``want`` due ones of the queue, on an autocommit connection.
 

@@ -11,7 +11,7 @@ from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, Result
 from zeke_jobs.client import reading
 from zeke_jobs.client.options import as_id
 from zeke_jobs.errors import JobFailed, JobNotFound, WaitTimeout
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Settled, failed_by_middleware, of_exception
+from zeke_jobs.worker.finish.outcome import DONE, RETURNED, Outcome, failed_by_middleware, of_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +53,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         process.completer.wait_for_room()
         # The next look writes completed jobs with its claim. A statement for one job costs as much as for many, so none is sent
         # while a job waits for a thread. Other outcomes make room when the completer has written them.
-        rides = all(isinstance(one, Completed | Settled) for one in outcomes)
+        rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):
             process.completer.write_now()

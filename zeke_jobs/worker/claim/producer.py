@@ -14,7 +14,7 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.answer import Answer, Asking, ServedQueue, ask
 from zeke_jobs.worker.claim.claims import JobMessage, by_threads, clock
-from zeke_jobs.worker.finish.outcome import RETURNED, Ended
+from zeke_jobs.worker.finish.outcome import RETURNED, Outcome
 from zeke_jobs.worker.finish.writer import UNFIT
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LONGEST_LOOK = 0.01  # seconds that a look counts for at most, so that few jobs
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
 _AFTER_FAULT = 3.0  # seconds
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
-_STILL_ENDING = Ended("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
+_STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 
 
 class Producer:

@@ -8,7 +8,7 @@ from zeke_jobs.core.logs import get_logger, is_json
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.core.wording import one_line, span
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.finish.outcome import Completed
+from zeke_jobs.worker.finish.outcome import Outcome
 
 _MOST = 10  # lines a second; nobody reads more, and each one takes time from the worker
 _OUTPUT = 60  # characters
@@ -25,7 +25,7 @@ class CompletedLines:
         self._is_on: bool | None = None  # set when the first job ends, because the log is configured by then
         self._log = get_logger("zeke_jobs.job")
 
-    def log(self, claim: Claim, outcome: Completed) -> bool:
+    def log(self, claim: Claim, outcome: Outcome) -> bool:
         """Log the line. False in the format for machines, and when ten lines were logged in this second already."""
         if self._is_on is None:
             self._is_on = not is_json()

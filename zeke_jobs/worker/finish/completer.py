@@ -18,8 +18,8 @@ from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.finish.completed_lines import CompletedLines
-from zeke_jobs.worker.finish.outcome import Completed, Ended
-from zeke_jobs.worker.finish.writer import Completion, Ending, store_logs, write
+from zeke_jobs.worker.finish.outcome import Outcome
+from zeke_jobs.worker.finish.writer import Ending, store_logs, write
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
@@ -62,7 +62,7 @@ class Completer:
         """Start the thread."""
         self._thread.start()
 
-    def put(self, claim: Claim, outcome: Completed | Ended) -> None:
+    def put(self, claim: Claim, outcome: Outcome) -> None:
         """Take an outcome to be written."""
         with self._condition:
             self._waiting.append((claim, outcome))
@@ -100,10 +100,10 @@ class Completer:
         with self._condition:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
-    def take_completions(self) -> list[Completion]:
+    def take_completions(self) -> list[Ending]:
         """Completions for a producer to write with its next claim. It must then call ``flush_soon`` or ``put_back``."""
         with self._condition:
-            taken = [(claim, outcome) for claim, outcome in self._waiting if isinstance(outcome, Completed)][:_BATCH]
+            taken = [(claim, outcome) for claim, outcome in self._waiting if outcome.how == "completed"][:_BATCH]
             if len(taken) == len(self._waiting):
                 self._waiting = []
             else:
@@ -140,9 +140,9 @@ class Completer:
                     task=claim.task,
                     job_id=str(claim.id),
                     claim=claim.number,
-                    outcome="completed" if isinstance(outcome, Completed) else outcome.how,
+                    outcome=outcome.how,
                 )
-            elif isinstance(outcome, Completed) and not self._lines.log(claim, outcome):
+            elif outcome.how == "completed" and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
         self._process.held.forget(claim for claim, _ in endings)
 

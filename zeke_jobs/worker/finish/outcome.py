@@ -4,11 +4,10 @@ import contextlib
 import json
 import os
 import random
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from traceback import StackSummary, TracebackException
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import dramatiq
 from dramatiq.errors import RateLimitExceeded
@@ -27,36 +26,22 @@ _REST = " " * 524_000  # more than the rest of an error takes
 _OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames are not the handler's
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """The handler has returned. ``output`` is its result as JSON text."""
+class Outcome(NamedTuple):
+    """How an attempt ended."""
 
-    output: str = "null"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The attempt ended in another way.
-
-    ``delay`` is in seconds; ``until`` takes precedence. ``breaks``: circuit breakers count it as a failure. If the attempt waits
-    for an event, ``reason`` is the event's name.
-    """
-
-    how: Literal["retry", "deferred", "waiting", "returned", "failed", "cancelled"]
-    delay: float | None = None
-    until: datetime | None = None
-    reason: str | None = None
+    how: Literal["completed", "settled", "retry", "deferred", "waiting", "returned", "failed", "cancelled"]
+    output: str = "null"  # the handler's result as JSON text
+    delay: float | None = None  # seconds
+    until: datetime | None = None  # takes precedence over ``delay``
+    reason: str | None = None  # if the attempt waits for an event, the event's name
     error: dict[str, Any] | None = None
-    breaks: bool = False
+    breaks: bool = False  # circuit breakers count it as a failure
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """No end is left to write: ``ctx.complete`` wrote it, or the claim is no longer ours."""
-
-
-Outcome = Completed | Ended | Settled
-RETURNED = Ended("returned")
+DONE = ("completed", "settled")
+SETTLED = Outcome("settled")
+"""No end is left to write: ``ctx.complete`` wrote it, or the claim is no longer ours."""
+RETURNED = Outcome("returned")
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
 """Exceptions of a handler that are no errors. Dramatiq's option ``throws`` passes them to middleware."""
 _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter refuses it
@@ -76,7 +61,7 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
     return min(longest, max(0.0, moved))
 
 
-def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
+def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcome:
     """The end of a job whose handler raised ``error`` after ``retries`` retries.
 
     An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job and says so.
@@ -87,57 +72,56 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Ended:
     except Exception as broken:  # noqa: BLE001 (an exception's own code; it ends in the job's row)
         reason = f"{type(error).__name__} does not decide about the job: {type(broken).__name__}: {text_of(broken)}"
         described = {**describe(broken), "type": type(error).__name__, "message": reason}
-        return Ended("failed", reason=reason, error=described)
+        return Outcome("failed", reason=reason, error=described)
 
 
-def _of_exception(error: BaseException, policy: Retry, retries: int) -> Ended:
+def _of_exception(error: BaseException, policy: Retry, retries: int) -> Outcome:
     match error:
         case Defer() | WaitFor() | RateLimitExceeded():
             return _deferral(error)
         case Cancelled():
-            return Ended("cancelled", reason=text_of(error))
+            return Outcome("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
-            return Ended("failed", reason=text_of(error), error=describe(error))
+            return Outcome("failed", reason=text_of(error), error=describe(error))
         case Interrupt() if not isinstance(error, TimedOut):
             return RETURNED
     if retries >= limit_of(error, policy):
-        return Ended("failed", reason=text_of(error) or None, error=describe(error), breaks=True)
+        return Outcome("failed", reason=text_of(error) or None, error=describe(error), breaks=True)
     delay = backoff(policy, retries + 1)
     if isinstance(error, RetryRequested) and error.delay is not None:
         delay = bounds.delay("delay", error.delay).total_seconds()
     elif isinstance(error, dramatiq.Retry) and error.delay is not None:
         delay = bounds.delay("delay", error.delay / 1000).total_seconds()
-    return Ended("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
+    return Outcome("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
-def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Ended:
+def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Outcome:
     # Check again, because a subclass may have set the fields without its base class.
     if isinstance(error, WaitFor):
-        return Ended("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
+        return Outcome("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
     if isinstance(error, RateLimitExceeded):
-        return Ended("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
+        return Outcome("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
     if isinstance(error.until, datetime):
-        return Ended("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
-    return Ended("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+        return Outcome("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
+    return Outcome("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
 
 
-def of_shutdown(policy: Retry) -> Ended:
+def of_shutdown(policy: Retry) -> Outcome:
     """The end of a running job that is stopped with its worker: it is handed back, or fails if it may start only once."""
     reason = "the worker stopped before the job had ended"
     if policy.limit:
-        return Ended("returned", reason=reason)
+        return Outcome("returned", reason=reason)
     reason += "; no retries allowed"
-    return Ended("failed", reason=reason, error={"type": "WorkerStopped", "message": reason})
+    return Outcome("failed", reason=reason, error={"type": "WorkerStopped", "message": reason})
 
 
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
     """Turn the outcome of a failed message into a failure: a middleware may fail a job that would be retried or completed."""
-    match outcome:
-        case Ended(how="retry" | "deferred" | "waiting"):
-            return replace(outcome, how="failed", delay=None, until=None)
-        case Completed():
-            reason = "a middleware failed its message"
-            return Ended("failed", reason=reason, error={"type": "MessageFailed", "message": reason})
+    if outcome and outcome.how in ("retry", "deferred", "waiting"):
+        return outcome._replace(how="failed", delay=None, until=None)
+    if outcome and outcome.how == "completed":
+        reason = "a middleware failed its message"
+        return Outcome("failed", reason=reason, error={"type": "MessageFailed", "message": reason})
     return outcome
 
 

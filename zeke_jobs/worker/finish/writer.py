@@ -13,10 +13,9 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.finish.outcome import Completed, Ended, describe, text_of
+from zeke_jobs.worker.finish.outcome import Outcome, describe, text_of
 
-Ending = tuple[Claim, Completed | Ended]
-Completion = tuple[Claim, Completed]
+Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
 # Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values that
@@ -46,7 +45,7 @@ def write(
     """
     singly: list[Ending] = []
     for how in ("completed", "returned"):
-        part = [one for one in batch if _how(one) == how]
+        part = [one for one in batch if one[1].how == how]
         try:
             lost = _end_all(conn, worker, part) if part else set()
         except (*UNFIT, LockNotAvailable):
@@ -54,16 +53,16 @@ def write(
             singly += part
         else:
             yield part, lost
-    singly += [one for one in batch if _how(one) not in ("completed", "returned")]
+    singly += [one for one in batch if one[1].how not in ("completed", "returned")]
     for claim, outcome in singly:
         try:
             try:
                 lost = _end(conn, worker, claim, outcome, revision)
             except UNFIT as error:
                 _log.exception("the end of a job could not be stored", task=claim.task, job_id=str(claim.id))
-                what = "the output" if isinstance(outcome, Completed) else "its end"
+                what = "the output" if outcome.how == "completed" else "its end"
                 reason = f"{what} could not be stored: {text_of(error).strip()}"
-                lost = _end(conn, worker, claim, Ended("failed", reason=reason, error=describe(error)), revision)
+                lost = _end(conn, worker, claim, Outcome("failed", reason=reason, error=describe(error)), revision)
         except LockNotAvailable as error:
             if not is_told:
                 _, held_by = lock_waits.holder(conn, error) or (0, "a session that has ended since")
@@ -74,13 +73,9 @@ def write(
             yield [(claim, outcome)], lost
 
 
-def _how(one: Ending) -> str:
-    return "completed" if isinstance(one[1], Completed) else one[1].how
-
-
 def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID]:
     """Write ends of one kind, completed or returned, in one statement. Returns the jobs that were no longer ours."""
-    lost = {job for (job,) in SQL.rows(conn, "job/end", to=_how(part[0]), worker=worker, **columns(part))}
+    lost = {job for (job,) in SQL.rows(conn, "job/end", to=part[0][1].how, worker=worker, **columns(part))}
     if lost:
         # When a connection breaks during a commit, the commit may or may not have succeeded.
         claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
@@ -88,8 +83,8 @@ def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID
     return lost
 
 
-def _end(conn: Connection, worker: UUID, claim: Claim, outcome: Completed | Ended, revision: int) -> set[UUID]:
-    if isinstance(outcome, Completed) or outcome.how == "returned":
+def _end(conn: Connection, worker: UUID, claim: Claim, outcome: Outcome, revision: int) -> set[UUID]:
+    if outcome.how in ("completed", "returned"):
         return _end_all(conn, worker, [(claim, outcome)])
     params = {
         "worker": worker,
@@ -128,11 +123,9 @@ def columns(part: Sequence[Ending]) -> dict[str, Any]:
     return {
         "ids": array(claim.id for claim, _ in part),
         "claims": array(claim.number for claim, _ in part),
-        "after": array(
-            0.0 if claim.after is None and isinstance(end, Completed) else claim.after for claim, end in part
-        ),
+        "after": array(0.0 if claim.after is None and end.how == "completed" else claim.after for claim, end in part),
         "took": array(claim.took for claim, _ in part),
-        "results": [end.output if isinstance(end, Completed) else None for _, end in part],
+        "results": [end.output if end.how == "completed" else None for _, end in part],
     }
 
 

@@ -20,7 +20,7 @@ from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker import tracing
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
-from zeke_jobs.worker.finish.outcome import RETURNED, Completed, Ended, Outcome, Settled, limit_of, of_exception
+from zeke_jobs.worker.finish.outcome import RETURNED, SETTLED, Outcome, limit_of, of_exception
 from zeke_jobs.worker.run.event_loop import Call, end_child
 from zeke_jobs.worker.run.interrupts import Interrupt, Lost, Running
 from zeke_jobs.worker.run.job_context import JobContext
@@ -68,8 +68,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 with message.hiding():
                     why = redact(str(getattr(message, "_exception", None) or ""))
                 reason = f"a middleware skipped it before its handler began{why and ': '}{why}"
-                failed = Ended("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
-                one.outcome = self._begin(one.claim) or (failed if message.failed else Completed())
+                failed = Outcome("failed", reason=reason, error={"type": "SkipMessage", "message": reason})
+                one.outcome = self._begin(one.claim) or (failed if message.failed else Outcome("completed"))
                 self._log.info(reason, task=one.claim.task, job_id=str(one.claim.id), failed=message.failed)
 
     def run(self, *_args: Any, **_payload: Any) -> Any:
@@ -114,7 +114,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
         with message.hiding(), tracing.attempt(begun[0]) as trace, bound_contextvars(**job, **trace):
             result, error = yield from self._attempt(begun, runnable)
-        if all(isinstance(one.outcome, Ended) and one.outcome.how == "failed" for one in begun):
+        if all(one.outcome and one.outcome.how == "failed" for one in begun):
             message.fail()
         if error is not None:
             try:
@@ -173,7 +173,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             result = view.output
         return result, end if error is None and isinstance(end, BaseException) else error
 
-    def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Ended:
+    def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Outcome:
         """The outcome of a job whose handler raised. ``is_told``: the traceback is already in the log."""
         if isinstance(error, Lost):
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
@@ -228,7 +228,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
         return result
 
-    def _log_end(self, claim: Claim, outcome: Ended, limit: int, *, has_traceback: bool) -> None:
+    def _log_end(self, claim: Claim, outcome: Outcome, limit: int, *, has_traceback: bool) -> None:
         log = self._log.bind(task=claim.task, job_id=str(claim.id), attempt=claim.attempt + 1)
         if outcome.how not in ("failed", "retry"):
             log.info(outcome.how, reason=outcome.reason)
@@ -248,7 +248,7 @@ def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> 
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:
-        return Settled()
+        return SETTLED
     if chunk is not None and place in chunk.settled:
         return chunk.settled[place]
     if error is not None:
@@ -256,7 +256,7 @@ def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> 
             RETURNED if chunk and isinstance(error, ClaimLost) else error
         )  # one job is lost, the others are still ours
     try:
-        return Completed(json_text.encode(result[place] if chunk and result is not None else result))
+        return Outcome("completed", json_text.encode(result[place] if chunk and result is not None else result))
     except json_text.UnfitForJson as unfit:
         # Another run would repeat its effects and return the same.
         return Reject(f"the output cannot be stored: {unfit}")

@@ -19,8 +19,8 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.answer import Asking, ask
 from zeke_jobs.worker.claim.claims import JobMessage
-from zeke_jobs.worker.finish.outcome import Completed
-from zeke_jobs.worker.finish.writer import Completion
+from zeke_jobs.worker.finish.outcome import Outcome
+from zeke_jobs.worker.finish.writer import Ending
 
 _TASK = "story-summarize"
 _AT_ONCE = 8
@@ -42,10 +42,10 @@ class Session:
     def send(self) -> None:
         zeke_jobs.send(_TASK, {"n": 1}, connection=self._conn)
 
-    def look(self, ended: list[Completion] | None = None) -> list[Completion]:
+    def look(self, ended: list[Ending] | None = None) -> list[Ending]:
         """Complete what was claimed, and claim."""
         answer = ask(self._conn, self._who, "default", _AT_ONCE, (_AT_ONCE, 0), is_empty=False, completions=ended or [])
-        return [(JobMessage(row, "default", 0.0).claim, Completed("null")) for row in answer.jobs]
+        return [(JobMessage(row, "default", 0.0).claim, Outcome("completed", "null")) for row in answer.jobs]
 
     def cycle(self) -> None:
         self.send()
