@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from zeke_jobs.client import drivers, sending
-from zeke_jobs.client.batch_options import batch_options
 from zeke_jobs.client.filters import JobFilter
 from zeke_jobs.client.many import Verb
 from zeke_jobs.client.options import as_count, as_id
@@ -57,7 +56,7 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
 
 async def _open(database: Database, options: dict[str, Any]) -> bool:
-    then = (await batch_options(database, options))["then"] or {"task": None, "payload": {}}
+    then = (await sending.batch_options(database, options))["then"] or {"task": None, "payload": {}}
     ((opened,),) = await database.ask(
         "batch/open",
         id=options["batch"],

@@ -9,17 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers, tracing
-from zeke_jobs.client.batch_options import batch_options
-from zeke_jobs.client.options import (
-    as_id,
-    new_id,
-    refuse_unknown,
-    refused,
-    stored,
-)
+from zeke_jobs.client.options import as_id, new_id, refuse_unknown, refused, stored
 from zeke_jobs.client.plans import Database, named, numbered
-from zeke_jobs.client.task_cache import KnownTask, with_task
-from zeke_jobs.core.batch import ManyJobOptions, OneJobOptions
+from zeke_jobs.client.task_cache import KnownTask, find, with_task
+from zeke_jobs.core.batch import COUNTS, ManyJobOptions, OneJobOptions
 from zeke_jobs.core.job import Sent
 from zeke_jobs.errors import BatchClosed, InvalidPayload, QueueFull
 from zeke_jobs.payload.json_text import encode
@@ -96,13 +89,11 @@ def one(
     text = encode(stored({**options, "id": None}) | ({"carried": dict(carried)} if carried else {}))
 
     async def attempt(database: Database, known: KnownTask) -> Sent | None:
-        accepted = known.accept(payload)
-        ((answer,),) = await database.ask(
-            "send/one", task=known.id, revision=str(known.revision), payload=accepted, options=text, id=str(job_id)
-        )
-        return (
-            _sent(known, options, job_id, json.loads(answer), own=own) if answer else Sent(job_id, "created", known.id)
-        )
+        given = {"task": known.id, "revision": str(known.revision), "payload": known.accept(payload), "options": text}
+        ((answer,),) = await database.ask("send/one", **given, id=str(job_id))
+        if not answer:
+            return Sent(job_id, "created", known.id)
+        return _sent(known, options, job_id, json.loads(answer), own=own)
 
     return partial(with_task, task=task, attempt=attempt)
 
@@ -175,6 +166,27 @@ def many(
         return await with_task(database, task, attempt) if given or options.get("batch") is not None else []
 
     return plan
+
+
+async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with ``then`` as the database reads it. Its payload is checked with 0 in place of each number."""
+    if options.get("then") is None:
+        return dict(options)
+    if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
+        raise TypeError(f"expected then as a task and its payload, got {options['then']!r}")
+    task, payload = options["then"]
+    known = await find(database, task)
+    places = {
+        name: value["$batch"]
+        for name, value in (payload.items() if isinstance(payload, Mapping) else ())
+        if isinstance(value, Mapping) and value.keys() == {"$batch"}
+    }
+    if unknown := set(places.values()) - {"id", *COUNTS}:
+        raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
+    filled = {name: options["batch"] if what == "id" else 0 for name, what in places.items()}
+    accepted = json.loads(known.accept({**payload, **filled} if places else payload))
+    wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
+    return {**options, "then": {"task": known.id, "payload": accepted | wanted}}
 
 
 class Statement(NamedTuple):

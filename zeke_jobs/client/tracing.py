@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from zeke_jobs.core.job import Sent
 
 T = TypeVar("T", Sent, "list[Sent]")
 _API = "opentelemetry.trace"
-_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def is_on() -> bool:
@@ -17,19 +16,18 @@ def is_on() -> bool:
     return _API in sys.modules
 
 
-def sending(task: str) -> AbstractContextManager[object]:
-    """A span around a send; the job carries its context."""
-    return _sending(task) if is_on() else _NOTHING
-
-
 @contextmanager
-def _sending(task: str) -> Iterator[object]:
+def sending(task: str) -> Iterator[None]:
+    """A span around a send; the job carries its context."""
+    if not is_on():
+        yield
+        return
     from opentelemetry.trace import SpanKind
 
     span = tracer().start_as_current_span(f"send {task}", kind=SpanKind.PRODUCER, attributes=attributes("send", task))
     with span as current_span:
         try:
-            yield current_span
+            yield
         except Exception as error:
             current_span.set_attribute("error.type", type(error).__qualname__)
             raise
