@@ -8,7 +8,7 @@ import psycopg2
 
 from zeke_jobs.core.wording import one_line
 from zeke_jobs.diagnosis import fleet_checks, work_checks
-from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Finding, Patient, Severity
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect
@@ -52,9 +52,9 @@ def examine(url: str, file: Path | None = None) -> Report:
             return look(Patient(conn, file=file))
 
 
-def look(patient: Patient, checks: tuple[Check, ...] = CHECKS) -> Report:
+def look(patient: Patient) -> Report:
     """Run all checks on a database that answers and is migrated."""
-    found = {check.name: check.look(patient) for check in checks}
+    found = {check.name: check.look(patient) for check in CHECKS}
     findings = sorted((one for some in found.values() for one in some), key=lambda one: _ORDER.index(one.severity))
     return Report(tuple(findings), tuple(name for name, some in found.items() if not some))
 
