@@ -1,12 +1,9 @@
 """The figures of a run for people and scripts: waits, queues, utilisation, breaches, cost, causes of delay."""
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
-
-from zeke_jobs.backtest.lanes import Lane
-from zeke_jobs.backtest.workload import Fleet
 
 
 @dataclass
@@ -39,12 +36,17 @@ class TaskFigures:
         self.waits, self.starts = array("d"), array("d")  # each wait, and its end
         self.depth: list[int] = []  # the most due jobs between each sample and the one before
 
+    @property
+    def is_there(self) -> bool:
+        """Whether anything was sent."""
+        return bool(self.jobs or self.refused or self.skipped)
+
     def waited(self, wait: float, now: float) -> None:
         """A wait ended."""
         self.waits.append(max(0.0, wait))
         self.starts.append(now)
 
-    def close(self, lane: Lane, seconds: float, slots: int | None) -> None:
+    def close(self, seconds: float, slots: int | None) -> None:
         """Compute the figures of a task at the end of a run; ``slots`` is the task's limit, or the number of all threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
@@ -55,7 +57,7 @@ class TaskFigures:
         if self.max_wait is not None:
             self.breaches = sum(wait > self.max_wait for wait in ordered)
         self.left = self.jobs - self.completed - self.failed - self.expired
-        self.held_by = dict(sorted(lane.held.items(), key=lambda item: -item[1]))
+        self.held_by = dict(sorted(self.held_by.items(), key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True)
@@ -89,25 +91,6 @@ class Figures:
         """Sum of the known costs; None if none is known."""
         known = [task.cost for task in self.tasks.values() if task.cost is not None]
         return sum(known) if known else None
-
-
-def of_limits(lanes: Collection[Lane], tasks: dict[str, TaskFigures], fleet: Fleet) -> dict[str, LimitFigures]:
-    """The figures of all threads, of each limit and rate, and of all else that held jobs back."""
-    slots: dict[str, tuple[int | None, float]] = {"threads": (fleet.slots, sum(task.busy for task in tasks.values()))}
-    for bucket in {bucket: None for lane in lanes for bucket, _ in lane.limits}:
-        if bucket.slots is not None:
-            used = sum(tasks[lane.task].busy for lane in lanes if any(one is bucket for one, _ in lane.limits))
-            slots[bucket.name] = (bucket.slots, used)
-        if bucket.rate is not None and bucket.unit == "jobs":
-            slots[bucket.cause] = (None, 0.0)
-    for lane in lanes:
-        slots |= {cause: (None, 0.0) for cause in lane.held if cause not in slots}
-    found = {}
-    for name, (limit, used) in slots.items():
-        held = {lane.task: lane.held[name] for lane in lanes if name in lane.held}
-        by_length = tuple(sorted(held, key=lambda task: -held[task]))
-        found[name] = LimitFigures(limit, used / limit if limit else None, sum(held.values()), by_length)
-    return found
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

@@ -7,10 +7,9 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from zeke_jobs.backtest.figures import Figures, TaskFigures, of_limits
-from zeke_jobs.backtest.lanes import Live
+from zeke_jobs.backtest.figures import Figures, LimitFigures
 from zeke_jobs.backtest.limits import NEVER
-from zeke_jobs.backtest.rules import Board
+from zeke_jobs.backtest.rules import Board, Lane, Live
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
@@ -39,25 +38,22 @@ class Simulation:
         board: Callable[[Config, Random, float, str | None], Board] = Board,
     ) -> None:
         self.workload, self.now, self.last = workload, 0.0, 0.0
-        self._config, self._fleet = config, fleet
+        self._fleet = fleet
         self._begin, self._end_of_time = workload.begin, workload.end
         self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end - workload.begin)
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self.board = board(config, self._random, workload.origin, workload.currency)
-        self.tasks: dict[str, TaskFigures] = {}
-        for task in config.tasks.values():
-            self.tasks[task.id] = TaskFigures(max_wait=task.max_wait.total_seconds() if task.max_wait else None)
-            self.board.lanes[task.id].span = (workload.begin, workload.end)
-        self._lanes = {
-            name: self.board.lanes[one.id] for one in config.tasks.values() for name in (one.id, *one.aliases)
-        }
+        self._lanes: dict[str, Lane] = {}
+        for lane in self.board.lanes.values():
+            lane.span = (workload.begin, workload.end)
+            self._lanes |= dict.fromkeys((lane.task.id, *lane.task.aliases), lane)
         self._unserved: Counter[str] = Counter()
         self._free = fleet.slots
         self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
         self._order = count()
         self._queued: dict[Live, None] = {}
-        self._of_task: Counter[str] = Counter()  # these, by task
-        self._unfinished_ticks: Counter[str] = Counter()
+        self._of_task: Counter[Lane] = Counter()  # these, by task
+        self._unfinished_ticks: Counter[Lane] = Counter()
         self._opens = NEVER  # when a limit lets another job start
 
     def run(self) -> Figures:
@@ -90,23 +86,44 @@ class Simulation:
     def _figures(self, now: float) -> Figures:
         for live in self._queued:
             if not live.tried and self._counts(live.job):
-                figures = self.tasks[live.lane.task]
-                figures.unstarted += 1
-                figures.waited(now - live.due, now)
+                live.lane.figures.unstarted += 1
+                live.lane.figures.waited(now - live.due, now)
         lanes, seconds = self.board.lanes.values(), max(self._end_of_time - self._begin, 1e-9)
         for lane in lanes:
             lane.note("", now)
-            limit = self._config.tasks[lane.task].concurrency.limit
-            self.tasks[lane.task].close(lane, seconds, self._fleet.slots if limit is None else limit)
-        shown = {name: one for name, one in self.tasks.items() if one.jobs or one.refused or one.skipped}
-        limits = of_limits(lanes, self.tasks, self._fleet)
-        return Figures(str(self._fleet), seconds, shown, limits, dict(self._unserved), self.workload.currency)
+            limit = lane.task.concurrency.limit
+            lane.figures.close(seconds, self._fleet.slots if limit is None else limit)
+        shown = {lane.task.id: lane.figures for lane in lanes if lane.figures.is_there}
+        unserved, currency = dict(self._unserved), self.workload.currency
+        return Figures(str(self._fleet), seconds, shown, self._of_limits(), unserved, currency)
+
+    def _of_limits(self) -> dict[str, LimitFigures]:
+        """The figures of all threads, of each limit and rate, and of all else that held jobs back."""
+        lanes = self.board.lanes.values()
+        slots: dict[str, tuple[int | None, float]] = {}
+        slots["threads"] = self._fleet.slots, sum(lane.figures.busy for lane in lanes)
+        for bucket in dict.fromkeys(bucket for lane in lanes for bucket, _ in lane.limits):
+            if bucket.slots is not None:
+                used = sum(lane.figures.busy for lane in lanes if any(one is bucket for one, _ in lane.limits))
+                slots[bucket.name] = bucket.slots, used
+            if bucket.rate is not None and bucket.unit == "jobs":
+                slots[bucket.cause] = None, 0.0
+        held: dict[str, dict[str, float]] = {name: {} for name in slots}
+        for lane in lanes:
+            for cause, length in lane.figures.held_by.items():
+                held.setdefault(cause, {})[lane.task.id] = length
+        found = {}
+        for name, of in held.items():
+            limit, used = slots.get(name, (None, 0.0))
+            by_length = tuple(sorted(of, key=lambda task: -of[task]))
+            found[name] = LimitFigures(limit, used / limit if limit else None, sum(of.values()), by_length)
+        return found
 
     def _sample(self, moment: float, now: float) -> float:
         """Note the lengths of the queues at the samples up to now; returns the time of the next sample."""
         while moment <= now and moment <= self._end_of_time:
-            for name, lane in self.board.lanes.items():
-                self.tasks[name].depth.append(lane.due if moment == self._begin else lane.high)
+            for lane in self.board.lanes.values():
+                lane.figures.depth.append(lane.due if moment == self._begin else lane.high)
                 lane.high = lane.due
             moment += max((self._end_of_time - self._begin) / _SAMPLES, 1e-9)
         return moment if moment <= self._end_of_time else NEVER
@@ -125,21 +142,19 @@ class Simulation:
         if lane is None:
             self._unserved[job.task] += 1
             return True
-        figures = self.tasks[lane.task]
         if job.tick:
-            schedules = self._config.tasks[lane.task].schedules.values()
-            if self._unfinished_ticks[lane.task] and any(cron.overlap == "skip" for cron in schedules):
-                figures.skipped += 1
+            if self._unfinished_ticks[lane] and any(cron.overlap == "skip" for cron in lane.task.schedules.values()):
+                lane.figures.skipped += 1
                 return True
-            self._unfinished_ticks[lane.task] += 1
-        bound = self._config.tasks[lane.task].max_queued
-        if bound is not None and self._of_task[lane.task] >= bound:
-            figures.refused += 1
+            self._unfinished_ticks[lane] += 1
+        bound = lane.task.max_queued
+        if bound is not None and self._of_task[lane] >= bound:
+            lane.figures.refused += 1
             if not is_last and not lane.paused:
                 return False
-            self._unfinished_ticks[lane.task] -= job.tick
+            self._unfinished_ticks[lane] -= job.tick
             return True
-        figures.jobs += self._counts(job)
+        lane.figures.jobs += self._counts(job)
         live = Live(job, lane, next(self._order))
         if job.leaves is not None:
             self._push(now + job.leaves, self._leave, live)
@@ -148,7 +163,7 @@ class Simulation:
 
     def _queue(self, live: Live, due: float, now: float) -> None:
         self._queued[live] = None
-        self._of_task[live.lane.task] += 1
+        self._of_task[live.lane] += 1
         self.board.queue(live, due)
         seen = due + self._fleet.wake_up
         if seen <= now:
@@ -169,13 +184,13 @@ class Simulation:
         self._unqueue(live)
         self.board.withdraw(live, now)
         if self._counts(live.job):
-            self.tasks[live.lane.task].expired += 1
-            self.tasks[live.lane.task].waited(now - live.due, now)
+            live.lane.figures.expired += 1
+            live.lane.figures.waited(now - live.due, now)
         self._over(live, now)
 
     def _unqueue(self, live: Live) -> None:
         del self._queued[live]
-        self._of_task[live.lane.task] -= 1
+        self._of_task[live.lane] -= 1
 
     def _end(self, live: Live, now: float) -> None:
         lane, attempt = live.lane, live.attempt
@@ -183,7 +198,7 @@ class Simulation:
         again = None if attempt.how == "completed" else self._again(live, attempt)
         self.board.end(live, attempt, live.job.cost_of(attempt) if lane.metered else None)
         self._push(now + self._fleet.wake_up, self._look, None)
-        figures, counts = self.tasks[lane.task], self._counts(live.job)
+        figures, counts = lane.figures, self._counts(live.job)
         if again is None:
             self.last = now
             figures.completed += counts and attempt.how == "completed"
@@ -202,18 +217,18 @@ class Simulation:
             return None
         if attempt.how == "deferred":
             return attempt.gap or 0.0, False
-        policy = self._config.tasks[live.lane.task].retry
+        policy = live.lane.task.retry
         if attempt.how == "died":  # uses up no retry, but a task without retries fails
             return (0.0, False) if policy.limit else None
         if live.retries >= policy.limit and not attempt.own:
             return None
-        return backoff(
-            policy, live.retries + 1, chance=self._random.random()
-        ) if attempt.gap is None else attempt.gap, True
+        if attempt.gap is not None:
+            return attempt.gap, True
+        return backoff(policy, live.retries + 1, chance=self._random.random()), True
 
     def _over(self, live: Live, now: float, *, failed: bool = False) -> None:
         self.board.leave(live, now, failed=failed)
-        self._unfinished_ticks[live.lane.task] -= live.job.tick
+        self._unfinished_ticks[live.lane] -= live.job.tick
 
     def _look(self, _: None, now: float) -> None:
         if self._opens <= now:
@@ -233,7 +248,7 @@ class Simulation:
             self._push(self._opens + self._fleet.wake_up, self._look, None)
 
     def _start(self, live: Live, now: float) -> None:
-        job, figures, held = live.job, self.tasks[live.lane.task], live.attempt.held
+        job, figures, held = live.job, live.lane.figures, live.attempt.held
         self._free -= 1
         self._unqueue(live)
         figures.busy += max(0.0, min(now + held, self._end_of_time) - max(now, self._begin))

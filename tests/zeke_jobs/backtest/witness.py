@@ -11,8 +11,7 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.backtest.lanes import Lane, Live
-from zeke_jobs.backtest.rules import Board
+from zeke_jobs.backtest.rules import Board, Lane, Live
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
 from zeke_jobs.config import Config
@@ -59,7 +58,7 @@ class Witness(Board):
         options: dict[str, Any] = {"priority": live.priority, "run_at": self._moment(due).isoformat()}
         options |= {"key": live.job.key} if live.job.key else {}
         options |= {"expires": live.job.leaves} if live.job.leaves is not None else {}
-        (made,) = self.sql.add(live.lane.task, options=encode(options))
+        (made,) = self.sql.add(live.lane.task.id, options=encode(options))
         self._ids[live], self._jobs[made] = made, live
 
     def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
@@ -111,7 +110,7 @@ class Witness(Board):
         tasks: dict[int, list[str]] = {}
         for lane in self.queues[queue]:
             for priority in lane.jobs if not lane.paused else ():
-                tasks.setdefault(priority, []).append(lane.task)
+                tasks.setdefault(priority, []).append(lane.task.id)
         for orders in product(*(permutations(some) for some in tasks.values())):
             yield dict(zip(tasks, orders, strict=True))
 
@@ -124,7 +123,7 @@ class Witness(Board):
 
     def order(self, priority: int, lanes: list[Lane]) -> list[Lane]:
         turns = self._turns.get(priority, ())
-        return sorted(lanes, key=lambda lane: turns.index(lane.task) if turns else 0)
+        return sorted(lanes, key=lambda lane: turns.index(lane.task.id) if turns else 0)
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
         """First the keys of which the database started all that had room, at last those of which it started none."""
