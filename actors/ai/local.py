@@ -5,30 +5,23 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from actors.ai.chili import Chili
-from actors.ai.composition import has_parts, in_longer_lengths, tells_more
+from actors.ai.composition import in_longer_lengths
 from actors.ai.markdown import prose
 from actors.ai.one_line import one_line
-from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Ledger, Provenance, Story, Summary
+from actors.ai.protocol import Analysis, Brief, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import Ranked, best, ranked
-from actors.ai.standing import speech
-from actors.ai.subject import stands_alone
 from actors.ai.words import terms
-from actors.patterns import patterns
 
-MADE_BY = Provenance(provider="local", model="extractive-15")
+MADE_BY = Provenance(provider="local", model="extractive-16")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
-_SAYS = patterns("actors.ai", "patterns.txt")
-_WHY_CHARS = 320
 _SUMMARY_CHARS = 600
 _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
-_REASON_LEAD = 0.3
-"""A story's first sentence tells the event, and rarely the reason why it matters."""
 
 
 class LocalAnalyst:
-    """Extractive analysis: free, offline, and the same in each run.
+    """Extractive texts: free, offline, and the same in each run.
 
     Args:
         chili: Settings of the chili score.
@@ -46,27 +39,13 @@ class LocalAnalyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """One or two sentences of the story that give reasons, verbatim, and the chili formula's score.
-
-        The first sentence, speech and a repetition of the headline give no reason, nor does a list, guide, review of things or
-        an advert. If no other sentence gives a reason for something in the headline, the text stays empty.
-        """
-        pool = [
-            item
-            for item in _shown(story.document, _REASON_LEAD)[1:]
-            if len(item.text) <= _WHY_CHARS and _SAYS["reason"].search(item.text) and not speech(item.text)
-            if tells_more(story.title, item.text) and stands_alone(item.text, story.title, story.document)
-        ]
-        if pool and has_parts(story.title, story.document, [item.text for item in ranked(story.document)]):
-            pool = []
-        chosen = _fitting(best(pool, 2), _WHY_CHARS)
+        """The chili formula's score, a brief and a summary. Why a story matters is left to models."""
         chili, breakdown = self._chili.score(story)
         return Analysis(
-            why_it_matters=" ".join(item.text for item in chosen) or None,
+            why_it_matters=None,
             chili=chili,
             state="extractive",
             made_by=MADE_BY,
-            citations=tuple(Citation(item.raw, item.start, item.end) for item in chosen),
             breakdown=breakdown,
             brief=self.brief(story),
             summary=self.summarize(story),
@@ -110,12 +89,7 @@ def lead(story: Story) -> str:
 @lru_cache(maxsize=16)  # for the brief, and again for the summary
 def _best(title: str, document: str) -> list[Ranked]:
     """The eight best sentences, best first."""
-    return best(_shown(document), 8, bonus=_about(title))
-
-
-def _shown(document: str, lead: float = 0.6) -> list[Ranked]:
-    """The document's sentences that may be shown, in order."""
-    return [item for item in ranked(document, lead) if item.is_statement]
+    return best([item for item in ranked(document) if item.is_statement], 8, bonus=_about(title))
 
 
 def _about(title: str) -> Callable[[Ranked], float]:

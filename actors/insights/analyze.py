@@ -15,7 +15,7 @@ from actors.store.ai_calls import ledger
 from actors.store.overlays import Written
 from zeke_jobs import Context
 
-NO_REASON = "no sentence was found that gives a reason"
+NO_REASON = "only a model says why a story matters"
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:

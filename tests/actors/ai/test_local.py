@@ -24,22 +24,12 @@ def story(document: str = DOCUMENT, title: str = "Signed packages", **fields: An
     return Story(uuid.UUID(int=1), title, document, **fields)
 
 
-def why(document: str, title: str = "Signed packages") -> str | None:
-    return Settings().open().analyze(story(document, title)).why_it_matters
-
-
 def one_liner(document: str, title: str, **fields: Any) -> str | None:
     return Settings().open().brief(story(document, title, **fields)).one_liner
 
 
-def test_why_it_matters_is_taken_word_for_word_and_cited() -> None:
-    analysis = Settings().open().analyze(story())
-    assert analysis.why_it_matters is not None
-    assert "so that a stolen token alone is not enough" in analysis.why_it_matters
-    assert analysis.citations
-    for citation in analysis.citations:
-        assert DOCUMENT[citation.start : citation.end] == citation.text
-    assert "**" not in analysis.why_it_matters
+def test_only_a_model_says_why_a_story_matters() -> None:
+    assert Settings().open().analyze(story()).why_it_matters is None
 
 
 @given(st.text(max_size=300))
@@ -47,7 +37,6 @@ def test_any_document_can_be_analysed(document: str) -> None:
     analyst = Settings().open()
     analysis = analyst.analyze(story(document))
     assert 0 <= analysis.chili <= 5
-    assert all(document[each.start : each.end] == each.text for each in analysis.citations)
     analyst.brief(story(document))
     analyst.summarize(story(document))
     assert len(analyst.embed(story(document)).vector) == 1536
@@ -75,40 +64,8 @@ def test_what_a_fact_check_calls_a_claim_is_not_told_as_a_fact() -> None:
     analyst = Settings().open()
     told = story(FACT_CHECK, "Fact check: The bridge of Ansel did not fall")
     brief = analyst.brief(told)
-    for text in (brief.one_liner, brief.two_liner, brief.elevator, analyst.analyze(told).why_it_matters):
+    for text in (brief.one_liner, brief.two_liner, brief.elevator, analyst.summarize(told).text):
         assert "Claim:" not in (text or "")
-
-
-HALL = "The hall has room for four hundred people and a stage.\n\n{}\n\nA concert follows on Friday at eight."
-SPEECH = (
-    "The mayor opened the new hall on Monday in the rain. “It was a long way to this day for us. The hall will help the whole town, "
-    "and it is open to all. Nobody will be left outside its doors,” said Mara Lind, the mayor."
-)
-
-
-MAYOR = "Mayor opens new hall of Velm on Monday"
-
-
-NOTHING = "The mayor opened the new hall on Monday. It has room for four hundred people and a stage. A concert follows on Friday."
-REASONS = {
-    "a purpose": "The old hall lost its car park in order to make room for a stage.",
-    "a purpose in French": "La salle permet aux gens de la ville de se voir et de danser.",
-    "the headline again": "The mayor opened the new hall of Velm on Monday, which means a start.",
-    "speech": "“The noise threatens the old mills beside the hall of Velm for years,” the baker Mara Lind said.",
-}
-
-
-@pytest.mark.parametrize(
-    ("title", "document"),
-    [
-        ("Signed packages", NOTHING),
-        ("Signed packages", SPEECH),
-        *((MAYOR, HALL.format(one)) for one in REASONS.values()),
-    ],
-    ids=["none", "the middle of a speech", *REASONS],
-)
-def test_a_purpose_the_headline_and_speech_are_no_reason(title: str, document: str) -> None:
-    assert why(document, title) is None
 
 
 @pytest.mark.parametrize("sentence", ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."])
@@ -130,10 +87,12 @@ def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
     ],
     ids=["a list by its headline", "several things", "items", "an advert", "labels"],
 )
-def test_a_list_a_guide_a_review_of_several_things_or_an_advert_gives_no_reason(title: str, document: str) -> None:
-    reason = "The mills of Velm stood still in May, which means that bread is short in the valley."
-    told = f"The council of Velm met on Monday. Its members spoke for hours. {reason}"
-    assert (why(told, "Flood stops mills of Velm"), why(document.format(told), title)) == (reason, None)
+def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner_of_its_text(
+    title: str, document: str
+) -> None:
+    told = "The mills of Velm stood still in May 1990, and bread was short in the whole valley of Orrin."
+    assert one_liner(f"{told} {RAIN}", "Flood stops mills of Velm") == told
+    assert one_liner(document.format(f"{told} {RAIN}"), title) is None
 
 
 def test_an_article_of_news_may_have_three_headings() -> None:
@@ -230,11 +189,10 @@ def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:
 )
 def test_what_is_not_fit_to_be_shown_is_not_taken(sentence: str) -> None:
     document = f"The mayor opened the new hall on Monday in the rain.\n\n{sentence}"
-    assert why(document, "Hall opens") is None
     assert sentence not in (Settings().open().summarize(story(document, "Hall opens")).text or "")
 
 
-def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
+def test_a_story_in_chinese_has_a_brief_and_a_summary() -> None:
     document = (
         "云岭市宣布建成国内首座海水储能电站。总投资达到十二亿元人民币。电站利用夜间多余的风电把海水抽到山上的水库。"
         "海水会腐蚀设备、导致电站的建设延后、工程师用了六年才完成。市环保局表示将在五个点位监测水温并公布结果。"
@@ -244,4 +202,3 @@ def test_a_story_in_chinese_has_a_brief_a_summary_and_a_reason() -> None:
     brief = analyst.brief(told)
     assert all((brief.one_liner, brief.two_liner, brief.elevator))
     assert analyst.summarize(told).text
-    assert "海水会腐蚀设备" in (analyst.analyze(told).why_it_matters or "")
