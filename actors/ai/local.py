@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from actors.ai.chili import Chili
 from actors.ai.composition import in_longer_lengths
@@ -20,17 +21,25 @@ _LEAD_CHARS = 1000
 _TITLE_BONUS = 2.0
 
 
-class LocalAnalyst:
-    """Extractive texts: free, offline, and the same in each run.
+class Analyst:
+    """The AI step without a model: free, offline, and the same in each run. One with a model overrides its methods.
+
+    Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, and ``Reject`` if it refused or the settings are
+    wrong; ``Unfounded``, a ``Reject``, if the story does not support the answer. No method returns invented text as an answer.
 
     Args:
         chili: Settings of the chili score.
         embed_text: From a text to a vector of 1536 numbers.
         model_version: The true name of the model behind ``embed_text``.
+
+    Attributes:
+        embeds_together: Whether a provider makes the embeddings, which takes many stories in one request.
+        batches: The provider's ``Batches`` of questions; None if it has none.
+        rescore: See ``Chili``; the score that a model gave stays.
     """
 
     embeds_together = False
-    batches = None
+    batches: Any = None
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
         self._chili = chili
@@ -67,7 +76,7 @@ class LocalAnalyst:
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """As ``embed``."""
+        """The vectors of stories, one of each job; for one without, the verdict on it. An exception is the verdict on all."""
         return [self.embed(story) for story in stories]
 
 

@@ -1,6 +1,6 @@
-"""The interface of the AI step for handlers, the same for every provider."""
+"""What the AI step takes and gives, the same for every provider."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
@@ -236,39 +236,3 @@ class Ledger(Protocol):
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
         """Close calls of jobs, all at once."""
-
-
-class Analyst(Protocol):
-    """The AI step.
-
-    Every method may raise ``Retry`` or ``Defer`` if the provider asked to wait, and ``Reject`` if the provider refused or
-    the settings are wrong; ``Unfounded``, a ``Reject``, if the story does not support the answer. No method returns
-    invented text as an answer.
-
-    Attributes:
-        embeds_together: Whether a provider makes the embeddings, which takes many stories in one request.
-        batches: The provider's ``Batches`` of questions; None if it has none.
-    """
-
-    embeds_together: bool
-    batches: Any
-
-    def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Say why the story matters; with it come brief and summary, as far as they are good."""
-
-    def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
-        """Put the story in one line, in two sentences and in three or four."""
-
-    def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
-        """Put the story in a paragraph."""
-
-    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
-        """A vector of the story's title and beginning."""
-
-    def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
-        """The vectors of stories, one of each job; for one without, the verdict on it. An exception is the verdict on all."""
-
-    def rescore(
-        self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
-    ) -> tuple[int, Mapping[str, Any]] | None:
-        """The chili score and its parts for ``cluster_size`` sources of the event; None if the score is an opinion."""

@@ -1,13 +1,17 @@
 """The ``ai`` service of jobs.yaml: its provider and the provider's settings."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, model_validator
 
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
-from actors.ai.protocol import Analyst
+
+if TYPE_CHECKING:
+    from actors.ai.local import Analyst
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -41,11 +45,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         Raises:
             ConfigurationError: wordllama is configured and not installed.
         """
-        from actors.ai.local import LocalAnalyst
+        from actors.ai.local import Analyst
 
-        local = LocalAnalyst(self.chili, *_embedder(self.embeddings))
+        local = (self.chili, *_embedder(self.embeddings))
         if self.provider == "local" or self.openai is None:
-            return local
+            return Analyst(*local)
         from actors.ai.openai.analyst import OpenAIAnalyst
 
         return OpenAIAnalyst(self.openai, local, in_batches=self.batch)

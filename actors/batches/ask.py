@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from actors.ai.local import Analyst
 from actors.ai.openai.batches import Batches
 from actors.ai.openai.client import CallFailed
-from actors.ai.protocol import Analyst
 from actors.schema import AskBatch
 from actors.store import ai_calls
 from actors.store.statements import SQL

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.ai.local import Analyst
 from actors.ai.openai.client import CallFailed
-from actors.ai.protocol import Analyst
 from actors.schema import PollBatches
 from actors.store.ai_calls import open_batches
 from zeke_jobs import Context, emit

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
-from actors.ai.protocol import Analyst, answered
+from actors.ai.local import Analyst
+from actors.ai.protocol import answered
 from actors.briefs.digest import write_digest
 from actors.schema import GenerateBrief
 from actors.store import overlays, texts

@@ -5,8 +5,9 @@ from typing import Any
 
 from actors import alerts
 from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
+from actors.ai.local import Analyst
 from actors.ai.markdown import plain
-from actors.ai.protocol import Analysis, Analyst, answered
+from actors.ai.protocol import Analysis, answered
 from actors.insights import events, interests, relevance
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory

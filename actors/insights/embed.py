@@ -5,8 +5,8 @@ from contextlib import suppress
 from uuid import UUID
 
 from actors import alerts
-from actors.ai.local import lead
-from actors.ai.protocol import Analyst, Embedding
+from actors.ai.local import Analyst, lead
+from actors.ai.protocol import Embedding
 from actors.insights import events, interests, relevance
 from actors.insights.events import EventSettings
 from actors.insights.facts import Facts, facts

@@ -10,8 +10,8 @@ from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.gate.evidence import script, tokens
-from actors.ai.local import lead
-from actors.ai.protocol import Analyst, Embedding
+from actors.ai.local import Analyst, lead
+from actors.ai.protocol import Embedding
 from actors.insights.facts import Facts, facts
 from actors.insights.interests import Interests
 from actors.insights.sketch import sketch

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from actors.ai.protocol import Analyst, answered
+from actors.ai.local import Analyst
+from actors.ai.protocol import answered
 from actors.schema import StorySummarize
 from actors.store import overlays, texts
 from actors.store.ai_calls import ledger

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from actors.ai import gate
+from actors.ai.chili import Chili
 from actors.ai.gate.quotations import place
+from actors.ai.local import Analyst
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import BriefAnswer, StoryAnswer, SummaryAnswer, needed, strict_schema
+from actors.ai.openai.answers import BriefAnswer, StoryAnswer, SummaryAnswer, key_of, needed, strict_schema
 from actors.ai.openai.batches import Batches
-from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
 from actors.ai.openai.checks import checked, fault, without_faults
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
-from actors.ai.openai.settings import TEXT, OpenAISettings
+from actors.ai.openai.settings import OVERHEAD, TEXT, OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Question, Turn
 from actors.ai.prompting import fenced, material, new_nonce, prompt
 from actors.ai.protocol import (
     HALF,
     Analysis,
-    Analyst,
-    Begun,
     Brief,
     CallEnd,
     CallStart,
@@ -46,26 +45,31 @@ _AGAIN = (
 Form = TypeVar("Form", bound=BaseModel)
 
 
-class OpenAIAnalyst:
-    """A model behind chat completions; embeddings from the provider or, if none are configured, local ones.
+class OpenAIAnalyst(Analyst):
+    """A model behind a provider; embeddings from the provider or, if none are configured, local ones.
 
     Args:
         settings: Address, model, prices and others.
-        local: Embeds if ``settings.embedding_model`` is None, and updates the scores that it once gave.
+        local: The arguments of ``Analyst``, which embeds without an embedding model, and updates the scores that it once gave.
         in_batches: Whether the questions of jobs that nobody waits for are asked in batches.
     """
 
-    def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
+    def __init__(
+        self,
+        settings: OpenAISettings,
+        local: tuple[Chili, Callable[[str], list[float]], str],
+        *,
+        in_batches: bool = False,
+    ) -> None:
+        super().__init__(*local)
+        self._local = Analyst(*local)
         self._settings = settings
         self._client = Client(settings)
         self._wire = WIRES[settings.kind]
-        self._local = local
         self._in_batches = in_batches
         self.batches = Batches(settings, self._client)
         self._embedder = Embedder(settings, self._client) if settings.embedding_model else None
         self.embeds_together = self._embedder is not None
-        # A model's opinion does not depend on the number of sources; an earlier score of the local formula does.
-        self.rescore = local.rescore
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
         """Ask why the story matters, and for brief and summary in the same answer.
@@ -98,7 +102,7 @@ class OpenAIAnalyst:
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """The provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
-        if not self.embeds_together:
+        if self._embedder is None:
             return self._local.embed(story)
         (made,) = self.embed_many([story], ledger)
         if isinstance(made, Exception):
@@ -121,31 +125,28 @@ class OpenAIAnalyst:
         Raises:
             Unfounded: nor does the second; it carries the text of ``local``.
         """
-        settings, nonce = self._settings, new_nonce()
+        settings = self._settings
         settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
-        text = material(story, settings.max_input_chars)
-        turns = [("user", fenced(text, nonce))]
-        key = self._key(settings, operation, form, text)
+        checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
 
         def accept(answer: Form) -> str | None:
             return fault(answer, story, settings.language)
 
-        def ask(*, is_first: bool) -> tuple[Form, Provenance]:
+        def ask(*again: Turn) -> tuple[Form, Provenance]:
+            is_first = not again
             model, found = self._question(
-                books, settings, operation, form, turns, nonce, key, accept, remembers=is_first, may_wait=is_first
+                books, settings, operation, form, story, "", again, accept, remembers=is_first, may_wait=is_first
             )
-            checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
-            made_by = Provenance("openai", model, prompt(operation).name, checked_by)
             found = without_faults(found, story, settings.language)
             left = self._verified(settings, found, story, books, may_wait=is_first) if settings.verify else found
-            return left, made_by
+            return left, Provenance("openai", model, prompt(operation).name, checked_by)
 
         try:
-            return ask(is_first=True)
+            return ask()
         except Unfounded as first:
-            turns += [("assistant", first.said), ("user", f"{_AGAIN} {first.reason}")]
+            again = ("assistant", first.said), ("user", f"{_AGAIN} {first.reason}")
         try:
-            return ask(is_first=False)
+            return ask(*again)
         except Unfounded as second:
             raise Unfounded(second.reason, second.said, local(story)) from second
 
@@ -155,14 +156,13 @@ class OpenAIAnalyst:
         Raises:
             Unfounded: no statement is left.
         """
-        nonce = new_nonce()
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # It copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
-        asked, text = statements(found), material(story, settings.max_input_chars)
-        turns = [("user", f"{fenced(text, nonce)}\n\nStatements:\n{numbered(asked)}")]
-        key = self._key(settings, "verify", VerifyAnswer, text, asked)
-        _, answer = self._question(books, settings, "verify", VerifyAnswer, turns, nonce, key, may_wait=may_wait)
+        asked = statements(found)
+        _, answer = self._question(
+            books, settings, "verify", VerifyAnswer, story, f"\n\nStatements:\n{numbered(asked)}", may_wait=may_wait
+        )
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
         if not any(needed(left)):
@@ -175,27 +175,42 @@ class OpenAIAnalyst:
         settings: OpenAISettings,
         operation: str,
         form: type[Form],
-        turns: Sequence[Turn],
-        nonce: str,
-        key: str,
+        story: Story,
+        beside: str,
+        again: Sequence[Turn] = (),
         fault_of: Callable[[Form], str | None] = lambda _: None,
         *,
         remembers: bool = True,
-        may_wait: bool = True,
+        may_wait: bool,
     ) -> tuple[str, Form]:
-        """The model that answered, and its answer: the remembered one to an equal question, else a new one.
+        """The model that answered about a story and a text ``beside`` it, and its answer: new, or that to an equal question.
 
         ``may_wait``: a batch may ask it. A question that follows from an answer without a batch is asked at once, so that no
         attempt asks it anew.
+
+        Raises:
+            Retry, Defer, Reject: there is no answer; the ledger has the reason.
         """
-        instructions = prompt(operation)
+        instructions, schema, nonce = prompt(operation), strict_schema(form), new_nonce()
+        text = material(story, settings.max_input_chars)
         system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
-        body = self._body(settings, system, turns, strict_schema(form), operation)
-        # A token has at least one byte, so this is never too low.
+        if settings.answer_format != "json_schema":
+            system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
+        turns = [("user", fenced(text, nonce) + beside), *again]
+        body = self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
         payload = json.dumps(body, ensure_ascii=False).encode()
-        most = settings.cost(settings.model, len(payload) + OVERHEAD_TOKENS, settings.output_tokens)
+        # A token has at least one byte, so this is never too low.
+        most = settings.cost(settings.model, len(payload) + OVERHEAD, settings.output_tokens)
         start = CallStart(operation, settings.model, instructions.name, most)
         asked = {"path": self._wire.path, "body": body} if may_wait and self._in_batches else None
+        params = {
+            "max_tokens": settings.output_tokens,
+            "temperature": settings.temperature,
+            "effort": settings.reasoning_effort,
+            "more": settings.extra_body,
+            "as": settings.answer_format,
+        }
+        key = key_of(instructions.text, settings.model, settings.language, params, schema, text, beside)
         begun = books.begin(start, key, asked, recalls=settings.cache and remembers, may_wait=may_wait)
         if begun.kept is not None:
             found = form.model_validate(begun.kept["answer"])
@@ -204,50 +219,17 @@ class OpenAIAnalyst:
             if wrong is None:
                 return begun.kept["model"], found
             begun = books.begin(start, key, asked, recalls=False, may_wait=may_wait)
-        reply = self._reply(books, begun, start, payload)
-        end = end_of(settings, settings.model, reply, 1.0 if begun.reply is None else HALF)
+        end = CallEnd("ok")
         try:
+            reply = self._client.post(self._wire.path, payload) if begun.reply is None else Reply(begun.reply)
+            end = reply.end(settings, settings.model, 1.0 if begun.reply is None else HALF)
             answer = checked(form, reply.body, settings, fault_of)
         except CallFailed as failure:
-            books.settle(begun.id, CallEnd(failure.outcome, str(failure), *end))
+            books.settle(begun.id, failure.end(settings.model, end))
             raise failure.verdict from failure
-        keep = (key, {"answer": answer.model_dump(), "model": end[0]})
-        books.settle(begun.id, CallEnd("ok", None, *end), keep if settings.cache else None)
-        return end[0], answer
-
-    def _reply(self, books: Ledger, begun: Begun, start: CallStart, payload: bytes) -> Reply:
-        """The provider's reply: that of a batch, else to a request now.
-
-        Raises:
-            Retry, Defer, Reject: there is none; the ledger has the reason.
-        """
-        if begun.reply is not None:
-            return Reply(begun.reply, None)
-        try:
-            return self._client.post(self._wire.path, payload)
-        except CallFailed as failure:
-            rests = None if failure.rests is None else (start.model, failure.rests)
-            books.settle(begun.id, CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests))
-            raise failure.verdict from failure
-
-    @staticmethod
-    def _key(settings: OpenAISettings, operation: str, form: type[BaseModel], *asked: Any) -> str:
-        """The identity of a question: equal ones have equal answers."""
-        params = {
-            "max_tokens": settings.output_tokens,
-            "temperature": settings.temperature,
-            "effort": settings.reasoning_effort,
-            "more": settings.extra_body,
-            "as": settings.answer_format,
-        }
-        return key_of(prompt(operation).text, settings.model, settings.language, params, strict_schema(form), *asked)
-
-    def _body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], schema: Mapping[str, Any], operation: str
-    ) -> dict[str, Any]:
-        if settings.answer_format != "json_schema":
-            system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
-        return self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
+        model = end.model or settings.model
+        books.settle(begun.id, end, (key, {"answer": answer.model_dump(), "model": model}) if settings.cache else None)
+        return model, answer
 
 
 def _brief(answer: BriefAnswer | StoryAnswer, made_by: Provenance) -> Brief:

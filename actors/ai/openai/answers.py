@@ -1,6 +1,7 @@
 """The forms of a model's answers, and the strict JSON Schema that asks for them."""
 
 import base64
+import hashlib
 import json
 import re
 from array import array
@@ -116,6 +117,11 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         else:
             yield found
         at = text.find("{", end)
+
+
+def key_of(*parts: Any) -> str:
+    """The identity of a question: equal ones have equal answers."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def packed(vector: list[float]) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 
-from actors.ai.openai.bookkeeping import end_of
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
@@ -157,7 +156,7 @@ class Batches:
 
     def end(self, model: str, reply: Mapping[str, Any]) -> CallEnd:
         """The end of a call with this reply."""
-        return CallEnd("ok", None, *end_of(self._settings, model, Reply(reply, None), HALF))
+        return Reply(reply).end(self._settings, model, HALF)
 
     def _listed(self) -> Iterator[Mapping[str, Any]]:
         """The provider's batches, the newest first, at most a thousand."""

@@ -7,14 +7,15 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
 from actors.ai.openai.settings import OpenAISettings
-from actors.ai.openai.wire import WIRES
+from actors.ai.openai.wire import WIRES, tokens
 from actors.ai.prompting import visible
+from actors.ai.protocol import CallEnd
 from actors.engine.contract import EngineError
 from actors.engine.fetch import EVERYWHERE, Fetcher, Limits
 from actors.outcomes import Outcome
@@ -34,6 +35,8 @@ _BUSY = {httpx.codes.SERVICE_UNAVAILABLE, 529}  # 529 is Anthropic's: it did not
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _LONGEST_DURATION = 100  # characters; a longer one is none
+_MOST_TOKENS = 100_000_000
+_LONGEST_NAME = 200  # characters of a model's name
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -54,6 +57,11 @@ class CallFailed(Exception):
         self.rests = rests
         self.is_charged = is_charged
 
+    def end(self, model: str, known: CallEnd) -> CallEnd:
+        """The end of a call of ``model``, beside what is ``known`` of its answer."""
+        rests = None if self.rests is None else (model, self.rests)
+        return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
+
 
 class ContentRefused(CallFailed):
     """The provider refused a request; it may accept a part of it."""
@@ -64,7 +72,17 @@ class Reply:
     """The JSON of a good answer, and how long it took; None for the answer of a batch."""
 
     body: Mapping[str, Any]
-    latency_ms: int | None
+    latency_ms: int | None = None
+
+    def end(self, settings: OpenAISettings, model: str, share: float = 1.0) -> CallEnd:
+        """The end of a call of ``model``: the model that answered, tokens, and ``share`` of their cost."""
+        answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
+        told = tokens(self.body.get("usage"))
+        if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # money is computed from them
+            return CallEnd("ok", model=answered, latency_ms=self.latency_ms)
+        cost = settings.cost(model, *told)
+        cost = None if cost is None else share * cost
+        return CallEnd("ok", None, answered, *told, cost, latency_ms=self.latency_ms)
 
 
 class Client:

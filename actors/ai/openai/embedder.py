@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
-from actors.ai.openai.answers import packed, unpacked
-from actors.ai.openai.bookkeeping import OVERHEAD_TOKENS, end_of, key_of
+from actors.ai.openai.answers import key_of, packed, unpacked
 from actors.ai.openai.checks import checked_vectors
 from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply
-from actors.ai.openai.settings import OpenAISettings
+from actors.ai.openai.settings import OVERHEAD, OpenAISettings
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
 from zeke_jobs import Retry
@@ -52,7 +52,7 @@ class Embedder:
     ) -> dict[int, list[float] | Exception]:
         """The vectors of some texts by their places: kept ones, and all others by one request, whose cost they share."""
         settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
-        most = {at: settings.cost(model, len(text.encode()) + OVERHEAD_TOKENS, 0) for at, text in wanted.items()}
+        most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}
         begun = books.begin_all(starts, recalls=settings.cache)
         found: dict[int, list[float] | Exception]
@@ -66,8 +66,7 @@ class Embedder:
         try:
             reply = self._reply(model, list(asked.values()))
         except CallFailed as failure:
-            rests = None if failure.rests is None else (model, failure.rests)
-            end = CallEnd(failure.outcome, str(failure), is_charged=failure.is_charged, rests=rests)
+            end = failure.end(model, CallEnd("ok"))
             books.settle_all(ends | {at: (begun[at].id, end, None) for at in asked})
             if not isinstance(failure, ContentRefused):
                 raise failure.verdict from failure
@@ -76,17 +75,17 @@ class Embedder:
             for places in (list(asked)[: len(asked) // 2], list(asked)[len(asked) // 2 :]):
                 found |= self._vectors(model, version, {at: asked[at] for at in places}, books)
             return found
-        answered, total, _, _, _, latency = end_of(settings, model, reply)
+        whole = reply.end(settings, model)
         vectors = checked_vectors(reply.body, len(asked), settings.embedding_dimensions)
-        for at, vector, used in zip(asked, vectors, _shares(total, list(asked.values())), strict=True):
-            told = answered, used, 0, None if used is None else settings.cost(model, used, 0)
+        for at, vector, used in zip(asked, vectors, _shares(whole.input_tokens, list(asked.values())), strict=True):
+            cost = None if used is None else settings.cost(model, used, 0)
+            end = replace(whole, input_tokens=used, output_tokens=0, cost=cost)
             if isinstance(vector, CallFailed):
                 found[at] = vector.verdict
-                ends[at] = begun[at].id, CallEnd(vector.outcome, str(vector), *told, latency_ms=latency), None
+                ends[at] = begun[at].id, vector.end(model, end), None
             else:
                 found[at] = vector
-                keep = (keys[at], packed(vector)) if settings.cache else None
-                ends[at] = begun[at].id, CallEnd("ok", None, *told, latency_ms=latency), keep
+                ends[at] = begun[at].id, end, (keys[at], packed(vector)) if settings.cache else None
         books.settle_all(ends)
         return found
 

@@ -8,6 +8,7 @@ from zeke_jobs import Duration, parse_duration
 
 TEXT = 1_000  # tokens
 _THINKING = 8_000
+OVERHEAD = 64  # tokens that a provider adds around messages
 _OURS = {"model", "messages", "input", "stream", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
 
 
