@@ -32,7 +32,6 @@ from actors.cli.output import (
 )
 from actors.cli.stories import LINK
 from actors.store import news, texts
-from actors.store.highlights import context_line
 from actors.store.news import NotFound
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag
@@ -152,6 +151,14 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
             lines += [f"  [cyan]{escape(line)}[/cyan]" for line in each["quote"].split("\n")[:_CODE_LINES]]
         grid.add_row("-" if score is None else f"{score:.2f}", "\n".join(lines))
     out.print(grid)
+
+
+def context_line(metadata: Mapping[str, Any]) -> str:
+    """The context of a highlight: ``[heading > heading] sentence``; empty if a person's metadata has another one."""
+    match metadata.get("context"):
+        case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
+            return " ".join(filter(None, (f"[{' > '.join(headings)}]" if headings else "", before)))
+    return ""
 
 
 def _grid() -> Table:

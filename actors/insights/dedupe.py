@@ -1,18 +1,22 @@
 """dedupe-insights: store each insight once, under a stable identity."""
 
+import hashlib
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast, get_args
+from uuid import UUID, uuid5
 
 from psycopg2.extensions import connection as Connection
 
+from actors.ai.words import normalise
 from actors.insights.candidates import Kind
-from actors.insights.keys import highlight_id, insight_key
 from actors.insights.relevance import rating, score
 from actors.schema import DedupeInsights, Insight
 from actors.store import highlights, texts
-from actors.store.highlights import Highlight
 from zeke_jobs import Context
+from zeke_jobs.postgres.queries import Row
+
+_NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     return output
 
 
-def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight], settings: Any) -> dict[str, int]:
+def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
     """Store the insights of a story that the caller holds, beside the ``stored`` ones, and score all with some ``settings``.
 
     Returns the numbers of added, updated and duplicate ones.
@@ -40,7 +44,7 @@ def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight], 
     An insight is updated if the pipeline stored it for the same team, under any id. It is a duplicate if a person wrote it in
     the same words, or the story has it for everybody.
     """
-    own: dict[str, Highlight] = {}
+    own: dict[str, Row] = {}
     taken: set[str] = set()
     for highlight in stored:
         key = insight_key(highlight.summary or "", highlight.quote)
@@ -48,8 +52,8 @@ def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight], 
             own.setdefault(key, highlight)
         elif highlight.team_id in {None, payload.team_id}:
             taken |= {_scoped(highlight.origin, highlight.created_by, key), key}
-    new: list[Highlight] = []
-    known: list[Highlight] = []
+    new: list[Row] = []
+    known: list[Row] = []
     seen: set[str] = set()
     for insight in payload.insights:
         key = insight_key(insight.summary, insight.quote)
@@ -64,10 +68,8 @@ def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Highlight], 
         seen.add(scoped)
     if not stored and new:  # with their scores, so that no row is written twice
         rate = rating(tx, payload.story_id, settings)
-        new = [
-            one if one.origin == "user" else replace(one, metadata={**one.metadata, "relevance": rate(one)})
-            for one in new
-        ]
+        for one in (row for row in new if row.origin != "user"):
+            one.metadata["relevance"] = rate(one)
     changes = {
         "added": highlights.write(tx, "insert", new),
         "updated": highlights.write(tx, "update", known),
@@ -82,12 +84,12 @@ def _scoped(origin: str, created_by: str, key: str) -> str:
     return f"user {created_by} {key}" if origin == "user" else f"system {key}"
 
 
-def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Highlight | None) -> Highlight:
+def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row | None) -> Row:
     scope = [str(payload.team_id)] if payload.team_id else []
     if insight.origin == "user":
         scope.append(f"user:{payload.created_by}")
     context = {"context": insight.context.model_dump()} if insight.context else {}
-    return Highlight(
+    return Row(
         id=known.id if known else highlight_id(payload.story_id, scope, key),
         story_id=payload.story_id,
         team_id=payload.team_id,
@@ -107,3 +109,14 @@ def _kind(insight: Insight) -> Kind:
     if named in get_args(Kind):
         return cast("Kind", named)
     return "quote" if insight.origin == "user" and insight.quote else "insight"
+
+
+def insight_key(summary: str, quote: str | None) -> str:
+    """The key, from the words of the summary, and from the quote without case and white space."""
+    exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
+    return hashlib.sha256(f"{normalise(summary)}|{exact}".encode()).hexdigest()
+
+
+def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:
+    """The id of a highlight: the same each time for one story, ``scope`` (its team, its person) and key."""
+    return uuid5(_NAMESPACE, "|".join([str(story_id), *scope, key]))

@@ -3,8 +3,7 @@
 import hashlib
 from typing import Any
 
-from actors.insights.dedupe import store
-from actors.insights.keys import highlight_id, insight_key
+from actors.insights.dedupe import highlight_id, insight_key, store
 from actors.insights.selection import Selection, highlights
 from actors.schema import DedupeInsights, ExtractHighlights
 from actors.store import highlights as stored

@@ -14,7 +14,7 @@ from actors.ai.gate.quotations import place
 from actors.ai.local import Analyst
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import BriefAnswer, StoryAnswer, SummaryAnswer, key_of, needed, strict_schema
-from actors.ai.openai.batches import Batches
+from actors.ai.openai.batches import AnthropicBatches, Batches
 from actors.ai.openai.checks import checked, fault, without_faults
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
@@ -67,7 +67,7 @@ class OpenAIAnalyst(Analyst):
         self._client = Client(settings)
         self._wire = WIRES[settings.kind]
         self._in_batches = in_batches
-        self.batches = Batches(settings, self._client)
+        self.batches = (AnthropicBatches if settings.kind == "anthropic" else Batches)(settings, self._client)
         self._embedder = Embedder(settings, self._client) if settings.embedding_model else None
         self.embeds_together = self._embedder is not None
 

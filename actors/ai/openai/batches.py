@@ -24,94 +24,22 @@ from zeke_jobs import Defer, Reject, Retry
 _ID = re.compile(r"[\w-]{1,200}")
 _JOB = "zeke_job"  # the name under which a batch's metadata has its job
 _REASON = 300  # characters
-
-
-class _Form:
-    """The form in which a provider takes batches: the path, the name of a page's parameter, and what a batch's end looks like."""
-
-    path, after, status, ends = (
-        "/batches",
-        "after",
-        "status",
-        frozenset({"completed", "failed", "expired", "cancelled"}),
-    )
-
-    def __init__(self, client: Client, wire_path: str) -> None:
-        self._client = client
-        self._url = f"/v1{wire_path}"
-
-    def is_ended(self, batch: Mapping[str, Any]) -> bool:
-        return str(batch.get(self.status)) in self.ends
-
-
-class _OpenAI(_Form):
-    """A batch is a file of lines; its answers are a file, and its errors another one."""
-
-    def create(self, job: str, questions: Mapping[str, Any]) -> Mapping[str, Any]:
-        shared = {"method": "POST", "url": self._url}
-        asked = [{"custom_id": name, **shared, "body": body} for name, body in questions.items()]
-        lines = b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in asked)
-        files = {"file": (f"{job}.jsonl", lines)}
-        form = httpx.Request("POST", "http://provider/", data={"purpose": "batch"}, files=files)
-        file = self._client.post("/files", form.read(), form.headers["content-type"], is_file=True).body.get("id")
-        given = {"input_file_id": file, "endpoint": self._url, "completion_window": "24h", "metadata": {_JOB: job}}
-        return self._client.post(self.path, json.dumps(given).encode()).body
-
-    def is_of(self, job: str, batch: Mapping[str, Any], _questions: Collection[str], _since: str) -> bool:
-        metadata = batch.get("metadata")
-        return isinstance(metadata, dict) and metadata.get(_JOB) == job
-
-    def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        found = dict[str, Any]()
-        for file in (batch.get("output_file_id"), batch.get("error_file_id")):
-            for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
-                response = line.get("response")
-                is_good = isinstance(response, dict) and response.get("status_code") == httpx.codes.OK
-                body = response.get("body") if isinstance(response, dict) else None
-                answer = body if is_good and isinstance(body, dict) else _reason(line.get("error") or body)
-                found.setdefault(str(line.get("custom_id")), answer)
-        return found
-
-
-class _Anthropic(_Form):
-    """A batch is one request. It carries no mark: it is known by the names of its questions, once it has ended."""
-
-    path, after, status, ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
-
-    def create(self, _job: str, questions: Mapping[str, Any]) -> Mapping[str, Any]:
-        asked = {"requests": [{"custom_id": name, "params": body} for name, body in questions.items()]}
-        return self._client.post(self.path, json.dumps(asked, ensure_ascii=False).encode(), is_file=True).body
-
-    def is_of(self, _job: str, batch: Mapping[str, Any], questions: Collection[str], since: str) -> bool:
-        counts = batch.get("request_counts")
-        size = sum(one for one in counts.values() if isinstance(one, int)) if isinstance(counts, dict) else 0
-        if size != len(questions) or str(batch.get("created_at")) < since:
-            return False
-        if not self.is_ended(batch):
-            raise Defer(
-                timedelta(minutes=5),
-                f"the batch {batch.get('id')} may be that of an earlier attempt; its end will show it",
-            )
-        return not self.answers(batch).keys().isdisjoint(questions)
-
-    def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        found = dict[str, Any]()
-        for line in self._client.lines(f"{self.path}/{_checked(batch.get('id'))}/results"):
-            result = line.get("result")
-            message = result.get("message") if isinstance(result, dict) and result.get("type") == "succeeded" else None
-            answer = message if isinstance(message, dict) else _reason(result)
-            found.setdefault(str(line.get("custom_id")), answer)
-        return found
+_REASONS = ("message", "error", "data", "code", "type")
 
 
 class Batches:
-    """The batches of a provider. Its methods raise ``CallFailed`` with the verdict for the job."""
+    """The batches of a provider, in OpenAI's form. Its methods raise ``CallFailed`` with the verdict for the job.
+
+    A batch is a file of lines; its answers are a file, and its errors another one.
+    """
+
+    _path, _after, _status = "/batches", "after", "status"
+    _ends = frozenset({"completed", "failed", "expired", "cancelled"})
 
     def __init__(self, settings: OpenAISettings, client: Client) -> None:
         self._settings = settings
         self._client = client
         self.question_path = WIRES[settings.kind].path
-        self._form = (_Anthropic if settings.kind == "anthropic" else _OpenAI)(client, self.question_path)
 
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """The id of a job's batch with these questions, which stand under the ids of their calls.
@@ -123,9 +51,9 @@ class Batches:
             Defer: whether an open batch is this one will be seen at its end.
         """
         for batch in self._listed() if since else ():
-            if batch.get("id") not in known and self._form.is_of(job, batch, questions, since):
+            if batch.get("id") not in known and self._is_of(job, batch, questions, since):
                 return _checked(batch.get("id"))
-        return _checked(self._form.create(job, questions).get("id"))
+        return _checked(self._create(job, questions).get("id"))
 
     def ended(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Those of the batches that have ended, with the facts that ``answers`` needs."""
@@ -134,7 +62,7 @@ class Batches:
         for batch in self._listed():
             if batch.get("id") in left:
                 left.discard(batch["id"])
-                if self._form.is_ended(batch):
+                if self._is_ended(batch):
                     why = _reason(batch.get("errors") or batch.get("status"))
                     files = {name: batch.get(name) for name in ("id", "output_file_id", "error_file_id")}
                     found[batch["id"]] = {**files, "why": why}
@@ -144,12 +72,20 @@ class Batches:
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """For the ids of calls the replies of a batch that has ended, or as text why there is none; the first of several."""
-        return self._form.answers(batch)
+        found = dict[str, Any]()
+        for file in (batch.get("output_file_id"), batch.get("error_file_id")):
+            for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
+                response = line.get("response")
+                is_good = isinstance(response, dict) and response.get("status_code") == httpx.codes.OK
+                body = response.get("body") if isinstance(response, dict) else None
+                answer = body if is_good and isinstance(body, dict) else _reason(line.get("error") or body)
+                found.setdefault(str(line.get("custom_id")), answer)
+        return found
 
     def cancel(self, batch: str) -> None:
         """Ask the provider to stop a batch. It may have ended just now."""
         try:
-            self._client.post(f"{self._form.path}/{_checked(batch)}/cancel", b"{}")
+            self._client.post(f"{self._path}/{_checked(batch)}/cancel", b"{}")
         except CallFailed as failure:
             if not isinstance(failure.verdict, Reject):
                 raise
@@ -158,21 +94,66 @@ class Batches:
         """The end of a call with this reply."""
         return Reply(reply).end(self._settings, model, HALF)
 
+    def _is_ended(self, batch: Mapping[str, Any]) -> bool:
+        return str(batch.get(self._status)) in self._ends
+
+    def _create(self, job: str, questions: Mapping[str, Any]) -> Mapping[str, Any]:
+        url = f"/v1{self.question_path}"
+        shared = {"method": "POST", "url": url}
+        asked = [{"custom_id": name, **shared, "body": body} for name, body in questions.items()]
+        lines = b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in asked)
+        files = {"file": (f"{job}.jsonl", lines)}
+        form = httpx.Request("POST", "http://provider/", data={"purpose": "batch"}, files=files)
+        file = self._client.post("/files", form.read(), form.headers["content-type"], is_file=True).body.get("id")
+        given = {"input_file_id": file, "endpoint": url, "completion_window": "24h", "metadata": {_JOB: job}}
+        return self._client.post(self._path, json.dumps(given).encode()).body
+
+    def _is_of(self, job: str, batch: Mapping[str, Any], _questions: Collection[str], _since: str) -> bool:
+        metadata = batch.get("metadata")
+        return isinstance(metadata, dict) and metadata.get(_JOB) == job
+
     def _listed(self) -> Iterator[Mapping[str, Any]]:
         """The provider's batches, the newest first, at most a thousand."""
         query = {"limit": "100"}
         for _ in range(10):
-            page = self._client.get(self._form.path, query)
+            page = self._client.get(self._path, query)
             data = page.get("data")
-            batches = (
-                [one for one in data if isinstance(one, dict) and isinstance(one.get("id"), str)]
-                if isinstance(data, list)
-                else []
-            )
+            found = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+            batches = [one for one in found if isinstance(one.get("id"), str)]
             yield from batches
             if not batches or not page.get("has_more"):
                 return
-            query[self._form.after] = batches[-1]["id"]
+            query[self._after] = batches[-1]["id"]
+
+
+class AnthropicBatches(Batches):
+    """A batch is one request. It carries no mark: it is known by the names of its questions, once it has ended."""
+
+    _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
+
+    def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """As in OpenAI's form."""
+        found = dict[str, Any]()
+        for line in self._client.lines(f"{self._path}/{_checked(batch.get('id'))}/results"):
+            result = line.get("result")
+            message = result.get("message") if isinstance(result, dict) and result.get("type") == "succeeded" else None
+            answer = message if isinstance(message, dict) else _reason(result)
+            found.setdefault(str(line.get("custom_id")), answer)
+        return found
+
+    def _create(self, _job: str, questions: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked = {"requests": [{"custom_id": name, "params": body} for name, body in questions.items()]}
+        return self._client.post(self._path, json.dumps(asked, ensure_ascii=False).encode(), is_file=True).body
+
+    def _is_of(self, _job: str, batch: Mapping[str, Any], questions: Collection[str], since: str) -> bool:
+        counts = batch.get("request_counts")
+        size = sum(one for one in counts.values() if isinstance(one, int)) if isinstance(counts, dict) else 0
+        if size != len(questions) or str(batch.get("created_at")) < since:
+            return False
+        if not self._is_ended(batch):
+            reason = f"the batch {batch.get('id')} may be that of an earlier attempt; its end will show it"
+            raise Defer(timedelta(minutes=5), reason)
+        return not self.answers(batch).keys().isdisjoint(questions)
 
 
 def _checked(name: Any) -> str:
@@ -187,13 +168,7 @@ def _reason(error: Any) -> str:
     """Why a batch or one of its questions has no answer, as short text."""
     for _ in range(4):
         if isinstance(error, dict):
-            error = (
-                error.get("message")
-                or error.get("error")
-                or error.get("data")
-                or error.get("code")
-                or error.get("type")
-            )
+            error = next((error[name] for name in _REASONS if error.get(name)), None)
         elif isinstance(error, list):
             error = error[0] if error else None
     return visible(str(error or "the batch has no answer to it"))[:_REASON]

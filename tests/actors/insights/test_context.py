@@ -4,8 +4,8 @@ from time import process_time
 
 import pytest
 
+from actors.cli.story import context_line
 from actors.insights.selection import Selection, highlights
-from actors.store.highlights import context_line
 
 TITLE = "Comparing the best social media platforms"
 PAGE = """# Comparing the best social media platforms

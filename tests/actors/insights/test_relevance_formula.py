@@ -1,15 +1,12 @@
-import uuid
-from typing import Any
-
 import pytest
 
 from actors.ai.keywords import hits
 from actors.insights.relevance import RelevanceSettings, relevance
-from actors.store.highlights import Highlight
+from zeke_jobs.postgres.queries import Row
 
 
-def highlight(summary: str, kind: str = "metric", **fields: Any) -> Highlight:
-    return Highlight(uuid.uuid4(), uuid.uuid4(), None, "system", kind, "system", None, summary, None, True, fields)
+def highlight(summary: str, kind: str = "metric") -> Row:
+    return Row(kind=kind, title=None, summary=summary, quote=None)
 
 
 def test_the_formula_is_that_of_the_documentation() -> None:
