@@ -1,7 +1,5 @@
 """The ``ai`` service of jobs.yaml: its provider and the provider's settings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -39,7 +37,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("expected provider: openai, with cache: true, where batch is true")
         return self
 
-    def open(self) -> Analyst:
+    def open(self) -> "Analyst":
         """The provider; one for each process.
 
         Raises:

@@ -1,7 +1,5 @@
 """ask-batch: ask the questions of a batch, wait for its end, and tell the answers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any

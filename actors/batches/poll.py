@@ -1,7 +1,5 @@
 """poll-batches: one look at the provider for all open batches."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from actors.ai.local import Analyst

@@ -1,7 +1,5 @@
 """deliver-alert: send a receiver what its alerts have found, in one message."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta

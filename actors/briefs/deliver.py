@@ -1,7 +1,5 @@
 """deliver-digest: write the digest of a period and deliver it to each receiver, once."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

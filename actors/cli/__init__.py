@@ -1,7 +1,5 @@
 """``zeke-news``: the news of the pipeline on the command line."""
 
-from __future__ import annotations
-
 import sys
 
 

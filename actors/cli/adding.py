@@ -1,7 +1,5 @@
 """``zeke-news sources add`` and ``test``: from the address that a person has to a source that can be read."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, Any
 from uuid import UUID

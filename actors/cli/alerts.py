@@ -1,7 +1,5 @@
 """``zeke-news alert``: saved searches whose new stories are sent at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from operator import itemgetter

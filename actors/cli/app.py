@@ -1,7 +1,5 @@
 """The commands of ``zeke-news``, and the form of their errors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,7 +40,7 @@ _COMMANDS = (
 )
 
 
-def app(words: Sequence[str] = ()) -> typer.Typer:
+def app(words: Sequence[str] = ()) -> "typer.Typer":
     """The application: the command that ``words`` name, or all."""
     help_ = "Sources, stories, digests, costs, and where an article is."
     return running.application(help_, _root, "actors.cli", _COMMANDS, words)

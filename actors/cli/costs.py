@@ -1,7 +1,5 @@
 """``zeke-news costs``: calls of the AI step and their costs."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """``zeke-news digest``: the top events of a day or a week."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The Engine and the AI step with the settings in force, for commands while a person waits; and ``zeke-news site test``."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -1,7 +1,5 @@
 """Explains scores in words: a story's chili, and the relevance of its highlights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID

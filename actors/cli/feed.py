@@ -1,7 +1,5 @@
 """``zeke-news feed``: stories for other readers."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """``zeke-news filter``: rules that drop items before their page is fetched."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta

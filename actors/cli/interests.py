@@ -1,7 +1,5 @@
 """``zeke-news interests``: words and example stories that marks suggest, for a person to accept."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID

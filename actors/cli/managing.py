@@ -1,7 +1,5 @@
 """``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``; and the jobs that read a source."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence

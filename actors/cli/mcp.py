@@ -1,7 +1,5 @@
 """``zeke-news mcp``: stories for agents, by the Model Context Protocol on standard input and output."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """``zeke-news sources import`` and ``export``: lists of feeds from and for other readers."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How ``zeke-news`` prints: tables that fit a terminal, or JSON for a script."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

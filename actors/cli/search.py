@@ -1,7 +1,5 @@
 """``zeke-news search``: full text, ranked; or by meaning."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``zeke-news sources``: list, switch on and off, health; and the commands of other modules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """``zeke-news stories``: a list with filters, and the form of a story in lists; ``read``, ``star``, ``archive``: their state."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """``zeke-news story`` and ``open``: one story in full, its text, its page."""
 
-from __future__ import annotations
-
 import pydoc
 import sys
 import webbrowser

@@ -1,7 +1,5 @@
 """``zeke-news why``: the steps that an article has reached, and their outcomes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Dates within running text, in nine languages: days, months, years, days of the week and times of day."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -51,7 +49,7 @@ class Dates:
     times: set[str] = field(default_factory=set)
     rest: str = ""
 
-    def missing(self, known: Dates, numbers: Collection[float]) -> str | None:
+    def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
         """The first part that ``known`` does not have, in words. A bare year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for day in sorted(self.days, key=str):

@@ -1,7 +1,5 @@
 """The AI step by a model: versioned prompts, checked answers, every call in the ledger."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar

@@ -4,8 +4,6 @@ The fields are those of the API references of both, in 2026: https://platform.op
 https://docs.claude.com/en/api/creating-message-batches.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The checks of an answer before any part of it is used: its kind, its form, and the gate."""
 
-from __future__ import annotations
-
 import math
 import re
 from array import array

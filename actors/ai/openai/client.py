@@ -1,7 +1,5 @@
 """One HTTP call to a provider, and the consequence of each failure for the job. Only this module decides about its retries."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

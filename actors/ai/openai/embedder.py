@@ -1,7 +1,5 @@
 """Embeddings by the provider: many texts in one request, and for each its own call in the ledger."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """One message to one receiver: by mail, into a folder, to a webhook or a topic of ntfy, to a command."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib
