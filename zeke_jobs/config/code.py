@@ -44,7 +44,7 @@ def check_code(document: Document, config: Config) -> None:
 
 class _Checks:
     def __init__(self, document: Document) -> None:
-        self._document = document
+        self._document, self._refuse = document, document.refuse
         # The places by which a task gets a job when another one has failed, by its name there.
         self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
         for path, told in walk(document.value):
@@ -57,7 +57,7 @@ class _Checks:
         try:
             of_package(package)
         except MigrationError as error:
-            self._document.refuse(path, str(error))
+            self._refuse(path, str(error))
 
     def service(self, name: str, service: Service) -> None:
         base: Path = ("services", name)
@@ -74,20 +74,18 @@ class _Checks:
 
     def task(self, task: Task) -> None:
         base: Path = ("tasks", task.id)
-        settings = (*base, "settings")
+        settings, chunk = (*base, "settings"), (*base, "chunk")
         filled = self._fill(task.settings, settings)
         # A faulty chunk is missing here, but it stands in the text.
-        chunk = (*base, "chunk")
         in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
-        resolve = partial(resolve_path, in_chunks=in_chunks)
-        handler = self._found(resolve, task.handler, (*base, "handler"))
+        handler = self._found(partial(resolve_path, in_chunks=in_chunks), task.handler, (*base, "handler"))
         if handler is None:
             return
         if handler.settings_model is not None:
             self._fits(filled, handler.settings_model, settings, f"the settings of {task.id}")
         elif task.settings:
             fault = f"expected no settings, got some for {task.handler}, which takes none"
-            self._document.refuse((*settings, KEY), fault, "a handler that takes settings has ctx: Context[MySettings]")
+            self._refuse((*settings, KEY), fault, "a handler that takes settings has ctx: Context[MySettings]")
         self._payload(task, handler, base)
         for name in (task.id, *task.aliases):
             for teller in self._tellers.get(name, ()):
@@ -101,17 +99,17 @@ class _Checks:
                 encode(catalogue.row(config, task))
             except UnfitForJson as error:
                 steps = (int(step) if step.isdecimal() else step for step in re.findall(r"[^.\[\]]+", error.path))
-                self._document.refuse((*base, *steps), error.message)
+                self._refuse((*base, *steps), error.message)
             except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
                 what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                self._document.refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
+                self._refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
         """The object that the file names, or None, with a fault unless the key is missing."""
         try:
             return resolve(name) if name else None
         except EntryError as error:
-            self._document.refuse(path, *error.args)
+            self._refuse(path, *error.args)
             return None
 
     def _is_told(self, task: Task, model: type[BaseModel], path: Path) -> None:
@@ -121,52 +119,41 @@ class _Checks:
                 model.model_validate(told.model_dump(mode="json"))
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
-                place = ".".join(map(str, first["loc"]))
-                fault = f"expected {task.id} to accept zeke_jobs.FailedJob, got {place}: {first['msg']}"
-                self._document.refuse(path, fault, "use zeke_jobs.FailedJob, or a payload model with its fields")
+                got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+                help_ = "use zeke_jobs.FailedJob, or a payload model with its fields"
+                self._refuse(path, f"expected {task.id} to accept zeke_jobs.FailedJob, got {got}", help_)
                 return
 
     def _payload(self, task: Task, handler: Handler, base: Path) -> None:
         model, schema = handler.payload_model, PayloadSchema(handler.payload_schema)
-        for at, name in enumerate(task.sensitive):
-            self._field(task, schema, name.split("."), (*base, "sensitive", at))
+        fields = [((*base, "sensitive", at), name.split(".")) for at, name in enumerate(task.sensitive)]
         for at, name in enumerate(task.unique.fields if task.unique else ()):
             path = (*base, "unique", "fields", at)
             is_short = self._document.find(path)[1] != len(path)
-            self._field(task, schema, [name], (*base, "unique", at) if is_short else path)
-        several = isinstance(task.cron, tuple)
+            fields.append(((*base, "unique", at) if is_short else path, [name]))
+        for path, steps in fields:  # under Python's names, because jobs are stored so
+            if (astray := schema.lost_step(steps)) is not None:
+                fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
+                self._refuse(path, fault, suggest(*astray, what="there are"))
+        needed = ", ".join(f"{name}: …" for name, field in model.model_fields.items() if field.is_required())
         for number, cron in enumerate(task.schedules.values()):
-            if not cron.at and not cron.payload:  # the line is faulty, and it is all there is
-                continue
-            path = (*base, "cron", number, "payload") if several else (*base, "cron", "payload")
-            needed = [name for name, field in model.model_fields.items() if field.is_required()]
-            payload = ", ".join(f"{name}: …" for name in needed)
-            line = cron.at or "…"
-            help_ = f'give the payload of each tick: cron: {{at: "{line}", payload: {{{payload}}}}}'
-            self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
-
-    def _field(self, task: Task, schema: PayloadSchema, steps: list[str], path: Path) -> None:
-        # Under Python's names, because jobs are stored so.
-        if (astray := schema.lost_step(steps)) is not None:
-            step, beside = astray
-            fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
-            self._document.refuse(path, fault, suggest(step, beside, what="there are"))
+            if cron.at or cron.payload:  # otherwise the line is faulty, and it is all there is
+                at_list = (number,) if isinstance(task.cron, tuple) else ()
+                example = f'cron: {{at: "{cron.at or "…"}", payload: {{{needed}}}}}'
+                help_ = f"give the payload of each tick: {example}"
+                path = (*base, "cron", *at_list, "payload")
+                self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _fill(self, value: Any, base: Path) -> Substitution:
         filled = substitute(value)
         for path in dict.fromkeys(path for path, _ in filled.unset):
             names = " and ".join(dict.fromkeys(name for one, name in filled.unset if one == path))
-            self._document.refuse(
-                (*base, *path),
-                f"expected {names} to be set in the environment, got nothing",
-                f"set {names} where workers, scheduler and this command run",
-            )
+            fault = f"expected {names} to be set in the environment, got nothing"
+            self._refuse((*base, *path), fault, f"set {names} where workers, scheduler and this command run")
         for path, text in filled.malformed:
-            self._document.refuse(
-                (*base, *path),
-                f"expected ${{NAME}} with the name of an environment variable, got {quote(text)}",
-                "letters, digits and _ make a name; there are no defaults; write $${ for the text ${",
-            )
+            fault = f"expected ${{NAME}} with the name of an environment variable, got {quote(text)}"
+            help_ = "letters, digits and _ make a name; there are no defaults; write $${ for the text ${"
+            self._refuse((*base, *path), fault, help_)
         return filled
 
     def _fits(self, filled: Substitution, model: type[BaseModel], base: Path, name: str, *, missing: str = "") -> None:
@@ -176,13 +163,10 @@ class _Checks:
                 continue
             for key in mapping:
                 if key not in all_keys(owner):  # the model ignores it, but it may be a typing error
-                    fault = unknown_key(key, name, accepted_keys(owner))
-                    self._document.refuse((*base, *path, key, KEY), *fault)
+                    self._refuse((*base, *path, key, KEY), *unknown_key(key, name, accepted_keys(owner)))
         try:
             model.model_validate(filled.value)
         except ValidationError as error:
             note(error, filled.value, Subject(model, base, name, filled.secrets, missing), self._document)
         except Exception as error:  # noqa: BLE001 (a model is foreign code; what it raised is shown)
-            self._document.refuse(
-                base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it"
-            )
+            self._refuse(base, f"expected {model.__name__} to check {name}, got {type(error).__name__} from it")

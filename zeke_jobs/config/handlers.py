@@ -109,9 +109,7 @@ def resolve(task: Task) -> Handler:
     try:
         return resolve_path(task.handler, in_chunks=task.chunk is not None)
     except EntryError as error:
-        message, help_ = error.args
-        hint = f"\n  help: {help_}" if help_ else ""
-        raise ConfigurationError(f"task {task.id}: {message}{hint}") from error
+        raise ConfigurationError(f"task {task.id}: " + "\n  help: ".join(filter(None, error.args))) from error
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
@@ -134,68 +132,51 @@ def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
 
 
 def _read(found: Any, path: str) -> Handler:
-    if isinstance(found, type) or not callable(found):
-        raise EntryError(f"expected {path} to be a function, got {kind_of(found)}", _shape(path))
-    function = inspect.unwrap(found)
+    function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):
         raise EntryError(f"expected {path} to be a plain function, got {kind_of(found)}", _shape(path))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
-    payload, context = _parameters(function, path)
-    annotation = _annotation(payload, function, path)
-    takes_chunk = get_origin(annotation) is list
-    model = get_args(annotation)[0] if takes_chunk else annotation
-    payload_model = _model(model, f"{payload.name} of {path} to be annotated with", path)
+    parameters = inspect.signature(function).parameters
+    try:
+        taken = inspect.signature(function).bind(None, None).arguments
+    except TypeError:
+        taken = {}
+    if len(taken) != 2 or (None,) in taken.values():  # (None,) is what a *parameter gets
+        fault = f"expected {path} to take a payload and a context, got ({', '.join(parameters)})"
+        raise EntryError(fault, _shape(path))
+    for name in taken:
+        if parameters[name].annotation is inspect.Parameter.empty:
+            raise EntryError(f"expected {name} of {path} to be annotated, got no annotation", _shape(path))
+    (first, payload), (second, context) = (
+        (name, evaluate(parameters[name].annotation, function, name)) for name in taken
+    )
+    takes_chunk = get_origin(payload) is list
+    model = get_args(payload)[0] if takes_chunk else payload
+    payload_model = _model(model, f"{first} of {path} to be annotated with", path)
+    kind = ChunkContext if takes_chunk else Context
+    if context is not kind and (get_origin(context) is not kind or len(get_args(context)) != 1):
+        fault = f"expected {second} of {path} to be annotated with {kind.__name__}, got {_name(context)}"
+        raise EntryError(fault, _shape(path, in_chunks=takes_chunk))
+    (settings,) = get_args(context) or (None,)
+    settings_model = None
+    if settings not in (None, type(None), Any) and not isinstance(settings, TypeVar):
+        settings_model = _model(settings, f"Context[...] of {path} to name", path)
+        complete(settings_model)
     return Handler(
         function=found,
         payload_model=payload_model,
         payload_schema=json_schema(payload_model),
-        settings_model=_settings_model(context, function, path, ChunkContext if takes_chunk else Context),
+        settings_model=settings_model,
         is_async=inspect.iscoroutinefunction(function),
         takes_chunk=takes_chunk,
     )
-
-
-def _parameters(function: Callable[..., Any], path: str) -> tuple[inspect.Parameter, inspect.Parameter]:
-    signature, gathers = inspect.signature(function), {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    try:
-        taken = [signature.parameters[name] for name in signature.bind(None, None).arguments]
-    except TypeError:
-        taken = []
-    if len(taken) != 2 or taken[1].kind in gathers:
-        got = ", ".join(signature.parameters)
-        raise EntryError(f"expected {path} to take a payload and a context, got ({got})", _shape(path))
-    return taken[0], taken[1]
-
-
-def _settings_model(
-    parameter: inspect.Parameter, function: Callable[..., Any], path: str, kind: type
-) -> type[BaseModel] | None:
-    annotation = _annotation(parameter, function, path)
-    if annotation is kind:
-        return None
-    arguments = get_args(annotation)
-    if get_origin(annotation) is not kind or len(arguments) != 1:
-        fault = f"expected {parameter.name} of {path} to be annotated with {kind.__name__}, got {_name(annotation)}"
-        raise EntryError(fault, _shape(path, in_chunks=kind is ChunkContext))
-    settings = arguments[0]
-    if settings in (None, type(None), Any) or isinstance(settings, TypeVar):
-        return None
-    model = _model(settings, f"Context[...] of {path} to name", path)
-    complete(model)
-    return model
 
 
 def _model(found: Any, where: str, path: str) -> type[BaseModel]:
     if isinstance(found, type) and issubclass(found, BaseModel) and found is not BaseModel:
         return found
     raise EntryError(f"expected {where} a pydantic model, got {_name(found)}", _shape(path))
-
-
-def _annotation(parameter: inspect.Parameter, function: Callable[..., Any], path: str) -> Any:
-    if parameter.annotation is parameter.empty:
-        raise EntryError(f"expected {parameter.name} of {path} to be annotated, got no annotation", _shape(path))
-    return evaluate(parameter.annotation, function, parameter.name)
 
 
 def _shape(path: str, *, in_chunks: bool = False) -> str:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 from zeke_jobs.config.entries import EntryError
@@ -44,44 +44,21 @@ def import_object(path: str) -> Any:
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if not _is_missing(name, error):
-            raise _raised(name, error) from error
     except (Exception, SystemExit) as error:  # the module is foreign code; its exception is shown
-        raise _raised(name, error) from error
-    raise EntryError(f"expected an importable module, got {quote(name)}, which was not found", _near(name))
-
-
-def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
-    """Whether the module itself is missing, and not one that it imports."""
-    wanted = error.name is not None and (name == error.name or name.startswith(f"{error.name}."))
-    return wanted and not _frames(error.__traceback__)
-
-
-def _raised(name: str, error: BaseException) -> EntryError:
-    what = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
-    return EntryError(
-        f"expected module {name} to import, got {what}", f"it was raised in {_where(error)}, not in this file"
-    )
-
-
-def _where(error: BaseException) -> str:
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{shown_path(error.filename)}:{error.lineno}"
-    frames = _frames(error.__traceback__)
-    return f"{shown_path(frames[-1].filename)}:{frames[-1].lineno}" if frames else "code without a file"
-
-
-def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
-    """The frames of foreign code, the innermost last."""
-    machinery = (_IMPORTLIB, importlib.__file__, __file__)
-    return [one for one in traceback.extract_tb(trace) if not one.filename.startswith(machinery)]
-
-
-def shown_path(filename: str) -> str:
-    """A file as people see it: below the current folder without the path to it."""
-    path = Path(filename)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
+        # The frames of foreign code, the innermost last. Without any, the module itself is missing.
+        machinery = (_IMPORTLIB, importlib.__file__, __file__)
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(machinery)]
+        if isinstance(error, ModuleNotFoundError) and not frames:
+            fault = f"expected an importable module, got {quote(name)}, which was not found"
+            raise EntryError(fault, _near(name)) from error
+        filename, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", 0)
+        if isinstance(error, SyntaxError) and error.filename:
+            filename, line = error.filename, error.lineno
+        path, here = Path(filename), Path.cwd()
+        where = f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+        help_ = f"it was raised in {where if filename else 'code without a file'}, not in this file"
+        raise EntryError(f"expected module {name} to import, got {what}", help_) from error
 
 
 def _near(name: str) -> str:

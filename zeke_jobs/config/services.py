@@ -87,7 +87,12 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
         elif parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             default = ... if parameter.default is parameter.empty else parameter.default
             # The field's name differs from its key, because some keys, such as copy, are attributes of a model.
-            fields[f"key_{parameter.name}"] = (_annotation(parameter, found), Field(default, alias=parameter.name))
+            try:
+                annotation = evaluate(parameter.annotation, found.__init__, parameter.name)
+            except (EntryError, AttributeError):  # not a Python function, or an unknown name
+                annotation = parameter.empty
+            kind = Any if annotation is parameter.empty else annotation
+            fields[f"key_{parameter.name}"] = (kind, Field(default, alias=parameter.name))
     config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]
     try:
         return create_model(found.__name__, __config__=config, **fields)
@@ -104,21 +109,13 @@ def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
     try:
         found = resolve_middleware(stanza.use)
         checked = settings_model(found).model_validate(substitute(stanza.settings).value)
-        own = type(checked).model_fields
-        said = {str(own[name].alias): getattr(checked, name) for name in own if name in checked.model_fields_set}
-        return found(**said, **(checked.model_extra or {}))
+        own, given = type(checked).model_fields, checked.model_fields_set
+        return found(
+            **{str(own[name].alias) if name in own else name: value for name, value in checked if name in given}
+        )
     except (EntryError, ValidationError) as error:  # ``check`` reports it earlier, with its place in jobs.yaml
         raise ConfigurationError(f"middleware {stanza.use}: {error.args[0] if error.args else error}") from error
     except Exception as error:  # foreign code; its exception is shown
         raise ConfigurationError(
             f"expected {stanza.use} to be made with its settings, got {type(error).__name__}: {error}"
         ) from error
-
-
-def _annotation(parameter: inspect.Parameter, found: type) -> Any:
-    if parameter.annotation is parameter.empty:
-        return Any
-    try:
-        return evaluate(parameter.annotation, found.__init__, parameter.name)  # type: ignore[misc]
-    except (EntryError, AttributeError):  # not a Python function, or an unknown name: accept any value
-        return Any
