@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client.task_cache import unknown_task
+from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
@@ -34,10 +35,9 @@ def listed(conn: Connection) -> list[dict[str, Any]]:
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
         row["fault"] = row["next_tick"] = None
+        cron = {"at": row["cron"], "timezone": row["timezone"], **row["options"]}
         try:
-            line, zone, *_ = dispatch.read_line(
-                row["schedule"], {"at": row["cron"], "timezone": row["timezone"], **row["options"]}
-            )
+            line, zone, *_ = dispatch.read_line(row["schedule"], cron)
         except dispatch.Unreadable as error:
             row["fault"] = str(error)
         else:
@@ -109,25 +109,20 @@ def backfill(
             for row in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)
             if row["outcome"] == "sent"
         }
-        todo = [
-            Tick(timetable.id, at, "skipped", "sent before", sent[at]) if at in sent else Tick(timetable.id, at, "sent")
-            for at in ticks
-        ]
-        if dry_run:
-            return todo
-        done = [_send(conn, timetable, tick) for tick in todo]
-        new = [str(tick.job) for tick in done if tick.outcome == "sent"]
-        reason = f"{start:%Y-%m-%dT%H:%M%z} to {end:%Y-%m-%dT%H:%M%z}"
-        SQL.run(conn, "audit/sent", action="backfill", task=timetable.id, by=by, reason=reason, jobs=new)
+        done = []
+        for at in ticks:
+            tick = Tick(timetable.id, at, "sent")
+            if at in sent:
+                tick = Tick(timetable.id, at, "skipped", "sent before", sent[at])
+            elif not dry_run:
+                tick = dispatch.send_tick(conn, timetable, tick)
+                dispatch.record(conn, tick, origin="backfill")
+            done.append(tick)
+        if not dry_run:
+            new = [str(tick.job) for tick in done if tick.outcome == "sent"]
+            reason = f"{start:%Y-%m-%dT%H:%M%z} to {end:%Y-%m-%dT%H:%M%z}"
+            SQL.run(conn, "audit/sent", action="backfill", task=timetable.id, by=by, reason=reason, jobs=new)
         return done
-
-
-def _send(conn: Connection, timetable: Timetable, tick: Tick) -> Tick:
-    if tick.outcome == "skipped":
-        return tick
-    done = dispatch.send_tick(conn, timetable, tick)
-    dispatch.record(conn, done, origin="backfill")
-    return done
 
 
 _ALL = 2**31 - 1
@@ -169,8 +164,6 @@ def paused(conn: Connection) -> list[Row]:
 
 
 def _find(conn: Connection, target: str) -> str:
-    from zeke_jobs.core.quoting import quote, suggest
-
     known: dict[str, str] = {}
     for row in SQL.all(conn, "pause/targets"):
         kind = row["target"].partition("/")[0]

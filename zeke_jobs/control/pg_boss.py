@@ -21,11 +21,9 @@ _AT_ONCE = 500  # jobs in one transaction
 _LONGEST_KEY = 1024  # bytes
 _QUEUED, _ENDED = ("created", "retry"), ("completed", "failed")
 _TIMES = ("created_on", "start_after", "started_on", "completed_on")
-_FLOW = "it waits for other jobs of its flow, or they wait for it"
-_OF_FILE = "jobs.yaml has a schedule of its task"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Left:
     """A job or a schedule that stays in pg-boss, with the reason."""
 
@@ -34,7 +32,7 @@ class Left:
     why: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Report:
     """The jobs and schedules that were taken over; in a dry run, those to take over."""
 
@@ -83,7 +81,10 @@ class Import:
 
         ``told`` is called after each transaction with the number of jobs taken. Unless it ``commits``, report the effects only.
         """
-        report = Report(self.version, self._queues())
+        queues = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
+        for queue in queues:
+            queue.task_id = self._names.get(queue.name, queue.task_id)
+        report = Report(self.version, queues)
         self._known = {queue.name: self._find(queue.task_id) for queue in report.queues if queue.task_id}
         self._take_schedules(report, commits=commits)
         for states in (_QUEUED, _ENDED):
@@ -93,12 +94,6 @@ class Import:
 
     def _find(self, name: str) -> KnownTask:
         return drivers.perform(self._conn, task_cache.find, name)
-
-    def _queues(self) -> list[Row]:
-        rows = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
-        for row in rows:
-            row.task_id = self._names.get(row.name, row.task_id)
-        return rows
 
     def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}
@@ -145,7 +140,7 @@ class Import:
             try:
                 task = self._find(self._names.get(name, name))
                 if SQL.all(self._conn, "import/scheduled", task=task.id)[0]["is_scheduled"]:
-                    report.left.append(Left(name, what, _OF_FILE))
+                    report.left.append(Left(name, what, "jobs.yaml has a schedule of its task"))
                     continue
                 ours = f"{name}/{key or 'pg-boss'}"
                 with transaction(self._conn), self._conn.cursor() as cursor:
@@ -167,18 +162,15 @@ def _check(job: dict[str, Any]) -> None:
     """Refuse a job that has no place here. Raises ValueError if it is of a flow, or our table cannot hold its times or keys."""
     is_queued = job["state"] in _QUEUED
     if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
-        raise ValueError(_FLOW)
+        raise ValueError("it waits for other jobs of its flow, or they wait for it")
     for name in _TIMES:
-        if job[name] is not None and not _is_within_bounds(job[name]):
+        try:
+            is_fine = job[name] is None or bounds.EARLIEST <= datetime.fromisoformat(job[name]) < bounds.LATEST
+        except ValueError:  # infinity, a year before Christ, or one of five digits
+            is_fine = False
+        if not is_fine:
             raise ValueError(f"expected {name} from 1970-01-01 to 9000-01-01, got {job[name]}")
     for name in ("group_id", "singleton_key") if is_queued else ("group_id",):
         size = len((job.get(name) or "").encode())
         if size > _LONGEST_KEY:
             raise ValueError(f"expected {name} of at most {_LONGEST_KEY} bytes, got {size}")
-
-
-def _is_within_bounds(time: str) -> bool:
-    try:
-        return bounds.EARLIEST <= datetime.fromisoformat(time) < bounds.LATEST
-    except ValueError:  # infinity, a year before Christ, or one of five digits
-        return False

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -39,8 +38,8 @@ def encode(value: Any) -> str:
         text = _ENCODER.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        # json's error lacks the place; UnicodeEncodeError is a ValueError.
-        raise _located(value, error) from error
+        _search(value, "")  # json's error lacks the place; UnicodeEncodeError is a ValueError
+        raise UnfitForJson("", str(error)) from error
     if size <= LARGEST:
         if is_too_deep(text):
             raise _too_deep()
@@ -89,14 +88,6 @@ def _plain(value: Any) -> Any:
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
-def _located(value: Any, error: Exception) -> UnfitForJson:
-    try:
-        _search(value, "")
-    except UnfitForJson as found:
-        return found
-    return UnfitForJson("", str(error))
-
-
 def _too_deep() -> UnfitForJson:
     return UnfitForJson("", f"expected at most {DEEPEST} lists and objects inside each other, got more")
 
@@ -106,13 +97,15 @@ def _search(value: Any, path: str, depth: int = 1) -> None:
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
             raise _too_deep()
-        for place, item in _items(value, path):
-            _search(item, place, depth + 1)
-    elif isinstance(value, str):
-        _search_text(value, path)
-    elif isinstance(value, int | float):
-        _search_number(value, path)
-    elif value is not None:
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(value, dict) and not isinstance(step, str):
+                raise UnfitForJson(path, f"expected text as key, got {step!r} ({type(step).__name__})")
+            _search(step, path)
+            _search(item, join(path, step) if isinstance(step, str) else f"{path}[{step}]", depth + 1)
+    elif value is None or isinstance(value, str | int | float):
+        if message := _unfit(value):
+            raise UnfitForJson(path, message)
+    else:
         try:
             plain = _plain(value)
         except TypeError as error:
@@ -120,33 +113,18 @@ def _search(value: Any, path: str, depth: int = 1) -> None:
         _search(plain, path, depth)
 
 
-def _items(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise UnfitForJson(path, f"expected text as key, got {key!r} ({type(key).__name__})")
-            _search_text(key, path)
-            yield join(path, key), item
-    else:
-        yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
-
-
-def _search_number(value: float, path: str) -> None:
+def _unfit(value: str | float | None) -> str:
+    """The reason why JSON or jsonb cannot store a value; empty if they can."""
+    if isinstance(value, str):
+        if "\0" in value:
+            return "expected text without NUL characters, which Postgres cannot store"
+        odd = next((at for at, char in enumerate(value) if "\ud800" <= char <= "\udfff"), None)
+        return "" if odd is None else f"expected text of whole characters, got a lone surrogate at character {odd}"
     if isinstance(value, float):
-        if not isfinite(value):
-            raise UnfitForJson(path, f"expected a finite number, got {value}")
-    elif not -(2**63) <= value < 2**63:
-        raise UnfitForJson(path, f"expected an integer of at most 64 bits, got one of {value.bit_length()}")
-
-
-def _search_text(text: str, path: str) -> None:
-    if "\0" in text:
-        raise UnfitForJson(path, "expected text without NUL characters, which Postgres cannot store")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        message = f"expected text of whole characters, got a lone surrogate at character {error.start}"
-        raise UnfitForJson(path, message) from error
+        return "" if isfinite(value) else f"expected a finite number, got {value}"
+    if value is None or -(2**63) <= value < 2**63:
+        return ""
+    return f"expected an integer of at most 64 bits, got one of {value.bit_length()}"
 
 
 def join(path: str, key: str) -> str:

@@ -75,11 +75,15 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])
-    decided = [
-        _judge_missed(timetable, at, ticks[-1]) if _is_missed(at, now) else Tick(timetable.id, at, "sent")
-        for at in ticks
-    ]
-    catching_up = timetable.missed == "all" and any(_is_missed(at, now) for at in ticks[:1])
+    decided = []
+    for at in ticks:
+        reason = ""
+        if now - at > ON_TIME and timetable.missed == "skip":
+            reason = "missed: no scheduler looked within two minutes"
+        elif now - at > ON_TIME and timetable.missed == "latest" and at != ticks[-1]:
+            reason = f"missed: the tick of {_shown(ticks[-1])} was due by then"
+        decided.append(Tick(timetable.id, at, "skipped" if reason else "sent", reason))
+    catching_up = timetable.missed == "all" and any(now - at > ON_TIME for at in ticks[:1])
     if timetable.overlap == "skip" and not catching_up:
         decided = _one_at_a_time(decided, unfinished)
     return _newest(decided)
@@ -90,18 +94,6 @@ def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | 
     chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None
-
-
-def _is_missed(at: datetime, now: datetime) -> bool:
-    return now - at > ON_TIME
-
-
-def _judge_missed(timetable: Timetable, at: datetime, last: datetime) -> Tick:
-    if timetable.missed == "skip":
-        return Tick(timetable.id, at, "skipped", "missed: no scheduler looked within two minutes")
-    if timetable.missed == "latest" and at != last:
-        return Tick(timetable.id, at, "skipped", f"missed: the tick of {_shown(last)} was due by then")
-    return Tick(timetable.id, at, "sent")
 
 
 def _one_at_a_time(ticks: list[Tick], unfinished: Row | None) -> list[Tick]:
