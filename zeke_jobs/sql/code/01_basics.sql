@@ -1,16 +1,16 @@
 -- Functions that all other files use: the time, ids, names, states, tasks by name.
+--
+-- In all files: a function that has one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where the planner can
+-- make it a part of the caller's statement: without settings, and no more volatile than what it calls. Parts of zeke_jobs.claim run with its settings.
 
 -- The clock of all statements; tests replace it. It is STABLE, so that an index can be searched by its value, and in plpgsql, because an sql function
 -- that calls a volatile one is not inlined, and each call would cost 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$ BEGIN RETURN clock_timestamp(); END $$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
 -- The task with this name or alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
-LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
-SET jit = off
-AS $$
+LANGUAGE plpgsql STABLE SET jit = off AS $$
 BEGIN
   RETURN (SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1);
 END
@@ -18,8 +18,7 @@ $$;
 
 -- A new id, a UUID of version 7. It begins with the time, so new rows are all inserted at one edge of the primary key's index.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
-LANGUAGE sql VOLATILE PARALLEL SAFE
-AS $$
+LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT encode(
     set_bit(
       set_bit(
@@ -48,8 +47,7 @@ END::zeke_jobs.job_status;
 -- The key of a job that was sent without one. If its task has a limit per key, this is the job's own id; if keys only take turns, all such jobs share
 -- the key '-'; else it is NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
 -- The next functions read values of the catalogue for views. For a value that they cannot read they return NULL, so that no view fails.
 
@@ -85,9 +83,7 @@ RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_wor
 
 -- The fields (properties) and items that a JSON Schema describes, also behind $ref, anyOf, oneOf and allOf.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET jit = off
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE
   v_shape jsonb := '{}';
   v_branch jsonb;
@@ -123,9 +119,7 @@ $$;
 
 -- Turn the keys of a model's fields into snake_case or camelCase, at any depth; free-form objects stay unchanged.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET jit = off
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE
   v_shape jsonb;
   v_renamed jsonb;
@@ -164,9 +158,7 @@ $$;
 
 -- The list of a job's attempts, reduced to the number, the outcome, the times and the type of the error.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path TO pg_catalog, pg_temp
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
   SELECT CASE WHEN p_attempts = '[]' OR jsonb_typeof(p_attempts) <> 'array' THEN '[]' ELSE (
     SELECT jsonb_agg(
       jsonb_strip_nulls(jsonb_build_object(
@@ -178,8 +170,7 @@ $$;
 
 -- Returns the time, or raises an error that quotes p_given if Python could not read the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected %s from 1970-01-01 to 9000-01-01, got %s', p_name, p_given), 'datetime_field_overflow')
   WHERE NOT zeke_jobs.is_readable(p_moment);
@@ -189,8 +180,7 @@ $$;
 
 -- Wait for a lock, and hold it until the transaction ends. The caller's next statement sees what the last holder of the lock has committed.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
+LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.lock (name) VALUES (p_name)
   ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false -- locks the row without a write
 $$;

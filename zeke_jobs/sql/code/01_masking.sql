@@ -4,8 +4,7 @@
 
 -- The texts and numbers at a path of a JSON value, in lists too. If the path leads to an object or a list, all texts and numbers inside it.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_found text[] := '{}';
   v_key text;
@@ -35,9 +34,7 @@ $$;
 -- there are none. Values that are short, or are plain words, are left out, because they also occur inside other words. core/redaction.py has the same
 -- rule.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path TO pg_catalog, pg_temp
-SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_found text[] := '{}';
@@ -56,8 +53,7 @@ $$;
 
 -- The text with *** in place of each of these secrets.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_all(p_text text, p_secrets text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_secret text;
 BEGIN
@@ -70,9 +66,7 @@ $$;
 
 -- A text of a job, with *** in place of each sensitive value of its payload that the text quotes.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_text(p_text text, p_payload jsonb, p_fields text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path TO pg_catalog, pg_temp
-SET jit = off
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
   RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
@@ -81,8 +75,7 @@ $$;
 
 -- The JSON value with *** in place of each of these secrets, in texts, names of fields and numbers.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
   RETURN CASE jsonb_typeof(p_value)
     WHEN 'object' THEN (
@@ -101,8 +94,7 @@ $$;
 -- The JSON value, masked at a path, in lists too. If the value ends before the path does, for example at a text, that text is masked. p_inside: a
 -- part of the path has already been followed.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_key text;
 BEGIN
@@ -132,9 +124,7 @@ $$;
 -- The JSON value with its sensitive fields masked. With p_payload, also the values of the payload's sensitive fields wherever a text quotes them. A
 -- field is a name or a path (user.email).
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path TO pg_catalog, pg_temp
-SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_secrets text[];
@@ -156,9 +146,7 @@ $$;
 
 -- Refuse a job if the id of its batch quotes a sensitive field of its payload, because everybody who may read batches sees their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_telling_batch(p_batch text, p_payload jsonb, p_task text, p_sensitive text[]) RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path TO pg_catalog, pg_temp
-AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task))
   WHERE p_sensitive <> '{}' AND zeke_jobs.mask_text(p_batch, p_payload, p_sensitive) <> p_batch;

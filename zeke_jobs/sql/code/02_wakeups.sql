@@ -4,15 +4,13 @@
 -- Whether idle processes must be notified of a job: only if it is due within 5 s. Each of them looks again within 5 s by itself, and finds jobs that
 -- are due later then.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
-AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
+LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
 -- Notify the idle processes of a queue that it has a new job. The process that the notification names looks for jobs at once. The others look a
 -- moment later, and only if they have not looked by then, because one job does not need all of them. If no process is idle, nothing is sent: a NOTIFY
 -- in every send would serialise commits. p_task: the task of the job; a process that last found a limit of this task full looks a moment later, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
-LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   -- Choose the named process by a hash, so that all jobs of one transaction wake the same process.
   v_first uuid := (
@@ -29,8 +27,7 @@ $$;
 -- if it has room now. p_looks: the caller looks for jobs itself, so the others look a moment later, and only if they have not looked by then. p_full:
 -- the limits that the caller knows to be full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_limits text[] := ARRAY( -- p_tasks may have a former name, if a task was renamed after the claim
     SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)

@@ -6,8 +6,7 @@
 -- there is no such fault. The depth is limited as in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an
 -- integer of more than 4,300 digits; a value with such a number has more than 308 bytes.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_text text := p_value::text;
   v_size integer := octet_length(v_text);
@@ -30,24 +29,21 @@ $$;
 
 -- A sentence that says why no task accepts this payload; NULL if there is no such fault. The planner inlines this function.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
     ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END
 $$;
 
 -- A length of time in an option of a send: a number means seconds, a string is an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
     ELSE (p_option #>> '{}')::interval END
 $$;
 
 -- A time in an option of a send, which is already checked: a number means seconds from now, a string is a time (for delay: an interval).
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN p_options ->> p_name IS NULL THEN p_default
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
@@ -56,8 +52,7 @@ $$;
 
 -- A refusal of a send as JSON. Its message is "expected FIELD ACCEPTED, got GOT"; without p_got it shows the value that the sender gave.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
     'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices))
@@ -65,8 +60,7 @@ $$;
 
 -- The words for what a valid time or length of time would be, such as "as seconds or an interval"; NULL if the given one is valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
   v_words text := CASE WHEN p_name IN ('run_at', 'scheduled_for') THEN 'as a time' WHEN p_name = 'expires' THEN 'as a time or in seconds'
     ELSE 'as seconds or an interval' END;
@@ -88,8 +82,7 @@ $$;
 
 -- The refusal of the first option whose value is not valid; NULL if all values are valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
   c_kinds CONSTANT jsonb := '{"id": "id", "parent": "id", "key": "text", "unique_key": "text", "idempotency_key": "text", "batch": "text",
     "schedule": "text", "priority": "integer", "delay": "time", "keep": "time", "timeout": "time", "retry.delay": "time",
@@ -142,8 +135,7 @@ $$;
 
 -- The refusal of a send's options for a task; NULL if they are accepted. zeke_jobs.enqueue skips this check if all options are of a few common kinds.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_task zeke_jobs.task, p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_refused jsonb := zeke_jobs.unfit_value(p_options);
   v_rule record;
@@ -198,8 +190,7 @@ $$;
 
 -- A refusal (zeke_jobs.refusal) as a sentence.
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL')
 $$;
@@ -213,8 +204,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_option jsonb := p_options -> 'unique';
   v_rule jsonb := CASE WHEN jsonb_typeof(v_option) = 'object' THEN v_option ELSE '{}' END;
@@ -242,8 +232,7 @@ $$;
 
 -- A unique key, made of the task and the values of the fields; without fields, of the whole payload. A missing field counts with its default value.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
     (SELECT jsonb_object_agg(f, coalesce(p_payload -> f, (p_task).payload_schema #> ARRAY['properties', f, 'default']))
      FROM unnest(p_fields) AS f),
@@ -253,8 +242,7 @@ $$;
 -- The options in a job's Dramatiq message: those of the sender's Dramatiq middleware (carried) and, for the worker, the W3C trace context, the batch,
 -- the retries, and the timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
   v_options jsonb := jsonb_build_object('traceparent', p_options -> 'traceparent', 'batch', p_options -> 'batch');
 BEGIN
@@ -273,8 +261,7 @@ $$;
 -- The Dramatiq message of a job. PostgreSQL inlines this function, so that it costs nothing; for this its body must call no volatile function.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
     'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
@@ -284,8 +271,7 @@ $$;
 
 -- A sentence that says why a worker could not read a Dramatiq message that another program wrote; NULL if it can.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_options jsonb;
   v_unfit text;
@@ -316,8 +302,7 @@ $$;
 -- An unmodified dramatiq-pg producer has written a row: fill in the columns that our own sends fill in. A message that no worker could read is
 -- refused with an error in the producer's transaction.
 CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   v_task zeke_jobs.task;
 BEGIN
@@ -361,8 +346,7 @@ CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jo
 -- The job loses its finished steps and its waits for events, because they belong to the former payload. Returns false if the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
   p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_how text, p_at_most interval) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_run_at timestamptz := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
@@ -398,8 +382,7 @@ $$;
 -- that sends this one; while it runs, it is no obstacle to its own successor.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql VOLATILE -- runs with the settings of zeke_jobs.put, which calls it
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_holder uuid;
 BEGIN
@@ -435,8 +418,7 @@ $$;
 
 -- The answer to a send that has found an existing job: duplicate; or taken, if that job belongs to another task.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
-LANGUAGE sql STABLE
-AS $$
+LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job
 $$;
@@ -445,8 +427,7 @@ $$;
 -- the jobs with these ids; NULL: all. Returns the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
   p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb, p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its callers
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_run_at timestamptz := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
@@ -493,8 +474,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.put(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
@@ -563,9 +543,7 @@ $$;
 -- id; else an object with outcome, job_id and status (see zeke_jobs.put), or a refusal. All arguments are texts, because each driver writes other
 -- types in its own way, and each cast in a statement costs the server some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET plan_cache_mode = force_generic_plan
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_options jsonb;
   v_refused jsonb;
@@ -626,9 +604,7 @@ $$;
 -- The refusal of a sender's options, by the name of the task; NULL if they are accepted. Sends call it, except those with common options only
 -- (see zeke_jobs.enqueue); so does a client that only prepares a statement.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   v_refused jsonb := zeke_jobs.unfit_options(zeke_jobs.find_task(p_task), p_options);
 BEGIN
@@ -648,8 +624,7 @@ $$;
 -- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers
 -- like those of zeke_jobs.enqueue, each with the index n of its job.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_refused jsonb := zeke_jobs.refuse_sender(p_task, p_options);
@@ -730,8 +705,7 @@ $$;
 -- Returns the payload with its keys in snake_case. Raises an error if no task accepts it, and for its first unknown or missing field. Python's send
 -- and the worker check the types of the fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_shape jsonb := zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema);
   v_fields text[] := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
@@ -755,9 +729,7 @@ $$;
 -- Send a job, from any language, in the caller's transaction. If a job has this idempotency key, id or unique key already, returns that job's id.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER
-SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
@@ -800,14 +772,12 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record
-LANGUAGE sql STABLE SECURITY DEFINER
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER AS $$
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
 $$;
 
 -- All names of tasks that send accepts.
 CREATE OR REPLACE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER AS $$
   SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
 $$;

@@ -11,19 +11,16 @@
 
 -- How many seconds after its claim a handler may start without a correction.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.25)::double precision $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.25)::double precision $$;
 
 -- How many seconds a rate may catch up when a claim comes late.
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
 -- The seconds by which each unit moves next_at. In a period a burst may come on top of the regular starts, so these are fewer: the amount less the
 -- burst.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision
 $$;
@@ -32,8 +29,7 @@ $$;
 -- this table, even if its tasks have none. A claim that has waited obeys the new limits. If a limit is lowered, running jobs finish. While the
 -- transaction holds this lock, it must not wait for a row that a sender may have locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
   -- These columns are unset unless jobs.yaml sets them. The other columns of a row are the state of the limit, and stay.
@@ -75,8 +71,7 @@ $$;
 -- How many units a rate lets start now.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision, p_slack double precision, p_now timestamptz)
 RETURNS integer
-LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END
 $$;
@@ -84,14 +79,13 @@ $$;
 -- The next_at of a rate after p_units more.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
   p_next_at timestamptz, p_step double precision, p_slack double precision, p_units double precision, p_now timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
 -- The number of active jobs of some tasks and of one key, or of all. Where tasks (p_chunked) run their jobs in chunks, the jobs of a chunk have the
 -- same worker and time of claim, and count as one.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
   IF p_chunked IS NULL THEN
     RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
@@ -104,8 +98,7 @@ $$;
 
 -- The present concurrency of a limit. Throttling halves it; after that, each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   -- If the clock was set back, the last throttling is in the future.
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END
@@ -113,8 +106,7 @@ $$;
 
 -- Whether the probe of a breaker is active. The probe is the one job that may run after the breaker's pause, to show whether jobs succeed again.
 CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_job uuid) RETURNS boolean
-LANGUAGE sql STABLE
-AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.state = 'consumed') $$;
+LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.state = 'consumed') $$;
 
 -- How many jobs each of these limits lets start now (its room), for the claim and for all explanations. Returns a row for each bucket that has a
 -- bound. reason: the bound that leaves least room. opens_on: the time at which there will be more room; NULL if that is when a job ends. A bucket of
@@ -122,8 +114,7 @@ AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_j
 -- from before the lock, and would let too many jobs start.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS SETOF zeke_jobs.limit_room
-LANGUAGE plpgsql STABLE ROWS 2
-AS $$
+LANGUAGE plpgsql STABLE ROWS 2 AS $$
 DECLARE
   v_bucket record;
   v_one zeke_jobs.limit_room;
@@ -184,8 +175,7 @@ $$;
 
 -- Apply the corrections that were recorded since the last claim (zeke_jobs.bucket_change) to these buckets. The caller has locked the buckets.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN
     RETURN;
@@ -229,8 +219,7 @@ $$;
 -- Charge the jobs that a claim has picked to their limits: the starts to the rates, the estimated units and costs to the other buckets. The caller
 -- has locked the buckets. The estimate is that of the send, else the average of the task's recent jobs, else that of jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_count integer := cardinality(p_places);
 BEGIN
@@ -270,8 +259,7 @@ $$;
 -- of the next starts no longer makes up for it. p_margin: the seconds from now within which the handler starts. The delay is counted from the claim
 -- by the database's clock, because the worker may have been frozen.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_may boolean;
 BEGIN
@@ -297,8 +285,7 @@ $$;
 
 -- A running job reports units or costs that it has used. Its reports are summed; a sum above the estimate of its claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   WITH use AS (
     SELECT u.name, u.unit, u.taken, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric AS reported
@@ -322,8 +309,7 @@ $$;
 -- currency of a budget of the job that does not count it.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
   p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO zeke_jobs.cost AS c (job, task, cost, currency)
   SELECT q.message_id, q.task, p_amount, p_currency FROM zeke_jobs.queue AS q
@@ -348,8 +334,7 @@ $$;
 --   returned: nothing, not even the start. If the handler had started, the attempt counts as cut off.
 --   cut off (by a timeout, a cancel, a stop or a death): at least the estimate, because the attempt could not report everything.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
     -- Give the start back to the rate, less the time since the claim: in that time other jobs may have started instead.
@@ -379,8 +364,7 @@ $$;
 -- its bound; then the limit lets no job start. After the breaker's pause one job at a time runs as a probe: if it fails, the breaker stays open for
 -- another pause; if it succeeds, the breaker closes. Each change raises a warning to the claiming worker, which logs it.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_bucket zeke_jobs.bucket;
   v_ends record;
@@ -427,8 +411,7 @@ $$;
 -- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency; but jobs that began before the last halving
 -- do not halve it again. Returns the time until which the limit is closed; NULL if there is no such limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_began timestamptz := (SELECT coalesce(q.started_on, q.claimed_on) FROM zeke_jobs.queue AS q WHERE q.message_id = p_job);

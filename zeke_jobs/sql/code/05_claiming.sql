@@ -5,16 +5,14 @@ CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = a
 
 -- The rank of a waiting job: its priority, plus one for each p_age that has passed since the job became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestamptz, p_age interval, p_now timestamptz) RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE -- sql and STABLE, so that the planner inlines it
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END
 $$;
 
 -- Whether a due job may start while the process has other jobs: it has not died twice (such a job runs alone), and its start deadline is not over.
 -- The deadline counts for the first attempt only.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE -- sql, so that the planner inlines it
-AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
 -- For each task of p_tasks and each priority, the first queued job in a queue. p_task, p_priority, p_run_at, p_seq: the queue's first job, if the
 -- caller has found it already: the index may have many dead entries before it, and so they are read only once. For each task the search takes the
@@ -24,8 +22,7 @@ AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
-LANGUAGE sql STABLE -- sql, so that the planner inlines it into a statement whose plan is kept
-AS $$
+LANGUAGE sql STABLE AS $$
   WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
     SELECT p_task, CASE WHEN p_task = ANY (p_tasks) THEN 1 END, p_priority, p_run_at, p_seq
     UNION ALL
@@ -51,8 +48,7 @@ $$;
 
 -- The job of a key that comes next in strict order: the oldest one that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
-LANGUAGE plpgsql VOLATILE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   RETURN (
     SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -80,8 +76,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.claim(
 RETURNS SETOF zeke_jobs.claimed
 -- Generic plans that suit any backlog, because planning costs more than claiming. Subqueries instead of EXISTS: from EXISTS, a planner that believes
 -- the table is small makes joins that read the whole backlog.
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_due zeke_jobs.first_job[]; -- the first due job of each task and priority
@@ -204,8 +199,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
-LANGUAGE plpgsql STABLE -- runs with the settings of its only caller, zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_full text[]; -- the limits whose concurrency is used up
 BEGIN
@@ -235,8 +229,7 @@ $$;
 
 -- The row that a claim returns for a task whose due jobs are held back.
 CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz) RETURNS zeke_jobs.claimed
-LANGUAGE sql STABLE
-AS $$
+LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
@@ -259,8 +252,7 @@ $$;
 -- job and may claim it: because it is the one, or because no other job can start.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   v_elsewhere text[] := zeke_jobs.alone_elsewhere(p_worker, p_queue, p_is_empty, p_now);
@@ -306,8 +298,7 @@ $$;
 
 -- The next p_most keys of a task's queued jobs after p_key, in their order.
 CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
-LANGUAGE sql STABLE -- sql, so that the planner inlines it into a statement whose plan is kept
-AS $$
+LANGUAGE sql STABLE AS $$
   WITH RECURSIVE present (key, n) AS (
     SELECT p_key, 0
     UNION ALL
@@ -324,8 +315,7 @@ $$;
 -- jobs are taken instead. p_from: the time of the first due job; the index may have many dead entries before it.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(
   p_queue text, p_task text, p_share jsonb, p_priority integer, p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[]
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_places tid[] := '{}';
   v_key text; v_taken integer; -- the key whose turn it is, and how many jobs it has had in this turn
@@ -394,8 +384,7 @@ $$;
 -- How many jobs of a key may start now. p_step, p_slack: those of the rate of each key.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN greatest(0, least(
     coalesce(p_per_key, 1000000) - zeke_jobs.active_of(p_names, NULL, p_key),
@@ -411,8 +400,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_oldest CONSTANT integer := 200;
   c_keys CONSTANT integer := 500;
@@ -475,8 +463,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_of_keys(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_keys text[], p_most integer,
   p_now timestamptz, OUT places tid[], OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE -- runs with the settings of zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_step double precision;
   v_slack double precision;
@@ -522,8 +509,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
   p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.claim
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_keys CONSTANT integer := 500;
   v_task zeke_jobs.task;
@@ -600,8 +586,7 @@ $$;
 -- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks after a claim that found no due job. p_since: the seconds
 -- since that claim began, because a job may have become due in them. Costs two searches of the index for each task and priority with waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_since timestamptz := v_now - make_interval(secs => p_since);

@@ -20,8 +20,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.move(
 -- arrays then hashes them, because a nested loop would compare each row with each id.
 -- Another transaction may have locked the row of a job, such as one that cancels it. This call then fails soon, and the worker writes the end of that
 -- job later and the other ends at once.
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms'
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms' AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_moved record;
@@ -120,8 +119,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
   p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean,
   p_claims_next boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE -- runs with the settings of its only caller, zeke_jobs.move
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_has_units boolean;
   v_has_breaker boolean;
@@ -171,8 +169,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
   p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
-LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan -- also for the functions that it calls
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan -- also for the functions that it calls
 AS $$
 DECLARE
   v_ours uuid[];
@@ -208,8 +205,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.finish(
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
   p_breaks boolean DEFAULT false
 ) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_outcome text := p_outcome;
@@ -266,8 +262,7 @@ $$;
 -- Send a job to the task that on_failed names, because a job has failed for good. A job that on_failed itself has sent sends none, because two tasks
 -- that name each other would never stop. If the failed job's payload is too large to be sent on, it is left out, because the failed job must end.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_job.task);
   v_payload jsonb;
@@ -297,8 +292,7 @@ $$;
 -- the result from the notification. A notification carries less than 8,000 bytes. A longer result is replaced by a sentence that is no JSON: the
 -- producer's call then raises an error with that sentence at once, instead of waiting for its timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_result jsonb := p_job.result;
   v_error jsonb := p_job.attempts #> '{-1,error}';
@@ -319,8 +313,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
@@ -337,8 +330,7 @@ $$;
 
 -- Cancel up to p_limit jobs whose start deadline is over. Rows that a claim has locked are skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_ids uuid[] := ARRAY(
@@ -353,7 +345,6 @@ $$;
 
 -- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
 $$;

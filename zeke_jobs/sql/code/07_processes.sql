@@ -4,8 +4,7 @@
 -- outage of the database makes no process lost. lost_after: four heartbeats, 20 s by default (ZEKE_JOBS_HEARTBEAT, worker/life/proof.py). If a lost
 -- process reports the end of a job after all, the fence refuses it (06_moving.sql).
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
-LANGUAGE sql STABLE
-AS $$
+LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w
   WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
@@ -16,8 +15,7 @@ $$;
 -- retry fails. The job may have killed the process, so its death counts: after the second death it runs alone, and the third death fails it as
 -- quarantined. Jobs that are locked are left to a later call: their worker may have frozen in an open transaction, which ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -69,8 +67,7 @@ $$;
 -- The names of the chores that are due (worker/life/chores.py). A process asks after each heartbeat. p_thorough: also search for chores that need all
 -- queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
@@ -118,8 +115,7 @@ $$;
 
 -- Those of a worker's jobs (p_held) that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
-LANGUAGE sql STABLE SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q
   WHERE q.message_id = ANY (p_held) AND q.worker = p_worker AND q.cancelled_on IS NOT NULL
 $$;

@@ -2,8 +2,7 @@
 
 -- Each pair of queue and task name with queued jobs, even if the catalogue lacks the name. Costs one search of the index for each pair.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
-LANGUAGE sql STABLE SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (queue, task) AS (
     (SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' ORDER BY q.queue_name, q.task LIMIT 1)
     UNION ALL
@@ -18,8 +17,7 @@ $$;
 -- jobs that were retried later. Locked jobs are skipped; the next call finds them.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_pair record;
@@ -65,8 +63,7 @@ $$;
 -- Cancel queued jobs whose task no longer exists. Apply cancels the jobs that are there when their task leaves jobs.yaml; these were sent or retried
 -- in a transaction that committed later.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
@@ -79,8 +76,7 @@ $$;
 
 -- Let pauses follow a task to its new name. If the task then has several pauses, the earliest stays.
 CREATE OR REPLACE FUNCTION zeke_jobs.pauses_follow() RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
+LANGUAGE sql VOLATILE AS $$
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p
     USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
@@ -101,8 +97,7 @@ $$;
 
 -- The positions (from 1) of the overrides in force that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
-LANGUAGE sql STABLE
-AS $$
+LANGUAGE sql STABLE AS $$
   SELECT o.place
   FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
   CROSS JOIN jsonb_array_elements(latest.overrides) WITH ORDINALITY AS o (value, place)

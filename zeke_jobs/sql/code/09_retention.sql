@@ -4,8 +4,7 @@
 -- kept at least that long. Jobs of tasks that left jobs.yaml are kept for 30 days, the longest default. The row without a task stands for jobs that
 -- were sent with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
-LANGUAGE sql STABLE SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
     -- Each task with finished jobs, found by one search of the index for each.
     (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
@@ -34,8 +33,7 @@ $$;
 -- Whether a failed job blocks the end of its batch or the next job of its key, until somebody retries or cancels it. If its task left
 -- jobs.yaml, its key has no next job.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
-LANGUAGE plpgsql STABLE -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
   IF p_job.order_hold IS NOT TRUE AND p_job.extra IS NULL THEN
     RETURN false;
@@ -51,8 +49,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_places tid[];

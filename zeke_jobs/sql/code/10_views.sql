@@ -156,15 +156,13 @@ COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and n
 
 -- The time at which the task's longest-waiting job became due. Costs one search of the index for each priority, however long the backlog is.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now()
 $$;
 
 -- The number of queued jobs of a task, due or not, but at most p_most: an exact count of a million jobs would read a million index entries.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT count(*) FROM (
     SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most
   ) AS queued
@@ -192,8 +190,7 @@ COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a ta
 -- strict order, only the first job of each key counts. A task counts for at most its concurrency limit. Autoscalers and `zeke-jobs up --until-idle`
 -- ask for this number.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
   FROM zeke_jobs.task AS t
   CROSS JOIN LATERAL (
@@ -223,8 +220,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
   OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   WITH done AS (
     SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
     FROM zeke_jobs.queue AS q
@@ -288,9 +284,7 @@ COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, co
 
 -- zeke_jobs.room, for logins that may not read its tables, such as those of the role zeke_jobs_reader.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
-LANGUAGE sql STABLE ROWS 2
-SECURITY DEFINER
-AS $$
+LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER AS $$
   SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r
 $$;
 

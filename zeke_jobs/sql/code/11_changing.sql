@@ -1,16 +1,14 @@
 -- Changes by people. These functions have the owner's rights (90_rights.sql fixes their search path), and record each change with the login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
+LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
 $$;
 
 -- Refuse changes of audit entries. This also guards against mistakes of the owner, although the owner could remove the trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' AND OLD.done_on < zeke_jobs.now() - interval '400 days' THEN
     RETURN OLD;
@@ -28,15 +26,11 @@ CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
 
 -- Delete audit entries that are older than 400 days. Workers call it, and can choose neither the entries nor the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER
-AS $$
-  DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days'
-$$;
+LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days' $$;
 
 -- Record that a person made a schedule send jobs: one job now (run), or the jobs of past ticks (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected run or backfill, got %s', p_action)) WHERE p_action NOT IN ('run', 'backfill');
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
@@ -46,8 +40,7 @@ $$;
 -- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it blocks the end of its batch or the next
 -- job of its key. Returns the ids of all these jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_ended uuid[] := ARRAY(
@@ -76,8 +69,7 @@ $$;
 -- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. Returns false if
 -- somebody has locked the job, or it is gone.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected a job that is not active, got %s; cancel it first', p_id), 'object_not_in_prerequisite_state')
   WHERE (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id FOR UPDATE) = 'consumed';
@@ -96,8 +88,7 @@ $$;
 -- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once; active jobs get a mark, so that their workers
 -- stop them. A job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
   v_jobs uuid[] := ARRAY(
@@ -114,8 +105,7 @@ $$;
 
 -- Pause a target: no more of its jobs are claimed. If it was paused already, that pause stays, and false is returned.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
   IF NOT FOUND THEN
@@ -128,8 +118,7 @@ $$;
 
 -- End a pause, and wake the workers that can claim again. Returns false if there was none.
 CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   DELETE FROM zeke_jobs.pause AS p WHERE p.target = p_target;
   IF NOT FOUND THEN
@@ -146,8 +135,7 @@ $$;
 -- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if it has changed. The caller decides about the jobs of a task that
 -- left the file.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_defaults CONSTANT jsonb := '{"units": {}, "metered": false}';
   c_derived CONSTANT text[] := '{revision,on_time,metered}';
@@ -198,18 +186,14 @@ $$;
 
 -- Lock the catalogue until the transaction ends, so that one process at a time decides which revision is in force.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER
-AS $$
-  SELECT zeke_jobs.take_lock('catalogue')
-$$;
+LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
 -- Put a jobs.yaml and its overrides in force: write the revision, limits and tasks, and change jobs accordingly. p_revision: digest, source, by,
 -- message, origin and overrides. p_cancel: the removed tasks whose jobs are cancelled. p_priorities: the tasks whose queued jobs get the new
 -- priority. Returns the revision's number; the numbers have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   v_by text := p_revision ->> 'by';
   v_number integer;
@@ -244,8 +228,7 @@ $$;
 -- Returns the time, or refuses it: only a login that may write the schedule tables (a scheduler, the owner) may decide future ticks. An operator
 -- needs only past ones, to resume a schedule and to backfill; by deciding future ones it could silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected ticks of %s that are due, got %s', p_schedule, p_moment))
   WHERE p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE');
@@ -256,8 +239,7 @@ $$;
 -- Create a schedule's state if it is missing, and lock it until the transaction ends, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
-LANGUAGE sql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
@@ -268,8 +250,7 @@ $$;
 -- records it.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   UPDATE zeke_jobs.schedule_state AS s
   SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
@@ -286,8 +267,7 @@ $$;
 -- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick. An operator may record only ticks of a backfill.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected a tick of a backfill from a login that is no scheduler, got origin %s', p_origin), 'insufficient_privilege')
   WHERE p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT');

@@ -31,8 +31,7 @@ RETURN pg_catalog.now();
 
 -- Programs of pg-boss create a queue before they use it. Here a queue of pg-boss is a task of jobs.yaml, so this only checks that there is one.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM zeke_jobs.known_task(queue_name)) THEN
     RAISE EXCEPTION 'expected the name of a task, got %', quote_literal(queue_name)
@@ -172,8 +171,7 @@ COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
 -- The options with which we send a job that pg-boss's client inserts. If its caller gave no value, the client inserts that of the view queue or its
 -- own default; these values are left out here.
 CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_task zeke_jobs.pgboss_task := (SELECT t FROM zeke_jobs.pgboss_task AS t WHERE t.id = (zeke_jobs.find_task(p_job ->> 'name')).id);
   v_seconds CONSTANT jsonb := jsonb_build_object(
@@ -203,8 +201,7 @@ $$;
 -- Turns a write of pg-boss's dashboard or client to these views into a change of our own tables. The rights on the view decide who may write; the
 -- audit has the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   c_by CONSTANT text := 'pg-boss';
   v_changed boolean;

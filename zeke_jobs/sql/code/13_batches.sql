@@ -8,8 +8,7 @@
 -- Record the states of jobs in their batches. p_sign 1: add their present states. p_sign -1: take them away. p_sign 0: the jobs were counted as
 -- unfinished, and are now counted in their present states instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off -- not sql, because only plpgsql keeps its plans
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_by CONSTANT integer := CASE WHEN p_sign = 0 THEN 1 ELSE p_sign END;
 BEGIN
@@ -26,8 +25,7 @@ $$;
 -- At the commit, add to the counters all rows that this transaction can see: its own, and those of senders. The trigger fires once for each row, but
 -- its first call already adds up everything that this transaction changed, in the order of the batches' ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
   v_batch text;
   v_ends boolean;
@@ -82,8 +80,7 @@ COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs ar
 
 -- End a batch whose row is locked, and send its job. A refused send does not fail the caller's commit; the batch records its outcome.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch zeke_jobs.batch;
   v_sent record;
@@ -113,8 +110,7 @@ $$;
 -- Make a batch. Returns false if it exists already.
 CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(
   p_batch text, p_then jsonb, p_after_failure text, p_open boolean) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_task zeke_jobs.task;
   v_payload jsonb;
@@ -146,8 +142,7 @@ $$;
 -- Whether a send may add jobs to an existing batch: it is open, or the sender is one of its unfinished jobs. An open batch stays open until
 -- the sender's transaction ends.
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   -- No lock is needed: the batch cannot end before the sending job, which is one of its own.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND (q.extra ->> 'batch') = p_batch AND q.state IN ('queued', 'consumed')) THEN
@@ -160,8 +155,7 @@ $$;
 
 -- A send names this batch: make it, closed, if it is new; else check that it accepts more jobs. Returns false if it does not.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
 BEGIN
@@ -177,8 +171,7 @@ $$;
 -- Open a batch, so that several sends can add to it. An open batch may be opened again. Returns false if it was closed.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
   p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
-LANGUAGE sql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)
     OR zeke_jobs.takes_jobs(p_batch, NULL)
 $$;
@@ -189,8 +182,7 @@ $$;
 --   SELECT zeke_jobs.close_batch('import-42');
 CREATE OR REPLACE FUNCTION zeke_jobs.open_batch(
   id text, then_task text DEFAULT NULL, then_payload jsonb DEFAULT '{}', after_failure text DEFAULT 'send') RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected a batch that is new or open, got %L, which was closed', open_batch.id), 'object_not_in_prerequisite_state')
   WHERE NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure);
@@ -199,8 +191,7 @@ $$;
 
 -- Close a batch, so that it ends with its last job. Returns false if it is closed already or unknown.
 CREATE OR REPLACE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   -- If other transactions are adding jobs, this waits for them.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
@@ -214,8 +205,7 @@ $$;
 
 -- Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   v_jobs uuid[];
 BEGIN
@@ -231,8 +221,7 @@ $$;
 
 -- Retry the failed jobs of a batch and, if the batch was cancelled, its cancelled jobs too. The job at its end is then to be sent again.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   v_cancelled boolean;
   v_jobs uuid[];

@@ -7,8 +7,7 @@
 -- If the event is emitted again, later waits get the new data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(CASE
     WHEN octet_length(emit.name) BETWEEN 1 AND 1024 THEN CASE WHEN emit.data IS NULL THEN 'expected data, got NULL' ELSE zeke_jobs.unfit_json(emit.data) END
@@ -20,8 +19,7 @@ $$;
 
 -- At the commit, deliver the event to the waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
   v_queues text[];
 BEGIN
@@ -52,8 +50,7 @@ CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.even
 CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(
   p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer,
   p_took double precision) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_wait zeke_jobs.wait;

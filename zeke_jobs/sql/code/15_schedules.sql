@@ -5,8 +5,7 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(
   name text, task text, at text, timezone text DEFAULT 'UTC', payload jsonb DEFAULT '{}', key text DEFAULT NULL,
   options jsonb DEFAULT '{}', put_by text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE
   c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
@@ -51,8 +50,7 @@ $$;
 
 -- Delete a stored schedule; its jobs stay. Returns false if there is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
   IF NOT FOUND THEN

@@ -5,8 +5,7 @@
 -- that blocks others, and a retry also takes a job that waits for its next attempt, and starts that attempt now.
 CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(
   p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz, OUT task text, OUT statuses text[], OUT value jsonb)
-LANGUAGE plpgsql STABLE
-AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
   c_keys CONSTANT text[] := ARRAY['batch', 'error', 'id', 'key', 'newer', 'older', 'parent', 'queue', 'status', 'task', 'until'];
   v_suit text[] := CASE
@@ -39,8 +38,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
   p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
 RETURNS TABLE (id uuid, task text, status text)
-LANGUAGE sql STABLE
-AS $$
+LANGUAGE sql STABLE AS $$
   SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
   FROM zeke_jobs.queue AS q
   WHERE (
@@ -79,9 +77,7 @@ $$;
 -- jobs alone. With "most", only that many are counted, in the order of their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET plan_cache_mode = force_custom_plan
-AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_given record := zeke_jobs.checked_change(count_changes.change, count_changes.filter, count_changes.value, v_now);
@@ -104,9 +100,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET plan_cache_mode = force_custom_plan
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_given record := zeke_jobs.checked_change(change_jobs.change, change_jobs.filter, change_jobs.value, v_now);
@@ -163,8 +157,7 @@ $$;
 
 -- A filter and a new value as text for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
 CREATE OR REPLACE FUNCTION zeke_jobs.filter_in_words(p_filter jsonb, p_value jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT nullif(concat_ws(', ',
     CASE jsonb_typeof(p_filter -> 'status') WHEN 'string' THEN p_filter ->> 'status'
       WHEN 'array' THEN (SELECT string_agg(s.name, ', ') FROM jsonb_array_elements_text(p_filter -> 'status') AS s (name)) END,

@@ -3,8 +3,7 @@
 -- Import jobs: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). A job keeps its id unless another job
 -- here has it. Returns the ids in pg-boss of the imported jobs. The audit records the import with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_one jsonb;

@@ -59,9 +59,7 @@ COMMENT ON VIEW zeke_jobs.chunk_wait IS 'For each due job whose chunk waits for 
 -- How many jobs are claimed before a given job while the keys of its task take turns, each number at most p_most. own: jobs of its own key. others:
 -- due jobs of other keys in as many turns. Only jobs of the same priority count.
 CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
-LANGUAGE sql STABLE
-SECURITY DEFINER
-AS $$
+LANGUAGE sql STABLE SECURITY DEFINER AS $$
   WITH job AS MATERIALIZED (
     SELECT q.queue_name, q.task, q.key, q.priority, t.share -> 'weights' AS weights, o.jobs AS own,
       o.jobs / coalesce((t.share #>> ARRAY['weights', q.key])::integer, 1) + 1 AS turns

@@ -2,8 +2,7 @@
 
 -- Whether the claim under which a lease was taken still holds. It ends when the job ends, or when another process rescues the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
-LANGUAGE sql STABLE
-AS $$
+LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
@@ -14,8 +13,7 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
   p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   v_held integer;
