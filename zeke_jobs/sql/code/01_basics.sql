@@ -1,7 +1,8 @@
 -- Functions that all other files use: the time, ids, names, states, tasks by name.
 --
 -- In all files: a function that has one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where the planner can
--- make it a part of the caller's statement: without settings, and no more volatile than what it calls. Parts of zeke_jobs.claim run with its settings.
+-- make it a part of the caller's statement: without settings, and no more volatile than what it calls. Parts of zeke_jobs.claim run with its
+-- settings.
 
 -- The clock of all statements; tests replace it. It is STABLE, so that an index can be searched by its value, and in plpgsql, because an sql function
 -- that calls a volatile one is not inlined, and each call would cost 20 µs.
@@ -19,30 +20,16 @@ $$;
 -- A new id, a UUID of version 7. It begins with the time, so new rows are all inserted at one edge of the primary key's index.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-  SELECT encode(
-    set_bit(
-      set_bit(
-        overlay(
-          uuid_send(gen_random_uuid())
-          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-        52, 1),
-      53, 1),
-    'hex')::uuid
+  SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
 $$;
 
 -- The status of a job, in the words of pg-boss. The body is parsed when the function is created (RETURN), so the caller's search path cannot change
 -- its meaning, and the planner can still inline it.
-CREATE OR REPLACE FUNCTION zeke_jobs.status_of(
-  p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz)
-RETURNS zeke_jobs.job_status
+CREATE OR REPLACE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz) RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-  WHEN p_state = 'queued'
-    THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END
-  WHEN p_state = 'consumed' THEN 'active'
-  WHEN p_state = 'done' THEN 'completed'
-  ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END
-END::zeke_jobs.job_status;
+RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
+  ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END::zeke_jobs.job_status;
 
 -- The key of a job that was sent without one. If its task has a limit per key, this is the job's own id; if keys only take turns, all such jobs share
 -- the key '-'; else it is NULL.
@@ -86,33 +73,24 @@ CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE
   v_shape jsonb := '{}';
-  v_branch jsonb;
   v_part jsonb;
 BEGIN
   IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN
     RETURN v_shape;
   END IF;
-  FOR v_branch IN
-    SELECT p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/') WHERE p_schema ? '$ref'
+  FOR v_part IN
+    SELECT zeke_jobs.shape(p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/'), p_root, p_depth + 1) WHERE p_schema ? '$ref'
     UNION ALL
-    SELECT b.value
+    SELECT zeke_jobs.shape(b.value, p_root, p_depth + 1)
     FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k (keyword),
       jsonb_array_elements(CASE jsonb_typeof(p_schema -> k.keyword) WHEN 'array' THEN p_schema -> k.keyword ELSE '[]' END) AS b (value)
+    UNION ALL
+    SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(p_schema) AS e
+    WHERE e.key IN ('items', 'additionalProperties') OR e.key = 'properties' AND jsonb_typeof(e.value) = 'object'
   LOOP
-    v_part := zeke_jobs.shape(v_branch, p_root, p_depth + 1);
     v_shape := v_shape || v_part
       || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
   END LOOP;
-  IF jsonb_typeof(p_schema -> 'properties') = 'object' THEN
-    v_shape := v_shape
-      || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || (p_schema -> 'properties'));
-  END IF;
-  IF p_schema ? 'items' THEN
-    v_shape := v_shape || jsonb_build_object('items', p_schema -> 'items');
-  END IF;
-  IF p_schema ? 'additionalProperties' THEN
-    v_shape := v_shape || jsonb_build_object('additionalProperties', p_schema -> 'additionalProperties');
-  END IF;
   RETURN v_shape;
 END
 $$;
@@ -130,13 +108,9 @@ BEGIN
   END IF;
   v_shape := zeke_jobs.shape(p_schema, p_root);
   IF jsonb_typeof(p_value) = 'array' THEN
-    IF NOT v_shape ? 'items' THEN
-      RETURN p_value;
-    END IF;
-    RETURN coalesce(
-      (SELECT jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n)
-       FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n)),
-      '[]');
+    RETURN (
+      SELECT coalesce(jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n), '[]')
+      FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
   END IF;
   SELECT
     count(*),
@@ -148,9 +122,8 @@ BEGIN
   LEFT JOIN jsonb_each(coalesce(v_shape -> 'properties', '{}')) AS f (name, schema)
     ON f.name = e.key OR NOT p_to_camel AND zeke_jobs.camel(f.name) = e.key;
   IF v_given > (SELECT count(*) FROM jsonb_object_keys(v_renamed)) AND NOT p_to_camel THEN
-    RAISE EXCEPTION 'expected each field once, got one in both snake_case and camelCase: %',
-      (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k)
-      USING ERRCODE = 'invalid_parameter_value';
+    PERFORM zeke_jobs.refuse(
+      'expected each field once, got one in both snake_case and camelCase: ' || (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k));
   END IF;
   RETURN coalesce(v_renamed, '{}');
 END
@@ -160,11 +133,9 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
   SELECT CASE WHEN p_attempts = '[]' OR jsonb_typeof(p_attempts) <> 'array' THEN '[]' ELSE (
-    SELECT jsonb_agg(
-      jsonb_strip_nulls(jsonb_build_object(
-        'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on',
-        'ended_on', a.value -> 'ended_on', 'error', jsonb_build_object('type', a.value #> '{error,type}')))
-      ORDER BY a.n)
+    SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on', 'ended_on', a.value -> 'ended_on',
+      'error', jsonb_build_object('type', a.value #> '{error,type}'))) ORDER BY a.n)
     FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
 $$;
 
@@ -187,8 +158,7 @@ $$;
 
 -- Raise the sentence as an error; NULL: do nothing.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse(p_sentence text, p_code text DEFAULT 'invalid_parameter_value') RETURNS void
-LANGUAGE plpgsql VOLATILE -- VOLATILE, so that the planner never calls it
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that the planner never calls it
 BEGIN
   IF p_sentence IS NOT NULL THEN
     RAISE EXCEPTION '%', p_sentence USING ERRCODE = p_code;

@@ -98,11 +98,10 @@ BEGIN
     FROM (
       SELECT p.name, p.value, jsonb_typeof(p.value) AS type, p.value #>> '{}' AS text, coalesce(c_kinds ->> p.name, split_part(p.name, '.', 1)) AS kind
       FROM (
-        SELECT e.key AS name, e.value FROM jsonb_each(p_options) AS e
+        SELECT e.key, e.value FROM jsonb_each(p_options) AS e
         UNION ALL
-        SELECT 'retry.' || e.key, e.value FROM jsonb_each(CASE WHEN jsonb_typeof(p_options -> 'retry') = 'object' THEN p_options -> 'retry' END) AS e
-        UNION ALL
-        SELECT 'unique.' || e.key, e.value FROM jsonb_each(CASE WHEN jsonb_typeof(p_options -> 'unique') = 'object' THEN p_options -> 'unique' END) AS e
+        SELECT n.name || '.' || e.key, e.value
+        FROM unnest(ARRAY['retry', 'unique']) AS n (name), jsonb_each(CASE jsonb_typeof(p_options -> n.name) WHEN 'object' THEN p_options -> n.name END) AS e
       ) AS p (name, value)
     ) AS o
     CROSS JOIN LATERAL (SELECT CASE o.kind
@@ -239,8 +238,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     p_payload)::text, 'UTF8')), 'hex'), 32)
 $$;
 
--- The options in a job's Dramatiq message: those of the sender's Dramatiq middleware (carried) and, for the worker, the W3C trace context, the batch,
--- the retries, and the timeout in seconds.
+-- The options in a job's Dramatiq message: the options of the sender's Dramatiq middleware (carried) and, for the worker, the W3C trace context, the
+-- batch, the retries, and the timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -622,7 +621,7 @@ END
 $$;
 
 -- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers
--- like those of zeke_jobs.enqueue, each with the index n of its job.
+-- as zeke_jobs.enqueue gives them, each with the index n of its job.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE

@@ -4,10 +4,10 @@
 -- moves next_at on by step. If next_at lies further back than slack, it counts as lying slack back: a rest saves up no more than the burst. So 60/m
 -- lets a job start each second, and with burst: 10, ten jobs may start at once after a rest.
 --
--- The promise: in no span of time as long as the period do more jobs start than the amount; units may exceed it by those of one job. Handlers start
--- some milliseconds after their claim, and claims come a little late. So the period counts as longer: by the seconds that a handler may start after
--- its claim (zeke_jobs.allowance), and by the seconds that a late claim may catch up (zeke_jobs.catch_up). If a handler starts later than that, its
--- delay is added to next_at. If it is late by a whole period, it does not start.
+-- The promise: in no span of time as long as the period do more jobs start than the amount; units may exceed it by the units of one job. Handlers
+-- start some milliseconds after their claim, and claims come a little late. So the period counts as longer: by the seconds that a handler may start
+-- after its claim (zeke_jobs.allowance), and by the seconds that a late claim may catch up (zeke_jobs.catch_up). If a handler starts later than that,
+-- its delay is added to next_at. If it is late by a whole period, it does not start.
 
 -- How many seconds after its claim a handler may start without a correction.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -25,9 +25,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     / greatest(p_amount - p_burst, 1)::double precision
 $$;
 
--- Make the limits equal to those of jobs.yaml. Until the transaction ends, its lock on the table blocks every claim, because each claim locks rows of
--- this table, even if its tasks have none. A claim that has waited obeys the new limits. If a limit is lowered, running jobs finish. While the
--- transaction holds this lock, it must not wait for a row that a sender may have locked.
+-- Make the limits equal to the limits of jobs.yaml. Until the transaction ends, its lock on the table blocks every claim, because each claim locks
+-- rows of this table, even if its tasks have none. A claim that has waited obeys the new limits. If a limit is lowered, running jobs finish. While
+-- the transaction holds this lock, it must not wait for a row that a sender may have locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -217,7 +217,7 @@ END
 $$;
 
 -- Charge the jobs that a claim has picked to their limits: the starts to the rates, the estimated units and costs to the other buckets. The caller
--- has locked the buckets. The estimate is that of the send, else the average of the task's recent jobs, else that of jobs.yaml.
+-- has locked the buckets. The estimate is the one of the send, else the average of the task's recent jobs, else the one of jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -194,8 +194,8 @@ END
 $$;
 
 -- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: one of the tasks has a rate, a
--- budget or a breaker. If several tasks are due, those whose concurrency is used up are left out before any limit is locked, because the end of such a
--- job wakes this process. held: the rows that the claim returns for them.
+-- budget or a breaker. If several tasks are due, those whose concurrency is used up are left out before any limit is locked, because the end of such
+-- a job wakes this process. held: the rows that the claim returns for them.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
@@ -237,8 +237,7 @@ $$;
 -- The tasks whose suspects another live process of a queue runs alone. An empty process does not count one that still finishes its other jobs: it
 -- takes the place of that one.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
-LANGUAGE plpgsql VOLATILE -- VOLATILE, so that it sees what another process has just written
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that it sees what another process has just written
 BEGIN
   RETURN ARRAY(
     SELECT unnest(o.tasks) FROM zeke_jobs.worker AS o
@@ -381,7 +380,7 @@ BEGIN
 END
 $$;
 
--- How many jobs of a key may start now. p_step, p_slack: those of the rate of each key.
+-- How many jobs of a key may start now. p_step, p_slack: of the rate of each key.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$

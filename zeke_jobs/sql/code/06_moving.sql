@@ -163,7 +163,7 @@ $$;
 
 -- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
 -- meanwhile. The caller waits for the disk soon after (queries/job/flush.sql); until then it remembers the completed jobs, to complete them again if
--- the server crashes. A job that this worker no longer held comes back as a row of kind lost; the other rows are those of zeke_jobs.claim.
+-- the server crashes. A job that this worker no longer held comes back as a row of kind lost; the other rows are the answer of zeke_jobs.claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
@@ -241,8 +241,7 @@ $$;
 
 -- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off -- for the same reason as in zeke_jobs.move
-AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- for the same reason as in zeke_jobs.move
 BEGIN
   WITH running AS (
     SELECT q.message_id, d.after

@@ -72,8 +72,8 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let the
-    -- rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
+    -- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let
+    -- the rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
     UPDATE zeke_jobs.bucket AS b SET next_at = v_now
     WHERE b.ctid = ANY (ARRAY(
       SELECT o.ctid FROM zeke_jobs.bucket AS o
@@ -113,7 +113,7 @@ BEGIN
 END
 $$;
 
--- Those of a worker's jobs (p_held) that are being cancelled, and why.
+-- The jobs of a worker (p_held) that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q

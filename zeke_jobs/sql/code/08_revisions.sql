@@ -74,27 +74,6 @@ BEGIN
 END
 $$;
 
--- Let pauses follow a task to its new name. If the task then has several pauses, the earliest stays.
-CREATE OR REPLACE FUNCTION zeke_jobs.pauses_follow() RETURNS void
-LANGUAGE sql VOLATILE AS $$
-  WITH former AS (
-    DELETE FROM zeke_jobs.pause AS p
-    USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
-    WHERE p.target IN ('task/' || a.name, 'schedule/' || a.name)
-    RETURNING split_part(p.target, '/', 1) || '/' || t.id AS target, p.paused_on, p.paused_by, p.reason
-  ),
-  merged AS (
-    SELECT DISTINCT ON (f.target) f.target, f.paused_on, f.paused_by, f.reason
-    FROM former AS f
-    ORDER BY f.target, f.paused_on
-  )
-  INSERT INTO zeke_jobs.pause AS p (target, paused_on, paused_by, reason)
-  SELECT m.target, m.paused_on, m.paused_by, m.reason FROM merged AS m
-  ON CONFLICT (target) DO UPDATE
-  SET paused_on = excluded.paused_on, paused_by = excluded.paused_by, reason = excluded.reason
-  WHERE excluded.paused_on < p.paused_on
-$$;
-
 -- The positions (from 1) of the overrides in force that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$

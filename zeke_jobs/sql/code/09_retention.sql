@@ -1,6 +1,6 @@
 -- Retention: finished jobs move from the table to the history when their retention time is over.
 
--- Which finished jobs are to be purged: for each task and outcome, those that ended before a time. If a task is unique for a period, its jobs are
+-- Which finished jobs are to be purged: for each task and outcome, the jobs that ended before a time. If a task is unique for a period, its jobs are
 -- kept at least that long. Jobs of tasks that left jobs.yaml are kept for 30 days, the longest default. The row without a task stands for jobs that
 -- were sent with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)

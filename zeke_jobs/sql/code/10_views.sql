@@ -1,6 +1,6 @@
 -- Views for people, dashboards and monitors.
 
--- Each job with the names of its sensitive fields: those recorded when it was sent, and those that its task has now, also under a new name. grown:
+-- Each job with the names of its sensitive fields: as recorded when it was sent, and as its task has them now, also under a new name. grown:
 -- its task has a sensitive field that was not recorded, so the job's errors may show its value.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
@@ -88,7 +88,7 @@ ORDER BY r.number DESC
 LIMIT 1;
 COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
--- The schedules in force: those of jobs.yaml, and stored ones. names: all names under which the ticks of a schedule may be recorded, because its task
+-- The schedules in force, of jobs.yaml and stored ones. names: all names under which the ticks of a schedule may be recorded, because its task
 -- may have been renamed.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT t.id AS schedule, t.id AS task, t.cron, t.sensitive, t.id || t.aliases AS names, NULL::text AS key, NULL::text AS put_by,
@@ -282,7 +282,7 @@ SELECT
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
 
--- zeke_jobs.room, for logins that may not read its tables, such as those of the role zeke_jobs_reader.
+-- zeke_jobs.room, for logins that may not read its tables, such as members of the role zeke_jobs_reader.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
 LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER AS $$
   SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r
@@ -315,7 +315,7 @@ CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_build_object(
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, x.changed + CASE
-      -- The units that jobs used, less those that have become available again since.
+      -- The units that jobs used, less the units that have become available again since.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),

@@ -108,11 +108,10 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason te
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
-  IF NOT FOUND THEN
-    RETURN false;
+  IF FOUND THEN
+    PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   END IF;
-  PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
-  RETURN true;
+  RETURN FOUND;
 END
 $$;
 
@@ -121,19 +120,18 @@ CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS bo
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   DELETE FROM zeke_jobs.pause AS p WHERE p.target = p_target;
-  IF NOT FOUND THEN
-    RETURN false;
+  IF FOUND THEN
+    PERFORM zeke_jobs.notify_idle(q.queue) FROM (
+      SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
+      WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.limits)) AS q;
+    PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   END IF;
-  PERFORM zeke_jobs.notify_idle(q.queue) FROM (
-    SELECT DISTINCT t.queue FROM zeke_jobs.task AS t
-    WHERE p_target IN ('task/' || t.id, 'queue/' || t.queue) OR p_target = ANY (t.limits)) AS q;
-  PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
-  RETURN true;
+  RETURN FOUND;
 END
 $$;
 
--- Make the tasks equal to those of jobs.yaml. A task gets the new revision only if it has changed. The caller decides about the jobs of a task that
--- left the file.
+-- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The caller decides about the jobs of a task
+-- that left the file.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -202,7 +200,7 @@ BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
   -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- Write the limits before the revision: their lock blocks claims, so the revision's time is later than that of each claim before it.
+  -- Write the limits before the revision: their lock blocks claims, so the revision is later than each claim before it.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
@@ -211,7 +209,16 @@ BEGIN
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);
-  PERFORM zeke_jobs.pauses_follow();
+  -- A pause follows its task to the new name. If the task then has several pauses, the earliest stays.
+  WITH former AS (
+    DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
+    WHERE p.target IN ('task/' || a.name, 'schedule/' || a.name)
+    RETURNING split_part(p.target, '/', 1) || '/' || t.id AS target, p.paused_on, p.paused_by, p.reason
+  )
+  INSERT INTO zeke_jobs.pause AS p (target, paused_on, paused_by, reason)
+  SELECT DISTINCT ON (f.target) f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.target, f.paused_on
+  ON CONFLICT (target) DO UPDATE SET paused_on = excluded.paused_on, paused_by = excluded.paused_by, reason = excluded.reason
+  WHERE excluded.paused_on < p.paused_on;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
     -- A job that a sender has locked keeps its priority: claims must not wait for that sender.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority

@@ -119,7 +119,7 @@ LEFT JOIN (
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
--- Each release of pg-boss expects exactly its own number. The default is that of its dashboard 1.9.0; another program may set its number in its
+-- Each release of pg-boss expects exactly its own number. The default is the number of its dashboard 1.9.0; another program may set its number in its
 -- database address.
 CREATE OR REPLACE VIEW version AS
 SELECT
@@ -168,8 +168,8 @@ FROM zeke_jobs.task AS t
 WHERE false;
 COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
 
--- The options with which we send a job that pg-boss's client inserts. If its caller gave no value, the client inserts that of the view queue or its
--- own default; these values are left out here.
+-- The options with which we send a job that pg-boss's client inserts. If its caller gave no value, the client inserts the value of the view queue or
+-- its own default; these values are left out here.
 CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

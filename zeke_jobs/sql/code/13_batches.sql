@@ -22,8 +22,8 @@ BEGIN
 END
 $$;
 
--- At the commit, add to the counters all rows that this transaction can see: its own, and those of senders. The trigger fires once for each row, but
--- its first call already adds up everything that this transaction changed, in the order of the batches' ids.
+-- At the commit, add to the counters all rows that this transaction can see: its own rows, and senders' rows. The trigger fires once for each row,
+-- but its first call already adds up everything that this transaction changed, in the order of the batches' ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -124,18 +124,13 @@ BEGIN
     WHERE v_task.id IS NULL;
     v_payload := zeke_jobs.accepted(v_task, coalesce(p_then -> 'payload', '{}'));
   END IF;
-  INSERT INTO zeke_jobs.batch (id, task, payload, after_failure)
-  VALUES (p_batch, v_task.id, v_payload, p_after_failure)
-  ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN
-    RETURN false;
+  INSERT INTO zeke_jobs.batch (id, task, payload, after_failure) VALUES (p_batch, v_task.id, v_payload, p_after_failure) ON CONFLICT DO NOTHING;
+  IF FOUND THEN
+    INSERT INTO zeke_jobs.batch_open (batch) SELECT p_batch WHERE p_open;
+    -- Because of this row, a closed batch without jobs ends with this transaction.
+    INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
   END IF;
-  IF p_open THEN
-    INSERT INTO zeke_jobs.batch_open (batch) VALUES (p_batch);
-  END IF;
-  -- Because of this row, a closed batch without jobs ends with this transaction.
-  INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
-  RETURN true;
+  RETURN FOUND;
 END
 $$;
 
@@ -195,11 +190,10 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   -- If other transactions are adding jobs, this waits for them.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
-  IF NOT FOUND THEN
-    RETURN false;
+  IF FOUND THEN
+    INSERT INTO zeke_jobs.batch_change (batch) VALUES (close_batch.id);
   END IF;
-  INSERT INTO zeke_jobs.batch_change (batch) VALUES (close_batch.id);
-  RETURN true;
+  RETURN FOUND;
 END
 $$;
 
@@ -232,9 +226,7 @@ BEGIN
     WHERE (q.extra ->> 'batch') = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
     ORDER BY q.message_id
     FOR UPDATE), 'again');
-  IF v_jobs <> '{}' THEN
-    PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs);
-  END IF;
+  PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
     -- Change the counters first: every commit locks the rows in this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;

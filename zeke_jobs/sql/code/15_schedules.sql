@@ -53,10 +53,9 @@ CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
-  IF NOT FOUND THEN
-    RETURN false;
+  IF FOUND THEN
+    PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
   END IF;
-  PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
-  RETURN true;
+  RETURN FOUND;
 END
 $$;

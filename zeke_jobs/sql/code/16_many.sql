@@ -60,7 +60,7 @@ LANGUAGE sql STABLE AS $$
     AND (p_filter ->> 'batch' IS NULL OR (q.extra ->> 'batch') = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
-    -- The age of an ended job counts from its end, that of another job from its send.
+    -- The age of an ended job counts from its end, the age of another job from its send.
     AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
       > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
     AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
