@@ -127,8 +127,7 @@ BEGIN
         WHEN zeke_jobs.unfit_json(o.value) IS NOT NULL THEN 'as numbers and levels that a worker can read' END
       WHEN 'object' THEN CASE WHEN o.type <> 'object' THEN 'as an object' END
       ELSE 'as an option of send' END AS accepted) AS c
-    WHERE c.accepted IS NOT NULL
-    LIMIT 1);
+    WHERE c.accepted IS NOT NULL LIMIT 1);
 END
 $$;
 
@@ -182,8 +181,7 @@ BEGIN
       WHEN u.value::numeric > m.most
         THEN zeke_jobs.refusal('', format('at most the %s %s that a limit of %s allows', m.most, u.key, p_task.id), u.value::text) END
     ) AS r (refusal)
-    WHERE r.refusal IS NOT NULL
-    LIMIT 1);
+    WHERE r.refusal IS NOT NULL LIMIT 1);
 END
 $$;
 
@@ -395,8 +393,7 @@ BEGIN
     END IF;
     SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = p_key;
     IF EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.message_id = v_holder AND CASE p_while
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder AND CASE p_while
         WHEN 'queued' THEN q.state = 'queued'
         WHEN 'active' THEN q.state = 'queued' OR q.state = 'consumed' AND q.message_id IS DISTINCT FROM p_parent
         WHEN 'period' THEN q.created_on + p_period > zeke_jobs.now()
@@ -692,8 +689,7 @@ BEGIN
       FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_uniques))
         WITH ORDINALITY AS i (id, key, payload, unique_key, n)
       WHERE i.id <> ALL (v_made) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
-      ORDER BY i.unique_key, i.n
-      OFFSET 0
+      ORDER BY i.unique_key, i.n OFFSET 0
     ) AS j
     CROSS JOIN LATERAL zeke_jobs.put(
       v_task.id, NULL, j.payload,

@@ -289,15 +289,13 @@ LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   WITH use AS (
     SELECT u.name, u.unit, u.taken, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric AS reported
-    FROM zeke_jobs.unit_use AS u
-    WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit
+    FROM zeke_jobs.unit_use AS u WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit
     FOR UPDATE
   ),
   written AS (
     UPDATE zeke_jobs.unit_use AS u
     SET reported = n.reported, taken = greatest(n.taken, n.reported)
-    FROM use AS n
-    WHERE u.job = p_job AND u.name = n.name AND u.unit = n.unit
+    FROM use AS n WHERE u.job = p_job AND u.name = n.name AND u.unit = n.unit
   )
   INSERT INTO zeke_jobs.bucket_change (name, unit, amount)
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;

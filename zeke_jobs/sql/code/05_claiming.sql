@@ -164,8 +164,7 @@ BEGIN
         SELECT q.ctid FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = v_one.id AND q.priority = v_first.priority AND q.run_at <= v_now
           AND (q.run_at, q.seq) >= (v_first.run_at, v_first.seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
-        ORDER BY q.run_at, q.seq LIMIT v_share
-        FOR UPDATE SKIP LOCKED);
+        ORDER BY q.run_at, q.seq LIMIT v_share FOR UPDATE SKIP LOCKED);
     END IF;
     v_now := zeke_jobs.now(); -- later than the ends of all jobs that were no longer counted, so recorded times never overlap
     IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
@@ -173,8 +172,7 @@ BEGIN
       UPDATE zeke_jobs.queue AS q
       SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
         revision = coalesce(p_revision, q.revision)
-      FROM unnest(v_places) AS p (place)
-      WHERE q.ctid = p.place
+      FROM unnest(v_places) AS p (place) WHERE q.ctid = p.place
       RETURNING 'job', q.message_id, q.claim, q.task, CASE WHEN pg_column_size(q.message) <= 2000 THEN q.message::text END, q.attempt, q.attempt_base,
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, v_one.chunk, NULL::double precision;
     v_left := v_left - least(cardinality(v_places), v_share);
@@ -373,8 +371,7 @@ BEGIN
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now
         AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now) AND q.ctid <> ALL (v_places)
-      ORDER BY q.run_at, q.seq LIMIT p_most - cardinality(v_places)
-      FOR UPDATE SKIP LOCKED);
+      ORDER BY q.run_at, q.seq LIMIT p_most - cardinality(v_places) FOR UPDATE SKIP LOCKED);
   END IF;
   RETURN v_places;
 END
@@ -420,8 +417,7 @@ BEGIN
     SELECT q.ctid FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
       AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now) AND q.key IS NULL
-    ORDER BY q.run_at, q.seq LIMIT CASE WHEN array_position(v_oldest, NULL) IS NOT NULL THEN p_most ELSE 0 END
-    FOR UPDATE SKIP LOCKED);
+    ORDER BY q.run_at, q.seq LIMIT CASE WHEN array_position(v_oldest, NULL) IS NOT NULL THEN p_most ELSE 0 END FOR UPDATE SKIP LOCKED);
   v_tried := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
   SELECT f.places, f.opens_on INTO v_more
   FROM zeke_jobs.pick_of_keys(
@@ -477,8 +473,7 @@ BEGIN
         SELECT q.ctid AS place FROM zeke_jobs.queue AS q
         WHERE q.ctid = f.place AND q.state = 'queued' AND q.queue_name = p_queue AND q.priority = p_priority
           AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        LIMIT least(1, zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now))
-        FOR UPDATE SKIP LOCKED
+        LIMIT least(1, zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now)) FOR UPDATE SKIP LOCKED
       ) AS r
       LIMIT p_most);
   ELSE

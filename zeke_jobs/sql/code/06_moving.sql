@@ -92,8 +92,7 @@ BEGIN
             'cancel_reason', CASE WHEN h.outcome = 'cancelled' THEN coalesce(q.extra ->> 'cancel_reason', p_change ->> 'reason')
               WHEN h.outcome = 'expired' THEN format('expired: not started by %s', to_char(q.expires_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) END,
             'cancelled_by', coalesce(q.extra ->> 'cancelled_by', CASE WHEN h.outcome = 'cancelled' AND q.cancelled_on IS NULL THEN p_change ->> 'by' END))), '{}') END
-      FROM held AS h
-      WHERE q.message_id = ANY (p_ids) AND q.message_id = h.message_id
+      FROM held AS h WHERE q.message_id = ANY (p_ids) AND q.message_id = h.message_id
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold, q.run_at, q.cancelled_on, h.was
     )
     SELECT array_agg(m.message_id) AS ids, array_agg(m.task) AS tasks,
@@ -253,8 +252,7 @@ BEGIN
   )
   UPDATE zeke_jobs.queue AS q
   SET started_on = least(zeke_jobs.now(), q.claimed_on + r.after * interval '1 second'), attempt = q.attempt + 1
-  FROM running AS r
-  WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
+  FROM running AS r WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
 END
 $$;
 
@@ -335,8 +333,7 @@ DECLARE
   v_ids uuid[] := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.deaths IN (0, 1) AND q.expires_on <= v_now AND q.attempt = 0
-    LIMIT p_limit
-    FOR UPDATE SKIP LOCKED);
+    LIMIT p_limit FOR UPDATE SKIP LOCKED);
 BEGIN
   RETURN cardinality(zeke_jobs.move(v_ids, 'expired'));
 END

@@ -5,8 +5,7 @@
 -- process reports the end of a job after all, the fence refuses it (06_moving.sql).
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
-  SELECT w.* FROM zeke_jobs.worker AS w
-  WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
+  SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true)
 $$;
@@ -74,8 +73,7 @@ BEGIN
   IF p_thorough THEN
     -- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let
     -- the rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
-    UPDATE zeke_jobs.bucket AS b SET next_at = v_now
-    WHERE b.ctid = ANY (ARRAY(
+    UPDATE zeke_jobs.bucket AS b SET next_at = v_now WHERE b.ctid = ANY (ARRAY(
       SELECT o.ctid FROM zeke_jobs.bucket AS o
       WHERE o.unit = 'jobs' AND o.next_at > v_now + 2 * o.period + interval '1 minute'
       FOR UPDATE SKIP LOCKED));
@@ -101,8 +99,7 @@ BEGIN
     SELECT 'revert' WHERE EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())
     UNION ALL
     SELECT 'rescue' WHERE p_thorough AND EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
+      SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
         AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
     UNION ALL
     SELECT 'gather' WHERE p_thorough AND EXISTS (

@@ -33,8 +33,7 @@ BEGIN
       SELECT q.message_id FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = v_pair.queue_name AND q.task = v_pair.task
         AND (v_task.id <> v_pair.task OR v_task.queue <> v_pair.queue_name OR q.order_hold IS DISTINCT FROM v_task.order_hold)
-      LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
+      LIMIT p_limit FOR UPDATE SKIP LOCKED);
     CONTINUE WHEN v_ids = '{}';
     UPDATE zeke_jobs.queue AS q
     SET queue_name = v_task.queue, task = v_task.id, mtime = clock_timestamp(), order_hold = v_task.order_hold,
@@ -68,8 +67,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   RETURN QUERY
     SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
-    FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n
-    WHERE (zeke_jobs.find_task(n.task)).id IS NULL
+    FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n WHERE (zeke_jobs.find_task(n.task)).id IS NULL
     ORDER BY n.task;
 END
 $$;

@@ -63,16 +63,14 @@ BEGIN
       SELECT q.ctid FROM zeke_jobs.purge_due AS p JOIN zeke_jobs.queue AS q ON q.message_id = p.job
       WHERE p.purge_on >= p_after AND p.purge_on < p_before AND q.state IN ('done', 'rejected')
         AND (q.state = 'done' OR q.cancelled_on IS NOT NULL OR NOT zeke_jobs.holds_up(q))
-      ORDER BY p.purge_on LIMIT p_limit
-      FOR UPDATE OF q SKIP LOCKED);
+      ORDER BY p.purge_on LIMIT p_limit FOR UPDATE OF q SKIP LOCKED);
   ELSE
     v_places := ARRAY(
       SELECT q.ctid FROM zeke_jobs.queue AS q
       WHERE q.state = CASE p_status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END AND q.task = p_task
         AND q.completed_on >= p_after AND q.completed_on < p_before AND (q.extra ->> 'keep') IS NULL
         AND (p_status = 'completed' OR (q.cancelled_on IS NULL) = (p_status = 'failed')) AND (p_status <> 'failed' OR NOT zeke_jobs.holds_up(q))
-      ORDER BY q.completed_on LIMIT p_limit
-      FOR UPDATE SKIP LOCKED);
+      ORDER BY q.completed_on LIMIT p_limit FOR UPDATE SKIP LOCKED);
   END IF;
   -- A caller may use its own id again after the first job with it was purged.
   DELETE FROM zeke_jobs.history AS h USING zeke_jobs.queue AS q WHERE q.ctid = ANY (v_places) AND h.id = q.message_id;

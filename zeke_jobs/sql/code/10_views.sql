@@ -27,8 +27,7 @@ SELECT
       SELECT CASE WHEN s.grown THEN jsonb_build_object('type', a.value #> '{error,type}', 'message', '***') ELSE a.value -> 'error' END
       FROM jsonb_array_elements(CASE jsonb_typeof(q.attempts) WHEN 'array' THEN q.attempts ELSE '[]' END) WITH ORDINALITY AS a (value, n)
       WHERE a.value ? 'error'
-      ORDER BY a.n DESC
-      LIMIT 1)
+      ORDER BY a.n DESC LIMIT 1)
   END AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
   coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
@@ -77,31 +76,24 @@ SELECT
   CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
   h.attempt, h.deaths, h.parent, h.scheduled_for, h.revision, h.run_at, h.created_on, h.started_on, h.completed_on,
   h.purged_on, h.cost, h.currency
-FROM zeke_jobs.history AS h
-WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
+FROM zeke_jobs.history AS h WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
 COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and the history of removed rows for ninety days.';
 
 CREATE OR REPLACE VIEW zeke_jobs.in_force AS
 SELECT r.number, r.digest, r.applied_on, r.applied_by, r.message, r.origin, r.shown
 FROM zeke_jobs.revision AS r
-ORDER BY r.number DESC
-LIMIT 1;
+ORDER BY r.number DESC LIMIT 1;
 COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
 -- The schedules in force, of jobs.yaml and stored ones. names: all names under which the ticks of a schedule may be recorded, because its task
 -- may have been renamed.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
-SELECT t.id AS schedule, t.id AS task, t.cron, t.sensitive, t.id || t.aliases AS names, NULL::text AS key, NULL::text AS put_by,
-  r.applied_on AS begun_on
+SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
+  ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
+  NULL::text AS put_by, r.applied_on AS begun_on
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
-WHERE jsonb_typeof(t.cron) = 'object'
-UNION ALL
-SELECT t.id || '/' || (c.value ->> 'name'), t.id, c.value - '{name,key}'::text[], t.sensitive,
-  ARRAY(SELECT n.name || '/' || (c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)), c.value ->> 'key', NULL, r.applied_on
-FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
-CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(t.cron) WHEN 'array' THEN t.cron ELSE '[]' END) AS c (value)
+CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(t.cron) WHEN 'array' THEN t.cron ELSE jsonb_build_array(t.cron) END) AS c (value)
 WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
@@ -120,17 +112,11 @@ COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler re
 -- The schedules in force. A schedule that leaves jobs.yaml is no longer in this view.
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
 SELECT
-  t.task,
-  t.cron ->> 'at' AS cron,
-  t.cron ->> 'timezone' AS timezone,
-  zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
+  t.task, t.cron ->> 'at' AS cron, t.cron ->> 'timezone' AS timezone, zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
   t.cron - '{at,timezone,payload,paused}'::text[] AS options,
   l.scheduled_for AS last_tick, l.outcome AS last_outcome, l.reason AS last_reason, l.job AS last_job,
-  CASE
-    WHEN l.outcome = 'skipped' THEN 'skipped'
-    WHEN q.message_id IS NULL THEN h.state::text
-    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
-  END AS last_result,
+  CASE WHEN l.outcome = 'skipped' THEN 'skipped' WHEN q.message_id IS NULL THEN h.state::text
+    ELSE zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text END AS last_result,
   CASE WHEN s.cron = t.cron ->> 'at' AND s.timezone = t.cron ->> 'timezone' THEN s.next_tick END AS next_tick,
   p.target IS NOT NULL OR t.cron -> 'paused' = 'true' AS paused,
   coalesce(p.paused_by, CASE WHEN t.cron -> 'paused' = 'true' THEN coalesce(t.put_by, 'jobs.yaml') END) AS paused_by,
@@ -145,10 +131,8 @@ LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
 LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule
 LEFT JOIN LATERAL (
   SELECT k.scheduled_for, k.outcome, k.reason, k.job
-  FROM zeke_jobs.tick AS k
-  WHERE k.task = t.schedule
-  ORDER BY k.scheduled_for DESC
-  LIMIT 1
+  FROM zeke_jobs.tick AS k WHERE k.task = t.schedule
+  ORDER BY k.scheduled_for DESC LIMIT 1
 ) AS l ON true
 LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
 LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
@@ -163,9 +147,7 @@ $$;
 -- The number of queued jobs of a task, due or not, but at most p_most: an exact count of a million jobs would read a million index entries.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
-  SELECT count(*) FROM (
-    SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most
-  ) AS queued
+  SELECT count(*) FROM (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most) AS x
 $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
@@ -221,34 +203,24 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
   OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
-  WITH done AS (
-    SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
-    FROM zeke_jobs.queue AS q
-    WHERE q.state = 'done' AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
-    ORDER BY q.completed_on DESC LIMIT p_sample
-  ),
-  failed AS (
-    SELECT q.completed_on FROM zeke_jobs.queue AS q
-    WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task
-      AND q.completed_on > zeke_jobs.now() - interval '1 minute'
-    ORDER BY q.completed_on DESC LIMIT p_sample
-  )
   SELECT
     d.recent * 60 / CASE WHEN d.recent < p_sample THEN 60 ELSE greatest(0.001, d.span) END,
-    f.recent * 60 / CASE WHEN f.recent < p_sample THEN 60 ELSE greatest(0.001, f.span) END,
-    d.mean, d.p50, d.p95, d.sample
+    f.recent * 60 / CASE WHEN f.recent < p_sample THEN 60 ELSE greatest(0.001, f.span) END, d.mean, d.p50, d.p95, d.sample
   FROM (
     SELECT
-      count(*) FILTER (WHERE completed_on > zeke_jobs.now() - interval '1 minute') AS recent,
-      extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span,
-      avg(took) AS mean,
-      percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50,
-      percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95,
-      count(*) AS sample
-    FROM done
-  ) AS d
-  CROSS JOIN (
-    SELECT count(*) AS recent, extract(epoch FROM zeke_jobs.now() - min(completed_on))::double precision AS span FROM failed
+      count(*) FILTER (WHERE q.completed_on > zeke_jobs.now() - interval '1 minute') AS recent, count(*) AS sample,
+      extract(epoch FROM zeke_jobs.now() - min(q.completed_on))::double precision AS span, avg(q.took) AS mean,
+      percentile_cont(0.5) WITHIN GROUP (ORDER BY q.took) AS p50, percentile_cont(0.95) WITHIN GROUP (ORDER BY q.took) AS p95
+    FROM (
+      SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took FROM zeke_jobs.queue AS q
+      WHERE q.state = 'done' AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+      ORDER BY q.completed_on DESC LIMIT p_sample) AS q
+  ) AS d CROSS JOIN (
+    SELECT count(*) AS recent, extract(epoch FROM zeke_jobs.now() - min(q.completed_on))::double precision AS span
+    FROM (
+      SELECT q.completed_on FROM zeke_jobs.queue AS q
+      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 minute'
+      ORDER BY q.completed_on DESC LIMIT p_sample) AS q
   ) AS f
 $$;
 
@@ -275,9 +247,7 @@ CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
 SELECT
   t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
-  (
-    SELECT coalesce(sum((SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = n.name)), 0)
-    FROM unnest(t.id || t.aliases) AS n (name))::bigint AS active,
+  (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   zeke_jobs.integer_of(t.definition #> '{concurrency,limit}') AS active_limit
 FROM zeke_jobs.task AS t;
 COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';

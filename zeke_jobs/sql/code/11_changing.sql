@@ -92,10 +92,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_names text[] := p_task || coalesce((SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = p_task), '{}');
   v_jobs uuid[] := ARRAY(
-    SELECT q.message_id FROM zeke_jobs.queue AS q
-    WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
-    ORDER BY q.message_id
-    FOR UPDATE SKIP LOCKED);
+    SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.task = ANY (v_names) AND q.state IN ('queued', 'consumed')
+    ORDER BY q.message_id FOR UPDATE SKIP LOCKED);
 BEGIN
   v_jobs := zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by);
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
@@ -155,8 +153,7 @@ BEGIN
   -- If a task has newly got a limit per key or fair shares, its queued jobs get keys. A job that a sender has locked stays without a key: no limit
   -- per key holds it back, and with fair shares it runs when the turns of the keys leave room.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
-  FROM zeke_jobs.task AS t
-  WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
+  FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
@@ -173,8 +170,7 @@ BEGIN
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
   -- If the order of a task has changed, its jobs follow at once; zeke_jobs.gather changes the locked ones later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
-  FROM zeke_jobs.task AS t
-  WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
+  FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
     WHERE o.state IN ('rejected', 'queued', 'consumed') AND o.task = ANY (ARRAY(
       SELECT t.id FROM zeke_jobs.task AS t LEFT JOIN unnest(v_former) AS f ON f.id = t.id WHERE t.order_hold IS DISTINCT FROM f.order_hold))
@@ -221,8 +217,7 @@ BEGIN
   WHERE excluded.paused_on < p.paused_on;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
     -- A job that a sender has locked keeps its priority: claims must not wait for that sender.
-    UPDATE zeke_jobs.queue AS q SET priority = v_one.priority
-    WHERE q.message_id = ANY (ARRAY(
+    UPDATE zeke_jobs.queue AS q SET priority = v_one.priority WHERE q.message_id = ANY (ARRAY(
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));
   END LOOP;

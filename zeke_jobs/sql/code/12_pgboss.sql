@@ -146,8 +146,7 @@ SELECT
   'The oldest due job of ' || w.task || ' waits longer than max_wait' AS message,
   jsonb_build_object('name', w.task) AS data,
   w.oldest_due + w.max_wait AS created_on
-FROM zeke_jobs.task_wait AS w
-WHERE w.is_late;
+FROM zeke_jobs.task_wait AS w WHERE w.is_late;
 COMMENT ON VIEW warning IS 'Each task whose jobs wait longer than max_wait.';
 
 CREATE OR REPLACE VIEW bam AS
@@ -164,8 +163,7 @@ CREATE OR REPLACE VIEW queue_stats AS
 SELECT
   t.id AS name, NULL::timestamptz AS captured_on, 0 AS deferred_count, 0 AS queued_count, 0 AS ready_count, 0 AS active_count,
   0 AS failed_count, 0 AS total_count
-FROM zeke_jobs.task AS t
-WHERE false;
+FROM zeke_jobs.task AS t WHERE false;
 COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
 
 -- The options with which we send a job that pg-boss's client inserts. If its caller gave no value, the client inserts the value of the view queue or

@@ -40,8 +40,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
 RETURNS TABLE (id uuid, task text, status text)
 LANGUAGE sql STABLE AS $$
   SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
-  FROM zeke_jobs.queue AS q
-  WHERE (
+  FROM zeke_jobs.queue AS q WHERE (
       q.state = 'queued' AND (
         p_change = 'cancel'
         OR p_change = 'prioritise' AND q.priority <> (p_value ->> 'priority')::integer
@@ -67,8 +66,7 @@ LANGUAGE sql STABLE AS $$
       <= zeke_jobs.now() - make_interval(secs => (p_filter ->> 'older')::double precision))
     AND (p_filter ->> 'until' IS NULL OR coalesce(q.completed_on, q.created_on) <= (p_filter ->> 'until')::timestamptz)
     AND (p_filter ->> 'error' IS NULL OR EXISTS (
-      SELECT 1 FROM zeke_jobs.job AS j
-      WHERE j.id = q.message_id
+      SELECT 1 FROM zeke_jobs.job AS j WHERE j.id = q.message_id
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after)
 $$;
@@ -110,8 +108,7 @@ BEGIN
   v_found := ARRAY(
     SELECT c.id
     FROM zeke_jobs.changeable(change_jobs.change, change_jobs.filter, v_given.value, v_given.task, v_given.statuses, change_jobs.after) AS c
-    ORDER BY c.id
-    LIMIT change_jobs.most);
+    ORDER BY c.id LIMIT change_jobs.most);
   IF cardinality(v_found) >= change_jobs.most THEN
     change_jobs.last := v_found[cardinality(v_found)];
   END IF;
@@ -120,12 +117,10 @@ BEGIN
   END IF;
   -- A job may have changed since it was found.
   v_held := ARRAY(
-    SELECT q.message_id FROM zeke_jobs.queue AS q
-    WHERE q.message_id = ANY (v_found)
+    SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found)
       AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_given.statuses)
       AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
-    ORDER BY q.message_id
-    FOR UPDATE SKIP LOCKED);
+    ORDER BY q.message_id FOR UPDATE SKIP LOCKED);
   CASE change_jobs.change
     WHEN 'cancel' THEN
       changed := zeke_jobs.cancel_jobs(v_held, change_jobs.reason, change_jobs.by);

@@ -49,8 +49,7 @@ FROM (
       SELECT q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.priority = j.priority
         AND q.run_at <= zeke_jobs.now() AND q.deaths < 2 AND (t.chunk ->> 'by' IS NULL OR q.key = j.key)
-      ORDER BY q.run_at, q.seq
-      LIMIT (t.chunk ->> 'size')::integer) AS o) AS d
+      ORDER BY q.run_at, q.seq LIMIT (t.chunk ->> 'size')::integer) AS o) AS d
   WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND t.chunk IS NOT NULL
 ) AS c
 WHERE c.due < c.size AND c.since + c.wait > zeke_jobs.now();
@@ -82,8 +81,7 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
         WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.key = p.key AND q.priority = j.priority
           AND q.run_at <= zeke_jobs.now()
         LIMIT j.turns * coalesce((j.weights ->> p.key)::integer, 1)) AS o
-      WHERE p.key <> j.key
-      LIMIT p_most) AS x
+      WHERE p.key <> j.key LIMIT p_most) AS x
   )
   FROM job AS j
 $$;

@@ -34,8 +34,7 @@ BEGIN
     SELECT l.job, q.task, l.taken_on INTO holder, task, since
     FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job
     WHERE l.name = p_name
-    ORDER BY l.taken_on
-    LIMIT 1;
+    ORDER BY l.taken_on LIMIT 1;
     RETURN;
   END IF;
   INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());

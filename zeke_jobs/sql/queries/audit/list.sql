@@ -6,5 +6,4 @@ WHERE (CAST(%(who)s AS text) IS NULL OR %(who)s IN (a.login, a.said_by, split_pa
   AND (CAST(%(target)s AS text) IS NULL OR a.target = %(target)s OR CAST(%(target)s AS text) = ANY (a.jobs::text[]))
   AND (CAST(%(begin)s AS timestamptz) IS NULL OR a.done_on >= %(begin)s)
   AND (CAST(%(end)s AS timestamptz) IS NULL OR a.done_on < %(end)s)
-ORDER BY a.number DESC
-LIMIT %(limit)s
+ORDER BY a.number DESC LIMIT %(limit)s

@@ -2,10 +2,8 @@
 -- is the time in which those jobs arrived.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
-  FROM zeke_jobs.queue AS q
-  WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
-  ORDER BY q.created_on DESC
-  LIMIT %(most)s
+  FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
+  ORDER BY q.created_on DESC LIMIT %(most)s
 ),
 arrived AS (
   SELECT n.task, count(*) AS jobs FROM newest AS n GROUP BY n.task

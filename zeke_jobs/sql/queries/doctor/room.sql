@@ -3,8 +3,7 @@
 SELECT b.name, b.concurrency, b.amount::integer AS rate_count, extract(epoch FROM b.period)::double precision AS rate_seconds,
   (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.bucket AS m
    WHERE m.name = b.name AND m.unit <> 'jobs' AND m.period IS NOT NULL) AS units
-FROM zeke_jobs.bucket AS b
-WHERE b.unit = 'jobs'
+FROM zeke_jobs.bucket AS b WHERE b.unit = 'jobs'
 UNION ALL
 SELECT 'queue/' || n.queue, sum(w.threads + CASE WHEN w.async_tasks = '{}' THEN 0 ELSE w.places END)::integer, NULL, NULL, NULL
 FROM (SELECT DISTINCT t.queue FROM zeke_jobs.task AS t) AS n

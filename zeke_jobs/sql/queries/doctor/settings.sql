@@ -12,9 +12,7 @@ SELECT
       AND d.setrole IN (0, (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = session_user))
       AND (d.setdatabase, d.setrole) <> (0, 0)
       AND EXISTS (SELECT 1 FROM unnest(d.setconfig) AS c (line) WHERE starts_with(c.line, s.name || '='))
-    ORDER BY d.setrole <> 0 DESC, d.setdatabase <> 0 DESC
-    LIMIT 1
+    ORDER BY d.setrole <> 0 DESC, d.setdatabase <> 0 DESC LIMIT 1
   ), format('ALTER SYSTEM SET %%s = %%L', s.name, s.boot_val)) AS mend
-FROM pg_settings AS s
-WHERE s.name IN ('jit', 'jit_above_cost', 'shared_buffers', 'synchronous_commit')
+FROM pg_settings AS s WHERE s.name IN ('jit', 'jit_above_cost', 'shared_buffers', 'synchronous_commit')
 ORDER BY s.name

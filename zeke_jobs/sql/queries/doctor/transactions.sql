@@ -2,8 +2,7 @@
 SELECT
   a.pid, a.application_name AS program, a.usename AS role, a.state,
   extract(epoch FROM clock_timestamp() - a.xact_start)::double precision AS seconds
-FROM pg_stat_activity AS a
-WHERE a.datname = current_database()
+FROM pg_stat_activity AS a WHERE a.datname = current_database()
   AND a.backend_type = 'client backend'
   AND a.pid <> pg_backend_pid()
   AND a.xact_start < clock_timestamp() - make_interval(secs => %(seconds)s::double precision)

@@ -1,7 +1,6 @@
 -- For each queue, the tasks whose jobs no live worker runs, and the number of waiting jobs.
 SELECT t.queue, array_agg(t.id ORDER BY t.id) AS tasks, sum(zeke_jobs.depth(t.queue, t.id, %(most)s))::integer AS queued
-FROM zeke_jobs.task AS t
-WHERE NOT EXISTS (
+FROM zeke_jobs.task AS t WHERE NOT EXISTS (
   SELECT 1 FROM zeke_jobs.worker AS w
   WHERE w.kind = 'worker' AND NOT w.stopping AND t.queue = ANY (w.queues) AND t.id = ANY (w.tasks)
     AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after)

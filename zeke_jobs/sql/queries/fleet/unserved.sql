@@ -1,7 +1,6 @@
 -- Queues of tasks in force that no live worker consumes.
 SELECT DISTINCT t.queue
-FROM zeke_jobs.task AS t
-WHERE NOT EXISTS (
+FROM zeke_jobs.task AS t WHERE NOT EXISTS (
   SELECT 1 FROM zeke_jobs.worker AS w
   WHERE w.kind = 'worker' AND t.queue = ANY (w.queues) AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after)
 ORDER BY t.queue

@@ -6,7 +6,6 @@ FROM (
   FROM zeke_jobs.task AS t
   JOIN zeke_jobs.queue AS q ON q.task = t.id AND q.state = 'rejected' AND q.cancelled_on IS NULL AND q.completed_on >= %(since)s
   WHERE t.queue = ANY (%(queues)s)
-  ORDER BY q.completed_on
-  LIMIT %(most)s) AS n
+  ORDER BY q.completed_on LIMIT %(most)s) AS n
 JOIN zeke_jobs.job AS j ON j.id = n.id
 ORDER BY n.completed_on

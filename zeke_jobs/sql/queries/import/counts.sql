@@ -7,8 +7,7 @@ FROM (
     count(*) FILTER (WHERE j.state::text IN ('created', 'retry') AND j.start_after > now())::integer AS later,
     count(*) FILTER (WHERE j.state::text = 'active')::integer AS active,
     count(*) FILTER (WHERE j.state::text IN ('completed', 'failed'))::integer AS recent
-  FROM job AS j
-  WHERE NOT starts_with(j.name, '__pgboss__')
+  FROM job AS j WHERE NOT starts_with(j.name, '__pgboss__')
     AND (j.state::text IN ('created', 'retry', 'active') OR j.state::text IN ('completed', 'failed') AND j.completed_on >= %(since)s::timestamptz)
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = %(source)s AND i.source_id = j.id AND i.name = j.name)
   GROUP BY j.name

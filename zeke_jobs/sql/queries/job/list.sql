@@ -4,8 +4,7 @@ SELECT
   j.retry_count, j.error::text, j.parent::text, j.attempts::text, j.progress::text, j.scheduled_for, j.priority,
   j.start_after, j.expires_on, j.revision, j.queue, j.key, j.waiting_for, j.cancelled_on, j.cancel_reason, j.cost::text,
   j.currency, j.batch, j.attempt, j.worker::text
-FROM zeke_jobs.job AS j
-WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
+FROM zeke_jobs.job AS j WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
   AND (CAST(%(task)s AS text) IS NULL
     OR j.name = (SELECT coalesce(max(t.id), CAST(%(task)s AS text)) FROM zeke_jobs.known_task(CAST(%(task)s AS text)) AS t))
   AND (CAST(%(status)s AS text[]) IS NULL OR j.state::text = ANY (CAST(%(status)s AS text[])))
@@ -21,5 +20,4 @@ WHERE (CAST(%(id)s AS uuid) IS NULL OR j.id = CAST(%(id)s AS uuid))
     OR j.created_on <= zeke_jobs.now() - make_interval(secs => CAST(%(older)s AS double precision)))
   AND (CAST(%(sent)s AS timestamptz) IS NULL OR j.created_on <= CAST(%(sent)s AS timestamptz)
     AND (j.created_on < CAST(%(sent)s AS timestamptz) OR j.id < CAST(%(after)s AS uuid)))
-ORDER BY j.created_on DESC, j.id DESC
-LIMIT CAST(%(limit)s AS integer)
+ORDER BY j.created_on DESC, j.id DESC LIMIT CAST(%(limit)s AS integer)

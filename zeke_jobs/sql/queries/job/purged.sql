@@ -1,6 +1,5 @@
 -- The history line of a job whose row was removed.
 SELECT
   h.name, h.state::text, h.completed_on
-FROM zeke_jobs.finished AS h
-WHERE h.id = CAST(%(id)s AS uuid)
+FROM zeke_jobs.finished AS h WHERE h.id = CAST(%(id)s AS uuid)
   AND h.purged_on IS NOT NULL

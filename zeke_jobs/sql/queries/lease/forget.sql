@@ -1,3 +1,2 @@
 -- Remove leases whose jobs ended without releasing them. They no longer count, but would stay if nobody took a lease of their name again.
-DELETE FROM zeke_jobs.lease AS l
-WHERE NOT zeke_jobs.is_live(l)
+DELETE FROM zeke_jobs.lease AS l WHERE NOT zeke_jobs.is_live(l)

@@ -10,5 +10,4 @@ WHERE l.granted
   AND a.pid <> pg_backend_pid()
   AND (%(relation)s::text IS NULL OR l.mode <> 'AccessShareLock' AND (c.relname = %(relation)s OR c.oid IN (
     SELECT i.indrelid FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid WHERE x.relname = %(relation)s)))
-ORDER BY a.xact_start
-LIMIT 1
+ORDER BY a.xact_start LIMIT 1

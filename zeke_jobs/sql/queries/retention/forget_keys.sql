@@ -1,8 +1,6 @@
 -- Delete the rows of keys whose rate has let a job start for the last hour: a key without a row may start one, too.
-DELETE FROM zeke_jobs.bucket_key AS k
-WHERE k.ctid = ANY (ARRAY(
+DELETE FROM zeke_jobs.bucket_key AS k WHERE k.ctid = ANY (ARRAY(
   SELECT o.ctid
-  FROM zeke_jobs.bucket_key AS o
-  WHERE o.next_at < zeke_jobs.now() - interval '1 hour'
+  FROM zeke_jobs.bucket_key AS o WHERE o.next_at < zeke_jobs.now() - interval '1 hour'
   FOR UPDATE SKIP LOCKED
 ))

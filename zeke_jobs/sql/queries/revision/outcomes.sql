@@ -6,8 +6,7 @@ WITH period AS (
     coalesce(
       (SELECT n.applied_on FROM zeke_jobs.revision AS n WHERE n.number > r.number ORDER BY n.number LIMIT 1),
       zeke_jobs.now()) AS ended
-  FROM zeke_jobs.revision AS r
-  WHERE r.number = %(number)s
+  FROM zeke_jobs.revision AS r WHERE r.number = %(number)s
 ),
 ran AS (
   SELECT
@@ -22,8 +21,7 @@ costs AS (
   SELECT s.name, jsonb_object_agg(s.currency, s.cost::text) AS cost
   FROM (
     SELECT r.name, r.currency, trim_scale(sum(r.cost)) AS cost
-    FROM ran AS r
-    WHERE r.cost IS NOT NULL
+    FROM ran AS r WHERE r.cost IS NOT NULL
     GROUP BY r.name, r.currency
   ) AS s
   GROUP BY s.name

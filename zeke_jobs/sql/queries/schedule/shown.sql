@@ -2,6 +2,5 @@
 SELECT
   s.schedule, s.task, s.cron, s.timezone, s.payload::text, s.key, s.last_tick, s.last_outcome, s.last_job::text,
   s.paused
-FROM zeke_jobs.schedule AS s
-WHERE CAST(%(task)s AS text) IS NULL OR s.task = CAST(%(task)s AS text)
+FROM zeke_jobs.schedule AS s WHERE CAST(%(task)s AS text) IS NULL OR s.task = CAST(%(task)s AS text)
 ORDER BY s.schedule

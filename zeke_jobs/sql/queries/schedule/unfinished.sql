@@ -6,11 +6,8 @@ SELECT
 FROM unnest(%(names)s::text[]) AS n (name)
 CROSS JOIN LATERAL (
   SELECT k.job, k.scheduled_for
-  FROM zeke_jobs.tick AS k
-  WHERE k.task = n.name AND k.outcome = 'sent' AND k.origin = 'schedule'
-  ORDER BY k.scheduled_for DESC
-  LIMIT 50
+  FROM zeke_jobs.tick AS k WHERE k.task = n.name AND k.outcome = 'sent' AND k.origin = 'schedule'
+  ORDER BY k.scheduled_for DESC LIMIT 50
 ) AS s
 JOIN zeke_jobs.queue AS q ON q.message_id = s.job AND q.state IN ('queued', 'consumed')
-ORDER BY s.scheduled_for DESC
-LIMIT 1
+ORDER BY s.scheduled_for DESC LIMIT 1

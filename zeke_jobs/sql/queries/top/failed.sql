@@ -5,11 +5,8 @@ FROM (
   FROM zeke_jobs.task AS t
   CROSS JOIN LATERAL (
     SELECT q.message_id AS id, q.task, q.attempt, q.completed_on
-    FROM zeke_jobs.queue AS q
-    WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = t.id
-    ORDER BY q.completed_on DESC
-    LIMIT %(most)s) AS l
-  ORDER BY l.completed_on DESC
-  LIMIT %(most)s) AS n
+    FROM zeke_jobs.queue AS q WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = t.id
+    ORDER BY q.completed_on DESC LIMIT %(most)s) AS l
+  ORDER BY l.completed_on DESC LIMIT %(most)s) AS n
 JOIN zeke_jobs.job AS j ON j.id = n.id
 ORDER BY n.completed_on DESC

@@ -10,7 +10,6 @@ FROM (
   FROM zeke_jobs.queue AS q
   LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
   WHERE q.state = 'consumed'
-  ORDER BY since
-  LIMIT %(most)s) AS n
+  ORDER BY since LIMIT %(most)s) AS n
 JOIN zeke_jobs.job AS j ON j.id = n.id
 ORDER BY n.since

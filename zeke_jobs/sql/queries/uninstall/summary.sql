@@ -6,7 +6,6 @@ SELECT
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed')) AS unfinished,
   ARRAY(
     SELECT format('%%s %%s (%%s)', w.kind, w.host, w.pid)
-    FROM zeke_jobs.worker AS w
-    WHERE w.heartbeat_on > zeke_jobs.now() - w.lost_after
+    FROM zeke_jobs.worker AS w WHERE w.heartbeat_on > zeke_jobs.now() - w.lost_after
     ORDER BY w.host, w.pid
   ) AS alive

@@ -3,8 +3,7 @@ SELECT n.nspname AS schema, o.kind, o.name
 FROM pg_namespace AS n
 CROSS JOIN LATERAL (
   SELECT 'view' AS kind, c.oid::regclass::text AS name
-  FROM pg_class AS c
-  WHERE c.relnamespace = n.oid AND c.relkind = 'v' AND EXISTS (
+  FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relkind = 'v' AND EXISTS (
     SELECT 1
     FROM pg_rewrite AS r
     JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid

@@ -14,8 +14,7 @@ SELECT
         LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
         WHERE b.name = u.name AND b.unit = 'jobs'
       ) AS o
-      ORDER BY o.since
-      LIMIT %(most)s
+      ORDER BY o.since LIMIT %(most)s
     ) AS h) END AS holders
 FROM zeke_jobs.room_of(%(limits)s::text[]) AS r
 JOIN zeke_jobs.limit_use AS u ON u.name = r.name
