@@ -1,8 +1,7 @@
 -- Functions that all other files use: the time, ids, names, states, tasks by name.
 --
--- In all files: a function that has one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where the planner can
--- make it a part of the caller's statement: without settings, and no more volatile than what it calls. Parts of zeke_jobs.claim run with its
--- settings.
+-- In all files: a function of one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where the planner can make
+-- it a part of the caller's statement: without settings, and no more volatile than what it calls. The parts of zeke_jobs.claim run with its settings.
 
 -- The clock of all statements; tests replace it. It is STABLE, so that an index can be searched by its value, and in plpgsql, because an sql function
 -- that calls a volatile one is not inlined, and each call would cost 20 µs.
@@ -31,8 +30,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END::zeke_jobs.job_status;
 
--- The key of a job that was sent without one. If its task has a limit per key, this is the job's own id; if keys only take turns, all such jobs share
--- the key '-'; else it is NULL.
+-- The key of a job that was sent without one: the job's own id if its task has a limit per key; '-' if keys only take turns; else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 

@@ -1,6 +1,5 @@
--- Masks secrets in views: the sensitive fields of payloads and outputs, and the values of these fields in other texts of the job. The worker has
--- already masked errors, progress and logs when it wrote them (core/redaction.py). Functions that views call have a fixed search path, because a view
--- calls them with the search path of its reader.
+-- Masks secrets in views: the sensitive fields of payloads and outputs, and their values in other texts of the job. The worker has already masked
+-- errors, progress and logs (core/redaction.py). Functions that views call have a fixed search path, because a view calls them with its reader's.
 
 -- The texts and numbers at a path of a JSON value, in lists too. If the path leads to an object or a list, all texts and numbers inside it.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
@@ -31,8 +30,7 @@ END
 $$;
 
 -- The values of a payload's sensitive fields that are masked wherever a text quotes them: the longest first, each also as JSON spells it; NULL if
--- there are none. Values that are short, or are plain words, are left out, because they also occur inside other words. core/redaction.py has the same
--- rule.
+-- there are none. Short values and plain words are left out, because they occur inside other words. core/redaction.py has the same rule.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
@@ -121,8 +119,7 @@ BEGIN
 END
 $$;
 
--- The JSON value with its sensitive fields masked. With p_payload, also the values of the payload's sensitive fields wherever a text quotes them. A
--- field is a name or a path (user.email).
+-- The JSON value with its sensitive fields (names or paths, as user.email) masked; with p_payload, also their values wherever a text quotes them.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$

@@ -1,8 +1,6 @@
--- Wake-ups. A wake-up tells an idle worker process that there may be a job for it. It is only a hint: a process that misses it finds the job within 5
--- s, when it next asks for jobs.
+-- Wake-ups. A wake-up tells an idle worker process that there may be a job for it. It is only a hint: without it the process looks within 5 s.
 
--- Whether idle processes must be notified of a job: only if it is due within 5 s. Each of them looks again within 5 s by itself, and finds jobs that
--- are due later then.
+-- Whether idle processes must be notified of a job: only if it is due within 5 s. Each of them looks again within 5 s by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
@@ -23,9 +21,8 @@ BEGIN
 END
 $$;
 
--- Jobs of these tasks have ended, which may make room in their limits. Notify the other processes that have found due jobs held back by such a limit,
--- if it has room now. p_looks: the caller looks for jobs itself, so the others look a moment later, and only if they have not looked by then. p_full:
--- the limits that the caller knows to be full.
+-- Jobs of these tasks have ended. Notify the other processes that have found due jobs held back by a limit of these tasks, if it has room now.
+-- p_looks: the caller looks for jobs itself, so the others look a moment later, if they have not looked by then. p_full: limits that are full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -1,6 +1,5 @@
 -- Sending. A sender calls zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The first two return a refusal as JSON, because an
--- error would abort the caller's transaction. The jobs of on_failed and of a batch's end are sent by zeke_jobs.put; zeke_jobs.adopt completes rows
--- that dramatiq-pg wrote.
+-- error would abort the caller's transaction. zeke_jobs.put also sends the jobs of on_failed and of a batch's end.
 
 -- A sentence that says why Python could not read a JSON value, or would read it differently, or that it has more than 1 MiB as compact JSON; NULL if
 -- there is no such fault. The depth is limited as in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an
@@ -290,8 +289,7 @@ BEGIN
   v_options := jsonb_strip_nulls(jsonb_build_object('traceparent', p_message #> '{options,traceparent}',
     'retry', p_message #> '{options,retry}', 'timeout', p_message #> '{options,timeout}'));
   RETURN coalesce(
-    zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options),
-    zeke_jobs.unfit_json(p_message - 'kwargs'),
+    zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options), zeke_jobs.unfit_json(p_message - 'kwargs'),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END
 $$;
@@ -359,8 +357,7 @@ BEGIN
     expires_on = zeke_jobs.moment(p_options, 'expires', v_now, q.expires_on),
     extra = nullif(coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
       'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units')), '{}'),
-    sensitive = nullif(p_task.sensitive, '{}'),
-    mtime = clock_timestamp()
+    sensitive = nullif(p_task.sensitive, '{}'), mtime = clock_timestamp()
   WHERE q.message_id = p_job AND q.state = 'queued'
   RETURNING q.queue_name INTO v_queue;
   IF v_queue IS NULL THEN
@@ -434,8 +431,7 @@ BEGIN
       message_id, queue_name, message, task, priority, run_at, expires_on, key, created_on, parent, scheduled_for, revision, sensitive, order_hold, extra)
     SELECT
       j.id, p_task.queue, zeke_jobs.message(p_task.queue, p_task.id, j.id, j.payload, p_options, v_now), p_task.id,
-      coalesce((p_options -> 'priority')::integer, p_task.priority),
-      v_run_at,
+      coalesce((p_options -> 'priority')::integer, p_task.priority), v_run_at,
       zeke_jobs.moment(p_options, 'expires', v_now, NULL),
       coalesce(j.key, p_options ->> 'key', zeke_jobs.own_key(p_task.per_key, p_task.share, j.id::text)),
       v_now,
@@ -646,8 +642,7 @@ BEGIN
   CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
   WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
-    -- If a sender repeats a send because the answer was lost, only the jobs that the first try did not write need room. If there are none, a batch
-    -- may be closed by now.
+    -- If a sender repeats a send because the answer was lost, only the jobs that the first try did not write need room, and a batch may be closed.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
     IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';

@@ -17,8 +17,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_per
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- The seconds by which each unit moves next_at. In a period a burst may come on top of the regular starts, so these are fewer: the amount less the
--- burst.
+-- The seconds by which each unit moves next_at. A burst may come on top of the regular starts, so these are fewer: the amount less the burst.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
@@ -255,9 +254,8 @@ END
 $$;
 
 -- A worker calls this before a handler acts that starts later after its claim than the rates of the job allow for. Adds the delay to the rates, which
--- delays the next starts, and returns true. Returns false if the handler is late by a whole period or more: then it must not start, because a delay
--- of the next starts no longer makes up for it. p_margin: the seconds from now within which the handler starts. The delay is counted from the claim
--- by the database's clock, because the worker may have been frozen.
+-- delays the next starts. Returns false if the handler is late by a whole period or more, and must not start. p_margin: the seconds from now within
+-- which it starts. The delay is counted from the claim by the database's clock, because the worker may have been frozen.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -303,8 +301,8 @@ END
 $$;
 
 -- Add an amount to the cost of a job; only the worker that holds the job may do so. currency: the currency of the job, which its first amount sets;
--- it is NULL if the worker no longer holds the job. An amount in another currency adds nothing. Budgets in this currency count the cost. missed: the
--- currency of a budget of the job that does not count it.
+-- NULL if the worker no longer holds the job. An amount in another currency adds nothing. missed: the currency of a budget of the job that does not
+-- count it.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
   p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$

@@ -232,8 +232,7 @@ LANGUAGE sql STABLE AS $$
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
 
--- The tasks whose suspects another live process of a queue runs alone. An empty process does not count one that still finishes its other jobs: it
--- takes the place of that one.
+-- The tasks whose suspects another live process of a queue runs alone. An empty process ignores one that still finishes other jobs, and replaces it.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that it sees what another process has just written
 BEGIN
@@ -342,8 +341,7 @@ BEGIN
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
             AND q.ctid <> ALL (v_places)
-          -- The order and the range make the planner use the index queue_ready_key. Without statistics it would take queue_ready to be as good, and
-          -- read all other keys.
+          -- The order and the range make the planner use queue_ready_key. Without statistics it would take queue_ready, and read all other keys.
           ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
           FOR UPDATE SKIP LOCKED
@@ -390,9 +388,8 @@ END
 $$;
 
 -- Lock up to p_most due jobs of one task and priority whose keys have room. The keys of the oldest due jobs are tried first, in random order, so that
--- keys take turns. If these are not enough, all keys are searched from the one where the last claim stopped, some hundreds in a claim. A job without
--- a key is held back by no such limit. reason: key, if other jobs are due. opens_on: the time at which the rate of a key lets one of them start, or
--- at which the search goes on.
+-- keys take turns; then all keys from the one where the last claim stopped, some hundreds in a claim. A job without a key is held back by no such
+-- limit. reason: key, if other jobs are due. opens_on: the time at which the rate of a key has room, or at which the search goes on.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -453,8 +450,8 @@ BEGIN
 END
 $$;
 
--- Lock up to p_most due jobs of these keys, of each key as many as it has room for. opens_on: if they are fewer, the first time at which the rate of
--- one of these keys lets a job start.
+-- Lock up to p_most due jobs of these keys, of each key as many as it has room for. opens_on: if they are fewer, when the rate of a key first has
+-- room.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_of_keys(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_keys text[], p_most integer,
   p_now timestamptz, OUT places tid[], OUT opens_on timestamptz)

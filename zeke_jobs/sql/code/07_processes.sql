@@ -63,8 +63,7 @@ BEGIN
 END
 $$;
 
--- The names of the chores that are due (worker/life/chores.py). A process asks after each heartbeat. p_thorough: also search for chores that need all
--- queued jobs to be read.
+-- The names of the chores that are due (worker/life/chores.py). p_thorough: also search for chores that need all queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -59,8 +59,7 @@ BEGIN
 END
 $$;
 
--- Cancel queued jobs whose task no longer exists. Apply cancels the jobs that are there when their task leaves jobs.yaml; these were sent or retried
--- in a transaction that committed later.
+-- Cancel queued jobs whose task no longer exists: jobs that were sent or retried in a transaction that committed after the task left jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column

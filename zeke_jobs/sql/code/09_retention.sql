@@ -1,8 +1,8 @@
 -- Retention: finished jobs move from the table to the history when their retention time is over.
 
--- Which finished jobs are to be purged: for each task and outcome, the jobs that ended before a time. If a task is unique for a period, its jobs are
--- kept at least that long. Jobs of tasks that left jobs.yaml are kept for 30 days, the longest default. The row without a task stands for jobs that
--- were sent with their own keep option.
+-- Which finished jobs are to be purged: for each task and outcome, the jobs that ended before a time. A task that is unique for a period keeps its
+-- jobs at least that long; a task that left jobs.yaml, 30 days, the longest default. The row without a task stands for jobs with their own keep
+-- option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
@@ -30,8 +30,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now())
 $$;
 
--- Whether a failed job blocks the end of its batch or the next job of its key, until somebody retries or cancels it. If its task left
--- jobs.yaml, its key has no next job.
+-- Whether a failed job blocks the end of its batch or the next job of its key, until it is retried or cancelled. A removed task has no next job.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

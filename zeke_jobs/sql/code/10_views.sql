@@ -12,8 +12,7 @@ COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs as the views of jobs read them. 
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
-  q.message_id AS id, q.task AS name,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+  q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue, q.priority,
   CASE WHEN s.fields IS NULL THEN q.message -> 'kwargs' ELSE zeke_jobs.mask(q.message -> 'kwargs', s.fields) END AS data,
   CASE WHEN q.state <> 'done' OR q.result = 'null' THEN NULL
@@ -61,8 +60,7 @@ COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
 SELECT
-  q.message_id AS id, q.task AS name,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+  q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue, q.priority,
   CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
   q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision, q.run_at, q.created_on, q.started_on, q.completed_on,
@@ -72,8 +70,7 @@ LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
 WHERE q.state IN ('done', 'rejected')
 UNION ALL
 SELECT
-  h.id, h.name, h.state, h.queue, h.priority,
-  CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
+  h.id, h.name, h.state, h.queue, h.priority, CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
   h.attempt, h.deaths, h.parent, h.scheduled_for, h.revision, h.run_at, h.created_on, h.started_on, h.completed_on,
   h.purged_on, h.cost, h.currency
 FROM zeke_jobs.history AS h WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
@@ -85,8 +82,7 @@ FROM zeke_jobs.revision AS r
 ORDER BY r.number DESC LIMIT 1;
 COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
--- The schedules in force, of jobs.yaml and stored ones. names: all names under which the ticks of a schedule may be recorded, because its task
--- may have been renamed.
+-- The schedules in force, of jobs.yaml and stored ones. names: all names under which a schedule's ticks may be recorded, if its task was renamed.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
   ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
@@ -123,8 +119,7 @@ SELECT
   coalesce(p.paused_on, CASE WHEN t.cron -> 'paused' = 'true' THEN t.begun_on END) AS paused_on,
   p.reason AS pause_reason,
   least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler sees it
-  coalesce(t.begun_on, s.created_on) AS updated_on,
-  t.schedule,
+  coalesce(t.begun_on, s.created_on) AS updated_on, t.schedule,
   CASE WHEN t.sensitive = '{}' THEN t.key ELSE zeke_jobs.mask_text(t.key, t.cron -> 'payload', t.sensitive) END AS key
 FROM zeke_jobs.planned AS t
 LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
@@ -168,9 +163,8 @@ LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
 
--- How many jobs workers could work on now, in a queue, of a task, or in all: active jobs, and due jobs that no pause holds back. Where jobs run in
--- strict order, only the first job of each key counts. A task counts for at most its concurrency limit. Autoscalers and `zeke-jobs up --until-idle`
--- ask for this number.
+-- How many jobs workers could work on now, in a queue, of a task, or in all, for autoscalers: active jobs, and due jobs that no pause holds back.
+-- Where jobs run in strict order, only the first job of each key counts. A task counts for at most its concurrency limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -226,11 +220,8 @@ $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
 SELECT
-  t.id AS task, t.queue,
-  zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait,
-  o.due AS oldest_due,
-  zeke_jobs.now() - o.due AS wait,
-  p.paused,
+  t.id AS task, t.queue, zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait, o.due AS oldest_due,
+  zeke_jobs.now() - o.due AS wait, p.paused,
   coalesce(NOT p.paused AND zeke_jobs.now() - o.due > zeke_jobs.length_of(t.definition ->> 'max_wait'), false) AS is_late
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
@@ -245,8 +236,7 @@ COMMENT ON VIEW zeke_jobs.task_pace IS 'How many jobs ended within the last minu
 
 CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
 SELECT
-  t.id AS task, t.queue,
-  zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
+  t.id AS task, t.queue, zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   zeke_jobs.integer_of(t.definition #> '{concurrency,limit}') AS active_limit
 FROM zeke_jobs.task AS t;
@@ -260,17 +250,14 @@ $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
 SELECT
-  b.name,
-  zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency,
-  b.concurrency AS full_concurrency,
+  b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.concurrency AS full_concurrency,
   (
     SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (b.chunked)) IS NOT TRUE THEN q.message_id END))
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks)) AS active,
   b.amount::integer AS rate_count, b.period AS rate_period,
   CASE WHEN b.step IS NOT NULL AND b.next_at > zeke_jobs.now() THEN b.next_at END AS next_on,
   CASE WHEN c.closed THEN coalesce(b.closed_by, 'breaker') END AS closed_by,
-  CASE WHEN c.closed THEN b.closed_until END AS closed_until,
-  CASE WHEN c.closed THEN b.closed_why END AS closed_why,
+  CASE WHEN c.closed THEN b.closed_until END AS closed_until, CASE WHEN c.closed THEN b.closed_why END AS closed_why,
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b
 CROSS JOIN LATERAL (

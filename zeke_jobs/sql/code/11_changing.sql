@@ -128,8 +128,7 @@ BEGIN
 END
 $$;
 
--- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The caller decides about the jobs of a task
--- that left the file.
+-- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The jobs of removed tasks stay as they are.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -248,8 +247,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   RETURNING s.cron, s.timezone, s.decided_to
 $$;
 
--- Record up to which time a schedule's ticks are decided, and by which cron line. If an operator does so without resuming the schedule, the audit
--- records it.
+-- Record up to which time a schedule's ticks are decided, by which cron line. The audit records it if an operator does so without a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

@@ -106,21 +106,19 @@ FROM zeke_jobs.pgboss_task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 LEFT JOIN (
   SELECT
-    q.task,
-    count(*) FILTER (WHERE q.state = 'queued')::integer AS queued,
+    q.task, count(*) FILTER (WHERE q.state = 'queued')::integer AS queued,
     count(*) FILTER (WHERE q.state = 'queued' AND q.run_at > zeke_jobs.now())::integer AS deferred,
     count(*) FILTER (WHERE q.state = 'consumed')::integer AS active,
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q
   GROUP BY q.task
--- The expression instead of the column makes the planner leave out the counts if nobody asks for them, even in a query for a single queue, as each
--- send makes one.
+-- The expression instead of the column makes the planner leave out the counts if nobody asks for them, as for the single queue of each send.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
--- Each release of pg-boss expects exactly its own number. The default is the number of its dashboard 1.9.0; another program may set its number in its
--- database address.
+-- Each release of pg-boss expects exactly its own number, by default the one of its dashboard 1.9.0; a program may set another in its database
+-- address.
 CREATE OR REPLACE VIEW version AS
 SELECT
   coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
@@ -130,9 +128,7 @@ COMMENT ON VIEW version IS 'The number of the schema of pg-boss that a program e
 
 CREATE OR REPLACE VIEW schedule AS
 SELECT
-  s.task AS name,
-  coalesce(nullif(s.schedule, s.task), '') AS key,
-  s.cron, s.timezone,
+  s.task AS name, coalesce(nullif(s.schedule, s.task), '') AS key, s.cron, s.timezone,
   zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
   s.options, s.created_on, s.updated_on, 'cron'::text AS kind, s.last_job AS last_job_id
 FROM zeke_jobs.schedule AS s
@@ -141,18 +137,15 @@ COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
 
 CREATE OR REPLACE VIEW warning AS
 SELECT
-  md5(w.task)::uuid AS id,
-  'queue_backlog'::text AS type,
-  'The oldest due job of ' || w.task || ' waits longer than max_wait' AS message,
-  jsonb_build_object('name', w.task) AS data,
+  md5(w.task)::uuid AS id, 'queue_backlog'::text AS type,
+  'The oldest due job of ' || w.task || ' waits longer than max_wait' AS message, jsonb_build_object('name', w.task) AS data,
   w.oldest_due + w.max_wait AS created_on
 FROM zeke_jobs.task_wait AS w WHERE w.is_late;
 COMMENT ON VIEW warning IS 'Each task whose jobs wait longer than max_wait.';
 
 CREATE OR REPLACE VIEW bam AS
 SELECT
-  md5(m.package || '/' || m.name)::uuid AS id,
-  m.package || '/' || m.name AS name,
+  md5(m.package || '/' || m.name)::uuid AS id, m.package || '/' || m.name AS name,
   row_number() OVER (ORDER BY m.applied_on)::integer AS version,
   'completed'::text AS status, NULL::text AS queue, NULL::text AS table_name, m.checksum AS command,
   NULL::text AS error, m.applied_on AS created_on, m.applied_on AS started_on, m.applied_on AS completed_on
@@ -196,8 +189,8 @@ BEGIN
 END
 $$;
 
--- Turns a write of pg-boss's dashboard or client to these views into a change of our own tables. The rights on the view decide who may write; the
--- audit has the login.
+-- Turns a write of pg-boss's dashboard or client to these views into a change of our tables. The rights on the view decide who may; the audit has the
+-- login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -134,8 +134,8 @@ BEGIN
 END
 $$;
 
--- Whether a send may add jobs to an existing batch: it is open, or the sender is one of its unfinished jobs. An open batch stays open until
--- the sender's transaction ends.
+-- Whether a send may add jobs to an existing batch: it is open (then until the sender's transaction ends), or the sender is one of its unfinished
+-- jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

@@ -34,12 +34,8 @@ BEGIN
       'type', coalesce(v_job #>> '{output,name}', 'Error'),
       'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
       'traceback', left(v_job #>> '{output,stack}', 16000))), v_task.sensitive, v_one -> 'payload') END;
-    v_key := NULL;
-    IF v_job ->> 'state' IN ('created', 'retry') THEN
-      v_key := CASE
-        WHEN v_job ->> 'singleton_key' IS NOT NULL THEN v_task.id || ' =' || (v_job ->> 'singleton_key')
-        WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END;
-    END IF;
+    v_key := CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN coalesce(v_task.id || ' =' || (v_job ->> 'singleton_key'),
+      CASE WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END) END;
     -- If another unfinished job has the unique key, that job keeps the key, and both jobs run, as in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
@@ -51,24 +47,17 @@ BEGIN
       message_id, queue_name, message, task, state, priority, run_at, key, extra, created_on, started_on, completed_on, attempt, attempts,
       result, revision, sensitive, order_hold)
     VALUES (
-      v_id, v_task.queue,
-      zeke_jobs.message(v_task.queue, v_task.id, v_id, v_one -> 'payload', '{}', (v_job ->> 'created_on')::timestamptz),
-      v_task.id,
+      v_id, v_task.queue, zeke_jobs.message(v_task.queue, v_task.id, v_id, v_one -> 'payload', '{}', (v_job ->> 'created_on')::timestamptz), v_task.id,
       (CASE v_job ->> 'state' WHEN 'completed' THEN 'done' WHEN 'failed' THEN 'rejected' ELSE 'queued' END)::zeke_jobs.state,
-      (v_job ->> 'priority')::integer,
-      (v_job ->> 'start_after')::timestamptz,
+      (v_job ->> 'priority')::integer, (v_job ->> 'start_after')::timestamptz,
       coalesce(v_job ->> 'group_id', zeke_jobs.own_key(v_task.per_key, v_task.share, v_id::text)),
-      CASE WHEN v_key IS NOT NULL THEN jsonb_build_object('unique_key', v_key) END,
-      (v_job ->> 'created_on')::timestamptz,
-      CASE WHEN v_job ->> 'state' IN ('completed', 'failed') THEN (v_job ->> 'started_on')::timestamptz END,
-      (v_job ->> 'completed_on')::timestamptz,
+      CASE WHEN v_key IS NOT NULL THEN jsonb_build_object('unique_key', v_key) END, (v_job ->> 'created_on')::timestamptz,
+      CASE WHEN v_job ->> 'state' IN ('completed', 'failed') THEN (v_job ->> 'started_on')::timestamptz END, (v_job ->> 'completed_on')::timestamptz,
       v_attempt,
       CASE WHEN v_error IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
         'attempt', v_attempt, 'outcome', v_job ->> 'state', 'started_on', v_job -> 'started_on',
         'ended_on', coalesce(v_job -> 'completed_on', v_job -> 'started_on'), 'error', v_error)) END,
-      CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END,
-      v_task.revision,
-      nullif(v_task.sensitive, '{}'),
+      CASE WHEN v_job ->> 'state' = 'completed' THEN coalesce(v_job -> 'output', 'null') END, v_task.revision, nullif(v_task.sensitive, '{}'),
       -- A job that failed in pg-boss does not block its key here.
       CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN v_task.order_hold END);
     v_made := v_made || v_id;

@@ -1,12 +1,9 @@
--- What `zeke-jobs why` reads about a job's key. Readers may see it, too: it shows which jobs share a key, but not the key, which may quote a
--- sensitive field.
+-- What `zeke-jobs why` reads about a job's key. Readers may see it, too: which jobs share a key, but not the key, which may quote a sensitive field.
 
 CREATE OR REPLACE VIEW zeke_jobs.job_before AS
 SELECT
-  j.message_id AS job, q.message_id AS id, q.task,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
-  q.run_at,
-  coalesce(q.completed_on, q.created_on) AS since
+  j.message_id AS job, q.message_id AS id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
+  q.run_at, coalesce(q.completed_on, q.created_on) AS since
 FROM zeke_jobs.queue AS j
 CROSS JOIN LATERAL (
   -- The same as zeke_jobs.first_in_line, which readers of the view may not call.
