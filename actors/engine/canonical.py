@@ -30,12 +30,11 @@ _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 def split(url: str) -> SplitResult:
     """The parts of an address; all of them are empty if it is none."""
-    try:
+    with suppress(ValueError):
         parts = urlsplit(url.strip())
         _ = parts.port  # raises too
-    except ValueError:
-        return SplitResult("", "", "", "", "")
-    return parts
+        return parts
+    return SplitResult("", "", "", "", "")
 
 
 def canonical_url(url: str) -> str:

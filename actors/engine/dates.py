@@ -23,25 +23,19 @@ _ORDINAL = r"(?:st|nd|rd|th|er|o)?\.?"
 _SHORT_YEAR = r"[.,]*[\s-]*(?:del?\s+)?(?P<year>\d{4}|\d\d)(?!\d)(?:\s?г\.?)?"
 _YEAR = r"(?P<year>\d{4})"
 _DAY = r"(?P<day>\d{1,2})"
-_FORMS = tuple(
-    re.compile(pattern, re.ASCII if ascii_only else 0)
-    for pattern, ascii_only in (
-        (rf"{_YEAR}-(?P<number>\d\d?)-{_DAY}(?:{_CLOCK}{_ZONE})?z?", True),
-        (rf"{_YEAR}/(?P<number>\d\d?)/{_DAY}(?:{_CLOCK}{_ZONE})?", True),
-        (rf"{_YEAR}(?P<number>\d\d){_DAY}(?:t?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?{_ZONE})?", True),
-        (rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
-        (rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
-        (rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?", False),
-        (rf"{_YEAR}\s+{_WORD}\s+{_DAY}", False),
-        (rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?", False),
-        (rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}", False),
-        (
-            rf"{_YEAR}\s*[年년]\s*(?P<number>\d\d?)\s*[月월]\s*{_DAY}\s*[日일]?\s*(?:[(（]?[^\W\d_]{{1,3}}[)）])?(?:{_CLOCK}{_ZONE})?",
-            False,
-        ),
-        (rf"{_YEAR}\.\s?(?P<number>\d\d?)\.\s?{_DAY}\.?(?:{_CLOCK}{_ZONE})?", False),
+_FORMS = [
+    re.compile(pattern)
+    for pattern in (
+        rf"{_YEAR}(?P<mark>[-/.])\s?(?P<number>\d\d?)(?P=mark)\s?{_DAY}\.?(?:{_CLOCK}{_ZONE})?z?",
+        rf"{_YEAR}(?P<number>\d\d){_DAY}(?:t?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?{_ZONE})?",
+        rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?",
+        rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?",
+        rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?",
+        rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?",
+        rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}",
+        rf"{_YEAR}\s*[年년]\s*(?P<number>\d\d?)\s*[月월]\s*{_DAY}\s*[日일]?\s*(?:[(（]?[^\W\d_]{{1,3}}[)）])?(?:{_CLOCK}{_ZONE})?",
     )
-)
+]
 
 
 def read_date(text: str) -> datetime | None:
@@ -50,12 +44,8 @@ def read_date(text: str) -> datetime | None:
     None where the text may mean two days, as 3/4/2020 does, or names a zone that is unknown.
     """
     text = _plain(text)
-    for form in _FORMS:
-        if (match := form.fullmatch(text)) is not None:
-            found = match.groupdict()
-            if (moment := _moment(found)) is not None:
-                return moment
-    return None
+    found = (match.groupdict() for form in _FORMS if (match := form.fullmatch(text)) is not None)
+    return next((moment for one in found if (moment := _moment(one)) is not None), None)
 
 
 def _plain(text: str) -> str:
@@ -89,26 +79,10 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
         if one <= _NOON and other <= _NOON and one != other:
             raise ValueError("the day and the month cannot be told apart")
         return max(one, other), min(one, other)
-    number = found.get("number")
-    return int(found["day"] or ""), int(number) if number else month_number(found["month"] or "")
-
-
-def month_number(name: str) -> int:
-    """The number of the month whose name begins so, in any of the languages.
-
-    Raises:
-        ValueError: it is no month's name.
-    """
-    word = _plain(name)
-    best = max(
-        (len(start), number)
-        for number, starts in enumerate(_STARTS, 1)
-        for start in ("", *starts)
-        if word.startswith(start)
-    )
-    if not best[0]:
-        raise ValueError(f"{name} is no month's name")
-    return best[1]
+    number, word = found.get("number"), found.get("month") or ""
+    # The longest beginning of a month's name in any of the languages.
+    starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
+    return int(found["day"] or ""), int(number) if number else max(starts)[1]
 
 
 def _zone(found: dict[str, str | None]) -> timezone:
@@ -128,4 +102,4 @@ def _named(zone: str) -> timedelta:
     return _INDIA if zone == "ist" else found.utcoffset(None)
 
 
-_STARTS = tuple(tuple(_plain(start) for start in names.split()) for names in MONTH_STARTS)
+_STARTS = [(_plain(start), month) for month, names in enumerate(MONTH_STARTS, 1) for start in names.split()]

@@ -20,7 +20,6 @@ _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
 _ALIKE = 0.4  # of the words of the shorter title; chosen on the choosing half of WCXB
 _ARTICLE_TYPES = ("Article", "BlogPosting", "Report")  # with all whose names end so, as NewsArticle
 _MOST_BLOCKS = 50
-_MOST_DEPTH = 6
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         author=one_line(page_author(article, metas, lines, site), 200),
         site=site,
         is_article=bool(article) or metas.get("og:type", "").lower() == "article",
-        is_free=_boolean(article.get("isAccessibleForFree")),
+        is_free={"true": True, "false": False}.get(str(article.get("isAccessibleForFree")).strip().lower()),
         body=clean(text_at(article, "articleBody")),
         captions=_captions(tree, url),
     )
@@ -83,17 +82,15 @@ def page_title(declared: Sequence[str], headings: Sequence[str]) -> str:
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
     """The greatest share of common words, from 0 to 1, that a heading has with one of the titles."""
-    words = set(words_of(heading))
-    sets = [other for one in titles if words and (other := set(words_of(one)))]
-    return max((len(words & other) / min(len(words), len(other)) for other in sets), default=0.0)
+    words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
+    return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 
 
 def _captions(tree: HtmlElement, url: str) -> str:
-    tracks = [
-        one for one in tree.iter("track") if (one.get("kind") or "subtitles").lower() in {"captions", "subtitles"}
-    ]
-    tracks.sort(key=lambda one: one.get("default") is None)
-    return next((found for one in tracks if (found := joined(url, one.get("src") or ""))), "")
+    kinds = ("", "captions", "subtitles")
+    tracks = sorted(tree.iter("track"), key=lambda one: one.get("default") is None)
+    named = (joined(url, one.get("src") or "") for one in tracks if (one.get("kind") or "").lower() in kinds)
+    return next(filter(None, named), "")
 
 
 def _metas(tree: HtmlElement) -> dict[str, str]:
@@ -134,27 +131,16 @@ def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:
             data = json.loads(script.text_content().strip(), strict=False)
         except (ValueError, RecursionError):
             continue
-        yield from _of_type(data, 0)
+        for one in _objects(data):
+            yield one
+            yield from _objects(one.get("@graph", []))
 
 
-def _of_type(data: Any, depth: int) -> Iterator[dict[str, Any]]:
-    if depth > _MOST_DEPTH:
-        return
-    if isinstance(data, list):
-        for part in data[:_MOST_BLOCKS]:
-            yield from _of_type(part, depth + 1)
-    elif isinstance(data, dict):
-        yield data
-        for key in ("@graph", "mainEntity", "mainEntityOfPage"):
-            yield from _of_type(data.get(key), depth + 1)
+def _objects(data: Any) -> list[dict[str, Any]]:
+    parts = data if isinstance(data, list) else [data]
+    return [one for one in parts[:_MOST_BLOCKS] if isinstance(one, dict)]
 
 
 def _kinds(data: dict[str, Any]) -> list[str]:
     named = data.get("@type")
     return [str(one) for one in (named if isinstance(named, list) else [named])]
-
-
-def _boolean(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    return {"true": True, "false": False}.get(text_of(value).strip().lower())

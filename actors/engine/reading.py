@@ -8,11 +8,12 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter, validate_call
+from pydantic_core import to_json, to_jsonable_python
 
 from actors.engine import feeds, opml, pages
 from actors.engine import text as texts
@@ -25,7 +26,10 @@ from actors.engine.text import LANGUAGE_LEAST, LANGUAGE_MOST, clean
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_readers = Readers()
+OPERATIONS: dict[str, Callable[..., bytes]] = {}
+"""What a reader does, by name."""
+
+_readers = Readers(__name__)
 atexit.register(_readers.close)
 os.register_at_fork(after_in_child=_readers.forget)
 
@@ -34,6 +38,9 @@ def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[b
     """The function as a reader executes it. Its answer is checked, because foreign bytes may have taken the reader over."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
+    loose: Callable[..., Any] = read
+    checked = cache(lambda: validate_call(loose))  # of JSON's strings it makes times, of bytes texts
+    OPERATIONS[read.__name__] = lambda body, **given: to_json(checked()(body, **given), by_alias=False)
 
     def ask(body: bytes, /, *given: P.args, **named: P.kwargs) -> T:
         arguments: dict[str, Any] = {**dict(zip(names, given, strict=False)), **named}
@@ -68,3 +75,13 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 def text_language(text: str) -> str | None:
     """As ``text.text_language``, whose model takes 75 MB."""
     return _language_of_text(text[:LANGUAGE_MOST].encode("utf-8", "replace")) if len(text) >= LANGUAGE_LEAST else None
+
+
+def warm_up() -> None:
+    """Load everything before readers are forked."""
+    import feedparser.api  # noqa: F401
+    from trafilatura.external import jt_stoplist_init
+
+    pages.html_to_text("<p>A line.</p>")
+    texts.text_language("A few lines. " * 20)
+    jt_stoplist_init()

@@ -25,13 +25,8 @@ Period = Literal["day", "week"]
 class PoliteEngine(ExitStack):
     """An engine that asks a host, for a feed or a page, only while no other job of the fleet does. A lease holds the host.
 
-    If a host, or the Engine, refuses, no job asks it before the time that it names. A host or an Engine that cannot be
-    reached is left alone for ``away``. A site's rule may set a pause after each visit, or let several jobs ask at once.
-
-    Args:
-        engine: The engine that fetches.
-        ctx: The job's context.
-        away: The wait, in seconds, for those that name no time.
+    If a host, or the Engine, refuses, no job asks it before the time that it names. One that cannot be reached, and names no
+    time, is left alone for ``away`` seconds. A site's rule may set a pause after each visit, or let several jobs ask at once.
 
     Raises:
         Defer: by its methods, if another job holds the host (this one is tried again in some seconds), the host
@@ -96,27 +91,6 @@ class PoliteEngine(ExitStack):
                 self.callback(waiting.rest, self._ctx, *rest)
 
 
-def batches(
-    items: Iterable[tuple[UUID, str | None]], size: int = MAX_BATCH, engine: object = None
-) -> list[tuple[str, list[UUID]]]:
-    """Group items by the host of their address, each group in batches of up to ``size``; a batch has its key.
-
-    A job fetches its batch item by item, and jobs with one key run one after another, so the host gets one request at a
-    time. If its rule allows more, its batches have as many keys.
-    """
-    hosts: dict[str, list[tuple[UUID, str]]] = {}
-    for one, url in items:
-        hosts.setdefault(site_of(url) if url else "", []).append((one, url or ""))
-    found = []
-    for host, mine in hosts.items():
-        lanes = rule_of(engine, mine[0][1]).at_once
-        step = min(size, -(-len(mine) // lanes))
-        for start in range(0, len(mine), step):
-            lane = start // step % lanes
-            found.append((f"{host}#{lane}" if lane else host, [one for one, _ in mine[start : start + step]]))
-    return found
-
-
 def send_fetches(
     ctx: Context[Any],
     items: Iterable[tuple[UUID, str | None]],
@@ -126,20 +100,23 @@ def send_fetches(
     delay: timedelta | None = None,
     batch: str | None = None,
     engine: object = None,
-) -> int:
-    """Send fetch-content for items; call it in the transaction that queued them.
+) -> None:
+    """Send fetch-content for items, in batches of one host; call it in the transaction that queued them.
 
-    The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host, unless a rule of the
-    ``engine`` allows more.
-
-    Returns:
-        The number of jobs sent.
+    The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host. If the host's rule in the
+    ``engine`` allows more requests at once, its batches have as many keys.
     """
-    grouped = batches(items, size, engine)
-    for key, ids in grouped:
-        payload = {"raw_item_ids": [str(one) for one in ids]}
-        ctx.send("fetch-content", payload, key=key or None, priority=priority, delay=delay, batch=batch)
-    return len(grouped)
+    hosts: dict[str, list[tuple[UUID, str]]] = {}
+    for one, url in items:
+        hosts.setdefault(site_of(url) if url else "", []).append((one, url or ""))
+    for host, mine in hosts.items():
+        lanes = rule_of(engine, mine[0][1]).at_once
+        step = min(size, -(-len(mine) // lanes))
+        for start in range(0, len(mine), step):
+            lane = start // step % lanes
+            payload = {"raw_item_ids": [str(one) for one, _ in mine[start : start + step]]}
+            key = (f"{host}#{lane}" if lane else host) or None
+            ctx.send("fetch-content", payload, key=key, priority=priority, delay=delay, batch=batch)
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.ai.words import is_unspaced
@@ -45,30 +44,24 @@ def _hash(text: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def signature(found: set[int]) -> list[int]:
-    """One-permutation MinHash: the least hash of each of 128 bins; an empty bin borrows from a full one.
+def bands(found: set[int]) -> list[int]:
+    """Hashes of the bands of a one-permutation MinHash; texts that share none are not compared. Empty for an empty text.
 
-    One hash a shingle instead of 128, with the same expectation (Li, Owen, Zhang 2012; densified as Shrivastava 2017).
+    The signature is the least hash of each of 128 bins; an empty bin borrows from a full one. That is one hash a shingle
+    instead of 128, with the same expectation (Li, Owen, Zhang 2012; densified as Shrivastava 2017).
     """
+    if not found:
+        return []
     bins = [_EMPTY] * BINS
     for value in found:
         place = value % BINS
         bins[place] = min(bins[place], value // BINS)
-    if not found:
-        return bins
-    filled = bins.copy()
+    signed = bins.copy()
     for place in range(BINS):
         attempt = 0
-        while filled[place] == _EMPTY:
+        while signed[place] == _EMPTY:
             attempt += 1
-            filled[place] = bins[_hash(f"{place} {attempt}") % BINS]
-    return filled
-
-
-def bands(signed: Sequence[int]) -> list[int]:
-    """Hashes of the signature's bands; texts that share none are not compared. Empty for an empty text."""
-    if all(value == _EMPTY for value in signed):
-        return []
+            signed[place] = bins[_hash(f"{place} {attempt}") % BINS]
     return [_hash(f"{start} {signed[start : start + ROWS]}") for start in range(0, BINS - ROWS + 1, ROWS)]
 
 
@@ -88,7 +81,7 @@ class Likeness:
     def of(cls, text: str) -> Likeness:
         """The likeness of a text."""
         found = shingles(text)
-        return cls(found, bands(signature(found)))
+        return cls(found, bands(found))
 
     def resembles(self, text: str, least: float) -> bool:
         """Whether a text is a version of ours."""

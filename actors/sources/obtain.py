@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from actors.engine.article.full_text import CUT, Said
 from actors.engine.contract import ContentItem, Engine, EngineError, plausible_duration
@@ -112,9 +111,8 @@ def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
     """The feed's text, if it may stand in for the page, with the reason. A letter may always: the mail has all of it."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
-    return replace(
-        told, choice=one_line(f"{told.origin}: the page cannot be had ({error.code}: {error})", _LONGEST_CHOICE)
-    )
+    why = f"{told.origin}: the page cannot be had ({error.code}: {error})"
+    return replace(told, choice=one_line(why, _LONGEST_CHOICE))
 
 
 def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Text | Missing:
@@ -130,16 +128,15 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
             language=page.language,
             author=(page.author.name if page.author else "") or item.metadata.get("author"),
             published_at=item.published_at or page.published_at,
-            duration=page.duration or _number(item.metadata.get("duration")),
+            duration=page.duration or _duration(item),
             choice=page.text_choice,
             description=one_line(page.description) or None,
         )
         return _uncut(found, told)
     if told is not None:
         return told
-    if page.content_type == "video" and len(page.description.strip()) >= least:
-        told_by_page = page.description.strip()
-        return replace(_with_text(item, told_by_page, told_by_page, "description"), title=item.title or page.title)
+    if page.content_type == "video" and len(words_of_page := page.description.strip()) >= least:
+        return replace(_with_text(item, words_of_page, words_of_page, "description"), title=item.title or page.title)
     if page.obstacle is not None:
         return Missing(page.obstacle, f"{page.url or item.url} shows {len(text)} characters before it")
     if page.text is None:
@@ -184,9 +181,10 @@ def _with_text(item: Item, text: str, markdown: str, origin: str) -> Text:
         language=text_language(text),
         author=item.metadata.get("author"),
         published_at=item.published_at,
-        duration=_number(item.metadata.get("duration")),
+        duration=_duration(item),
     )
 
 
-def _number(value: Any) -> float | None:
-    return plausible_duration(float(value)) if isinstance(value, int | float) else None
+def _duration(item: Item) -> float | None:
+    seconds = item.metadata.get("duration")
+    return plausible_duration(float(seconds)) if isinstance(seconds, int | float) else None

@@ -11,7 +11,7 @@ from actors.engine.contract import LONGEST_TEXT, EngineError, bounded_metadata, 
 from actors.engine.fetch import parse
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
-from actors.schema import MAX_BATCH, IngestFromUpload, UploadItem
+from actors.schema import IngestFromUpload, UploadItem
 from actors.sources.fetching import Period, open_batch, send_fetches
 from actors.store import items, sources
 from actors.store.items import NewItem
@@ -59,9 +59,9 @@ def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) 
             items.queue(tx, [one for one, _ in queued])
             if ctx.settings.digest and batch is None:
                 batch = open_batch(ctx, tx, "upload", ctx.settings.digest)
-            send_fetches(ctx, queued, size=MAX_BATCH, batch=batch and batch.id)
+            send_fetches(ctx, queued, batch=batch and batch.id)
             counts["queued"] += len(queued)
-    result = {"outcome": "taken", **counts, **({"unreadable": unreadable[:20]} if unreadable else {})}
+    result = {"outcome": "taken", **counts} | ({"unreadable": unreadable[:20]} if unreadable else {})
     if batch is not None:
         with ctx.transaction():
             batch.close()

@@ -5,9 +5,9 @@
    more with all its fallbacks.
 2. Trafilatura's text is taken. Readability's is taken instead if trafilatura's holds it and has a tenth more words, which may
    stand around the article; or if trafilatura's is short and readability's three times as long.
-3. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times if most of the
-   additional words, at least 300, stand between common parts. The text in the page's own data may replace a reading too.
-4. If no reading has 200 characters, the longest is taken.
+3. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times and at least
+   300 words that it lacks. The text in the page's own data may replace a reading too.
+4. A reading of fewer than 200 characters counts only if there is no other.
 5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
@@ -39,9 +39,8 @@ _PART = 0.5  # of the page's long paragraphs; a text with less needs trafilatura
 _NEAR = 0.1  # of these paragraphs: a text that differs by less is not doubtful
 _SURE = 1500  # characters, if it has so many
 _LONG = 80  # characters of such a paragraph
-_CUT_WITHIN = 1.15  # times, if the additional words stand within the text
-_WITHIN = 0.9  # of these words
-_SECTIONS = 300  # of these words are sections of an article rather than teasers in it; chosen on the choosing halves
+_CUT_WITHIN = 1.15  # times, if it lacks so many words
+_SECTIONS = 300  # words: sections of an article rather than teasers in it; chosen on the choosing halves
 _HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
 _BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
 _MORE = 1.1  # times the words of readability's text: some of them may stand around the article
@@ -116,10 +115,9 @@ def _paragraphs(tree: HtmlElement) -> int:
 
 def choose(found: list[Reading]) -> tuple[Reading | None, str]:
     """The chosen reading, and the reason in words."""
-    whole = [one for one in found if len(one.text) >= SHORT]
+    whole = [one for one in found if len(one.text) >= SHORT] or [one for one in found if one.text]
     if not whole:
-        longest = max(found, key=lambda one: len(one.text))
-        return (longest, "the longest of short readings") if longest.text else (None, "no reading has a text")
+        return None, "no reading has a text"
     chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
@@ -135,13 +133,10 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Whether the other one is of the same article and has far more words, or more whole sections within it."""
+    """Whether the other one is of the same article and has far more words, or more whole sections."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
-    if other.size > CUT * text.size:
-        return True
-    within, more = other.between(text)
-    return more >= _SECTIONS and within >= _WITHIN * more
+    return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
@@ -181,13 +176,10 @@ class Said:
         words = self._words
         return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False)) or Counter({tuple(words): 1})
 
-    def between(self, other: Said) -> tuple[int, int]:
-        """Number of words of this text that the other one lacks: within the common part, and in all."""
-        runs = other._runs
-        starts = [at for at in range(len(self._words)) if tuple(self._words[at : at + _RUN]) in runs]
-        shared = {at + more for at in starts for more in range(_RUN)}
-        lacking = [at for at in range(self.size) if at not in shared]
-        return sum(starts[0] < at < starts[-1] for at in lacking) if starts else 0, len(lacking)
+    def beyond(self, other: Said) -> int:
+        """Number of words of this text that the other one lacks."""
+        starts = (at for at in range(self.size) if tuple(self._words[at : at + _RUN]) in other._runs)
+        return self.size - len({at + more for at in starts for more in range(_RUN) if at + more < self.size})
 
     def holds(self, other: Said) -> float:
         """The share of the other text that is in this one, from 0 to 1."""

@@ -30,17 +30,12 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 
     It stops after half of the time; the next reading goes on there. If the server has renumbered the folder, the newest are
     read again: items know their Message-ID.
-
-    Raises:
-        EngineError: with the reason.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
     if (mailbox := settings.mailboxes.get(parts.netloc)) is None:
-        known = ", ".join(settings.mailboxes) or "none"
-        raise EngineError(
-            "invalid_url", f"expected a name in services.engine.mailboxes ({known}), got {parts.netloc!r}"
-        )
+        known = f"expected a name in services.engine.mailboxes ({', '.join(settings.mailboxes) or 'none'})"
+        raise EngineError("invalid_url", f"{known}, got {parts.netloc!r}")
     if not (folder.isprintable() and sender.isprintable() and sender.isascii()):
         raise EngineError("invalid_url", f"expected a folder and a sender in printable characters, got {url!r}")
     seconds = settings.feed_timeout.total_seconds()
@@ -62,10 +57,8 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
         raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from None
     except Exception as error:  # noqa: BLE001 (of any type: imaplib was not written for hostile servers)
         hint = "; a server that begins in the clear needs security: starttls" if "WRONG_VERSION" in str(error) else ""
-        said = str(error).replace(mailbox.password.get_secret_value(), "…") or type(error).__name__
-        raise EngineError(
-            "fetch_failed", f"{mailbox.host}: {one_line(said, 200)}{hint}"
-        ) from None  # it may hold the password
+        said = one_line(str(error).replace(mailbox.password.get_secret_value(), "…") or type(error).__name__, 200)
+        raise EngineError("fetch_failed", f"{mailbox.host}: {said}{hint}") from None  # it may hold the password
     items = [_item(body, f"{url}#{uid}") for uid, body in bodies if body]
     told = {"etag": f"{validity}:{bodies[-1][0] if bodies else last if is_known else 0}", "not_modified": not items}
     return ContentSource(id=url, url=url, name=sender or folder, source_type="blog", items=items[::-1], **told)

@@ -53,11 +53,9 @@ def _headers(message: Message) -> dict[str, str]:
             parts = decode_header(text)
         except HeaderParseError:
             parts = [(text, None)]
-        said = (
-            one if isinstance(one, str) else one.decode(web_codec(code or "") or "utf-8", "replace")
-            for one, code in parts
-        )
-        found.setdefault(name.lower(), " ".join("".join(said).split()))
+        coded = ((one, web_codec(code or "") or "utf-8") for one, code in parts)
+        said = "".join(one if isinstance(one, str) else one.decode(codec, "replace") for one, codec in coded)
+        found.setdefault(name.lower(), " ".join(said.split()))
     return found
 
 
@@ -66,11 +64,8 @@ def _content(message: Message) -> str:
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)
-        if (
-            kind in {"text/html", "text/plain"}
-            and part.get_content_disposition() != "attachment"
-            and isinstance(payload, bytes)
-        ):
+        is_text = kind in {"text/html", "text/plain"} and part.get_content_disposition() != "attachment"
+        if is_text and isinstance(payload, bytes):
             texts.setdefault(kind, decode(payload, f"{kind}; charset={part.get_param('charset') or ''}"))
     if markup := texts.get("text/html"):
         return markup

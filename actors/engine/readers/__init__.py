@@ -1,1 +1,1 @@
-"""Processes that read strangers' bytes for a worker: the pool in the worker, their server, and their operations."""
+"""Processes that read strangers' bytes for a worker: the pool in the worker, and their server."""

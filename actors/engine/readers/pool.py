@@ -38,9 +38,7 @@ class Readers:
     The operations are the names in ``module``'s ``OPERATIONS``.
     """
 
-    def __init__(
-        self, module: str = "actors.engine.readers.operations", limits: Limits = _LIMITS, most: int = READERS
-    ) -> None:
+    def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
         self._module = module
         self._limits = limits
         self._most = most
@@ -142,15 +140,9 @@ class Readers:
         if self._control is None:
             ours, theirs = socket.socketpair()
             with theirs:
+                served = ("actors.engine.readers.server", self._module, json.dumps(self._limits))
                 self._server = subprocess.Popen(  # noqa: S603 (our own module)
-                    [
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        "actors.engine.readers.server",
-                        self._module,
-                        json.dumps(self._limits),
-                    ],
+                    [sys.executable, "-P", "-m", *served],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=_environment(),

@@ -137,10 +137,8 @@ def _confine(limits: Limits) -> None:
     with suppress(OSError, ValueError):  # only Linux has it
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(
-            "1000", encoding="ascii"
-        )  # the kernel should end this process before the worker
+    with suppress(OSError):  # the kernel should end this process before the worker
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _arm(cpu: float, wall: int) -> None:

@@ -16,7 +16,7 @@ COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[Readers]:
-    found = Readers(limits=Limits(cpu=0.5))
+    found = Readers("actors.engine.reading", Limits(cpu=0.5))
     yield found
     found.close()
 
