@@ -13,7 +13,7 @@ from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs, rss
-from tests.actors.sources.test_transcripts import VTT
+from tests.actors.sources.test_feeds_text_counts import VTT
 from tests.fleet import ROOT, eventually
 from tests.lab.quality.corpora import CORPUS
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.actors.line_server import LineServer, Talk
+from tests.actors.raw_server import LineServer, Talk
 
 
 @dataclass

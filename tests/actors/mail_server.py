@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from tests.actors.line_server import LineServer, Talk
+from tests.actors.raw_server import LineServer, Talk
 
 
 @dataclass

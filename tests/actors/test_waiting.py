@@ -1,13 +1,17 @@
 """Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors import waiting
+from actors.ai.openai.client import wait_seconds
 from actors.ai.protocol import CallEnd, CallStart
+from actors.retry_after import LONGEST_WAIT, retry_after
 from actors.store.ai_calls import ledger
 from tests.actors.database import execute
 from zeke_jobs import Defer
@@ -33,3 +37,39 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_co
 def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked(failures: int, asked: float | None, hours: int) -> None:
     hour = timedelta(hours=1)
     assert waiting.grown(failures, hour, 6 * hour, asked) == hours * hour
+
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 1.5 ", 1.5),
+        ("Sun, 01 Nov 2026 12:01:00 GMT", 60),
+        ("Sun, 01 Nov 2026 13:01:00 +0100", 60),
+        ("Sun, 01 Nov 2026 11:00:00 GMT", 0),
+        ("soon", None),
+        ("-1", None),
+        ("", None),
+        ("\u0661\u0662", None),
+    ],
+)
+def test_it_is_read_as_seconds_and_as_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after(value, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "value", ["86401", "999999999", "9" * 99, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200"]
+)
+def test_nobody_asks_for_more_than_a_day(value: str) -> None:
+    assert retry_after(value, NOW) in {LONGEST_WAIT, None}
+    assert wait_seconds({"retry-after": value}) in {LONGEST_WAIT, None}
+    assert retry_after(value.replace(" -1200", " GMT"), NOW) == LONGEST_WAIT
+
+
+@given(st.one_of(st.text(max_size=120), st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,7} [\d:. +-]{0,30}")))
+def test_nothing_makes_the_reader_raise(value: str) -> None:
+    wait = retry_after(value, NOW)
+    assert wait is None or 0 <= wait <= LONGEST_WAIT

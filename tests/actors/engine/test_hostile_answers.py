@@ -1,4 +1,4 @@
-"""Any answer of a foreign server or an Engine ends in a value or a stated reason, in limited time."""
+"""Any answer of a foreign server or an Engine ends in a value of limited size or a stated reason, in limited time."""
 
 import json
 import os
@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.fetch import parse
 from actors.engine.local import LocalEngine
+from actors.engine.pages import read_page
+from tests.actors.engine.conftest import entry, failure
 from tests.actors.engine.test_http_engine import ITEM, SOURCE
-from tests.actors.scripted_site import Answer, Site
+from tests.actors.scripted_site import Answer, Site, rss
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 VALUES = st.recursive(
@@ -103,3 +106,89 @@ def test_any_markup_as_page_and_as_feed(answering: Site, engine: LocalEngine, ma
             text = str(error)
         assert "root:" not in text
         assert time.monotonic() - began < 20
+
+
+LONG = "x" * 2_000_000
+TEXTS = ("id", "title", "description", "url", "text", "markdown", "language", "contentHash", "canonicalUrl")
+ADDRESS = "https://a.example/" + "x" * 9_000
+
+
+def deep() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(50_000):
+        found = {"a": found}
+    return found
+
+
+def test_an_item_says_no_more_than_is_kept() -> None:
+    author = {"id": LONG, "name": LONG, "url": ADDRESS}
+    said = {**dict.fromkeys(TEXTS, LONG), "url": ADDRESS, "canonicalUrl": ADDRESS, "author": author}
+    item = ContentItem.model_validate({**said, "metadata": {"a": LONG}})
+    assert item.author is not None
+    assert (item.url, item.canonical_url, item.author.url, item.metadata) == ("", None, None, {})
+    lengths = [item.id, item.title, item.author.name, item.author.id, item.language or "", item.content_hash or ""]
+    assert all(len(text) <= 500 for text in lengths)
+    assert (len(item.description), len(item.text or ""), len(item.markdown or "")) == (200_000, 1_000_000, 1_000_000)
+
+
+def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None:
+    odd = "a\x00\ud800b"
+    author = {"id": odd, "name": odd, "url": odd}
+    item = ContentItem.model_validate(
+        {**dict.fromkeys(TEXTS, odd), "author": author, "metadata": {odd: [{odd: odd}, 1]}}
+    )
+    assert "\\u0000" not in item.model_dump_json()
+    assert item.metadata == {"ab": [{"ab": "ab"}, 1]}
+    source = ContentSource.model_validate({"id": odd, "name": odd, "etag": odd, "lastModified": odd, "movedTo": odd})
+    assert {source.id, source.name, source.etag, source.last_modified, source.moved_to} == {"ab"}
+
+
+def test_a_source_says_no_more_than_is_kept() -> None:
+    said = {**dict.fromkeys(("name", "description", "etag", "lastModified"), LONG), "url": ADDRESS, "movedTo": ADDRESS}
+    source = ContentSource.model_validate({"id": "s", **said, "metadata": {"a": LONG}})
+    assert (source.url, source.metadata) == ("", {})
+    assert {source.etag, source.last_modified, source.moved_to} == {None}
+    assert (len(source.name), len(source.description)) == (500, 200_000)
+
+
+def test_metadata_that_cannot_be_stored_is_none() -> None:
+    assert ContentItem(id="i", metadata=deep()).metadata == {}
+    assert ContentItem(id="i", metadata={"a": float("nan")}).metadata == {}
+    assert ContentItem(id="i", metadata={"a": [1, {"b": "c"}]}).metadata == {"a": [1, {"b": "c"}]}
+
+
+def test_an_entry_has_no_more_tags_than_are_kept() -> None:
+    told = entry("".join(f"<category>c{n}</category>" for n in range(30)))
+    assert told.metadata["tags"] == [f"c{n}" for n in range(20)]
+
+
+def test_an_engine_names_no_more_items_than_are_read_of_a_feed(site: Site) -> None:
+    items = [{"id": str(number), "title": "t"} for number in range(50)]
+    site.pages["/source"] = Answer(json.dumps({"id": "s", "items": items}), content_type="application/json")
+    engine = HttpEngine(site.url, max_entries=20)
+    assert [item.id for item in engine.fetch_source("https://a.example/").items or []] == [str(n) for n in range(20)]
+
+
+def test_a_header_that_is_to_be_sent_back_has_an_end(site: Site, engine: LocalEngine) -> None:
+    headers = {"ETag": f'"{LONG[:5_000]}"', "Last-Modified": LONG[:5_000]}
+    site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")), headers=headers)
+    source = engine.fetch_source(f"{site.url}/feed")
+    assert (source.etag, source.last_modified) == (None, None)
+
+
+def test_an_address_longer_than_any_address_is_none(site: Site, engine: LocalEngine) -> None:
+    with pytest.raises(EngineError, match="9018 characters") as caught:
+        parse(ADDRESS)
+    assert (caught.value.code, len(str(caught.value)) < 500) == ("invalid_url", True)
+    site.pages["/a"] = Answer(status=302, headers={"Location": ADDRESS})
+    assert failure(engine.fetch_item, f"{site.url}/a").code == "invalid_url"
+
+
+def test_what_an_error_says_has_an_end() -> None:
+    assert len(str(EngineError("no_text", LONG))) == 1000
+
+
+def test_an_article_that_is_longer_than_any_is_cut() -> None:
+    text = read_page(("A word. " * 300_000).encode(), "https://a.example/", "text/plain").text
+    assert text is not None
+    assert len(text) == 1_000_000

@@ -11,7 +11,7 @@ from actors.engine.pages import parse_page
 from actors.engine.selectors import select
 from actors.engine.settings import NONE, rule_of
 from tests.actors.engine.conftest import failure
-from tests.actors.engine.test_engine_server import serving
+from tests.actors.engine.test_http_engine import serving
 from tests.actors.scripted_site import Answer, Site, page, paragraphs
 
 SECRET = "s3cret-of-the-reader"
