@@ -64,7 +64,14 @@ class HttpEngine:
         return Found(feeds=[source.model_copy(update={"url": source.url or typed(text)})])
 
     def _ask(self, path: str, body: dict[str, str], model: type[M]) -> M:
-        answer = self._exchange(path, body)
+        try:
+            answer = self._fetcher.ask(self._url + path, json.dumps(body).encode(), self._limits, self._headers)
+        except EngineError as error:
+            failed = "cannot be reached" if error.is_unreachable else "gives no answer"
+            reason = f"the Engine at {self._url} {failed}: {error}"
+            raise EngineError("engine_failed", reason, is_away=error.is_unreachable) from error
+        if not 200 <= answer.status < 300:
+            raise _failure(answer)
         try:
             told = from_json(answer.body)
             wrapped = told.get("data") if isinstance(told, dict) else None
@@ -74,17 +81,6 @@ class HttpEngine:
             where = ", ".join(".".join(map(str, fault["loc"])) for fault in faults) or "it is no object in JSON"
             reason = f"the Engine's answer does not fit the contract: {where}"
             raise EngineError("engine_failed", reason, transient=False) from error
-
-    def _exchange(self, path: str, body: dict[str, str]) -> Fetched:
-        try:
-            answer = self._fetcher.ask(self._url + path, json.dumps(body).encode(), self._limits, self._headers)
-        except EngineError as error:
-            failed = "cannot be reached" if error.is_unreachable else "gives no answer"
-            reason = f"the Engine at {self._url} {failed}: {error}"
-            raise EngineError("engine_failed", reason, is_away=error.is_unreachable) from error
-        if 200 <= answer.status < 300:
-            return answer
-        raise _failure(answer)
 
 
 class _Refusal(ContractModel):

@@ -31,6 +31,7 @@ _FORMS = [
         rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?",
         rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?",
         rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?",
+        rf"{_YEAR}\s+{_WORD}\s+{_DAY}",
         rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?",
         rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}",
         rf"{_YEAR}\s*[年년]\s*(?P<number>\d\d?)\s*[月월]\s*{_DAY}\s*[日일]?\s*(?:[(（]?[^\W\d_]{{1,3}}[)）])?(?:{_CLOCK}{_ZONE})?",

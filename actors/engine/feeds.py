@@ -17,7 +17,6 @@ from actors.engine import json_feed
 from actors.engine.article.transcript import CAPTIONS
 from actors.engine.canonical import LONGEST_ADDRESS, is_web, joined
 from actors.engine.contract import (
-    EARLIEST,
     LONGEST_FRAGMENT,
     Author,
     ContentItem,
@@ -116,8 +115,8 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
     content = max(
         (_fragment(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
     )
-    updated = _moment(_value(entry, "updated"))
-    published = _moment(_value(entry, "published")) or updated
+    updated = read_date(_value(entry, "updated"))
+    published = read_date(_value(entry, "published")) or updated
     metadata = {
         "content": content[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
@@ -170,11 +169,6 @@ def _hashed(item: ContentItem) -> str:
     date = item.published_at.isoformat() if item.published_at else ""
     parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
     return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _moment(date: str) -> datetime | None:
-    value = read_date(date)
-    return value if value is not None and value >= EARLIEST else None
 
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:

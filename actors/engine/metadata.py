@@ -18,8 +18,9 @@ from actors.engine.text import clean, letters, one_line, text_at, text_of, words
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
 _ALIKE = 0.4  # of the words of the shorter title; chosen on the choosing half of WCXB
-_ARTICLE_TYPES = ("Article", "BlogPosting", "Report")  # with all whose names end so, as NewsArticle
+_ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # as NewsArticle
 _MOST_BLOCKS = 50
+_DEEPEST = 6
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     """Read a parsed page. Nothing in it makes this raise."""
     metas = _metas(tree)
     data = list(_data(tree))
-    article = next((one for one in data if any(kind.endswith(_ARTICLE_TYPES) for kind in _kinds(one))), {})
+    article = next((one for one in data if _ARTICLE.search(str(one.get("@type")))), {})
     publisher = article.get("publisher")
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
@@ -131,16 +132,12 @@ def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:
             data = json.loads(script.text_content().strip(), strict=False)
         except (ValueError, RecursionError):
             continue
-        for one in _objects(data):
-            yield one
-            yield from _objects(one.get("@graph", []))
+        yield from _objects(data, 0)
 
 
-def _objects(data: Any) -> list[dict[str, Any]]:
-    parts = data if isinstance(data, list) else [data]
-    return [one for one in parts[:_MOST_BLOCKS] if isinstance(one, dict)]
-
-
-def _kinds(data: dict[str, Any]) -> list[str]:
-    named = data.get("@type")
-    return [str(one) for one in (named if isinstance(named, list) else [named])]
+def _objects(data: Any, depth: int) -> Iterator[dict[str, Any]]:
+    if isinstance(data, dict):
+        yield data
+        data = data.get("@graph")
+    for part in data[:_MOST_BLOCKS] if isinstance(data, list) and depth < _DEEPEST else ():
+        yield from _objects(part, depth + 1)

@@ -93,7 +93,7 @@ def _untouched(ctx: Context[SourceSettings], source: Row, outcome: str) -> dict[
 
 
 def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, backfill: int) -> dict[str, Any]:
-    settings, rhythm, entries = ctx.settings, ctx.settings.rhythm, answer.items
+    settings, rhythm, engine, entries = ctx.settings, ctx.settings.rhythm, ctx.service("engine"), answer.items
     if entries is None:
         raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     with ctx.transaction() as tx:
@@ -112,7 +112,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
         queued += [(row["id"], row["url"]) for row in again]
         items.queue(tx, [one for one, _ in queued])
-        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id, engine=ctx.service("engine"))
+        send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id, engine=engine)
         polling = rhythm.after_success(
             current.polling, etag=answer.etag, last_modified=answer.last_modified, not_modified=answer.not_modified
         )

@@ -72,6 +72,14 @@ class Line(NamedTuple):
     text: str
 
 
+class Shown(NamedTuple):
+    """A day that stands by itself on the page, as many elements below the first heading, and whether it is of a change."""
+
+    day: date
+    place: float
+    is_change: bool
+
+
 def short_lines(tree: HtmlElement) -> list[Line]:
     """The texts of at most 100 characters."""
     elements = list(tree.iter())
@@ -99,37 +107,33 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """The moment of publication, from the declared and the visible dates; None if it is uncertain.
+    """The moment of publication: what is declared, unless the page shows another day; None if it is uncertain.
 
-    Args:
-        tree: The page.
-        lines: Its short texts.
-        metas: Its metas by name.
-        article: The structured data of its article.
-        other: Structured data that describes no article.
-        url: The page's address, which may have the date.
+    It is declared by the structured data of the ``article``, metas, ``other`` data, time elements, or the address.
     """
     pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     times = _read(_times(tree))
-    declared = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
-    return _agreed(next(iter(declared), None), times, list(_shown(lines)))
-
-
-def _agreed(declared: datetime | None, times: Sequence[datetime], shown: Sequence[Shown]) -> datetime | None:
-    """The declared moment if the page shows no other day; else the one day that it shows, or None."""
+    named = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
+    shown = [
+        Shown(moment.date(), place, _CHANGED.search(text) is not None)
+        for place, _, text in lines
+        if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None
+    ]
     near = [one for one in shown if -_DATE_ABOVE <= one.place <= _DATE_BELOW]
-    if declared is None:
-        published = {one.day for one in near if not one.is_change} or {one.day for one in near}
-        return _only(published or {one.day for one in shown if not one.is_change})
-    if not near:
-        late = {one.day for one in shown if one.is_change and _DATE_BELOW < one.place <= _FAR_BELOW}
-        others = late or {one.date() for one in times}
-        return declared if len(others) != 1 or _is_close(declared, others) else None
-    is_confirmed = _is_close(declared, {one.day for one in near}) or declared.date() in {one.date() for one in times}
-    return declared if is_confirmed else None
+    if not named:
+        days = {one.day for one in near if not one.is_change} or {one.day for one in near}
+        days = days or {one.day for one in shown if not one.is_change}
+        return datetime.combine(days.pop(), time.min, UTC) if len(days) == 1 else None
+    declared, of_times = named[0], {one.date() for one in times}
+    if near:
+        is_certain = _is_close(declared, {one.day for one in near}) or declared.date() in of_times
+    else:
+        late = {one.day for one in shown if one.is_change and _DATE_BELOW < one.place <= _FAR_BELOW} or of_times
+        is_certain = len(late) != 1 or _is_close(declared, late)
+    return declared if is_certain else None
 
 
 def _is_close(moment: datetime, days: set[date]) -> bool:
@@ -148,28 +152,14 @@ def _times(tree: HtmlElement) -> Iterator[str]:
             yield one.get("datetime") or _BEFORE_A_DATE.sub("", text)
 
 
-class Shown(NamedTuple):
-    """A day that stands by itself on the page, as many elements below the first heading, and whether it is of a change."""
-
-    day: date
-    place: float
-    is_change: bool
-
-
-def _shown(lines: Iterable[Line]) -> Iterator[Shown]:
-    for place, _, text in lines:
-        if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None:
-            yield Shown(moment.date(), place, _CHANGED.search(text) is not None)
-
-
-def _only(days: set[date]) -> datetime | None:
-    return datetime.combine(next(iter(days)), time.min, UTC) if len(days) == 1 else None
-
-
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
     """The names, as a line; empty if the page names none. The address of a profile is no name."""
     named = [
-        [one for one in map(_bare, declared) if one and not _NO_AUTHOR.search(one)]
+        [
+            name
+            for one in declared
+            if (name := one_line(html.unescape(one), 200).strip(' ",')) and not _NO_AUTHOR.search(name)
+        ]
         for declared in (_declared(article.get("author")), [metas.get("author", "")], [metas.get("article:author", "")])
     ]
     for some in named:
@@ -178,10 +168,6 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
     near = _near(lines)
     itself = site if any(named) else ""
     return near.get("by") or near.get("profile") or near.get("class") or itself or near.get("written by", "")
-
-
-def _bare(text: str) -> str:
-    return one_line(html.unescape(text), 200).strip(' ",')
 
 
 def _declared(value: Any) -> Iterator[str]:

@@ -36,7 +36,8 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
     within = lines[start : _end(lines, start, links)]
-    left = "\n".join(line for line in within if not _is_elsewhere(line)).strip()
+    kept = (line for line in within if len(line) > _LONGEST or not _ELSEWHERE.match(line.strip(" \t-*_#>")))
+    left = "\n".join(kept).strip()
     return left if len(left) >= least else text
 
 
@@ -48,7 +49,3 @@ def _end(lines: list[str], start: int, links: set[str]) -> int:
         if line.strip(" \t-*_=") and not is_below:
             return at + 1
     return start + 1
-
-
-def _is_elsewhere(line: str) -> bool:
-    return len(line) <= _LONGEST and _ELSEWHERE.match(line.strip(" \t-*_#>")) is not None
