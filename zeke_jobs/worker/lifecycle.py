@@ -149,8 +149,8 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 raise
             self._warn_of(error)
             return False
-        self._process.completer.start()
-        self.heartbeat.start()
+        self._process.completer.thread.start()
+        self.heartbeat.thread.start()
         self._process.is_booted = True
         self._producer.start()
         self.notifier.start()

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
@@ -61,10 +62,6 @@ class WorkerProcess:
 
     # ── its claims ──
 
-    def tasks(self, *, is_async: bool | None = None) -> list[str]:
-        """Ids of this process's tasks: all, only those with async handlers (True), or only the others (False)."""
-        return self.runtime.ids[is_async]
-
     def policy(self, claim: Claim) -> Retry:
         """The retry policy of the job."""
         return self.runtime.policy(claim.task, claim.retry)
@@ -114,18 +111,18 @@ class WorkerProcess:
             self.completer.put(claim, outcome)
         return True
 
-    def mark_started(self, conn: Connection, claims: list[Claim]) -> None:
-        """Record in the database that these handlers have started."""
-        if not claims:
-            return
-        SQL.all(
-            conn,
-            "job/mark_started",
-            worker=self.id,
-            ids=[claim.id for claim in claims],
-            claims=[claim.number for claim in claims],
-            after=[claim.after for claim in claims],
-        )
+    def mark_started(self, conn: Connection, longer_than: float) -> None:
+        """Record in the database which handlers have run longer than these seconds. The end tells of a shorter run."""
+        now = time.monotonic()
+        claims = [
+            claim
+            for claim in self.held.all()
+            if claim.started is not None and not (claim.marked or claim.ended) and now - claim.started > longer_than
+        ]
+        if claims:
+            ids, numbers = [claim.id for claim in claims], [claim.number for claim in claims]
+            after = [claim.after for claim in claims]
+            SQL.all(conn, "job/mark_started", worker=self.id, ids=ids, claims=numbers, after=after)
         for claim in claims:
             claim.marked = True
 
@@ -221,12 +218,12 @@ class WorkerProcess:
             self.id,
             "worker",
             queues=list(self.queues),
-            tasks=self.tasks(),
+            tasks=self.runtime.ids[None],
             threads=self.held.threads,
             revision=self.runtime.revision,
             file_revision=self.runtime.file_revision,
             lost_after=timedelta(seconds=self.proof.lost_after),
         )
-        SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=self.tasks(is_async=True))
+        SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=self.runtime.ids[True])
         # If the row is new, the producer must report in it again.
         self.registrations = next(self._counted)

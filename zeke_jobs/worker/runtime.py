@@ -73,7 +73,8 @@ class Runtime:
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)
             }
-            self._frees = {task.id: _freed(task, config) for task in config.tasks.values()}
+            #: The limits in which the end of a job of each task makes room, its own and shared ones. A rate makes room with time.
+            self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, task: str, sent: Mapping[str, float] = MappingProxyType({})) -> Retry:
         """The retry policy of a job: the values of its send, then its task's, then the defaults if the task left jobs.yaml."""
@@ -83,13 +84,6 @@ class Runtime:
             return policy
         parts = {part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in sent.items()}
         return policy.model_copy(update=parts)
-
-    def frees(self, task: str) -> frozenset[str] | None:
-        """The limits in which the end of a job of this task makes room, its own and shared ones; None for an unknown task.
-
-        A rate is not one of them: it makes room as time passes.
-        """
-        return self._frees.get(task)
 
     def service(self, name: str) -> Any:
         """The service's object, opened at its first use, and again after its settings changed.

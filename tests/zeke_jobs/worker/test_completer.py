@@ -70,7 +70,7 @@ class Scene:
 
     def settle(self) -> None:
         """Run the completer's thread until all is written."""
-        self.completer.start()
+        self.completer.thread.start()
         self.completer.close(30.0)
 
     def states(self, claims: list[Claim]) -> list[str]:
@@ -125,7 +125,7 @@ def test_an_end_whose_row_another_session_locks_is_told_once_and_written_when_it
         other.cursor().execute("BEGIN; SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (locked.id,))
         for claim in claims:
             scene.completer.put(claim, Outcome("completed"))
-        scene.completer.start()
+        scene.completer.thread.start()
         eventually(lambda: scene.states(claims) == ["consumed", "done"], 10)
         assert scene.held.find(locked.id) is locked
         time.sleep(2.5)  # it is tried again and again

@@ -19,7 +19,7 @@ def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monk
     monkeypatch.setattr(Heartbeat, "beat", lambda *_: beaten.set())
     process = SimpleNamespace(url=None, proof=ProofOfLife(5.0), tick=lambda: 1 / 0)
     heartbeat = Heartbeat(SimpleNamespace(process=process))  # type: ignore[arg-type]
-    heartbeat.start()
+    heartbeat.thread.start()
     assert beaten.wait(5.0)
     heartbeat.close()
 

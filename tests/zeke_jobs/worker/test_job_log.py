@@ -18,7 +18,7 @@ from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.finish.completed_lines import CompletedLines
+from zeke_jobs.worker.finish.completer import CompletedLines
 from zeke_jobs.worker.finish.outcome import Outcome
 from zeke_jobs.worker.finish.writer import store_logs
 

@@ -14,7 +14,7 @@ from zeke_jobs.worker.claim.claims import Row
 from zeke_jobs.worker.finish.writer import array, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -74,20 +74,10 @@ class Answer(NamedTuple):
         """Whether more jobs may be due, which can start as soon as a thread is free, or a job that runs alone has ended."""
         return self.lacks_threads or self.taken >= want or self.runs_alone
 
-    @property
-    def must_empty(self) -> bool:
-        """Whether the process must end all its jobs, because a job must run alone."""
-        return any(row.reason == "alone" for row in self.held)
-
-    @property
-    def opens_in(self) -> float:
-        """Seconds until a limit lets a job start; infinite if none says when."""
-        return min((row.wait for row in self.held if row.wait is not None), default=math.inf)
-
-    def limited_by(self, frees: Callable[[str], Collection[str] | None]) -> set[str]:
+    def limited_by(self, frees: Mapping[str, Collection[str]]) -> set[str]:
         """The limits that held jobs back and get room when a job ends. ``frees``: see ``Runtime.frees``."""
         by_end = [row for row in self.held if row.task and row.held_by and row.reason != "thread"]
-        return {str(row.held_by) for row in by_end if (freed := frees(row.task)) is None or row.held_by in freed}
+        return {str(row.held_by) for row in by_end if (freed := frees.get(row.task)) is None or row.held_by in freed}
 
 
 class Asking(NamedTuple):

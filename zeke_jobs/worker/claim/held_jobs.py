@@ -215,15 +215,6 @@ class HeldJobs:
         """Number of jobs that wait for a thread."""
         return self._taken - self._started
 
-    def unmarked(self, longer_than: float) -> list[Claim]:
-        """Jobs that have run longer than these seconds, and whose start is not in the database yet."""
-        now = time.monotonic()
-        return [
-            claim
-            for claim in self.all()
-            if claim.started is not None and not (claim.marked or claim.ended) and now - claim.started > longer_than
-        ]
-
     def find(self, job: UUID) -> Claim | None:
         """The claim that this process holds for a job."""
         return self._claims.get(job)

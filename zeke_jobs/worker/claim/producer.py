@@ -84,7 +84,7 @@ class Producer:
             return None, 0
 
     def _served(self) -> list[ServedQueue]:
-        return [queue for queue in self._queues if self.process.tasks(is_async=queue.is_async)]
+        return [queue for queue in self._queues if self.process.runtime.ids[queue.is_async]]
 
     def _want(self, queue: ServedQueue) -> int:
         process = self.process
@@ -98,7 +98,7 @@ class Producer:
         try:
             with process.pool.connection() as conn:
                 self._look_connection, asked = conn, clock()
-                who = Asking(process.id, process.tasks(is_async=queue.is_async), process.runtime.revision)
+                who = Asking(process.id, process.runtime.ids[queue.is_async], process.runtime.revision)
                 room = self._held.room(queue.took, is_async=queue.is_async)
                 answer = ask(conn, who, queue.name, want, room, is_empty=is_empty, completions=completions)
                 queue.took = min(_LONGEST_LOOK, clock() - asked)
@@ -145,7 +145,8 @@ class Producer:
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = answer.limited_by(self.process.runtime.frees)
         queue.limited |= dict.fromkeys(queue.full, now)
-        self._apart = queue if answer.must_empty else None
+        must_empty = any(row.reason == "alone" for row in answer.held)  # before a job can run alone
+        self._apart = queue if must_empty else None
         if is_full:
             queue.looks = 0
             if now - queue.busy_since > _BUSY_AFTER:
@@ -158,14 +159,15 @@ class Producer:
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
             # Twice the time since the look, because this statement takes as long to reach the server.
-            tasks, since = self.process.tasks(is_async=queue.is_async), 2 * (clock() - asked)
+            tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
         # Without notifications, look at each queue every second, so that a send is noticed in time.
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
-        self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
+        opens_in = min((row.wait for row in answer.held if row.wait is not None), default=math.inf)
+        self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, opens_in)))
 
     def _report(self, conn: Connection) -> bool:
         """Write which wake-ups this process asks for, if that has changed. Returns whether it asks for more than before."""
@@ -211,7 +213,7 @@ class Producer:
 
         Wait a moment if another process was told first, or if one of its limits was full at the last look.
         """
-        limits = self.process.runtime.frees(task) or frozenset()
+        limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
             for one in self._queues:
                 if queue in (None, one.name):
@@ -220,7 +222,7 @@ class Producer:
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
         """Jobs of these tasks have ended: look where room was missing. Returns whether a look follows soon, which writes ends."""
-        limits = [self.process.runtime.frees(task) for task in tasks]
+        limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
             for queue in served:

@@ -7,17 +7,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.core.logs import get_logger
+from zeke_jobs.core.logs import get_logger, is_json
+from zeke_jobs.core.redaction import redact
+from zeke_jobs.core.wording import one_line, span
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
-from zeke_jobs.worker.finish.completed_lines import CompletedLines
 from zeke_jobs.worker.finish.outcome import Outcome
 from zeke_jobs.worker.finish.writer import Ending, store_logs, write
 
@@ -31,6 +33,9 @@ _FLUSH_GRACE = 0.02  # seconds to wait, so that one flush serves more completion
 _LONGEST_PAUSE = 2.0
 _HELD_UP = 1.0  # seconds before another try to write an end whose locks another session holds
 _LOOK = 0.5  # seconds between checks for work
+_MOST_LINES = 10  # lines a second; nobody reads more, and each one takes time from the worker
+_LONGEST_OUTPUT = 60  # characters
+_SHORT_ID = 8  # characters from the end, because ids made at the same time begin alike
 
 
 class Completer:
@@ -55,12 +60,8 @@ class Completer:
         self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
         self._lines = CompletedLines()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="completer", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="completer", daemon=True)
         self._log = get_logger("zeke_jobs.completer")
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
 
     def put(self, claim: Claim, outcome: Outcome) -> None:
         """Take an outcome to be written."""
@@ -157,9 +158,9 @@ class Completer:
         with self._condition:
             self._closing = True
             self._condition.notify_all()
-        self._thread.join(timeout)
+        self.thread.join(timeout)
         self.log_completed()
-        if self._thread.is_alive():
+        if self.thread.is_alive():
             self._log.error(
                 "outcomes not written; the jobs will run again elsewhere", count=len(self._waiting) + len(self._held_up)
             )
@@ -264,3 +265,36 @@ def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:
         return []
     claims = {id(claim) for claim, _ in written}
     return [one for one in batch if id(one[0]) not in claims]
+
+
+class CompletedLines:
+    """Logs a line for each completed job, only in the readable log format: machines use sums and metrics."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._second = 0
+        self._left = _MOST_LINES
+        self._is_on: bool | None = None  # set when the first job ends, because the log is configured by then
+        self._log = get_logger("zeke_jobs.job")
+
+    def log(self, claim: Claim, outcome: Outcome) -> bool:
+        """Log the line. False in the format for machines, and when ten lines were logged in this second already."""
+        if self._is_on is None:
+            self._is_on = not is_json()
+        if not self._is_on:
+            return False
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._left = second, _MOST_LINES
+        if not self._left:
+            return False
+        self._left -= 1
+        took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
+        # Hide an output that may quote a sensitive field. Only the database knows how to mask it.
+        shown = (
+            ""
+            if claim.sensitive or outcome.output == "null"
+            else f": {one_line(redact(outcome.output), _LONGEST_OUTPUT)}"
+        )
+        self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")
+        return True

@@ -56,10 +56,6 @@ class Heartbeat:
         self._refused = 0
         self._background: dict[str, threading.Thread] = {}
 
-    def start(self) -> None:
-        """Start ticking."""
-        self.thread.start()
-
     def close(self) -> None:
         """Stop ticking, and end the background work."""
         self._closing = True
@@ -213,7 +209,7 @@ class Heartbeat:
     def watch(self, conn: Connection) -> None:
         """Report started handlers, and stop handlers of cancelled jobs."""
         process = self._process
-        process.mark_started(conn, process.held.unmarked(_MARK_AFTER))
+        process.mark_started(conn, _MARK_AFTER)
         for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
                 self._next["watch"] = 0.0  # its handler is just starting: try again at the next tick
