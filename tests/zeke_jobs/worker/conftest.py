@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ from tests.zeke_jobs.sql import dicts
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
+from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
@@ -65,6 +67,13 @@ def a_context(
     return JobContext(claim, Shared(worker or uuid4(), runtime, pool, pool), running or interrupts.Running(60), None)
 
 
+def ended(job: UUID) -> zeke_jobs.Job:
+    """The job, once it has ended in whatever way."""
+    with suppress(JobFailed):
+        zeke_jobs.wait(job, timeout=30)
+    return zeke_jobs.status(job)
+
+
 def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
     """The run of a job's handler in this process."""
     claim = broker.process.held.find(job)
@@ -78,6 +87,11 @@ class Jobs:
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
+
+    @cached_property
+    def me(self) -> UUID:
+        """A worker, announced when it is first named."""
+        return self.worker()
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         return dicts(self.conn, sql, *params)
@@ -181,6 +195,18 @@ class Jobs:
         )  # fmt: skip
         assert row is not None
         return bool(row["ours"])
+
+    def end(
+        self, how: str = "completed", want: int = 1, tasks: list[str] | None = None, **said: Any
+    ) -> list[dict[str, Any]]:
+        """Claim jobs, and end them in one way; answers the claims."""
+        claims = self.claim(self.me, want, tasks)
+        if how == "completed":
+            self.complete(self.me, claims, **said)
+        else:
+            for claim in claims:
+                self.finish(self.me, claim, how, **said)
+        return claims
 
     def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
         """One heartbeat of a worker."""

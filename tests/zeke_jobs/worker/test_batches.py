@@ -36,28 +36,21 @@ def reports(jobs: Jobs) -> list[dict[str, Any]]:
 
 
 def finish_all(jobs: Jobs, outcome: str = "completed", task: str = "a") -> None:
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 1000, [task])
-    if outcome == "completed":
-        jobs.complete(worker, claims)
-    else:
-        for claim in claims:
-            jobs.finish(worker, claim, outcome)
+    jobs.end(outcome, 1000, [task])
 
 
 def test_the_job_at_the_end_is_sent_with_the_last_end_and_knows_the_counts(jobs: Jobs) -> None:
     sent = zeke_jobs.send_many("a", [{"n": n} for n in range(6)], batch="import-42", then=END)
     zeke_jobs.cancel(sent[0].id)
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 5)
-    jobs.finish(worker, claims[0], "failed")
+    claims = jobs.claim(jobs.me, 5)
+    jobs.finish(jobs.me, claims[0], "failed")
     for claim in claims[1:4]:
-        jobs.complete(worker, [claim])
+        jobs.complete(jobs.me, [claim])
         assert reports(jobs) == []
     now = zeke_jobs.batch_status("import-42")
     assert (now.status, now.jobs, now.unfinished, now.finished) == ("running", 6, 1, 5)
     assert (now.completed, now.failed, now.cancelled) == (3, 1, 1)
-    jobs.complete(worker, claims[4:])
+    jobs.complete(jobs.me, claims[4:])
     assert reports(jobs) == [{"n": 4, "story_id": "import-42"}]
     ended = zeke_jobs.batch_status("import-42")
     assert (ended.status, ended.then_outcome) == ("ended", "created")
@@ -145,9 +138,8 @@ def test_a_program_opens_a_batch_adds_to_it_and_closes_it_unless_its_block_fails
 
 def test_a_run_that_has_lost_its_job_adds_nothing_to_its_batch(jobs: Jobs, pool: Pool) -> None:
     (sent,) = zeke_jobs.send_many("a", [{}], batch="b")
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    ctx = a_context(pool, a_claim(sent.id, claim["claim"], "a", batch="b"), worker)
+    (claim,) = jobs.claim(jobs.me, 1)
+    ctx = a_context(pool, a_claim(sent.id, claim["claim"], "a", batch="b"), jobs.me)
     ctx.send("a", batch="b")
     jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
     with pytest.raises(ClaimLost):
@@ -197,10 +189,9 @@ def test_a_full_queue_does_not_refuse_the_job_at_the_end(jobs: Jobs) -> None:
 
 def test_a_cancelled_batch_sends_nothing_until_it_is_retried(jobs: Jobs) -> None:
     zeke_jobs.send_many("a", [{}, {}], batch="b", then=END)
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
+    (claim,) = jobs.claim(jobs.me, 1)
     assert len(zeke_jobs.cancel_batch("b", "a mistake", by="me")) == 2
-    jobs.finish(worker, claim, "cancelled")
+    jobs.finish(jobs.me, claim, "cancelled")
     assert (zeke_jobs.batch_status("b").status, reports(jobs)) == ("cancelled", [])
     assert jobs.rows("SELECT action, target, reason FROM zeke_jobs.audit ORDER BY number DESC LIMIT 1") == [
         {"action": "cancel", "target": "batch/b", "reason": "a mistake"}
@@ -219,13 +210,12 @@ def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
     jobs: Jobs, other_conn: Connection
 ) -> None:
     zeke_jobs.send_many("a", [{}, {}], batch="b", then=END)
-    worker = jobs.worker()
-    one, other = jobs.claim(worker, 2)
+    one, other = jobs.claim(jobs.me, 2)
     others = Jobs(other_conn)
     with transaction(jobs.conn):
-        jobs.complete(worker, [one])
+        jobs.complete(jobs.me, [one])
         others.rows("SET lock_timeout = '1s'")
-        others.complete(worker, [other])  # not stopped by the open transaction
+        others.complete(jobs.me, [other])  # not stopped by the open transaction
         assert reports(others) == []
     assert len(reports(jobs)) == 1
 
@@ -233,12 +223,11 @@ def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
 def test_a_sender_that_does_not_commit_holds_up_no_worker(jobs: Jobs, other_conn: Connection) -> None:
     batch = zeke_jobs.batch("b", then=END)
     batch.send_many("a", [{}] * 40)
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 40)
+    claims = jobs.claim(jobs.me, 40)
     with transaction(other_conn):
         zeke_jobs.send("a", batch="b", connection=other_conn)
         jobs.rows("SET lock_timeout = '1s'")
-        assert len(jobs.complete(worker, claims)) == 40
+        assert len(jobs.complete(jobs.me, claims)) == 40
         with pytest.raises(psycopg2.errors.LockNotAvailable):
             jobs.rows("SELECT zeke_jobs.close_batch('b')")  # it waits for the sender
     batch.close()
@@ -296,10 +285,9 @@ def test_a_fake_context_remembers_batches() -> None:
 
 def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whenever_it_adds_up(jobs: Jobs) -> None:
     zeke_jobs.send_many("a", [{}] * 10, batch="import-42", then=END)
-    worker = jobs.worker()
 
     def end(count: int) -> None:
-        assert len(jobs.complete(worker, jobs.claim(worker, count, ["a"]))) == count
+        assert len(jobs.complete(jobs.me, jobs.claim(jobs.me, count, ["a"]))) == count
 
     with jobs.conn.cursor() as cursor:
         with transaction(jobs.conn):

@@ -12,10 +12,10 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, Running
+from tests.zeke_jobs.worker.conftest import Jobs, Running, ended
 from tests.zeke_jobs.worker.handlers import CALLS, GATE, Number
 from zeke_jobs import ChunkContext, Payload
-from zeke_jobs.errors import ClaimLost, JobFailed
+from zeke_jobs.errors import ClaimLost
 from zeke_jobs.testing import FakeChunk, JobRunner
 
 HERE = "tests.zeke_jobs.worker.test_chunks"
@@ -89,18 +89,15 @@ def sent(payloads: Sequence[dict[str, Any]], **options: Any) -> list[UUID]:
     return [one.id for one in zeke_jobs.send_many("many", payloads, **options)]
 
 
-def ended(ids: Sequence[UUID]) -> list[zeke_jobs.Job]:
-    for one in ids:
-        with suppress(JobFailed):
-            zeke_jobs.wait(one, timeout=30)
-    return [zeke_jobs.status(one) for one in ids]
+def all_ended(ids: Sequence[UUID]) -> list[zeke_jobs.Job]:
+    return [ended(one) for one in ids]
 
 
 @pytest.mark.parametrize("handler", ["each", "each_async"])
 def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handler: str) -> None:
     with running(task(handler)):
         ids = sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}, {"n": 4}])
-        jobs = ended(ids)
+        jobs = all_ended(ids)
     assert [one.status for one in jobs] == ["completed", "failed", "completed", "completed"]
     assert [one.output for one in jobs] == [[1, 1], None, [3, 2], [4, 1]]
     assert [one.cost for one in jobs] == [1, 2, 6, 4]
@@ -115,7 +112,7 @@ def test_a_payload_or_an_output_that_does_not_fit_fails_its_own_job_only(running
         """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{kwargs,n}', '"x"') WHERE message_id = %s""", ids[3]
     )
     with running(task("each")):
-        found = ended(ids)
+        found = all_ended(ids)
     assert [one.status for one in found] == ["completed", "failed", "completed", "failed", "completed"]
     assert CALLS == [[1, 2, 3, 5]]
     assert found[2].output == "written"
@@ -128,7 +125,7 @@ def test_an_exception_counts_for_all_each_by_its_own_policy(running: Running) ->
     with running(task("each", "{size: 3, wait: 10s}", RETRY + ", per_send: {retry: 3}")):
         first = sent([{"n": 1}, {"n": 2, "do": "raise"}], retry=0)
         last = sent([{"n": 3}], retry=1)
-        jobs = ended(first)
+        jobs = all_ended(first)
         eventually(lambda: zeke_jobs.status(last[0]).status == "retry")
     assert [one.status for one in jobs] == ["failed", "failed"]
     assert all("ConnectionError" in json.dumps(one.attempts) for one in jobs)
@@ -144,7 +141,7 @@ def test_an_exception_counts_for_all_each_by_its_own_policy(running: Running) ->
 )
 def test_a_mistake_of_the_handler_fails_all(running: Running, handler: str, costs: list[Any], words: str) -> None:
     with running(task(handler, more="retry: {limit: 0}")):
-        jobs = ended(sent([{"n": 1}, {"n": 2, "do": "misplace"}]))
+        jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": "misplace"}]))
     assert [(one.status, one.cost) for one in jobs] == [("failed", cost) for cost in costs]
     assert all(words in json.dumps(one.attempts) for one in jobs)
 
@@ -156,7 +153,7 @@ def test_a_chunk_runs_in_one_thread_and_leaves_the_others_free(running: Running)
         assert broker.process.held.free() == 1
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, timeout=20)["n"] == 7
         GATE.set()
-        assert [one.status for one in ended(ids)] == ["completed"] * 3
+        assert [one.status for one in all_ended(ids)] == ["completed"] * 3
         eventually(lambda: len(broker.process.held) == 0)
         assert (broker.process.held.free(), broker.process.held.waiting()) == (2, 0)
 
@@ -168,7 +165,7 @@ def test_a_cancelled_job_leaves_its_chunk_and_the_others_complete(running: Runni
         zeke_jobs.cancel(ids[1])
         eventually(lambda: any(claim.cancelled for claim in broker.process.held.all()))
         GATE.set()
-        found = ended([ids[0], ids[2]])
+        found = all_ended([ids[0], ids[2]])
         eventually(lambda: zeke_jobs.status(ids[1]).status == "cancelled")
         children = {row["parent"] for row in jobs.rows("SELECT parent FROM zeke_jobs.queue WHERE task = 'echo'")}
         eventually(lambda: len(broker.process.held) == 0)
@@ -189,7 +186,7 @@ def test_when_all_its_jobs_are_cancelled_a_chunk_is_stopped(running: Running) ->
 
 def test_a_timeout_stops_the_chunk_and_counts_for_each(running: Running) -> None:
     with running(task("gated", "{size: 3, wait: 0s}", "timeout: 300ms, retry: {limit: 0}")):
-        jobs = ended(sent([{"n": n} for n in range(3)]))
+        jobs = all_ended(sent([{"n": n} for n in range(3)]))
     assert [one.status for one in jobs] == ["failed"] * 3
     assert all("TimedOut" in json.dumps(one.attempts) for one in jobs)
 

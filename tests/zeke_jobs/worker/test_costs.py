@@ -1,4 +1,3 @@
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -7,9 +6,8 @@ from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.zeke_jobs.commands import Cli
-from tests.zeke_jobs.worker.conftest import Running, one_worker
+from tests.zeke_jobs.worker.conftest import Running, ended, one_worker
 from zeke_jobs import Context, Payload, Reject
-from zeke_jobs.errors import JobFailed
 from zeke_jobs.testing import FakeContext
 
 HERE = "tests.zeke_jobs.worker.test_costs"
@@ -43,18 +41,15 @@ def cost(job: zeke_jobs.Job) -> str:
     return f"{job.cost} {job.currency}"
 
 
-def ended(task: str, **payload: Any) -> zeke_jobs.Job:
-    job = zeke_jobs.send(task, payload).id
-    with suppress(JobFailed):
-        zeke_jobs.wait(job, timeout=30)
-    return zeke_jobs.status(job)
+def ran(task: str, **payload: Any) -> zeke_jobs.Job:
+    return ended(zeke_jobs.send(task, payload).id)
 
 
 @pytest.mark.usefixtures("worker")
 def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amount() -> None:
-    assert cost(ended("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
-    assert cost(ended("spend", amounts=["0"])) == "0 USD"
-    assert cost(ended("echo")) == "None None"
+    assert cost(ran("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
+    assert cost(ran("spend", amounts=["0"])) == "0 USD"
+    assert cost(ran("echo")) == "None None"
 
 
 @pytest.mark.usefixtures("worker")
@@ -62,13 +57,13 @@ def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amo
 def test_what_was_spent_stays_spent_when_the_handlers_transaction_is_taken_back(
     fail: str, status: str, said: str
 ) -> None:
-    job = ended("spend", amounts=["0.2"], fail=fail)
+    job = ran("spend", amounts=["0.2"], fail=fail)
     assert (job.status, cost(job)) == (status, said)
 
 
 @pytest.mark.usefixtures("worker")
 def test_a_job_has_one_currency() -> None:
-    job = ended("spend", amounts=["3"], fail="mixed")
+    job = ran("spend", amounts=["3"], fail="mixed")
     assert (job.status, cost(job)) == ("failed", "6 USD")
     assert "expected a cost in USD, as this job's before, got EUR" in job.attempts[-1]["error"]["message"]
 
@@ -80,7 +75,7 @@ def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(runni
 """
     with capture_logs() as lines, running(tasks):
         for task in ("spend", "euros"):
-            assert ended(task, amounts=["0.2"]).status == "completed"
+            assert ran(task, amounts=["0.2"]).status == "completed"
     said = [(line["budget"], line["cost"]) for line in lines if "another currency" in line["event"]]
     assert said == [("EUR", "0.2 USD")]
 
@@ -88,7 +83,7 @@ def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(runni
 def test_status_lists_and_compare_show_the_cost(running: Running, cli: Cli) -> None:
     with running(TASKS):
         payloads: tuple[dict[str, Any], ...] = ({"amounts": ["0.20"]}, {"amounts": ["2"], "currency": "EUR"}, {"amounts": ["0.1"]}, {})  # fmt: skip
-        job, *_ = [ended("spend", **payload).id for payload in payloads]
+        job, *_ = [ran("spend", **payload).id for payload in payloads]
     assert "\n  cost      0.2 USD\n" in cli("status", job).out
     assert cli("status", job, "--json").json["cost"] == "0.20"
     assert "2 EUR" in cli("jobs").out

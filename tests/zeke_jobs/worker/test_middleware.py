@@ -2,15 +2,13 @@
 
 import logging
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, Running, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker
 from tests.zeke_jobs.worker.middleware import HEARD
 from tests.zeke_jobs.worker.test_running import failure, outcome
 
@@ -98,10 +96,6 @@ def test_a_message_that_it_fails_afterwards_is_a_failed_job(running: Running, ta
     assert len(job.attempts) == 1
 
 
-def have_ended(jobs: list[UUID]) -> bool:
-    return all(zeke_jobs.status(job).has_ended for job in jobs)
-
-
 HOOKS = [f"{when}_{what}" for what in ("process_message", "ack", "nack") for when in ("before", "after")]
 
 
@@ -120,11 +114,10 @@ def test_what_it_raises_strands_neither_a_job_nor_a_thread(
     tasks = "\n  echo: {handler: 'H:echo', retry: {limit: 0}}\n  fail: {handler: 'H:fail', retry: {limit: 0}}"
     with running(tasks, f"middleware: [{{use: '{M}:Raises', hook: {hook}, what: {what}}}]", threads=1) as broker:
         for _ in range(2):  # with one thread, the second needs the first one's
-            sent = [zeke_jobs.send(task).id for task in ("echo", "fail")]
-            eventually(partial(have_ended, sent))
+            sent = [ended(zeke_jobs.send(task).id) for task in ("echo", "fail")]
         eventually(lambda: not broker.process.held.all())
     before = hook == "before_process_message" and what != "error"
-    assert [zeke_jobs.status(job).status for job in sent] == ["failed" if before else "completed", "failed"]
+    assert [job.status for job in sent] == ["failed" if before else "completed", "failed"]
 
 
 def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Running) -> None:

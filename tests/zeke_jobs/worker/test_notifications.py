@@ -31,8 +31,7 @@ def test_a_job_that_is_due_before_the_next_look_of_waiting_processes_is_told_and
     jobs: Jobs, heard: Callable[[], list[str]]
 ) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
-    worker = jobs.worker()
-    waits(jobs, worker)
+    waits(jobs, jobs.me)
     zeke_jobs.send("a", {}, delay=2, connection=jobs.conn)
     zeke_jobs.send_many("a", [{}], delay=2, connection=jobs.conn)
     assert heard() == ["default", "default"]
@@ -40,9 +39,9 @@ def test_a_job_that_is_due_before_the_next_look_of_waiting_processes_is_told_and
     assert heard() == []
     jobs.add("a")
     for outcome, delay, told in (("retry", 0.001, ["default"]), ("deferred", 60, [])):
-        (claimed,) = jobs.claim(worker, 1)
+        (claimed,) = jobs.claim(jobs.me, 1)
         heard()
-        jobs.finish(worker, claimed, outcome, delay=delay)
+        jobs.finish(jobs.me, claimed, outcome, delay=delay)
         assert heard() == told
         jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", claimed["message_id"])
 
@@ -155,6 +154,5 @@ def test_a_delayed_job_is_waited_for_whatever_its_priority(jobs: Jobs) -> None:
         expected = None if task == "c" else delay
         assert jobs.rows(due) == [{"due": expected}]
     jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE priority = 9")
-    (retried,) = jobs.claim(worker := jobs.worker(), 1)
-    jobs.finish(worker, retried, "retry", delay=5.0)
+    jobs.end("retry", delay=5.0)
     assert jobs.rows(due) == [{"due": 5}]

@@ -39,8 +39,7 @@ def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(tabl
 def test_a_job_whose_worker_died_is_told_by_the_database(jobs: Jobs) -> None:
     jobs.use(TASKS)
     [job] = jobs.add("echo")
-    worker = jobs.worker()
-    jobs.claim(worker, 1)
+    jobs.claim(jobs.me, 1)
     jobs.rows(
         "UPDATE zeke_jobs.worker SET heartbeat_on = now() - interval '1 hour', beating_since = now() - interval '2 hours'"
     )
@@ -51,14 +50,13 @@ def test_a_job_whose_worker_died_is_told_by_the_database(jobs: Jobs) -> None:
 
 def test_a_retry_a_cancellation_and_an_expiry_are_no_failures(jobs: Jobs) -> None:
     jobs.use(TASKS)
-    worker = jobs.worker()
     jobs.add("fail")
-    jobs.finish(worker, jobs.claim(worker, 1)[0], "retry", error=None)
+    jobs.end("retry", error=None)
     [queued, active] = jobs.add("echo", 2)
     zeke_jobs.cancel(queued, "no longer needed")
-    [claim] = jobs.claim(worker, 1, tasks=["echo"])
+    [claim] = jobs.claim(jobs.me, 1, tasks=["echo"])
     zeke_jobs.cancel(active, "no longer needed")
-    jobs.finish(worker, claim, "failed")
+    jobs.finish(jobs.me, claim, "failed")
     jobs.add("echo", options='{"expires": 0}')
     assert jobs.rows("SELECT zeke_jobs.expire(10) AS count") == [{"count": 1}]
     assert reports(jobs) == []
@@ -82,12 +80,10 @@ def test_two_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
   page: {handler: 'F:report', on_failed: report}
 """)
     [job] = jobs.add("report", payload='{"job_id": "00000000-0000-0000-0000-000000000001", "task": "x"}')
-    worker = jobs.worker()
-    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed")
-    [claim] = jobs.claim(worker, 5)
+    jobs.end("failed")
+    [claim] = jobs.end("failed", 5)
     assert claim["task"] == "page"
-    jobs.finish(worker, claim, "failed")
-    assert jobs.claim(worker, 5) == []
+    assert jobs.claim(jobs.me, 5) == []
     assert jobs.row(job)["state"] == "rejected"
 
 
@@ -95,19 +91,16 @@ def test_it_is_sent_whatever_waits_and_whatever_is_alike(jobs: Jobs) -> None:
     jobs.use(
         "  echo: {handler: 'H:echo', on_failed: old-report}\n  report: {handler: 'F:report', max_queued: 1, unique: [task], aliases: [old-report]}"
     )
-    worker = jobs.worker()
     jobs.add("echo", 3)
-    for claim in jobs.claim(worker, 3):
-        jobs.finish(worker, claim, "failed")
+    jobs.end("failed", 3)
     assert len(reports(jobs)) == 3
 
 
 @pytest.mark.parametrize("payload", ['{"story_id": "%s"}' % ("x" * 1_048_000), '{"n": %s}' % ("[" * 99 + "]" * 99)])
 def test_a_payload_that_leaves_no_room_is_left_out(jobs: Jobs, payload: str) -> None:
     jobs.use(TASKS)
-    worker = jobs.worker()
     jobs.rows("SELECT zeke_jobs.enqueue('echo', NULL, %s, '{}', gen_random_uuid()::text)", payload)
-    jobs.finish(worker, jobs.claim(worker, 1)[0], "failed", error='{"message": "%s"}' % ("e" * 2000))
+    jobs.end("failed", error='{"message": "%s"}' % ("e" * 2000))
     [report] = reports(jobs)
     assert report["told"]["payload"] is None
 

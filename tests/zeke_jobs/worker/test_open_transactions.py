@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from functools import partial
-from uuid import UUID
 
 import psycopg2
 import pytest
@@ -14,6 +12,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import ended
 from zeke_jobs.postgres import roles
 from zeke_jobs.worker.broker import JobBroker
 
@@ -44,20 +43,16 @@ def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_els
             handlers.GATE.clear()
             monkeypatch.setattr(handlers, "CALLS", [])
             conn.cursor().execute("SELECT zeke_jobs.open_batch(%s)", (name,))
-            ended = [zeke_jobs.send("gated", batch=name).id for _ in range(2)]
-            ended += [zeke_jobs.send("failing", batch=name).id for _ in range(2)]
+            sent = [zeke_jobs.send("gated", batch=name).id for _ in range(2)]
+            sent += [zeke_jobs.send("failing", batch=name).id for _ in range(2)]
             eventually(lambda: len(handlers.CALLS) == 4)
             with closing(psycopg2.connect(as_member(database, role))) as other, other.cursor() as cursor:
-                cursor.execute(statement, {"jobs": [str(one) for one in ended], "batch": name})
+                cursor.execute(statement, {"jobs": [str(one) for one in sent], "batch": name})
                 handlers.GATE.set()
                 begun = time.monotonic()
                 for number in range(10):
-                    sent = zeke_jobs.send("honest", {"n": number})
-                    assert zeke_jobs.wait(sent.id, timeout=5)["n"] == number
+                    other_job = zeke_jobs.send("honest", {"n": number})
+                    assert zeke_jobs.wait(other_job.id, timeout=5)["n"] == number
                 assert time.monotonic() - begun < 8, name  # and not two seconds for each
                 other.rollback()
-            eventually(partial(have_ended, ended))
-
-
-def have_ended(jobs: list[UUID]) -> bool:
-    return {zeke_jobs.status(job).status for job in jobs} <= {"completed", "failed"}
+            assert {ended(job).status for job in sent} <= {"completed", "failed"}

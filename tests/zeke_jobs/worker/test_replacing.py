@@ -68,9 +68,8 @@ def test_a_job_that_has_been_claimed_is_not_touched_and_the_next_send_makes_anot
 
 def test_a_job_that_waits_for_a_retry_gets_the_payload_and_forgets_its_steps_but_waits_on(jobs: Jobs) -> None:
     first = send("replace", 1)
-    worker = jobs.worker()
     jobs.rows("INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, 'one', '1')", first.id)
-    jobs.finish(worker, jobs.claim(worker, 1)[0], "retry", delay=60.0)
+    jobs.end("retry", delay=60.0)
     assert send("replace", 2).status == "retry"
     assert due(first.id) == 60
     assert jobs.rows("SELECT * FROM zeke_jobs.step") == []

@@ -32,13 +32,7 @@ def jobs(jobs: Jobs) -> Jobs:
 def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
     """Jobs that ended at noon."""
     ids = jobs.add(task, count)
-    worker = jobs.worker()
-    claims = jobs.claim(worker, count, [task])
-    if how == "completed":
-        jobs.complete(worker, claims, '{"n": 1}')
-    else:
-        for claim in claims:
-            jobs.finish(worker, claim, how, reason="a test")
+    jobs.end(how, count, [task])
     return ids
 
 
@@ -70,14 +64,12 @@ def test_a_failed_job_stays_while_it_holds_the_end_of_its_batch(jobs: Jobs, keep
         name = release.__name__
         (job,) = zeke_jobs.send_many("a", [{}], batch=name, then=("b", {}), after_failure="hold", keep=keep)
         (other,) = zeke_jobs.send_many("a", [{}], batch=f"{name}-sends", keep=keep)
-        worker = jobs.worker()
-        for claim in jobs.claim(worker, 2, ["a"]):
-            jobs.finish(worker, claim, "failed", reason="a test")
+        jobs.end("failed", 2, ["a"])
         assert job.id in left(jobs, 9)
         with pytest.raises(JobPurged):
             zeke_jobs.status(other.id)
         assert release(name) == [job.id]
-        jobs.complete(worker, jobs.claim(worker, 1, ["a"]))
+        jobs.end(tasks=["a"])
         assert zeke_jobs.batch_status(name).ended_on is not None
         assert job.id not in left(jobs, 18)
         jobs.at()
@@ -88,15 +80,11 @@ def test_a_failed_job_stays_while_it_holds_the_end_of_its_batch(jobs: Jobs, keep
 def test_a_failed_job_stays_while_it_holds_its_key(jobs: Jobs, keep: int | None) -> None:
     jobs.use(TASKS + "  strict: {handler: 'H:echo', order: strict, keep: {failed: 1d}}\n")
     first, second, alone = (zeke_jobs.send("strict", key=key, keep=keep).id for key in ("P", "P", None))
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 9)
-    assert {claim["message_id"] for claim in claims} == {first, alone}
-    for claim in claims:
-        jobs.finish(worker, claim, "failed", reason="a test")
+    assert {claim["message_id"] for claim in jobs.end("failed", 9)} == {first, alone}
     assert left(jobs, 9) == {first, second}  # a job without a key holds nobody up
-    assert jobs.claim(worker, 9) == []
+    assert jobs.claim(jobs.me, 9) == []
     zeke_jobs.cancel(first)
-    assert [claim["message_id"] for claim in jobs.claim(worker, 9)] == [second]
+    assert [claim["message_id"] for claim in jobs.claim(jobs.me, 9)] == [second]
     assert left(jobs, 99) == {second}
 
 
@@ -126,12 +114,11 @@ def test_a_purged_job_leaves_its_unique_key_to_the_next(jobs: Jobs) -> None:
 def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
     parent = uuid4()
     job = zeke_jobs.send("a", {}, parent=parent, scheduled_for=NOON, key="k").id
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 1)
-    held = {"worker": worker, "ids": [job], "claims": [1]}
+    claims = jobs.claim(jobs.me, 1)
+    held = {"worker": jobs.me, "ids": [job], "claims": [1]}
     SQL.one(jobs.conn, "job/add_cost", **held, amounts=[Decimal("0.25")], currency="USD")
     jobs.at(5)
-    jobs.complete(worker, claims)
+    jobs.complete(jobs.me, claims)
     before = finished(jobs, job)
     left(jobs, 2)
     after = finished(jobs, job)
@@ -153,8 +140,7 @@ def test_an_id_that_is_used_again_is_shown_as_the_newer_job(jobs: Jobs) -> None:
     left(jobs, 4)
     jobs.add("a", options=f'{{"id": "{job}"}}')
     assert zeke_jobs.status(job).status == "created"
-    worker = jobs.worker()
-    jobs.complete(worker, jobs.claim(worker, 1))
+    jobs.end()
     assert finished(jobs, job)["state"] == "completed"
     left(jobs, 6)
     assert finished(jobs, job)["state"] == "completed"

@@ -27,9 +27,8 @@ def held(jobs: Jobs, pool: Pool) -> JobContext:
     """The context of a job that is claimed."""
     jobs.use(TASKS)
     jobs.add("a")
-    worker = jobs.worker()
-    claimed = jobs.claim(worker, 1)[0]
-    return a_context(pool, a_claim(claimed["message_id"], claimed["claim"], "a"), worker)
+    claimed = jobs.claim(jobs.me, 1)[0]
+    return a_context(pool, a_claim(claimed["message_id"], claimed["claim"], "a"), jobs.me)
 
 
 @pytest.mark.parametrize("task", ["stepwise", "stepwise-async"])
