@@ -30,15 +30,15 @@ _TASK = ("task", "queue")
 
 #: Read from the database in one snapshot for each scrape.
 DATABASE: tuple[Family, ...] = (
-    _gauge("up", (), "1 when the database could be read, 0 when not; then it is the only one of these."),
+    _gauge("up", (), "1 if the database could be read; if not, 0, and the only one of these."),
     _gauge("read_seconds", (), "How long reading the database took."),
     _gauge("queued", _TASK, "Queued jobs, due or not."),
     _gauge("active", _TASK, "Active jobs."),
-    _gauge("active_limit", _TASK, "How many may be active at once; absent without a limit."),
-    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job waits; 0 when none does."),
-    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent where it has none."),
+    _gauge("active_limit", _TASK, "Maximum number of active jobs; absent without a limit."),
+    _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job has waited; 0 if none waits."),
+    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent without one."),
     _gauge(
-        "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait, else 0; absent without."
+        "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent without max_wait."
     ),
     _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
     _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
@@ -47,17 +47,17 @@ DATABASE: tuple[Family, ...] = (
     _gauge(
         "handler_seconds", (*_TASK, "quantile"), "Durations of handlers, of the last hour's newest 500 completed jobs."
     ),
-    _gauge("serving_processes", _TASK, "Live worker processes that would run a job of the task."),
-    _gauge("serving_threads", _TASK, "Threads of the live worker processes that would run a job of the task."),
+    _gauge("serving_processes", _TASK, "Live worker processes that run the task."),
+    _gauge("serving_threads", _TASK, "Threads of the live worker processes that run the task."),
     _gauge("cost_last_day", ("task", "currency"), "Costs that jobs reported within the last day."),
-    _gauge("limit_active", ("limit",), "Active jobs under a limit: task/NAME or limit/NAME."),
-    _gauge("limit_concurrency", ("limit",), "Most active jobs under a limit; absent for one that is only a rate."),
+    _gauge("limit_active", ("limit",), "Active jobs under a limit."),
+    _gauge("limit_concurrency", ("limit",), "Maximum number of active jobs under a limit; absent without one."),
     _gauge(
         "limit_rate_wait_seconds", ("limit",), "Seconds until the rate lets the next job start; absent without a rate."
     ),
-    _gauge("limit_rate", ("limit",), "Most starts within the period of its rate; absent without one."),
+    _gauge("limit_rate", ("limit",), "Maximum number of starts in the period of its rate; absent without one."),
     _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit that its rate still counts, or money spent today."),
-    _gauge("limit_unit", ("limit", "unit"), "Most use of the unit in the period of its rate, or the daily budget."),
+    _gauge("limit_unit", ("limit", "unit"), "Maximum use of the unit in the period of its rate, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
     _gauge("schedule_lag_seconds", ("task",), "Seconds since the next tick was due; 0 if not yet due, or paused."),
     _gauge(
