@@ -146,7 +146,7 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-N = TypeVar("N", int, float)
+_N = TypeVar("_N", int, float)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -262,7 +262,7 @@ def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:
     return value
 
 
-def _number(name: str, default: N, low: float, high: float, unit: str) -> N:
+def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
     text = lookup(name)
     with suppress(ValueError):
         number = default if text is None else type(default)(text)
