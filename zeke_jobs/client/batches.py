@@ -8,7 +8,7 @@ from uuid import UUID
 from zeke_jobs.client import drivers, sending
 from zeke_jobs.client.filters import JobFilter
 from zeke_jobs.client.many import Verb
-from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.options import as_id, as_limit
 from zeke_jobs.client.plans import Database
 from zeke_jobs.core.batch import AfterFailure, Batch, BatchStatus, Then
 from zeke_jobs.errors import BatchClosed, BatchNotFound
@@ -91,7 +91,7 @@ def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
     Raises:
         TypeError, ValueError: the limit is not valid.
     """
-    return find(connection, id=None, limit=as_count("limit", limit))
+    return find(connection, id=None, limit=as_limit(limit))
 
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from zeke_jobs.client import drivers, task_cache
 from zeke_jobs.client.filters import checked
-from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.options import as_id, as_limit
 from zeke_jobs.client.plans import Database, Rows
 from zeke_jobs.payload.json_text import encode
 
@@ -46,7 +46,7 @@ class Change:
         self._filter = checked(filters)
         self._verb = verb
         self._value = dict(value or {})
-        self._limit = None if limit is None else as_count("limit", limit)
+        self._limit, self._left = limit, as_limit(limit)
         self._audit = {"reason": reason, "by": by}
         self._connection = connection
         self._until: datetime | None = None
@@ -77,33 +77,29 @@ class Change:
             return
         assert self._until is not None
         within = {**self._filter, "until": self._until.isoformat()}
-        left, after, passed = self._limit, None, list[str]()
-        while left != 0:
-            most = _AT_ONCE if left is None else min(left, _AT_ONCE)
-            changed, held, after = self._change(within, after, most)
+        after, passed = None, list[str]()
+        while self._left > 0:
+            changed, held, after = self._change(within, after, min(self._left, _AT_ONCE))
             passed += held
-            if left is not None:
-                left -= len(changed)
-            yield [as_id("id", one) for one in changed]
+            yield changed
             if after is None:
                 break
         # Change the locked jobs one by one, and wait for each.
         for job_id in passed:
-            if left == 0:
-                return
-            changed, _, _ = self._change({**within, "id": job_id}, None, 1)
-            if changed:
-                left = None if left is None else left - 1
-                yield [as_id("id", job_id)]
+            if self._left > 0 and (changed := self._change({**within, "id": job_id}, None, 1)[0]):
+                yield changed
 
     def all(self) -> list[UUID]:
         """Change all jobs; returns their ids."""
         return [job_id for part in self.parts() for job_id in part]
 
-    def _change(self, within: dict[str, Any], after: str | None, most: int) -> tuple[list[str], list[str], str | None]:
+    def _change(
+        self, within: dict[str, Any], after: str | None, most: float
+    ) -> tuple[list[UUID], list[str], str | None]:
         params = {**self._params(within), **self._audit, "after": after, "most": most}
         ((changed, passed, last),) = drivers.perform(self._connection, Database.ask, "change/jobs", **params)
-        return changed, passed, last
+        self._left -= len(changed)
+        return [as_id("id", one) for one in changed], passed, last
 
     def _params(self, filters: dict[str, Any]) -> dict[str, Any]:
         return {"change": self._verb, "filter": encode(filters), "value": encode(self._value)}

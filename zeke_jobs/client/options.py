@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 from uuid import UUID
 
@@ -90,12 +90,12 @@ def as_id(name: str, value: UUID | str) -> UUID:
         raise ValueError(f"expected {name} as a UUID, got {value!r}") from error
 
 
-def as_count(name: str, value: int) -> int:
-    """A number of at least 0."""
+def as_limit(value: int | None) -> float:
+    """A number of jobs of at least 0; infinite for None."""
+    if value is None:
+        return inf
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"expected {name} as an integer, got {value!r}")
+        raise TypeError(f"expected limit as an integer, got {value!r}")
     if not 0 <= value < 2**31:
-        raise ValueError(
-            f"expected {name} of at least 0, got {value}" if value < 0 else f"expected {name} of 31 bits, got {value}"
-        )
+        raise ValueError(f"expected limit of {'at least 0' if value < 0 else '31 bits'}, got {value}")
     return value

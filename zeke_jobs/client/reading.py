@@ -13,7 +13,7 @@ from uuid import UUID
 
 from zeke_jobs.client import drivers
 from zeke_jobs.client.filters import FILTERS, JobFilter, checked
-from zeke_jobs.client.options import as_count, as_id
+from zeke_jobs.client.options import as_id, as_limit
 from zeke_jobs.client.plans import Database
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
@@ -93,20 +93,20 @@ def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[
     Raises:
         TypeError, ValueError: a filter is unknown, or its value is not valid.
     """
-    return _pages(checked(filters), None if limit is None else as_count("limit", limit), connection)
+    return _pages(checked(filters), as_limit(limit), connection)
 
 
-def _pages(filters: dict[str, Any], limit: int | None, connection: Any) -> Iterator[Job]:
+def _pages(filters: dict[str, Any], limit: float, connection: Any) -> Iterator[Job]:
     last: dict[str, Any] = {}
-    while limit is None or limit > 0:
-        size = _PAGE if limit is None else min(limit, _PAGE)
+    while limit > 0:
+        size = min(limit, _PAGE)
         params = {**_NO_FILTER, **filters, **last, "limit": size}
         page = [_job(row) for row in drivers.perform(connection, Database.ask, "job/list", **params)]
         yield from page
         if len(page) < size:
             return
         last = {"sent": page[-1].created_on, "after": str(page[-1].id)}
-        limit = None if limit is None else limit - size
+        limit -= size
 
 
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
