@@ -3,7 +3,6 @@
 import os
 from datetime import timedelta
 from random import Random
-from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -54,54 +53,44 @@ NAMES = tuple(line.split(":")[0].strip() for line in TASKS.strip().splitlines())
 WITH_BUDGET = ("costly", "dear", "frail")
 
 
-def history(chance: Random) -> list[dict[str, Any]]:
+def history(chance: Random) -> Workload:
     """Jobs of a few tasks, so that they meet at their limits."""
     names = chance.sample(NAMES, chance.randint(1, 3))
     ends: list[Ending] = chance.choice(
         [["completed", "completed", "failed"], ["completed", "failed", "failed", "failed"]]
     )
+    made, jobs = Workload(origin=BEGIN.timestamp(), end=4.0), list[Job]()
 
     def quarters(least: int, most: int) -> float:
         return chance.randint(least, most) / 4
 
-    def attempts(task: str) -> tuple[Attempt, ...]:
+    for number in range(chance.randint(8, 14)):
+        task = chance.choice(names)
         longest = 4 if task in WITH_BUDGET else 8
         again: Ending | None = chance.choice([None, None, "retry", "died", "deferred"])
-        last = chance.choice(ends)
-        earlier = (
-            [Attempt(quarters(1, longest), again, quarters(1, 8) if again == "deferred" else None)] if again else []
+        gap = quarters(1, 8) if again == "deferred" else None
+        attempts = [Attempt(quarters(1, longest), again, gap)] if again else []
+        attempts.append(Attempt(quarters(1, longest), chance.choice(ends)))
+        job = Job(
+            task,
+            quarters(0, 4) if chance.random() < 0.7 else 0.0,
+            tuple(attempts),
+            priority=chance.choice([None, None, 0, 5]),
+            key=chance.choice([None, "a", "a", "b"]),
+            delay=chance.choice([0.0, 0.0, 0.5, 1.0]),
+            leaves=chance.choice([None, None, None, 0.5]),
+            cost=chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
         )
-        return (*earlier, Attempt(quarters(1, longest), last))
-
-    def job(number: int) -> dict[str, Any]:
-        task = chance.choice(names)
-        made = attempts(task)
         # The database lets a job expire whose first attempt was deferred, and the simulation does not. A full queue defers
         # jobs that send others.
-        expires = made[0].how != "deferred" and number > 1
-        return {
-            "task": task,
-            "sent": quarters(0, 4) if chance.random() < 0.7 else 0.0,
-            "attempts": made,
-            "priority": chance.choice([None, None, 0, 5]),
-            "key": chance.choice([None, "a", "a", "b"]),
-            "delay": chance.choice([0.0, 0.0, 0.5, 1.0]),
-            "leaves": chance.choice([None, None, None, 0.5]) if expires else None,
-            "cost": chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
-            "parent": chance.choice([None, None, None, 0, 1]),
-        }
-
-    return [job(number) for number in range(chance.randint(8, 14))]
-
-
-def workload(many: list[dict[str, Any]]) -> Workload:
-    made = Workload(origin=BEGIN.timestamp(), end=4.0)
-    jobs = [Job(**{name: value for name, value in one.items() if name != "parent"}) for one in many]
-    for number, (job, one) in enumerate(zip(jobs, many, strict=True)):
-        if one["parent"] is not None and one["parent"] < number:
-            jobs[one["parent"]].send(job, after=job.sent)
+        if again == "deferred" or number < 2:
+            job.leaves = None
+        parent = chance.choice([None, None, None, 0, 1])
+        if parent is not None and parent < number:
+            jobs[parent].send(job, after=job.sent)
         else:
             made.roots.append(job)
+        jobs.append(job)
     made.roots.sort(key=lambda job: job.sent)
     return made
 
@@ -128,4 +117,4 @@ def sql(conn: Connection) -> Jobs:
 def test_the_database_starts_the_jobs_that_the_rules_say(sql: Jobs, seed: int) -> None:
     # Drawn by a seed and not one by one: histories that were drawn to be simple hardly ever came to a limit.
     chance = Random(seed)
-    witnessed(sql, workload(history(chance)), load(TASKS, TOP), Fleet(1, chance.randint(1, 8)), seed=seed)
+    witnessed(sql, history(chance), load(TASKS, TOP), Fleet(1, chance.randint(1, 8)), seed=seed)

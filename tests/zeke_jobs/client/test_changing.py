@@ -1,14 +1,18 @@
 """``cancel`` and ``retry``: the jobs that they change, and the jobs that they leave. Their rows are the model's of ``worker/test_states.py``."""
 
+import uuid
 from collections.abc import Callable
+from functools import partial
 
+import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.sql import change, rows
-from zeke_jobs import cancel, retry
+from zeke_jobs import cancel, prioritise, retry
 from zeke_jobs.client.changing import Changed
+from zeke_jobs.errors import JobNotFound
 
 HISTORY = """[{"attempt": 1, "outcome": "failed", "error": {"type": "OSError", "message": "no route"}}]"""
 
@@ -41,6 +45,7 @@ def test_a_retried_job_keeps_its_history_and_forgets_why_it_ended(conn: Connecti
     [
         (cancel, "state = 'done'", "completed", "ended already as completed; nothing was changed"),
         (cancel, "state = 'rejected'", "failed", "ended already as failed; nothing was changed"),
+        (partial(prioritise, priority=7), "state = 'consumed'", "active", "active; only queued jobs are changed"),
         (retry, "attempt = 0", "created", "created; nothing to retry"),
         (retry, "state = 'consumed'", "active", "active; nothing to retry"),
         (retry, "state = 'done'", "completed", "completed; completed jobs are not run again; send a new one"),
@@ -54,3 +59,5 @@ def test_other_jobs_are_left_alone_and_that_is_said(
     done = verb(sent.id)
     assert (done.changed, done.status, done.note) == (False, status, note)
     assert zeke_jobs.status(sent.id).cancelled_on is None
+    with pytest.raises(JobNotFound):
+        verb(uuid.uuid4())

@@ -14,7 +14,7 @@ import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.client import many, reading
-from zeke_jobs.errors import JobNotFound, UnknownTask
+from zeke_jobs.errors import UnknownTask
 from zeke_jobs.postgres.pool import connect
 
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
@@ -76,14 +76,6 @@ def test_a_queued_job_gets_another_priority_and_another_time() -> None:
     assert zeke_jobs.status(sent.id).run_at < datetime.now(UTC) + timedelta(minutes=1)
     # One that was due keeps its place.
     assert not zeke_jobs.reschedule(sent.id, delay=0).changed
-
-
-def test_an_active_job_is_not_edited_and_an_unknown_one_is_said(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    change(conn, sent.id, "state = 'consumed', attempt = 1, started_on = now()")
-    assert zeke_jobs.prioritise(sent.id, priority=7).note == "active; only queued jobs are changed"
-    with pytest.raises(JobNotFound):
-        zeke_jobs.reschedule(uuid.uuid4(), delay=5)
 
 
 @pytest.mark.parametrize("make_due", [zeke_jobs.retry, lambda job: zeke_jobs.reschedule(job, delay=0)])
@@ -208,26 +200,18 @@ def test_many_are_changed_from_sql(conn: Connection) -> None:
     assert timedelta(minutes=59) < zeke_jobs.status(sent.id).run_at - datetime.now(UTC) < timedelta(minutes=61)
 
 
-def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first_without_an_open_transaction(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading, "_PAGE", 3)
     at_once = zeke_jobs.send_many("anything", [{}] * 7)  # of one moment
     last = zeke_jobs.send("other")
     found = zeke_jobs.jobs()
     assert next(found).id == last.id
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    assert value(conn, idle) == 0
     zeke_jobs.send("other")  # not shown any more
     rest = [job.id for job in found]
     assert rest == sorted((one.id for one in at_once), reverse=True)
     assert len(list(zeke_jobs.jobs(limit=5))) == 5
     assert [job.id for job in zeke_jobs.jobs(task="other", limit=1)] != [last.id]
-
-
-def test_the_cursor_leaves_no_transaction_open_between_its_pages(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "_PAGE", 2)
-    zeke_jobs.send_many("anything", [{}] * 5)
-    found = zeke_jobs.jobs()
-    next(found)
-    assert rows(
-        conn, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
-    ) == [(0,)]
