@@ -4,6 +4,7 @@ import ctypes
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -120,7 +121,9 @@ class Session(connection):
             raise ConfigurationError(_WRONG_ISOLATION.format(isolation=row[-1]))
         self.settings, self.statements = row[0], {}
         self.made = self.face()
-        self._cancellation = _Cancellation(self)
+        self._cancellation = _LIBPQ.PQgetCancel(self.pgconn_ptr)
+        # Not at the end of the process, when a thread may still use it.
+        weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
         """Whether a named statement is prepared, as it is from its second use on."""
@@ -137,7 +140,13 @@ class Session(connection):
 
     def cancel(self) -> None:
         """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
-        thread = threading.Thread(target=self._cancellation, name="cancel", daemon=True)
+
+        # libpq's cancellation works even after the connection has ended. psycopg2's own lets no other thread run until the server
+        # answers, so a silent server would stop the whole process.
+        def ask() -> None:
+            _LIBPQ.PQcancel(self._cancellation, ctypes.create_string_buffer(256), 256)
+
+        thread = threading.Thread(target=ask, name="cancel", daemon=True)
         thread.start()
         thread.join(_PATIENCE)
         if thread.is_alive():
@@ -151,24 +160,6 @@ class Session(connection):
     def face(self) -> tuple[object, ...]:
         """psycopg2's own settings; no statement could restore them."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
-
-
-class _Cancellation:
-    """libpq's cancellation, which works even after the connection has ended.
-
-    psycopg2's own lets no other thread run until the server answers, so a silent server would stop the whole process.
-    """
-
-    def __init__(self, conn: connection) -> None:
-        self._pointer = _LIBPQ.PQgetCancel(conn.pgconn_ptr)
-        self._free = _LIBPQ.PQfreeCancel  # at the end of the process, this module's names may be gone
-
-    def __call__(self) -> None:
-        said = ctypes.create_string_buffer(256)
-        _LIBPQ.PQcancel(self._pointer, said, len(said))
-
-    def __del__(self) -> None:
-        self._free(self._pointer)
 
 
 def renew(conn: connection) -> None:
