@@ -1,5 +1,5 @@
--- The questions of a batch: those of its job already, and of the others those that belong to no batch and are still waited for. A question
--- that nobody waits for any more ends here, and costs nothing.
+-- Take the questions of a batch: the ones that its job has already, and of the others the ones that are in no batch and have a waiting job. A
+-- question without a waiting job ends here, and costs nothing.
 WITH left_over AS (
   UPDATE public.ai_calls AS a
   SET question = NULL, outcome = 'failed', detail = 'its job ended before it was asked', cost_usd = 0, settled_at = zeke_jobs.now()

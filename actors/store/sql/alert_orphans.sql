@@ -1,2 +1,2 @@
--- Forget what a removed alert has not sent yet; returns the stories, which other alerts may fit.
+-- Delete the stories that a removed alert has not sent yet; returns them, because other alerts may match them.
 DELETE FROM public.alert_stories AS t WHERE t.alert_id IS NULL AND t.sent_at IS NULL RETURNING t.story_id

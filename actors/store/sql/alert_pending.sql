@@ -1,4 +1,5 @@
--- What a receiver still gets, in the form of a digest's entries, the earliest find first; of a message that was begun, just that.
+-- The stories that a receiver still has to get, in the form of a digest's entries, the earliest find first. If a message was begun, only its
+-- stories.
 SELECT
   s.id AS story_id, a.name AS alert, s.title, s.primary_url AS url, src.name AS source,
   coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,

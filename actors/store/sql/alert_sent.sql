@@ -1,4 +1,4 @@
--- The stories of a message were sent, all at the same time.
+-- Record that the stories of a message were sent, all at the same time.
 WITH moment AS MATERIALIZED (SELECT zeke_jobs.now() AS now)
 UPDATE public.alert_stories AS t SET sent_at = moment.now, detail = NULL
 FROM moment

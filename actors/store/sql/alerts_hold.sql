@@ -1,2 +1,2 @@
--- Wait for the analyses that have just found something for a receiver, so that it is seen.
+-- Wait for analyses that have just found something for a receiver, so that the next statement sees their finds.
 SELECT a.id FROM public.alerts AS a WHERE %(receiver)s = ANY (a.receivers) ORDER BY a.id FOR UPDATE

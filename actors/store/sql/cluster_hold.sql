@@ -1,2 +1,2 @@
--- Stories and their clusters, held until the transaction ends.
+-- Lock stories and their clusters until the transaction ends.
 SELECT h.id, h.cluster_id, h.title FROM public.story_clusters_hold(%(stories)s::uuid[]) AS h

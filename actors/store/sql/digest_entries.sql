@@ -1,4 +1,4 @@
--- The events of some days, hottest first, then told by more sources, then with the most relevant highlight.
+-- The events of a period: the highest chili first, then the most sources, then the most relevant highlight.
 SELECT
   s.id AS story_id,
   s.title,

@@ -1,4 +1,4 @@
--- A digest, the latest one that ends on a day or before.
+-- The latest digest that ends on a day or before.
 SELECT d.id, d.period, d.ends_on, d.team_id, d.entries, d.updated_at
 FROM public.digests AS d
 WHERE d.period = %(period)s

@@ -1,2 +1,2 @@
--- The number of sources that tell of a story's event.
+-- The number of sources that report a story's event.
 SELECT public.story_event_sources(%(story_id)s::uuid) AS sources

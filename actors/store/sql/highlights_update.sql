@@ -1,4 +1,4 @@
--- Update some of the pipeline's own highlights; a person's never change.
+-- Update some highlights of the pipeline; a person's highlights never change.
 UPDATE public.highlights AS h
 SET
   kind = n.kind,

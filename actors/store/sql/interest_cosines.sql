@@ -1,4 +1,5 @@
--- The similarity of example stories, given by id or number, to others by the vectors of one model; strangers by their signs are left out.
+-- The similarity of example stories, given by id or number, to other stories, by the vectors of one model. Stories whose signs differ too much to
+-- be similar are left out.
 WITH others AS MATERIALIZED (
   SELECT g.story_id, g.model_version, g.signs FROM public.story_signs AS g WHERE g.story_id = ANY (%(stories)s::uuid[])
 )

@@ -1,4 +1,4 @@
--- Stories that a team starred, read or archived, and those of the last seven days, the newest first.
+-- Stories that a team starred, read or archived, and the stories of the last seven days, the newest first.
 SELECT
   i.story_id AS id,
   i.number,

@@ -1,5 +1,4 @@
--- The newest items of a source's backlog, to be brought in now; then those that a filter dropped, to be judged again,
--- the one that was judged longest ago first.
+-- The newest items of a source's backlog; then items that a filter dropped, beginning with the item whose check is longest ago.
 SELECT r.id, r.url
 FROM public.raw_items AS r
 JOIN public.item_outcomes AS o ON o.raw_item_id = r.id

@@ -1,6 +1,6 @@
--- Lost items: in flight for too long, and without an unfinished job. They are queued again, or given
--- up after too often. Grouped and not joined, so that the time grows with the number of items, however wrong the planner's
--- guesses are; the jobs are read only if an item waits for so long.
+-- Find lost items: queued for too long, without an unfinished job. They are queued again or, after too many times, given up. Grouped and not
+-- joined, so that the time grows with the number of items, however wrong the planner's estimates are; the jobs are read only if an item waits for
+-- so long.
 WITH waiting AS MATERIALIZED (
     SELECT o.raw_item_id::text AS id, o.queued_at
     FROM public.item_outcomes AS o

@@ -1,6 +1,6 @@
--- The items of a feed: new ones are added, edited ones are marked; returns both kinds. An item is edited when the feed's own update
--- time grew, its title changed or it got a transcript after it had been read, or after its page could not be had. An update time in
--- the future says nothing yet: some feeds name one that grows with each reading. Once it has come it counts.
+-- Add new items of a feed and mark edited ones; returns both kinds. An item is edited if the feed's own update time is later, if its title changed,
+-- or if it got a transcript after it was read or after its page was unavailable. An update time in the future is ignored until it has come, because
+-- some feeds give one that grows with each reading.
 WITH given AS (
     SELECT external_id, kind, title, url, published_at, metadata, rank
     FROM jsonb_to_recordset(%(items)s) AS g (

@@ -1,4 +1,4 @@
--- Stories for people, newest first, with their analysis. Selective filters come as ids, so that the query begins with them.
+-- Stories for people, the newest first, with their analysis. Selective filters are given as ids, so that the query begins with them.
 SELECT
   i.number,
   s.id,

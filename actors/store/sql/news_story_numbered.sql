@@ -1,2 +1,2 @@
--- The story of a number.
+-- The story that has a number.
 SELECT i.story_id AS id FROM public.story_index AS i WHERE i.number = %(number)s

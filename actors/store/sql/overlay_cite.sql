@@ -1,4 +1,4 @@
--- Add to an overlay's notes about the origin of its texts.
+-- Add notes on the origin of texts to an overlay.
 UPDATE public.story_overlays
 SET citations = citations || %(citations)s, updated_at = zeke_jobs.now()
 WHERE story_id = %(story_id)s::uuid AND citations IS DISTINCT FROM citations || %(citations)s

@@ -1,4 +1,5 @@
--- Let somebody rest; a longer rest from before stays. Rows stay: there is one for each that ever asked.
+-- Record until when nobody should ask a host or provider; a longer pause stays. Rows are never deleted: there is one for each host or provider that
+-- ever asked for a pause.
 INSERT INTO public.rests AS r (who, until, why)
 VALUES (%(who)s, zeke_jobs.now() + %(wait)s::interval, %(why)s)
 ON CONFLICT (who) DO UPDATE SET until = EXCLUDED.until, why = EXCLUDED.why

@@ -1,4 +1,4 @@
--- The numbers of a source's items and stories, and of stories that are starred or that other sources tell too.
+-- The numbers of a source's items and stories, and of its stories that are starred or also in other sources.
 SELECT
   (SELECT count(*) FROM public.raw_items AS r WHERE r.source_id = %(source_id)s::uuid) AS items,
   count(*) AS stories,

@@ -1,4 +1,4 @@
--- All sources with their health and next check, and what became of their articles of the last 30 days, for people.
+-- All sources for people, with their health, their next check, and the outcomes of their articles of the last 30 days.
 WITH told AS (
     SELECT r.source_id, o.outcome, count(*) AS items,
         (array_agg(o.detail ORDER BY o.updated_at DESC) FILTER (WHERE r.status IN ('pending', 'failed', 'skipped')))[1] AS detail

@@ -1,4 +1,4 @@
--- Let the next pull queue a source again whose job ended without a poll.
+-- Let the next pull queue a source again if its job ended without a poll.
 UPDATE public.source_polling
 SET queued_at = NULL, updated_at = zeke_jobs.now()
 WHERE source_id = %(source_id)s AND queued_at IS NOT NULL

@@ -1,4 +1,4 @@
--- The source with all of these items; the oldest of several.
+-- The source that has all of these items; the oldest if there are several.
 SELECT s.id, s.name
 FROM public.sources AS s
 WHERE s.type <> 'manual'

@@ -1,4 +1,4 @@
--- The stories of a window that share most terms with a story, most first.
+-- The stories of a period that share terms with a story; most common terms first.
 SELECT c.story_id, c.cluster_id
 FROM public.story_event_candidates(
   %(story_id)s::uuid,

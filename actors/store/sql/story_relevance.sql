@@ -1,4 +1,4 @@
--- The facts of a story from which its highlights are scored: the authority of its source, its age, and the scores by teams' interests.
+-- The facts by which a story's highlights are scored: the authority of its source, its age, and its scores by teams' interests.
 SELECT
   src.authority_score::float8 AS authority,
   greatest(0, floor(extract(epoch FROM zeke_jobs.now() - coalesce(s.published_at, s.created_at)) / 86400))::int AS age_days,

@@ -1,4 +1,4 @@
--- A team's star on a story; its state stays. Without a row there is no star to take away.
+-- Set or remove a team's star on a story; its state stays. Without a row there is no star to remove.
 INSERT INTO public.team_story_states AS t (team_id, story_id, pinned, created_at, updated_at)
 SELECT %(team_id)s::uuid, %(story_id)s::uuid, %(pinned)s, zeke_jobs.now(), zeke_jobs.now()
 WHERE %(pinned)s

@@ -1,4 +1,4 @@
--- How many connections the server allows, how many others use, and how many our processes may need.
+-- The maximum number of connections of the server, the number that other programs use, and the number that our processes may need.
 SELECT
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true)::integer, 0) AS available,

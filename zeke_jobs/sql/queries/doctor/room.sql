@@ -1,5 +1,5 @@
--- How many jobs may run at once or start, and how many units they may use: by each limit, and for each queue by the threads and places of its live
--- workers.
+-- The number of jobs that may be active, of starts and of units that each limit allows, and for each queue the number of jobs that the threads and
+-- places of its live workers can run.
 SELECT b.name, b.concurrency, b.amount::integer AS rate_count, extract(epoch FROM b.period)::double precision AS rate_seconds,
   (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.bucket AS m
    WHERE m.name = b.name AND m.unit <> 'jobs' AND m.period IS NOT NULL) AS units

@@ -1,2 +1,2 @@
--- The time that lies this long before now.
+-- The database's time, minus the given interval.
 SELECT zeke_jobs.now() - %(recent)s::interval AS since

@@ -1,3 +1,3 @@
--- Let queued jobs follow their tasks, which have got a new name or queue, or another order.
+-- Adapt queued jobs to their tasks, whose name, queue or order has changed.
 SELECT was, was_in, task, queue, jobs
 FROM zeke_jobs.gather(%(limit)s)

@@ -1,4 +1,4 @@
--- The figures of limits that metrics export: of shared limits and of limits of single tasks.
+-- For the metrics: the active jobs and the rate of each limit, shared or of a single task, and whether it is closed.
 SELECT
   l.name AS "limit", l.closed_by AS by, l.active AS limit_active, l.concurrency AS limit_concurrency,
   l.rate_count AS limit_rate,

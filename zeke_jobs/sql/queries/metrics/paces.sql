@@ -1,4 +1,4 @@
--- The figures of ended jobs that metrics export, for each task; a row for each quantile of the handlers' durations.
+-- For the metrics: the completed and failed jobs of each task, and the durations of its handlers, with a row for each quantile.
 SELECT p.task, p.queue, v.quantile, v.completed_per_minute, v.failed_per_minute, v.handler_seconds
 FROM zeke_jobs.task_pace AS p
 CROSS JOIN LATERAL (VALUES

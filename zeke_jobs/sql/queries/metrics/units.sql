@@ -1,4 +1,4 @@
--- The figures that metrics export of the units and the money that limits count.
+-- For the metrics: the units and the money that limits have counted, and their maximum.
 SELECT
   l.name AS "limit",
   u.value ->> 'unit' AS unit,

@@ -1,2 +1,2 @@
--- Let this transaction's statements wait for a lock no longer than the given time.
+-- Let the statements of this transaction wait for a lock at most for the given time.
 SELECT set_config('lock_timeout', %(milliseconds)s::text, true)

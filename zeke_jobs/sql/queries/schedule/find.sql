@@ -1,3 +1,3 @@
--- The id of the task with this name or alias.
+-- The id of the task that has this name or alias.
 SELECT t.id
 FROM zeke_jobs.known_task(%(name)s) AS t

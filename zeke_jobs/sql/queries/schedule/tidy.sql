@@ -1,5 +1,5 @@
 -- Delete the state of schedules that left jobs.yaml or were deleted, and ticks older than ninety days (the history of jobs is kept as long), but
--- never the last tick of a task. What somebody has locked is left to the next beat of the scheduler.
+-- never the last tick of a task. Rows that another session has locked are left to the scheduler's next check.
 WITH left_the_file AS (
   DELETE FROM zeke_jobs.schedule_state AS s WHERE s.task = ANY (ARRAY(
     SELECT o.task FROM zeke_jobs.schedule_state AS o

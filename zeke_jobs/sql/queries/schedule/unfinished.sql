@@ -1,5 +1,5 @@
--- The newest queued or active job of a schedule, also under a former name. The last fifty ticks of each name are enough, because a job is sent beside
--- an unfinished one only when several missed ticks are sent at once.
+-- The newest queued or active job of a schedule, also under a former name. The last fifty ticks of each name are enough, because several jobs are
+-- unfinished only if several missed ticks were sent at once.
 SELECT
   s.job, s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status
