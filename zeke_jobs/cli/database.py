@@ -20,26 +20,22 @@ def choose() -> str:
         from zeke_jobs.postgres import embedded, server_programs
         from zeke_jobs.postgres.own_server import server_folder
 
-        folder = server_folder(environment.data_dir())
+        folder, name = server_folder(environment.data_dir()), environment.DATABASE_URL
         url = embedded.running(folder)
-        if url is None and server_programs.is_there(folder):
-            got, what_to_do = "one that is stopped", "zeke-jobs up starts it again"
-            if not os.access(folder, os.R_OK):
-                got = "one of another user"
-                what_to_do = f"run as that user, or set {environment.DATA} to a folder of your own"
-            raise ConfigurationError(
-                f"expected the database's address in {environment.DATABASE_URL}, or the server of "
-                f"{environment.data_dir()} to run, got {got}\n"
-                f"  help: {what_to_do}"
-            )
         if url is None:
-            raise ConfigurationError(
-                f"expected the database's address in {environment.DATABASE_URL}, got nothing\n"
-                "  help: start `zeke-jobs up` in this folder, or "
-                f"export {environment.DATABASE_URL}=postgresql://user:password@host/name; where `zeke-jobs up` runs in "
-                "another folder, it printed that line at its start"
+            got = "nothing"
+            help_ = (
+                f"start `zeke-jobs up` in this folder, or export {name}=postgresql://user:password@host/name; "
+                "where `zeke-jobs up` runs in another folder, it printed that line at its start"
             )
-        os.environ[environment.DATABASE_URL] = url
+            if server_programs.is_there(folder):
+                got, help_ = "one that is stopped", "zeke-jobs up starts it again"
+                if not os.access(folder, os.R_OK):
+                    got = "one of another user"
+                    help_ = f"run as that user, or set {environment.DATA} to a folder of your own"
+                name += f", or the server of {environment.data_dir()} to run"
+            raise ConfigurationError(f"expected the database's address in {name}, got {got}\n  help: {help_}")
+        os.environ[name] = url
     return environment.database_url()
 
 

@@ -100,9 +100,8 @@ def find_job(text: str) -> UUID:
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
-        raise UsageError(
-            f"expected a job's id, its beginning or its end, got {text!r}\n  help: zeke-jobs jobs lists ids"
-        )
+        help_ = "help: zeke-jobs jobs lists ids"
+        raise UsageError(f"expected a job's id, its beginning or its end, got {text!r}\n  {help_}")
     if len(digits) == 32:
         return UUID(digits)
     if len(digits) < _LEAST:
@@ -110,16 +109,13 @@ def find_job(text: str) -> UUID:
     with database.connection("id", is_migrated=False) as conn:
         found = SQL.all(conn, "job/by_part", part=digits, limit=_LISTED + 1)
     if not found:
-        raise JobNotFound(
-            f"expected the beginning or the end of a job's id, got {text!r}: no job has it\n  help: zeke-jobs jobs lists them"
-        )
+        help_ = "help: zeke-jobs jobs lists them"
+        raise JobNotFound(f"expected the beginning or the end of a job's id, got {text!r}: no job has it\n  {help_}")
     if len(found) > 1:
-        listed = "\n".join(
-            f"  {row['id']}  {row['task_id']}, {row['status']}, sent {when(row['created_on'])}"
-            for row in found[:_LISTED]
-        )
-        more = "\n  and more" if len(found) > _LISTED else ""
-        raise UsageError(f"expected more of the id, got {text!r}, which fits several jobs:\n{listed}{more}")
+        lines = [f"expected more of the id, got {text!r}, which fits several jobs:"]
+        for row in found[:_LISTED]:
+            lines += [f"  {row['id']}  {row['task_id']}, {row['status']}, sent {when(row['created_on'])}"]
+        raise UsageError("\n".join([*lines, *(["  and more"] if len(found) > _LISTED else ())]))
     return UUID(str(found[0]["id"]))
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -112,10 +112,11 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
         return _refuse(error, name)
     except _WRONG_USE as error:
         return complain(str(error), WRONG_USE)
-    except (OperationalError, InsufficientPrivilege) as error:
+    except InsufficientPrivilege as error:
+        return complain(complaint(error), FAILED)
+    except OperationalError as error:
         help_ = "help: is the server running, and does DATABASE_URL name it?"
-        said = f"expected a database that answers, got: {str(error).strip()}\n  {help_}"
-        return complain(complaint(error) if isinstance(error, InsufficientPrivilege) else said, FAILED)
+        return complain(f"expected a database that answers, got: {str(error).strip()}\n  {help_}", FAILED)
     except (*UNMIGRATED, UndefinedFunction):
         missing = _not_migrated()
         return complain(missing, WRONG_USE) if missing else _our_bug()
@@ -133,17 +134,14 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
 
 def _not_migrated() -> str:
     """The missing part of our schema, in words; empty if the schema is complete and the error has another cause."""
-    from zeke_jobs.core import environment
-    from zeke_jobs.postgres import migrate
-    from zeke_jobs.postgres.pool import connect
+    from zeke_jobs.cli import database
 
-    try:
-        with closing(connect(environment.database_url(), application_name="zeke-jobs")) as conn:
-            migrate.verify(conn)
-    except errors.MigrationError as error:
-        return str(error)
-    except (Error, errors.ConfigurationError):  # the first error is shown
-        pass
+    with suppress(Error, errors.ConfigurationError):  # the first error is shown
+        try:
+            with database.connection():
+                pass
+        except errors.MigrationError as error:
+            return str(error)
     return ""
 
 

@@ -107,16 +107,9 @@ class FakeContext(Steps):
         self.sent.append(SentCall(task, dict(payload or {}), options))
         return Sent(id=uuid4(), status="created", task_id=task)
 
-    def send_many(
-        self,
-        task: str,
-        payloads: Iterable[Mapping[str, Any]],
-        *,
-        keys: Sequence[str | None] | None = None,
-        **options: Any,
-    ) -> list[Sent]:
-        """Remember a call of ``send`` for each payload; nothing is sent."""
-        given = list(payloads)
+    def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
+        """Remember a call of ``send`` for each payload, with its own one of ``keys``; nothing is sent."""
+        given, keys = list(payloads), options.pop("keys", None)
         own = [options] * len(given) if keys is None else [{**options, "key": key} for key in keys]
         return [self.send(task, payload, **each) for payload, each in zip(given, own, strict=True)]
 

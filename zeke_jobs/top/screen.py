@@ -54,10 +54,8 @@ def press(view: View, key: str, board: Board) -> tuple[View, Command | None]:
             return replace(view, asking=None, said=""), view.asking
         return replace(view, asking=None, said="nothing was changed"), None
     view = replace(view, said="")
-    if view.helps:
-        return replace(view, helps=False), None
-    if key == "?":
-        return replace(view, helps=True), None
+    if view.helps or key == "?":
+        return replace(view, helps=not view.helps), None
     if view.opened is not None:
         return _in_job(view, key, view.opened), None
     return _in_panes(view, key, board), None
@@ -67,10 +65,8 @@ def _in_job(view: View, key: str, job: UUID) -> View:
     match key:
         case "escape" | "q" | "enter" | "backspace" | "left":
             return replace(view, opened=None, scroll=0)
-        case "c":
-            return replace(view, asking=Command("cancel", str(job)))
-        case "t":
-            return replace(view, asking=Command("retry", str(job)))
+        case "c" | "t":
+            return replace(view, asking=Command("cancel" if key == "c" else "retry", str(job)))
         case _ if key in _STEPS:
             return replace(view, scroll=max(0, view.scroll + _STEPS[key]))
     return view

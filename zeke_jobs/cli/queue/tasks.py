@@ -124,12 +124,10 @@ def _show(found: BatchStatus) -> None:
 
 
 def _end(found: BatchStatus) -> str:
-    if found.then_task is None:
-        return ""
-    if found.then_job is not None:
-        return f"{found.then_task} {found.then_job}"
-    not_sent = found.then_outcome and f"{found.then_task} was not sent: {found.then_outcome}"
-    return not_sent or f"{found.then_task}, when the last job has ended"
+    if found.then_task is None or found.then_job is not None:
+        return f"{found.then_task or ''} {found.then_job or ''}".strip()
+    not_sent = found.then_outcome and f" was not sent: {found.then_outcome}"
+    return found.then_task + (not_sent or ", when the last job has ended")
 
 
 def emit(
