@@ -34,9 +34,8 @@ class Service(BaseModel):
 def log_in(payload: Login, ctx: Context[Settings]) -> dict[str, Any]:
     """Fails with its secrets in the message, in the way that it is told to."""
     token = ctx.service("vault").token
-    ctx.logger.info(
-        "logging in", url=f"https://{payload.user}:{payload.password}@example.org", header=f"Bearer {token}"
-    )
+    url = f"https://{payload.user}:{payload.password}@example.org"
+    ctx.logger.info("logging in", url=url, header=f"Bearer {token}")
     ctx.progress(1, 2, f"logged in with {payload.password}")
     logging.getLogger("some.library").warning("POST /login password=%s token=%s", payload.password, token)
     print(f"written by hand: {payload.password} {token}", file=sys.stderr)

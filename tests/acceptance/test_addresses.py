@@ -50,9 +50,7 @@ def told(cli: Cli, command: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_refuses_what_is_no_address_in_one_line(
-    command: str, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
+def test_each_command_refuses_no_address_in_one_line(command: str, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     monkeypatch.setenv("DATABASE_URL", NO_ADDRESS)
     status, shown = told(cli, command)
     assert (status, shown.count("\n")) == (2, 1), shown
@@ -103,12 +101,9 @@ def test_who_runs_already_waits_for_a_password_that_was_changed(fleet: Fleet, ro
     fleet.configure(JOBS)
     fleet.database = at(fleet.database, user=role, password=PASSWORD)
     worker, scheduler = fleet.workers(), fleet.scheduler()
-    kinds = (
-        "SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s AND heartbeat_on > clock_timestamp() - interval '2 s'"
-    )
-    eventually(
-        lambda: scalar(conn, kinds, "worker") and scalar(conn, kinds.partition(" AND")[0], "scheduler"), 30, fleet
-    )
+    there = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s"
+    kinds = f"{there} AND heartbeat_on > clock_timestamp() - interval '2 s'"
+    eventually(lambda: scalar(conn, kinds, "worker") and scalar(conn, there, "scheduler"), 30, fleet)
     query(conn, "ALTER ROLE t_asked PASSWORD 'another'")
     query(conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 't_asked'")
     eventually(lambda: "password that the server accepts" in worker.text(), 30, fleet)

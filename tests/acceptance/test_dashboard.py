@@ -212,13 +212,8 @@ def test_up_starts_it_beside_the_workers_read_only_and_ends_it_too(program: list
 
 def test_up_says_what_the_dashboard_needs_and_starts_nothing() -> None:
     with up_in_a_folder(greets=True) as up:
-        for programs, expected in (
-            ([], "expected Node.js on the PATH for the dashboard, got none"),
-            (
-                ["node"],
-                "expected the npm package of the dashboard in node_modules, got none\n  help: npm install @pg-boss/dashboard@1.9.0",
-            ),
-        ):
+        npm = "expected the npm package of the dashboard in node_modules, got none\n  help: npm install @pg-boss/dashboard@1.9.0"
+        for programs, expected in (([], "expected Node.js on the PATH for the dashboard, got none"), (["node"], npm)):
             (up.folder / "bin").mkdir(exist_ok=True)
             for name in programs:
                 (up.folder / "bin" / name).write_text("#!/bin/sh\n")

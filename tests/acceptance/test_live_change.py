@@ -118,10 +118,7 @@ def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection)
     assert (output("score"), output("asking"), len(failed("failing"))) == (["two", "three"], "http://new", 4)
     assert failed("slow")[-1]["error"]["message"] == "it ran longer than its timeout of 0.3 s"
     assert json.loads(fleet.zeke("schedule", "--json"))[0]["timezone"] == "Asia/Tokyo"
-    seen = scalar(
-        effects,
-        "SELECT extract(epoch FROM min(q.started_on) - max(r.applied_on))::float FROM zeke_jobs.queue AS q"
-        " CROSS JOIN zeke_jobs.revision AS r WHERE q.task = 'score' AND q.result = '[\"two\", \"three\"]'",
-    )
-    assert 0 < seen < 2
+    seen = """SELECT extract(epoch FROM min(q.started_on) - max(r.applied_on))::float FROM zeke_jobs.queue AS q
+        CROSS JOIN zeke_jobs.revision AS r WHERE q.task = 'score' AND q.result = '["two", "three"]'"""
+    assert 0 < scalar(effects, seen) < 2
     assert worker.process.poll() is None

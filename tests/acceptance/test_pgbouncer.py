@@ -147,9 +147,8 @@ def test_jobs_run_once_within_their_limit_commit_with_their_writes_and_are_pause
     assert scalar(conn, OVERLAP) == 3
     assert zeke_jobs.wait(zeke_jobs.send("work", {"n": 7}).id, timeout=10) == 7
     assert "no notifications through a pooler" in workers.logs()
-    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE idle <> '{}'") == 0, (
-        "nobody hears, so nobody must notify"
-    )
+    hearing = scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE idle <> '{}'")
+    assert hearing == 0, "nobody hears, so nobody must notify"
     for n in range(20):
         zeke_jobs.send("effect", {"n": n, "seconds": 0.01})
     eventually(lambda: scalar(conn, OPEN) == 0, 60, workers)
@@ -237,18 +236,15 @@ def test_we_leave_nothing_in_sessions_that_others_use_next(make_bouncer: Any, da
     conn.cursor().execute(f"ALTER DATABASE {name} SET plan_cache_mode TO force_custom_plan")
     bouncer = make_bouncer(1)
     url = bouncer.at(database)
-    with pytest.raises(
-        ConfigurationError, match=r"expected transactions to be read committed by default.*got repeatable read"
-    ):
+    with pytest.raises(ConfigurationError, match=r"to be read committed by default.*got repeatable read"):
         connect(url)
     with closing(psycopg2.connect(url)) as theirs:
         theirs.autocommit = True
         assert shown(theirs, "default_transaction_isolation") == "repeatable read"
     with closing(connect(database)) as direct:
         assert shown(direct, "default_transaction_isolation") == "read committed"
-        conn.cursor().execute(
-            f"ALTER ROLE postgres IN DATABASE {name} SET default_transaction_isolation TO 'read committed'"
-        )
+        role = f"ALTER ROLE postgres IN DATABASE {name}"
+        conn.cursor().execute(f"{role} SET default_transaction_isolation TO 'read committed'")
     bouncer.command("RECONNECT", database)
     with closing(connect(url)) as ours:
         assert shown(ours, "transaction_isolation") == "read committed"

@@ -64,9 +64,8 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
         way: zeke_jobs.send("log-in", {"user": "u", "password": FIELD, "fail": way}).id
         for way in ("", "raise", "chain", "reject")
     }
-    eventually(
-        lambda: all(zeke_jobs.status(job).status in {"completed", "failed"} for job in jobs.values()), 60, planted
-    )
+    ends = {"completed", "failed"}
+    eventually(lambda: {zeke_jobs.status(job).status for job in jobs.values()} <= ends, 60, planted)
 
     assert shown(command_lines()) == []
 
@@ -89,16 +88,9 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
         assert shown(scalar(conn, f"SELECT coalesce(string_agg(v::text, ''), '') FROM {view} AS v")) == [], view
 
     # The database keeps a sensitive field in its payload and output alone.
-    dump = subprocess.run(
-        [embedded.binaries() / "pg_dump", "--data-only", "--exclude-table=zeke_jobs.queue", planted.database],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    dumped = [embedded.binaries() / "pg_dump", "--data-only", "--exclude-table=zeke_jobs.queue", planted.database]
+    dump = subprocess.run(dumped, capture_output=True, text=True, check=True).stdout
     assert "log-in" in dump
     assert shown(dump) == []
-    rest = scalar(
-        conn,
-        "SELECT string_agg((to_jsonb(q) - 'message' - 'result')::text || (q.message - 'kwargs')::text, '') FROM zeke_jobs.queue AS q",
-    )
-    assert shown(rest) == []
+    rest = "(to_jsonb(q) - 'message' - 'result')::text || (q.message - 'kwargs')::text"
+    assert shown(scalar(conn, f"SELECT string_agg({rest}, '') FROM zeke_jobs.queue AS q")) == []

@@ -63,6 +63,5 @@ def test_the_words_and_trace_of_a_failed_job_are_found(fleet: Fleet, effects: Co
     eventually(lambda: len(collector.spans) >= 3, 30, fleet)
     sent = {(service, name) for service, name, _ in collector.spans}
     assert sent == {("zeke-jobs", "process grumble"), ("zeke-jobs", "process work")}
-    assert {line["trace_id"] for line in lines} == {
-        trace for _, name, trace in collector.spans if name == "process grumble"
-    }
+    traces = {trace for _, name, trace in collector.spans if name == "process grumble"}
+    assert {line["trace_id"] for line in lines} == traces

@@ -14,9 +14,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "tutorial.md"
 OPERATORS = "## 9. "  # begins the part that is played in the checkout
-BLOCK = re.compile(
-    r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', flags=re.MULTILINE | re.DOTALL
-)
+BLOCK = re.compile(r'(?ms)^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$')
 
 
 def commands(body: str) -> Iterator[tuple[str, str]]:

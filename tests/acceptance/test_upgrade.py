@@ -110,9 +110,8 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release
         (tree / "zeke_jobs/sql/migrations/9999_next.sql").write_text(NEXT_MIGRATION)
     for name in ("pyproject.toml", "zeke_jobs/__init__.py"):  # two releases never have one version
         text = (tree / name).read_text()
-        (tree / name).write_text(
-            re.sub(r'^((?:__)?version(?:__)? = ")[^"]*"', r'\g<1>9.9.9"', text, flags=re.MULTILINE)
-        )
+        text = re.sub(r'^((?:__)?version(?:__)? = ")[^"]*"', r'\g<1>9.9.9"', text, flags=re.MULTILINE)
+        (tree / name).write_text(text)
     return build(folder / "old" / "source", folder / "old" / "wheel"), build(tree, folder / "new" / "wheel")
 
 
@@ -194,9 +193,7 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
         eventually(lambda: scalar(conn, OPEN) == 0, 60, fleet)
         assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND attempt = 1") == sent
         assert scalar(conn, "SELECT count(*) FROM effect") == sent / 2
-        cursor.execute(
-            "DELETE FROM trace AS t USING zeke_jobs.queue AS q WHERE q.message_id = t.job AND q.task <> 'work'"
-        )
+        query(conn, "DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
         assert scalar(conn, OVERLAP) <= 3
     unexpected = [line for line in fleet.logs().splitlines() if '"level": "error"' in line or "Traceback" in line]
     assert unexpected == []

@@ -12,6 +12,7 @@ import zeke_jobs
 from tests.each import each
 from tests.fleet import query
 from tests.zeke_jobs.commands import Cli, MakeTask, Ran
+from tests.zeke_jobs.sql import change
 from zeke_jobs.client.many import Change
 from zeke_jobs.payload.model import Payload
 
@@ -28,10 +29,6 @@ class Oneoff(Payload):
 def tasks(make_task: MakeTask) -> None:
     make_task("ingest-oneoff", Oneoff, aliases=["oneoff"], definition='{"concurrency": {"limit": 2}}')
     make_task("pull", None, cron='{"at": "*/5 * * * *"}')
-
-
-def change(conn: Connection, job_id: object, changes: str) -> None:
-    query(conn, f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", str(job_id))
 
 
 # send
@@ -260,3 +257,25 @@ def test_jobs_of_a_task_that_left_the_file_are_retried(cli: Cli, conn: Connectio
     zeke_jobs.cancel(zeke_jobs.send("old").id)
     query(conn, "DELETE FROM zeke_jobs.task")
     assert cli("retry", "--task", "old", "--status", "cancelled").out == "1 job is queued again\n"
+
+
+# pause, resume
+
+
+def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask) -> None:
+    make_task("analyze-story")
+    paused = cli("pause", "task/analyze-story", "--reason", "the model is down")
+    assert paused == (0, "task/analyze-story is paused\n", "")
+    again = cli("pause", "task/analyze-story", "--reason", "quota").out
+    assert again.startswith("task/analyze-story was paused already by ")
+    assert again.endswith(" (the model is down); that pause stays\n")
+    listed = cli("paused").out
+    assert "task/analyze-story" in listed
+    assert "the model is down" in listed
+    (one,) = cli("paused", "--json").json
+    assert (one["target"], one["reason"], one["waiting"]) == ("task/analyze-story", "the model is down", 0)
+    assert cli("resume", "task/analyze-story").out == "task/analyze-story is resumed\n"
+    assert cli("resume", "task/analyze-story").out == "task/analyze-story was not paused by anybody\n"
+    assert cli("paused").out == "nothing is paused\n"
+    make_task("analyze-story", paused=True)
+    assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out

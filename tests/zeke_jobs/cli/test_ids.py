@@ -9,8 +9,9 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.each import each
 from tests.fleet import query
-from tests.zeke_jobs.cli.test_commands import change, tasks
+from tests.zeke_jobs.cli.test_commands import tasks
 from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.sql import change
 
 __all__ = ["tasks"]
 
@@ -74,11 +75,8 @@ def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Cli, conn
 
 @pytest.mark.usefixtures("two")
 def test_what_attempts_logged_is_shown(cli: Cli, conn: Connection) -> None:
-    ran = cli("logs", "2d06086d")
-    assert (ran.status, ran.err) == (
-        1,
-        "no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any\n",
-    )
+    none = "no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any\n"
+    assert cli("logs", "2d06086d") == (1, "", none)
     lines = "(%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)"
     columns = "zeke_jobs.job_log (job, claim, attempt, lines, dropped)"
     query(conn, f"INSERT INTO {columns} VALUES {lines}", str(ONE), str(ONE))

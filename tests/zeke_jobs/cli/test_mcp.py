@@ -37,10 +37,8 @@ def ask(
     """The tools, and the answer to each question; ``then`` asks on after the last answer."""
     import mcp  # half a second, in one process of the run
 
-    command = ["-c", f"from {program}.cli import main; main()", "mcp"]
-    server = mcp.StdioServerParameters(
-        command=sys.executable, args=command, env={**os.environ, "DATABASE_URL": database}
-    )
+    command, env = ["-c", f"from {program}.cli import main; main()", "mcp"], {**os.environ, "DATABASE_URL": database}
+    server = mcp.StdioServerParameters(command=sys.executable, args=command, env=env)
 
     async def talk() -> tuple[list[Any], list[Any]]:
         async with mcp.stdio_client(server) as (reading, writing), mcp.ClientSession(reading, writing) as session:

@@ -18,6 +18,7 @@ import zeke_jobs
 from tests.fleet import query
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.revisions.world import BASE, latest, load, text
+from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
@@ -137,9 +138,8 @@ def test_rollback_makes_a_revision_of_the_old_text_and_what_was_set_then(cli: Cl
 
 def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Cli) -> None:
     assert cli("set", "analyze.concurrency=3").status == cli("set", "--clear", "pull.concurrency").status == 2
-    assert (
-        "expected --for a time that passes, got 0s" in cli("set", "analyze.concurrency=3", "-m", "x", "--for", "0s").err
-    )
+    at_once = cli("set", "analyze.concurrency=3", "-m", "x", "--for", "0s")
+    assert "expected --for a time that passes, got 0s" in at_once.err
     ran = cli("set", "analyze.concurrency=3", "limits.ai.rate=30/m", "-m", "model is slow", "--for", "2h")
     assert ran.status == 0
     planned = cli("plan")
@@ -228,14 +228,8 @@ def test_a_scheduler_runs_by_what_is_in_force_and_its_file_is_looked_at_each_bea
 
 def test_compare_shows_how_jobs_did_under_two_revisions(cli: Cli, conn: Connection) -> None:
     def ended(seconds: float, state: str) -> None:
-        change = "state = %s, attempt = 1, started_on = clock_timestamp(), completed_on = clock_timestamp() + %s * interval '1 s'"
-        query(
-            conn,
-            f"UPDATE zeke_jobs.queue SET {change} WHERE message_id = %s",
-            state,
-            seconds,
-            str(zeke_jobs.send("analyze").id),
-        )
+        times = f"started_on = clock_timestamp(), completed_on = clock_timestamp() + {seconds} * interval '1 s'"
+        change(conn, zeke_jobs.send("analyze").id, f"state = '{state}', attempt = 1, {times}")
 
     ended(2.0, "done")
     ended(2.0, "rejected")

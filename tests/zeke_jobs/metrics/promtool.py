@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from tests.zeke_jobs.metrics.exported import ALL
+from zeke_jobs.core.wording import parse_duration
 from zeke_jobs.metrics.exporter import Sample
 
 PROMTOOL = shutil.which("promtool")
@@ -48,10 +49,8 @@ def fires(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]
     found = re.findall(r"alertname=\W*(\w+).*?time: (\w+),\s+exp: \S+ 1\S*\s+got: nil", said)
     silent = {(alert, _minutes(time)) for alert, time in found}
     assert done.returncode == 0 or silent, said
-    return {
-        alert: [(alert, _middle(phase)) not in silent for phase in range(len(phases))]
-        for alert, phases in scrapes.items()
-    }
+    counts = {alert: range(len(phases)) for alert, phases in scrapes.items()}
+    return {alert: [(alert, _middle(phase)) not in silent for phase in count] for alert, count in counts.items()}
 
 
 def _asked(alert: str) -> str:
@@ -63,9 +62,7 @@ def _middle(phase: int) -> int:
 
 
 def _minutes(text: str) -> int:
-    hours = re.match(r"(\d+)h", text)
-    minutes = re.search(r"(\d+)m", text)
-    return 60 * int(hours[1] if hours else 0) + int(minutes[1] if minutes else 0)
+    return int(parse_duration(text).total_seconds() // 60)
 
 
 def _series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from tests.zeke_jobs.cli.test_hostile_text import tree
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.metrics import promtool
 from tests.zeke_jobs.metrics.promtool import LABELS, RULES
+from tests.zeke_jobs.metrics.test_exporter import BEATEN, DECIDED
 from zeke_jobs.metrics.exporter import Sample, read
 
 TASKS = """
@@ -22,10 +23,10 @@ TASKS = """
 """
 ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
 needs_promtool = pytest.mark.skipif(promtool.PROMTOOL is None, reason="promtool is not installed")
-
-
 BEAT = "UPDATE zeke_jobs.schedule_beat SET beat_on = zeke_jobs.now()"
 HEARTBEAT = "UPDATE zeke_jobs.worker SET heartbeat_on = zeke_jobs.now()"
+STOPPING = "UPDATE zeke_jobs.worker SET stopping = {}"
+NEXT = "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interval '{}'"
 
 
 class World(Scene):
@@ -35,13 +36,8 @@ class World(Scene):
         super().__init__(conn)
         self.use(TASKS)
         self.worked_by = self.serve()
-        self.rows(
-            "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (zeke_jobs.now(), gen_random_uuid())"
-        )
-        self.rows(
-            """INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, next_tick)
-            SELECT 'calm', cron, timezone, zeke_jobs.now(), zeke_jobs.now() + interval '1 day' FROM zeke_jobs.schedule"""
-        )
+        self.rows(BEATEN)
+        self.rows(DECIDED.format("1 day"))
 
     def end_all(self) -> None:
         for claim in self.claim(self.worked_by, 100):
@@ -66,15 +62,9 @@ def world(conn: Connection) -> World:
 Step = str | Callable[[World], Any]
 #: The cause and the end of each trouble.
 TROUBLES: dict[str, tuple[Step, Step]] = {
-    "ZekeJobsTaskUnserved": (
-        "UPDATE zeke_jobs.worker SET stopping = true",
-        "UPDATE zeke_jobs.worker SET stopping = false",
-    ),
+    "ZekeJobsTaskUnserved": (STOPPING.format(True), STOPPING.format(False)),
     "ZekeJobsNoScheduler": (lambda world: world.later(200), BEAT),
-    "ZekeJobsScheduleLags": (
-        "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() - interval '4 minutes'",
-        "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interval '1 hour'",
-    ),
+    "ZekeJobsScheduleLags": (NEXT.format("-4 minutes"), NEXT.format("1 hour")),
     "ZekeJobsMaxWaitBreached": (lambda world: world.wait("quick", 121), World.end_all),
     "ZekeJobsWaitsLong": (lambda world: world.wait("calm", 3601), World.end_all),
     "ZekeJobsFailing": (World.fail, lambda world: world.wait("calm", 3700)),
@@ -99,9 +89,7 @@ def test_each_alert_fires_while_its_trouble_is_there(world: World, database: str
 
 
 @needs_promtool
-def test_no_scheduler_ever_is_no_scheduler_and_what_is_paused_may_wait(
-    world: World, database: str, tmp_path: Path
-) -> None:
+def test_no_scheduler_ever_is_none_and_what_is_paused_may_wait(world: World, database: str, tmp_path: Path) -> None:
     beaten = read(database)
     world.rows("DELETE FROM zeke_jobs.schedule_beat")
     scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], read(database), beaten]}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,15 +11,20 @@ from structlog.testing import capture_logs
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import actions
+from zeke_jobs.metrics import exposition
 from zeke_jobs.metrics.exporter import Sample, read
 from zeke_jobs.metrics.exposition import DATABASE
 from zeke_jobs.postgres import roles
+from zeke_jobs.worker.metrics import WorkerMetrics
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, concurrency: 2, retry: {limit: 0}}
   calm: {handler: 'H:echo', queue: slow, uses: [ai], cron: '0 * * * *'}
 """
 TOP = "limits: {ai: {concurrency: 4, rate: 60/m}}"
+BEATEN = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (zeke_jobs.now(), gen_random_uuid())"
+DECIDED = """INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, next_tick)
+  SELECT 'calm', cron, timezone, zeke_jobs.now(), zeke_jobs.now() + interval '{}' FROM zeke_jobs.schedule"""
 QUICK, CALM = ("quick", "default"), ("calm", "slow")
 
 
@@ -68,9 +74,8 @@ def test_costs_add_up_over_a_day_also_of_jobs_that_were_purged(scene: Scene) -> 
     worker = scene.serve()
     scene.add("quick", 2)
     scene.complete(worker, scene.claim(worker, 1))
-    scene.rows(
-        "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 0.25, 'USD' FROM zeke_jobs.queue"
-    )
+    costs = "INSERT INTO zeke_jobs.cost (job, task, cost, currency)"
+    scene.rows(f"{costs} SELECT message_id, task, 0.25, 'USD' FROM zeke_jobs.queue")
     scene.rows("SELECT * FROM zeke_jobs.purge('quick', 'completed', '-infinity', zeke_jobs.now() + interval '1 s', 10)")
     cost = ("cost_last_day", "quick", "USD")
     assert values()[cost] == 0.5
@@ -106,11 +111,8 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) 
     lag = ("schedule_lag_seconds", "calm")
     assert values()[lag] == 0
     assert ("scheduler_silence_seconds",) not in values()
-    scene.rows(
-        """INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, next_tick)
-        SELECT 'calm', cron, timezone, zeke_jobs.now(), zeke_jobs.now() + interval '1 hour' FROM zeke_jobs.schedule"""
-    )
-    scene.rows("INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (zeke_jobs.now(), gen_random_uuid())")
+    scene.rows(DECIDED.format("1 hour"))
+    scene.rows(BEATEN)
     scene.later(3700)
     now = values()
     assert (now[lag], now[("scheduler_silence_seconds",)]) == (100, 3700)
@@ -134,3 +136,13 @@ def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:
     samples = read(as_member(database, roles.READER))
     assert {sample.name for sample in samples} <= {family.name for family in DATABASE}
     assert Sample("zeke_jobs_queued", QUICK, 1) in samples
+
+
+def test_a_folder_that_cannot_be_had_ends_the_process_with_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = Mock(side_effect=PermissionError("expected /tmp/x to be ours, got one of another user; remove it"))
+    monkeypatch.setattr(exposition, "prepare", refused)
+    with pytest.raises(SystemExit, match="2"):
+        WorkerMetrics().after_process_boot(None)
+    assert "expected a folder for metrics, got: expected /tmp/x to be ours" in capsys.readouterr().err

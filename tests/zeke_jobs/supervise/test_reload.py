@@ -1,12 +1,80 @@
+"""The commands of a running system, and their restart after a change of files."""
+
 import os
 import sys
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+import structlog
 
+from zeke_jobs.cli.operation.up import write_line
 from zeke_jobs.supervise import reload
-from zeke_jobs.supervise.reload import Reloader, Watch
+from zeke_jobs.supervise.reload import Reloader, Watch, program, system
+
+ENV = {"DATABASE_URL": "postgresql://localhost/db"}
+
+
+@pytest.mark.parametrize(("grace", "for_jobs"), [(50.0, "30000"), (15.0, "1000")])
+def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed(grace: float, for_jobs: str) -> None:
+    workers, _ = system(ENV, grace=grace)
+    assert workers.argv[-2:] == ["--worker-shutdown-timeout", for_jobs]
+
+
+def test_programs_may_be_beside_the_command_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dramatiq").write_text("")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/a-python")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "zeke-jobs")])
+    assert program("dramatiq") == ["/usr/bin/a-python", str(tmp_path / "dramatiq")]
+
+
+@pytest.mark.parametrize(("more", "form"), [({}, "console"), ({"ZEKE_JOBS_LOG_FORMAT": "json"}, "json")])
+def test_on_a_terminal_the_log_is_readable_unless_the_environment_sets_another_format(more: dict[str, str], form: str) -> None:  # fmt: skip
+    for command in system({**ENV, **more}, on_terminal=True):
+        assert (command.environment or {})["ZEKE_JOBS_LOG_FORMAT"] == form
+
+
+def test_where_lines_must_be_json_those_of_a_command_get_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
+    with structlog.testing.capture_logs() as lines:
+        for name in ("up", "workers", "check"):
+            write_line(name, "a line")
+            write_line(name, "")
+    said = [(line["log_level"], line["event"].split()[0]) for line in lines]
+    assert said == [("info", "a"), ("error", "a"), ("error", "a")]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for folder in ("__pycache__", ".hidden", "tests", "shop/prompts"):
+        (tmp_path / "code" / folder).mkdir(parents=True)
+    (tmp_path / "code" / "a.py").write_text("a = 1")
+    (tmp_path / "code" / "shop" / "__init__.py").touch()
+    (tmp_path / "jobs.yaml").write_text("version: 1")
+    return tmp_path
+
+
+def test_an_edited_a_new_and_a_removed_file_are_named_once(tree: Path) -> None:
+    watched = Watch([tree / "code", tree / "jobs.yaml", tree / "later.yaml"])
+    assert watched.changed() == []
+    (tree / "jobs.yaml").write_text("version: 2")
+    os.utime(tree / "jobs.yaml", (1, 1))
+    (tree / "code" / "a.py").unlink()
+    (tree / "code" / "b.py").touch()
+    (tree / "later.yaml").touch()
+    assert watched.changed() == [tree / name for name in ("code/a.py", "code/b.py", "jobs.yaml", "later.yaml")]
+    assert watched.changed() == []
+
+
+def test_code_and_texts_of_packages_count_and_no_tests_caches_or_files_that_a_job_may_write(tree: Path) -> None:
+    watched = Watch([tree / "code"])
+    left_out = ["__pycache__/a.py", ".hidden/c.py", "notes.log", "report.md", "shop/sold.csv"]
+    for name in [*left_out, "test_a.py", "a_test.py", "conftest.py", "tests/a.py"]:
+        (tree / "code" / name).touch()
+    assert watched.changed() == []
+    for name in ("contest.py", "shop/prompts/ask.md"):
+        (tree / "code" / name).touch()
+    assert watched.changed() == [tree / "code" / "contest.py", tree / "code" / "shop" / "prompts" / "ask.md"]
 
 
 def test_it_restarts_once_when_asked_without_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

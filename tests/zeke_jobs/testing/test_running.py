@@ -1,18 +1,21 @@
-"""``run_jobs(waits=False)`` moves the clock on until nothing more happens by itself."""
+"""``run_jobs(waits=False)`` moves the clock on until nothing more happens by itself; a stopped clock runs again."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.fleet import scalar
 from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.handlers import CALLS
-from zeke_jobs.testing import JobRunner, prepare
+from zeke_jobs.testing import JobRunner, prepare, release_clock, set_clock
 
 DESK = "tests.zeke_jobs.worker.coroutines:Desk"
 TASKS = """
@@ -107,3 +110,16 @@ def test_one_in_the_transaction_of_a_test_has_no_transaction_of_its_own(run_jobs
         zeke_jobs.send("chain", {"n": 3}, connection=conn)
         with pytest.raises(RuntimeError, match="without connection="):
             run_jobs(connection=conn)
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+BODY = "SELECT prolang::text || prosrc FROM pg_proc WHERE oid = 'zeke_jobs.now()'::regprocedure"
+
+
+def test_a_released_clock_is_the_function_that_migrate_makes(conn: Connection) -> None:
+    made = scalar(conn, BODY)
+    set_clock(conn, NOON)
+    assert scalar(conn, "SELECT zeke_jobs.now()") == NOON
+    release_clock(conn)
+    assert scalar(conn, BODY) == made
+    assert scalar(conn, "SELECT zeke_jobs.now() > now()") is True

@@ -30,47 +30,9 @@ def task(name: str, queued: int = 0, active: int = 0, limit: int | None = None, 
     )  # fmt: skip
 
 
-def running(number: int, name: str, seconds: float, worker: str, pid: int, *, attempt: int = 1, stopping: bool = False,
-            **progress: object) -> Row:  # fmt: skip
-    return Row(
-        id=job(number), task=name, since=ago(seconds), attempt=attempt, progress=progress, is_stopping=stopping,
-        host=worker, pid=pid,
-    )  # fmt: skip
-
-
-def waiting(
-    number: int, attempt: int, run_at: datetime, *, priority: int = 0, key: str | None = None, why: str | None = None
-) -> Row:
-    return Row(id=job(number), attempt=attempt, deaths=0, priority=priority, run_at=run_at, key=key, waiting_for=why)
-
-
-def failed(number: int, name: str, attempt: int, seconds: float, kind: str, message: str) -> Row:
-    return Row(id=job(number), task=name, attempt=attempt, completed_on=ago(seconds), type=kind, message=message)
-
-
-def schedule(
-    name: str, cron: str, last: float, result: str, after: int | None, *, zone: str = "UTC", by: str | None = None
-) -> Row:
-    """Its last tick was some seconds ago, its next one is after some minutes."""
-    due = None if after is None else NOW + after * MINUTE
-    return Row(
-        schedule=name, cron=cron, timezone=zone, last_tick=ago(last), last_result=result, next_tick=due, paused_by=by
-    )
-
-
-def limit(name: str, active: int, most: int | None, rate: int, next_on: datetime | None = None) -> Row:
-    return Row(
-        name=name, active=active, active_limit=most, rate_count=rate, rate_period=MINUTE, next_on=next_on, paused_by=None,
-        closed_by=None, closed_until=None, units=None,
-    )  # fmt: skip
-
-
-def process(number: int, host: str, pid: int, busy: int, threads: int, seconds: float, *, revision: int = 12, queues: str = "ingest",
-            stopping: bool = False, late: bool = False, kind: str = "worker") -> Row:  # fmt: skip
-    return Row(
-        id=job(number), kind=kind, host=host, pid=pid, revision=revision, queues=queues.split(), threads=threads, busy=busy,
-        stopping=stopping, heartbeat=ago(seconds), is_late=late,
-    )  # fmt: skip
+def table(columns: str, *rows: tuple[object, ...], **fixed: object) -> tuple[Row, ...]:
+    """Rows of these columns, and of more that are the same in each."""
+    return tuple(Row(**dict(zip(columns.split(), row, strict=True)), **fixed) for row in rows)
 
 
 TASKS = (
@@ -94,39 +56,50 @@ BOARD = Board(
     revision=12,
     beat_on=ago(20),
     tasks=TASKS,
-    running=(
-        running(1, "analyze-story", 19, "worker-1", 4711, done=36, total=43, note="paragraphs"),
-        running(2, "extract-highlights", 14, "worker-1", 4711, done=5, total=11, note="quotes"),
-        running(3, "story-summarize", 6, "worker-1", 4712, done=1, total=4, note="stories"),
-        running(4, "fetch-content", 3, "worker-1", 4711, attempt=2),
-        running(5, "ingest-from-upload", 2.2, "worker-2", 102, note="page 3"),
-        running(6, "score-relevance", 0.2, "worker-2", 102, stopping=True),
+    running=table(
+        "id task since host pid attempt is_stopping progress",
+        (job(1), "analyze-story", ago(19), "worker-1", 4711, 1, False, {"done": 36, "total": 43, "note": "paragraphs"}),
+        (job(2), "extract-highlights", ago(14), "worker-1", 4711, 1, False, {"done": 5, "total": 11, "note": "quotes"}),
+        (job(3), "story-summarize", ago(6), "worker-1", 4712, 1, False, {"done": 1, "total": 4, "note": "stories"}),
+        (job(4), "fetch-content", ago(3), "worker-1", 4711, 2, False, {}),
+        (job(5), "ingest-from-upload", ago(2.2), "worker-2", 102, 1, False, {"note": "page 3"}),
+        (job(6), "score-relevance", ago(0.2), "worker-2", 102, 1, True, {}),
     ),
     waiting_of="extract-highlights",
-    waiting=(
-        waiting(20, 1, ago(734)),
-        waiting(21, 0, ago(731), priority=5, key="example.org"),
-        waiting(22, 2, ago(729)),
-        waiting(23, 1, NOW + MINUTE),
-        waiting(24, 0, NOW + 5 * MINUTE, why="the budget of today is spent"),
+    waiting=table(
+        "id attempt run_at priority key waiting_for",
+        (job(20), 1, ago(734), 0, None, None),
+        (job(21), 0, ago(731), 5, "example.org", None),
+        (job(22), 2, ago(729), 0, None, None),
+        (job(23), 1, NOW + MINUTE, 0, None, None),
+        (job(24), 0, NOW + 5 * MINUTE, 0, None, "the budget of today is spent"),
+        deaths=0,
     ),
-    failed=(
-        failed(40, "fetch-content", 4, 8, "OSError", "no route to host example.org"),
-        failed(41, "ingest-source", 1, 95, "Reject", "not a feed: line 1, column 7"),
+    failed=table(
+        "id task attempt completed_on type message",
+        (job(40), "fetch-content", 4, ago(8), "OSError", "no route to host example.org"),
+        (job(41), "ingest-source", 1, ago(95), "Reject", "not a feed: line 1, column 7"),
     ),
-    schedules=(
-        schedule("ingest-pull", "*/5 * * * *", 300, "completed", 5),
-        schedule("dedupe-insights", "*/15 * * * *", 600, "failed", 15),
-        schedule("cluster-stories", "0 * * * *", 3600, "skipped", 60),
-        schedule("generate-brief", "0 6 * * mon-fri", 25_200, "completed", 17 * 60, zone="Europe/Paris"),
-        schedule("send-digest", "30 6 * * *", 105_000, "completed", None, by="ann@desk"),
+    schedules=table(
+        "schedule cron last_tick last_result next_tick timezone paused_by",
+        ("ingest-pull", "*/5 * * * *", ago(300), "completed", NOW + 5 * MINUTE, "UTC", None),
+        ("dedupe-insights", "*/15 * * * *", ago(600), "failed", NOW + 15 * MINUTE, "UTC", None),
+        ("cluster-stories", "0 * * * *", ago(3600), "skipped", NOW + 60 * MINUTE, "UTC", None),
+        ("generate-brief", "0 6 * * mon-fri", ago(25_200), "completed", NOW + 17 * 60 * MINUTE, "Europe/Paris", None),
+        ("send-digest", "30 6 * * *", ago(105_000), "completed", None, "UTC", "ann@desk"),
     ),
-    limits=(limit("limit/ai", 8, 8, 60), limit("limit/hosts", 9, None, 20, NOW + timedelta(seconds=3))),
-    workers=(
-        process(60, "worker-1", 4711, 16, 16, 2, queues="ai ingest"),
-        process(61, "worker-1", 4712, 15, 16, 3, queues="ai ingest"),
-        process(62, "worker-2", 102, 4, 8, 1, revision=11, stopping=True),
-        process(63, "worker-3", 77, 2, 8, 24, late=True),
-        process(64, "worker-1", 4715, 0, 0, 20, queues="", kind="scheduler"),
+    limits=table(
+        "name active active_limit rate_count next_on",
+        ("limit/ai", 8, 8, 60, None),
+        ("limit/hosts", 9, None, 20, NOW + timedelta(seconds=3)),
+        rate_period=MINUTE, **dict.fromkeys(("paused_by", "closed_by", "closed_until", "units")),
+    ),
+    workers=table(
+        "id kind host pid busy threads heartbeat revision queues stopping is_late",
+        (job(60), "worker", "worker-1", 4711, 16, 16, ago(2), 12, ["ai", "ingest"], False, False),
+        (job(61), "worker", "worker-1", 4712, 15, 16, ago(3), 12, ["ai", "ingest"], False, False),
+        (job(62), "worker", "worker-2", 102, 4, 8, ago(1), 11, ["ingest"], True, False),
+        (job(63), "worker", "worker-3", 77, 2, 8, ago(24), 12, ["ingest"], False, True),
+        (job(64), "scheduler", "worker-1", 4715, 0, 0, ago(20), 12, [], False, False),
     ),
 )  # fmt: skip

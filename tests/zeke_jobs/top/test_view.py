@@ -1,10 +1,11 @@
-"""Keys move, ask once, and open; no command runs without a yes."""
+"""Keys move, ask once, and open; no command runs without a yes. A terminal's bytes become their names."""
 
 from dataclasses import replace
 
 import pytest
 
 from tests.zeke_jobs.top.sample import BOARD, job
+from zeke_jobs.top import app
 from zeke_jobs.top.board import Board
 from zeke_jobs.top.panes import by_name
 from zeke_jobs.top.screen import Command, View, place, press
@@ -111,3 +112,21 @@ def test_at_first_the_task_is_selected_whose_jobs_are_shown() -> None:
     shown = replace(BOARD, waiting_of=BOARD.tasks[2].task)
     assert selected_key(View(), shown) == BOARD.tasks[2].task
     assert selected_key(after("up", view=View(), board=shown)[0], shown) == BOARD.tasks[1].task
+
+
+def test_keys_are_named_and_what_means_nothing_is_left_out() -> None:
+    names = {
+        b"p": ["p"],
+        b"py": ["p", "y"],
+        b"\x1b": ["escape"],
+        b"\x1b[A\x1b[B": ["up", "down"],
+        b"\x1bOC\x1b[D": ["right", "left"],
+        b"\x1b[5~\x1b[6~\x1b[H\x1b[4~": ["page-up", "page-down", "home", "end"],
+        b"\t\x1b[Z\r\n\x7f": ["tab", "shift-tab", "enter", "enter", "backspace"],
+        b"\x1b[1;5A?": ["?"],
+        b"\x1b[200~": [],
+        "é".encode(): ["é"],
+        b"\x00\x01": [],
+        b"\x1bq": ["escape", "q"],
+    }
+    assert {data: app.key_names(data) for data in names} == names

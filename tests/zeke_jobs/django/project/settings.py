@@ -8,21 +8,11 @@ from psycopg2.extensions import parse_dsn
 _at = parse_dsn(os.environ["DATABASE_URL"])
 SECRET_KEY = "x"
 USE_TZ = True
-INSTALLED_APPS = [
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    *(["django_tasks"] if django.VERSION < (6,) else []),
-]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": _at["dbname"],
-        "USER": _at["user"],
-        "PASSWORD": _at.get("password", ""),
-        "HOST": _at["host"],
-        "PORT": _at.get("port", ""),
-    }
-}
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+INSTALLED_APPS += ["django_tasks"] if django.VERSION < (6,) else []
+_PARTS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+_FOUND = {name: _at.get(part, "") for name, part in _PARTS.items()}
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", **_FOUND}}
 TASKS = {
     "default": {
         "BACKEND": "zeke_jobs.django.Backend",
