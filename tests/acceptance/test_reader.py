@@ -46,10 +46,8 @@ def site() -> Iterator[Site]:
         for name in NEWS:
             for n in range(1, 13):
                 running.pages[f"/{name}/{n}"] = Answer(article(name, n))
-        notes = "".join(
-            f"<p>Guest {k} of the cast cut latency by {k} percent on Postgres once retries had a budget.</p>"
-            for k in range(2, 12)
-        )
+        note = "<p>Guest {0} of the cast cut latency by {0} percent on Postgres once retries had a budget.</p>"
+        notes = "".join(note.format(k) for k in range(2, 12))
         audio = f'<enclosure url="{url}/1.mp3" type="audio/mpeg" length="9"/>'
         audio += f"<description><![CDATA[{notes}]]></description>"
         link = f'<link rel="alternate" type="{rss}" href="%s">'

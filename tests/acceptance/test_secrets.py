@@ -60,10 +60,8 @@ def command_lines() -> str:
 
 def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> None:
     planted.ready(conn, 1)
-    jobs = {
-        way: zeke_jobs.send("log-in", {"user": "u", "password": FIELD, "fail": way}).id
-        for way in ("", "raise", "chain", "reject")
-    }
+    given = {"user": "u", "password": FIELD}
+    jobs = {way: zeke_jobs.send("log-in", {**given, "fail": way}).id for way in ("", "raise", "chain", "reject")}
     ends = {"completed", "failed"}
     eventually(lambda: {zeke_jobs.status(job).status for job in jobs.values()} <= ends, 60, planted)
 
@@ -88,8 +86,8 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
         assert shown(scalar(conn, f"SELECT coalesce(string_agg(v::text, ''), '') FROM {view} AS v")) == [], view
 
     # The database keeps a sensitive field in its payload and output alone.
-    dumped = [embedded.binaries() / "pg_dump", "--data-only", "--exclude-table=zeke_jobs.queue", planted.database]
-    dump = subprocess.run(dumped, capture_output=True, text=True, check=True).stdout
+    command = (embedded.binaries() / "pg_dump", "--data-only", "--exclude-table=zeke_jobs.queue", planted.database)
+    dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "log-in" in dump
     assert shown(dump) == []
     rest = "(to_jsonb(q) - 'message' - 'result')::text || (q.message - 'kwargs')::text"

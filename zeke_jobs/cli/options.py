@@ -84,6 +84,8 @@ DryRun = Annotated[bool, flag("--dry-run", "Change nothing; show the jobs that w
 Yes = Annotated[bool, flag("--yes", "Do not ask, on a terminal.")]
 Timeout = Annotated[timedelta | None, span("Longest wait, such as 30s.")]
 Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]
+Limit = Annotated[int, option("Largest length of the list.", "N", min=1)]
+Revision = Annotated[int, argument("Number of a revision.", "REV")]
 TaskId = Annotated[str, argument("Id or alias of a task.", "TASK")]
 JobId = Annotated[str, argument("The job's id, or its beginning or end.", "ID")]
 

@@ -100,6 +100,11 @@ def named(columns: str) -> dict[str, Any]:
     return {title: name or title for title, _, name in pairs}
 
 
+def picked(one: object, names: str) -> dict[str, Any]:
+    """Some attributes by name, for JSON or ``facts``; ``names`` as for ``named``."""
+    return {title: getattr(one, name) for title, name in named(names).items()}
+
+
 def listing(
     found: Sequence[T],
     columns: Mapping[str, Any],

@@ -30,14 +30,9 @@ def test_a_terminal_without_unicode_gets_escapes_instead_of_a_crash(monkeypatch:
 
 
 def shell(line: str) -> tuple[int, str]:
-    programs = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
-        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["bash", "-o", "pipefail", "-c", line]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 
 

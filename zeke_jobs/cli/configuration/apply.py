@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration.check import File, find_modules_here, load
 from zeke_jobs.cli.configuration.plan import as_data, orders, plan_lines, show, with_orders
-from zeke_jobs.cli.options import Json, argument, flag, option, span
+from zeke_jobs.cli.options import Json, Revision, argument, flag, option, span
 from zeke_jobs.cli.output import answer, escape, tell
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.config import load_text
@@ -35,12 +35,7 @@ def apply(ordered: dict[str, Any], file: File = None, message: Message = "", as_
 
 
 @with_orders
-def rollback(
-    ordered: dict[str, Any],
-    revision: Annotated[int, argument("Number of a revision.", "REV")],
-    message: Message = "",
-    as_json: Json = False,
-) -> int:
+def rollback(ordered: dict[str, Any], revision: Revision, message: Message = "", as_json: Json = False) -> int:
     """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
 
     def request(conn: Connection) -> Request:

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from zeke_jobs.backtest.comparing import Backtest
-from zeke_jobs.cli.output import escape, listing, tell, when
+from zeke_jobs.cli.output import escape, listing, picked, tell, when
 from zeke_jobs.core.wording import took
 
 Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
@@ -16,13 +16,7 @@ _LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
 
 def as_data(answer: Backtest) -> dict[str, Any]:
     """A backtest for scripts."""
-    return {
-        "from": answer.begin,
-        "to": answer.end,
-        "jobs": answer.jobs,
-        "workers_from": answer.fleet_from,
-        **{name: getattr(answer, name) for name in ("confidence", "notes", "today", "proposed")},
-    }
+    return picked(answer, "from=begin, to=end, jobs, workers_from=fleet_from, confidence, notes, today, proposed")
 
 
 def show(answer: Backtest) -> None:

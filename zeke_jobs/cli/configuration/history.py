@@ -7,8 +7,8 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import plan
-from zeke_jobs.cli.options import Json, argument, flag, option
-from zeke_jobs.cli.output import listing, named, print_json, say, tell, when
+from zeke_jobs.cli.options import Json, Limit, Revision, argument, flag
+from zeke_jobs.cli.output import listing, named, picked, print_json, say, tell, when
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import took
 from zeke_jobs.errors import ConfigurationError
@@ -16,13 +16,10 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff as differences
 from zeke_jobs.revisions import store
 
-Number = Annotated[int, argument("Number of a revision.", "REV")]
 Other = Annotated[int | None, argument("Another revision; by default the one in force.", "REV")]
 
 
-def history(
-    limit: Annotated[int, option("Number of newest revisions.", "N", min=1)] = 20, as_json: Json = False
-) -> None:
+def history(limit: Limit = 20, as_json: Json = False) -> None:
     """List the revisions, with their times, authors, reasons and values set by hand."""
     with database.connection("history") as conn:
         found = store.listed(conn, limit)
@@ -32,7 +29,7 @@ def history(
     listing(found, columns, right=("rev",), empty=empty, as_json=as_json, data=_data)
 
 
-def show(number: Number, as_json: Json = False) -> None:
+def show(number: Revision, as_json: Json = False) -> None:
     """Show a revision: its jobs.yaml, and the values set beside it."""
     with database.connection("show") as conn:
         one = store.find(conn, number)
@@ -47,7 +44,7 @@ def show(number: Number, as_json: Json = False) -> None:
 
 
 def diff(
-    number: Number,
+    number: Revision,
     other: Other = None,
     text: Annotated[bool, flag("--text", "Line by line, with comments.")] = False,
     as_json: Json = False,
@@ -72,7 +69,7 @@ def diff(
         tell(f"revisions {first.number} and {second.number} are the same in effect{differs}")
 
 
-def compare(number: Number, other: Other = None, as_json: Json = False) -> None:
+def compare(number: Revision, other: Other = None, as_json: Json = False) -> None:
     """Compare jobs that started under two revisions: throughput, wait, duration, failures and cost by task."""
     with database.connection("compare") as conn:
         store.find(conn, number)
@@ -122,12 +119,6 @@ def _config(revision: store.Revision) -> Any:
 
 
 def _data(one: store.Revision) -> dict[str, Any]:
-    return {
-        "number": one.number,
-        "since": one.applied_on,
-        "by": one.applied_by,
-        "origin": one.origin,
-        "why": one.message,
-        "digest": one.digest,
-        "overrides": [override.as_json() for override in one.overrides],
-    }
+    overrides = [override.as_json() for override in one.overrides]
+    names = "number, since=applied_on, by=applied_by, origin, why=message, digest"
+    return {**picked(one, names), "overrides": overrides}

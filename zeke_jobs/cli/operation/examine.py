@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from zeke_jobs.cli import database
-from zeke_jobs.cli.options import Json, argument, flag, option, time
+from zeke_jobs.cli.options import Json, Limit, argument, flag, option, time
 from zeke_jobs.cli.output import answer, coloured, console, escape, listing, named, plain, print_json, say, tell
 from zeke_jobs.cli.run import FAILED, FINE, UsageError
 from zeke_jobs.core import environment, logs, probes
@@ -94,7 +94,7 @@ def audit(
     target: Annotated[str | None, option("Only of this target, such as task/my-task, or a job's id.", "TARGET")] = None,
     begin: Annotated[datetime | None, time("Only from this time on: ISO 8601.", "--from")] = None,
     end: Annotated[datetime | None, time("Only before this time.", "--to")] = None,
-    limit: Annotated[int, option("Number of newest changes.", "N", min=1)] = 50,
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""

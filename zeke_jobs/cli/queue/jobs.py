@@ -9,8 +9,8 @@ from textwrap import TextWrapper
 from typing import Annotated, Any
 
 import zeke_jobs
-from zeke_jobs.cli import database
-from zeke_jobs.cli.options import FILTERS, JobId, Json, Timeout, find_job, flag, option, with_options
+from zeke_jobs.cli import database, output
+from zeke_jobs.cli.options import FILTERS, JobId, Json, Limit, Timeout, find_job, flag, option, with_options
 from zeke_jobs.cli.output import Markup, console, count, escape, facts, listing, plain, print_json, say, styled, tell
 from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
@@ -50,11 +50,7 @@ def status(
 
 
 @partial(with_options, added=FILTERS)
-def jobs(
-    given: dict[str, Any],
-    limit: Annotated[int, option("Largest number of jobs.", "N", min=1)] = 20,
-    as_json: Json = False,
-) -> None:
+def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> None:
     """List jobs, the newest first."""
     database.choose()
     with usage():
@@ -118,11 +114,8 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
         "sent": when(job.created_on) + (f" by {job.parent}" if job.parent else ""),
         "batch": job.batch,
         "steps": steps,
-        "tick": job.scheduled_for,
-        "started": job.started_on,
-        "ended": job.completed_on,
-        **{name: getattr(job, name) for name in ("revision", "priority", "key")},
-        "expires": job.expires_on,
+        **output.picked(job, "tick=scheduled_for, started=started_on, ended=completed_on"),
+        **output.picked(job, "revision, priority, key, expires=expires_on"),
         "cost": _cost(job),
         "data": json.dumps(job.data, ensure_ascii=False),
         "output": "" if job.status != "completed" else json.dumps(job.output, ensure_ascii=False),

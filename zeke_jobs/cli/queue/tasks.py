@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import zeke_jobs
-from zeke_jobs.cli import database
-from zeke_jobs.cli.options import Json, argument, option, read_json
+from zeke_jobs.cli import database, output
+from zeke_jobs.cli.options import Json, Limit, argument, read_json
 from zeke_jobs.cli.output import bounds, coloured, count, escape, facts, listing, named, print_json, styled, tell
 from zeke_jobs.cli.run import usage
 from zeke_jobs.client import batches
@@ -80,7 +80,7 @@ def _limit(row: dict[str, Any]) -> dict[str, Any]:
 
 def batch(
     batch_id: Annotated[str | None, argument("The batch; without it, the newest ones.", "[ID]")] = None,
-    limit: Annotated[int, option("Largest number of batches.", "N", min=1)] = 20,
+    limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
     """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
@@ -111,10 +111,7 @@ def _show(found: BatchStatus) -> None:
         "state": found.status,
         "jobs": f"{progress({'done': found.finished, 'total': found.jobs, 'note': ''})} ended",
         "completed": str(found.completed),
-        "failed": found.failed,
-        "cancelled": found.cancelled,
-        "made": found.created_on,
-        "ended": found.ended_on,
+        **output.picked(found, "failed, cancelled, made=created_on, ended=ended_on"),
         "then": _end(found),
     }
     facts(found.id, values)
