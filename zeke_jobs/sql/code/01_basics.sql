@@ -13,8 +13,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.ta
 LANGUAGE plpgsql STABLE SET jit = off AS $$
 BEGIN
   RETURN (SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1);
-END
-$$;
+END $$;
 
 -- A new id, a UUID of version 7. It begins with the time, so new rows are all inserted at one edge of the primary key's index.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
@@ -90,8 +89,7 @@ BEGIN
       || jsonb_build_object('properties', coalesce(v_shape -> 'properties', '{}') || coalesce(v_part -> 'properties', '{}'));
   END LOOP;
   RETURN v_shape;
-END
-$$;
+END $$;
 
 -- Turn the keys of a model's fields into snake_case or camelCase, at any depth; free-form objects stay unchanged.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
@@ -124,8 +122,7 @@ BEGIN
       'expected each field once, got one in both snake_case and camelCase: ' || (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(p_value) AS k));
   END IF;
   RETURN coalesce(v_renamed, '{}');
-END
-$$;
+END $$;
 
 -- The list of a job's attempts, reduced to the number, the outcome, the times and the type of the error.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
@@ -144,8 +141,7 @@ BEGIN
   PERFORM zeke_jobs.refuse(format('expected %s from 1970-01-01 to 9000-01-01, got %s', p_name, p_given), 'datetime_field_overflow')
   WHERE NOT zeke_jobs.is_readable(p_moment);
   RETURN p_moment;
-END
-$$;
+END $$;
 
 -- Wait for a lock, and hold it until the transaction ends. The caller's next statement sees what the last holder of the lock has committed.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
@@ -161,5 +157,4 @@ BEGIN
   IF p_sentence IS NOT NULL THEN
     RAISE EXCEPTION '%', p_sentence USING ERRCODE = p_code;
   END IF;
-END
-$$;
+END $$;

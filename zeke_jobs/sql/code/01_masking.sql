@@ -26,8 +26,7 @@ BEGIN
       NULL;
   END CASE;
   RETURN v_found;
-END
-$$;
+END $$;
 
 -- The values of a payload's sensitive fields that are masked wherever a text quotes them: the longest first, each also as JSON spells it; NULL if
 -- there are none. Short values and plain words are left out, because they occur inside other words. core/redaction.py has the same rule.
@@ -46,8 +45,7 @@ BEGIN
     FROM unnest(v_found) AS l (text)
     CROSS JOIN LATERAL unnest(ARRAY[l.text, substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2)]) AS f (text)
     WHERE length(f.text) > 15 OR length(f.text) >= 8 AND f.text !~ '^[A-Za-z_./-]*$');
-END
-$$;
+END $$;
 
 -- The text with *** in place of each of these secrets.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_all(p_text text, p_secrets text[]) RETURNS text
@@ -59,8 +57,7 @@ BEGIN
     p_text := replace(p_text, v_secret, '***');
   END LOOP;
   RETURN p_text;
-END
-$$;
+END $$;
 
 -- A text of a job, with *** in place of each sensitive value of its payload that the text quotes.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_text(p_text text, p_payload jsonb, p_fields text[]) RETURNS text
@@ -68,8 +65,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp 
 AS $$
 BEGIN
   RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
-END
-$$;
+END $$;
 
 -- The JSON value with *** in place of each of these secrets, in texts, names of fields and numbers.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
@@ -86,8 +82,7 @@ BEGIN
     WHEN 'number' THEN CASE WHEN p_value #>> '{}' = ANY (p_secrets) THEN '"***"' ELSE p_value END
     ELSE p_value
   END;
-END
-$$;
+END $$;
 
 -- The JSON value, masked at a path, in lists too. If the value ends before the path does, for example at a text, that text is masked. p_inside: a
 -- part of the path has already been followed.
@@ -116,8 +111,7 @@ BEGIN
     ELSE
       RETURN CASE WHEN p_inside THEN '"***"' ELSE p_value END;
   END CASE;
-END
-$$;
+END $$;
 
 -- The JSON value with its sensitive fields (names or paths, as user.email) masked; with p_payload, also their values wherever a text quotes them.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
@@ -138,8 +132,7 @@ BEGIN
     p_value := zeke_jobs.mask_texts(p_value, v_secrets);
   END IF;
   RETURN p_value;
-END
-$$;
+END $$;
 
 -- Refuse a job if the id of its batch quotes a sensitive field of its payload, because everybody who may read batches sees their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_telling_batch(p_batch text, p_payload jsonb, p_task text, p_sensitive text[]) RETURNS void
@@ -147,5 +140,4 @@ LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task))
   WHERE p_sensitive <> '{}' AND zeke_jobs.mask_text(p_batch, p_payload, p_sensitive) <> p_batch;
-END
-$$;
+END $$;

@@ -18,8 +18,7 @@ BEGIN
   IF v_first IS NOT NULL THEN
     PERFORM pg_notify('zeke_jobs.wake', v_first || ' ' || p_queue || ' ' || p_task);
   END IF;
-END
-$$;
+END $$;
 
 -- Jobs of these tasks have ended. Notify the other processes that have found due jobs held back by a limit of these tasks, if it has room now.
 -- p_looks: the caller looks for jobs itself, so the others look a moment later, if they have not looked by then. p_full: limits that are full.
@@ -45,5 +44,4 @@ BEGIN
     GROUP BY o.queue
   ) AS f
   WHERE f.waits;
-END
-$$;
+END $$;

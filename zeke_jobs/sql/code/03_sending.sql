@@ -23,8 +23,7 @@ BEGIN
     WHEN v_size > 308 AND p_value @? 'strict $.** ? (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308)'
       THEN 'expected numbers of at most 1.7976931348623157e+308, got a larger one'
   END;
-END
-$$;
+END $$;
 
 -- A sentence that says why no task accepts this payload; NULL if there is no such fault. The planner inlines this function.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
@@ -76,8 +75,7 @@ BEGIN
   RETURN CASE WHEN v_seconds NOT BETWEEN 0 AND 3155760000 THEN v_within WHEN p_name = 'timeout' AND v_seconds < 0.001 THEN 'of at least 0.001 seconds' END;
 EXCEPTION WHEN datetime_field_overflow OR interval_field_overflow THEN RETURN v_within;
 WHEN data_exception THEN RETURN v_words;
-END
-$$;
+END $$;
 
 -- The refusal of the first option whose value is not valid; NULL if all values are valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
@@ -127,8 +125,7 @@ BEGIN
       WHEN 'object' THEN CASE WHEN o.type <> 'object' THEN 'as an object' END
       ELSE 'as an option of send' END AS accepted) AS c
     WHERE c.accepted IS NOT NULL LIMIT 1);
-END
-$$;
+END $$;
 
 -- The refusal of a send's options for a task; NULL if they are accepted. zeke_jobs.enqueue skips this check if all options are of a few common kinds.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_task zeke_jobs.task, p_options jsonb) RETURNS jsonb
@@ -181,8 +178,7 @@ BEGIN
         THEN zeke_jobs.refusal('', format('at most the %s %s that a limit of %s allows', m.most, u.key, p_task.id), u.value::text) END
     ) AS r (refusal)
     WHERE r.refusal IS NOT NULL LIMIT 1);
-END
-$$;
+END $$;
 
 -- A refusal (zeke_jobs.refusal) as a sentence.
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
@@ -223,8 +219,7 @@ BEGIN
   -- The prefix ' =' keeps a key that the caller gave apart from a key made of fields.
   key := CASE WHEN p_options ? 'unique_key' THEN p_task.id || ' =' || (p_options ->> 'unique_key')
     WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
-END
-$$;
+END $$;
 
 -- A unique key, made of the task and the values of the fields; without fields, of the whole payload. A missing field counts with its default value.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
@@ -251,8 +246,7 @@ BEGIN
       'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout')));
   END IF;
   RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
-END
-$$;
+END $$;
 
 -- The Dramatiq message of a job. PostgreSQL inlines this function, so that it costs nothing; for this its body must call no volatile function.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
@@ -291,8 +285,7 @@ BEGIN
   RETURN coalesce(
     zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options), zeke_jobs.unfit_json(p_message - 'kwargs'),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
-END
-$$;
+END $$;
 
 -- An unmodified dramatiq-pg producer has written a row: fill in the columns that our own sends fill in. A message that no worker could read is
 -- refused with an error in the producer's transaction.
@@ -327,8 +320,7 @@ BEGIN
   NEW.mtime := clock_timestamp();
   PERFORM zeke_jobs.notify_idle(NEW.queue_name);
   RETURN NEW;
-END
-$$;
+END $$;
 
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
@@ -368,8 +360,7 @@ BEGIN
   -- While this transaction has locked the row, claims skip the job, so idle processes must look again.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
-END
-$$;
+END $$;
 
 -- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier one. p_takes: false
 -- only asks which job that would be. p_while, p_period: how long a job holds its key; without p_while, as long as its row exists. p_parent: the job
@@ -406,8 +397,7 @@ BEGIN
       RETURN p_job;
     END IF;
   END LOOP;
-END
-$$;
+END $$;
 
 -- The answer to a send that has found an existing job: duplicate; or taken, if that job belongs to another task.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -456,8 +446,7 @@ BEGIN
     PERFORM zeke_jobs.notify_idle(p_task.queue, p_task.id);
   END IF;
   RETURN v_made;
-END
-$$;
+END $$;
 
 -- Send one job whose options are already checked, or find the job that it duplicates. outcome: created, duplicate (job_id is the first job), replaced
 -- (job_id is the queued job that now has the payload), full (max_queued jobs are queued already), closed (the batch accepts no more jobs), taken
@@ -528,8 +517,7 @@ BEGIN
     DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_once AND u.job = v_id;
   END IF;
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
-END
-$$;
+END $$;
 
 -- Send a job. p_revision: the revision of the task against which the payload was checked; NULL: any. Returns NULL if the job was created with this
 -- id; else an object with outcome, job_id and status (see zeke_jobs.put), or a refusal. All arguments are texts, because each driver writes other
@@ -590,8 +578,7 @@ BEGIN
   RETURN (
     SELECT CASE WHEN p.outcome <> 'created' THEN to_jsonb(p) END
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p);
-END
-$$;
+END $$;
 
 -- The refusal of a sender's options, by the name of the task; NULL if they are accepted. Sends call it, except those with common options only
 -- (see zeke_jobs.enqueue); so does a client that only prepares a statement.
@@ -610,8 +597,7 @@ BEGIN
       session_user USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN v_refused;
-END
-$$;
+END $$;
 
 -- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers
 -- as zeke_jobs.enqueue gives them, each with the index n of its job.
@@ -689,8 +675,7 @@ BEGIN
     CROSS JOIN LATERAL zeke_jobs.put(
       v_task.id, NULL, j.payload,
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);
-END
-$$;
+END $$;
 
 -- Returns the payload with its keys in snake_case. Raises an error if no task accepts it, and for its first unknown or missing field. Python's send
 -- and the worker check the types of the fields.
@@ -713,8 +698,7 @@ BEGIN
   END IF;
   PERFORM zeke_jobs.refuse('payload of ' || p_task.id || ': ' || v_fault);
   RETURN v_payload;
-END
-$$;
+END $$;
 
 -- Send a job, from any language, in the caller's transaction. If a job has this idempotency key, id or unique key already, returns that job's id.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
@@ -755,8 +739,7 @@ BEGIN
     ELSE NULL;
   END CASE;
   RETURN coalesce(v_answer ->> 'job_id', v_id);
-END
-$$;
+END $$;
 
 -- The columns of a task that a sender needs. p_name: the task's id or an alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(

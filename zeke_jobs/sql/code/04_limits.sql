@@ -64,8 +64,7 @@ BEGIN
   WHERE b.tripped_on IS NOT NULL AND b.breaker_pause IS NULL;
   DELETE FROM zeke_jobs.bucket_key AS k
   WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
-END
-$$;
+END $$;
 
 -- How many units a rate lets start now.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision, p_slack double precision, p_now timestamptz)
@@ -92,8 +91,7 @@ BEGIN
   RETURN (
     SELECT count(*) FILTER (WHERE q.task <> ALL (p_chunked)) + count(DISTINCT (q.worker, q.claimed_on)) FILTER (WHERE q.task = ANY (p_chunked))
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key));
-END
-$$;
+END $$;
 
 -- The present concurrency of a limit. Throttling halves it; after that, each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
@@ -169,8 +167,7 @@ BEGIN
       RETURN NEXT v_one;
     END IF;
   END LOOP;
-END
-$$;
+END $$;
 
 -- Apply the corrections that were recorded since the last claim (zeke_jobs.bucket_change) to these buckets. The caller has locked the buckets.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
@@ -212,8 +209,7 @@ BEGIN
   FROM (SELECT g.* FROM change AS g WHERE g.key = '') AS g
   LEFT JOIN average AS a ON a.name = g.name AND a.unit = g.unit
   WHERE b.name = g.name AND b.unit = g.unit;
-END
-$$;
+END $$;
 
 -- Charge the jobs that a claim has picked to their limits: the starts to the rates, the estimated units and costs to the other buckets. The caller
 -- has locked the buckets. The estimate is the one of the send, else the average of the task's recent jobs, else the one of jobs.yaml.
@@ -250,8 +246,7 @@ BEGIN
     spent_on = (p_now AT TIME ZONE b.zone)::date
   FROM (SELECT u.name, u.unit, sum(u.taken) AS taken FROM used AS u GROUP BY u.name, u.unit) AS s
   WHERE b.name = s.name AND b.unit = s.unit;
-END
-$$;
+END $$;
 
 -- A worker calls this before a handler acts that starts later after its claim than the rates of the job allow for. Adds the delay to the rates, which
 -- delays the next starts. Returns false if the handler is late by a whole period or more, and must not start. p_margin: the seconds from now within
@@ -278,8 +273,7 @@ BEGIN
   )
   SELECT m.it INTO v_may FROM may AS m;
   RETURN v_may;
-END
-$$;
+END $$;
 
 -- A running job reports units or costs that it has used. Its reports are summed; a sum above the estimate of its claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
@@ -297,8 +291,7 @@ BEGIN
   )
   INSERT INTO zeke_jobs.bucket_change (name, unit, amount)
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
-END
-$$;
+END $$;
 
 -- Add an amount to the cost of a job; only the worker that holds the job may do so. currency: the currency of the job, which its first amount sets;
 -- NULL if the worker no longer holds the job. An amount in another currency adds nothing. missed: the currency of a budget of the job that does not
@@ -319,8 +312,7 @@ BEGIN
       SELECT min(u.unit) FROM zeke_jobs.unit_use AS u JOIN zeke_jobs.bucket AS b ON b.name = u.name AND b.unit = u.unit
       WHERE u.job = p_id AND u.claim = p_claim AND b.zone IS NOT NULL AND u.unit <> p_currency);
   END IF;
-END
-$$;
+END $$;
 
 -- Attempts have ended: replace the estimates that were charged at their claims by what the attempts used. p_how says what counts for an attempt that
 -- reported nothing.
@@ -353,8 +345,7 @@ BEGIN
       ELSE coalesce(e.reported, e.taken) END - e.taken,
     CASE WHEN NOT e.cut_off THEN e.reported END
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
-END
-$$;
+END $$;
 
 -- Open and close the breakers of locked buckets, by the attempts that have ended. A breaker opens when the number or the share of failures reaches
 -- its bound; then the limit lets no job start. After the breaker's pause one job at a time runs as a probe: if it fails, the breaker stays open for
@@ -401,8 +392,7 @@ BEGIN
       END IF;
     END IF;
   END LOOP;
-END
-$$;
+END $$;
 
 -- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency; but jobs that began before the last halving
 -- do not halve it again. Returns the time until which the limit is closed; NULL if there is no such limit.
@@ -422,5 +412,4 @@ BEGIN
   WHERE b.name = 'limit/' || p_limit AND b.unit = 'jobs'
   RETURNING b.closed_until INTO v_until;
   RETURN v_until;
-END
-$$;
+END $$;

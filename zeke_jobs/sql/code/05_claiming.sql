@@ -55,8 +55,7 @@ BEGIN
     WHERE q.order_hold IS NOT NULL AND (q.state IN ('queued', 'consumed') OR q.order_hold AND q.state = 'rejected' AND q.cancelled_on IS NULL)
       AND q.task = p_task AND q.key = p_key
     ORDER BY q.seq LIMIT 1);
-END
-$$;
+END $$;
 
 -- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Of the pairs of task and priority, those come
 -- first whose oldest job has the highest rank (zeke_jobs.risen); pairs of equal rank take turns. Inside such a pair, jobs come in the order in which
@@ -188,8 +187,7 @@ BEGIN
       v_due := v_due[:v_at - 1] || v_due[v_at + 1:v_at + v_peers - 1] || v_first || v_due[v_at + v_peers:];
     END IF;
   END LOOP;
-END
-$$;
+END $$;
 
 -- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: one of the tasks has a rate, a
 -- budget or a breaker. If several tasks are due, those whose concurrency is used up are left out before any limit is locked, because the end of such
@@ -222,8 +220,7 @@ BEGIN
     FROM unnest(due) WITH ORDINALITY AS d (task, priority, run_at, seq, n) JOIN zeke_jobs.task AS t ON t.id = d.task
     WHERE NOT t.limits && v_full;
   END IF;
-END
-$$;
+END $$;
 
 -- The row that a claim returns for a task whose due jobs are held back.
 CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz) RETURNS zeke_jobs.claimed
@@ -240,8 +237,7 @@ BEGIN
     SELECT unnest(o.tasks) FROM zeke_jobs.worker AS o
     WHERE o.alone AND o.id <> p_worker AND p_queue = ANY (o.queues) AND NOT o.stopping AND o.heartbeat_on >= p_now - o.lost_after
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
-END
-$$;
+END $$;
 
 -- Find a due job that must run alone and could start now. For each task one process at a time (zeke_jobs.worker.alone) runs such jobs, so that the
 -- others go on. must_empty: this process is the one, and must first finish its other jobs. place: the row of the job, if this process has no other
@@ -289,8 +285,7 @@ BEGIN
   THEN
     find_apart.place := NULL;
   END IF;
-END
-$$;
+END $$;
 
 -- The next p_most keys of a task's queued jobs after p_key, in their order.
 CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
@@ -372,8 +367,7 @@ BEGIN
       ORDER BY q.run_at, q.seq LIMIT p_most - cardinality(v_places) FOR UPDATE SKIP LOCKED);
   END IF;
   RETURN v_places;
-END
-$$;
+END $$;
 
 -- How many jobs of a key may start now. p_step, p_slack: of the rate of each key.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
@@ -384,8 +378,7 @@ BEGIN
     coalesce(p_per_key, 1000000) - zeke_jobs.active_of(p_names, NULL, p_key),
     CASE WHEN p_step IS NOT NULL THEN zeke_jobs.ready_units(coalesce(
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
-END
-$$;
+END $$;
 
 -- Lock up to p_most due jobs of one task and priority whose keys have room. The keys of the oldest due jobs are tried first, in random order, so that
 -- keys take turns; then all keys from the one where the last claim stopped, some hundreds in a claim. A job without a key is held back by no such
@@ -447,8 +440,7 @@ BEGIN
     v_some := least(4 * v_some, c_keys);
   END LOOP;
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
-END
-$$;
+END $$;
 
 -- Lock up to p_most due jobs of these keys, of each key as many as it has room for. opens_on: if they are fewer, when the rate of a key first has
 -- room.
@@ -491,8 +483,7 @@ BEGIN
     opens_on := (
       SELECT min(b.next_at) FROM zeke_jobs.bucket_key AS b WHERE b.name = 'task/' || p_task AND b.key = ANY (p_keys) AND b.next_at > p_now);
   END IF;
-END
-$$;
+END $$;
 
 -- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs, once the oldest has been due for as long as the chunk's
 -- wait. If chunk has `by: key`, all jobs of a chunk have one key, and keys take turns. If places is empty, reason says what holds the chunk back.
@@ -571,8 +562,7 @@ BEGIN
     RETURN;
   END IF;
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
-END
-$$;
+END $$;
 
 -- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks after a claim that found no due job. p_since: the seconds
 -- since that claim began, because a job may have become due in them. Costs two searches of the index for each task and priority with waiting jobs.
@@ -588,5 +578,4 @@ BEGIN
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND q.priority = l.priority AND q.run_at > v_since
       ORDER BY q.run_at LIMIT 1)) - v_now)
     FROM zeke_jobs.first_jobs(p_queue, p_tasks) AS l);
-END
-$$;
+END $$;

@@ -109,8 +109,7 @@ BEGIN
     coalesce(p_change ->> 'units', CASE p_to WHEN 'completed' THEN 'completed' WHEN 'deferred' THEN 'deferred' WHEN 'returned' THEN 'returned' ELSE 'cut off' END),
     CASE p_to WHEN 'completed' THEN false ELSE (p_change ->> 'breaks')::boolean END, p_change ? 'claims_next');
   RETURN v_moved.ids;
-END
-$$;
+END $$;
 
 -- What follows from a move. p_queues: the queues in which a job may start now. p_failed: the jobs that have failed for good. p_has_extra: at least
 -- one of the jobs has a value in the column extra. p_breaks: whether the attempts count as failures for breakers; NULL: not at all. p_claims_next:
@@ -157,8 +156,7 @@ BEGIN
   IF v_is_waited_for THEN
     PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true);
   END IF;
-END
-$$;
+END $$;
 
 -- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
 -- meanwhile. The caller waits for the disk soon after (queries/job/flush.sql); until then it remembers the completed jobs, to complete them again if
@@ -192,8 +190,7 @@ BEGIN
   IF p_ids <> '{}' AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false, v_full);
   END IF;
-END
-$$;
+END $$;
 
 -- End one attempt that did not complete, as retry, deferred, returned, failed or cancelled. Returns whether the worker still held the job. p_after:
 -- the seconds from the claim to the start; NULL if the handler has not started. p_delay: the seconds until the job is due again; p_until: that time
@@ -235,8 +232,7 @@ BEGIN
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]);
   RETURN v_ours <> '{}';
-END
-$$;
+END $$;
 
 -- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
@@ -253,8 +249,7 @@ BEGIN
   UPDATE zeke_jobs.queue AS q
   SET started_on = least(zeke_jobs.now(), q.claimed_on + r.after * interval '1 second'), attempt = q.attempt + 1
   FROM running AS r WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
-END
-$$;
+END $$;
 
 -- Send a job to the task that on_failed names, because a job has failed for good. A job that on_failed itself has sent sends none, because two tasks
 -- that name each other would never stop. If the failed job's payload is too large to be sent on, it is left out, because the failed job must end.
@@ -282,8 +277,7 @@ BEGIN
     FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(p_job.sensitive || v_task.sensitive) AS s (name))) AS f (name)
     ORDER BY f.name), '{}')
   WHERE q.message_id = v_sent;
-END
-$$;
+END $$;
 
 -- Notify an unmodified dramatiq-pg producer of the end of its job, in the format of dramatiq-pg's result backend: its get_result(block=True) reads
 -- the result from the notification. A notification carries less than 8,000 bytes. A longer result is replaced by a sentence that is no JSON: the
@@ -302,8 +296,7 @@ BEGIN
   END IF;
   PERFORM pg_notify('dramatiq.' || p_job.message_id || '.results', CASE WHEN octet_length(v_result::text) < 8000 THEN v_result::text
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
-END
-$$;
+END $$;
 
 -- The fence of ctx.transaction(): returns whether the worker still holds the job, and the job is not cancelled. Locks the job's row, so that this
 -- stays true until the commit. With p_result, also completes the job.
@@ -322,8 +315,7 @@ BEGIN
     PERFORM zeke_jobs.move(ARRAY[p_id], 'completed', '{}', p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[NULL::double precision], ARRAY[p_result]);
   END IF;
   RETURN true;
-END
-$$;
+END $$;
 
 -- Cancel up to p_limit jobs whose start deadline is over. Rows that a claim has locked are skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
@@ -336,8 +328,7 @@ DECLARE
     LIMIT p_limit FOR UPDATE SKIP LOCKED);
 BEGIN
   RETURN cardinality(zeke_jobs.move(v_ids, 'expired'));
-END
-$$;
+END $$;
 
 -- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb

@@ -60,8 +60,7 @@ BEGIN
   END LOOP;
   -- Delete their rows even if a locked job is left: a process that comes back must learn that it has lost its other jobs.
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
-END
-$$;
+END $$;
 
 -- The names of the chores that are due (worker/life/chores.py). p_thorough: also search for chores that need all queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
@@ -106,8 +105,7 @@ BEGIN
       WHERE t.id IS NULL OR t.id <> p.task OR t.queue <> p.queue OR t.order_hold IS NOT NULL AND EXISTS (
         SELECT 1 FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p.queue AND q.task = p.task AND q.order_hold IS DISTINCT FROM t.order_hold)));
-END
-$$;
+END $$;
 
 -- The jobs of a worker (p_held) that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)

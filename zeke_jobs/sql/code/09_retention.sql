@@ -39,8 +39,7 @@ BEGIN
   END IF;
   RETURN coalesce(p_job.order_hold, false) AND p_job.key <> p_job.message_id::text AND (zeke_jobs.find_task(p_job.task)).id IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
-END
-$$;
+END $$;
 
 -- Move finished jobs from the table to the history: up to p_limit jobs of one task and outcome that ended before p_before, the oldest first. Without
 -- a task: jobs whose own keep option ends before p_before. Locked jobs stay until a later call, and failed jobs stay while they block others.
@@ -97,5 +96,4 @@ BEGIN
   DELETE FROM zeke_jobs.job_log AS l WHERE l.job = ANY (v_jobs);
   DELETE FROM zeke_jobs.cost AS c WHERE c.job = ANY (v_jobs);
   DELETE FROM zeke_jobs.purge_due AS p WHERE p.job = ANY (v_jobs);
-END
-$$;
+END $$;

@@ -15,8 +15,7 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'expected rows of zeke_jobs.audit to stay as they are for 400 days, got %', TG_OP
     USING ERRCODE = 'insufficient_privilege';
-END
-$$;
+END $$;
 
 CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audit
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
@@ -34,8 +33,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected run or backfill, got %s', p_action)) WHERE p_action NOT IN ('run', 'backfill');
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
-END
-$$;
+END $$;
 
 -- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it blocks the end of its batch or the next
 -- job of its key. Returns the ids of all these jobs.
@@ -63,8 +61,7 @@ BEGIN
   )
   SELECT array_agg(m.message_id) INTO v_marked FROM marked AS m;
   RETURN v_ended || v_marked;
-END
-$$;
+END $$;
 
 -- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. Returns false if
 -- somebody has locked the job, or it is gone.
@@ -82,8 +79,7 @@ BEGIN
   END IF;
   PERFORM zeke_jobs.note('delete', 'job/' || p_id, p_by, NULL, ARRAY[p_id]);
   RETURN true;
-END
-$$;
+END $$;
 
 -- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once; active jobs get a mark, so that their workers
 -- stop them. A job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
@@ -98,8 +94,7 @@ BEGIN
   v_jobs := zeke_jobs.cancel_jobs(v_jobs, p_reason, p_by);
   PERFORM zeke_jobs.note('cancel', 'task/' || p_task, p_by, p_reason, v_jobs);
   RETURN cardinality(v_jobs);
-END
-$$;
+END $$;
 
 -- Pause a target: no more of its jobs are claimed. If it was paused already, that pause stays, and false is returned.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
@@ -110,8 +105,7 @@ BEGIN
     PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
   END IF;
   RETURN FOUND;
-END
-$$;
+END $$;
 
 -- End a pause, and wake the workers that can claim again. Returns false if there was none.
 CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
@@ -125,8 +119,7 @@ BEGIN
     PERFORM zeke_jobs.note('resume', p_target, p_by, NULL);
   END IF;
   RETURN FOUND;
-END
-$$;
+END $$;
 
 -- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The jobs of removed tasks stay as they are.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
@@ -174,8 +167,7 @@ BEGIN
     WHERE o.state IN ('rejected', 'queued', 'consumed') AND o.task = ANY (ARRAY(
       SELECT t.id FROM zeke_jobs.task AS t LEFT JOIN unnest(v_former) AS f ON f.id = t.id WHERE t.order_hold IS DISTINCT FROM f.order_hold))
     FOR UPDATE SKIP LOCKED));
-END
-$$;
+END $$;
 
 -- Lock the catalogue until the transaction ends, so that one process at a time decides which revision is in force.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
@@ -223,8 +215,7 @@ BEGIN
   PERFORM pg_notify('zeke_jobs.revision', v_number::text); -- workers listen, and each heartbeat brings the number, too
   PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
   RETURN v_number;
-END
-$$;
+END $$;
 
 -- Returns the time, or refuses it: only a login that may write the schedule tables (a scheduler, the owner) may decide future ticks. An operator
 -- needs only past ones, to resume a schedule and to backfill; by deciding future ones it could silently stop a schedule.
@@ -234,8 +225,7 @@ BEGIN
   PERFORM zeke_jobs.refuse(format('expected ticks of %s that are due, got %s', p_schedule, p_moment))
   WHERE p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE');
   RETURN p_moment;
-END
-$$;
+END $$;
 
 -- Create a schedule's state if it is missing, and lock it until the transaction ends, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
@@ -261,8 +251,7 @@ BEGIN
     WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid) THEN
     PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to);
   END IF;
-END
-$$;
+END $$;
 
 -- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick. An operator may record only ticks of a backfill.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
@@ -277,5 +266,4 @@ BEGIN
   SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
     decided_on = excluded.decided_on
   WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill';
-END
-$$;
+END $$;

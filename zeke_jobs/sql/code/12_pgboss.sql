@@ -21,8 +21,7 @@ BEGIN
     CREATE TYPE job_state AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
     DROP VIEW IF EXISTS job, archive; -- their column state has another type
   END IF;
-END
-$$;
+END $$;
 
 -- The time at which the transaction began. It must stay the same: statements of pg-boss call it several times, and compare the results.
 CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
@@ -37,8 +36,7 @@ BEGIN
     RAISE EXCEPTION 'expected the name of a task, got %', quote_literal(queue_name)
       USING ERRCODE = 'undefined_object', HINT = 'Tasks are made in jobs.yaml.';
   END IF;
-END
-$$;
+END $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.pgboss_task AS
 SELECT
@@ -186,8 +184,7 @@ BEGIN
     'keep', CASE v_own -> 'deletion_seconds' WHEN '0' THEN '3155760000' ELSE v_own -> 'deletion_seconds' END, -- in pg-boss 0 means for ever
     'retry', CASE WHEN v_own ?| ARRAY['retry_limit', 'retry_delay', 'retry_delay_max'] THEN jsonb_build_object(
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
-END
-$$;
+END $$;
 
 -- Turns a write of pg-boss's dashboard or client to these views into a change of our tables. The rights on the view decide who may; the audit has the
 -- login.
@@ -221,8 +218,7 @@ BEGIN
         USING ERRCODE = 'feature_not_supported', HINT = 'Workers of zeke_jobs run the jobs.';
   END CASE;
   RETURN CASE WHEN NOT v_changed THEN NULL WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
-END
-$$;
+END $$;
 
 CREATE OR REPLACE TRIGGER job_write INSTEAD OF INSERT OR UPDATE OR DELETE ON job
   FOR EACH ROW EXECUTE FUNCTION zeke_jobs.write_pgboss();

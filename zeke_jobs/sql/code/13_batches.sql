@@ -19,8 +19,7 @@ BEGIN
   FROM zeke_jobs.queue AS q
   WHERE q.message_id = ANY (p_ids) AND (q.extra ->> 'batch') IS NOT NULL AND NOT (p_sign = 0 AND q.state IN ('queued', 'consumed'))
   GROUP BY 1;
-END
-$$;
+END $$;
 
 -- At the commit, add to the counters all rows that this transaction can see: its own rows, and senders' rows. The trigger fires once for each row,
 -- but its first call already adds up everything that this transaction changed, in the order of the batches' ids.
@@ -54,8 +53,7 @@ BEGIN
     END IF;
   END LOOP;
   RETURN NULL;
-END
-$$;
+END $$;
 
 DROP TRIGGER IF EXISTS batch_add_up ON zeke_jobs.batch_change;
 CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change
@@ -104,8 +102,7 @@ BEGIN
     SELECT SQLERRM AS outcome, NULL::uuid AS job_id INTO v_sent;
   END;
   UPDATE zeke_jobs.batch AS b SET then_job = v_sent.job_id, then_outcome = v_sent.outcome WHERE b.id = p_batch;
-END
-$$;
+END $$;
 
 -- Make a batch. Returns false if it exists already.
 CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(
@@ -131,8 +128,7 @@ BEGIN
     INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
   END IF;
   RETURN FOUND;
-END
-$$;
+END $$;
 
 -- Whether a send may add jobs to an existing batch: it is open (then until the sender's transaction ends), or the sender is one of its unfinished
 -- jobs.
@@ -145,8 +141,7 @@ BEGIN
   END IF;
   PERFORM 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = p_batch FOR SHARE;
   RETURN FOUND;
-END
-$$;
+END $$;
 
 -- A send names this batch: make it, closed, if it is new; else check that it accepts more jobs. Returns false if it does not.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb) RETURNS boolean
@@ -160,8 +155,7 @@ BEGIN
   RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
     -- The same transaction has just made it, for an earlier job of the send.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
-END
-$$;
+END $$;
 
 -- Open a batch, so that several sends can add to it. An open batch may be opened again. Returns false if it was closed.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
@@ -181,8 +175,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected a batch that is new or open, got %L, which was closed', open_batch.id), 'object_not_in_prerequisite_state')
   WHERE NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure);
-END
-$$;
+END $$;
 
 -- Close a batch, so that it ends with its last job. Returns false if it is closed already or unknown.
 CREATE OR REPLACE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
@@ -194,8 +187,7 @@ BEGIN
     INSERT INTO zeke_jobs.batch_change (batch) VALUES (close_batch.id);
   END IF;
   RETURN FOUND;
-END
-$$;
+END $$;
 
 -- Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
@@ -210,8 +202,7 @@ BEGIN
   INSERT INTO zeke_jobs.batch_change (batch, cancels) SELECT b.id, true FROM zeke_jobs.batch AS b WHERE b.id = p_batch;
   PERFORM zeke_jobs.note('cancel', 'batch/' || p_batch, p_by, p_reason, v_jobs);
   RETURN QUERY SELECT unnest(v_jobs);
-END
-$$;
+END $$;
 
 -- Retry the failed jobs of a batch and, if the batch was cancelled, its cancelled jobs too. The job at its end is then to be sent again.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
@@ -234,5 +225,4 @@ BEGIN
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;
   END IF;
   RETURN QUERY SELECT unnest(v_jobs);
-END
-$$;
+END $$;

@@ -14,8 +14,7 @@ BEGIN
     ELSE format('expected the name of an event of 1 to 1024 bytes, got %s', coalesce(octet_length(emit.name)::text, 'NULL')) END);
   INSERT INTO zeke_jobs.event AS e (name, data) VALUES (emit.name, emit.data)
   ON CONFLICT ON CONSTRAINT event_pkey DO UPDATE SET data = excluded.data, emitted_on = zeke_jobs.now();
-END
-$$;
+END $$;
 
 -- At the commit, deliver the event to the waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
@@ -38,8 +37,7 @@ BEGIN
   SELECT array_agg(DISTINCT w.queue_name) INTO v_queues FROM woken AS w;
   PERFORM zeke_jobs.notify_idle(r.queue) FROM unnest(v_queues) AS r (queue);
   RETURN NULL;
-END
-$$;
+END $$;
 
 DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
@@ -71,5 +69,4 @@ BEGIN
   RETURN zeke_jobs.finish(
     p_worker, p_id, p_claim, 'deferred', p_after, NULL, CASE WHEN v_wait.came_on IS NULL THEN v_wait.until ELSE v_now END,
     'event ' || p_event, NULL, p_revision, p_took);
-END
-$$;
+END $$;

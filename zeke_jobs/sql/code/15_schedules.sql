@@ -45,8 +45,7 @@ BEGIN
   IF FOUND THEN
     PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL);
   END IF;
-END
-$$;
+END $$;
 
 -- Delete a stored schedule; its jobs stay. Returns false if there is none.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
@@ -57,5 +56,4 @@ BEGIN
     PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
   END IF;
   RETURN FOUND;
-END
-$$;
+END $$;

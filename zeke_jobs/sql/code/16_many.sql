@@ -31,8 +31,7 @@ BEGIN
     WHEN 'prioritise' THEN jsonb_build_object('priority', p_value -> 'priority')
     WHEN 'reschedule' THEN jsonb_build_object('run_at', zeke_jobs.moment(p_value, 'run_at', p_now, zeke_jobs.moment(p_value, 'delay', p_now, NULL)))
     ELSE p_value END;
-END
-$$;
+END $$;
 
 -- The jobs that match a checked filter and that the change would affect. The planner inlines this function, so it chooses indexes by the values.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
@@ -89,8 +88,7 @@ BEGIN
       LIMIT count_changes.most) AS c
     GROUP BY c.task, c.status
     ORDER BY c.task, c.status;
-END
-$$;
+END $$;
 
 -- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs, such as one whose end is being written,
 -- are skipped and returned as "passed"; but a job that the filter names by its id is waited for. The next part begins after "last"; NULL if there is
@@ -147,8 +145,7 @@ BEGIN
       nullif(concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_given.value), nullif(change_jobs.reason, '')), ''),
       changed);
   END IF;
-END
-$$;
+END $$;
 
 -- A filter and a new value as text for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
 CREATE OR REPLACE FUNCTION zeke_jobs.filter_in_words(p_filter jsonb, p_value jsonb) RETURNS text

@@ -67,5 +67,4 @@ BEGIN
     PERFORM zeke_jobs.note('import', p_source, p_by, NULL, v_made);
   END IF;
   RETURN v_taken;
-END
-$$;
+END $$;

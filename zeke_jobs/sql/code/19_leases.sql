@@ -39,5 +39,4 @@ BEGIN
   END IF;
   INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
   outcome := 'held';
-END
-$$;
+END $$;

@@ -19,5 +19,4 @@ BEGIN
   LOOP
     EXECUTE format('ALTER FUNCTION %s SET %I = %L', v_one.function, v_one.name, v_one.value);
   END LOOP;
-END
-$$;
+END $$;
