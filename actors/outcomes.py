@@ -102,11 +102,7 @@ REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skippe
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:
-    """The outcome of this name.
-
-    Raises:
-        ValueError: it is none of the known ones.
-    """
+    """The outcome of this name. Raises ValueError if it is none of the known ones."""
     if code not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)

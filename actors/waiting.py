@@ -52,11 +52,7 @@ def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
 
 
 def keep(ctx: Context[Any], *who: str) -> None:
-    """Put the job off until none of them rests any more.
-
-    Raises:
-        Defer: one of them rests.
-    """
+    """Put the job off until none of them rests any more. Raises Defer if one of them rests."""
     for row in now(ctx.db, who):
         raise resting(row["who"], row["until"], row["why"])
 

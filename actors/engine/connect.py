@@ -91,22 +91,14 @@ class Budget:
     received: int = field(default=0, init=False)
 
     def remaining(self) -> float:
-        """Seconds left.
-
-        Raises:
-            EngineError: ``timeout``, none are left.
-        """
+        """Seconds left. Raises EngineError (``timeout``) if none are left."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise EngineError("timeout", "the server took longer than allowed")
         return left
 
     def count(self, size: int) -> None:
-        """Count ``size`` bytes received.
-
-        Raises:
-            EngineError: ``too_large``.
-        """
+        """Count ``size`` bytes received. Raises EngineError (``too_large``)."""
         self.received += size
         if self.received > self.raw_bytes:
             raise EngineError("too_large", f"the answer is larger than {self.raw_bytes} bytes")

@@ -18,15 +18,13 @@ SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "p
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
 TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-"""No news is older: an earlier date is one that nobody set."""
-
 LONGEST_TEXT = 1_000_000
 """Characters of an article's text; the rest is dropped."""
 
 LONGEST_FRAGMENT = 200_000
 """Characters of a feed's text for an item."""
 
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # no news is older: an earlier date is one that nobody set
 _LONGEST_METADATA = 1_000_000  # characters of JSON
 _LONGEST_HEADER = 1000
 _LONGEST_MESSAGE = 1000
@@ -74,10 +72,8 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 def _publication(moment: datetime | None) -> datetime | None:
     """A time without a zone counts as UTC, one in the future as now."""
-    if moment is None:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(moment, datetime.now(UTC)) if moment >= EARLIEST else None
+    moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
+    return min(moment, datetime.now(UTC)) if moment and moment >= _EARLIEST else None
 
 
 class EngineError(Exception):

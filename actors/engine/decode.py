@@ -42,9 +42,5 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """The bytes without the gzip around them: some servers send a packed file without saying so.
-
-    Raises:
-        EngineError: ``too_large``, or ``fetch_failed`` for bytes that only begin like gzip.
-    """
+    """The bytes without the gzip around them: some servers send a packed file without saying so."""
     return decoded([body], "gzip", _LARGEST) if body.startswith(_GZIP) else body

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -31,16 +31,8 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
 _READ = {200, 203}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
-_REFUSALS: dict[int, str] = {
-    401: "forbidden",
-    402: "paywall",
-    403: "forbidden",
-    404: "not_found",
-    410: "gone",
-    429: "rate_limited",
-    451: "forbidden",
-    503: "rate_limited",
-}
+_REFUSALS = dict.fromkeys((401, 403, 451), "forbidden") | dict.fromkeys((429, 503), "rate_limited")
+_REFUSALS |= {402: "paywall", 404: "not_found", 410: "gone"}
 
 
 @dataclass(frozen=True)
@@ -92,27 +84,23 @@ class Fetcher:
     environment; gzip at most, inflated with a bound; a deadline that includes the body.
 
     Args:
-        user_agent: Sent with each request; should contain a contact.
+        user_agent: Sent with each request.
         allowed: Networks that may be reached although they are not public.
-        resolver: Name → addresses; the system's by default.
+        resolver: Name → addresses.
         credentials: The headers that go to an address, and to no other one after a redirect.
     """
 
     user_agent: str
     allowed: Sequence[Network] = ()
-    resolver: Resolver = field(default=resolve)
-    credentials: Callable[[httpx.URL], Mapping[str, str]] = field(default=lambda _: {})
+    resolver: Resolver = resolve
+    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()
 
     def get(self, url: str, limits: Limits, headers: Mapping[str, str] | None = None) -> Fetched:
-        """Get ``url``, following redirects.
-
-        Raises:
-            EngineError: any failure, with its code.
-        """
+        """Get ``url``, following redirects. Raises EngineError with the code of any failure."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         target = parse(url)
         permanent = True
@@ -175,11 +163,7 @@ class Fetcher:
 
 
 def parse(url: str) -> httpx.URL:
-    """Read an address that a stranger wrote.
-
-    Raises:
-        EngineError: ``invalid_url``.
-    """
+    """Read an address that a stranger wrote. Raises EngineError (``invalid_url``)."""
     if len(url) > LONGEST_ADDRESS:
         raise EngineError("invalid_url", f"expected an address, got {len(url)} characters: {url[:200]!r}")
     try:

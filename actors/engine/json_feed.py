@@ -18,11 +18,7 @@ def is_json(body: bytes) -> bool:
 
 
 def parse(body: bytes, url: str) -> dict[str, Any]:
-    """The feed in feedparser's terms: version, feed and entries.
-
-    Raises:
-        EngineError: ``not_a_feed``.
-    """
+    """The feed in feedparser's terms: version, feed and entries. Raises EngineError (``not_a_feed``)."""
     try:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from actors.engine import youtube
 from actors.engine.article.transcript import CAPTIONS
-from actors.engine.connect import Resolver
+from actors.engine.connect import Resolver, resolve
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
 from actors.engine.dates import read_date
 from actors.engine.discovery.addresses import is_mailbox
@@ -32,18 +32,12 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and reads in processes beside it.
+    """Fetches in the worker's own process, and reads in processes beside it; ``resolver`` is the system's by default."""
 
-    Args:
-        settings: Limits, networks and the contact.
-        resolver: Name → addresses; None for the system's.
-    """
-
-    def __init__(self, settings: SiteSettings, resolver: Resolver | None = None) -> None:
+    def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
-        self._fetcher = Fetcher(settings.user_agent, tuple(settings.allow_networks), credentials=settings.credentials)
-        if resolver is not None:
-            self._fetcher.resolver = resolver
+        agent = f"zeke-jobs/0.1 (+{settings.contact})" if settings.contact else "zeke-jobs/0.1"
+        self._fetcher = Fetcher(agent, tuple(settings.allow_networks), resolver, settings.credentials)
 
     @property
     def _youtube(self) -> DataApi | None:
@@ -55,19 +49,17 @@ class LocalEngine:
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def fetch_item(self, url: str) -> ContentItem:
-        settings = self._settings
         if (video := youtube.video_id(url)) is not None:
             if (api := self._youtube) is not None and (known := api.videos([video])):
                 return known[0]
-            return youtube.describe(
-                video, lambda address: self._fetcher.get(address, self._limits(("application/json",)))
-            )
+            limits = self._limits(("application/json",))
+            return youtube.describe(video, lambda address: self._fetcher.get(address, limits))
         is_file = url.partition("?")[0].lower().endswith((".srt", ".vtt"))
         limits = self._limits((*_PAGE_TYPES, *CAPTIONS, "application/json", *(_FILES if is_file else ())))
         answer = self._fetcher.get(url, limits, {"Accept": _ACCEPT_PAGE})
         if answer.status == 304:
             raise EngineError("fetch_failed", f"{url} answers 304 to a plain request")
-        rule = settings.rule_for(answer.url)[1]
+        rule = self._settings.rule_for(answer.url)[1]
         media_type = answer.headers.get("content-type", "")
         return read_page(answer.body, answer.url, media_type, text=rule.text, remove=rule.remove)
 

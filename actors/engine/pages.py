@@ -68,11 +68,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def parse_page(markup: str) -> HtmlElement:
-    """The page as a tree.
-
-    Raises:
-        EngineError: ``no_text``, ``too_large``.
-    """
+    """The page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
     from lxml.etree import ParserError
     from lxml.html import document_fromstring
     from trafilatura.utils import repair_faulty_html

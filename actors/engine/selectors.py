@@ -11,11 +11,7 @@ _BLANK = str.maketrans("\n\t", "  ")
 
 
 def xpath(selector: str) -> str:
-    """The XPath of a selector.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """The XPath of a selector. Raises ValueError if it is none."""
     if len(selector) > _LONGEST or not selector.translate(_BLANK).isprintable():
         raise ValueError(f"expected a selector of at most {_LONGEST} printable characters, got {selector[:100]!r}")
     try:
@@ -25,20 +21,11 @@ def xpath(selector: str) -> str:
 
 
 def select(tree: HtmlElement, selector: str) -> list[HtmlElement]:
-    """The elements of a page that a selector names, in the page's order, without those inside another one.
-
-    Raises:
-        ValueError: it is no selector.
-    """
+    """The elements of a page that a selector names, in the page's order, without those inside another one."""
     found = tree.xpath(xpath(selector))
     taken = set(found)
     return [one for one in found if taken.isdisjoint(one.iterancestors())]
 
 
-def _checked(selector: str) -> str:
-    xpath(selector)
-    return selector
-
-
-Selector = Annotated[str, AfterValidator(_checked)]
+Selector = Annotated[str, AfterValidator(lambda selector: xpath(selector) and selector)]
 """The type of a selector in settings."""

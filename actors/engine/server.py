@@ -18,12 +18,7 @@ _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 class EngineServer(ThreadingHTTPServer):
     """``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` over one engine.
 
-    Args:
-        engine: The engine that answers.
-        host: Address to listen on.
-        port: Port to listen on, 0 for any.
-        token: Bearer token that callers must send; None for none.
-        most: Requests at once; further requests get 503.
+    Callers must send the bearer ``token``, if there is one. Beyond ``most`` requests at once they get 503.
     """
 
     daemon_threads = True
@@ -84,7 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
         engine, url = self.server.engine, text_at(body, "url")
         if not isinstance(body, dict):
             raise _Refused(400, {"error": "expected a JSON object"})
-        if not self._is_allowed():
+        given = self.headers.get("authorization", "").encode("latin-1", "replace")
+        if self.server.token is not None and not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
             raise _Refused(401, {"error": "expected the Engine's bearer token"})
         if self.path not in {"/ingest", "/source", "/discover"}:
             raise _Refused(404, {"error": f"expected /ingest, /source or /discover, got {self.path[:100]}"})
@@ -100,12 +96,6 @@ class _Handler(BaseHTTPRequestHandler):
             return engine.fetch_source(url, text_at(body, "etag") or None, text_at(body, "lastModified") or None)
         finally:
             self.server.free.release()
-
-    def _is_allowed(self) -> bool:
-        if self.server.token is None:
-            return True
-        given = self.headers.get("authorization", "").encode("latin-1", "replace")
-        return hmac.compare_digest(given, f"Bearer {self.server.token}".encode())
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()

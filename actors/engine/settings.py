@@ -13,17 +13,12 @@ from actors.engine.selectors import Selector
 from zeke_jobs import Duration, parse_duration
 
 _SENDABLE = re.compile(r"[!-~](?:[ -~]{0,7998}[!-~])?")
-_DEFAULT_AGENT = "zeke-jobs/0.1"
 _OURS = re.compile(r"(?i)host|user-agent|cookie|connection|content-.*|transfer-encoding|accept-encoding|if-.*|range")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def sendable(value: SecretStr) -> SecretStr:
-    """The value, if it can be sent in a line of a protocol.
-
-    Raises:
-        ValueError: it cannot.
-    """
+    """The value, if it can be sent in a line of a protocol. Raises ValueError if it cannot."""
     if not _SENDABLE.fullmatch(value.get_secret_value()):
         raise ValueError("expected a value of printable ASCII characters, got none, or one with others")
     return value
@@ -86,11 +81,6 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
         if self.kind == "http" and not self.url:
             raise ValueError("expected a url where kind is http, got none")
         return self
-
-    @property
-    def user_agent(self) -> str:
-        """The User-Agent of the local engine."""
-        return f"{_DEFAULT_AGENT} (+{self.contact})" if self.contact else _DEFAULT_AGENT
 
 
 def _header(name: str) -> str:

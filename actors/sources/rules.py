@@ -30,11 +30,7 @@ def folded(text: str) -> str:
 
 
 def checked(expression: str) -> str:
-    """The regular expression, if RE2 takes it.
-
-    Raises:
-        ValueError: it does not, or every text fits.
-    """
+    """The regular expression, if RE2 takes it. Raises ValueError if it does not, or every text fits."""
     import re2
 
     if len(expression) > LONGEST:
@@ -51,11 +47,7 @@ def checked(expression: str) -> str:
 
 
 def checked_words(words: str) -> str:
-    """The word or phrase without white space around it.
-
-    Raises:
-        ValueError: nothing is left of it, or it is too long.
-    """
+    """The word or phrase without white space around it. Raises ValueError if nothing is left of it, or it is too long."""
     if not folded(words) or len(words) > LONGEST:
         raise ValueError(f"expected a word or phrase of at most {LONGEST} characters, got {words[:60]!r}")
     return words.strip()

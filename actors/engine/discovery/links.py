@@ -69,11 +69,7 @@ def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """The address of the links that a selector names on a page.
-
-    Raises:
-        ValueError: it is no selector.
-    """
+    """The address of the links that a selector names on a page. Raises ValueError if it is no selector."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 
