@@ -28,67 +28,38 @@ class Outcome(StrEnum):
         outcome.traits = frozenset(traits.split())
         return outcome
 
-    QUEUED = "queued", "pending"
-    """Waiting for fetch-content."""
-    RETRYING = "retrying", "pending"
-    """A temporary fault; a further job is queued."""
+    QUEUED = "queued", "pending"  # waiting for fetch-content
+    RETRYING = "retrying", "pending"  # a temporary fault; a further job is queued
 
-    STORED = "stored", "completed", "again"
-    """Became a story."""
-    UPDATED = "updated", "completed", "again"
-    """Was edited at its source; its story follows."""
-    DUPLICATE = "duplicate", "completed"
-    """Another item's story has this text or address."""
-    RETRACTED = "retracted", "completed", "again"
-    """Was a story, and its source took it back."""
+    STORED = "stored", "completed", "again"  # became a story
+    UPDATED = "updated", "completed", "again"  # was edited at its source; its story follows
+    DUPLICATE = "duplicate", "completed"  # another item's story has this text or address
+    RETRACTED = "retracted", "completed", "again"  # was a story, and its source took it back
 
-    BACKLOG = "backlog", "skipped"
-    """Older than the items that a new source brings at first."""
-    FILTERED = "filtered", "skipped", "again"
-    """A filter dropped it."""
-    TOO_SHORT = "too_short", "skipped"
-    """Less text than a story needs."""
-    PAYWALL = "paywall", "skipped", "feed obstacle"
-    """The page shows its text to subscribers only."""
-    CONSENT = "consent", "skipped", "feed obstacle"
-    """The page asks for consent instead of showing its text."""
-    BLOCKED = "blocked", "skipped", "feed again obstacle"
-    """The site asks for a proof that a person reads, or refuses readers like us or of our country."""
-    NO_TEXT = "no_text", "skipped", "feed"
-    """There is a page, and no text in it; or an Engine that gives none."""
-    NO_URL = "no_url", "skipped"
-    """Neither text nor an address to fetch it from."""
-    UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"
-    """Not a page: an image, an archive, a PDF."""
+    BACKLOG = "backlog", "skipped"  # older than the items that a new source brings at first
+    FILTERED = "filtered", "skipped", "again"  # a filter dropped it
+    TOO_SHORT = "too_short", "skipped"  # less text than a story needs
+    PAYWALL = "paywall", "skipped", "feed obstacle"  # the page shows its text to subscribers only
+    CONSENT = "consent", "skipped", "feed obstacle"  # the page asks for consent instead of showing its text
+    BLOCKED = "blocked", "skipped", "feed again obstacle"  # asks for a person's proof, or refuses us or our country
+    NO_TEXT = "no_text", "skipped", "feed"  # there is a page, and no text in it; or an Engine that gives none
+    NO_URL = "no_url", "skipped"  # neither text nor an address to fetch it from
+    UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"  # not a page: an image, an archive, a PDF
 
-    INVALID_URL = "invalid_url", "failed"
-    """Its address is none."""
-    BLOCKED_ADDRESS = "blocked_address", "failed"
-    """Its address leads into a private network."""
-    NOT_FOUND = "not_found", "failed", "again"
-    """404."""
-    GONE = "gone", "failed"
-    """410."""
-    FORBIDDEN = "forbidden", "failed", "feed again"
-    """401, 403, 451."""
-    TOO_LARGE = "too_large", "failed", "feed"
-    """More bytes or elements than are read."""
-    UNREADABLE = "unreadable", "failed", "feed"
-    """Reading it takes too much time or memory, or ends the process that reads it."""
-    TOO_MANY_REDIRECTS = "too_many_redirects", "failed"
-    """A loop, mostly."""
-    RATE_LIMITED = "rate_limited", "failed", "passes feed again"
-    """The site kept answering 429 or 503."""
-    TIMEOUT = "timeout", "failed", "passes feed again"
-    """The site took too long each time."""
-    FETCH_FAILED = "fetch_failed", "failed", "passes feed again"
-    """The site could not be reached or answered with an error each time."""
-    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"
-    """The Engine could not be reached or answered with an error each time."""
-    NOT_A_FEED = "not_a_feed", "failed"
-    """An address of YouTube that is no video's."""
-    ABANDONED = "abandoned", "failed", "again"
-    """Its jobs were lost or failed time and again."""
+    INVALID_URL = "invalid_url", "failed"  # its address is none
+    BLOCKED_ADDRESS = "blocked_address", "failed"  # its address leads into a private network
+    NOT_FOUND = "not_found", "failed", "again"  # 404
+    GONE = "gone", "failed"  # 410
+    FORBIDDEN = "forbidden", "failed", "feed again"  # 401, 403, 451
+    TOO_LARGE = "too_large", "failed", "feed"  # more bytes or elements than are read
+    UNREADABLE = "unreadable", "failed", "feed"  # takes too much time or memory, or ends the process that reads it
+    TOO_MANY_REDIRECTS = "too_many_redirects", "failed"  # a loop, mostly
+    RATE_LIMITED = "rate_limited", "failed", "passes feed again"  # the site kept answering 429 or 503
+    TIMEOUT = "timeout", "failed", "passes feed again"  # the site took too long each time
+    FETCH_FAILED = "fetch_failed", "failed", "passes feed again"  # not reached, or an error each time
+    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the same of the Engine
+    NOT_A_FEED = "not_a_feed", "failed"  # an address of YouTube that is no video's
+    ABANDONED = "abandoned", "failed", "again"  # its jobs were lost or failed time and again
 
     @classmethod
     def having(cls, trait: str) -> frozenset[Outcome]:

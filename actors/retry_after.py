@@ -3,12 +3,8 @@
 import re
 from datetime import UTC, datetime
 
-LONGEST_WAIT = 86_400.0
-"""Seconds. A server that asks for more is asked again after a day."""
-
-AWAY = 60.0
-"""Seconds for which a site, an Engine or a provider that cannot be reached, and names no time, is left alone."""
-
+LONGEST_WAIT = 86_400.0  # seconds; a server that asks for more is asked again after a day
+AWAY = 60.0  # seconds: one that cannot be reached, and names no time, is left alone so long
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST_VALUE = 100  # characters; a date has 29
 

@@ -19,12 +19,8 @@ _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$
 _AMP_CACHE = re.compile(
     r"^https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
 )
-LONGEST_HOST = 253
-"""Characters of a name in the DNS (RFC 1035)."""
-
-LONGEST_ADDRESS = 8192
-"""Characters of an address; no server takes a longer one."""
-
+LONGEST_HOST = 253  # characters of a name in the DNS (RFC 1035)
+LONGEST_ADDRESS = 8192  # characters of an address; no server takes a longer one
 _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 

@@ -18,12 +18,8 @@ SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "p
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
 TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
 
-LONGEST_TEXT = 1_000_000
-"""Characters of an article's text; the rest is dropped."""
-
-LONGEST_FRAGMENT = 200_000
-"""Characters of a feed's text for an item."""
-
+LONGEST_TEXT = 1_000_000  # characters of an article's text; the rest is dropped
+LONGEST_FRAGMENT = 200_000  # characters of a feed's text for an item
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # no news is older: an earlier date is one that nobody set
 _LONGEST_METADATA = 1_000_000  # characters of JSON
 _LONGEST_HEADER = 1000

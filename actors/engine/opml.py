@@ -8,9 +8,7 @@ from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
 
-LARGEST = 5_000_000
-"""Bytes of the largest list that is read."""
-
+LARGEST = 5_000_000  # bytes of the largest list that is read
 _DEEPEST = 8
 _LONGEST_FOLDER = 100
 

@@ -26,8 +26,7 @@ from actors.engine.text import LANGUAGE_LEAST, LANGUAGE_MOST, clean
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OPERATIONS: dict[str, Callable[..., bytes]] = {}
-"""What a reader does, by name."""
+OPERATIONS: dict[str, Callable[..., bytes]] = {}  # what a reader does, by name
 
 _readers = Readers(__name__)
 atexit.register(_readers.close)

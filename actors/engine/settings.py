@@ -123,8 +123,7 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
         return self
 
 
-NONE = Site()
-"""The rule of a site that has none."""
+NONE = Site()  # the rule of a site that has none
 
 
 def _site(key: str) -> str:

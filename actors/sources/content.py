@@ -70,7 +70,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     with PoliteEngine(cast("Engine", ctx.service("engine")), ctx, ctx.settings.engine_wait.total_seconds()) as engine:
         counts = _fetch(ctx, waiting, engine)
     skipped = len(payload.raw_item_ids) - len(waiting)
-    return {"outcomes": dict(counts), **({"left_alone": skipped} if skipped else {})}
+    return {"outcomes": dict(counts)} | ({"left_alone": skipped} if skipped else {})
 
 
 def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEngine) -> Counter[str]:
@@ -80,7 +80,9 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
     for place, item in enumerate(waiting):
         engine.leave()
         try:
-            counts[_end(ctx, item, _obtain(ctx, item, engine, rules))] += 1
+            found = refusal(rules, item) or obtain(item, engine, ctx.settings.least_characters)
+            refused = refusal(rules, item, found) if isinstance(found, Text) else None
+            counts[_end(ctx, item, refused or found)] += 1
         except EngineError as error:
             rest = waiting[place + 1 :]
             # If the host cannot be reached, for the rest too: to ask for each would take its time, and change nothing.
@@ -103,13 +105,6 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
     if broken is not None:
         raise broken
     return counts
-
-
-def _obtain(ctx: Context[ContentSettings], item: Item, engine: Engine, rules: Rules) -> Text | Missing:
-    if refused := refusal(rules, item):
-        return refused
-    found = obtain(item, engine, ctx.settings.least_characters)
-    return (refusal(rules, item, found) if isinstance(found, Text) else None) or found
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:

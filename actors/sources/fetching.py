@@ -18,8 +18,7 @@ from actors.schema import MAX_BATCH
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Throttled
 
-Period = Literal["day", "week"]
-"""Of the digest that follows a pull or an upload."""
+Period = Literal["day", "week"]  # of the digest that follows a pull or an upload
 
 
 class PoliteEngine(ExitStack):

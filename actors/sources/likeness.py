@@ -11,9 +11,7 @@ from actors.ai.words import is_unspaced
 
 SHINGLE = 5
 BINS = 128
-ROWS = 3
-"""Rows of a band: two texts of Jaccard .5 share one of the 42 bands with probability .996."""
-
+ROWS = 3  # rows of a band: two texts of Jaccard .5 share one of the 42 bands with probability .996
 _WORD = re.compile(r"\w+")
 _EMPTY = (1 << 63) - 1
 

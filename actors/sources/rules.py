@@ -14,9 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from zeke_jobs import Duration, parse_duration
 from zeke_jobs.core.wording import format_duration
 
-LONGEST = 1000
-"""Characters of one expression."""
-
+LONGEST = 1000  # characters of one expression
 _MEMORY = 1 << 20  # bytes of one expression and its automaton; without enough of it RE2 is slower, and still linear
 # Letters but those of scripts without spaces between words, beside which no boundary is needed.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"

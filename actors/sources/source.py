@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -62,10 +63,8 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     if not source.is_active:
         return _untouched(ctx, source, "inactive")
     if not source.url:
-        problem = "the source has no address"
-        wait = ctx.settings.rhythm.longest
-        result = {"outcome": "invalid_url", "detail": problem}
-        return _unread(ctx, source, source.polling, wait, f"invalid_url: {problem}", result)
+        result = {"outcome": "invalid_url", "detail": "the source has no address"}
+        return _unread(ctx, source, source.polling, ctx.settings.rhythm.longest, ": ".join(result.values()), result)
     if payload.reason == "schedule" and not source.is_due:
         return _untouched(ctx, source, "not_due")
     failures = source.polling.failures + 1
@@ -100,14 +99,16 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         # Read again under the lock: another poll may have finished since.
         SQL.one(tx, "source_lock", source_id=source.id)
         current = sources.get(tx, source.id) or source
-        is_first = not current.polling.fetched_once
         found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
         fresh = [entry for entry in entries if found.get(entry.id, (None, False))[1]]
-        wanted, backlog = split_first(fresh, settings.first_fetch, source.now) if is_first else (fresh, [])
         edited = [entry for entry in entries if entry.id in found and not found[entry.id][1]]
-        left_out = [found[entry.id][0] for entry in backlog]
-        if left_out:
-            items.decide(tx, left_out, Outcome.BACKLOG, "older than the first fetch")
+        wanted, backlog = fresh, list[UUID]()
+        if not current.polling.fetched_once:
+            first = _wanted_first(fresh, settings.first_fetch, source.now)
+            wanted = [entry for entry in fresh if entry.id in first]
+            backlog = [found[entry.id][0] for entry in fresh if entry.id not in first]
+        if backlog:
+            items.decide(tx, backlog, Outcome.BACKLOG, "older than the first fetch")
         again = SQL.all(tx, "items_backfill", source_id=source.id, most=backfill) if backfill else []
         queued = [(found[entry.id][0], entry.url or None) for entry in (*wanted, *edited)]
         queued += [(row["id"], row["url"]) for row in again]
@@ -119,7 +120,11 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
             new_url = new_url or answer.url  # that of a handle, which is so looked up once
-        interval = _interval(rhythm, answer, entries, source)
+        interval = rhythm.interval((entry.published_at for entry in entries), source.now)
+        if source.type == sources.NEWSLETTER:  # whose answer has new letters only
+            interval = rhythm.default
+        elif answer.not_modified and source.interval is not None:
+            interval = source.interval
         wait = rhythm.wait(interval, answer.next_check_at, source.now)
         sources.polled(tx, source.id, polling, wait=wait, interval=interval)
         SQL.run(tx, "source_describe", source_id=source.id, name=answer.name, url=new_url)
@@ -136,15 +141,6 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
             result |= {"backfilled": len(again), "backlog_left": SQL.value(tx, "items_backlog", source_id=source.id)}
         ctx.complete(result)
     return result
-
-
-def _interval(rhythm: Rhythm, answer: ContentSource, entries: list[ContentItem], source: Row) -> timedelta:
-    if source.type == sources.NEWSLETTER:  # whose answer has new letters only
-        return rhythm.default
-    known: timedelta | None = source.interval
-    if answer.not_modified and known is not None:
-        return known
-    return rhythm.interval((entry.published_at for entry in entries), source.now)
 
 
 def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failures: int) -> dict[str, Any]:
@@ -188,16 +184,13 @@ def _unread(
     return result or {}
 
 
-def split_first(
-    entries: Sequence[ContentItem], first: FirstFetch, now: datetime
-) -> tuple[list[ContentItem], list[ContentItem]]:
-    """Split a new source's entries into the ones to bring in and its backlog."""
+def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: datetime) -> set[str]:
+    """The ids of the entries that a new source brings in; the others are its backlog."""
     earliest = None if first.within is None else now - first.within
     recent = [one for one in entries if one.published_at is None or earliest is None or one.published_at > earliest]
     # Undated entries keep the feed's order, which is newest first.
     recent.sort(key=lambda one: one.published_at or now, reverse=True)
-    wanted = {one.id for one in recent[: first.items]}
-    return [one for one in entries if one.id in wanted], [one for one in entries if one.id not in wanted]
+    return {one.id for one in recent[: first.items]}
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:

@@ -28,12 +28,8 @@ from actors.engine.text import clean
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-SHORT = 200
-"""Characters below which a reading counts as failed."""
-
-CUT = 1.8
-"""A text looks cut if another one has so many times its words."""
-
+SHORT = 200  # characters below which a reading counts as failed
+CUT = 1.8  # a text looks cut if another one has so many times its words
 _SAME = 0.9  # of readability's runs of words are in trafilatura's; chosen on the choosing halves, as the next ones
 _PART = 0.5  # of the page's long paragraphs; a text with less needs trafilatura's fallbacks
 _NEAR = 0.1  # of these paragraphs: a text that differs by less is not doubtful

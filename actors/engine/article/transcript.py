@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from actors.engine.text import text_at
 
-CAPTIONS = ("text/vtt", "text/srt", "application/srt", "application/x-subrip")
-"""Media types."""
+CAPTIONS = ("text/vtt", "text/srt", "application/srt", "application/x-subrip")  # media types
 
 _TIMING = re.compile(r"\s*(?:\d+\s*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
 _VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")

@@ -35,8 +35,7 @@ _KNOWN = tuple(
 )
 """Pages of known sites, by host and path, and the addresses of their feeds, the best first."""
 _WELL_KNOWN = ("feed", "rss", "feed.xml", "rss.xml", "atom.xml", "index.xml", "feed.json", ".rss")
-LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="
-"""Apple's directory of podcasts: it names the feed of each."""
+LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's directory, which names the feed of each
 
 
 def typed(text: str) -> str:

@@ -21,9 +21,7 @@ from zeke_jobs.core.environment import lookup
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-READERS = 2
-"""Processes of a worker process that read at the same time."""
-
+READERS = 2  # processes of a worker process that read at the same time
 _LIMITS = Limits()
 _START = 60.0  # seconds for the imports of a reader, on a busy machine
 _GRACE = 5.0  # seconds for the kernel to end a reader after its time
