@@ -1,12 +1,19 @@
-"""The chili of a story: how hot it is, 0 to 5, by a fixed formula."""
+"""The chili of a story: how hot it is, 0 to 5, by a fixed formula; and whole-word keywords, which are a part of it."""
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from actors.ai.keywords import DEFAULT_KEYWORDS, hits
 from actors.ai.protocol import Story
+
+DEFAULT_KEYWORDS = tuple(
+    """agent, agents, AI, API, benchmark, breaking change, CVE, database, deprecated, embedding, embeddings, GPU, inference,
+    Kubernetes, latency, LLM, LLMs, migration, model, models, open source, performance, Postgres, PostgreSQL, Python, RAG,
+    release, Rust, security, throughput, TypeScript, vector, vulnerability""".replace("\n    ", " ").split(", ")
+)
 
 
 class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
@@ -81,3 +88,19 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
 
 def _rounded(value: Any) -> int:
     return round(5 * min(1.0, float(value)))
+
+
+def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
+    """The ``keywords`` that stand in ``text`` as whole words, in any case, in their given order.
+
+    ``rag`` is found in "RAG pipelines" and never in "storage".
+    """
+    lower = text.lower()
+    # A look for a keyword's first word is cheap, and spares most searches by pattern.
+    return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
+
+
+@lru_cache(maxsize=1024)
+def _pattern(keyword: str) -> re.Pattern[str]:
+    inner = r"[\s-]+".join(re.escape(part) for part in keyword.split())
+    return re.compile(rf"(?<!\w){inner}(?!\w)", re.IGNORECASE)

@@ -1,13 +1,15 @@
-"""Whole sentences put together to the longer lengths of a brief, within its limits."""
+"""Whole sentences put together to the longer lengths of a brief; and the limits of a brief, which each answer is held to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from actors.ai.gate.evidence import key, keys, tokens
 from actors.ai.markdown import blocks, is_bold, plain
+from actors.ai.protocol import Brief
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, leans
-from actors.ai.words import is_dense
+from actors.ai.words import count, is_dense
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -16,6 +18,10 @@ ONE_LINER = 140
 TWO_LINER = 280
 _ELEVATOR = 900
 """Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
+_NO_LIMIT = 10_000
+
+WORDS_PER_MINUTE = 200
+"""How fast people read, if generate-brief has no other setting."""
 
 _FEW = 3  # a headline with fewer words need not share one
 _NEW = 4  # words that a sentence adds to the headline, else it says what the headline says
@@ -112,3 +118,51 @@ def shorten(text: str, limit: int) -> str:
         cut = cut.rpartition(" ")[0]
     cut = cut.rstrip(" ,;:\u2013\u2014-")
     return cut + "…" if cut else ""
+
+
+def enforce(brief: Brief) -> Brief:
+    """``brief`` within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
+
+    A text that is too long loses whole words or sentences, never a part of a word. A text that has too few
+    sentences, or cannot be cut to fit, becomes None.
+    """
+    return replace(
+        brief,
+        one_liner=shorten(brief.one_liner or "", ONE_LINER) or None,
+        two_liner=_two(brief.two_liner or ""),
+        elevator=_elevator(brief.elevator or ""),
+    )
+
+
+def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
+    """Seconds that a reader of the brief saves, never negative."""
+    read = sum(count(part) for part in (brief.one_liner, brief.two_liner, brief.elevator) if part)
+    return max(0, round(reading_seconds - seconds(read, words_per_minute)))
+
+
+def seconds(words: int, words_per_minute: int) -> float:
+    """The reading time of ``words`` words."""
+    return words * 60 / words_per_minute
+
+
+def _two(text: str) -> str | None:
+    parts = _parts(text)[:2]
+    if len(parts) < 2:
+        return None
+    if whole := joined(parts, TWO_LINER):
+        return whole
+    first, second = parts
+    half = (TWO_LINER - 1) // 2
+    if len(first) > half:
+        first = shorten(first, max(half, TWO_LINER - 1 - len(second)))
+    second = shorten(second, TWO_LINER - 1 - len(first))
+    return joined([first, second], TWO_LINER) if first and second else None
+
+
+def _elevator(text: str) -> str | None:
+    parts = _parts(text)[:4]
+    return (joined(parts, _NO_LIMIT) or joined(parts[:3], _NO_LIMIT)) if len(parts) >= 3 else None
+
+
+def _parts(text: str) -> list[str]:
+    return [" ".join(part.text.split()) for part in sentences(text)]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
+from actors.ai.composition import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.local import Analyst
 from actors.ai.protocol import answered
 from actors.briefs.digest import write_digest

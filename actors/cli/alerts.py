@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,11 +10,10 @@ from psycopg2.extensions import connection as Connection
 
 from actors.cli import search
 from actors.cli.engine import in_force, task_settings
-from actors.cli.output import Json, ago, database, in_json, short, tell
+from actors.cli.output import Json, ago, answer, database, short, table
 from actors.store import news
 from actors.store.news import NotFound
 from actors.store.statements import SQL
-from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.postgres.pool import transaction
@@ -53,8 +51,7 @@ def add(
         told = {"name": name.strip(), "query": query, "min_chili": min_chili, "receivers": receivers}
         if SQL.one(conn, "alert_add", **told, words=wanted.words, sources=list(wanted.sources)) is None:
             raise UsageError(f"expected a new name, got {name!r}; zeke-news alert remove removes it")
-    if not in_json(told, is_json=is_json):
-        tell(f"from now on {name.strip()} goes to {', '.join(receivers)}")
+    answer(told, f"from now on {name.strip()} goes to {', '.join(receivers)}", is_json=is_json)
 
 
 @app.command("list")
@@ -62,10 +59,8 @@ def listing(is_json: Json = False) -> None:
     """List the alerts, with counts of sent and waiting stories."""
     with database() as conn:
         rows = SQL.all(conn, "alert_list")
-    if in_json(rows, is_json=is_json):
-        return
-    columns = {name: itemgetter(name) for name in ("name", "query", "chili", "to", "sent", "waiting")}
-    output.listing(rows, columns, empty="no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER")
+    columns = {name: name for name in ("name", "query", "chili", "to", "sent", "waiting")}
+    table(rows, columns, "no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER", is_json=is_json)
 
 
 @app.command()
@@ -79,8 +74,7 @@ def remove(name: Name, is_json: Json = False) -> None:
             raise NotFound(f"expected the name of an alert, got {name!r}; see zeke-news alert list")
         for story in SQL.all(conn, "alert_orphans"):
             SQL.all(conn, "alert_hits", **story)
-    if not in_json({"name": name, "removed": True}, is_json=is_json):
-        tell(f"removed alert {name}")
+    answer({"name": name, "removed": True}, f"removed alert {name}", is_json=is_json)
 
 
 def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:

@@ -34,7 +34,7 @@ _COMMANDS = (
     Command("alert", "alerts:app", "Send new stories of a search at once."),
     Command("interests", "interests:app", "Propose what raises and lowers stories for you."),
     Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
-    Command("feed", "feed:feed", "Write stories as Atom or JSON Feed."),
+    Command("feed", "stories:feed", "Write stories as Atom or JSON Feed."),
     Command("mcp", "mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),
     Command("costs", "costs:costs", "Add up the costs of the AI step."),
 )

@@ -1,26 +1,23 @@
 """``zeke-news costs``: calls of the AI step and their costs."""
 
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from actors.cli.output import Json, database, in_json
+from actors.cli.output import Json, database, table
 from actors.store import news
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import option
-from zeke_jobs.cli.output import listing
 
 _MOST = 50  # rows
 
-
 By = Literal["day", "task", "model", "story", "outcome"]
-_NUMBERS = {
+_NUMBERS: dict[str, Any] = {
     "calls": "calls",
     "cached": "cached",
     "failed": "failed",
     "in": "input_tokens",
     "out": "output_tokens",
-    "US$": "cost_usd",
+    "US$": lambda row: "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
     "unknown": "unknown",
     "ms": "latency_ms",
 }
@@ -37,9 +34,5 @@ def costs(
     with database() as conn:
         story_id = None if story is None else news.find_story(conn, story)
         rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=_MOST)
-    if in_json(rows, is_json=is_json):
-        return
-    for row in rows:
-        row["cost_usd"] = "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}"
-    columns = {by: itemgetter("name")} | {title: itemgetter(name) for title, name in _NUMBERS.items()}
-    listing(rows, columns, right=tuple(_NUMBERS), empty=f"no AI calls since {since}; the local provider makes none")
+    empty = f"no AI calls since {since}; the local provider makes none"
+    table(rows, {by: "name", **_NUMBERS}, empty, *_NUMBERS, is_json=is_json)

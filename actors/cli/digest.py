@@ -13,11 +13,7 @@ from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import usage
 
 Format = Literal["text", "markdown", "html", "json"]
-
-
-def _day(text: str) -> date:
-    with usage():
-        return date.fromisoformat(text)
+_day = usage()(date.fromisoformat)
 
 
 def digest(

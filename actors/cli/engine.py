@@ -1,12 +1,13 @@
 """The Engine and the AI step with the settings in force, for commands while a person waits; and ``zeke-news site test``."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 from psycopg2.extensions import connection as Connection
 
 from actors import ai
-from actors.cli.output import Json, database, in_json, one_of_several, tell
+from actors.cli.output import Json, answer, database, one_of_several
 from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
@@ -113,8 +114,7 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
     pace = f"{rule.at_once} requests at once" if rule.at_once > 1 else "one request at a time"
     pace = f"at least {format_duration(rule.pause)} between two requests" if rule.pause else pace
     said = {"url": address, "rule": host, "sent": sent, "feed_is_enough": rule.feed_is_enough, "pace": pace}
-    if not in_json({**said, "steps": steps}, is_json=is_json):
-        _print(said, steps)
+    answer({**said, "steps": steps}, *_told(said, steps), is_json=is_json)
     if "reason" in steps[-1]:
         raise typer.Exit(1)
 
@@ -129,15 +129,14 @@ def _read(settings: Settings, url: str) -> dict[str, Any]:
     return {**shown, "lines": list(dict.fromkeys([*lines[:1], *lines[-1:]]))}
 
 
-def _print(said: dict[str, Any], steps: list[dict[str, Any]]) -> None:
-    tell(f"{said['url']}: " + (f"the rule of {said['rule']}" if said["rule"] else "no rule in services.engine.sites"))
+def _told(said: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"{said['url']}: " + (f"the rule of {said['rule']}" if said["rule"] else "no rule in services.engine.sites")
     if said["sent"]:
-        tell(f"  sends {', '.join(said['sent'])}; " + ("to this port" if ":" in said["rule"] else "by https only"))
+        yield f"  sends {', '.join(said['sent'])}; " + ("to this port" if ":" in said["rule"] else "by https only")
     if said["feed_is_enough"]:
-        tell("  fetches no page whose feed has its text")
-    tell(f"  {said['pace']}")
+        yield "  fetches no page whose feed has its text"
+    yield f"  {said['pace']}"
     for step in steps:
-        tell(f"with {', '.join(step['with'])}:" if step["with"] else "without a rule:")
-        tell("  " + (step.get("reason") or f"{step['characters']} characters; {step['choice']}"))
-        for line in step.get("lines", ()):
-            tell(f"  | {line}")
+        yield f"with {', '.join(step['with'])}:" if step["with"] else "without a rule:"
+        yield "  " + (step.get("reason") or f"{step['characters']} characters; {step['choice']}")
+        yield from (f"  | {line}" for line in step.get("lines", ()))

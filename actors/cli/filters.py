@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from psycopg2.extras import Json as Stored
 from pydantic import ValidationError
 
 from actors.cli.engine import here, in_force, task_settings
-from actors.cli.output import Json, database, in_json, tell
+from actors.cli.output import Json, answer, database, table
 from actors.sources import filters
 from actors.sources.content import ContentSettings
 from actors.sources.filters import Rules
@@ -21,7 +20,6 @@ from actors.store import items
 from actors.store.news import NotFound
 from actors.store.statements import SQL
 from actors.store.stories import Text
-from zeke_jobs.cli import output
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import Config, validation
@@ -65,8 +63,7 @@ def rule(
             _show(conn, (("it", made),) if made else filters.named(conn, _of(here(conn))), is_json=is_json)
             return
         number = SQL.value(conn, "filter_add", rule=Stored(given))
-    if not in_json({"number": number, "rule": given}, is_json=is_json):
-        tell(f"added filter {number}: {made}")
+    answer({"number": number, "rule": given}, f"added filter {number}: {made}", is_json=is_json)
 
 
 @app.command("list")
@@ -74,9 +71,8 @@ def listing(is_json: Json = False) -> None:
     """List the rules in force, with those of jobs.yaml."""
     with database() as conn:
         rows = [{"name": name, "rule": str(rule)} for name, rule in filters.named(conn, _of(in_force(conn)))]
-    if not in_json(rows, is_json=is_json):
-        columns = {name: itemgetter(name) for name in ("name", "rule")}
-        output.listing(rows, columns, empty="no filters; add one: zeke-news filter add drop --words crypto")
+    empty = "no filters; add one: zeke-news filter add drop --words crypto"
+    table(rows, {"name": "name", "rule": "rule"}, empty, is_json=is_json)
 
 
 @app.command()
@@ -85,21 +81,20 @@ def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMB
     with database() as conn:
         if not SQL.run(conn, "filter_remove", number=number):
             raise NotFound(f"expected the number of a filter, got {number}; see zeke-news filter list")
-    if not in_json({"number": number, "removed": True}, is_json=is_json):
-        tell(f"removed filter {number}")
+    answer({"number": number, "removed": True}, f"removed filter {number}", is_json=is_json)
 
 
 def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
     """What the rules would have dropped, by rule, and the newest of it."""
     judged = list(_judged(conn, rules))
     dropped = [one for one in judged if one["reason"]]
-    if in_json({"items": len(judged), "dropped": dropped}, is_json=is_json):
-        return
-    tell(f"{len(dropped)} of {len(judged)} items of the last 7 days would have been dropped")
-    for reason, count in Counter(one["reason"] for one in dropped).most_common(_SHOWN):
-        tell(f"{count:>6}  {reason}")
-    for one in dropped[:_SHOWN]:
-        tell(f"        {one['source']}: {one['title'] or one['url']}")
+    answer(
+        {"items": len(judged), "dropped": dropped},
+        f"{len(dropped)} of {len(judged)} items of the last 7 days would have been dropped",
+        *(f"{n:>6}  {reason}" for reason, n in Counter(one["reason"] for one in dropped).most_common(_SHOWN)),
+        *(f"        {one['source']}: {one['title'] or one['url']}" for one in dropped[:_SHOWN]),
+        is_json=is_json,
+    )
 
 
 def _judged(conn: Connection, rules: Rules) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from pydantic import ValidationError
 
 from actors.cli.engine import in_force, task_settings
-from actors.cli.output import Json, Team, database, in_json, one_of_several, tell
+from actors.cli.output import Json, Team, answer, database, one_of_several
 from actors.insights.events import EventSettings
 from actors.insights.interests import Interest, Interests
 from actors.insights.suggesting import propose
@@ -41,22 +41,17 @@ def suggest(
         if accept:
             name = "all" if team == NOBODY else str(team)
             wider = _accept(conn, team, name, accept)
-            if not in_json(wider, is_json=is_json):
-                tell(f"the interests of {name} are now {wider}")
+            answer(wider, f"the interests of {name} are now {wider}", is_json=is_json)
             return
         made, counts = propose(conn, team, *_present(conn, team))
-    if in_json(made, is_json=is_json):
-        return
-    tell(
-        f"by {counts['liked']} stories starred or read and {counts['archived']} archived; {counts['recent']} are of the last week"
-    )
+    marked = f"by {counts['liked']} stories starred or read and {counts['archived']} archived"
+    said = [f"{marked}; {counts['recent']} are of the last week"]
     for one in made:
         marked = f"in {one['liked']} starred or read, {one['archived']} archived"
-        tell(f"{one['accept']}: {marked}; would have moved {len(one['moved'])}")
-        for story in one["moved"][:3]:
-            tell(f"      {story['by']:+g}  {story['number']}  {story['title']}")
-    how = f"to accept: zeke-news interests suggest --accept {made[0]['accept']}" if made else ""
-    tell(how or "nothing to propose yet")
+        said.append(f"{one['accept']}: {marked}; would have moved {len(one['moved'])}")
+        said += [f"      {story['by']:+g}  {story['number']}  {story['title']}" for story in one["moved"][:3]]
+    how = f"to accept: zeke-news interests suggest --accept {made[0]['accept']}" if made else "nothing to propose yet"
+    answer(made, *said, how, is_json=is_json)
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import typer
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from actors.cli.output import Json, ago, as_json, console, database, in_json, short, tell, visible
+from actors.cli.output import Json, ago, answer, console, database, short, visible
 from actors.engine.canonical import site_of
 from actors.store import news
 from actors.store import sources as store
@@ -37,8 +37,7 @@ def refresh(
     with database() as conn:
         wanted = [_readable(conn, source)] if source else [row for row in _all(conn) if row["is_active"]]
         read = _read(conn, wanted)
-    if not in_json(read, is_json=is_json):
-        _print_reads(read, is_one=bool(source))
+    answer(read, *_told_reads(read, is_one=bool(source)), is_json=is_json)
     if read and all(one["outcome"] not in _GOOD for one in read):
         raise typer.Exit(1)
 
@@ -51,17 +50,11 @@ def backfill(
     """Bring in items that were left out when the source was new; they are fetched one after another."""
     with database() as conn:
         (read,) = _read(conn, [_readable(conn, source)], backfill=items)
-    is_good = read["outcome"] in _GOOD
-    if is_json:
-        as_json(read)
-    elif is_good:
-        left = f"{read['backlog_left']} are left" if read["backlog_left"] else "none is left"
-        tell(
-            f"{read['source']}: {read['backfilled']} items are fetched, and become stories unless a filter drops them; {left}"
-        )
-    else:
-        _print_reads([read], is_one=True)
-    if not is_good:
+    left = f"{read['backlog_left']} are left" if read["backlog_left"] else "none is left"
+    fetched = f"{read['backfilled']} items are fetched, and become stories unless a filter drops them; {left}"
+    said = [f"{read['source']}: {fetched}"] if read["outcome"] in _GOOD else _told_reads([read], is_one=True)
+    answer(read, *said, is_json=is_json)
+    if read["outcome"] not in _GOOD:
         raise typer.Exit(1)
 
 
@@ -74,8 +67,8 @@ def rename(
     with database() as conn:
         found = news.find_source(conn, source)
         changed = SQL.run(conn, "source_rename", source_id=found, name=name.strip()) > 0
-    if not in_json({"id": found, "name": name.strip(), "changed": changed}, is_json=is_json):
-        tell(f"{source}: {'now' if changed else 'already'} called {name.strip()}")
+    said = f"{source}: {'now' if changed else 'already'} called {name.strip()}"
+    answer({"id": found, "name": name.strip(), "changed": changed}, said, is_json=is_json)
 
 
 def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = False, is_json: Json = False) -> None:
@@ -94,11 +87,8 @@ def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = F
                 raise typer.Exit(1)
         with transaction(conn):
             store.remove(conn, found)
-    if not in_json({"id": found, **told, "removed": True}, is_json=is_json):
-        tell(
-            f"removed {said}"
-            + (f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else "")
-        )
+    said += f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else ""
+    answer({"id": found, **told, "removed": True}, f"removed {said}", is_json=is_json)
 
 
 def merge(
@@ -113,8 +103,8 @@ def merge(
             raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
         with transaction(conn):
             moved = store.merge(conn, old, new)
-    if not in_json({"removed": old, "into": new, "items": moved}, is_json=is_json):
-        tell(f"{source}: {moved} items moved to {into}; the source is removed")
+    said = f"{source}: {moved} items moved to {into}; the source is removed"
+    answer({"removed": old, "into": new, "items": moved}, said, is_json=is_json)
 
 
 def _all(conn: Connection) -> list[dict[str, Any]]:
@@ -151,19 +141,17 @@ def _fate(name: str, source_id: UUID, job: dict[str, Any] | None) -> dict[str, A
     return {"id": source_id, "source": name, "outcome": outcome, **counts, "detail": detail}
 
 
-def _print_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> None:
+def _told_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> Iterator[str]:
     good = [one for one in read if one["outcome"] in _GOOD]
     bad = [one for one in read if one["outcome"] not in _GOOD]
-    out = console()
     for one in good:
         if is_one or one["new"] or one["edited"]:
             edited = f", {one['edited']} edited" if one["edited"] else ""
-            tell(f"{one['source']}: {one['new']} new{edited}")
-    for one in bad:
-        tell(f"{one['source']}: could not be read: {one['detail']}")
+            yield f"{one['source']}: {one['new']} new{edited}"
+    yield from (f"{one['source']}: could not be read: {one['detail']}" for one in bad)
     if not is_one:
         new = sum(one["new"] for one in good)
-        out.print(f"{len(good)} read, {new} new items" + (f"; {len(bad)} could not be read" if bad else ""))
+        yield f"{len(good)} read, {new} new items" + (f"; {len(bad)} could not be read" if bad else "")
 
 
 def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:

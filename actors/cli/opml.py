@@ -3,14 +3,13 @@
 import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.cli.adding import type_of, unread
-from actors.cli.output import Json, console, database, in_json, say, tell
+from actors.cli.output import Json, answer, database, say
 from actors.engine.contract import EngineError
 from actors.engine.fetch import parse
 from actors.engine.opml import LARGEST, Listed, write_opml
@@ -42,25 +41,21 @@ def bring_in(
             except EngineError as error:
                 failed.append({"url": feed.address, "name": feed.name, "code": error.code, "why": str(error)})
             else:
-                added += feed.address not in known and _add(conn, feed, authority)
+                kind, metadata = type_of(unread(feed.address)), {"folder": list(feed.folder)} if feed.folder else {}
+                told: dict[str, Any] = {"name": feed.name, "authority": authority, "metadata": metadata}
+                added += feed.address not in known and store.add(conn, kind, feed.address, **told)[1]
         if added:
             with suppress(UnknownTask):  # they are read now, not at the next tick
                 for task in ("ingest-pull", "ingest-pull-youtube"):
                     zeke_jobs.send(task, {}, connection=conn)
     there = len(feeds) - added - len(failed)
-    if in_json({"added": added, "already_there": there, "failed": failed}, is_json=is_json):
-        return
-    console().print(f"{added} added, {there} already there" + (f", {len(failed)} not:" if failed else ""))
-    for one in failed:
-        tell(f"  {one['url']}  {one['why']}")
-    if added:
-        tell("zeke-news sources health shows those that cannot be read")
-
-
-def _add(conn: Connection, feed: Listed, authority: float | None) -> bool:
-    kind = type_of(unread(feed.address))
-    metadata = {"folder": list(feed.folder)} if feed.folder else {}
-    return store.add(conn, kind, feed.address, name=feed.name, authority=authority, metadata=metadata)[1]
+    answer(
+        {"added": added, "already_there": there, "failed": failed},
+        f"{added} added, {there} already there" + (f", {len(failed)} not:" if failed else ""),
+        *(f"  {one['url']}  {one['why']}" for one in failed),
+        *(["zeke-news sources health shows those that cannot be read"] if added else []),
+        is_json=is_json,
+    )
 
 
 def export() -> None:

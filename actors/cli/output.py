@@ -1,10 +1,11 @@
 """How ``zeke-news`` prints: tables that fit a terminal, or JSON for a script."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.options import flag, option
-from zeke_jobs.cli.output import Console, escape, say
+from zeke_jobs.cli.output import Console, escape, listing, say
 from zeke_jobs.core.quoting import visible, visible_json
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
@@ -73,6 +74,20 @@ def in_json(value: Any, *, is_json: bool) -> bool:
     if is_json:
         as_json(value)
     return is_json
+
+
+def answer(value: Any, *said: str, is_json: bool) -> None:
+    """Print ``value`` as JSON if that was asked for, else each text on its line."""
+    if not in_json(value, is_json=is_json):
+        for text in said:
+            tell(text)
+
+
+def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
+    """Print rows as JSON if that was asked for, else as a table: of each column its key in a row, or a function of the row."""
+    if not in_json(rows, is_json=is_json):
+        cells = {title: cell if callable(cell) else itemgetter(cell) for title, cell in columns.items()}
+        listing(rows, cells, right=right, empty=empty)
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

@@ -1,7 +1,7 @@
 """``zeke-news sources``: list, switch on and off, health; and the commands of other modules."""
 
-from collections.abc import Callable, Mapping
-from operator import itemgetter
+from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,13 +9,12 @@ import typer
 from actors import waiting
 from actors.cli import adding, managing, opml
 from actors.cli.managing import Which
-from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
+from actors.cli.output import Json, ago, answer, console, database, escape, in_json, short, table, tell
 from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
 from actors.store import news
 from actors.store import sources as store
 from actors.store.statements import SQL
-from zeke_jobs.cli import output
 from zeke_jobs.cli.options import flag
 
 _WELL = {"ok", "by hand", "not read yet"}
@@ -47,21 +46,19 @@ def listing(
     """All sources with their health and next check."""
     with database() as conn:
         rows = store.listing(conn, active_only=active)
-    if in_json(rows, is_json=is_json):
-        return
-    columns: dict[str, Callable[[dict[str, Any]], object]] = {
+    columns = {
         "id": lambda row: short(row["id"]),
-        "type": itemgetter("type"),
+        "type": "type",
         "source": _named,
         "health": _health,
         "stories": _stories,
         "next check": _next,
-        "authority": itemgetter("authority_score"),
+        "authority": "authority_score",
     }
-    output.listing(rows, columns, empty="no sources yet; add one: zeke-news sources add https://example.org/")
+    table(rows, columns, "no sources yet; add one: zeke-news sources add https://example.org/", is_json=is_json)
 
 
-def _named(row: dict[str, Any]) -> str:
+def _named(row: Mapping[str, Any]) -> str:
     folder = "/".join(store.folder_of(row))
     return f"{row['name'] or row['url']}{f'  [{folder}]' if folder else ''}"
 
@@ -82,8 +79,8 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
     with database() as conn:
         found = news.find_source(conn, name)
         changed = SQL.run(conn, "source_switch", source_id=found, is_active=on) > 0
-    if not in_json({"id": found, "is_active": on, "changed": changed}, is_json=is_json):
-        tell(f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}")
+    said = f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}"
+    answer({"id": found, "is_active": on, "changed": changed}, said, is_json=is_json)
 
 
 @app.command(short_help="Say why sources do not deliver.")
@@ -114,10 +111,10 @@ def health(
         tell(f"{rest['who']} is left alone, {_rest(rest)}")
 
 
-def _print_health(row: dict[str, Any]) -> None:
-    out = console()
-    name = escape(row["name"] or row["url"] or "?")
-    out.print(f"[bold]{name}[/bold]  {short(row['id'])}  {escape(_health(row))}", soft_wrap=True)
+def _print_health(row: Mapping[str, Any]) -> None:
+    name, details = escape(row["name"] or row["url"] or "?"), row["article_details"]
+    console().print(f"[bold]{name}[/bold]  {short(row['id'])}  {escape(_health(row))}", soft_wrap=True)
+    lost = _counts(row)[1].items()
     for title, value in (
         ("address", row["url"]),
         ("message", row["message"]),
@@ -125,7 +122,7 @@ def _print_health(row: dict[str, Any]) -> None:
         ("last error", ago(row["last_error_at"])),
         ("next check", _next(row)),
         ("stories", _stories(row)),
-        *(("", reason) for reason in _reasons(row)),
+        *(("", f"{count} {one.value}: {details.get(one) or 'no reason given'}") for one, count in lost),
         ("left alone", _rest(row["rests"]) if row["rests"] else ""),
     ):
         if value:
@@ -134,32 +131,24 @@ def _print_health(row: dict[str, Any]) -> None:
         tell(f"  job {job['task']} {job['state']} {job['waiting_for'] or ''}".rstrip())
 
 
-def _rest(row: dict[str, Any]) -> str:
+def _rest(row: Mapping[str, Any]) -> str:
     return f"until {row['until']:%Y-%m-%d %H:%M:%S} UTC: {row['why']}"
 
 
-def _health(row: dict[str, Any]) -> str:
+def _health(row: Mapping[str, Any]) -> str:
     if not row["is_active"]:
         return "off"
-    if row["type"] != store.MANUAL and row["status"] in {"ok", None} and _fails(row):
-        return "articles fail"
+    good, lost = _counts(row)
+    if row["type"] != store.MANUAL and row["status"] in {"ok", None} and sum(lost.values()) >= max(1, good):
+        return "articles fail"  # at least half of the tried ones
     return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 
 
-def _next(row: dict[str, Any]) -> str:
+def _next(row: Mapping[str, Any]) -> str:
     return ago(row["next_check_at"]) if row["is_active"] else ""
 
 
-Row = Mapping[str, Any]
-
-
-def _fails(row: Row) -> bool:
-    """Whether at least half of the tried articles of a source failed or wait after a failure."""
-    good, lost = _counts(row)
-    return sum(lost.values()) >= max(1, good)
-
-
-def _stories(row: Row) -> str:
+def _stories(row: Mapping[str, Any]) -> str:
     """Such as ``12; 3 forbidden, 2 wait``; the first number counts stories."""
     good, lost = _counts(row)
     dropped = row["articles"].get(Outcome.FILTERED, 0)
@@ -170,16 +159,10 @@ def _stories(row: Row) -> str:
     return f"{good}; {', '.join(parts)}" if parts else str(good or "")
 
 
-def _reasons(row: Row) -> list[str]:
-    """A line for each outcome of articles that failed, or wait after a failure, with the latest reason."""
-    details = row["article_details"]
-    return [f"{count} {one.value}: {details.get(one) or 'no reason given'}" for one, count in _counts(row)[1].items()]
-
-
-def _counts(row: Row) -> tuple[int, dict[Outcome, int]]:
+def _counts(row: Mapping[str, Any]) -> tuple[int, dict[Outcome, int]]:
     """The number of stories; and of articles that became none or wait after a failure, by outcome, most first."""
-    told = {Outcome(name): count for name, count in row["articles"].items()}
+    told = Counter({Outcome(name): count for name, count in row["articles"].items()})
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
-    kept = {one for one in Outcome if one.status == "completed"}
-    is_lost = {*Outcome} - kept - {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}
-    return good, {one: told[one] for one in sorted(told, key=lambda one: -told[one]) if one in is_lost}
+    others = {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}
+    lost = (one for one in told.most_common() if one[0].status != "completed" and one[0] not in others)
+    return good, dict(lost)

@@ -1,9 +1,10 @@
-"""``zeke-news stories``: a list with filters, and the form of a story in lists; ``read``, ``star``, ``archive``: their state."""
+"""``zeke-news stories`` and ``feed``: lists with filters, and the form of a story in them; ``read``, ``star``, ``archive``."""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
@@ -11,7 +12,7 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, chili, console, database, in_json, short, tell, visible
+from actors.cli.output import Json, Team, ago, answer, chili, console, database, in_json, say, short, visible
 from actors.store import news
 from actors.stories.status import mark
 from zeke_jobs.cli.options import flag, option, span
@@ -67,6 +68,42 @@ def stories(
         print_story(out, row, row["one_liner"])
 
 
+def feed(
+    form: Annotated[Literal["atom", "json"], option("Output format.", None, "--format")] = "atom",
+    output: Annotated[
+        Path | None, option("Where to write it, whole or not at all; else to the screen.", "FILE")
+    ] = None,
+    title: Annotated[str, option("Its title.", "NAME")] = "zeke-news",
+    url: Annotated[str | None, option("Where readers will find it.", "URL")] = None,
+    source: Source = None,
+    since: Since = None,
+    min_chili: MinChili = None,
+    leads: Leads = False,
+    starred: Starred = False,
+    team: Team = news.NOBODY,
+    limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=1000)] = 50,
+) -> None:
+    """Stories as Atom or JSON Feed, newest first."""
+    from actors.briefs.syndication import atom, json_feed
+    from actors.briefs.whole_file import write_whole
+
+    now = datetime.now(UTC)
+    earliest = now - since if since else None
+    with database() as conn:
+        rows = news.stories(
+            conn, limit=limit, sources=news.sources_like(conn, source), since=earliest, min_chili=min_chili, leads=leads,
+            team=team, starred=starred,
+        )  # fmt: skip
+    made = json_feed(rows, title=title, url=url) if form == "json" else atom(rows, title=title, url=url, now=now)
+    if output is None:
+        say(made, end="")
+        return
+    try:
+        write_whole(output, made)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be written: {error}", param_hint="--output") from error
+
+
 def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
     """Number, age, chili and source; then the title, a line about it, and the address, which is never broken."""
     star = " *" if row.get("is_starred") else ""
@@ -111,6 +148,5 @@ def _change(
         found = {news.find_story(conn, name): name for name in names}
         for story in sorted(found):
             mark(conn, story, team, state=state, pinned=pinned)
-    if not in_json([{"id": story, "result": said} for story in found], is_json=is_json):
-        for name in found.values():
-            tell(f"{name}: {said}")
+    results = [{"id": story, "result": said} for story in found]
+    answer(results, *(f"{name}: {said}" for name in found.values()), is_json=is_json)

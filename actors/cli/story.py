@@ -13,26 +13,13 @@ import typer
 from rich.table import Table
 
 from actors.cli.explained import chili_lines, relevance_for, relevance_line
-from actors.cli.output import (
-    Console,
-    Json,
-    Team,
-    ago,
-    chili,
-    console,
-    database,
-    escape,
-    in_json,
-    say,
-    short,
-    tell,
-    visible,
-)
+from actors.cli.output import Json, Team, ago, chili, console, database, escape, in_json, short, tell, visible
 from actors.cli.stories import LINK
 from actors.store import news, texts
 from actors.store.news import NotFound
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag
+from zeke_jobs.cli.output import Console, say
 
 _CODE_LINES = 12
 
@@ -81,10 +68,8 @@ def open_(story_id: Which) -> None:
 
 
 def _print_text(row: Mapping[str, Any], text: str, *, is_json: bool) -> None:
-    if in_json(
-        {"id": row["id"], "title": row["title"], "url": row["url"], "origin": row["text_origin"], "text": text},
-        is_json=is_json,
-    ):
+    told = {"id": row["id"], "title": row["title"], "url": row["url"], "origin": row["text_origin"], "text": text}
+    if in_json(told, is_json=is_json):
         return
     head = [row["title"] or "(no title)", row["url"] or "", f"from {row['text_origin'] or 'an unknown origin'}"]
     shown = visible("\n".join([*filter(None, head), "", text]), lines=True)
@@ -97,7 +82,8 @@ def _print_text(row: Mapping[str, Any], text: str, *, is_json: bool) -> None:
 def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
     out.print(f"[bold]{escape(row['title'] or '(no title)')}[/bold]", soft_wrap=True)
     authority = "" if row["authority"] is None else f", authority {row['authority']}"
-    out.print(visible(f"{row['source'] or '?'}{authority} · {row['kind']} · {_age(row)}"), markup=False)
+    age = f"published {ago(row['published_at'])}" if row["published_at"] else f"found {ago(row['created_at'])}"
+    out.print(visible(f"{row['source'] or '?'}{authority} · {row['kind']} · {age} ago"), markup=False)
     out.print(visible(row["url"] or ""), soft_wrap=True, markup=False)
     origin = row["text_origin"] or "unknown"
     out.print(
@@ -108,7 +94,7 @@ def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
     out.print(f"id {row['id']}", markup=False)
     citations = row["citations"] or {}
     out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")
-    if why := row["why_it_matters"] or (row["citations"] or {}).get("why"):
+    if why := row["why_it_matters"] or citations.get("why"):
         out.print(why, markup=False)
     for line in chili_lines(row, team, news.NOBODY):
         out.print(visible(line), style="dim", markup=False)
@@ -117,14 +103,12 @@ def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
 def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
     is_made = row["brief_generated_at"] or row["one_liner"]
     out.print(f"\n[bold]Brief[/bold]  {escape(_made_by(row, 'brief')) if is_made else 'none yet'}")
-    lengths = [("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")]
     grid = _grid()
-    for title, part in lengths:
+    for title, part in (("one line", "one_liner"), ("two lines", "two_liner"), ("elevator", "elevator")):
         if row[part]:
             grid.add_row(f"[dim]{title}[/dim]", escape(row[part], lines=True))
     out.print(grid)
-    saved = row["time_saved_seconds"]
-    if saved is not None:
+    if (saved := row["time_saved_seconds"]) is not None:
         out.print(f"saves {saved // 60} min {saved % 60} s of reading", style="dim", markup=False)
     if row["summary"]:
         out.print("\n[bold]Summary[/bold]")
@@ -134,10 +118,11 @@ def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
 def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: UUID) -> None:
     out.print(f"\n[bold]Highlights[/bold]  {len(highlights)}")
     grid = _grid()
-    for score, why, each in sorted(
-        ((*_score(each, team), each) for each in highlights), key=lambda found: found[0] or 0, reverse=True
-    ):
+    scored = []
+    for each in highlights:
         relevance = each["metadata"].get("relevance") or {}
+        scored.append((*(relevance_for(relevance, team, news.NOBODY) if relevance else (None, "")), relevance, each))
+    for score, why, relevance, each in sorted(scored, key=lambda found: found[0] or 0, reverse=True):
         context = context_line(each["metadata"])
         lines = [f"[dim]{escape(context)}[/dim]"] if context else []
         lines.append(f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}")
@@ -184,18 +169,6 @@ def _cost(rows: list[Mapping[str, Any]]) -> str:
     unknown = sum(row["unknown"] for row in rows)
     more = f" and {unknown} calls of unknown price" if unknown else ""
     return f"US$ {known:.4f} in {sum(row['calls'] for row in rows)} calls{more}"
-
-
-def _score(highlight: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
-    """A highlight's relevance for a team, and the reason for its difference from the general one."""
-    relevance = highlight["metadata"].get("relevance")
-    return relevance_for(relevance, team, news.NOBODY) if relevance else (None, "")
-
-
-def _age(row: Mapping[str, Any]) -> str:
-    if row["published_at"] is None:
-        return f"found {ago(row['created_at'])} ago"
-    return f"published {ago(row['published_at'])} ago"
 
 
 def _made_by(row: Mapping[str, Any], what: str) -> str:

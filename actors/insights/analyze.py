@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from actors import alerts
-from actors.ai.brief_limits import WORDS_PER_MINUTE, enforce, time_saved_seconds
+from actors.ai.composition import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.local import Analyst
 from actors.ai.markdown import plain
 from actors.ai.protocol import Analysis, answered

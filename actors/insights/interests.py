@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
-from actors.ai.keywords import hits
+from actors.ai.chili import hits
 from actors.store.statements import SQL
 from actors.store.texts import StoryText
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel, Field
 
-from actors.ai.keywords import DEFAULT_KEYWORDS, hits
+from actors.ai.chili import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.ai.brief_limits import seconds
+from actors.ai.composition import seconds
 from actors.ai.markdown import prose
 from actors.ai.protocol import Story
 from actors.ai.words import count

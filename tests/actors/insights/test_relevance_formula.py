@@ -1,6 +1,6 @@
 import pytest
 
-from actors.ai.keywords import hits
+from actors.ai.chili import hits
 from actors.insights.relevance import RelevanceSettings, relevance
 from zeke_jobs.postgres.queries import Row
 
