@@ -25,8 +25,8 @@ def embed(text: str) -> list[float]:
     """
     vector = [0.0] * DIMENSIONS
     for feature, weight in _features(text).items():
-        place, sign = _place(feature)
-        vector[place] += sign * weight
+        number = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest(), "big")
+        vector[number % DIMENSIONS] += weight if number >> 63 else -weight
     length = math.sqrt(sum(value * value for value in vector))
     return [value / length for value in vector] if length else vector
 
@@ -39,19 +39,10 @@ def _features(text: str) -> dict[str, float]:
             features["w " + word] += _STOP_WEIGHT
     for word in carrying:
         features["w " + word] += 1
-        groups = _groups(word)
+        framed = f"^{word}$"
+        groups = [framed[start : start + _GROUP] for start in range(max(1, len(framed) - _GROUP + 1))]
         for group in groups:
             features["g " + group] += _GROUP_WEIGHT / math.sqrt(len(groups))
     for first, second in pairwise(carrying):
         features[f"p {first} {second}"] += _PAIR_WEIGHT
     return features
-
-
-def _groups(word: str) -> list[str]:
-    framed = f"^{word}$"
-    return [framed[start : start + _GROUP] for start in range(max(1, len(framed) - _GROUP + 1))]
-
-
-def _place(feature: str) -> tuple[int, int]:
-    number = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest(), "big")
-    return number % DIMENSIONS, 1 if number >> 63 else -1

@@ -54,8 +54,7 @@ def _sentences(block: Block) -> list[Candidate]:
 
 
 def _can_be_leant_on(raw: str) -> bool:
-    text = plain(raw)
-    return is_fit(raw, text) and is_independent(text)
+    return is_fit(raw, plain(raw)) and is_independent(plain(raw))
 
 
 def _with_speech(text: str, offset: int) -> list[Sentence]:

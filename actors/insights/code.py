@@ -24,18 +24,27 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
         if block.kind != "code" or block.language in _OUTPUT:
             continue
         lines = [line for line in block.text.split("\n") if line.strip()]
-        changed = _is_change(blocks, index, lines)
+        introduction = _introduction(blocks, index)
+        earlier = [at for at in (index - 1, index - 2) if at >= 0 and blocks[at].kind == "code"]
+        replaced = _introduction(blocks, earlier[0]) if earlier else ""
+        changed = (
+            _is_change(block, lines)
+            or bool(earlier and _SAYS["before_and_after"].search(block.heading))
+            or bool(replaced and _SAYS["before"].search(replaced) and _SAYS["after"].search(introduction))
+        )
         # A program's output names no language, and the text calls it output.
-        is_output = not block.language and _SAYS["shown"].search(_introduction(blocks, index))
+        is_output = not block.language and _SAYS["shown"].search(introduction)
         if not changed and (len(lines) < min_lines or is_output):
             continue
-        if changed and _has_previous_code(blocks, index):
-            _forget_old_form(found, blocks, index)
-        quote = _whole_lines(block.text, max_chars)
+        if changed and earlier:  # the old form of a change that came in two blocks is no example to follow
+            old = {blocks[at].start for at in earlier}
+            found = [each for each in found if each.kind == "code_change" or each.start not in old]
+        cut = block.text if len(block.text) <= max_chars else block.text[:max_chars].rpartition("\n")[0]
+        quote = (cut or block.text[:max_chars]).rstrip()
         found.append(
             Candidate(
                 kind="code_change" if changed else "code_example",
-                summary=_said_about(blocks, index),
+                summary=_said_about(blocks, index, introduction),
                 quote=quote,
                 start=block.start,
                 end=block.start + len(quote),
@@ -47,62 +56,29 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
     return found
 
 
-def _is_change(blocks: Sequence[Block], index: int, lines: Sequence[str]) -> bool:
-    block = blocks[index]
-    if block.language in {"diff", "patch"}:
-        return True
+def _is_change(block: Block, lines: Sequence[str]) -> bool:
+    """Whether a block shows removed and added lines."""
     removed = sum(line.startswith("-") and not line.startswith("- ") for line in lines)
     added = sum(line.startswith("+") for line in lines)
-    if removed and added and removed + added >= len(lines) / 3:
-        return True
-    if _SAYS["before_and_after"].search(block.heading) and _has_previous_code(blocks, index):
-        return True
-    first, second = _introduction(blocks, index), _introduction_of_previous_code(blocks, index)
-    return bool(second and _SAYS["before"].search(second) and _SAYS["after"].search(first))
+    is_diff = bool(removed and added) and removed + added >= len(lines) / 3
+    return is_diff or block.language in {"diff", "patch"}
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
+    """The sentence before a block."""
     if index == 0 or blocks[index - 1].kind not in {"paragraph", "item"}:
         return ""
     parts = sentences(marker(blocks[index - 1]))
     return plain(parts[-1].text) if parts else ""
 
 
-def _has_previous_code(blocks: Sequence[Block], index: int) -> bool:
-    return any(block.kind == "code" for block in blocks[max(0, index - 2) : index])
-
-
-def _introduction_of_previous_code(blocks: Sequence[Block], index: int) -> str:
-    """The sentence before the previous code block, which this block may replace; None without one."""
-    for back in range(index - 1, max(-1, index - 3), -1):
-        if blocks[back].kind == "code":
-            return _introduction(blocks, back)
-    return ""
-
-
-def _forget_old_form(found: list[Candidate], blocks: Sequence[Block], index: int) -> None:
-    """Drop the old form of a change that came in two blocks, because it is no example to follow."""
-    earlier = {block.start for block in blocks[max(0, index - 2) : index] if block.kind == "code"}
-    found[:] = [each for each in found if each.kind == "code_change" or each.start not in earlier]
-
-
-def _said_about(blocks: Sequence[Block], index: int) -> str:
-    block = blocks[index]
-    introduction = _introduction(blocks, index)
+def _said_about(blocks: Sequence[Block], index: int, introduction: str) -> str:
     if len(introduction.split()) >= _MIN_WORDS and not _SAYS["code"].search(introduction):
         return introduction.rstrip(" :") + ("." if introduction.rstrip().endswith(":") else "")
-    following = blocks[index + 1] if index + 1 < len(blocks) else None
+    block, following = blocks[index], blocks[index + 1] if index + 1 < len(blocks) else None
     if following is not None and following.kind == "paragraph":
         parts = sentences(following.text)
         if parts and len(parts[0].text.split()) >= _MIN_WORDS:
             return plain(parts[0].text)
     named = f"{block.language} code" if block.language else "Code"
     return f"{named} under “{block.heading}”" if block.heading else f"{named} of the article"
-
-
-def _whole_lines(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text.rstrip()
-    cut = text[:limit]
-    whole = cut.rpartition("\n")[0]
-    return (whole or cut).rstrip()

@@ -109,13 +109,10 @@ def _without_repetition(
     said = [keys(told)]
     for each in candidates:
         mine = keys(each.summary)
-        is_new = each.kind.startswith("code") or not any(_repeat(mine, other, threshold) for other in said)
+        is_new = each.kind.startswith("code") or not any(
+            mine and other and len(mine & other) >= threshold * min(len(mine), len(other)) for other in said
+        )
         if len(kept) < limit and is_new and all(each.quote != other.quote for other in kept):
             kept.append(each)
             said.append(mine)
     return kept
-
-
-def _repeat(mine: frozenset[str], other: frozenset[str], threshold: float) -> bool:
-    shorter = min(len(mine), len(other))
-    return shorter > 0 and len(mine & other) >= threshold * shorter

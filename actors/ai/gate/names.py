@@ -40,7 +40,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
     """
     if story.is_unspaced:
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
-    capitals = [match for match in _WORD.finditer(sentence) if _is_capital(match.group()) or _is_odd(match.group())]
+    capitals = [match for match in _WORD.finditer(sentence) if match.group()[0].isupper() or _is_odd(match.group())]
     for at, match in enumerate(capitals):
         word = match.group()
         if _is_known(word, story):
@@ -57,10 +57,6 @@ def unknown(sentence: str, story: Evidence) -> str | None:
     return None
 
 
-def _is_capital(word: str) -> bool:
-    return word[0].isupper()
-
-
 def _is_odd(word: str) -> bool:
     """Whether a word can only be a name: capitals inside it (OpenAI, IBM), or letters with figures (GPT-5)."""
     letters = [char for char in word if char.isalpha()]
@@ -74,7 +70,7 @@ def _is_odd(word: str) -> bool:
 def _has_nouns(story: Evidence) -> bool:
     """Whether so many words within the story's sentences have a capital that its language is German."""
     words = [word for sentence in story.sentences[2:] for word in tokens(sentence)[1:] if len(word) > 3]
-    return sum(map(_is_capital, words)) > _CAPITALS * len(words)
+    return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
 
 
 def _is_known(word: str, story: Evidence) -> bool:

@@ -195,13 +195,9 @@ def wait_seconds(headers: Mapping[str, str]) -> float | None:
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:
             return wait
-    resets = [_duration(headers[name]) for name in _RESETS if headers.get(name) and _ran_out(headers, name)]
-    known = [reset for reset in resets if reset is not None]
+    used_up = [name for name in _RESETS if headers.get(name.replace("reset", "remaining"), "0").strip() == "0"]
+    known = [reset for name in used_up if (reset := _duration(headers.get(name, ""))) is not None]
     return bounded(max(known)) if known else None
-
-
-def _ran_out(headers: Mapping[str, str], reset: str) -> bool:
-    return headers.get(reset.replace("reset", "remaining"), "0").strip() == "0"
 
 
 def _duration(text: str) -> float | None:
