@@ -149,9 +149,9 @@ def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
     Raises:
         NotFound: no source contains a part.
     """
-    if not wanted.sources:
-        return None
-    found = {part: news.sources_like(conn, part) for part in wanted.sources}
-    if missing := [part for part, sources in found.items() if not sources]:
-        raise NotFound(f"expected a part of a source's name or address, got {missing[0]!r}; see zeke-news sources")
-    return [one for sources in found.values() for one in sources or ()]
+    found: list[UUID] = []
+    for part in wanted.sources:
+        if not (like := news.sources_like(conn, part)):
+            raise NotFound(f"expected a part of a source's name or address, got {part!r}; see zeke-news sources")
+        found += like
+    return found if wanted.sources else None

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import typer
@@ -26,8 +25,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step on an article's way. ``state`` is done, waiting, failed, ended or missing."""
 
     name: str
@@ -69,12 +67,16 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
     url = name if story_id else typed(name)
     canonical = canonical_url(url)
-    host = (urlsplit(canonical).hostname or "").lower()
+    parts = urlsplit(canonical)
+    host = (parts.hostname or "").lower()
+    hosts = {host}  # a name with letters beyond ASCII has two spellings
+    with suppress(UnicodeError):
+        hosts.add(host.encode("ascii").decode("idna"))
     # The longest parts that need no escapes: feeds escape all, some or no characters.
-    path = _stretch(_PLAIN, unquote(urlsplit(canonical).path.rstrip("/"))).lower()
-    query = _stretch(_PLAIN_QUERY, urlsplit(canonical).query).lower()
+    path = max(_PLAIN.findall(unquote(parts.path.rstrip("/"))), key=len, default="").lower()
+    query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}
-    like = SQL.all(conn, "news_items_like", **named, hosts=sorted(_hosts(host)), path=path, query=query)
+    like = SQL.all(conn, "news_items_like", **named, hosts=sorted(hosts), path=path, query=query)
     found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:_MOST]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
     return {
@@ -84,17 +86,6 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
         "jobs": [job for job in news.jobs_about(conn, urls=[url, canonical]) if job["state"] in _UNFINISHED],
         "sources": [] if items or not host else _sources(conn, host, canonical),
     }
-
-
-def _hosts(host: str) -> set[str]:
-    """The spellings of a host: a name with letters beyond ASCII has two."""
-    with suppress(UnicodeError):
-        return {host, host.encode("ascii").decode("idna")}
-    return {host}
-
-
-def _stretch(plain: re.Pattern[str], text: str) -> str:
-    return max(plain.findall(text), key=len, default="")
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
@@ -115,7 +106,7 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
     story = None if story_id is None else news.story(conn, story_id)
     judged = [Step(f"alert {name}", *fate) for name, *fate in alerts.judged(conn, story_id)] if story else []
     return {
-        "steps": [asdict(step) for step in (*steps(item, story, jobs), *judged)],
+        "steps": [step._asdict() for step in (*steps(item, story, jobs), *judged)],
         "jobs": [job for job in jobs if job["state"] in _UNFINISHED],
     }
 
@@ -134,11 +125,8 @@ def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequen
     chain = ("extract-highlights", "score-relevance")
     found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""
     way.append(_step("highlights", chain, jobs, found))
-    way.append(
-        _step(
-            "brief", ("generate-brief",), jobs, "written" if story["brief_generated_at"] or story["one_liner"] else ""
-        )
-    )
+    has_brief = story["brief_generated_at"] or story["one_liner"]
+    way.append(_step("brief", ("generate-brief",), jobs, "written" if has_brief else ""))
     way.append(_step("summary", ("story-summarize",), jobs, "written" if story["summary"] else ""))
     return way
 

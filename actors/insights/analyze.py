@@ -53,7 +53,9 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         else:
             clusters.unite(tx, [text.id, *same_event])  # locked against changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
-        analysis = _told_by(analysis, analyst, told_by)
+        # Its event may have grown meanwhile.
+        if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
+            analysis = replace(analysis, chili=score[0], breakdown=score[1])
         stays, changed = overlays.save(
             tx,
             text.id,
@@ -118,12 +120,6 @@ def _send_next(ctx: Context[EventSettings], story_id: str, analysis: Analysis) -
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
     if analysis.summary is None:
         ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
-
-
-def _told_by(analysis: Analysis, analyst: Analyst, sources: int) -> Analysis:
-    """The analysis with its score for the present number of sources of its event, which may have grown meanwhile."""
-    score = analyst.rescore(analysis.chili, analysis.breakdown, sources)
-    return analysis if score is None else replace(analysis, chili=score[0], breakdown=score[1])
 
 
 def _parts(analysis: Analysis) -> dict[overlays.Part, Written]:
