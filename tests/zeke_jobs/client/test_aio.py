@@ -42,11 +42,6 @@ def fetch(make_task: MakeTask) -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIterator[Any]:
     """A caller's ``connection``, by default none; it commits by itself. No call on it takes a thread."""
     async with opened(getattr(request, "param", "own"), database) as connection:

@@ -70,44 +70,35 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch, *texts: str) -> ModuleType:
     return module
 
 
-def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
+@pytest.mark.anyio
+async def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows(conn, SUBMISSIONS)
     app = load("example", monkeypatch, example("FastAPI()")).app
-
-    async def talk() -> None:
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://api") as api,
-        ):
-            good, bad = {"url": "https://example.org/a"}, {"url": "https://example.org/b", "note": "bad"}
-            made, *others = [await api.post("/submissions", json=one) for one in (good, bad, good)]
-            assert [one.status_code for one in (made, *others)] == [202, 500, 500]
-            assert str(zeke_jobs.status(made.json()["job"]).id) == made.json()["job"]
-
-    asyncio.run(talk())
+    api = httpx.AsyncClient(transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://api")
+    async with app.router.lifespan_context(app), api:
+        good, bad = {"url": "https://example.org/a"}, {"url": "https://example.org/b", "note": "bad"}
+        made, *others = [await api.post("/submissions", json=one) for one in (good, bad, good)]
+        assert [one.status_code for one in (made, *others)] == [202, 500, 500]
+        assert str(zeke_jobs.status(made.json()["job"]).id) == made.json()["job"]
     assert rows(conn, STORED) == [("https://example.org/a", "https://example.org/a")]
 
 
-def test_the_example_on_an_event_loop_sends_in_its_transaction_and_waits(
+@pytest.mark.anyio
+async def test_the_example_on_an_event_loop_sends_in_its_transaction_and_waits(
     conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows(conn, SUBMISSIONS)
     submit = load("example", monkeypatch, example("asyncpg.Pool")).submit
     end = "UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now() RETURNING 1"
-
-    async def run() -> None:
-        async with asyncpg.create_pool(database, min_size=0) as pool:
-            with pytest.raises(asyncpg.CheckViolationError):
-                await submit(pool, "https://example.org/b", "bad")
-            output = asyncio.create_task(submit(pool, "https://example.org/a", ""))
-            while await pool.fetchval(end) is None:
-                pass
-            assert await output == 7
-
-    asyncio.run(run())
+    async with asyncpg.create_pool(database, min_size=0) as pool:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await submit(pool, "https://example.org/b", "bad")
+        output = asyncio.create_task(submit(pool, "https://example.org/a", ""))
+        while await pool.fetchval(end) is None:
+            pass
+        assert await output == 7
     assert rows(conn, STORED) == [("https://example.org/a", "https://example.org/a")]
 
 

