@@ -1,15 +1,20 @@
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
+from textwrap import dedent
 
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs import config
 from zeke_jobs.backtest import load_file
 from zeke_jobs.backtest.load_file import synthesize
 from zeke_jobs.backtest.workload import Fleet, Workload
 from zeke_jobs.errors import ConfigurationError
 
 CONFIG = load("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}\n  tick: {handler: 'H:echo', cron: '0 * * * *'}")
+ROOT = Path(__file__).parents[3]
 BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
 
 
@@ -26,6 +31,16 @@ def refused(text: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
         load_file.load_text(text, "load.yaml", CONFIG)
     return str(caught.value)
+
+
+def test_the_load_of_the_page_is_accepted_and_each_key_is_documented() -> None:
+    page = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
+    example = re.search(r"(?m)^    version: 1\n(?:    .*\n)+", page)
+    assert example is not None
+    read = load_file.load_text(dedent(example[0]), "load.yaml", config.load(ROOT / "jobs.yaml", handlers=False))
+    assert set(read.tasks) == {"ingest-oneoff", "analyze-story"}
+    for model in (load_file.LoadStanza, load_file.SentStanza, load_file.TakesStanza):
+        assert [key for key in model.model_fields if f"`{key}`" not in page and f"{key}:" not in page] == []
 
 
 def test_a_rate_sends_so_many_at_random() -> None:

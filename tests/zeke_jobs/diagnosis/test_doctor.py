@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
-from tests.zeke_jobs.worker.conftest import NOON
+from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.control import actions
 from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
@@ -61,6 +61,16 @@ def test_a_healthy_system_has_no_findings_and_an_empty_one_says_so(scene: Scene)
     report = look_at(scene.conn)
     assert (report.findings, report.is_healthy) == ((), True)
     assert report.fine == tuple(check.name for check in CHECKS)
+
+
+def test_what_others_commit_meanwhile_is_not_seen(scene: Scene, other_conn: Connection) -> None:
+    scene.use(PLAIN)
+    looking, count = Jobs(other_conn), "SELECT count(*) AS jobs FROM zeke_jobs.queue"
+    with snapshot(other_conn):
+        assert looking.rows(count) == [{"jobs": 0}]
+        scene.add("plain")
+        assert looking.rows(count) == [{"jobs": 0}]
+    assert looking.rows(count) == [{"jobs": 1}]
 
 
 def late(scene: Scene) -> None:
