@@ -127,7 +127,7 @@ def test_a_broken_file_stops_the_command_with_every_error_placed(fleet: Fleet, c
     ("command", "environment", "said"),
     [
         ("scheduler", {"ZEKE_JOBS_HEARTBEAT": "5s"}, "expected ZEKE_JOBS_HEARTBEAT"),
-        ("workers", {"ZEKE_JOBS_ENVIRONMENT": "staging"}, "environment 'staging', got that of 'production'"),
+        ("workers", {"ZEKE_JOBS_ENVIRONMENT": "staging"}, "environment 'staging', got the database of 'production'"),
     ],
 )
 def test_a_wrong_environment_is_refused_before_anything_starts(

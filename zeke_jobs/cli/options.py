@@ -82,7 +82,7 @@ def is_asked(*, yes: bool, as_json: bool) -> bool:
 Json = Annotated[bool, flag("--json", "Answer with JSON.")]
 DryRun = Annotated[bool, flag("--dry-run", "Change nothing; show the jobs that would change.")]
 Yes = Annotated[bool, flag("--yes", "Do not ask, on a terminal.")]
-Timeout = Annotated[timedelta | None, span("Longest wait, such as 30s.")]
+Timeout = Annotated[timedelta | None, span("Maximum wait, such as 30s.")]
 Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]
 Limit = Annotated[int, option("Largest length of the list.", "N", min=1)]
 Revision = Annotated[int, argument("Number of a revision.", "REV")]

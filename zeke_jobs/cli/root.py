@@ -35,7 +35,7 @@ _COMMANDS = (
     Command("plan", "configuration.plan:plan", "Show the changes that a jobs.yaml would make."),
     Command("apply", "configuration.apply:apply", "Put a jobs.yaml in force while everything runs."),
     Command("rollback", "configuration.apply:rollback", "Put an older revision in force again."),
-    Command("set", "configuration.apply:set_", "Set values by hand beside jobs.yaml."),
+    Command("set", "configuration.apply:set_", "Set values by hand, without a change of jobs.yaml."),
     Command("history", "configuration.history:history", "List the revisions: time, author, reason."),
     Command("show", "configuration.history:show", "Show a revision: its jobs.yaml as it was."),
     Command("diff", "configuration.history:diff", "Show the differences between two revisions."),

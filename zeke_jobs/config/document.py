@@ -206,7 +206,7 @@ class _Reader:
             self._document.add(span, f"expected text as a key, got {got}", help_)
         elif key in inside:
             other = inside[key].key
-            help_ = f"it stands first in line {other.line if other else '?'}; keep one of the two"
+            help_ = f"it is also in line {other.line if other else '?'}; keep one of the two"
             self._document.add(span, f"expected each key once, got {quote(key)} again", help_)
         else:
             return True

@@ -131,8 +131,8 @@ class Concurrency(Keys):
     called = "concurrency"
     short_form = ("limit", int, "a whole number")
 
-    limit: Slots | None = key(None, "Most active jobs of the task.", "limit: 20")
-    per_key: Slots | None = key(None, "Most active jobs that share a `key`.", "per_key: 1")
+    limit: Slots | None = key(None, "Maximum number of active jobs of the task.", "limit: 20")
+    per_key: Slots | None = key(None, "Maximum number of active jobs with the same `key`.", "per_key: 1")
 
 
 class Share(Keys):
@@ -143,19 +143,19 @@ class Share(Keys):
 
     by: Literal["key"] = key("key", "What takes turns: the `key` that jobs were sent with.", "by: key")
     weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = key(
-        {}, "Jobs of a key in each of its turns; one where there is no entry.", "weights: {customer-a: 3}"
+        {}, "Jobs of a key in each of its turns; one for a key without an entry.", "weights: {customer-a: 3}"
     )
 
 
 class LimitRate(Keys):
-    """Most jobs that start in a time."""
+    """Maximum number of starts per time."""
 
     called = "rate"
     short_form = ("limit", str, "a rate such as 60/m")
 
-    limit: RateText | None = key(None, "Most starts in any such time, evenly spaced.", "limit: 60/m")
+    limit: RateText | None = key(None, "Maximum number of starts in any such period, evenly spaced.", "limit: 60/m")
     burst: Count | None = key(
-        None, "Most starts at once; the rest are spaced wider. At most half of the rate.", "burst: 10"
+        None, "Maximum number of starts at once; the rest are spaced wider. At most half of the rate.", "burst: 10"
     )
 
     @property
@@ -171,7 +171,7 @@ class LimitRate(Keys):
 class TaskRate(LimitRate):
     """Most jobs of the task that start in a time."""
 
-    per_key: RateText | None = key(None, "Most starts of jobs that share a `key`.", "per_key: 1/s")
+    per_key: RateText | None = key(None, "Maximum number of starts of jobs with the same `key`.", "per_key: 1/s")
 
     def __str__(self) -> str:
         parts = (super().__str__(), f"{self.per_key} per key" if self.per_key else "")
@@ -184,9 +184,9 @@ class UnitRate(Keys):
     called = "a unit"
     required = ("rate",)
 
-    rate: RateText | None = key(None, "Most use in any such time, evenly spread.", "rate: 90000/m")
+    rate: RateText | None = key(None, "Maximum use in any such period, evenly spread.", "rate: 90000/m")
     burst: Amount | None = key(
-        None, "Use at once beside one job; the rest is spread wider. At most half of the rate.", "burst: 30000"
+        None, "Use at once, in addition to one job; the rest is spread wider. At most half of the rate.", "burst: 30000"
     )
 
     @property
@@ -237,10 +237,10 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
     spread = "units"
 
     description: str = key("", "The limit's purpose, for people.")
-    concurrency: Slots | None = key(None, "Most active jobs of all tasks that use it.", "concurrency: 8")
-    rate: LimitRate | None = key(None, "Most jobs that start in a time.", "rate: 60/m")
-    units: dict[Name, UnitRate] = key({}, "Most use in a time, for each unit under its own name.")
-    budget: BudgetText | None = key(None, "Most that jobs of these tasks may cost a day.", "budget: 5.00 USD/d")
+    concurrency: Slots | None = key(None, "Maximum number of active jobs of all tasks that use it.", "concurrency: 8")
+    rate: LimitRate | None = key(None, "Maximum number of starts per time.", "rate: 60/m")
+    units: dict[Name, UnitRate] = key({}, "Maximum use per time, for each unit under its own name.")
+    budget: BudgetText | None = key(None, "Maximum cost per day of the jobs of these tasks.", "budget: 5.00 USD/d")
     throttle: Throttle = key(Throttle(), "How concurrency changes when the provider throttles.", "throttle: {least: 2}")
     breaker: Breaker | None = key(
         None, "When failures pause the limit.", "breaker: {failures: 20, within: 5m, pause: 2m}"

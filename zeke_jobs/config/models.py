@@ -50,10 +50,12 @@ class Retry(Keys):
 
     called = "retry"
 
-    limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Most retries after the first attempt.", "limit: 3")
+    limit: Annotated[int, Field(ge=0, le=1000)] = key(
+        3, "Maximum number of retries after the first attempt.", "limit: 3"
+    )
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
     factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "Factor by which each wait grows.", "factor: 2")
-    max_delay: Duration = key(timedelta(minutes=10), "Longest wait.", "max_delay: 10m")
+    max_delay: Duration = key(timedelta(minutes=10), "Maximum wait.", "max_delay: 10m")
     jitter: Annotated[float, Field(ge=0, le=1)] = key(0.1, "Share of the wait that is random, 0 to 1.", "jitter: 0.1")
 
 
@@ -72,9 +74,9 @@ class PerSend(Keys):
 
     called = "per_send"
 
-    retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Most retries.", "retry: 10")
-    timeout: PositiveDuration | None = key(None, "Longest timeout.", "timeout: 1h")
-    keep: PositiveDuration | None = key(None, "Longest time that the finished job stays.", "keep: 90d")
+    retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Maximum number of retries.", "retry: 10")
+    timeout: PositiveDuration | None = key(None, "Maximum timeout.", "timeout: 1h")
+    keep: PositiveDuration | None = key(None, "Maximum time for which the finished job is kept.", "keep: 90d")
 
 
 class Unique(Keys):
@@ -98,7 +100,7 @@ class Unique(Keys):
         "on_duplicate: replace",
     )
     at_most: PositiveDuration | None = key(
-        None, "Longest time after the first send to which later sends may move the job.", "at_most: 5m"
+        None, "Maximum time after the first send to which later sends may move the job.", "at_most: 5m"
     )
 
 
@@ -109,8 +111,8 @@ class Chunk(Keys):
     required = ("size",)
     short_form = ("size", int, "a whole number")
 
-    size: Annotated[int, Field(ge=2, le=1000)] = key(2, "Most jobs in a call.", "size: 50")
-    wait: Duration = key(timedelta(seconds=1), "Longest time that a due job waits for others.", "wait: 2s")
+    size: Annotated[int, Field(ge=2, le=1000)] = key(2, "Maximum number of jobs in a call.", "size: 50")
+    wait: Duration = key(timedelta(seconds=1), "Maximum time that a due job waits for others.", "wait: 2s")
     by: Literal["key"] | None = key(None, "`key`: only jobs that share a `key` go together.", "by: key")
 
 
@@ -122,15 +124,17 @@ class Defaults(Keys):
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Annotated[int, Field(ge=-100, le=100)] = key(0, "Jobs of a higher priority run first.", "priority: 10")
     age: PositiveDuration | None = key(None, "The priority of a due job rises by one after each such time.", "age: 10m")
-    timeout: PositiveDuration = key(timedelta(minutes=5), "Longest time that an attempt may run.", "timeout: 5m")
+    timeout: PositiveDuration = key(timedelta(minutes=5), "Maximum duration of an attempt.", "timeout: 5m")
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
-    max_queued: Count | None = key(None, "Most waiting jobs; further sends are refused.", "max_queued: 10000")
+    max_queued: Count | None = key(
+        None, "Maximum number of waiting jobs; further sends are refused.", "max_queued: 10000"
+    )
     on_failed: Annotated[AliasText | None, SHOWN] = key(
         None, "Task that gets a job for each job that has failed for good.", "on_failed: report-failure"
     )
     max_wait: Annotated[PositiveDuration | None, SHOWN] = key(
-        None, "Longest time that a due job should wait; longer waits are shown.", "max_wait: 2m"
+        None, "Time within which a due job should start; longer waits are shown.", "max_wait: 2m"
     )
     log: Literal["failed", "always", "never"] = key(
         "failed",
@@ -152,9 +156,9 @@ class TaskKeys(Defaults):
     description: str = key("", "The task's purpose, for people.")
     aliases: Many[AliasText] = key((), "Other names for it, such as former ids.", "aliases: [old-name]")
     concurrency: Concurrency = key(Concurrency(), "How many jobs are active at once.", "concurrency: 5")
-    rate: TaskRate | None = key(None, "Most jobs that start in a time.", "rate: {limit: 60/m, per_key: 1/s}")
+    rate: TaskRate | None = key(None, "Maximum number of starts per time.", "rate: {limit: 60/m, per_key: 1/s}")
     units: dict[Name, Amount] = key({}, "Estimated use of one job, by unit.", "units: {tokens: 1500}")
-    budget: BudgetText | None = key(None, "Most that its jobs may cost a day.", "budget: 5.00 USD/d")
+    budget: BudgetText | None = key(None, "Maximum cost per day of its jobs.", "budget: 5.00 USD/d")
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
     chunk: Chunk | None = key(None, "The handler gets a list of jobs.", "chunk: {size: 50, wait: 2s}")
     order: Literal["strict"] | None = key(

@@ -139,7 +139,7 @@ class _Checks:
         limits = self._config.limits
         for at, limit in self._items((*path, "uses")):
             if limit not in limits:
-                help_ = suggest(limit, limits, what="limits are") or "there is no limits: in this file"
+                help_ = suggest(limit, limits, what="limits are") or "this file has no limits"
                 yield at, f"expected the name of a limit, got {quote(limit)}", help_
         items = [one for key in ("uses", "aliases", "sensitive") for one in self._items((*path, key))]
         if isinstance(task.cron, tuple):

@@ -98,10 +98,10 @@ _MEANINGS = (
     ("mapping values are not allowed", "expected the end of the value, got another ':'", _QUOTES),
     ("could not find expected ':'", "expected 'key: value', got no ':'", "put ': ' after the key"),
     ("while scanning a quoted scalar", "expected a closing quote, got none", "close it on this line"),
-    ("while scanning a double-quoted scalar", _ESCAPE, "in single quotes a backslash stands for itself"),
+    ("while scanning a double-quoted scalar", _ESCAPE, "in single quotes a backslash has no special meaning"),
     ("flow sequence: expected", "expected ',' or ']' after an item, got neither", _LIST_END),
     ("flow mapping: expected", "expected ',' or '}' after a value, got neither", _MAPPING_END),
-    ("block mapping: expected", "expected a key at the level of those before, got something else", _INDENT),
+    ("block mapping: expected", "expected a key at the level of the keys before, got something else", _INDENT),
     ("block collection: expected", "expected '- ' for the next item, got something else", _INDENT),
     ("expected the node content", "expected a value, got none", "write the value, or put it in quotes"),
 )

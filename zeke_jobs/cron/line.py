@@ -112,7 +112,7 @@ def _term(kind: _Kind, term: str, word: str) -> frozenset[int]:
     first, last, step = match["first"], match["last"], match["step"]
     if first == "*":
         if last is not None:
-            raise CronError(f"{expected}, got {word!r}", "* stands alone or before a step: */5")
+            raise CronError(f"{expected}, got {word!r}", "write * alone or before a step: */5")
         low, high = kind.low, kind.high - (kind.high == 7)
     else:
         low = _value(kind, first, expected)

@@ -75,7 +75,7 @@ def _dead_rows(patient: Patient) -> Iterator[Finding]:
             name, last = f"zeke_jobs.{table.name}", table.vacuumed_on
             vacuumed = "never vacuumed" if last is None else f"last vacuumed {last:%Y-%m-%d %H:%M} UTC"
             size = f"{table.bytes / 2**20:,.0f} MiB; {vacuumed}"
-            sentence = f"{name} has {table.dead:,} dead rows beside {table.live:,} live ones ({size})"
+            sentence = f"{name} has {table.dead:,} dead rows and {table.live:,} live ones ({size})"
             yield Finding(name, sentence, f"end the old transactions (see open-transaction), then: VACUUM {name}")
 
 

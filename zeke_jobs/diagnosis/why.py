@@ -53,7 +53,7 @@ def explain(conn: Connection, job_id: UUID) -> Explanation:
         found = list(_queued(conn, job, task, workers))
         is_over = job.expires_on is not None and job.expires_on <= job.now and job.attempt == 0
         if not found and not is_over:
-            found.append(Reason("starts-next", "nothing stands in its way: the next claim of a worker takes it"))
+            found.append(Reason("starts-next", "nothing blocks it: the next claim of a worker takes it"))
         found += _also(job, task)
     else:
         found = [ends.ended(job)]

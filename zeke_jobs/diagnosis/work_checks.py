@@ -28,7 +28,7 @@ def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
     for row in SQL.named(patient.conn, "doctor/unknown", most=MOST + 1):
         queued = f"{up_to_most(row.queued, 'queued job')} of {row.task} (queue {row.queue})"
         help_ = f"name its successor: zeke-jobs apply --rename {row.task}=NEW, or put it back into jobs.yaml"
-        yield Finding(row.task, f"{queued}, which is no task in force", help_)
+        yield Finding(row.task, f"{queued}, which is not a task in force", help_)
 
 
 def _max_wait(patient: Patient) -> Iterator[Finding]:
@@ -92,7 +92,7 @@ def _closed(patient: Patient) -> Iterator[Finding]:
         how = "is throttled by its provider" if row.closed_by == "throttled" else "is paused by its breaker"
         opens = "and one job at a time probes" if row.probes else f"until {row.closed_until:%H:%M:%S} at least"
         sentence = f"{row.name} {how} ({row.closed_why}), {opens}; its jobs wait"
-        yield Finding(row.name, sentence, "look at the service that these jobs use; the jobs go on by themselves")
+        yield Finding(row.name, sentence, "check the service that these jobs use; the jobs go on automatically")
 
 
 def _spent(patient: Patient) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def verify(conn: Connection) -> None:
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(
-            f"expected the database of environment {ours!r}, got that of {owner!r}\n"
+            f"expected the database of environment {ours!r}, got the database of {owner!r}\n"
             f"  help: correct {environment.DATABASE_URL} or {environment.ENVIRONMENT}; "
             f"to hand a copy of the database over to this environment: {_HAND_OVER % ours}"
         )

@@ -90,7 +90,7 @@ SELECT count(*) FROM pg_prepared_statements
 """
 # Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
 _WRONG_ISOLATION = """\
-expected transactions to be read committed by default where a pooler stands in between, got {isolation}
+expected transactions to be read committed by default behind a pooler, got {isolation}
   help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
 and let the pooler reconnect"""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 NAME = "zeke-metronome"
 _SIGNALS = 0.5  # seconds; the longest time that a wait delays a signal
 _BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower one goes on by itself, and periodiq turns to the next minute
-_AGAIN = 5  # seconds before the next try when the database is away
+_AGAIN = 5  # seconds before the next try when the database is unreachable
 _TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
 _BEATS_EACH = 130.0  # seconds between the ends of two beats at most, while the database answers
@@ -129,7 +129,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             _PROCESS.refusal = error
             return
         _PROCESS.away = True
-        log.warning("the database is away; trying again soon", error=str(error).strip())
+        log.warning("the database is unreachable; trying again soon", error=str(error).strip())
     except Exception:  # the scheduler goes on; workers and the command line report that schedule_beat is not updated
         log.exception("this beat failed; the next one tries again")
     else:

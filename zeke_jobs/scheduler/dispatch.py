@@ -28,7 +28,7 @@ _NO_WAIT = 0.01  # seconds for each one after it: many locks must not make the o
 _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
     "full": "full: max_queued jobs of the task are waiting",
-    "duplicate": "unique: an earlier job stands for this one",
+    "duplicate": "unique: an equal job exists already",
     "replaced": "unique: an earlier job that is queued has this payload now",
     "unknown": "unknown: the task left jobs.yaml at this moment",
 }
@@ -44,7 +44,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     ``now`` is by default the database's time. If this process fails halfway, the next beat of any process does the rest.
 
     Raises:
-        psycopg2.Error: the database is away, or not migrated.
+        psycopg2.Error: the database is unreachable, or not migrated.
         ExceptionGroup: some schedules failed, each with its own exception; the others are done.
     """
     now = now or clock(conn)

@@ -79,7 +79,7 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
     for at in ticks:
         reason = ""
         if now - at > ON_TIME and timetable.missed == "skip":
-            reason = "missed: no scheduler looked within two minutes"
+            reason = "missed: no scheduler checked it within two minutes"
         elif now - at > ON_TIME and timetable.missed == "latest" and at != ticks[-1]:
             reason = f"missed: the tick of {_shown(ticks[-1])} was due by then"
         decided.append(Tick(timetable.id, at, "skipped" if reason else "sent", reason))

@@ -169,7 +169,7 @@ class Reloader:
             try:
                 self.step()
             except Exception:  # noqa: BLE001 (a file that may not be read, no process left; it is logged each time)
-                self._log.exception("could not look for changes; it is tried again")
+                self._log.exception("could not check for changes; trying again")
 
     def end(self) -> None:
         """Make ``run`` return, and end a running check, because it may wait for a lock."""

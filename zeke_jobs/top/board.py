@@ -63,7 +63,7 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
 
 
 _EVERY = 1.0  # seconds between two readings
-_AGAIN = 2.0  # seconds before the next try when the database is away
+_AGAIN = 2.0  # seconds before the next try when the database is unreachable
 
 
 class Feed:
@@ -103,7 +103,7 @@ class Feed:
             except Exception as error:  # noqa: BLE001 (a board that stands still says why)
                 why = f"could not be read: {type(error).__name__}: "
                 if isinstance(error, DISCONNECTED):
-                    why = "" if isinstance(error, AddressError) else "the database is away: "
+                    why = "" if isinstance(error, AddressError) else "the database is unreachable: "
                 self.trouble = why + " ".join(str(error).split())
                 self._soon.wait(_AGAIN)
 

@@ -161,7 +161,7 @@ PANES = (
         Column("rate", 14, _rates),
         Column("", 14, _opens, lambda *_: _PAUSED, grow=2),
     )),
-    Pane("workers", "id", lambda *_: None, "nobody runs: dramatiq zeke_jobs.actors, periodiq zeke_jobs.actors", (
+    Pane("workers", "id", lambda *_: None, "no process runs: dramatiq zeke_jobs.actors, periodiq zeke_jobs.actors", (
         Column("process", 18, lambda one, _: place(one.host, one.pid), grow=2),
         Column("", 9, lambda one, _: one.kind),
         Column("busy", 7, lambda one, _: f"{one.busy}/{one.threads}" if one.kind == "worker" else "", right=True),

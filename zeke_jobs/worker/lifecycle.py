@@ -132,7 +132,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 )  # makes dramatiq stop its threads and call ``after_worker_shutdown``
 
     def _try_to_boot(self) -> bool:
-        """Returns False when the database is away."""
+        """Returns False when the database is unreachable."""
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)

@@ -114,7 +114,7 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     "unknown-task": (
         PLAIN,
         lambda scene: [scene.add("plain", 2), scene.rows("UPDATE zeke_jobs.task SET id = 'new-name'")],
-        "warning 2 queued jobs of plain (queue default), which is no task in force; --rename plain=NEW",
+        "warning 2 queued jobs of plain (queue default), which is not a task in force; --rename plain=NEW",
         "UPDATE zeke_jobs.task SET aliases = '{plain}'",
     ),
     "max-wait": (

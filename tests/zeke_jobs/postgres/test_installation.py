@@ -16,7 +16,7 @@ from zeke_jobs.postgres import installation, migrate
 from zeke_jobs.postgres.pool import connect
 
 NAME = "ZEKE_JOBS_ENVIRONMENT"
-REFUSED = "expected the database of environment 'staging', got that of 'production'"
+REFUSED = "expected the database of environment 'staging', got the database of 'production'"
 
 
 def owner(conn: Connection) -> Any:

@@ -111,7 +111,7 @@ def test_a_feed_that_cannot_read_says_why_and_goes_on(feed: Feed, monkeypatch: p
 def test_the_feed_says_that_the_database_is_away_and_comes_back(feed: Feed, scene: Scene) -> None:
     ours = "application_name = 'zeke-jobs top' AND datname = current_database()"
     scene.rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
-    assert "the database is away" in eventually(lambda: feed.trouble)
+    assert "the database is unreachable" in eventually(lambda: feed.trouble)
     eventually(lambda: not feed.trouble)
 
 

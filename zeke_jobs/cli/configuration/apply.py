@@ -78,11 +78,11 @@ def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
 def set_(
     assignments: Annotated[list[str], argument("Such as my-task.concurrency=3, or limits.ai.rate=30/m.", "KEY=VALUE")],
     message: Annotated[str, option("The reason.  [required without --clear]", "WHY", "--message", "-m")] = "",
-    for_: Annotated[timedelta | None, span("End by itself after this time, such as 2h.", "--for")] = None,
+    for_: Annotated[timedelta | None, span("End the values after this time, such as 2h.", "--for")] = None,
     clear: Annotated[bool, flag("--clear", "Remove values set by hand: name their keys.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Set values beside jobs.yaml; the file stays as it is, and `plan` shows what differs from it."""
+    """Set values by hand. jobs.yaml does not change, and `plan` shows what differs from it."""
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
     find_modules_here()

@@ -68,12 +68,14 @@ RECORDED: dict[str, Any] = {
 def backtest(
     given: dict[str, Any],
     load: Annotated[str, option("Send N times as much.", "Nx")] = "1x",
-    spec: Annotated[Path | None, option("A load described by this file, in place of recorded jobs.", "FILE")] = None,
+    spec: Annotated[
+        Path | None, option("Simulate the load that this file describes, instead of recorded jobs.", "FILE")
+    ] = None,
     plot: Annotated[Path | None, option("Draw queues and waits over time, as .png, .svg or .pdf.", "FILE")] = None,
     seed: Annotated[int, option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Run recorded jobs again by the workers' rules: without and with the change."""
+    """Simulate recorded jobs by the workers' rules, without and with the change."""
     if plot is not None:
         plotting.check(plot)
     factor = read_load(load)

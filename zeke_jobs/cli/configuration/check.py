@@ -135,8 +135,8 @@ __pycache__/
 }
 
 
-def init(folder: Annotated[Path, argument("Where to write; it is made if it is missing.", "FOLDER")] = Path()) -> None:
-    """Write jobs.yaml, a handler, its test and a .gitignore into a folder, never over a file."""
+def init(folder: Annotated[Path, argument("The folder; it is created if it is missing.", "FOLDER")] = Path()) -> None:
+    """Write jobs.yaml, a handler, its test and a .gitignore into a folder. No file is overwritten."""
     there = [name for name in _FILES if (folder / name).exists() and name != ".gitignore"]
     if there:
         raise UsageError(

@@ -30,7 +30,7 @@ def history(limit: Limit = 20, as_json: Json = False) -> None:
 
 
 def show(number: Revision, as_json: Json = False) -> None:
-    """Show a revision: its jobs.yaml, and the values set beside it."""
+    """Show a revision: its jobs.yaml, and the values set by hand."""
     with database.connection("show") as conn:
         one = store.find(conn, number)
     if as_json:
@@ -49,7 +49,7 @@ def diff(
     text: Annotated[bool, flag("--text", "Line by line, with comments.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the differences in effect between two revisions; with --text, those of the files."""
+    """Show the differences in effect between two revisions; with --text, the differences between the files."""
     with database.connection("diff") as conn:
         first, second = store.find(conn, number), _other(conn, other)
     if text:

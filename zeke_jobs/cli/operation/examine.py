@@ -55,7 +55,7 @@ def fleet(as_json: Json = False) -> None:
         "queues": "queues",
         "drift": lambda one: coloured("yellow", "; ".join(one.drift)),
     }
-    nobody = "nobody runs; start workers with dramatiq zeke_jobs.actors, a scheduler with periodiq zeke_jobs.actors"
+    nobody = "no process runs; start workers with dramatiq zeke_jobs.actors, a scheduler with periodiq zeke_jobs.actors"
     listing(found.members, columns, right=("pid", "rev", "file", "busy"), empty=nobody)
     tell(f"in force: revision {found.revision}" if found.revision else "nothing was ever in force")
     if differs is not None:
@@ -106,7 +106,7 @@ def audit(
     listing(found, columns, right=("jobs",), empty="nothing of this was changed by hand", as_json=as_json)
 
 
-def top(once: Annotated[bool, flag("--once", "Print one picture and end; needs no terminal.")] = False) -> None:
+def top(once: Annotated[bool, flag("--once", "Print the screen once and end; needs no terminal.")] = False) -> None:
     """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
     from zeke_jobs.top import app
 
@@ -120,7 +120,7 @@ def top(once: Annotated[bool, flag("--once", "Print one picture and end; needs n
 def metrics(
     listen: Annotated[str, option("Serve at http://HOST:PORT/metrics instead.", "HOST:PORT", show_default=False)] = "",
 ) -> int:
-    """Print the database's metrics in Prometheus's text format; with --listen, serve it until Ctrl-C or SIGTERM.
+    """Print the database's metrics in Prometheus's text format; with --listen, serve them until Ctrl-C or SIGTERM.
 
     Exit 1 when the database could not be read. Workers serve only their own counters.
     """

@@ -38,7 +38,7 @@ def up(
     threads: Annotated[int, option("Jobs that each process runs at once.", min=1)] = 8,
     grace: Annotated[float, option("Seconds that jobs get to finish after Ctrl-C.", min=0)] = 30.0,
     reload: Annotated[bool, flag("--reload", "Restart when code or jobs.yaml change.")] = False,
-    until_idle: Annotated[bool, flag("--until-idle", "Work off what is due, then end; 1 if a job failed.")] = False,
+    until_idle: Annotated[bool, flag("--until-idle", "Run the due jobs, then end; exit 1 if a job failed.")] = False,
     queue: Annotated[list[str] | None, option("Only this queue's jobs; more than one may be given.", "NAME")] = None,
     dashboard: Annotated[bool, flag("--dashboard", "Show the jobs in a browser, by pg-boss's dashboard.")] = False,
     port: Annotated[int | None, option("The dashboard's port, by default 3000.", min=1, max=65535)] = None,
@@ -117,7 +117,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
     def look() -> None:
         ready.wait()  # a new jobs.yaml is then in force
         while not (is_idle.wait(_LOOK) or running.stops):  # a second stop would kill
-            with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is away
+            with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is unreachable
                 if fleet.is_idle(conn, queues, since):
                     is_idle.set()
                     running.stop()

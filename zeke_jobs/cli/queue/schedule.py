@@ -58,7 +58,7 @@ def backfill(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Send the missing jobs for the ticks of a past time."""
+    """Send the missing jobs for the ticks of a past period."""
     with database.connection("schedule", writes=True, is_migrated=False) as conn, usage():
         ticks = control.backfill(conn, task, from_, to or dispatch.clock(conn), dry_run=dry_run, by=author())
     columns = {

@@ -29,7 +29,7 @@ _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify 
 _LATER = 0.1  # seconds before a look that probably finds nothing: another process was told first, or a limit was full
 _CHECK = 0.2  # seconds; the longest pause while some queue has no free thread
 _LONGEST_LOOK = 0.01  # seconds that a look counts for at most, so that few jobs of a limit wait here for a thread
-_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is away
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is unreachable
 _AFTER_FAULT = 3.0  # seconds
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
 _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
@@ -190,7 +190,7 @@ class Producer:
             process.completer.write_now()
             process.stop_begun.wait(_PAUSE)
         elif is_away(error):
-            self._log.warning("no claims: the database is away", error=str(error).strip())
+            self._log.warning("no claims: the database is unreachable", error=str(error).strip())
             process.pool.drop_idle()
             process.handler_pool.drop_idle()
             process.stop_begun.wait(self._pause)

@@ -85,7 +85,7 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block while too many outcomes wait, for example because the database is away; return when the process stops.
+        """Block while too many outcomes wait, for example because the database is unreachable; return when the process stops.
 
         Only worker threads call it: they produce the outcomes, which would fill the memory. A finished job stays held until its
         outcome is written.

@@ -41,7 +41,7 @@ def write(
         is_told: A warning has already told which session has locked their rows.
 
     Raises:
-        psycopg2.Error: the database is away (``postgres.is_away``); parts not yielded may be unwritten.
+        psycopg2.Error: the database is unreachable (``postgres.is_away``); parts not yielded may be unwritten.
     """
     singly: list[Ending] = []
     for how in ("completed", "returned"):

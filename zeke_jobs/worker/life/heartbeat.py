@@ -107,7 +107,7 @@ class Heartbeat:
                 if not is_away(error):
                     self._log.exception("heartbeat failed")
                     continue
-                self._log.warning("no heartbeat: the database is away", error=str(error).strip())
+                self._log.warning("no heartbeat: the database is unreachable", error=str(error).strip())
                 self.is_away = True
                 self._pool.drop_idle()
                 self._process.handler_pool.drop_idle()
@@ -173,7 +173,7 @@ class Heartbeat:
             with closing(connect(self._process.url, application_name=f"zeke-jobs {name}")) as conn:
                 work(conn)
         except DISCONNECTED as error:
-            log.warning("left undone: the database is away", error=str(error).strip())
+            log.warning("left undone: the database is unreachable", error=str(error).strip())
         except Exception:
             log.exception("failed")
 

@@ -96,8 +96,8 @@ def fill_disk(*, quick: bool) -> Outcome:
         here.measure("after")
         here.drain()
         here.promise(
-            "workers say that the disk is full, or that the database is away",
-            here.said("No space left on device") or here.said("the database is away"),
+            "workers say that the disk is full, or that the database is unreachable",
+            here.said("No space left on device") or here.said("the database is unreachable"),
         )
         here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
         return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", recovers_in=15)
