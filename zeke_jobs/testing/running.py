@@ -1,5 +1,6 @@
 """Runs sent jobs without a worker, with the real handlers and the real SQL; and stops the clock of a test database."""
 
+import math
 import time
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import datetime, timedelta
@@ -197,7 +198,7 @@ class _Run:
         asked = time.monotonic()
         who = Asking(self._id, self._tasks)
         answer = ask(self._conn, who, queue, 1, (1, 0), is_empty=True)
-        self._opens += [row.wait for row in answer.held if row.wait is not None]
+        self._opens += [answer.opens_in] if answer.opens_in < math.inf else []
         for message in by_threads(
             JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]) for row in answer.jobs
         ):

@@ -14,7 +14,7 @@ from zeke_jobs.worker.claim.claims import Row
 from zeke_jobs.worker.finish.writer import array, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from psycopg2.extensions import connection as Connection
@@ -50,34 +50,13 @@ class Answer(NamedTuple):
     """The answer to a claim."""
 
     jobs: list[Row]
-    #: The causes that hold due jobs back: limit, reason, and seconds until there is room (None: until a job ends). The reason
-    #: ``thread`` means that the limit has room, but only for a process with a free thread.
-    held: list[Row]
     lost: set[UUID]  # completed jobs that this worker no longer held
-
-    @property
-    def taken(self) -> int:
-        """Number of threads that the claimed jobs take; the jobs of a chunk share one."""
-        return len({(row.task, row.claimed_on) if row.reason == "chunk" else row.message_id for row in self.jobs})
-
-    @property
-    def lacks_threads(self) -> bool:
-        """Whether jobs were left for processes with free threads."""
-        return any(row.reason == "thread" for row in self.held)
-
-    @property
-    def runs_alone(self) -> bool:
-        """Whether it has a job that runs alone in the process."""
-        return any(row.deaths > 1 for row in self.jobs)
-
-    def leaves_some(self, want: int) -> bool:
-        """Whether more jobs may be due, which can start as soon as a thread is free, or a job that runs alone has ended."""
-        return self.lacks_threads or self.taken >= want or self.runs_alone
-
-    def limited_by(self, frees: Mapping[str, Collection[str]]) -> set[str]:
-        """The limits that held jobs back and get room when a job ends. ``frees``: see ``Runtime.frees``."""
-        by_end = [row for row in self.held if row.task and row.held_by and row.reason != "thread"]
-        return {str(row.held_by) for row in by_end if (freed := frees.get(row.task)) is None or row.held_by in freed}
+    is_full: bool  # more jobs may be due, which can start once a thread is free, or a job that runs alone has ended
+    lacks_threads: bool  # jobs were left for processes with free threads
+    runs_alone: bool  # a job of the answer runs alone in the process
+    must_empty: bool  # the process must end all its jobs, because a job must run alone
+    opens_in: float  # seconds until a limit lets a job start; infinite if none says when
+    limits: set[tuple[str, str]]  # tasks whose due jobs are held back, each with the limit that does so
 
 
 class Asking(NamedTuple):
@@ -128,8 +107,17 @@ def ask(
         read = SQL.rows(conn, "job/messages", worker=who.worker, ids=missing)
         messages = {(job, claim): message for job, claim, message in read}
         jobs = [row._replace(message=row.message or messages.get((row.message_id, row.claim))) for row in jobs]
+    jobs, held = [row for row in jobs if row.message is not None], [row for row in rows if row.kind == "held"]
+    reasons = {row.reason for row in held}
+    threads = {(row.task, row.claimed_on) if row.reason == "chunk" else row.message_id for row in jobs}
+    runs_alone = any(row.deaths > 1 for row in jobs)
     return Answer(
-        [row for row in jobs if row.message is not None],
-        [row for row in rows if row.kind == "held"],
-        {row.message_id for row in rows if row.kind == "lost"},
+        jobs=jobs,
+        lost={row.message_id for row in rows if row.kind == "lost"},
+        is_full="thread" in reasons or len(threads) >= want or runs_alone,  # the jobs of a chunk share one thread
+        lacks_threads="thread" in reasons,
+        runs_alone=runs_alone,
+        must_empty="alone" in reasons,
+        opens_in=min((row.wait for row in held if row.wait is not None), default=math.inf),
+        limits={(row.task, row.held_by) for row in held if row.task and row.held_by and row.reason != "thread"},
     )

@@ -108,7 +108,7 @@ class Producer:
                     self.freed(ended, but=queue)
                 jobs = [JobMessage(row, queue.name, asked, is_async=queue.is_async) for row in answer.jobs]
                 self._accept(jobs, lack_threads=answer.lacks_threads and not queue.is_async)
-                self._look_ended(conn, queue, answer, asked, is_full=answer.leaves_some(want))
+                self._look_ended(conn, queue, answer, asked)
         finally:
             self._look_connection = None
             if completions:
@@ -138,16 +138,15 @@ class Producer:
                 process.settle(claim, RETURNED, unstarted=True)
             raise
 
-    def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float, *, is_full: bool) -> None:
+    def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
         """Decide when to look again, and ask to be notified of new jobs, and of ended jobs that make room in a limit."""
-        now = time.monotonic()
+        now, frees = time.monotonic(), self.process.runtime.frees
         # A full limit lets a job start now and then. Keep its name for a while all the same, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
-        queue.full = answer.limited_by(self.process.runtime.frees)
+        queue.full = {name for task, name in answer.limits if (freed := frees.get(task)) is None or name in freed}
         queue.limited |= dict.fromkeys(queue.full, now)
-        must_empty = any(row.reason == "alone" for row in answer.held)  # before a job can run alone
-        self._apart = queue if must_empty else None
-        if is_full:
+        self._apart = queue if answer.must_empty else None
+        if answer.is_full:
             queue.looks = 0
             if now - queue.busy_since > _BUSY_AFTER:
                 queue.idle, queue.limited = False, {}
@@ -166,8 +165,7 @@ class Producer:
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
-        opens_in = min((row.wait for row in answer.held if row.wait is not None), default=math.inf)
-        self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, opens_in)))
+        self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
         """Write which wake-ups this process asks for, if that has changed. Returns whether it asks for more than before."""
