@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.waiting import eventually
@@ -34,6 +35,7 @@ class Part(Payload):
 def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
     """Does with each job what its payload says."""
     CALLS.append([one.n for one in payloads])
+    ctx.logger.info("begins")
     outputs: list[Any] = []
     ctx.add_costs({i: Decimal(one.n) for i, one in enumerate(payloads)})
     for i, (payload, job) in enumerate(zip(payloads, ctx.jobs, strict=True)):
@@ -121,14 +123,15 @@ def test_a_payload_or_an_output_that_does_not_fit_fails_its_own_job_only(running
     assert "payload does not fit" in json.dumps(found[3].attempts)
 
 
-def test_an_exception_counts_for_all_each_by_its_own_policy(running: Running) -> None:
-    with running(task("each", "{size: 3, wait: 10s}", RETRY + ", per_send: {retry: 3}")):
+def test_an_exception_counts_for_all_each_by_its_own_policy_and_is_logged_once(running: Running) -> None:
+    with capture_logs() as lines, running(task("each", "{size: 3, wait: 10s}", RETRY + ", per_send: {retry: 3}")):
         first = sent([{"n": 1}, {"n": 2, "do": "raise"}], retry=0)
         last = sent([{"n": 3}], retry=1)
-        jobs = all_ended(first)
+        found = all_ended(first)
         eventually(lambda: zeke_jobs.status(last[0]).status == "retry")
-    assert [one.status for one in jobs] == ["failed", "failed"]
-    assert all("ConnectionError" in json.dumps(one.attempts) for one in jobs)
+    assert [one.status for one in found] == ["failed", "failed"]
+    assert all("ConnectionError" in json.dumps(one.attempts) for one in found)
+    assert sum("ConnectionError" in line.get("exception", "") for line in lines) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -60,11 +61,14 @@ def test_an_attempt_that_does_not_complete_has_its_last_lines_with_its_outcome(
 @pytest.mark.usefixtures("log")
 def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Running, conn: Connection) -> None:
     tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'F:talk_and_complete', log: always}"
+    tasks += "\n  chunk: {handler: 'tests.zeke_jobs.worker.test_chunks:each', chunk: {size: 2, wait: 5s}, log: always}"
     with running(f"{tasks}\n  never: {{handler: 'F:talk', retry: {{limit: 0}}, log: never}}"):
         talk, complete, never = (zeke_jobs.send(task).id for task in ("talk", "complete", "never"))
         zeke_jobs.wait(talk, timeout=20)
         eventually(lambda: zeke_jobs.status(never).has_ended)
         eventually(lambda: len(kept(conn, talk)) == 2 and len(kept(conn, complete)) == 1)
+        for sent in zeke_jobs.send_many("chunk", [{"n": 1}, {"n": 2}]):
+            eventually(partial(kept, conn, sent.id))
     assert [one["attempt"] for one in kept(conn, talk)] == [1, 2]
     assert kept(conn, never) == []
 
