@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.config.models import Config, Retry, Task
+from zeke_jobs.config.models import Config, Task
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
@@ -61,10 +61,6 @@ class WorkerProcess:
         self._log = get_logger("zeke_jobs.worker")
 
     # ── its claims ──
-
-    def policy(self, claim: Claim) -> Retry:
-        """The retry policy of the job."""
-        return self.runtime.policy(claim.task, claim.retry)
 
     def is_alive(self) -> bool:
         """Whether other processes still count this one as alive, as far as it can know."""
@@ -172,7 +168,7 @@ class WorkerProcess:
         assert claim.running.interrupt is not None
         interrupt, is_first = claim.running.interrupt, False
         for one in claim.chunk.claims if claim.chunk else [claim]:
-            ended = of_exception(interrupt, self.policy(one), retries=one.retries)
+            ended = of_exception(interrupt, self.runtime.policy(one), retries=one.retries)
             is_first |= self.settle(one, ended, gives_up=one is claim) and one is claim
         if not is_first:
             return
@@ -192,7 +188,7 @@ class WorkerProcess:
     def end_jobs(self) -> None:
         """Hand back all jobs without waiting for their handlers, and write the last outcomes."""
         for claim in self.held.all():
-            outcome = of_shutdown(self.policy(claim))
+            outcome = of_shutdown(self.runtime.policy(claim))
             if self.settle(claim, outcome, gives_up=True):
                 self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
                 if claim.is_async and claim.running:  # a thread goes with the process, a coroutine can still clean up

@@ -3,10 +3,9 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +14,7 @@ from zeke_jobs.config import handlers, services
 from zeke_jobs.config.handlers import Handler
 from zeke_jobs.config.models import Config, Retry, Service, Task
 from zeke_jobs.core.logs import get_logger
+from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.run.event_loop import EventLoop
 
 _TO_CLOSE = 5.0  # seconds for a service's async close()
@@ -76,14 +76,16 @@ class Runtime:
             #: The limits in which the end of a job of each task makes room, its own and shared ones. A rate makes room with time.
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
-    def policy(self, task: str, sent: Mapping[str, float] = MappingProxyType({})) -> Retry:
+    def policy(self, claim: Claim) -> Retry:
         """The retry policy of a job: the values of its send, then its task's, then the defaults if the task left jobs.yaml."""
-        runnable = self.tasks.get(task)
+        runnable = self.tasks.get(claim.task)
         policy = runnable.task.retry if runnable else Retry()
-        if not sent:
+        if not claim.retry:
             return policy
-        parts = {part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in sent.items()}
-        return policy.model_copy(update=parts)
+        sent = {
+            part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in claim.retry.items()
+        }
+        return policy.model_copy(update=sent)
 
     def service(self, name: str) -> Any:
         """The service's object, opened at its first use, and again after its settings changed.

@@ -105,6 +105,19 @@ def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one_before_jobs
     assert "e" * 6 in order, order
 
 
+def test_a_process_ends_its_jobs_for_one_that_must_run_alone_whatever_its_other_queues_have(
+    running: Running, jobs: Jobs
+) -> None:
+    with running(f"{TASKS}\n  slowly: {{handler: 'H:slowly', queue: other}}", threads=2) as broker:
+        zeke_jobs.send_many("slowly", [{}] * 20)
+        alone = zeke_jobs.send("echo", delay=3600).id
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'"))
+        jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = 2 WHERE message_id = %s", alone)
+        broker.producer.wake()
+        zeke_jobs.wait(alone, timeout=20)
+        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'")) < 15
+
+
 def test_a_queue_that_waits_is_notified_although_another_is_busy(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ TASKS += "".join(
 
 
 worker = one_worker(TASKS)
-LONG = "é".join(map(str, range(3_000)))  # it stays long when Postgres compresses it
+LARGE = "é".join(map(str, range(3_000)))  # it stays long when Postgres compresses it
 
 
 def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:
@@ -83,7 +83,7 @@ def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
     [
         ("echo", {"n": 3}, {"n": 3, "attempt": 1, "task": "echo"}),
         ("echo-async", {"n": 4}, 4),
-        ("echo-story", {"story_id": LONG}, LONG),
+        ("echo-story", {"story_id": LARGE}, LARGE),
         ("greet", {}, "good morning"),
         ("read-settings", {}, ["good morning", None, None]),
         ("fail-once", {}, 2),

@@ -93,7 +93,7 @@ class Broken(Exception):
 
 
 STEPS = [
-    "completer.take_completions", "SQL.rows", "completer.flush_soon", "producer.freed", "policy", "held.accept", "start", "SQL.run", "held.want",
+    "completer.take_completions", "SQL.rows", "completer.flush_soon", "producer.freed", "runtime.policy", "held.accept", "start", "SQL.run", "held.want",
 ]  # fmt: skip
 
 

@@ -67,7 +67,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came late.
             # Count this as a start; otherwise the job would be tried again for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
-            outcome = of_exception(error, process.policy(claim), retries=claim.retries)
+            outcome = of_exception(error, process.runtime.policy(claim), retries=claim.retries)
         if message.failed:
             outcome = failed_by_middleware(outcome)
         return outcome or RETURNED if process.settle(claim, outcome or RETURNED) else None

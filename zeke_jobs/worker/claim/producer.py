@@ -118,7 +118,7 @@ class Producer:
         """Give claimed jobs to the threads or the event loop; hand back long ones without a free thread."""
         process = self.process
         try:
-            claims = [(one.claim, process.policy(one.claim).limit > 0) for one in messages]
+            claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
             for message, ours in zip(messages, held, strict=True):
                 if ours.number != message.claim.number:

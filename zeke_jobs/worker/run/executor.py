@@ -178,7 +178,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if isinstance(error, Lost):
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
             return RETURNED
-        policy = self._runtime.policy(claim.task, claim.retry)
+        policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
             # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
