@@ -117,9 +117,15 @@ def redacted(value: Any) -> Any:
     return value
 
 
-def masked(payload: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
-    """The payload with its sensitive fields masked."""
-    return {key: _masked(value, (key,), sensitive) for key, value in payload.items()}
+def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) -> Any:
+    """A payload, or the part of one at this place, with its sensitive fields masked."""
+    is_leaf = not isinstance(value, dict | list)
+    fields = (field.split(".") for field in sensitive)
+    if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in fields):
+        return MASK
+    if isinstance(value, dict):
+        return {key: masked(item, sensitive, (*place, key)) for key, item in value.items()}
+    return value if is_leaf else [masked(item, sensitive, place) for item in value]
 
 
 def shown(name: str, value: Any) -> Any:
@@ -129,7 +135,7 @@ def shown(name: str, value: Any) -> Any:
         return value
     from pydantic_core import to_jsonable_python
 
-    return _masked(to_jsonable_python(value, by_alias=False, fallback=repr), (name,), fields)
+    return masked(to_jsonable_python(value, by_alias=False, fallback=repr), fields, (name,))
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
@@ -140,15 +146,6 @@ def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
 
 def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
     return all(given in (name, camel_case(name)) for given, name in zip(place, field, strict=False))
-
-
-def _masked(value: Any, place: tuple[str, ...], fields: Collection[str]) -> Any:
-    is_leaf = not isinstance(value, dict | list)
-    if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in (f.split(".") for f in fields)):
-        return MASK
-    if isinstance(value, dict):
-        return {key: _masked(item, (*place, key), fields) for key, item in value.items()}
-    return value if is_leaf else [_masked(item, place, fields) for item in value]
 
 
 def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
