@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.quoting import quote, suggest
@@ -94,7 +94,7 @@ class PayloadSchema:
                 shape = self._shape(schema := shape.items)
             if step in shape.fields or (isinstance(shape.others, dict) and not shape.is_model):
                 schema = shape.fields.get(step, shape.others)
-            elif shape.is_model or (shape.others is None and any(map(_types, self._all_branches(schema)))):
+            elif shape.is_model or (shape.others is None and any(map(_types, self._branches(schema)))):
                 return step, list(shape.fields)
             else:
                 return None
@@ -103,19 +103,15 @@ class PayloadSchema:
     def takes_text(self, name: str) -> bool:
         """Whether the schema lets a field hold text, as far as its types and choices tell."""
         schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
-        return any("string" in _types(branch) for branch in self._all_branches(schema))
-
-    def _all_branches(self, schema: Any, depth: int = 0) -> Iterator[Any]:
-        yield schema
-        if depth <= _DEEPEST:
-            for branch in self._branches(schema):
-                yield from self._all_branches(branch, depth + 1)
+        return any("string" in _types(branch) for branch in self._branches(schema))
 
     @cached_property
     def _camel(self) -> re.Pattern[str]:
         """Finds keys in camelCase, which are to be renamed, in compact JSON text."""
-        fields = {camel_case(name) for name in _fields(self.schema) if camel_case(name) != name}
-        return re.compile("|".join(re.escape(f"{json.dumps(name, ensure_ascii=False)}:") for name in fields) or "(?!)")
+        fields = {
+            camel_case(name) for name in re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
+        }
+        return re.compile("|".join(re.escape(f'"{name}":') for name in fields) or "(?!)")
 
     @cached_property
     def _validator(self) -> SchemaValidator:
@@ -149,41 +145,25 @@ class PayloadSchema:
         shape = self._shapes.get(id(schema))
         if shape is None:
             shape = self._shapes[id(schema)] = _Shape({})
-            self._collect(schema, shape, 0)
+            for part in self._branches(schema):
+                shape.fields.update(part.get("properties", {}))
+                shape.is_model |= "properties" in part or part.get("additionalProperties") is False
+                shape.items = part.get("items", shape.items)
+                shape.others = part.get("additionalProperties", shape.others)
         return shape
 
-    def _collect(self, schema: Any, shape: _Shape, depth: int) -> None:
+    def _branches(self, schema: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+        """The schema, after all that it refers to and all its alternatives."""
         if not isinstance(schema, dict) or depth > _DEEPEST:
             return
-        for branch in self._branches(schema):
-            self._collect(branch, shape, depth + 1)
-        if "properties" in schema:
-            shape.is_model = True
-            shape.fields.update(schema["properties"])
-        shape.is_model = shape.is_model or schema.get("additionalProperties") is False
-        shape.items = schema.get("items", shape.items)
-        shape.others = schema.get("additionalProperties", shape.others)
-
-    def _branches(self, schema: dict[str, Any]) -> Iterator[Any]:
-        reference = schema.get("$ref", "")
-        if reference.startswith("#/"):
-            target: Any = self.schema
-            for step in reference[2:].split("/"):
-                target = target.get(step, {})
-            yield target
-        for keyword in ("anyOf", "oneOf", "allOf"):
-            yield from schema.get(keyword, ())
-
-
-def _fields(schema: Any) -> Iterator[str]:
-    """The names of all fields in a schema, at any place."""
-    if isinstance(schema, dict):
-        named = schema.get("properties")
-        yield from named if isinstance(named, dict) else ()
-        schema = list(schema.values())
-    if isinstance(schema, list):
-        for part in schema:
-            yield from _fields(part)
+        parts = [part for keyword in ("anyOf", "oneOf", "allOf") for part in schema.get(keyword, ())]
+        if (reference := schema.get("$ref", "")).startswith("#/"):
+            parts.insert(
+                0, reduce(lambda target, step: target.get(step, {}), reference[2:].split("/"), self.schema or {})
+            )
+        for part in parts:
+            yield from self._branches(part, depth + 1)
+        yield schema
 
 
 def _types(schema: dict[str, Any]) -> set[str]:
