@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from zeke_jobs.config import handlers
-from zeke_jobs.config.limits import Breaker, Limit, Rate, Schedule
+from zeke_jobs.config.limits import Limit, Rate, Schedule
 from zeke_jobs.config.models import Config, Task
 
 _MANY = 1_000_000
@@ -26,40 +26,38 @@ def buckets(config: Config) -> list[dict[str, Any]]:
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
-        found += _buckets(
-            f"limit/{limit.name}",
-            users,
-            config,
-            limit,
-            concurrency=limit.concurrency,
-            least=limit.throttle.least,
-            raise_every=_seconds(limit.throttle.raise_every),
-            **_breaker(limit.breaker),
-        )
+        own: dict[str, Any] = {
+            "concurrency": limit.concurrency,
+            "least": limit.throttle.least,
+            "raise_every": _seconds(limit.throttle.raise_every),
+        }
+        if (breaker := limit.breaker) is not None:
+            own |= {
+                "breaker_failures": None if breaker.failures < 1 else int(breaker.failures),
+                "breaker_share": breaker.failures if breaker.failures < 1 else None,
+                "breaker_within": _seconds(breaker.within),
+                "breaker_pause": _seconds(breaker.pause),
+            }
+        found += _buckets(f"limit/{limit.name}", users, [], config, limit, own)
     for task in config.tasks.values():
         if _has_limit(task):  # the lock of the row also protects the counts and the turns of its keys
-            rate = task.rate.per_key if task.rate else None
-            found += _buckets(
-                f"task/{task.id}",
-                (task.id, *task.aliases),
-                config,
-                task,
-                concurrency=task.concurrency.limit,
-                former=[f"task/{name}" for name in task.aliases],
-                **({"key_amount": rate.count, "key_period": _seconds(rate.period)} if rate else {}),
-            )
+            own = {"concurrency": task.concurrency.limit}
+            if task.rate and task.rate.per_key:
+                own |= {"key_amount": task.rate.per_key.count, "key_period": _seconds(task.rate.per_key.period)}
+            former = [f"task/{name}" for name in task.aliases]
+            found += _buckets(f"task/{task.id}", (task.id, *task.aliases), former, config, task, own)
     return found
 
 
 def _buckets(
-    name: str, tasks: Sequence[str], config: Config, one: Task | Limit, **jobs: Any
+    name: str, tasks: Sequence[str], former: Sequence[str], config: Config, one: Task | Limit, own: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     chunked = {name: task.chunk.size for name in tasks if (task := config.task(name)) and task.chunk}
-    shared = {"name": name, "tasks": list(tasks), "former": jobs.pop("former", []), "chunked": [*chunked] or None}
+    shared = {"name": name, "tasks": list(tasks), "former": former, "chunked": [*chunked] or None}
     rate, burst = (one.rate.limit, one.rate.beside) if one.rate else (None, 0)
     if rate and chunked:  # all jobs of a chunk start at once
         burst = max(burst, min(max(chunked.values()), rate.count // 2) - 1)
-    yield {**shared, "unit": "jobs", **_amount(rate, burst), **jobs}
+    yield {**shared, "unit": "jobs", **_amount(rate, burst), **own}
     for unit, use in one.units.items() if isinstance(one, Limit) else ():
         yield {**shared, "unit": unit, **_amount(use.rate, use.beside)}
     if one.budget is not None:
@@ -67,21 +65,7 @@ def _buckets(
 
 
 def _amount(rate: Rate | None, beside: float) -> dict[str, Any]:
-    if rate is None:
-        return {"amount": None}
-    return {"amount": rate.count, "period": _seconds(rate.period), "burst": beside}
-
-
-def _breaker(breaker: Breaker | None) -> dict[str, Any]:
-    if breaker is None:
-        return {}
-    is_share = breaker.failures < 1
-    return {
-        "breaker_failures": None if is_share else int(breaker.failures),
-        "breaker_share": breaker.failures if is_share else None,
-        "breaker_within": _seconds(breaker.within),
-        "breaker_pause": _seconds(breaker.pause),
-    }
+    return {"amount": rate.count, "period": _seconds(rate.period), "burst": beside} if rate else {"amount": None}
 
 
 def _seconds(length: timedelta | None) -> str | None:

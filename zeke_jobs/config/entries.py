@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.alias_generators import to_snake
 from pydantic.config import JsonDict
 from pydantic_core import core_schema
 
@@ -155,7 +156,7 @@ class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=Fa
     """One mapping of jobs.yaml. It refuses unknown keys and values of another type."""
 
     called: ClassVar[str]
-    """The name of the mapping in messages."""
+    """The name of the mapping in messages; by default the class's."""
     required: ClassVar[tuple[str, ...]] = ()
     """Required keys. They still have a default, so that the rest of a file can be checked without them."""
     short_form: ClassVar[tuple[str, type, str] | None] = None
@@ -163,6 +164,11 @@ class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=Fa
 
     spread: ClassVar[str | None] = None
     """A field whose keys are in the mapping itself."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not hasattr(cls, "called"):
+            cls.called = to_snake(cls.__name__)
 
     @classmethod
     def read(cls, value: Any) -> Self:

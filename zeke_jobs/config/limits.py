@@ -128,23 +128,10 @@ Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 class Concurrency(Keys):
     """How many jobs are active at once, over all machines."""
 
-    called = "concurrency"
     short_form = ("limit", int, "a whole number")
 
     limit: Slots | None = key(None, "Maximum number of active jobs of the task.", "limit: 20")
     per_key: Slots | None = key(None, "Maximum number of active jobs with the same `key`.", "per_key: 1")
-
-
-class Share(Keys):
-    """What takes turns while more jobs are due than may start."""
-
-    called = "share"
-    short_form = ("by", str, "key")
-
-    by: Literal["key"] = key("key", "What takes turns: the `key` that jobs were sent with.", "by: key")
-    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = key(
-        {}, "Jobs of a key in each of its turns; one for a key without an entry.", "weights: {customer-a: 3}"
-    )
 
 
 class LimitRate(Keys):
@@ -198,8 +185,6 @@ class UnitRate(Keys):
 class Throttle(Keys):
     """How the concurrency changes when the provider throttles."""
 
-    called = "throttle"
-
     least: Slots = key(1, "Each throttling halves the concurrency, down to this.", "least: 2")
     raise_every: PositiveDuration = key(
         timedelta(seconds=15),
@@ -211,7 +196,6 @@ class Throttle(Keys):
 class Breaker(Keys):
     """When failures pause the limit."""
 
-    called = "breaker"
     required = ("failures",)
 
     failures: Failures = key(

@@ -33,7 +33,6 @@ from zeke_jobs.config.limits import (
     LimitKeys,
     NamedSchedule,
     Schedule,
-    Share,
     TaskRate,
 )
 from zeke_jobs.payload.model import Duration
@@ -48,8 +47,6 @@ class Retry(Keys):
 
     # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), moved at random by up to the share jitter of itself.
 
-    called = "retry"
-
     limit: Annotated[int, Field(ge=0, le=1000)] = key(
         3, "Maximum number of retries after the first attempt.", "limit: 3"
     )
@@ -62,8 +59,6 @@ class Retry(Keys):
 class Keep(Keys):
     """How long finished jobs stay in the table; keys that are left out come from `defaults`."""
 
-    called = "keep"
-
     completed: Duration = key(timedelta(days=7), "Jobs that succeeded.", "completed: 7d")
     failed: Duration = key(timedelta(days=30), "Jobs that failed.", "failed: 30d")
     cancelled: Duration = key(timedelta(days=7), "Jobs that were cancelled.", "cancelled: 7d")
@@ -71,8 +66,6 @@ class Keep(Keys):
 
 class PerSend(Keys):
     """The highest values that a send may set in place of the task's; without a bound, any value."""
-
-    called = "per_send"
 
     retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Maximum number of retries.", "retry: 10")
     timeout: PositiveDuration | None = key(None, "Maximum timeout.", "timeout: 1h")
@@ -82,7 +75,6 @@ class PerSend(Keys):
 class Unique(Keys):
     """When a send makes no second, equal job."""
 
-    called = "unique"
     short_form = ("fields", list, "a list of payload fields")
 
     fields: Many[Name] = key((), "Payload fields that must be equal; by default all.", "fields: [story_id]")
@@ -104,10 +96,20 @@ class Unique(Keys):
     )
 
 
+class Share(Keys):
+    """What takes turns while more jobs are due than may start."""
+
+    short_form = ("by", str, "key")
+
+    by: Literal["key"] = key("key", "What takes turns: the `key` that jobs were sent with.", "by: key")
+    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = key(
+        {}, "Jobs of a key in each of its turns; one for a key without an entry.", "weights: {customer-a: 3}"
+    )
+
+
 class Chunk(Keys):
     """Jobs that the handler gets together, in one call."""
 
-    called = "chunk"
     required = ("size",)
     short_form = ("size", int, "a whole number")
 
@@ -118,8 +120,6 @@ class Chunk(Keys):
 
 class Defaults(Keys):
     """Values for tasks that do not set their own."""
-
-    called = "defaults"
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Annotated[int, Field(ge=-100, le=100)] = key(0, "Jobs of a higher priority run first.", "priority: 10")
