@@ -1,6 +1,7 @@
 """The keys of jobs.yaml that bound and schedule the starts of jobs, and close a limit."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -25,7 +26,7 @@ from zeke_jobs.config.entries import (
     key,
     no_default,
 )
-from zeke_jobs.core.quoting import describe, quote
+from zeke_jobs.core.quoting import describe
 from zeke_jobs.core.wording import UNITS, format_duration
 from zeke_jobs.cron.line import CronError, read
 from zeke_jobs.payload.model import Duration
@@ -48,25 +49,6 @@ class Rate(BaseModel, frozen=True, extra="forbid"):
         return f"{self.count}/{unit or format_duration(self.period)}"
 
 
-def _rate(text: Any) -> Rate:
-    if isinstance(text, Rate):
-        return text
-    count, unit = _amount(
-        text, _RATE, "a rate such as 10/s, 60/m or 1000/d", "a count of at least 1, a slash, and s, m, h or d"
-    )
-    return Rate(count=int(count), period=UNITS[unit])
-
-
-def _amount(text: Any, pattern: str, what: str, help_: str) -> tuple[Decimal, str]:
-    """The number, above 0, and the word of a text of this pattern."""
-    if not isinstance(text, str):
-        raise EntryError(f"expected {what}, got {describe(text)}", "")
-    match = re.fullmatch(pattern, text, re.ASCII)
-    if match is None or Decimal(match[1]) == 0:
-        raise EntryError(f"expected {what}, got {quote(text)}", help_)
-    return Decimal(match[1]), match[2]
-
-
 class Budget(BaseModel, frozen=True, extra="forbid"):
     """At most ``amount`` of a currency a day; written as ``5.00 USD/d``."""
 
@@ -78,22 +60,26 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
         return f"{self.amount:f} {self.currency}/d"
 
 
-def _budget(text: Any) -> Budget:
-    if isinstance(text, Budget):
-        return text
-    help_ = "an amount above 0, three capital letters (ISO 4217), and /d"
-    amount, currency = _amount(text, _BUDGET, "a budget such as 5.00 USD/d", help_)
-    return Budget(amount=amount, currency=currency)
+def _reader(
+    of: type[BaseModel], pattern: str, what: str, help_: str, make: Callable[[Decimal, str], BaseModel]
+) -> BeforeValidator:
+    """Reads a number above 0, and a word."""
+
+    def read(text: Any) -> Any:
+        if isinstance(text, of):
+            return text
+        match = re.fullmatch(pattern, text, re.ASCII) if isinstance(text, str) else None
+        if match is None or not Decimal(match[1]):
+            raise EntryError(f"expected {what}, got {describe(text)}", help_ if isinstance(text, str) else "")
+        return make(Decimal(match[1]), match[2])
+
+    return BeforeValidator(read)
 
 
 def _failures(value: Any) -> Any:
     """A count of failures, or a share of all ends, which is written as ``50%``."""
-    if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value <= _MOST_FAILURES
-        and (value < 1 or value == int(value))
-    ):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 < value <= _MOST_FAILURES and (value < 1 or value == int(value)):
         return value
     match = re.fullmatch(_SHARE, value, re.ASCII) if isinstance(value, str) else None
     if match is None or not 0 < int(match[1]) < 100:
@@ -107,8 +93,22 @@ def _not_none(count: Any) -> Any:
     return count
 
 
-RateText = Annotated[Rate, BeforeValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
-BudgetText = Annotated[Budget, BeforeValidator(_budget), WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})]
+_READ_RATE = _reader(
+    Rate,
+    _RATE,
+    "a rate such as 10/s, 60/m or 1000/d",
+    "a count of at least 1, a slash, and s, m, h or d",
+    lambda count, unit: Rate(count=int(count), period=UNITS[unit]),
+)
+_READ_BUDGET = _reader(
+    Budget,
+    _BUDGET,
+    "a budget such as 5.00 USD/d",
+    "an amount above 0, three capital letters (ISO 4217), and /d",
+    lambda amount, currency: Budget(amount=amount, currency=currency),
+)
+RateText = Annotated[Rate, _READ_RATE, WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
+BudgetText = Annotated[Budget, _READ_BUDGET, WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})]
 Failures = Annotated[
     int | float,
     BeforeValidator(_failures),
@@ -151,7 +151,8 @@ class LimitRate(Keys):
         return (self.burst or 1) - 1
 
     def __str__(self) -> str:
-        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst else "")
+        per_key = getattr(self, "per_key", None)
+        parts = (self.limit and str(self.limit), self.burst and f"burst {self.burst}", per_key and f"{per_key} per key")
         return ", ".join(filter(None, parts))
 
 
@@ -159,10 +160,6 @@ class TaskRate(LimitRate):
     """Most jobs of the task that start in a time."""
 
     per_key: RateText | None = key(None, "Maximum number of starts of jobs with the same `key`.", "per_key: 1/s")
-
-    def __str__(self) -> str:
-        parts = (super().__str__(), f"{self.per_key} per key" if self.per_key else "")
-        return ", ".join(filter(None, parts))
 
 
 class UnitRate(Keys):
