@@ -152,7 +152,8 @@ class LimitRate(Keys):
 
     def __str__(self) -> str:
         per_key = getattr(self, "per_key", None)
-        parts = (self.limit and str(self.limit), self.burst and f"burst {self.burst}", per_key and f"{per_key} per key")
+        of_key = f"{per_key} per key" if per_key else ""
+        parts = (str(self.limit or ""), f"burst {self.burst}" if self.burst else "", of_key)
         return ", ".join(filter(None, parts))
 
 
