@@ -58,8 +58,8 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout", "failed", "passes feed again"  # the site took too long each time
     FETCH_FAILED = "fetch_failed", "failed", "passes feed again"  # not reached, or an error each time
     ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the same of the Engine
-    NOT_A_FEED = "not_a_feed", "failed"  # an address of YouTube that is no video's
-    ABANDONED = "abandoned", "failed", "again"  # its jobs were lost or failed time and again
+    NOT_A_FEED = "not_a_feed", "failed"  # an address of YouTube, but not of a video
+    ABANDONED = "abandoned", "failed", "again"  # its jobs were lost or failed repeatedly
 
     @classmethod
     def having(cls, trait: str) -> frozenset[Outcome]:
@@ -69,7 +69,7 @@ class Outcome(StrEnum):
 
 IN_FLIGHT = frozenset(outcome for outcome in Outcome if outcome.status == "pending")
 REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skipped", "failed"})
-"""Why a page or feed cannot be had."""
+"""Why a page or feed is unavailable."""
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:

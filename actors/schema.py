@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from zeke_jobs import Payload
 
 MAX_BATCH = 20
-"""Most raw items that one fetch-content job carries."""
+"""Maximum number of raw items of one fetch-content job."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]

@@ -17,7 +17,7 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 ONE_LINER = 140
 TWO_LINER = 280
 _ELEVATOR = 900
-"""Most characters, of one line, of two lines, and (our own choice) of an elevator pitch."""
+"""Maximum characters of one line, of two lines, and (our own choice) of an elevator pitch."""
 _NO_LIMIT = 10_000
 
 WORDS_PER_MINUTE = 200

@@ -25,22 +25,24 @@ _SHOWN = 5
 Url = Annotated[
     str, argument("A feed or any page of the site; a channel, profile, repository, podcast, r/name.", "URL")
 ]
-Select = Annotated[str, option("Of a page without a feed: the CSS selector of the links to its articles.", "SELECTOR")]
-Folder = Annotated[str, option("A folder for it, as other readers have them; Tech/Python is one in another.", "NAME")]
+Select = Annotated[str, option("For a page without a feed: the CSS selector of the links to its articles.", "SELECTOR")]
+Folder = Annotated[str, option("A folder for it; Tech/Python is a folder inside another.", "NAME")]
 
 
 def add(
     url: Url,
-    kind: Annotated[str, option("rss, podcast or youtube_channel; its feed says, by default.", "TYPE", "--type")] = "",
+    kind: Annotated[
+        str, option("rss, podcast or youtube_channel; by default found from the feed.", "TYPE", "--type")
+    ] = "",
     name: Annotated[str, option("Its name; by default the feed's.", "NAME")] = "",
     authority: Annotated[float | None, option("How far to trust it, 0 to 1.", "N", min=0, max=1)] = None,
     folder: Folder = "",
     select: Select = "",
-    pick: Annotated[int | None, option("Which one, where a page has several feeds.", "N", min=1)] = None,
-    no_check: Annotated[bool, flag("--no-check", "Add it unread: where only the workers can reach it.")] = False,
+    pick: Annotated[int | None, option("The number of the feed, if a page has several.", "N", min=1)] = None,
+    no_check: Annotated[bool, flag("--no-check", "Add it unread, if only the workers can reach it.")] = False,
     is_json: Json = False,
 ) -> None:
-    """Find the feed behind an address, read it, show its newest titles, and add it."""
+    """Find the feed of an address, read it, show its newest titles, and add it."""
     if kind and kind not in {*store.FEED_TYPES, *store.YOUTUBE_TYPES}:
         expected = ", ".join((*store.FEED_TYPES, *store.YOUTUBE_TYPES))
         raise typer.BadParameter(f"expected one of {expected}, got {kind!r}", param_hint="--type")
@@ -81,7 +83,7 @@ def add(
 
 
 def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
-    """Find and read the feeds behind an address, and show their contents; nothing is added."""
+    """Find and read the feeds of an address, and show their contents; nothing is added."""
     url = _checked(url, select)[1]
     with database() as conn:
         found = discover(conn, url)

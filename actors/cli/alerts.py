@@ -32,7 +32,7 @@ def add(
     to: Annotated[list[str] | None, option("A receiver of deliver-alert in jobs.yaml.", "RECEIVER")] = None,
     is_json: Json = False,
 ) -> None:
-    """Send each story found from now on that fits, once, to receivers of deliver-alert in jobs.yaml."""
+    """Send each new story that fits, once, to receivers of deliver-alert in jobs.yaml."""
     wanted = search.parse([query], datetime.now(UTC))
     if wanted.since is not None:
         raise UsageError("expected a query without since:, got one; an alert sends what is found from now on")
@@ -65,9 +65,9 @@ def listing(is_json: Json = False) -> None:
 
 @app.command()
 def remove(name: Name, is_json: Json = False) -> None:
-    """Remove an alert, and what it has not sent yet.
+    """Remove an alert and the stories that it has not sent yet.
 
-    What another alert finds too is sent by that one.
+    If another alert has found such a story too, that alert sends it.
     """
     with database() as conn, transaction(conn):
         if not SQL.run(conn, "alert_remove", name=name):
@@ -85,7 +85,7 @@ def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
 
 def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
     if row["story_id"] is not None:
-        which = "" if row["story_id"] == story_id else f"story {row['number']} tells of the same event: "
+        which = "" if row["story_id"] == story_id else f"story {row['number']} is about the same event: "
         by = "" if row["alert"] == row["name"] else f" by {row['alert'] or 'a removed alert'}"
         if row["sent_at"] is not None:
             return "done", f"{which}sent{by} {ago(row['sent_at'])} ago"

@@ -15,13 +15,13 @@ def _root() -> None:
 
 
 _COMMANDS = (
-    Command("sources", "sources:app", "Add, list and switch sources; how well they are."),
+    Command("sources", "sources:app", "Add, list and switch sources, and show their health."),
     Command("site", "engine:app", "Try the rule for a site."),
     Command("stories", "stories:stories", "List stories, the newest first."),
     Command(
         "search",
         "search:search",
-        "Look for words in all stories, the best first.",
+        "Find stories by words, the best first.",
         {"ignore_unknown_options": True},  # -word leaves a word out
     ),
     Command("read", "stories:read", "Mark stories as read."),
@@ -32,7 +32,7 @@ _COMMANDS = (
     Command("why", "why:why", "Explain where an article is and why it waits."),
     Command("filter", "filters:app", "Drop items before they are fetched."),
     Command("alert", "alerts:app", "Send new stories of a search at once."),
-    Command("interests", "interests:app", "Propose what raises and lowers stories for you."),
+    Command("interests", "interests:app", "Propose words and examples that raise or lower scores."),
     Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
     Command("feed", "stories:feed", "Write stories as Atom or JSON Feed."),
     Command("mcp", "mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),

@@ -29,7 +29,7 @@ def costs(
     story: Annotated[str | None, option("Only this story; the beginning of its id is enough.", "ID")] = None,
     is_json: Json = False,
 ) -> None:
-    """Calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
+    """Show calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
         story_id = None if story is None else news.find_story(conn, story)

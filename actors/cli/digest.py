@@ -19,7 +19,7 @@ _day = usage()(date.fromisoformat)
 def digest(
     period: Annotated[Literal["day", "week"], option("Its period.")] = "day",
     ends_on: Annotated[date | None, option("Its last day; the latest by default.", "DAY", parser=_day)] = None,
-    team: Annotated[UUID | None, option("A team's; that for all by default.", "UUID", parser=team_of)] = None,
+    team: Annotated[UUID | None, option("For this team; by default for all.", "UUID", parser=team_of)] = None,
     form: Annotated[Format, option("Output format.", None, "--format")] = "text",
     is_json: Json = False,
 ) -> None:
@@ -30,7 +30,7 @@ def digest(
         today = f'\'{{"period": "{period}", "ends_on": "{datetime.now(UTC).date()}"}}\''
         raise NotFound(
             f"expected a digest, got none yet; deliver-digest writes one each morning\n"
-            f"  help: make that of today so far: zeke-jobs send deliver-digest {today}"
+            f"  help: make the digest of today so far: zeke-jobs send deliver-digest {today}"
         )
     if is_json or form == "json":
         as_json(found)

@@ -96,7 +96,7 @@ app = typer.Typer(
 def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json: Json = False) -> None:
     """Fetch a page without its site's rule, and with it; nothing is stored.
 
-    The rule is that of the jobs.yaml here, else of the one in force.
+    The rule comes from the jobs.yaml in this folder, or else from the one in force.
     """
     address = typed(url)
     with database() as conn:
@@ -125,7 +125,7 @@ def _read(settings: Settings, url: str) -> dict[str, Any]:
     except EngineError as error:
         return {"reason": f"{error.code}: {error}"}
     lines = [one_line(line, 76) for line in (page.text or "").split("\n") if line.strip()]
-    shown = {"characters": len(page.text or ""), "choice": page.text_choice or "the Engine tells no choice"}
+    shown = {"characters": len(page.text or ""), "choice": page.text_choice or "the Engine reports no choice"}
     return {**shown, "lines": list(dict.fromkeys([*lines[:1], *lines[-1:]]))}
 
 

@@ -29,7 +29,7 @@ def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str
             "keywords": f"{len(found)} different keywords: {', '.join(found)}"
             if found
             else "none of the keywords is in it",
-            "cluster": f"{tellers} sources tell of it" if tellers > 1 else "one source tells of it",
+            "cluster": f"{tellers} sources report it" if tellers > 1 else "one source reports it",
             "freshness": "by its age when it was scored; 0 once it is old",
         }
         for name in _PARTS:

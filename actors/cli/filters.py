@@ -38,21 +38,21 @@ def rule(
     words: Annotated[
         list[str] | None, option("A word or phrase in the title, the feed's text or tags.", "TEXT")
     ] = None,
-    regex: Annotated[list[str] | None, option("A regular expression, looked for there too.", "RE2")] = None,
-    only_title: Annotated[bool, flag("--only-title", "Look for both in the title only.")] = False,
-    author: Annotated[list[str] | None, option("A name in the author's.", "NAME")] = None,
+    regex: Annotated[list[str] | None, option("A regular expression to find in the same places.", "RE2")] = None,
+    only_title: Annotated[bool, flag("--only-title", "Search both in the title only.")] = False,
+    author: Annotated[list[str] | None, option("Part of the author's name.", "NAME")] = None,
     language: Annotated[list[str] | None, option("A language, such as de.", "CODE")] = None,
     shorter: Annotated[str | None, option("Fewer words than 300; a recording shorter than 2m.", "N")] = None,
     longer: Annotated[str | None, option("More words than 5000; a recording longer than 2h.", "N")] = None,
-    older: Annotated[str | None, option("Published so long before it was found: 30d.", "DURATION")] = None,
+    older: Annotated[str | None, option("Published at least this long before it was found: 30d.", "DURATION")] = None,
     source: Annotated[list[str] | None, option("Only of this source: part of its name or address.", "TEXT")] = None,
     folder: Annotated[list[str] | None, option("Only of sources in this folder: Tech/Python.", "NAME")] = None,
     is_json: Json = False,
 ) -> None:
     """Add a rule for items that are not fetched yet; `test` shows what it would have dropped in the last week.
 
-    All of its options must fit, and of each one value is enough. `test` without ACTION tries all rules, with those of
-    the jobs.yaml here.
+    An item must fit one value of each option. `test` without ACTION tries all rules, including the rules of the
+    jobs.yaml in this folder.
     """
     options = locals()
     given = {action: {name: options[name] for name in Conditions.model_fields if options[name]}}

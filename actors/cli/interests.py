@@ -22,7 +22,7 @@ from zeke_jobs.revisions import applying, overrides
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
 
-app = typer.Typer(help="What raises and lowers stories for you.", no_args_is_help=True, callback=one_of_several)
+app = typer.Typer(help="Words and examples that raise or lower scores.", no_args_is_help=True, callback=one_of_several)
 
 
 @app.command(short_help="Propose interests by what was read and archived.")
@@ -33,7 +33,7 @@ def suggest(
     team: Team = NOBODY,
     is_json: Json = False,
 ) -> None:
-    """Propose words and example stories by what was starred, read and archived, with what each would have moved in the last week.
+    """Propose words and examples from starred, read and archived stories, with the scores of a week that each would change.
 
     Only --accept changes something: the interests in force, as `zeke-jobs set` does, for stories analysed from then on.
     """

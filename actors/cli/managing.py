@@ -61,7 +61,7 @@ def backfill(
 def rename(
     source: Which, name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")], is_json: Json = False
 ) -> None:
-    """Call a source by another name."""
+    """Rename a source."""
     if not name.strip():
         raise typer.BadParameter("expected a name, got nothing", param_hint="NAME")
     with database() as conn:
@@ -81,13 +81,13 @@ def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = F
         if not yes:
             console().print(said, soft_wrap=True, markup=False)
             if not sys.stdin.isatty():
-                raise ZekeJobsError("expected --yes where nobody can be asked; zeke-news sources off keeps the stories")
+                raise ZekeJobsError("expected --yes without a terminal; zeke-news sources off keeps the stories")
             if not typer.confirm("Remove all this?"):
                 console().print("nothing was removed; zeke-news sources off keeps the stories", soft_wrap=True)
                 raise typer.Exit(1)
         with transaction(conn):
             store.remove(conn, found)
-    said += f"; {told['shared']} stories stay with other sources that tell them" if told["shared"] else ""
+    said += f"; {told['shared']} stories stay with other sources that have them" if told["shared"] else ""
     answer({"id": found, **told, "removed": True}, f"removed {said}", is_json=is_json)
 
 

@@ -17,7 +17,7 @@ _NOTE = (
 )
 
 Skip = Annotated[int, Field(ge=0, description="Characters of the answer that you have already.")]
-Limit = Annotated[int, Field(ge=1, le=200, description="Most stories.")]
+Limit = Annotated[int, Field(ge=1, le=200, description="Maximum number of stories.")]
 Which = Annotated[str, Field(description="Its number, or its id; the beginning is enough.")]
 
 
@@ -47,7 +47,7 @@ def story(story: Which, text: Annotated[bool, Field(description="Its text alone.
 
 def search(
     query: str = "",
-    like: Annotated[str, Field(description="A story: instead, those nearest to it in meaning.")] = "",
+    like: Annotated[str, Field(description="A story: list instead the stories most similar to it.")] = "",
     limit: Limit = 20,
     skip: Skip = 0,
 ) -> str:

@@ -53,7 +53,7 @@ def bring_in(
         {"added": added, "already_there": there, "failed": failed},
         f"{added} added, {there} already there" + (f", {len(failed)} not:" if failed else ""),
         *(f"  {one['url']}  {one['why']}" for one in failed),
-        *(["zeke-news sources health shows those that cannot be read"] if added else []),
+        *(["zeke-news sources health shows the sources that cannot be read"] if added else []),
         is_json=is_json,
     )
 

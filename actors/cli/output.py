@@ -31,7 +31,9 @@ def team(text: str) -> UUID:
 Json = Annotated[bool, flag("--json", "Print JSON.")]
 Team = Annotated[
     UUID,
-    option("For this team.", "UUID", parser=team, envvar="ZEKE_NEWS_TEAM", show_default="that of readers without one"),
+    option(
+        "For this team.", "UUID", parser=team, envvar="ZEKE_NEWS_TEAM", show_default="the team of readers without one"
+    ),
 ]
 
 __all__ = ["Console", "escape", "say", "visible"]

@@ -44,14 +44,14 @@ def search(
         list[str] | None,
         argument('Words; "a phrase"; or; -not; source:NAME; since:7d or since:2026-11-25.', "QUERY..."),
     ] = None,
-    like: Annotated[str | None, option("Instead, those nearest to this story in meaning.", "STORY")] = None,
-    meaning: Annotated[str | None, option("Instead, those nearest to this text in meaning.", "TEXT")] = None,
+    like: Annotated[str | None, option("List instead the stories most similar to this one.", "STORY")] = None,
+    meaning: Annotated[str | None, option("List instead the stories most similar to this text.", "TEXT")] = None,
     limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=200)] = 20,
     is_json: Json = False,
 ) -> None:
-    """Stories with these words in title or text, each read in its own language, the best first.
+    """List stories with these words in title or text, the best first.
 
-    With --like or --meaning the nearest first, by the embeddings; a query is then not needed, and leaves out the rest.
+    With --like or --meaning the most similar first, by the embeddings; then a query is optional, and only filters.
     """
     if options := [word for word in query or () if word.startswith("--")]:
         raise typer.BadParameter(f"no such option: {options[0]}")
@@ -60,7 +60,7 @@ def search(
         raise UsageError("expected --like or --meaning, got both")
     if not (like or meaning or wanted.words) and (wanted.sources or wanted.since or not query):
         raise typer.BadParameter(
-            "expected words beside source: and since:, got none; zeke-news stories --source and --since list stories",
+            "expected words in addition to source: and since:, got none; zeke-news stories --source and --since list stories",
             param_hint="QUERY",
         )
     with database() as conn:

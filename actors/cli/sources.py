@@ -19,13 +19,13 @@ from zeke_jobs.cli.options import flag
 
 _WELL = {"ok", "by hand", "not read yet"}
 
-app = typer.Typer(help="Sources: add, list, read, switch on and off, health.", invoke_without_command=True)
+app = typer.Typer(help="Add, list, read and switch sources, and show their health.", invoke_without_command=True)
 
 app.command("add", short_help="Find the feed of an address, and add it.")(adding.add)
 app.command("test", short_help="Find and read a feed; add nothing.")(adding.try_out)
 app.command("refresh", short_help="Read sources now, and wait.")(managing.refresh)
 app.command("backfill", short_help="Bring in items that were left out at first.")(managing.backfill)
-app.command("rename", short_help="Call a source by another name.")(managing.rename)
+app.command("rename", short_help="Rename a source.")(managing.rename)
 app.command("remove", short_help="Remove a source with its stories.")(managing.remove)
 app.command("merge", short_help="Move a source's stories to another one.")(managing.merge)
 app.command("import", short_help="Add the feeds of an OPML file.")(opml.bring_in)
@@ -43,7 +43,7 @@ def default(context: typer.Context, is_json: Json = False) -> None:
 def listing(
     is_json: Json = False, active: Annotated[bool, flag("--active", "Only sources that are switched on.")] = False
 ) -> None:
-    """All sources with their health and next check."""
+    """List all sources with their health and next check."""
     with database() as conn:
         rows = store.listing(conn, active_only=active)
     columns = {
@@ -88,7 +88,7 @@ def health(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; by default all with problems.")] = "",
     is_json: Json = False,
 ) -> None:
-    """Show why a source does not deliver: status, message, articles that failed or wait, rests, unfinished jobs."""
+    """Show why a source brings nothing: status, message, articles that failed or wait, pauses, unfinished jobs."""
     with database() as conn:
         rows = store.listing(conn)
         if source:

@@ -25,7 +25,7 @@ LINK = re.compile(r"https?://[!-~]{1,2000}")
 Source = Annotated[str | None, option("Part of the source's name or address.", "TEXT")]
 Since = Annotated[timedelta | None, span("How far back, such as 24h or 7d.")]
 MinChili = Annotated[float | None, option("At least this hot, 0 to 5.", "N", min=0, max=5)]
-Leads = Annotated[bool, flag("--leads", "Of one event, only the leading story.")]
+Leads = Annotated[bool, flag("--leads", "Only the leading story of each event.")]
 Starred = Annotated[bool, flag("--starred", "Only starred stories.")]
 
 
@@ -42,7 +42,7 @@ def stories(
     limit: Annotated[int, option("Largest number of stories.", "N", min=1)] = 30,
     is_json: Json = False,
 ) -> None:
-    """Stories, newest first; each with the number by which `story`, `read`, `star` and `archive` know it."""
+    """List stories, the newest first, each with the number that `story`, `read`, `star` and `archive` take."""
     if unread and archived:
         raise typer.BadParameter("expected one of --unread and --archived, got both", param_hint="--unread")
     with database() as conn:
@@ -70,9 +70,7 @@ def stories(
 
 def feed(
     form: Annotated[Literal["atom", "json"], option("Output format.", None, "--format")] = "atom",
-    output: Annotated[
-        Path | None, option("Where to write it, whole or not at all; else to the screen.", "FILE")
-    ] = None,
+    output: Annotated[Path | None, option("The file to write; by default standard output.", "FILE")] = None,
     title: Annotated[str, option("Its title.", "NAME")] = "zeke-news",
     url: Annotated[str | None, option("Where readers will find it.", "URL")] = None,
     source: Source = None,
@@ -83,7 +81,7 @@ def feed(
     team: Team = news.NOBODY,
     limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=1000)] = 50,
 ) -> None:
-    """Stories as Atom or JSON Feed, newest first."""
+    """Write stories as Atom or JSON Feed, the newest first."""
     from actors.briefs.syndication import atom, json_feed
     from actors.briefs.whole_file import write_whole
 
@@ -121,7 +119,7 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
 
 
 Which = Annotated[list[str], typer.Argument(metavar="STORY...", help="Numbers, or ids; the beginning is enough.")]
-Undo = Annotated[bool, flag("--undo", "Take it back.")]
+Undo = Annotated[bool, flag("--undo", "Remove the mark.")]
 
 
 def read(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
@@ -131,12 +129,12 @@ def read(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Js
 
 
 def star(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
-    """Star stories, so that `stories --starred` shows them; with --undo take the star away."""
+    """Star stories, so that `stories --starred` shows them; with --undo remove the star."""
     _change(story, team, "not starred" if undo else "starred", pinned=not undo, is_json=is_json)
 
 
 def archive(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
-    """Archive stories, so that lists leave them out; with --undo they are back, as read."""
+    """Archive stories, so that lists leave them out; with --undo lists show them again, as read."""
     state = "read" if undo else "archived"
     _change(story, team, state, state=state, is_json=is_json)
 

@@ -29,11 +29,11 @@ Which = Annotated[str, typer.Argument(help="Its number, or its id; the beginning
 
 def story(
     story_id: Which,
-    only_text: Annotated[bool, flag("--text", "Its text alone; on a terminal page by page.")] = False,
+    only_text: Annotated[bool, flag("--text", "Only its text; on a terminal page by page.")] = False,
     team: Team = news.NOBODY,
     is_json: Json = False,
 ) -> None:
-    """One story in full: analysis, brief and highlights, each score with its parts in words, source, same event."""
+    """Show a story in full: analysis, brief, highlights, the parts of each score, source, stories of the same event."""
     with database() as conn:
         found = news.find_story(conn, story_id)
         row = news.story(conn, found)
@@ -55,7 +55,7 @@ def story(
 
 
 def open_(story_id: Which) -> None:
-    """Open a story's address in a browser; where there is none, print it."""
+    """Open a story's address in a browser; without a browser, print it."""
     with database() as conn:
         row = news.story(conn, news.find_story(conn, story_id))
     url = (row or {}).get("url") or ""

@@ -86,7 +86,7 @@ def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> 
     except EngineError as error:
         if error.transient:
             raise
-        text, why = "", one_line(f"the transcript cannot be had ({error.code}: {error})", _LONGEST_CHOICE)
+        text, why = "", one_line(f"the transcript is unavailable ({error.code}: {error})", _LONGEST_CHOICE)
     if len(text) < least:
         return told and replace(told, choice=f"{told.origin}: {why}")
     description = one_line(told.text, 2000) if told else None
@@ -111,7 +111,7 @@ def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
     """The feed's text, if it may stand in for the page, with the reason. A letter may always: the mail has all of it."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
-    why = f"{told.origin}: the page cannot be had ({error.code}: {error})"
+    why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
     return replace(told, choice=one_line(why, _LONGEST_CHOICE))
 
 

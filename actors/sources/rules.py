@@ -120,7 +120,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
     Attributes:
         words: Words and phrases, found as whole words, in any case, in the title, the feed's text and its tags.
         regex: Regular expressions of RE2, looked for there too; in any case, unless they begin with ``(?-i)``.
-        only_title: Look for both in the title only.
+        only_title: Search both in the title only.
         author: Names, found as whole words in the author's name.
         language: Codes such as ``de``.
         shorter: Fewer words than this; or, as a duration, a shorter recording. ``longer``: more, or longer.

@@ -146,7 +146,7 @@ def check_words(conn: Connection, words: str) -> None:
     known = SQL.one(conn, "news_search_words", words=words)
     assert known is not None
     if known["has_stories"] and not known["has_words"]:
-        raise NotFound(f"expected words to look for, got {words!r}: none that stories are found by")
+        raise NotFound(f"expected words to look for, got {words!r}, which has only words that are not searched")
 
 
 def find_story(conn: Connection, name: str) -> UUID:

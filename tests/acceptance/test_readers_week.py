@@ -170,7 +170,7 @@ def test_a_readers_week(site: Site, imap: ImapServer) -> None:
             assert fates.keys() == {f"alert {name}" for name in ALERTS}
             for name, fate in fates.items():
                 is_sent = title in releases or (title == "A walk" and name.endswith("to file"))
-                same = r"story \d+ tells of the same event: "
+                same = r"story \d+ is about the same event: "
                 reason = f"({same})?sent " if is_sent else f"{same}|not sent: its? "
                 assert re.match(reason, fate), (title, name, fate)
         said += [news(up, "sources", "health"), up.run("zeke-jobs history"), up.text]

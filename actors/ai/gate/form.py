@@ -19,7 +19,7 @@ def fault(sentence: str) -> str | None:
     if _SAYS["markup"].search(sentence):
         return "it has markup in it"
     if _SAYS["order"].search(sentence) or _SAYS["noise"].search(sentence):
-        return "it is no news: an advert, a request or a notice"
+        return "it is an advert, a request or a notice, not news"
     if _SAYS["dashed"].match(sentence):
         return "it is somebody's speech, and does not say whose"
     if _SAYS["opinion"].search(_SAYS["quoted"].sub(" ", sentence)) and not _SAYS["attributed"].search(sentence):

@@ -149,7 +149,7 @@ class AnthropicBatches(Batches):
         if size != len(questions) or str(batch.get("created_at")) < since:
             return False
         if not self._is_ended(batch):
-            reason = f"the batch {batch.get('id')} may be that of an earlier attempt; its end will show it"
+            reason = f"the batch {batch.get('id')} may belong to an earlier attempt; its end will show it"
             raise Defer(timedelta(minutes=5), reason)
         return not self.answers(batch).keys().isdisjoint(questions)
 

@@ -65,7 +65,7 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
         if found := gate.fault(plain(value), story, is_translated=is_translated):
             return found
     if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
-        return "no quotation of the answer stands in the story"
+        return "no quotation of the answer is in the story"
     return None
 
 

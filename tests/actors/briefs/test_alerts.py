@@ -234,8 +234,8 @@ def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(alerts: Ale
     other = alerts.story("granite")
     assert alerts.titles == ["queues: Release of walnut", "queues: Release of granite"]
     assert why(again) == [
-        "alert queues to team: story 1 tells of the same event: sent ago",
-        "alert budgets to team: story 1 tells of the same event: sent by queues ago",
+        "alert queues to team: story 1 is about the same event: sent ago",
+        "alert budgets to team: story 1 is about the same event: sent by queues ago",
     ]
     # Two events that were sent become one, and are analysed again.
     alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
@@ -256,7 +256,7 @@ def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, 
     alerts.move(hours=1)
     alerts.run()
     assert alerts.titles[-1] == "queues: Release of walnut"
-    assert why(second) == ["alert queues to team: story 1 tells of the same event: sent ago"]
+    assert why(second) == ["alert queues to team: story 1 is about the same event: sent ago"]
 
 
 def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: Any, add_copy: Any) -> None:

@@ -190,7 +190,7 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
         "registry.sign()",
         "kind 0.9 (metric) * 0.3 + authority 0.9 * 0.2 + freshness 1 * 0.1",
         "authority 0.90 * 0.3 Feed is trusted with 0.90",
-        "one source tells of it",
+        "one source reports it",
     ):
         assert expected in flat, expected
     row = json.loads(news("story", str(finished), "--json")[1])

@@ -159,7 +159,7 @@ def test_a_hit_is_shown_with_the_place_that_fits(news: Any, library: dict[str, i
     [
         (["-packages"], 1, "expected words to look for"),
         (['""'], 1, "expected words to look for"),
-        (["source:feed"], 2, "expected words beside source: and since:, got none; zeke-news stories --source"),
+        (["source:feed"], 2, "expected words in addition to source: and since:, got none; zeke-news stories --source"),
         (["packages", "source:nowhere"], 1, "expected a part of a source's name or address, got 'nowhere'"),
         (["packages", "--limt", "3"], 2, "no such option: --limt"),
         *(

@@ -89,7 +89,7 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
         (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
         (["--like", "99"], 1, "expected the number or id of a story, got '99'"),
         (["--like", "1", "-moon"], 1, "expected words to look for"),
-        ([], 2, "expected words beside source: and since:, got none"),
+        ([], 2, "expected words in addition to source: and since:, got none"),
     ],
 )
 def test_a_search_without_sense_is_told(

@@ -172,12 +172,12 @@ def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell
     monkeypatch.setattr("sys.stdin", io.StringIO())
     status, out, err = news("sources", "remove", str(first))
     assert status == 1
-    assert "expected --yes where nobody can be asked" in err
+    assert "expected --yes without a terminal" in err
     assert "2 items, 1 stories of its own (0 starred)" in out
     assert len(rows("SELECT id FROM stories")) == 2
     status, out, _ = news("sources", "remove", str(first), "--yes")
     assert status == 0
-    assert "1 stories stay with other sources that tell them" in out
+    assert "1 stories stay with other sources that have them" in out
     assert rows("SELECT id, primary_source_id FROM stories") == [{"id": str(shared), "primary_source_id": str(second)}]
     assert rows("SELECT outcome FROM item_outcomes") == [{"outcome": "stored"}]
     (cluster,) = rows("SELECT primary_story_id, metrics FROM story_clusters")

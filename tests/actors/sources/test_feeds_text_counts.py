@@ -46,7 +46,7 @@ def state(pipeline: Pipeline) -> list[Any]:
 def test_a_feeds_article_is_a_story_until_the_page_replaces_it(pipeline: Pipeline, site: Site, fetch: Any) -> None:
     choice = "SELECT text_choice FROM content_details"
     assert fetch(FAILS) == [("retrying", "feed")]
-    assert pipeline.query(choice)[0][0].startswith("feed: the page cannot be had (fetch_failed: ")
+    assert pipeline.query(choice)[0][0].startswith("feed: the page is unavailable (fetch_failed: ")
     assert pipeline.tasks_sent() == ["analyze-story", "fetch-content"]
     before = pipeline.query("SELECT id FROM stories")
     again(pipeline)
@@ -193,7 +193,7 @@ def test_without_a_transcript_the_notes_count_with_the_reason(pipeline: Pipeline
     pipeline.drain()
     ((origin, choice),) = pipeline.query("SELECT text_origin, text_choice FROM content_details")
     assert origin == "description"
-    assert choice.startswith("description: the transcript cannot be had (unsupported_type: ")
+    assert choice.startswith("description: the transcript is unavailable (unsupported_type: ")
 
 
 def test_a_video_on_a_page_is_read_by_its_captions(pipeline: Pipeline, site: Site, add_item: Any) -> None:
