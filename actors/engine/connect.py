@@ -15,7 +15,6 @@ from actors.engine.contract import EngineError
 if TYPE_CHECKING:
     import ssl
 
-
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
@@ -40,41 +39,28 @@ def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
 
     An IPv6 address that contains an IPv4 address (mapped, 6to4, Teredo, NAT64) must pass for both.
     ``allowed`` networks pass without a check.
-
-    Raises:
-        ValueError: ``address`` is not an IP address.
     """
     parsed = ip_address(address.partition("%")[0])
-    if any(parsed.version == network.version and parsed in network for network in allowed):
+    if any(parsed in network for network in allowed):
         return None
-    carried = _carried(parsed)
-    if carried is not None:
-        inner = refusal(str(carried), allowed)
-        return None if inner is None else f"{address} carries {inner}"
-    is_listed = any(parsed.version == network.version and parsed in network for network in _REFUSED)
+    if isinstance(parsed, IPv6Address):
+        nat64 = IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None
+        carried = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, nat64))[1]
+        if carried is not None:
+            inner = refusal(str(carried), allowed)
+            return None if inner is None else f"{address} carries {inner}"
+    is_listed = any(parsed in network for network in _REFUSED)
     if parsed.is_global and not (parsed.is_multicast or parsed.is_reserved or is_listed):
         return None
     network = "127.0.0.0/8" if str(parsed).startswith("127.") else f"{parsed}/{parsed.max_prefixlen}"
     return f"{address} is not a public address; services.engine.allow_networks: [{network}] in jobs.yaml would allow it"
 
 
-def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | None:
-    if isinstance(address, IPv4Address):
-        return None
-    mapped, teredo = address.ipv4_mapped or address.sixtofour, address.teredo
-    nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
-    return mapped or (teredo[1] if teredo else nat64)
-
-
 Resolver = Callable[[str, int], list[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Ask the system's resolver for all addresses of ``host``.
-
-    Raises:
-        EngineError: ``fetch_failed``, the name is unknown, or not known yet.
-    """
+    """Ask the system's resolver for all addresses of ``host``; ``fetch_failed`` if it knows none, or none yet."""
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -23,12 +23,10 @@ from actors.retry_after import retry_after
 if TYPE_CHECKING:
     import ssl
 
-
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """For addresses of the operator's own choice, such as an Engine's or a model's."""
 
-_REDIRECTS = {301, 302, 303, 307, 308}
-_PERMANENT = {301, 308}
+_PERMANENT, _PASSING = {301, 308}, {302, 303, 307}  # redirects
 _READ = {200, 203}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _REFUSALS = dict.fromkeys((401, 403, 451), "forbidden") | dict.fromkeys((429, 503), "rate_limited")
@@ -106,7 +104,7 @@ class Fetcher:
         permanent = True
         for hop in range(limits.redirects + 1):
             answer = self._one(target, limits, {**(headers or {}), **self.credentials(target)}, budget)
-            if answer.status not in _REDIRECTS:
+            if answer.status not in _PERMANENT | _PASSING:
                 if answer.status not in {*_READ, httpx.codes.NOT_MODIFIED}:
                     raise refused(answer)
                 return replace(answer, moved_to=answer.url) if hop and permanent else answer

@@ -73,11 +73,11 @@ class LocalEngine:
                 return api.channel(channel, address)
             except EngineError:
                 pass  # no units left, or the API is down: the keyless feed has the newest fifteen
-        conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         accept, types = (_ACCEPT_PAGE, _PAGE_TYPES) if selector_of(url) else (_ACCEPT_FEED, _FEED_TYPES)
-        headers = {"Accept": accept, **{name: value for name, value in conditions.items() if value}}
+        headers = {"Accept": accept, "If-None-Match": etag, "If-Modified-Since": last_modified}
         try:
-            answer = self._fetcher.get(address, self._limits(types), headers)
+            sent = {name: value for name, value in headers.items() if value}
+            answer = self._fetcher.get(address, self._limits(types), sent)
         except EngineError as error:
             if error.code == "gone":
                 return ContentSource(id=url, url=url, is_active=False, last_checked=now, items=[], gone=True)
@@ -117,16 +117,10 @@ class LocalEngine:
         return read_feed(answer.body, url, content_type=content_type, max_entries=most)
 
     def _limits(self, content_types: tuple[str, ...]) -> Limits:
-        settings = self._settings
-        is_feed = content_types is _FEED_TYPES
+        settings, is_feed = self._settings, content_types is _FEED_TYPES
         most = settings.feed_bytes if is_feed else settings.page_bytes
-        return Limits(
-            body_bytes=most,
-            raw_bytes=most + _HEADERS_AND_REDIRECTS,
-            seconds=(settings.feed_timeout if is_feed else settings.page_timeout).total_seconds(),
-            redirects=settings.redirects,
-            content_types=content_types,
-        )
+        seconds = (settings.feed_timeout if is_feed else settings.page_timeout).total_seconds()
+        return Limits(most, most + _HEADERS_AND_REDIRECTS, seconds, settings.redirects, content_types)
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:

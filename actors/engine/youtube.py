@@ -50,9 +50,6 @@ def feed_url(url: str, get: Get) -> str:
     """The feed of the channel that ``url`` names; an address of another site is returned unchanged.
 
     A handle (``youtube.com/@name``) is looked up on its page, so callers should keep the answer.
-
-    Raises:
-        EngineError: the channel's page cannot be fetched or does not name its channel.
     """
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):

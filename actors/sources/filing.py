@@ -24,11 +24,9 @@ _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 @dataclass(frozen=True)
 class Filed:
-    """How a text was filed.
+    """How a text was filed: stored, updated or duplicate.
 
     Attributes:
-        outcome: stored, updated or duplicate.
-        story_id: Its story.
         is_news: Whether the story has to be analysed (again).
         near: Stories that are nearly the same, now in its cluster.
         has_grown: Whether one more source tells of a known story.
@@ -42,14 +40,9 @@ class Filed:
 
 
 def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_duplicate: float) -> Filed:
-    """File the text of an item that the caller holds locked, and record the item's outcome.
+    """File the text of an item that the caller holds locked, in its transaction, and record the item's outcome.
 
-    Args:
-        tx: A connection inside a transaction.
-        item: The item.
-        text: Its text.
-        likeness: The text's likeness.
-        near_duplicate: From this Jaccard similarity on, two texts are versions of one text.
+    From the Jaccard similarity ``near_duplicate`` on, two texts are versions of one text.
     """
     filing = _Filing(tx, item, text, likeness, near_duplicate)
     known = stories.of_item(tx, item.id)

@@ -37,9 +37,7 @@ class Readers:
     """
 
     def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
-        self._module = module
-        self._limits = limits
-        self._most = most
+        self._module, self._limits, self._most = module, limits, most
         self._begin()
 
     def _begin(self) -> None:
