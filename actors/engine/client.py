@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TypeVar
 
 from pydantic import Field, ValidationError
@@ -26,18 +27,11 @@ class HttpEngine:
     """Asks an Engine: ``POST /ingest`` and ``POST /source``, answered with or without a ``data`` wrapper.
 
     The product's Engine gives neither text nor a feed's items; these stay None, and later outcomes show it.
-
-    Args:
-        url: Base address, such as ``http://engine:3010``.
-        token: Bearer token.
-        timeout: Seconds for one answer.
-        max_entries: Most items of a feed.
+    ``url`` is its base address, such as ``http://engine:3010``, and ``timeout`` in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
-        self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._limits = Limits(_LARGEST, _LARGEST, timeout, content_types=("",))
         self._max_entries = max_entries
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
@@ -101,14 +95,9 @@ def _failure(response: Fetched) -> EngineError:
     message = told.error or f"the Engine answers {response.status}"
     is_away = response.status in _AWAY and told.code in (None, "engine_failed")
     if told.code is not None and told.code in REASONS:
-        return EngineError(
-            told.code,
-            message,
-            transient=told.transient,
-            retry_after=None if told.retry_after is None else bounded(told.retry_after),
-            is_away=is_away,
-            is_unreachable=told.unreachable,
-        )
+        asked = None if told.retry_after is None else bounded(told.retry_after)
+        given = partial(EngineError, told.code, message, transient=told.transient, retry_after=asked)
+        return given(is_away=is_away, is_unreachable=told.unreachable)
     if (known := _BY_STATUS.get(response.status)) is not None:
         return EngineError(known, message)
     passing = response.status >= 500 or response.status in {408, 429}

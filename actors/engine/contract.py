@@ -22,7 +22,6 @@ LONGEST_TEXT = 1_000_000  # characters of an article's text; the rest is dropped
 LONGEST_FRAGMENT = 200_000  # characters of a feed's text for an item
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # no news is older: an earlier date is one that nobody set
 _LONGEST_METADATA = 1_000_000  # characters of JSON
-_LONGEST_HEADER = 1000
 _LONGEST_MESSAGE = 1000
 _LONGEST_ID = 500
 _LONGEST_DURATION = 31 * 86_400.0  # seconds
@@ -51,14 +50,9 @@ def _cleaned(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _address(url: str | None) -> str | None:
-    """An address, or none if it is too long: cut, it would be another address."""
-    return clean(url) if url is not None and len(url) <= LONGEST_ADDRESS else None
-
-
-def bounded_header(value: str | None) -> str | None:
-    """A header that will be sent back; None if it is empty or too long."""
-    return clean(value) if value and len(value) <= _LONGEST_HEADER else None
+def bounded_header(value: str | None, most: int = 1000) -> str | None:
+    """A header that will be sent back, or an address; None if it is empty or too long: cut, it would be another one."""
+    return clean(value) if value and len(value) <= most else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
@@ -115,8 +109,8 @@ _Line = Annotated[str, AfterValidator(one_line)]
 _Name = Annotated[str, AfterValidator(lambda text: one_line(text, 200))]
 _Fragment = Annotated[str, AfterValidator(lambda text: clean(text[:LONGEST_FRAGMENT]))]
 _Text = Annotated[str, AfterValidator(lambda text: clean(text[:LONGEST_TEXT]))]
-_Url = Annotated[str, AfterValidator(lambda url: _address(url) or "")]
-_Address = Annotated[str | None, AfterValidator(_address)]
+_Url = Annotated[str, AfterValidator(lambda url: bounded_header(url, LONGEST_ADDRESS) or "")]
+_Address = Annotated[str | None, AfterValidator(lambda url: bounded_header(url, LONGEST_ADDRESS))]
 _Header = Annotated[str | None, AfterValidator(bounded_header)]
 _Obstacle = Annotated[Outcome | None, BeforeValidator(lambda code: code and one_of(Outcome.having("obstacle"), code))]
 _Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]

@@ -56,7 +56,8 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
     headings = [one_line(one.text_content()) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
-    declared = map(one_line, (metas.get("og:title", ""), text_at(article, "headline"), _title(tree)))
+    named = next((text for one in tree.iter("title") if (text := " ".join(one.itertext()).strip())), "")
+    declared = map(one_line, (metas.get("og:title", ""), text_at(article, "headline"), named))
     described = metas.get("og:description") or metas.get("description")
     return Metadata(
         title=page_title([*filter(None, declared)], [*filter(None, headings)]),
@@ -101,10 +102,6 @@ def _metas(tree: HtmlElement) -> dict[str, str]:
         if name and (content := (meta.get("content") or "").strip()):
             found.setdefault(name, content)
     return found
-
-
-def _title(tree: HtmlElement) -> str:
-    return next((text for one in tree.iter("title") if (text := " ".join(one.itertext()).strip())), "")
 
 
 def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:

@@ -43,9 +43,8 @@ def read_page(
         return _item(url, Metadata(title=title), plain, plain)
     tree = parse_page(markup)
     about = read(tree, url)
-    article = (
-        by_rule(tree, about.body.strip(), text, remove) if text or remove else read_article(tree, about.body.strip())
-    )
+    own = about.body.strip()
+    article = by_rule(tree, own, text, remove) if text or remove else read_article(tree, own)
     refuse_wall(tree, article.text, about, url)
     titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))} - {""}
     links = {letters(link.text_content()) for link in tree.iter("a")} - {""}
@@ -131,12 +130,7 @@ def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | 
     """Read the article of a parsed page, which stays as it is, so that a wall in it is found all the same.
 
     If the selector of the text finds none, the page is read as one without a rule. The reason tells of each selector.
-
-    Args:
-        tree: The page.
-        structured: The text in the page's own data, or empty. It has what ``remove`` names, so it counts only without that.
-        text: The selector of the text, or None.
-        remove: The selector of what goes, or None.
+    The ``structured`` text, that of the page's own data, has what ``remove`` names, so it counts only without that.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

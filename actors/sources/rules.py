@@ -53,8 +53,8 @@ def checked_words(words: str) -> str:
 
 def has_words(words: str, text: str) -> bool:
     """Whether a ``folded`` text has a word or phrase, as whole words, in any case."""
-    small = _small(text)
-    return all(part in small for part in _parts(words)) and _whole(words).search(text) is not None
+    small, (parts, whole) = _small(text), _whole(words)
+    return all(part in small for part in parts) and whole.search(text) is not None
 
 
 def fits(expression: str, text: str) -> bool:
@@ -66,14 +66,11 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 
 @lru_cache(maxsize=8192)
-def _parts(words: str) -> list[str]:
-    return folded(words).casefold().split(" ")
-
-
-@lru_cache(maxsize=8192)
-def _whole(words: str) -> re.Pattern[str]:
+def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
+    """What a text must have, which is soon seen, and the whole of it."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
-    return re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
+    pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
+    return folded(words).casefold().split(" "), pattern
 
 
 @lru_cache(maxsize=8192)
@@ -93,21 +90,16 @@ def _options() -> Any:
     return options
 
 
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def _length(value: Any) -> int | timedelta:
     if isinstance(value, str) and not value.isdecimal():
         return parse_duration(value)
     if isinstance(value, bool) or not isinstance(value, int | str) or int(value) < 1:
-        raise ValueError(
-            f"expected a number of words such as 300, or the duration of a recording such as 2m, got {value!r}"
-        )
+        wanted = "a number of words such as 300, or the duration of a recording such as 2m"
+        raise ValueError(f"expected {wanted}, got {value!r}")
     return int(value)
 
 
-_Several = BeforeValidator(_several)
+_Several = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 _Words = Annotated[tuple[Annotated[str, AfterValidator(checked_words)], ...], _Several]
 _Patterns = Annotated[tuple[Annotated[str, AfterValidator(checked)], ...], _Several]
 _Languages = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...], _Several]

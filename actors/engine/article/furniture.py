@@ -25,13 +25,9 @@ _LONGEST = 400  # characters of such a line
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """A text, or its markdown, without the lines of its page.
+    """A text, or its markdown, without the lines of its page; unchanged if fewer than ``least`` characters would remain.
 
-    Args:
-        text: A line for each block.
-        titles: The page's title and headings of the first level, as their ``letters``.
-        links: The texts of the page's links, likewise.
-        least: Characters that must remain; otherwise the text stays as it is.
+    The page's ``titles`` and headings of the first level, and the texts of its ``links``, are given as their ``letters``.
     """
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)

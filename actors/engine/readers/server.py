@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 Operation = Callable[..., bytes]
-
 _NEARLY = 0.9
 _MIB = 1024 * 1024
 
