@@ -31,14 +31,24 @@ _OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | dict(one.split("="
 _UNKNOWN_TO_PYTHON = dict(
     one.split("=") for one in ["iso-8859-8-i=iso-8859-8", "windows-31j=cp932", "windows-874=cp874", "windows-949=cp949"]
 )
+_TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
+#: Quotation marks, dashes and the ellipsis: control characters stand in no other text beside this letter.
+_ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def decode(body: bytes, content_type: str = "") -> str:
     """Decode a page: byte order mark, then the header, the page's own declaration, UTF-8, and at last a guess.
 
-    Never raises: bytes that do not fit become replacement characters.
+    Never raises: bytes that do not fit become replacement characters. Text that was encoded as UTF-8 twice is decoded twice.
     """
+    text = _decoded(body, content_type)
+    if not _ENCODED_TWICE.search(text):
+        return text
+    return _TWICE.sub(lambda match: match.group().encode("latin-1").decode("utf-8", "replace"), text)
+
+
+def _decoded(body: bytes, content_type: str) -> str:
     for mark, name in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")

@@ -157,3 +157,9 @@ def test_a_label_is_read_as_browsers_read_it(label: str, text: str) -> None:
     codec = web_codec(label)
     assert codec is not None
     assert decode(text.encode(codec), f"text/html; charset={label}") == text
+
+
+def test_what_was_encoded_as_utf_8_twice_is_decoded_twice() -> None:
+    once = "Earth\u2019s caf\u00e9s \u2013 49\u00b0"
+    assert decode(once.encode().decode("latin-1").encode(), "text/html; charset=utf-8") == once
+    assert decode("Ã© alone is a letter and a sign".encode(), "text/html; charset=utf-8").startswith("Ã©")
