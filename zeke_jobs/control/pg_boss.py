@@ -65,14 +65,14 @@ class Import:
         self, conn: Connection, *, schema: str, names: Mapping[str, str], recent: timedelta, by: str | None = None
     ) -> None:
         self._conn, self._source, self._by = conn, f"pg-boss/{schema}", by
-        found = SQL.value(conn, "import/version") if SQL.one(conn, "import/schema", schema=schema) else None
-        if found is None:
+        found = SQL.only(conn, "import/version", recent=recent) if SQL.one(conn, "import/schema", schema=schema) else {}
+        if found.get("version") is None:
             raise ConfigurationError(
                 f"expected a pg-boss of version 10, 11 or 12 in schema {schema}, got none\n"
                 "  help: --schema names its schema; DATABASE_URL must name its database"
             )
-        self.version: int = found
-        self._since: datetime = SQL.all(conn, "import/clock", recent=recent)[0]["since"]
+        self.version: int = found["version"]
+        self._since: datetime = found["since"]
         self._names = {name: self._find(task).id for name, task in names.items()}
         self._known: dict[str, KnownTask] = {}
 

@@ -12,7 +12,7 @@ from psycopg2.errors import FeatureNotSupported, ObjectNotInPrerequisiteState, U
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.postgres.members import MEMBERS, refused
+from tests.zeke_jobs.postgres.members import MEMBERS
 from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
@@ -175,16 +175,6 @@ def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in
     with pytest.raises(UndefinedObject, match="expected the name of a task, got 'unknown'"):
         one(url, "SELECT pgboss.create_queue('unknown', '{}')")
     assert rows(conn, "SELECT 1 FROM zeke_jobs.queue") == []
-
-
-def test_readers_touch_nothing_and_clients_only_send(conn: Connection, log_in: Callable[[str], str]) -> None:
-    job = str(zeke_jobs.send("echo", {"n": 1}).id)
-    changes = [text.replace("%s", f"'{job}'") for text in (CANCEL, RETRY, RESUME, DELETE)]
-    insert = INSERT.replace("%s", "'{}'")
-    refused(log_in(roles.READER), *changes, insert, "DELETE FROM pgboss.schedule")
-    refused(log_in(roles.CLIENT), *changes, "DELETE FROM pgboss.schedule")
-    refused(log_in(roles.WORKER), *changes, insert)
-    assert state_of(conn, job) == "created"
 
 
 def test_a_stored_schedule_is_removed_and_that_of_the_file_stays(

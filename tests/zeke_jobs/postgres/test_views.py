@@ -103,14 +103,6 @@ def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connec
     assert ours["data"] == {"story_id": "x", "api_key": "***", "all_parts": [{"source_url": "u"}]}
 
 
-def test_the_text_of_durations_in_a_definition_is_read(conn: Connection, make_task: Callable[..., None]) -> None:
-    definition = '{"timeout": "1h30m", "retry": {"delay": "10s", "factor": 2.0}, "keep": {"completed": "7d"}}'
-    make_task("analyze-story", Analyze, definition=definition)
-    send(conn, "state = 'done', completed_on = '2026-01-01Z'")
-    (row,) = rows(conn, "SELECT retrydelay, retrybackoff, expirein::text, keepuntil::date::text FROM pgboss.job")
-    assert row == {"retrydelay": 10, "retrybackoff": True, "expirein": "01:30:00", "keepuntil": "2026-01-08"}
-
-
 def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
     conn.cursor().execute(
         "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
@@ -141,8 +133,6 @@ def test_the_columns_of_pg_boss_12_are_there(conn: Connection) -> None:
     every_status(conn)
     for view, columns in (("job", JOB), ("queue", QUEUE), ("version", "version cron_on")):
         assert rows(conn, f"SELECT {', '.join(columns.split())} FROM pgboss.{view}")
-    (row,) = rows(conn, "SELECT version FROM pgboss.version")
-    assert row == {"version": 42}
 
 
 def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
@@ -158,9 +148,9 @@ def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
     settings = "retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds"
     counts = "deferred_count, queued_count, ready_count, active_count, failed_count, total_count"
     found = rows(conn, f"SELECT name, {settings}, {counts} FROM pgboss.queue ORDER BY name")
-    job = "retry_delay, retrybackoff, expire_in::text, keepuntil - completedon AS kept"
+    job = "retry_delay, retrydelay, retrybackoff, expire_in::text, expirein::text, keepuntil - completedon AS kept"
     (row,) = rows(conn, f"SELECT {job} FROM pgboss.job WHERE state = 'completed'")
-    assert list(row.values()) == [10, False, "01:30:00", timedelta(days=7)]
+    assert list(row.values()) == [10, 10, False, "01:30:00", "01:30:00", timedelta(days=7)]
     assert [list(row.values()) for row in found] == [
         ["analyze-story", 3, 10, False, 3600, 5400, 604800, 1, 3, 2, 1, 1, 7],
         ["empty", 0, None, True, None, None, None, 0, 0, 0, 0, 0, 0],

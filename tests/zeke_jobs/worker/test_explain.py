@@ -58,6 +58,7 @@ def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
     ]
 
 
+ONE = {"task": "capped", "revision": "1", "payload": '{"n": 1}', "options": "{}"}
 NO_FILTER = {"id": None, **dict.fromkeys(FILTERS), "sent": None, "after": None, "limit": 20}
 
 
@@ -110,6 +111,14 @@ def all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
     return call
 
 
+def twice(call: Callable[[BigTable], Any]) -> Callable[[BigTable], Any]:
+    return lambda big: [call(big) for _ in range(2)]
+
+
+def cancelling(big: BigTable) -> None:
+    SQL.all(big.jobs.conn, "job/cancelling", worker=WORKER, held=[c["message_id"] for c in big.active("full")])
+
+
 def started(big: BigTable) -> None:
     claims = big.active("full")
     ids, numbers = [c["message_id"] for c in claims], [c["claim"] for c in claims]
@@ -149,43 +158,25 @@ CASES = [
     Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
     Case("claim where nothing is due yet", "queue_ready", claim("later")),
     Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.claim())),
-    Case(
-        "claim of a job that runs alone", "queue_apart", lambda big: big.jobs.claim(WORKER, 8, ["bulk"], is_empty=True)
-    ),
+    Case("claim of a suspect", "queue_apart", lambda big: big.jobs.claim(WORKER, 8, ["bulk"], is_empty=True)),
     Case(
         "when the next is due",
         "queue_ready",
-        lambda big: big.jobs.rows("SELECT zeke_jobs.next_due('default', ARRAY['bulk', 'later', 'keyed'])"),
+        run("job/next_due", queue="default", tasks=["bulk", "later", "keyed"], since=0),
     ),
     Case("start mark", "queue_pkey", started),
     Case("completion", "queue_pkey", complete),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
     Case("fence", "queue_pkey", fence),
-    Case(
-        "cancelled jobs of a worker",
-        "queue_pkey",
-        lambda big: SQL.all(
-            big.jobs.conn, "job/cancelling", worker=WORKER, held=[c["message_id"] for c in big.active("full")]
-        ),
-    ),
+    Case("cancelled jobs of a worker", "queue_pkey", cancelling),
     Case("rescue with nobody lost", "queue_active", run("worker/rescue")),
     Case("rescue", "queue_active", rescue),
     Case("expiry", "queue_apart", run("job/expire", limit=500)),
     Case("send with an idempotency key", "queue_pkey", send("bulk", '{"idempotency_key": "k"}')),
-    Case(
-        "send with an id that is taken", "queue_pkey", lambda big: send("bulk", f'{{"id": "{big.known(QUEUED)}"}}')(big)
-    ),
-    Case(
-        "send to a full task",
-        "queue_ready",
-        run("send/one", task="capped", revision="1", payload='{"n": 1}', options="{}", id=str(WORKER)),
-    ),
-    Case("unique send", "queue_pkey", lambda big: [send("once")(big) for _ in range(2)]),
-    Case(
-        "send for a tick",
-        "queue_pkey",
-        lambda big: [send("bulk", '{"scheduled_for": "2026-01-01Z"}')(big) for _ in range(2)],
-    ),
+    Case("send with a taken id", "queue_pkey", lambda big: send("bulk", f'{{"id": "{big.known(QUEUED)}"}}')(big)),
+    Case("send to a full task", "queue_ready", run("send/one", **ONE, id=str(WORKER))),
+    Case("unique send", "queue_pkey", twice(send("once"))),
+    Case("send for a tick", "queue_pkey", twice(send("bulk", '{"scheduled_for": "2026-01-01Z"}'))),
     Case("ask for the end", "queue_pkey", by_id("job/ended", QUEUED)),
     Case("output", "queue_pkey", by_id("job/output", "state = 'done'")),
     Case("how far each limit is used", "queue_active", look("top/limits")),
@@ -246,9 +237,8 @@ def big(module_database: str, request: pytest.FixtureRequest) -> Iterator[BigTab
                     with suppress(IndexError, AssertionError):  # there is no job to do it to
                         big.measure(lambda: case.call(big))  # noqa: B023 (it is called here)
             big.seed(ROWS)
-        elif not big.jobs.rows(
-            "SELECT FROM zeke_jobs.queue LIMIT 1"
-        ):  # all calls are rolled back, so one table serves three
+        # All calls are rolled back, so one table serves three.
+        elif not big.jobs.rows("SELECT FROM zeke_jobs.queue LIMIT 1"):
             with closing(connect(module_database)) as ours:
                 BigTable(Jobs(ours)).seed(ROWS)
                 Jobs(ours).rows("VACUUM ANALYZE zeke_jobs.queue")
