@@ -127,10 +127,12 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- The refusal of a send's options for a task; NULL if they are accepted. zeke_jobs.enqueue skips this check if all options are of a few common kinds.
-CREATE OR REPLACE FUNCTION zeke_jobs.unfit_options(p_task zeke_jobs.task, p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE AS $$
+-- The refusal of a send's options, by the name of the task; NULL if they are accepted. Sends call it, except those with common options only
+-- (see zeke_jobs.enqueue); so does a client that only prepares a statement.
+CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
+  v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_refused jsonb := zeke_jobs.unfit_value(p_options);
   v_rule record;
   v_known text[];
@@ -138,6 +140,14 @@ DECLARE
 BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
+  END IF;
+  -- With scheduled_for a sender could send the job of a tick before the scheduler does, which would then send none.
+  PERFORM zeke_jobs.refuse(
+    format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
+  WHERE p_options ? 'scheduled_for'
+    AND NOT has_function_privilege(session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE');
+  IF p_options -> 'carried' ? 'failure_of' THEN
+    RETURN zeke_jobs.refusal('carried', 'without failure_of', 'it');
   ELSIF p_options ?& ARRAY['delay', 'run_at'] THEN
     RETURN zeke_jobs.refusal('delay or run_at', '', 'both');
   ELSIF p_options ?| ARRAY['then', 'after_failure'] AND NOT p_options ? 'batch' THEN
@@ -146,11 +156,11 @@ BEGIN
     IF p_options ? 'unique_key' AND p_options -> 'unique' <> 'false' AND (jsonb_typeof(p_options -> 'unique') <> 'object' OR p_options -> 'unique' ? 'fields') THEN
       RETURN zeke_jobs.refusal('unique_key or the fields of unique', '', 'both; unique may say while, period and on_duplicate');
     END IF;
-    v_rule := zeke_jobs.unique_rule(p_task, '{}', p_options);
-    v_known := ARRAY(SELECT jsonb_object_keys(zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema) -> 'properties'));
+    v_rule := zeke_jobs.unique_rule(v_task, '{}', p_options);
+    v_known := ARRAY(SELECT jsonb_object_keys(zeke_jobs.shape(v_task.payload_schema, v_task.payload_schema) -> 'properties'));
     v_wrong := (SELECT f.name FROM unnest(v_rule.fields) AS f (name) WHERE f.name <> ALL (v_known) LIMIT 1);
-    IF v_wrong IS NOT NULL AND p_task.payload_schema IS NOT NULL THEN
-      RETURN zeke_jobs.refusal('unique', format('by fields of %s''s payload', p_task.id), v_wrong, v_known);
+    IF v_wrong IS NOT NULL AND v_task.payload_schema IS NOT NULL THEN
+      RETURN zeke_jobs.refusal('unique', format('by fields of %s''s payload', v_task.id), v_wrong, v_known);
     ELSIF v_rule.held_while = 'period' AND v_rule.period IS NULL THEN
       RETURN zeke_jobs.refusal('unique', 'with a period', 'none');
     ELSIF v_rule.on_duplicate <> 'ignore' AND v_rule.held_while <> 'queued' THEN
@@ -158,24 +168,25 @@ BEGIN
         format('while %s: a job that runs or has run keeps its payload', v_rule.held_while));
     END IF;
   END IF;
-  IF coalesce(coalesce(p_options #>> '{retry,limit}', CASE jsonb_typeof(p_options -> 'retry') WHEN 'number' THEN p_options ->> 'retry' END)::integer > (p_task.definition #>> '{per_send,retry}')::integer, false)
-    OR coalesce(zeke_jobs.length_of(p_options -> 'timeout') > (p_task.definition #>> '{per_send,timeout}')::interval, false)
-    OR coalesce(zeke_jobs.length_of(p_options -> 'keep') > (p_task.definition #>> '{per_send,keep}')::interval, false)
+  IF coalesce(p_options #>> '{retry,limit}', CASE jsonb_typeof(p_options -> 'retry') WHEN 'number' THEN p_options ->> 'retry' END)::integer
+      > (v_task.definition #>> '{per_send,retry}')::integer
+    OR zeke_jobs.length_of(p_options -> 'timeout') > (v_task.definition #>> '{per_send,timeout}')::interval
+    OR zeke_jobs.length_of(p_options -> 'keep') > (v_task.definition #>> '{per_send,keep}')::interval
   THEN
-    RETURN zeke_jobs.refusal('retry, timeout and keep', format('within what per_send of %s in jobs.yaml allows', p_task.id), 'more');
+    RETURN zeke_jobs.refusal('retry, timeout and keep', format('within what per_send of %s in jobs.yaml allows', v_task.id), 'more');
   END IF;
   RETURN (
     SELECT r.refusal
     FROM jsonb_each(p_options -> 'units') AS u
     LEFT JOIN (
-      SELECT b.unit, min(b.amount) AS most FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_task.limits) AND b.unit <> 'jobs' GROUP BY b.unit
+      SELECT b.unit, min(b.amount) AS most FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_task.limits) AND b.unit <> 'jobs' GROUP BY b.unit
     ) AS m ON m.unit = u.key
     CROSS JOIN LATERAL (SELECT CASE
       WHEN jsonb_typeof(u.value) <> 'number' THEN zeke_jobs.refusal('units', 'as numbers by unit', u.key || '=' || u.value)
       WHEN u.value < '0' THEN zeke_jobs.refusal('units', 'of at least 0', u.key || '=' || u.value)
-      WHEN m.unit IS NULL THEN zeke_jobs.refusal('', format('a unit that a limit of %s counts', p_task.id), u.key)
+      WHEN m.unit IS NULL THEN zeke_jobs.refusal('', format('a unit that a limit of %s counts', v_task.id), u.key)
       WHEN u.value::numeric > m.most
-        THEN zeke_jobs.refusal('', format('at most the %s %s that a limit of %s allows', m.most, u.key, p_task.id), u.value::text) END
+        THEN zeke_jobs.refusal('', format('at most the %s %s that a limit of %s allows', m.most, u.key, v_task.id), u.value::text) END
     ) AS r (refusal)
     WHERE r.refusal IS NOT NULL LIMIT 1);
 END $$;
@@ -578,25 +589,6 @@ BEGIN
   RETURN (
     SELECT CASE WHEN p.outcome <> 'created' THEN to_jsonb(p) END
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p);
-END $$;
-
--- The refusal of a sender's options, by the name of the task; NULL if they are accepted. Sends call it, except those with common options only
--- (see zeke_jobs.enqueue); so does a client that only prepares a statement.
-CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
-DECLARE
-  v_refused jsonb := zeke_jobs.unfit_options(zeke_jobs.find_task(p_task), p_options);
-BEGIN
-  IF v_refused IS NULL AND p_options -> 'carried' ? 'failure_of' THEN
-    RETURN zeke_jobs.refusal('carried', 'without failure_of', 'it');
-  -- With scheduled_for a sender could send the job of a tick before the scheduler does, which would then send none.
-  ELSIF v_refused IS NULL AND p_options ? 'scheduled_for' AND NOT has_function_privilege(
-    session_user, 'zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)', 'EXECUTE')
-  THEN
-    RAISE EXCEPTION 'expected no option scheduled_for from %: only a role that runs schedules sends the job of a tick',
-      session_user USING ERRCODE = 'insufficient_privilege';
-  END IF;
-  RETURN v_refused;
 END $$;
 
 -- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers

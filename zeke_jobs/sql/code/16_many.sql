@@ -136,15 +136,11 @@ BEGIN
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));
-  IF changed <> '{}' THEN
-    PERFORM zeke_jobs.note(
-      change_jobs.change,
-      coalesce('job/' || (change_jobs.filter ->> 'id'), 'task/' || (change_jobs.filter ->> 'task'),
-        'batch/' || (change_jobs.filter ->> 'batch'), 'all'),
-      change_jobs.by,
-      nullif(concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_given.value), nullif(change_jobs.reason, '')), ''),
-      changed);
-  END IF;
+  PERFORM zeke_jobs.note(
+    change_jobs.change,
+    coalesce('job/' || (change_jobs.filter ->> 'id'), 'task/' || (change_jobs.filter ->> 'task'), 'batch/' || (change_jobs.filter ->> 'batch'), 'all'),
+    change_jobs.by, concat_ws(': ', zeke_jobs.filter_in_words(change_jobs.filter, v_given.value), nullif(change_jobs.reason, '')), changed)
+  WHERE changed <> '{}';
 END $$;
 
 -- A filter and a new value as text for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
