@@ -30,7 +30,7 @@ _TASK = ("task", "queue")
 
 #: Read from the database in one snapshot for each scrape.
 DATABASE: tuple[Family, ...] = (
-    _gauge("up", (), "1 if the database could be read; if not, 0, and the only one of these."),
+    _gauge("up", (), "1 if the database could be read; 0 if not, and then no other metric is there."),
     _gauge("read_seconds", (), "How long reading the database took."),
     _gauge("queued", _TASK, "Queued jobs, due or not."),
     _gauge("active", _TASK, "Active jobs."),

@@ -54,7 +54,7 @@ def test_a_feeds_article_is_a_story_until_the_page_replaces_it(pipeline: Pipelin
     site.pages["/a"] = ITSELF
     again(pipeline)
     assert state(pipeline) == [("stored", "page")]
-    assert "cannot be had" not in (pipeline.query(choice)[0][0] or "")
+    assert "is unavailable" not in (pipeline.query(choice)[0][0] or "")
     assert pipeline.tasks_sent() == ["analyze-story", "analyze-story"]
     assert pipeline.query("SELECT id FROM stories") == before
     assert pipeline.query("SELECT count(*) FROM contents WHERE text_body LIKE '%%the page itself%%'") == [(1,)]
