@@ -10,11 +10,11 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 
 
-def choose() -> str:
+def choose(*, writes: bool = False) -> str:
     """The URL: ``DATABASE_URL``, else the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
 
-    Sets ``DATABASE_URL``, so that the rest of the process uses the same database.
-    Raises ConfigurationError if there is no URL and no server, or the embedded server is stopped.
+    Sets ``DATABASE_URL``, so that the rest of the process uses the same database. Raises ConfigurationError if there is no URL
+    and no server, the embedded server is stopped, or, for a command that ``writes``, the database is another installation's.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs
@@ -36,30 +36,18 @@ def choose() -> str:
                 name += f", or the server of {environment.data_dir()} to run"
             raise ConfigurationError(f"expected the database's address in {name}, got {got}\n  help: {help_}")
         os.environ[name] = url
+    if writes:
+        with connection(writes=True, is_migrated=False):
+            pass
     return environment.database_url()
-
-
-def choose_to_write() -> str:
-    """As ``choose``, for a command that writes.
-
-    Raises ConfigurationError if there is no database, or it belongs to another installation.
-    """
-    with connection(writes=True, is_migrated=False):
-        return environment.database_url()
 
 
 @contextmanager
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
-    """A connection to the command's database.
+    """A connection to the command's database, whose server shows the command's name.
 
-    Args:
-        command: Its name, shown by the server.
-        writes: The command writes, so a database of another installation is refused.
-        is_migrated: The schema must fit this code; if False, the command handles any schema.
-
-    Raises:
-        ConfigurationError: there is no database, or it belongs to another installation.
-        MigrationError: the schema does not fit this code.
+    If it ``writes``, a database of another installation is refused; unless ``is_migrated`` is False, a schema that does not fit.
+    Raises ConfigurationError, MigrationError.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

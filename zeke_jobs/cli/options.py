@@ -96,9 +96,7 @@ _LISTED = 10  # candidates
 def find_job(text: str) -> UUID:
     """The only job whose id equals the text, or begins or ends with it.
 
-    Raises:
-        UsageError: it cannot be part of an id, or several jobs match; the message lists them.
-        JobNotFound: no job matches.
+    Raises JobNotFound if no job matches, UsageError if it cannot be part of an id, or several match; the message lists them.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
@@ -174,6 +174,11 @@ def plain(value: Any) -> Any:
     Infinite numbers become null, because JSON has none.
     """
     return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
+
+
+def tick(moment: datetime | None, zone: tzinfo | None = None) -> str:
+    """A tick of a schedule in a time zone, by default this machine's; empty for None."""
+    return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
 def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:

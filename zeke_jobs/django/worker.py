@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -44,25 +42,18 @@ def run_task(payload: Call, ctx: Context) -> Any:
     job = drivers.perform(ctx.db, reading.one, ctx.job_id)
     begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # the row has it later
     result = result_of(begun, payload.model_dump())
-    with _around(result):
+    sender = type(result.task.get_backend())
+    reset_queries()  # which DEBUG collects
+    close_old_connections()  # as Django does around a request
+    signals.task_started.send(sender, task_result=result)
+    try:
         context = [tasks.TaskContext(task_result=result)] if result.task.takes_context else []
         value = result.task.call(*context, *result.args, **result.kwargs)
         try:
             object.__setattr__(result, "_return_value", tasks.base.normalize_json(value))
         except (TypeError, ValueError) as error:
             raise Reject(f"expected {payload.function} to return JSON: {error}") from error
-    return result.return_value
-
-
-@contextmanager
-def _around(result: Any) -> Iterator[None]:
-    """What Django does around a request, and the signals of one attempt."""
-    reset_queries()  # which DEBUG collects
-    close_old_connections()
-    sender = type(result.task.get_backend())
-    signals.task_started.send(sender, task_result=result)
-    try:
-        yield
+        object.__setattr__(result, "status", Status.SUCCESSFUL)
     except (Defer, Retry, WaitFor):
         raise
     except (Exception, SystemExit, TimeLimitExceeded) as error:
@@ -73,7 +64,7 @@ def _around(result: Any) -> Iterator[None]:
         signals.task_finished.send(sender, task_result=result)
         raise
     else:
-        object.__setattr__(result, "status", Status.SUCCESSFUL)
         signals.task_finished.send(sender, task_result=result)
     finally:
         close_old_connections()
+    return result.return_value

@@ -18,12 +18,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """The supervisor's end of the pipe.
-
-    Args:
-        grace: Seconds from SIGTERM to SIGKILL.
-        then: A command to run after they have ended, such as one that stops their server.
-    """
+    """The supervisor's end of the pipe. ``grace``: seconds from SIGTERM to SIGKILL; ``then``: a command to run at the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(  # noqa: S603 (this module)

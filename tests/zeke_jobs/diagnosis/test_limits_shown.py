@@ -11,7 +11,7 @@ from psycopg2.extras import Json
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.diagnosis.test_doctor import found
-from zeke_jobs.metrics import exporter
+from tests.zeke_jobs.metrics.exported import samples
 from zeke_jobs.top import board, panes
 
 TOP = """
@@ -66,9 +66,9 @@ class Shown:
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
         return {
-            (one.name.removeprefix("zeke_jobs_limit_"), *one.labels[1:]): one.value
-            for one in exporter.read(os.environ["DATABASE_URL"])
-            if one.labels[:1] == (name,) and one.name.startswith("zeke_jobs_limit_")
+            (one.name.removeprefix("zeke_jobs_limit_"), *list(one.labels.values())[1:]): one.value
+            for one in samples(os.environ["DATABASE_URL"])
+            if one.labels.get("limit") == name and one.name.startswith("zeke_jobs_limit_")
         }
 
 

@@ -1,5 +1,8 @@
 """Every exported metric: ours and Dramatiq's."""
 
+from prometheus_client.samples import Sample
+
+from zeke_jobs.metrics.exporter import read
 from zeke_jobs.metrics.exposition import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
 
 #: Counted by workers, summed over all processes of one ``dramatiq`` command.
@@ -19,3 +22,8 @@ DRAMATIQ: tuple[Family, ...] = (
 )  # fmt: skip
 
 ALL = (*DATABASE, *WORKER, *DRAMATIQ)
+
+
+def samples(url: str) -> list[Sample]:
+    """The present figures of a database."""
+    return [sample for family in read(url) for sample in family.samples]

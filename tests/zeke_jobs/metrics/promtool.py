@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
+from prometheus_client.samples import Sample
 
 from tests.zeke_jobs.metrics.exported import ALL
 from zeke_jobs.core.wording import parse_duration
-from zeke_jobs.metrics.exporter import Sample
 
 PROMTOOL = shutil.which("promtool")
 RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"
@@ -71,7 +71,7 @@ def _series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
     for number, scrape in enumerate(scrapes):
         values = {'up{job="zeke-jobs"}': 0.0 if scrape is None else 1.0}
         for sample in scrape or ():
-            labels = ",".join(f'{key}="{value}"' for key, value in zip(LABELS[sample.name], sample.labels, strict=True))
+            labels = ",".join(f'{key}="{value}"' for key, value in sample.labels.items())
             values[f"{sample.name}{{{labels}}}"] = sample.value
         for name in series.keys() | values.keys():
             so_far = series.setdefault(name, [f"_x{PHASE}"] * number)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.samples import Sample
 from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from tests.zeke_jobs.cli.test_hostile_text import tree
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.metrics import promtool
+from tests.zeke_jobs.metrics.exported import samples
 from tests.zeke_jobs.metrics.promtool import LABELS, RULES
 from tests.zeke_jobs.metrics.test_exporter import BEATEN, DECIDED
-from zeke_jobs.metrics.exporter import Sample, read
 
 TASKS = """
   quick: {handler: 'H:echo', max_wait: 2m, retry: {limit: 0}}
@@ -77,26 +78,26 @@ TROUBLES: dict[str, tuple[Step, Step]] = {
 def test_each_alert_fires_while_its_trouble_is_there(world: World, database: str, tmp_path: Path) -> None:
     scrapes: dict[str, list[Any]] = {}
     for alert, steps in TROUBLES.items():
-        scrapes[alert] = [read(database)]
+        scrapes[alert] = [samples(database)]
         for step in steps:
             _ = world.rows(step) if isinstance(step, str) else step(world)
-            scrapes[alert].append(read(database))
-    up, down = read(database), read("postgresql://nobody@127.0.0.1:1/none")
+            scrapes[alert].append(samples(database))
+    up, down = samples(database), samples("postgresql://nobody@127.0.0.1:1/none")
     scrapes["ZekeJobsDatabaseDown"] = [up, down, up]
     scrapes["ZekeJobsExporterDown"] = [up, None, up]
-    scrapes["ZekeJobsThreadsLost"] = [[Sample("zeke_jobs_threads_lost", (), lost)] for lost in (0, 1, 0)]
+    scrapes["ZekeJobsThreadsLost"] = [[Sample("zeke_jobs_threads_lost", {}, lost)] for lost in (0, 1, 0)]
     assert promtool.fires(tmp_path, scrapes) == {alert: [False, True, False] for alert in ALERTS}
 
 
 @needs_promtool
 def test_no_scheduler_ever_is_none_and_what_is_paused_may_wait(world: World, database: str, tmp_path: Path) -> None:
-    beaten = read(database)
+    beaten = samples(database)
     world.rows("DELETE FROM zeke_jobs.schedule_beat")
-    scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], read(database), beaten]}
+    scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], samples(database), beaten]}
     world.wait("calm", 3601)
-    waiting = read(database)
+    waiting = samples(database)
     world.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/calm', 'ann')")
-    scrapes["ZekeJobsWaitsLong"] = [[], waiting, read(database)]
+    scrapes["ZekeJobsWaitsLong"] = [[], waiting, samples(database)]
     assert promtool.fires(tmp_path, scrapes) == {alert: [False, True, False] for alert in scrapes}
 
 

@@ -6,13 +6,14 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
+from tests.zeke_jobs.metrics.exported import samples
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import actions
 from zeke_jobs.metrics import exposition
-from zeke_jobs.metrics.exporter import Sample, read
 from zeke_jobs.metrics.exposition import DATABASE
 from zeke_jobs.postgres import roles
 from zeke_jobs.worker.metrics import WorkerMetrics
@@ -25,6 +26,7 @@ TOP = "limits: {ai: {concurrency: 4, rate: 60/m}}"
 BEATEN = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (zeke_jobs.now(), gen_random_uuid())"
 DECIDED = """INSERT INTO zeke_jobs.schedule_state (task, cron, timezone, decided_to, next_tick)
   SELECT 'calm', cron, timezone, zeke_jobs.now(), zeke_jobs.now() + interval '{}' FROM zeke_jobs.schedule"""
+DOWN = [Sample("zeke_jobs_up", {}, 0)]
 QUICK, CALM = ("quick", "default"), ("calm", "slow")
 
 
@@ -35,8 +37,8 @@ def catalogue(scene: Scene) -> None:
 
 def values() -> dict[tuple[Any, ...], float]:
     """The present metrics, by name and labels: ``values()["queued", "quick", "default"]``."""
-    samples = read(os.environ["DATABASE_URL"])
-    return {(sample.name.removeprefix("zeke_jobs_"), *sample.labels): sample.value for sample in samples}
+    found = samples(os.environ["DATABASE_URL"])
+    return {(one.name.removeprefix("zeke_jobs_"), *one.labels.values()): one.value for one in found}
 
 
 def test_depth_and_waits_are_told_by_task(scene: Scene) -> None:
@@ -121,21 +123,21 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) 
 
 
 def test_a_database_that_does_not_answer_is_a_sample_too() -> None:
-    assert read("postgresql://nobody@127.0.0.1:1/none") == [Sample("zeke_jobs_up", (), 0)]
+    assert samples("postgresql://nobody@127.0.0.1:1/none") == DOWN
 
 
 def test_a_database_without_our_tables_cannot_be_read_and_the_log_says_so(new_database: Callable[[], str]) -> None:
     with capture_logs() as lines:
-        assert read(new_database()) == [Sample("zeke_jobs_up", (), 0)]
+        assert samples(new_database()) == DOWN
     assert ["run: zeke-jobs migrate" in line["error"] for line in lines] == [True]
 
 
 def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:
     scene.add("quick")
     sign_up(scene.conn)
-    samples = read(as_member(database, roles.READER))
-    assert {sample.name for sample in samples} <= {family.name for family in DATABASE}
-    assert Sample("zeke_jobs_queued", QUICK, 1) in samples
+    found = samples(as_member(database, roles.READER))
+    assert {sample.name for sample in found} <= {family.name for family in DATABASE}
+    assert Sample("zeke_jobs_queued", {"task": "quick", "queue": "default"}, 1) in found
 
 
 def test_a_folder_that_cannot_be_had_ends_the_process_with_status_2(

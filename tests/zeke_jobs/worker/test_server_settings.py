@@ -103,7 +103,7 @@ def observed(conn: Connection, url: str) -> dict[str, Any]:
             for hours in (0, 24)
             for one in dispatch.beat(conn, now=NOON + hours * day / 24)
         ],
-        "metrics": sorted({sample.name for sample in exporter.read(url)}),
+        "metrics": sorted({family.name for family in exporter.read(url)}),
         "config": revision.config().tasks["single"],
         "doctor": [one.id for one in doctor.examine(url).findings if one.severity == "critical"],
     }

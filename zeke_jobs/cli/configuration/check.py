@@ -10,7 +10,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from zeke_jobs.cli.options import argument, option
-from zeke_jobs.cli.output import bounds, count, escape, listing, say, tell
+from zeke_jobs.cli.output import bounds, count, escape, listing, say, tell, tick
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import Config, Schedule
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
@@ -88,8 +88,8 @@ def fires(schedule: Schedule, now: datetime) -> str:
     if schedule.paused:
         return "its schedule is paused"
     zone = ZoneInfo(schedule.timezone)
-    ticks = [f"{tick.astimezone(zone):%a %Y-%m-%d %H:%M}" for tick in next_fires(schedule, now)]
-    return f"next at {', '.join(ticks)} ({schedule.timezone})"
+    ticks = ", ".join(tick(one, zone) for one in next_fires(schedule, now))
+    return f"next at {ticks} ({schedule.timezone})"
 
 
 _FILES = {

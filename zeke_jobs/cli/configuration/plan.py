@@ -15,7 +15,7 @@ from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.check import File, load
 from zeke_jobs.cli.options import Json, option, pair, with_options
-from zeke_jobs.cli.output import count, escape, plain, print_json, tell, when
+from zeke_jobs.cli.output import count, escape, plain, print_json, tell, tick, when
 from zeke_jobs.cli.run import FINE, PENDING, UsageError
 from zeke_jobs.config.limits import Limit
 from zeke_jobs.config.models import Task
@@ -132,7 +132,7 @@ def _own(change: Change) -> Iterator[tuple[str, Any]]:
 def _ticks(ticks: tuple[datetime, ...], zone: str) -> str:
     if not ticks:
         return "never"
-    local = ", ".join(f"{tick.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}" for tick in ticks)
+    local = ", ".join(tick(one, ZoneInfo(zone)) for one in ticks)
     return f"{local} ({zone})" if zone == "UTC" else f"{local} ({zone}; first {when(ticks[0])})"
 
 

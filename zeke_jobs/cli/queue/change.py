@@ -86,7 +86,7 @@ def _change(
     if bool(job_ids) is bool(given):
         names = ", ".join(f"--{name}" for name in FILTERS)
         raise UsageError(f"expected ids, or filters ({names}), got {'both' if given else 'neither'}")
-    database.choose_to_write()
+    database.choose(writes=True)
     said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
@@ -171,7 +171,7 @@ def send(
         given["timeout"] = given.pop("attempt_timeout")
     if "units" in given:
         given["units"] = dict(map(_amount, given["units"]))
-    database.choose_to_write()
+    database.choose(writes=True)
     with usage():
         sent = zeke_jobs.send(task, _read(task, payload or []), **given)
     if wait or timeout is not None:

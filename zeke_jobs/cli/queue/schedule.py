@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database
 from zeke_jobs.cli.options import DryRun, Json, Reason, TaskId, argument, option, time
-from zeke_jobs.cli.output import Markup, answer, coloured, escape, listing, named, say, styled, tell
+from zeke_jobs.cli.output import Markup, answer, coloured, escape, listing, named, say, styled, tell, tick
 from zeke_jobs.cli.run import usage
 from zeke_jobs.control import actions as control
 from zeke_jobs.core.environment import author
@@ -32,7 +32,7 @@ def schedules(
         if next_ is not None:
             count, task = next_
             zone = control.find(conn, task).zone
-            columns = {zone.key: lambda tick: _in(tick, zone), "local time": _in}
+            columns = {zone.key: lambda moment: tick(moment, zone), "local time": tick}
             listing(control.next_ticks(conn, task, count), columns, empty="", as_json=as_json)
         else:
             _show_all(conn, as_json=as_json)
@@ -62,8 +62,8 @@ def backfill(
     with database.connection("schedule", writes=True, is_migrated=False) as conn, usage():
         ticks = control.backfill(conn, task, from_, to or dispatch.clock(conn), dry_run=dry_run, by=author())
     columns = {
-        "tick": lambda tick: f"{tick.scheduled_for:%Y-%m-%d %H:%M} UTC",
-        "": lambda tick: tick.reason or ("would be sent" if dry_run else "sent"),
+        "tick": lambda one: f"{one.scheduled_for:%Y-%m-%d %H:%M} UTC",
+        "": lambda one: one.reason or ("would be sent" if dry_run else "sent"),
         "job": "job",
     }
     listing(ticks, columns, empty="no ticks in that time", as_json=as_json)
@@ -71,9 +71,9 @@ def backfill(
 
 def _show_all(conn: Connection, *, as_json: bool) -> None:
     columns = named("schedule, cron, zone=timezone") | {
-        "next": lambda row: "" if row["paused"] else _in(row["next_tick"], _zone(row)),
-        "local time": lambda row: "" if row["paused"] else _in(row["next_tick"]),
-        "last": lambda row: _in(row["last_tick"], _zone(row)),
+        "next": lambda row: "" if row["paused"] else tick(row["next_tick"], _zone(row)),
+        "local time": lambda row: "" if row["paused"] else tick(row["next_tick"]),
+        "last": lambda row: tick(row["last_tick"], _zone(row)),
         "result": lambda row: row["last_reason"] or styled(row["last_result"] or ""),
         "": _remark,
     }
@@ -90,12 +90,7 @@ def _remark(row: dict[str, Any]) -> Markup:
     if not row["paused"]:
         return Markup()
     why = f": {row['pause_reason']}" if row["pause_reason"] else ""
-    return Markup(coloured("yellow", "paused") + escape(f" by {row['paused_by']} since {_in(row['paused_on'])}{why}"))
-
-
-def _in(moment: datetime | None, zone: tzinfo | None = None) -> str:
-    """A moment in a time zone, by default this machine's."""
-    return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
+    return Markup(coloured("yellow", "paused") + escape(f" by {row['paused_by']} since {tick(row['paused_on'])}{why}"))
 
 
 Target = Annotated[str, argument("task/ID, queue/NAME, limit/NAME or schedule/ID.", "TARGET")]

@@ -133,7 +133,7 @@ def emit(
 ) -> None:
     """Emit an event: jobs that wait for it go on, with the data."""
     value = None if data is None else read_json(data, "the data")
-    database.choose_to_write()
+    database.choose(writes=True)
     with usage():
         zeke_jobs.emit(name, value)
     tell(f"emitted {escape(name)}")
