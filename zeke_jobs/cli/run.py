@@ -118,8 +118,7 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
         help_ = "help: is the server running, and does DATABASE_URL name it?"
         return complain(f"expected a database that answers, got: {str(error).strip()}\n  {help_}", FAILED)
     except (*UNMIGRATED, UndefinedFunction):
-        missing = _not_migrated()
-        return complain(missing, WRONG_USE) if missing else _our_bug()
+        return complain(missing, WRONG_USE) if (missing := _not_migrated()) else _our_bug()
     except errors.ZekeJobsError as error:
         next_step = f"\n  help: zeke-jobs why {error.job.id}" if isinstance(error, errors.JobFailed) else ""
         return complain(f"{error}{next_step}", FAILED)

@@ -216,9 +216,9 @@ def faults(backend: Any) -> Iterator[Any]:
                 yield Error(message, hint=f'under tasks: {name}: {{handler: "{_HANDLER}"}}', id="zeke_jobs.E003")
 
 
-def _other_database(settings: dict[str, Any]) -> Iterator[Any]:
+def _other_database(ours: dict[str, Any]) -> Iterator[Any]:
     theirs = parse_dsn(environment.database_url_or_none() or "")
-    for key, ours in (("dbname", settings["NAME"]), ("host", settings["HOST"]), ("port", settings["PORT"])):
-        if ours and theirs.get(key, str(ours)) != str(ours):
-            message = f"expected {key} {ours} of DATABASES in DATABASE_URL, where workers look, got {theirs[key]}"
-            yield Warning(message, id="zeke_jobs.W001")
+    for key, name in (("dbname", "NAME"), ("host", "HOST"), ("port", "PORT")):
+        if ours[name] and theirs.get(key, str(ours[name])) != str(ours[name]):
+            where = f"{key} {ours[name]} of DATABASES in DATABASE_URL, where workers look"
+            yield Warning(f"expected {where}, got {theirs[key]}", id="zeke_jobs.W001")

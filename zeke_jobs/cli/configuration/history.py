@@ -113,9 +113,8 @@ def _config(revision: store.Revision) -> Any:
     try:
         return revision.config(handlers=False)
     except ConfigurationError as error:
-        raise ConfigurationError(
-            f"revision {revision.number} is not read any more; compare with --text\n{error}"
-        ) from error
+        what = f"revision {revision.number} is not read any more; compare with --text"
+        raise ConfigurationError(f"{what}\n{error}") from error
 
 
 def _data(one: store.Revision) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``zeke-jobs plan``: the effects of a jobs.yaml before it is applied, in words."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -27,6 +27,8 @@ from zeke_jobs.revisions.store import Override, visible
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
 _LONGEST = 100
+#: A new one, whose values are the defaults.
+_MODELS: dict[str, Callable[[str], Any]] = {"task": lambda name: Task(id=name), "limit": lambda name: Limit(name=name)}
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -44,7 +46,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"    [{style}]{escape(jobs.name)}: {', '.join(counts)}[/] ({escape(jobs.detail)})"
     if plan.overrides:
         yield "set by hand"
-        yield from _by_hand(plan)
+        yield from (f"    {_override_line(one, plan.overrides)}" for one in visible(plan.overrides))
+        for change in plan.overridden:
+            if change.key:
+                label = f"{'' if change.kind == 'task' else f'{change.kind}s.'}{change.name}.{change.key}"
+                yield f"    {escape(label)}: the file says {shown(change.before)}, in force {shown(change.after)}"
     for title, texts in (("also", plan.notes), ("may need a restart", plan.restarts)):
         if texts:
             yield title
@@ -61,7 +67,9 @@ def change_lines(changes: Iterable[Change]) -> Iterator[str]:
             was = f" (was {change.before})" if change.how == "renamed" else ""
             yield f"{sign} {escape(subject)}{escape(was)}"
             if change.how == "added":
-                yield from (f"    {escape(key)}: {shown(value)}" for key, value in _own(change))
+                usual = diff.flat(_MODELS[change.kind](change.name)) if change.kind in _MODELS else {}
+                own = {key: value for key, value in change.after.items() if not diff.same(usual.get(key), value)}
+                yield from (f"    {escape(key)}: {shown(value)}" for key, value in own.items())
         else:
             if last != subject:
                 yield f"{_SIGNS['changed']} {escape(subject)}"
@@ -122,27 +130,11 @@ def _others(some: list[Any], than: list[Any]) -> list[Any]:
     return [one for one in some if not any(diff.same(one, other) for other in than)]
 
 
-def _own(change: Change) -> Iterator[tuple[str, Any]]:
-    """The keys of an added task or limit that differ from the defaults."""
-    new = Task(id=change.name) if change.kind == "task" else Limit(name=change.name) if change.kind == "limit" else None
-    usual = {} if new is None else diff.flat(new)
-    return ((key, value) for key, value in change.after.items() if not diff.same(usual.get(key), value))
-
-
 def _ticks(ticks: tuple[datetime, ...], zone: str) -> str:
     if not ticks:
         return "never"
     local = ", ".join(tick(one, ZoneInfo(zone)) for one in ticks)
     return f"{local} ({zone})" if zone == "UTC" else f"{local} ({zone}; first {when(ticks[0])})"
-
-
-def _by_hand(plan: Plan) -> Iterator[str]:
-    for override in visible(plan.overrides):
-        yield f"    {_override_line(override, plan.overrides)}"
-    for change in plan.overridden:
-        if change.key:
-            label = f"{'' if change.kind == 'task' else f'{change.kind}s.'}{change.name}.{change.key}"
-            yield f"    {escape(label)}: the file says {shown(change.before)}, in force {shown(change.after)}"
 
 
 _ORDERS: dict[str, Any] = {

@@ -29,7 +29,10 @@ def migrate(
 ) -> int:
     """Apply the missing migrations: first of zeke_jobs, then of the packages in jobs.yaml."""
     find_modules_here()
-    packages = _packages()
+    path = environment.config_path()
+    is_there = environment.lookup(environment.CONFIG) is not None or path.exists()
+    # Handlers may fail to import before their tables exist.
+    packages = list(config.load(path, handlers=False).migrations) if is_there else []
     with database.connection("migrate", is_migrated=False) as conn:
         found = migrations.pending(conn, packages) if check else migrations.migrate(conn, packages)
     names = [f"{migration.package}/{migration.name}" for migration in found]
@@ -38,15 +41,6 @@ def migrate(
     text = "\n".join([*(f"{done} {name}" for name in names), f"{len(names)} {done}{of}"])
     answer({"pending" if check else "applied": names}, escape(text, lines=True), as_json=as_json)
     return PENDING if check and names else FINE
-
-
-def _packages() -> list[str]:
-    """Packages with migrations, as listed in jobs.yaml; none without a file."""
-    path = environment.config_path()
-    if environment.lookup(environment.CONFIG) is None and not path.exists():
-        return []
-    # Handlers may fail to import before their tables exist.
-    return list(config.load(path, handlers=False).migrations)
 
 
 def roles(

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database
 from zeke_jobs.cli.options import DryRun, Json, Reason, TaskId, argument, option, time
@@ -35,7 +34,8 @@ def schedules(
             columns = {zone.key: lambda moment: tick(moment, zone), "local time": tick}
             listing(control.next_ticks(conn, task, count), columns, empty="", as_json=as_json)
         else:
-            _show_all(conn, as_json=as_json)
+            found, empty = control.listed(conn), "no schedules: no task in force has a cron"
+            listing(found, _COLUMNS, empty=empty, as_json=as_json)
         passed = dispatch.silence(conn)
     if passed is not None:
         shown = format_duration(timedelta(minutes=passed // timedelta(minutes=1)))
@@ -69,17 +69,6 @@ def backfill(
     listing(ticks, columns, empty="no ticks in that time", as_json=as_json)
 
 
-def _show_all(conn: Connection, *, as_json: bool) -> None:
-    columns = named("schedule, cron, zone=timezone") | {
-        "next": lambda row: "" if row["paused"] else tick(row["next_tick"], _zone(row)),
-        "local time": lambda row: "" if row["paused"] else tick(row["next_tick"]),
-        "last": lambda row: tick(row["last_tick"], _zone(row)),
-        "result": lambda row: row["last_reason"] or styled(row["last_result"] or ""),
-        "": _remark,
-    }
-    listing(control.listed(conn), columns, empty="no schedules: no task in force has a cron", as_json=as_json)
-
-
 def _zone(row: dict[str, Any]) -> tzinfo:
     return UTC if row["fault"] else ZoneInfo(row["timezone"])
 
@@ -92,6 +81,14 @@ def _remark(row: dict[str, Any]) -> Markup:
     why = f": {row['pause_reason']}" if row["pause_reason"] else ""
     return Markup(coloured("yellow", "paused") + escape(f" by {row['paused_by']} since {tick(row['paused_on'])}{why}"))
 
+
+_COLUMNS = named("schedule, cron, zone=timezone") | {
+    "next": lambda row: "" if row["paused"] else tick(row["next_tick"], _zone(row)),
+    "local time": lambda row: "" if row["paused"] else tick(row["next_tick"]),
+    "last": lambda row: tick(row["last_tick"], _zone(row)),
+    "result": lambda row: row["last_reason"] or styled(row["last_result"] or ""),
+    "": _remark,
+}
 
 Target = Annotated[str, argument("task/ID, queue/NAME, limit/NAME or schedule/ID.", "TARGET")]
 

@@ -102,22 +102,13 @@ def batch(
         one = zeke_jobs.batch_status(batch_id)
     if as_json:
         print_json(one)
-    else:
-        _show(one)
-
-
-def _show(found: BatchStatus) -> None:
-    values = {
-        "state": found.status,
-        "jobs": f"{progress({'done': found.finished, 'total': found.jobs, 'note': ''})} ended",
-        "completed": str(found.completed),
-        **output.picked(found, "failed, cancelled, made=created_on, ended=ended_on"),
-        "then": _end(found),
-    }
-    facts(found.id, values)
-    if found.status == "held":
-        held = f"{count(found.failed, 'failed job')} hold the end up"
-        tell(f"  {'':<9} {held}: zeke-jobs retry --batch {escape(found.id)}, or cancel them")
+        return
+    jobs = f"{progress({'done': one.finished, 'total': one.jobs, 'note': ''})} ended"
+    ends = output.picked(one, "failed, cancelled, made=created_on, ended=ended_on")
+    facts(one.id, {"state": one.status, "jobs": jobs, "completed": str(one.completed), **ends, "then": _end(one)})
+    if one.status == "held":
+        held = f"{count(one.failed, 'failed job')} hold the end up"
+        tell(f"  {'':<9} {held}: zeke-jobs retry --batch {escape(one.id)}, or cancel them")
 
 
 def _end(found: BatchStatus) -> str:
