@@ -55,23 +55,14 @@ def is_open(path: Path) -> bool:
 
 @dataclass
 class Place:
-    """Where and as whom commands run.
+    """Where and as whom commands run."""
 
-    Attributes:
-        venv: What ``install`` made.
-        folder: Their current folder.
-        user: Number of the user to become; None is ourselves.
-        umask: Theirs.
-        before: A program that starts them.
-        env: What differs from our environment; None takes a variable away.
-    """
-
-    venv: Path
+    venv: Path  # what ``install`` made
     folder: Path
-    user: int | None = None
+    user: int | None = None  # the number of the user to become; None is ourselves
     umask: int = 0o022
-    before: tuple[str, ...] = ()
-    env: dict[str, str | None] = field(default_factory=dict)
+    before: tuple[str, ...] = ()  # a program that starts them
+    env: dict[str, str | None] = field(default_factory=dict)  # None takes a variable of ours away
     started: list[Command] = field(default_factory=list)
 
     def fill(self) -> None:
@@ -85,9 +76,9 @@ class Place:
         """Start ``zeke-jobs`` with these arguments, or Python where the first is ``-m`` or ``-c``."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_", "DATABASE_URL"))}
         env = {**ours, "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
-        switch: dict[str, Any] = {}
-        if self.user is not None:
-            switch = {"user": self.user, "group": self.user, "extra_groups": []}
+        switch: dict[str, Any] = (
+            {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
+        )
         python = self.venv / "bin" / "python"
         program = [python] if arguments[0] in ("-m", "-c") else [python, self.venv / "bin" / "zeke-jobs"]
         log = self.folder.with_name(f"{self.folder.name}-{len(self.started)}.log")

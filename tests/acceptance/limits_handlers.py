@@ -21,10 +21,11 @@ def measured(payload: Load, ctx: Context) -> None:
     """Write down when it began, then work."""
     began = time.time()
     with ctx.db.cursor() as cursor:
+        begun = (
+            "SELECT q.message_id, q.task, q.key, %s, to_timestamp(%s) FROM zeke_jobs.queue AS q WHERE q.message_id = %s"
+        )
         cursor.execute(
-            "INSERT INTO start (job, task, key, tokens, at) SELECT q.message_id, q.task, q.key, %s, to_timestamp(%s) "
-            "FROM zeke_jobs.queue AS q WHERE q.message_id = %s",
-            (payload.tokens, began, str(ctx.job_id)),
+            f"INSERT INTO start (job, task, key, tokens, at) {begun}", (payload.tokens, began, str(ctx.job_id))
         )
     time.sleep(payload.seconds)
     if payload.tokens:
@@ -45,16 +46,12 @@ def asking(payload: Load, ctx: Context) -> None:
 
 
 class Provider(Loopback):
-    """Lets ``most`` tokens through in any ``window`` seconds; ``down`` answers 503 to all.
-
-    Attributes:
-        calls: When which call came, its tokens, and the answer's status.
-    """
+    """Lets ``most`` tokens through in any ``window`` seconds; ``down`` answers 503 to all."""
 
     def __init__(self, most: int, window: float, *, takes: float = 0.05) -> None:
         self.most, self.window, self.takes = most, window, takes
         self.down = False
-        self.calls: list[tuple[float, int, int]] = []
+        self.calls: list[tuple[float, int, int]] = []  # when each came, its tokens, and the status of the answer
         self._taken: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         super().__init__()

@@ -22,6 +22,8 @@ import zeke_jobs
 from tests.acceptance.conftest import OwnServer
 from tests.acceptance.handlers import TABLES
 from tests.fleet import ROOT, Command, Fleet, eventually, query, scalar
+from tests.zeke_jobs.postgres.members import MEMBERS, sign_up
+from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -197,9 +199,6 @@ def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, datab
     assert [one["parameter"] for one in authentication["spec"]["secretTargetRef"]] == ["connection"]
     command = pod_of(target)["containers"][0]["command"]
     assert f"'{command[command.index('--queues') + 1]}'" in trigger["metadata"]["query"]
-    from tests.zeke_jobs.postgres.members import MEMBERS, sign_up
-    from zeke_jobs.postgres import roles
-
     sign_up(conn)
     with conn.cursor() as cursor:
         cursor.execute(f"SET SESSION AUTHORIZATION {MEMBERS[roles.READER]}")

@@ -32,11 +32,8 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.top import board
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-pytestmark = [
-    pytest.mark.acceptance,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed: apt-get install pgbouncer"),
-]
+needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="it is not installed: apt-get install pgbouncer")
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180), needs_pgbouncer]
 TASKS = """
   version: 1
   tasks:

@@ -18,11 +18,8 @@ from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs import config
 from zeke_jobs.revisions import applying
 
-pytestmark = [
-    pytest.mark.acceptance,
-    pytest.mark.timeout(400),
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux"),
-]
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux")
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400), needs_tmux]
 
 JOBS = """
     version: 1

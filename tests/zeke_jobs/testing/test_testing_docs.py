@@ -3,10 +3,12 @@
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from tests.zeke_jobs.testing.blocks import blocks, python
+from zeke_jobs.testing import FakeContext
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "testing.md"
@@ -52,8 +54,6 @@ def test_the_tests_of_django_pass(program: Path, server_url: str) -> None:
     (program / "test_views.py").write_text(blocks(PAGE, "test_views.py")[0])
     found = re.fullmatch(r"postgresql://([^@]*)@?/\w+\?host=([^&]+).*", server_url)
     assert found is not None, server_url
-    from urllib.parse import unquote
-
     done = run(program, "-p", "pytest_django.plugin", "--ds", "settings", THE_USER=found[1], THE_HOST=unquote(found[2]))
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
@@ -165,8 +165,6 @@ def test_the_tests_of_the_page_pass_and_what_it_says_besides_holds(program: Path
 
 
 def test_a_fake_context_says_what_it_was_not_given() -> None:
-    from zeke_jobs.testing import FakeContext
-
     ctx = FakeContext(services={"web": object()})
     with pytest.raises(RuntimeError, match=r"expected FakeContext\(settings=…\)"):
         _ = ctx.settings.shortest

@@ -13,12 +13,9 @@ from zeke_jobs.top.screen import View, draw
 FOLDER = Path(__file__).parents[3] / "docs" / "pictures"
 SIZES = ((80, 24), (160, 50))
 #: Without the fonts that the template would load from elsewhere; every reader has a monospaced one.
-_FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
-    # Not all programs keep the spaces at the beginning of a text otherwise.
-    "<svg ",
-    '<svg xml:space="preserve" ',
-    1,
-)
+_FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+# Not all programs keep the spaces at the beginning of a text otherwise.
+_FORMAT = _FORMAT.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def picture(width: int, height: int) -> tuple[str, str]:

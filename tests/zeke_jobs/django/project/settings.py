@@ -13,10 +13,5 @@ INSTALLED_APPS += ["django_tasks"] if django.VERSION < (6,) else []
 _PARTS = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 _FOUND = {name: _at.get(part, "") for name, part in _PARTS.items()}
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", **_FOUND}}
-TASKS = {
-    "default": {
-        "BACKEND": "zeke_jobs.django.Backend",
-        "QUEUES": ["default", "mail"],
-        "OPTIONS": {"tasks": {"polls.report": "report", "mail": "django-mail"}},
-    }
-}
+_OPTIONS = {"tasks": {"polls.report": "report", "mail": "django-mail"}}
+TASKS = {"default": {"BACKEND": "zeke_jobs.django.Backend", "QUEUES": ["default", "mail"], "OPTIONS": _OPTIONS}}
