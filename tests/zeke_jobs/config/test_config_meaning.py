@@ -21,7 +21,7 @@ def loaded(stanza: str = "", head: str = "") -> Config:
     )
 
 
-def test_the_files_defaults_come_before_ours_and_merge_key_by_key() -> None:
+def test_a_task_comes_before_the_files_defaults_and_these_before_ours_key_by_key() -> None:
     task = loaded(
         "retry: {delay: 5s}\nkeep: {completed: 1h}",
         "defaults: {queue: slow, priority: 3, timeout: 1m, max_queued: 9, max_wait: 2m,"
@@ -32,8 +32,6 @@ def test_the_files_defaults_come_before_ours_and_merge_key_by_key() -> None:
     assert task.retry == Retry(limit=7, delay=timedelta(seconds=5), factor=2, max_delay=timedelta(hours=1), jitter=0.1)
     assert task.keep == Keep(completed=timedelta(hours=1), failed=timedelta(days=90), cancelled=timedelta(days=7))
 
-
-def test_a_task_comes_before_the_files_defaults() -> None:
     found = loaded("queue: fast\ntimeout: 2s\npriority: 0", "defaults: {queue: slow, timeout: 1m, priority: 3}\n")
     task = found.tasks["greet"]
     assert (task.queue, task.priority, task.timeout, found.queues) == ("fast", 0, timedelta(seconds=2), ("fast",))

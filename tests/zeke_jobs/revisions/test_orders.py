@@ -19,6 +19,11 @@ from zeke_jobs.worker.life import chores
 WITHOUT = "\n".join(line for line in BASE.splitlines() if "analyze" not in line) + "\n"
 CANCEL = Orders(cancel=frozenset({"analyze"}))
 DRAIN = Orders(drain=frozenset({"analyze"}))
+RENAME = Orders(rename={"analyze": "analyse"})
+
+
+def cancelled(conn: Connection) -> int:
+    return int(query(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL")[0][0])
 
 
 def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, conn: Connection) -> None:
@@ -34,11 +39,9 @@ def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, 
 
 def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=CANCEL)
-    rows = query(
-        conn,
-        "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1",
-    )
-    assert rows == [("consumed", 1, "its task was removed from jobs.yaml"), ("rejected", 3, "its task was removed from jobs.yaml")]  # fmt: skip
+    ended = "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1"
+    why = "its task was removed from jobs.yaml"
+    assert query(conn, ended) == [("consumed", 1, why), ("rejected", 3, why)]
     with pytest.raises(UnknownTask):
         zeke_jobs.send("analyze")
 
@@ -49,10 +52,8 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
     with transaction(other_conn):
         stray = zeke_jobs.send("score", {"n": 1}, connection=other_conn)
         apply(conn, load(BASE.replace("  score:", "  other:")))
-    assert (
-        why(conn, stray.id).reasons[0].sentence
-        == "no task in force is called score, so a worker cancels it within a minute"
-    )
+    said = "no task in force is called score, so a worker cancels it within a minute"
+    assert why(conn, stray.id).reasons[0].sentence == said
     assert query(conn, "SELECT zeke_jobs.chores(true)") == [(["gather"],)]
     with capture_logs() as lines:
         chores.do(conn, {"gather"})
@@ -73,7 +74,7 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
 def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Config, conn: Connection) -> None:
     new = WITHOUT + "  analyse: {handler: 'H:work', queue: slow}\n"
     query(conn, "UPDATE zeke_jobs.queue SET priority = 9 WHERE state = 'queued'")
-    done = apply(conn, load(new), orders=Orders(rename={"analyze": "analyse"}))
+    done = apply(conn, load(new), orders=RENAME)
     rows = query(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
     assert rows == [("analyse", "slow", 9, "analyse")]
     assert zeke_jobs.send("analyze").task_id == "analyse"
@@ -84,7 +85,7 @@ def test_a_unique_job_stays_the_one_under_its_tasks_new_name(base: Config, conn:
     first = zeke_jobs.send("analyze", {"n": 1}, unique=True)
     other = zeke_jobs.send("analyze", {"n": 1}, unique=True)
     assert other.id == first.id
-    apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=Orders(rename={"analyze": "analyse"}))
+    apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=RENAME)
     assert zeke_jobs.send("analyse", {"n": 1}, unique=True).id == first.id
     query(conn, "UPDATE zeke_jobs.queue SET state = 'consumed' WHERE message_id = %s", str(first.id))
     second = zeke_jobs.send("analyse", {"n": 1}, unique=True)
@@ -130,11 +131,7 @@ def test_an_order_that_makes_no_sense_is_refused(base: Config, conn: Connection,
     with pytest.raises(ConfigurationError, match=said):
         apply(conn, load(WITHOUT, top="timezone: UTC" if orders is DRAIN else TOP), orders=orders)
     assert store.latest_number(conn) == 1
-    assert query(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL") == [(0,)]
-
-
-def cancelled(conn: Connection) -> int:
-    return int(query(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL")[0][0])
+    assert cancelled(conn) == 0
 
 
 def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes(conn: Connection) -> None:
@@ -157,26 +154,18 @@ def test_the_same_order_again_changes_nothing_while_the_active_ones_are_being_st
     assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
 
 
-def test_jobs_of_a_task_that_drains_can_be_cancelled_after_all(base: Config, conn: Connection) -> None:
+def test_a_task_that_drains_goes_on_draining_until_it_is_cancelled_after_all(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=DRAIN)
+    assert "analyze" in apply(conn, load(WITHOUT + "  # more\n")).proposal.config.tasks
+    assert store.draining(latest(conn).overrides) == {"analyze"}
     done = apply(conn, load(WITHOUT), orders=CANCEL)
     assert "analyze" not in done.proposal.config.tasks
-    assert cancelled(conn) == 4
-    assert done.proposal.plan.overrides == ()
+    assert (cancelled(conn), done.proposal.plan.overrides) == (4, ())
 
 
 def test_a_task_that_drains_can_be_renamed_after_all(base: Config, conn: Connection) -> None:
     apply(conn, load(WITHOUT), orders=DRAIN)
-    new = load(WITHOUT + "  analyse: {handler: 'H:work'}\n")
-    done = apply(conn, new, orders=Orders(rename={"analyze": "analyse"}))
+    done = apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=RENAME)
     assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
     assert query(conn, "SELECT DISTINCT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
     assert zeke_jobs.send("analyze").task_id == "analyse"
-
-
-def test_a_task_that_drains_goes_on_draining_without_another_order(base: Config, conn: Connection) -> None:
-    apply(conn, load(WITHOUT), orders=DRAIN)
-    done = apply(conn, load(WITHOUT + "  # more\n"))
-    assert "analyze" in done.proposal.config.tasks
-    last = latest(conn)
-    assert store.draining(last.overrides) == {"analyze"}

@@ -11,8 +11,8 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.worker.conftest import Jobs
+from zeke_jobs import schedules
 from zeke_jobs.control import actions
-from zeke_jobs.control import actions as by_hand
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.scheduler import dispatch
@@ -37,6 +37,11 @@ def at(jobs: Jobs, **passed: float) -> None:
     set_clock(jobs.conn, MIDNIGHT + timedelta(**passed))
 
 
+def beat(jobs: Jobs, **passed: float) -> None:
+    at(jobs, **passed)
+    dispatch.beat(jobs.conn)
+
+
 def sent(jobs: Jobs) -> list[tuple[str | None, str]]:
     rows = jobs.rows(
         "SELECT extra ->> 'schedule' AS schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY scheduled_for, 1"
@@ -45,15 +50,10 @@ def sent(jobs: Jobs) -> list[tuple[str | None, str]]:
 
 
 def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: Jobs) -> None:
-    zeke_jobs.schedules.put(
-        "digest/paris", task="digest", at="0 8 * * *", timezone="Europe/Paris", payload={"n": 1}, key="paris"
-    )
-    zeke_jobs.schedules.put(
-        "digest/kathmandu", task="digest", at="0 8 * * *", timezone="Asia/Kathmandu", payload={"n": 2}
-    )
+    schedules.put("digest/paris", task="digest", at="0 8 * * *", timezone="Europe/Paris", payload={"n": 1}, key="paris")
+    schedules.put("digest/kathmandu", task="digest", at="0 8 * * *", timezone="Asia/Kathmandu", payload={"n": 2})
     for hour in range(12):
-        at(jobs, hours=hour, minutes=20)
-        dispatch.beat(jobs.conn)
+        beat(jobs, hours=hour, minutes=20)
         dispatch.beat(jobs.conn)
     assert sent(jobs) == [("digest/kathmandu", "02:15"), (None, "06:00"), ("digest/paris", "07:00")]
     rows = jobs.rows(
@@ -63,24 +63,23 @@ def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: J
 
 
 def test_overlap_is_of_each_schedule_alone(jobs: Jobs) -> None:
-    zeke_jobs.schedules.put("plain/one", task="plain", at="0 * * * *")
-    zeke_jobs.schedules.put("plain/two", task="plain", at="30 * * * *")
+    schedules.put("plain/one", task="plain", at="0 * * * *")
+    schedules.put("plain/two", task="plain", at="30 * * * *")
     for minutes in (30, 60, 90, 120):
-        at(jobs, minutes=minutes)
-        dispatch.beat(jobs.conn)
+        beat(jobs, minutes=minutes)
     assert sent(jobs) == [("plain/two", "00:30"), ("plain/one", "01:00")]
-    (found,) = [one for one in zeke_jobs.schedules.list() if one.name == "plain/one"]
+    (found,) = [one for one in schedules.list() if one.name == "plain/one"]
     assert (found.last_outcome, found.last_tick) == ("skipped", MIDNIGHT + timedelta(hours=2))
 
 
 def test_a_change_fires_nothing_from_before_it_and_putting_it_again_changes_nothing(jobs: Jobs) -> None:
     at(jobs, hours=3)
-    zeke_jobs.schedules.put("plain/one", task="plain", at="0 1 * * *")
+    schedules.put("plain/one", task="plain", at="0 1 * * *")
     dispatch.beat(jobs.conn)
     assert sent(jobs) == []
-    zeke_jobs.schedules.put("plain/one", task="former", at="0 4 * * *")
+    schedules.put("plain/one", task="former", at="0 4 * * *")
     at(jobs, hours=4)
-    zeke_jobs.schedules.put("plain/one", task="plain", at="0 4 * * *")
+    schedules.put("plain/one", task="plain", at="0 4 * * *")
     dispatch.beat(jobs.conn)
     assert sent(jobs) == [("plain/one", "04:00")]
     assert len(jobs.rows("SELECT 1 FROM zeke_jobs.audit WHERE action = 'put'")) == 2
@@ -89,30 +88,28 @@ def test_a_change_fires_nothing_from_before_it_and_putting_it_again_changes_noth
 def test_a_deleted_schedule_ticks_no_more_and_one_that_is_rolled_back_never_did(
     jobs: Jobs, other_conn: Connection
 ) -> None:
-    zeke_jobs.schedules.put("plain/one", task="plain", at="* * * * *")
+    schedules.put("plain/one", task="plain", at="* * * * *")
     with pytest.raises(ValueError, match="no"), transaction(other_conn):
-        zeke_jobs.schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)
+        schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)
         raise ValueError("no")
-    assert zeke_jobs.schedules.delete("plain/one")
-    assert not zeke_jobs.schedules.delete("plain/one")
-    at(jobs, minutes=5)
-    dispatch.beat(jobs.conn)
+    assert schedules.delete("plain/one")
+    assert not schedules.delete("plain/one")
+    beat(jobs, minutes=5)
     assert sent(jobs) == []
-    assert [one.name for one in zeke_jobs.schedules.list()] == ["digest"]
+    assert [one.name for one in schedules.list()] == ["digest"]
 
 
 def test_operators_pause_run_and_backfill_it_by_its_name(jobs: Jobs) -> None:
-    zeke_jobs.schedules.put("plain/one", task="plain", at="0 * * * *", payload={"n": 9})
+    schedules.put("plain/one", task="plain", at="0 * * * *", payload={"n": 9})
     assert actions.pause(jobs.conn, "schedule/plain/one", by="me")
-    at(jobs, hours=1)
-    dispatch.beat(jobs.conn)
+    beat(jobs, hours=1)
     assert sent(jobs) == []
-    job = by_hand.run_now(jobs.conn, "plain/one")
+    job = actions.run_now(jobs.conn, "plain/one")
     assert zeke_jobs.status(job).data == {"n": 9}
     assert actions.resume(jobs.conn, "schedule/plain/one")
-    by_hand.backfill(jobs.conn, "plain/one", MIDNIGHT + timedelta(minutes=30), MIDNIGHT + timedelta(hours=1))
+    actions.backfill(jobs.conn, "plain/one", MIDNIGHT + timedelta(minutes=30), MIDNIGHT + timedelta(hours=1))
     assert ("plain/one", "01:00") in sent(jobs)
-    assert by_hand.next_ticks(jobs.conn, "plain/one", 1) == [MIDNIGHT + timedelta(hours=2)]
+    assert actions.next_ticks(jobs.conn, "plain/one", 1) == [MIDNIGHT + timedelta(hours=2)]
 
 
 def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
@@ -132,7 +129,7 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
 def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], error: type[Exception]) -> None:
     good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
     with pytest.raises(error):
-        zeke_jobs.schedules.put(good.pop("name"), **good)
+        schedules.put(good.pop("name"), **good)
     task, payload = said.get("task", "plain"), json.dumps(said.get("payload", {}))
     with pytest.raises(psycopg2.Error, match=r"expected|payload"):
         jobs.rows("SELECT zeke_jobs.put_schedule('plain/one', %s, '0 8 * * *', 'UTC', %s::jsonb)", task, payload)
@@ -150,7 +147,7 @@ def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], erro
 def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any]) -> None:
     good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
     with pytest.raises(ValueError, match=r"^expected |^the cron line of plain/one: "):
-        zeke_jobs.schedules.put(good.pop("name"), **good)
+        schedules.put(good.pop("name"), **good)
     assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
 
 
@@ -177,10 +174,9 @@ def test_sql_refuses_it_too(jobs: Jobs, said: dict[str, str]) -> None:
 
 def test_the_longest_lengths_and_each_form_of_a_line_are_accepted(jobs: Jobs) -> None:
     longest = timedelta(days=36525)
-    zeke_jobs.schedules.put("plain/one", task="plain", at="@Daily", window=longest, jitter=longest, key="x" * 1024)
-    zeke_jobs.schedules.put("plain/two", task="plain", at="*/5 0,12 1-7\t JAN-mar mon-FRI")
-    at(jobs, days=1)
-    dispatch.beat(jobs.conn)
+    schedules.put("plain/one", task="plain", at="@Daily", window=longest, jitter=longest, key="x" * 1024)
+    schedules.put("plain/two", task="plain", at="*/5 0,12 1-7\t JAN-mar mon-FRI")
+    beat(jobs, days=1)
     assert ("plain/one", "00:00") in sent(jobs)
 
 
@@ -196,11 +192,10 @@ NAMED = """
 
 def test_a_task_has_several_schedules_in_the_file(jobs: Jobs) -> None:
     jobs.use(NAMED)
-    at(jobs, hours=6)
-    dispatch.beat(jobs.conn)
+    beat(jobs, hours=6)
     assert sent(jobs) == [("digest/day", "06:00"), ("digest/week", "06:00")]
     rows = jobs.rows("SELECT key, message #>> '{kwargs,n}' AS n FROM zeke_jobs.queue ORDER BY extra ->> 'schedule'")
     assert rows == [{"key": None, "n": "1"}, {"key": "weekly", "n": "7"}]
-    with pytest.raises(by_hand.NoSchedule, match="digest/day, digest/week"):
-        by_hand.find(jobs.conn, "digest")
+    with pytest.raises(actions.NoSchedule, match="digest/day, digest/week"):
+        actions.find(jobs.conn, "digest")
     assert actions.pause(jobs.conn, "schedule/digest/day", by="me")
