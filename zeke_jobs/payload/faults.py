@@ -7,13 +7,28 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from zeke_jobs.core.quoting import describe
 from zeke_jobs.core.redaction import MASK, is_sensitive
 from zeke_jobs.payload.json_text import Fault, join, shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, SchemaValidator, ValidationError
 
+_WORDS = {
+    "greater_than": "a number of more than {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number of less than {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "too_short": "at least {min_length} item",
+    "too_long": "at most {max_length} item",
+    "string_too_short": "at least {min_length} character",
+    "string_too_long": "at most {max_length} character",
+    "url_too_long": "at most {max_length} character",
+    "string_pattern_mismatch": "text like {pattern}",
+    "union_tag_not_found": "a mapping with {discriminator}",
+    "url_scheme": "an address that begins with {expected_schemes}",
+    "uuid_version": "a UUID of version {expected_version}",
+}
 _KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -38,47 +53,23 @@ _KINDS = {
     "extra": "no such field",
     "typed_dict": "an object",
 }
-
-_BOUNDS = {
-    "greater_than": ("more than", "gt"),
-    "greater_than_equal": ("at least", "ge"),
-    "less_than": ("less than", "lt"),
-    "less_than_equal": ("at most", "le"),
-    "multiple_of": ("a multiple of", "multiple_of"),
-}
-_SIZES = {
-    "too_short": ("at least", "min_length", "item"),
-    "too_long": ("at most", "max_length", "item"),
-    "string_too_short": ("at least", "min_length", "character"),
-    "string_too_long": ("at most", "max_length", "character"),
-    "url_too_long": ("at most", "max_length", "character"),
-}
+"""Words for pydantic's types of errors, and for the beginnings of other types."""
 
 
 def expected(error: ErrorDetails) -> str:
     """The values that are accepted."""
     kind, context = error["type"], error.get("ctx", {})
-    if kind in _BOUNDS:
-        words, key = _BOUNDS[kind]
-        bound = context.get(key)
-        # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
-        bound = int(bound) if isinstance(bound, float) and bound.is_integer() else bound
-        return f"{'' if kind == 'multiple_of' else 'a number of '}{words} {describe(bound)}"
-    if kind in _SIZES:
-        words, key, unit = _SIZES[kind]
-        count = context.get(key, 1)
-        return f"{words} {count} {unit}{'' if count == 1 else 's'}"
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         accepted = str(context.get("expected") or context.get("expected_tags"))
         return ("one of " if " or " in accepted else "") + re.sub(r" or (?='[^']*'$)", ", ", accepted)
-    if kind == "union_tag_not_found":
-        return f"a mapping with {context['discriminator']}"
-    if kind == "string_pattern_mismatch":
-        return f"text like {context.get('pattern')}"
-    if kind == "url_scheme":
-        return f"an address that begins with {context['expected_schemes']}"
-    if kind == "uuid_version":
-        return f"a UUID of version {context['expected_version']}"
+    if kind in _WORDS:
+        # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
+        plain = {
+            name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+            for name, bound in context.items()
+        }
+        text = _WORDS[kind].format_map(plain)
+        return f"{text}s" if text.endswith((" item", " character")) and " 1 " not in text else text
     for start, name in _KINDS.items():
         if kind == start or kind.startswith(f"{start}_"):
             return name
