@@ -22,7 +22,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.wording import span
-from zeke_jobs.errors import ConfigurationError, Contended, MigrationError
+from zeke_jobs.errors import ConfigurationError, MigrationError
 from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
@@ -67,7 +67,6 @@ class _Process:
         self.id: UUID = uuid4()
         self.skew = timedelta(0)
         self.beating: threading.Thread | None = None
-        self.beginning = threading.Lock()
         self.away = False
         self.turned = time.monotonic()  # when periodiq began the last beat
         self.beaten = -math.inf  # when the last one succeeded
@@ -96,11 +95,10 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     """
     obey_signals()
     _PROCESS.turned, _PROCESS.url = time.monotonic(), url
-    with _PROCESS.beginning:
-        beating = _PROCESS.beating
-        if beating is None or not beating.is_alive():
-            beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
-            beating.start()
+    beating = _PROCESS.beating
+    if beating is None or not beating.is_alive():
+        beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
+        beating.start()
     # Wait in short steps: a signal that comes just before a step is handled at its end.
     end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
@@ -118,7 +116,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
             applying.revert_and_log(conn, log)  # running workers do it sooner
-            _send_due(conn)
+            dispatch.beat(conn)
             if not _PROCESS.is_ending:
                 _prove_life(conn, file_revision)
                 _PROCESS.late = log_lateness(conn, _PROCESS.late)
@@ -147,18 +145,6 @@ def faults() -> tuple[str, str]:
     if _PROCESS.away:
         return stuck, "waits for the database"
     return stuck, "" if time.monotonic() - _PROCESS.beaten < _BEATS_EACH else "no recent beat has reached the database"
-
-
-def _send_due(conn: Connection) -> None:
-    try:
-        dispatch.beat(conn)
-    except ExceptionGroup as failed:
-        if failed.subgroup(psycopg2.Error) is not None:  # the database refuses the scheduler's statements
-            raise
-        for error in failed.exceptions:
-            trace = None if isinstance(error, dispatch.Unreadable | Contended) else error
-            notes = "; ".join(error.__notes__)
-            get_logger(__name__).error("failed; the others are done", what=notes, error=str(error), exc_info=trace)
 
 
 def _measure_skew(database_time: datetime) -> None:

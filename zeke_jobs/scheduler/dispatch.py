@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.client.options import new_id, refused
@@ -43,13 +44,12 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
     ``now`` is by default the database's time. If this process fails halfway, the next beat of any process does the rest.
 
-    Raises:
-        psycopg2.Error: the database is unreachable, or not migrated.
-        ExceptionGroup: some schedules failed, each with its own exception; the others are done.
+    A schedule that fails is logged, and the others are done.
+    Raises psycopg2.Error if the database is unreachable or refuses a statement.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
-    failed: list[Exception] = []
+    refusal: psycopg2.Error | None = None
     wait = _WAIT
     for row in SQL.all(conn, "schedule/in_force", schedule=None):
         try:
@@ -61,16 +61,20 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
         except Exception as error:  # a fault of one schedule must not stop the others
             if conn.closed:
                 raise
+            if isinstance(error, psycopg2.Error):
+                refusal = error
             if isinstance(error, Contended):
                 wait = _NO_WAIT
-            error.add_note(f"schedule of {row['schedule']}")
-            failed.append(error)
+            trace = None if isinstance(error, Unreadable | Contended) else error
+            get_logger(__name__).error(
+                "failed", what=f"schedule of {row['schedule']}", error=str(error), exc_info=trace
+            )
         else:
             _log(ticks, now)
             decided += ticks
     SQL.run(conn, "schedule/tidy")
-    if failed:
-        raise ExceptionGroup("some schedules failed", failed)
+    if refusal is not None:
+        raise refusal
     return decided
 
 

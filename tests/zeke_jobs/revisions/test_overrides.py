@@ -81,10 +81,15 @@ def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_
     assert query(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(3,)]
 
 
-def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def over(conn: Connection, key: str, value: Any) -> None:
+    """Put a value in force whose time is over."""
     applying.sync(conn, load())
-    past = override("tasks.pull.cron.timezone", "Asia/Tokyo", until=NOW - timedelta(days=999))
-    apply(conn, load(), by="me", message="for Tokyo", origin="set", overrides=[past])
+    past = override(key, value, until=NOW - timedelta(days=999))
+    apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])
+
+
+def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    over(conn, "tasks.pull.cron.timezone", "Asia/Tokyo")
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     monkeypatch.setattr(beat, "_PROCESS", beat._Process())
     beat.beat(None, lambda _: 1)
@@ -93,9 +98,7 @@ def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connect
 
 
 def test_a_worker_takes_back_what_is_over(conn: Connection) -> None:
-    applying.sync(conn, load())
-    past = override("tasks.analyze.concurrency", 3, until=NOW - timedelta(days=999))
-    apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])
+    over(conn, "tasks.analyze.concurrency", 3)
     ((due,),) = query(conn, "SELECT zeke_jobs.chores()")
     chores.do(conn, due)
     assert query(conn, "SELECT concurrency FROM zeke_jobs.bucket WHERE name = 'task/analyze'") == [(5,)]

@@ -52,10 +52,7 @@ def test_jitter_delays_by_less_than_it_says_and_by_the_same_for_every_scheduler(
     assert timedelta(0) <= start - tick <= timedelta(seconds=jitter)
 
 
-def test_jitter_differs_from_tick_to_tick() -> None:
+def test_jitter_differs_from_tick_to_tick_and_a_job_that_is_late_already_starts_at_once() -> None:
     table = timetable(jitter=timedelta(minutes=10))
     assert len({(start_of(table, NINE + n * MINUTE, NINE) or NINE) - NINE - n * MINUTE for n in range(10)}) == 10
-
-
-def test_a_job_that_is_late_already_starts_at_once() -> None:
     assert start_of(timetable(), NINE, NINE + ON_TIME) is None
