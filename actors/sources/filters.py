@@ -25,17 +25,13 @@ Rules = tuple[tuple[str, Rule], ...]
 
 _READ = 20_000  # characters of the feed's text
 _TAG = re.compile(r"<[^<>]*>")
+_rule = lru_cache(maxsize=8192)(Rule.model_validate_json)
 
 
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
     """These rules of jobs.yaml, and those that were added, with the names that people know them by."""
     given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
-    return (*given, *((f"filter {row['number']}", _read(row["rule"])) for row in SQL.all(conn, "filters")))
-
-
-@lru_cache(maxsize=8192)
-def _read(rule: str) -> Rule:
-    return Rule.model_validate_json(rule)
+    return (*given, *((f"filter {row['number']}", _rule(row["rule"])) for row in SQL.all(conn, "filters")))
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:

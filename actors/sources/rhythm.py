@@ -45,11 +45,6 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         bounded: timedelta = min(max(own, self.shortest), self.longest)
         return bounded
 
-    def wait(self, interval: timedelta, asked_for: datetime | None, now: datetime) -> timedelta:
-        """The time until the next poll: the source's rhythm, or longer if the server asked for it."""
-        asked: timedelta = min(asked_for - now, self.longest_wait) if asked_for else timedelta(0)
-        return max(interval, asked)
-
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
         """The time until the next poll after consecutive ``failures``: 1 h, 2 h, 4 h … or as long as the server asked for."""
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)

@@ -125,7 +125,8 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
             interval = rhythm.default
         elif answer.not_modified and source.interval is not None:
             interval = source.interval
-        wait = rhythm.wait(interval, answer.next_check_at, source.now)
+        asked = min(answer.next_check_at - source.now, rhythm.longest_wait) if answer.next_check_at else timedelta(0)
+        wait = max(interval, asked)
         sources.polled(tx, source.id, polling, wait=wait, interval=interval)
         SQL.run(tx, "source_describe", source_id=source.id, name=answer.name, url=new_url)
         moved = f"moved to {new_url}" if new_url else None

@@ -1,7 +1,6 @@
 """The feeds that a page names, and the links on a page without one that a selector names."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import quote, unquote, urlsplit
 
 from lxml.html import HtmlElement
@@ -34,8 +33,19 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
         EngineError: ``no_text`` if it is not a page, ``too_large`` for absurdly many elements.
     """
     tree = parse_page(decode(body, content_type)[:_LONGEST_MARKUP])
-    base = base_of(tree, url)
-    named = dict(_alternates(tree, base)) or dict(_anchors(tree, base))
+    base, named = base_of(tree, url), dict[str, str]()
+    for link in tree.iter("link"):
+        relations, href = (link.get("rel") or "").lower().split(), link.get("href") or ""
+        kind = (link.get("type") or "").partition(";")[0].strip().lower()
+        is_feed = kind in _TYPES or (kind == "application/json" and "feed" in href.lower())
+        if ("alternate" in relations and is_feed) or "feed" in relations:
+            named[joined(base, href)] = link.get("title") or ""
+    for anchor in tree.iter("a") if not any(named) else ():
+        address = joined(base, anchor.get("href") or "")
+        path = urlsplit(address).path
+        if _LOOKS.search(path) and not _NO_FEED.search(path):
+            named[address] = anchor.text_content() or anchor.get("title") or ""
+    named.pop("", None)
     own = [address for address, title in named.items() if not _COMMENTS.search(f"{address} {title}")]
     return (own or list(named))[:_MOST]
 
@@ -46,26 +56,6 @@ def base_of(tree: HtmlElement, url: str) -> str:
         if href := (element.get("href") or "").strip():
             return joined(url, href) or url
     return url
-
-
-def _alternates(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
-    for link in tree.iter("link"):
-        relations = (link.get("rel") or "").lower().split()
-        kind = (link.get("type") or "").partition(";")[0].strip().lower()
-        is_feed = kind in _TYPES or (kind == "application/json" and "feed" in (link.get("href") or "").lower())
-        is_named = ("alternate" in relations and is_feed) or "feed" in relations
-        if is_named and (address := joined(base, link.get("href") or "")):
-            yield address, link.get("title") or ""
-
-
-def _anchors(tree: HtmlElement, base: str) -> Iterator[tuple[str, str]]:
-    for anchor in tree.iter("a"):
-        address = joined(base, anchor.get("href") or "")
-        if not address:
-            continue
-        parts = urlsplit(address)
-        if _LOOKS.search(parts.path) and not _NO_FEED.search(parts.path):
-            yield address, anchor.text_content() or anchor.get("title") or ""
 
 
 def with_selector(url: str, selector: str) -> str:
