@@ -7,8 +7,7 @@ from typing import Literal
 
 from lxml.html import HtmlElement, HTMLParser
 
-from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read_article
-from actors.engine.article.furniture import without_furniture
+from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read_article, without_furniture
 from actors.engine.article.plain import plain_text
 from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import refuse_wall

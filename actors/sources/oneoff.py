@@ -42,8 +42,8 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
     except EngineError as error:
         raise Reject(f"{error.code}: {error}") from error
     priority = ctx.settings.high_priority if payload.priority == "high" else None
-    told = {"requested_by": payload.requested_by, "priority": priority}
-    metadata = {name: value for name, value in told.items() if value is not None}
+    told = (("requested_by", payload.requested_by), ("priority", priority))
+    metadata = {name: value for name, value in told if value is not None}
     with ctx.transaction() as tx:
         source_id = sources.manual(tx, url)
         identity = short_identity(canonical_url(url))

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from lxml.html import HtmlElement
 
 from actors.engine.article.plain import plain_text, tidy
-from actors.engine.text import clean
+from actors.engine.text import clean, letters
 
 Way = Literal["trafilatura", "readability", "structured"]
 
@@ -44,6 +44,24 @@ _ASIDE = 3  # times the words of such a text
 _MOST_ELEMENTS = 20_000  # readability reads no larger page, because its time grows faster than the page
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _RUN = 4
+_ELSEWHERE = re.compile(
+    r"(?:related|read more|see also|read also|also read|recommended|lesen sie auch|mehr zum thema|à? ?lire aussi|lee también"
+    r"|lea también|leia (?:também|mais)|leggi anche|lees ook|(?:czytaj|zobacz) także|相关阅读|関連記事)\s*[:\uff1a]"
+    r"|(?:read more|learn more|advertisement|table of contents|story continues below.*)$",
+    re.IGNORECASE,
+)
+"""Begins a line that leads to another article, wherever it stands."""
+_BELOW = re.compile(
+    r"\bsubscribe (?:to|now|today|here)|\bnewsletters?\b|\bsign(?:ing)? up (?:for|to|here|now|today)"
+    r"|\bfollow (?:us|me|him|her|them|\S+)(?: \S+)? on\b|\blike us on\b|\bclick here\b|\ball rights reserved|©"
+    r"|\b(?:earn|gets?|receive) an? (?:affiliate )?(?:commission|share)|\baffiliate links?\b|\bleave a (?:comment|reply)"
+    r"|comments?$|\bhave a tip\b|\bmay be reached at\b|\bunsubscribe\b|\bthe views expressed\b"
+    r"|\babonnier|\babonnez-vous|\binscrivez-vous|\bsuscríbe|\bassine\b|\biscriviti\b|\bzapisz się\b|\balle rechte vorbehalten"
+    r"|\btous droits réservés|\btodos los derechos reservados|\btodos os direitos reservados",
+    re.IGNORECASE,
+)
+"""Marks a line that asks for something or states rights, as pages do below an article."""
+_LONGEST_LINE = 400  # characters of such a line
 _SILENT = ("script", "style", "svg", "template", "link", "meta")  # each extractor would walk over them several times
 
 
@@ -180,3 +198,26 @@ class Said:
     def holds(self, other: Said) -> float:
         """The share of the other text that is in this one, from 0 to 1."""
         return (self._runs & other._runs).total() / other._runs.total()
+
+
+def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
+    """A text, or its markdown, without the lines of its page; unchanged if fewer than ``least`` characters would remain.
+
+    The page's ``titles`` and headings of the first level, and the texts of its ``links``, are given as their ``letters``.
+    """
+    lines = text.split("\n")
+    start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
+    within = lines[start : _end(lines, start, links)]
+    kept = (line for line in within if len(line) > _LONGEST_LINE or not _ELSEWHERE.match(line.strip(" \t-*_#>")))
+    left = "\n".join(kept).strip()
+    return left if len(left) >= least else text
+
+
+def _end(lines: list[str], start: int, links: set[str]) -> int:
+    """Index of the first line below the article."""
+    for at in range(len(lines) - 1, start, -1):
+        line = lines[at]
+        is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _BELOW.search(line))
+        if line.strip(" \t-*_=") and not is_below:
+            return at + 1
+    return start + 1
