@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _FAILED = {"retry", "failed"}
+_SILENT: AbstractContextManager[dict[str, str]] = nullcontext({})
+
+
+def attempt(message: JobMessage) -> AbstractContextManager[dict[str, str]]:
+    """A span around an attempt, a child of the span of its send. Yields the trace's id, if any, as log lines show it."""
+    return _span(message) if tracing.is_on() else _SILENT
 
 
 @contextmanager
-def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
-    """A span around an attempt, a child of the span of its send. Yields the trace's id, if any, as log lines show it."""
-    if not tracing.is_on():
-        yield {}
-        return
+def _span(message: JobMessage) -> Iterator[dict[str, str]]:
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

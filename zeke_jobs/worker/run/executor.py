@@ -128,7 +128,9 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     ) -> Generator[Call, Any, tuple[Any, BaseException | None]]:
         """Run the handler, and set the outcome of each job. Returns what dramatiq's middleware gets: a result or an exception."""
         lead, task, result = begun[0].claim, runnable.task, None
-        payloads, unfit, views = dict[JobMessage, Any](), dict[JobMessage, InvalidPayload](), list[Any]()
+        payloads: dict[JobMessage, Any] = {}
+        unfit: dict[JobMessage, InvalidPayload] = {}
+        views: list[Any] = []
         error: BaseException | None = None
         keeps = task.log != "never" and task.log_lines > 0
         try:
