@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar, cast, get_args
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from zeke_jobs.core import probes, redaction
@@ -132,9 +132,6 @@ RESTART = "ZEKE_JOBS_RESTART"  # set where `zeke-jobs up` starts a process again
 RUN = probes.RUN
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # the collector for workers' traces
 
-LogFormat = Literal["auto", "console", "json"]
-Listen = Literal["auto", "on", "off"]
-
 
 class Address(NamedTuple):
     """The address on which one of our servers listens."""
@@ -148,7 +145,6 @@ class Address(NamedTuple):
 
 _N = TypeVar("_N", int, float)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def check() -> None:
@@ -190,21 +186,20 @@ def data_dir() -> Path:
     return Path(lookup(DATA) or ".zeke")
 
 
-def log_format() -> LogFormat:
+def log_format() -> str:
     """Format of the log; ``auto``, the default, means readable lines on a terminal and JSON lines elsewhere."""
-    return cast("LogFormat", _one_of(LOG_FORMAT, get_args(LogFormat), "auto"))
+    return _one_of(LOG_FORMAT, "auto", "console", "json")
 
 
 def log_level() -> str:
     """The lowest level that is logged, in lower case: ``ZEKE_JOBS_LOG_LEVEL``, else ``info``."""
-    return _one_of(LOG_LEVEL, _LOG_LEVELS, "info")
+    return _one_of(LOG_LEVEL, "info", "debug", "warning", "error", "critical")
 
 
 def heartbeat() -> float:
     """Seconds between a process's heartbeats: ``ZEKE_JOBS_HEARTBEAT``, else 5. After four missed ones it counts as lost."""
-    return _number(
-        HEARTBEAT, 5.0, 0.1, 60, "seconds"
-    )  # shorter would overload the database; longer would delay every rescue
+    # Shorter ones would overload the database, longer ones would delay every rescue.
+    return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 
 
 def async_places() -> int:
@@ -220,9 +215,9 @@ def installation() -> str:
     return name
 
 
-def listen() -> Listen:
+def listen() -> str:
     """Whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tries which one works."""
-    return cast("Listen", _one_of(LISTEN, get_args(Listen), "auto"))
+    return _one_of(LISTEN, "auto", "on", "off")
 
 
 def metrics_address() -> Address | None:
@@ -255,8 +250,8 @@ def address(name: str, text: str) -> Address:
     return Address(host.strip("[]"), int(port))
 
 
-def _one_of(name: str, accepted: tuple[str, ...], default: str) -> str:
-    value = (lookup(name) or default).lower()
+def _one_of(name: str, default: str, *others: str) -> str:
+    value, accepted = (lookup(name) or default).lower(), (default, *others)
     if value not in accepted:
         raise ConfigurationError(f"expected {name} to be one of {', '.join(accepted)}, got {value!r}")
     return value

@@ -23,7 +23,7 @@ def test_refuses_unknown_log_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_LEVEL", "loud")
     with pytest.raises(ConfigurationError, match="FORMAT to be one of auto, console, json, got 'xml'"):
         environment.log_format()
-    with pytest.raises(ConfigurationError, match=r"LEVEL to be one of debug, info, .*, got 'loud'"):
+    with pytest.raises(ConfigurationError, match=r"LEVEL to be one of info, debug, .*, got 'loud'"):
         environment.log_level()
 
 
