@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -21,7 +20,6 @@ from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
-from zeke_jobs.worker.run.interrupts import Running
 
 if TYPE_CHECKING:
     from zeke_jobs.worker.run.executor import Executor
@@ -36,13 +34,8 @@ _LOOK = 0.01
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The call of an async handler, for the event loop to await."""
-
-    claim: Claim
-    running: Running
-    begin: Callable[[], Any]
+Call = tuple[Claim, Callable[[], Any]]
+"""The call of an async handler for a job, for the event loop to await."""
 
 
 class EventLoop:
@@ -83,9 +76,11 @@ class EventLoop:
             call, value, error = await loop.run_in_executor(self.helpers, context.run, _step, advance)
             if call is None:
                 return value, error
-            task = loop.create_task(_awaited(call.begin), context=context)
-            self._calls[task] = call.claim
-            call.running.attach(partial(loop.call_soon_threadsafe, task.cancel))
+            claim, begin = call
+            task = loop.create_task(_awaited(begin), context=context)
+            self._calls[task] = claim
+            assert claim.running is not None
+            claim.running.attach(partial(loop.call_soon_threadsafe, task.cancel))
             await asyncio.wait([task])
             del self._calls[task]
             # A task that was cancelled before its first step never ran.

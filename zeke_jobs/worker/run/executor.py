@@ -207,7 +207,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             given = [*payloads.values()] if is_chunk else next(iter(payloads.values()))
             call, result = partial(runnable.handler.function, given, context), None
             try:
-                result = (yield Call(lead, running, call)) if lead.is_async else call()
+                result = (yield lead, call) if lead.is_async else call()
             except (Exception, Interrupt, CancelledError) as error:
                 if not all(one.completed for one in contexts):
                     if isinstance(error, Throttled):
