@@ -1,5 +1,8 @@
+"""A process proves its life and tells of its progress, follows revisions, and interrupts its handlers."""
+
 import threading
 import time
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,10 +11,14 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.life.heartbeat import Heartbeat
-from zeke_jobs.worker.life.proof import ProofOfLife
+from zeke_jobs.worker.life.proof import ProofOfLife, faults
+from zeke_jobs.worker.run import interrupts
+from zeke_jobs.worker.run.interrupts import Cancelled
 
 
 def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +89,53 @@ def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running
         broker.lifecycle.heartbeat.beat(jobs.conn)
         eventually(lambda: handlers.CALLS == ["started"] * 2, 10.0)  # the one thread is free again
         zeke_jobs.cancel(job)
+
+
+def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
+    """What a process says whose producer began its turn so many seconds ago."""
+    now = time.monotonic()
+    process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
+    beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)
+    return faults(SimpleNamespace(process=process, thread=producer, turned=now - seconds), beating)  # type: ignore[arg-type]
+
+
+def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(conn: Connection, database: str) -> None:
+    assert said(threading.current_thread(), 0) == ("", "")
+    assert said(threading.current_thread(), 1000)[0].startswith("its thread producer has stood still for 10")
+    rows(conn, "SELECT pg_advisory_lock(1)")
+    with closing(connect(database)) as other:
+        asking = threading.Thread(target=rows, args=(other, "SELECT pg_advisory_lock(1)"), daemon=True)
+        asking.start()
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        eventually(lambda: value(conn, held))
+        assert said(asking, 1000) == ("", "")
+        rows(conn, "SELECT pg_advisory_unlock(1)")
+        asking.join(10)
+    assert said(asking, 1000)[0] == "its thread producer has ended"
+
+
+def test_a_query_that_the_server_began_a_moment_after_its_cancel_is_cancelled_again() -> None:
+    running, cancels = interrupts.Running(60, is_async=True), list[bool]()
+    running.stoppers.append(lambda: cancels.append(True))
+    running.stop(Cancelled("by a person"))
+    assert not running.tick()
+    assert len(cancels) == 2
+
+
+def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> None:
+    for _ in range(300):
+        running, ready = interrupts.Running(60), threading.Event()
+
+        def stop(running=running, ready=ready) -> None:  # type: ignore[no-untyped-def]
+            ready.set()
+            running.stop(Cancelled("race"))
+
+        thread = threading.Thread(target=stop)
+        try:
+            with running:
+                thread.start()
+                ready.wait()
+        except Cancelled:
+            pass
+        sum(range(2000))  # code behind: an interrupt that came late would be raised here
+        thread.join()
