@@ -72,7 +72,7 @@ class HttpEngine:
             return model.model_validate(wrapped if isinstance(wrapped, dict) else told)
         except ValueError as error:
             faults = error.errors()[:5] if isinstance(error, ValidationError) else []
-            where = ", ".join(".".join(map(str, fault["loc"])) for fault in faults) or "it is no object in JSON"
+            where = ", ".join(".".join(map(str, fault["loc"])) for fault in faults) or "it is not a JSON object"
             reason = f"the Engine's answer does not fit the contract: {where}"
             raise EngineError("engine_failed", reason, transient=False) from error
 

@@ -78,7 +78,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
     if found.get("one"):
         one, other = int(found["one"] or ""), int(found["other"] or "")
         if one <= _NOON and other <= _NOON and one != other:
-            raise ValueError("the day and the month cannot be told apart")
+            raise ValueError("the day and the month cannot be distinguished")
         return max(one, other), min(one, other)
     number, word = found.get("number"), found.get("month") or ""
     # The longest beginning of a month's name in any of the languages.
@@ -99,7 +99,7 @@ def _named(zone: str) -> timedelta:
 
     _, found = pop_tz_offset_from_string(f"0 {zone.upper()}")
     if found is None:
-        raise ValueError(f"{zone} is no zone that is known")
+        raise ValueError(f"{zone} is not a known time zone")
     return _INDIA if zone == "ist" else found.utcoffset(None)
 
 

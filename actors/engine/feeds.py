@@ -65,7 +65,7 @@ def read_feed(
     entries: Sequence[dict[str, Any]] = parsed.get("entries", [])[:max_entries]
     if not version and not entries:
         raise EngineError(
-            "not_a_feed", f"{url} is no feed: {one_line(str(parsed.get('bozo_exception', 'no entries')), 200)}"
+            "not_a_feed", f"{url} is not a feed: {one_line(str(parsed.get('bozo_exception', 'no entries')), 200)}"
         )
     items = _identified([_item(entry, url, now, typed=typed) for entry in entries])
     podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)

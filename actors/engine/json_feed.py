@@ -22,11 +22,11 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
     try:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:
-        raise EngineError("not_a_feed", f"{url} is no feed: its JSON cannot be read") from error
+        raise EngineError("not_a_feed", f"{url} is not a feed: its JSON cannot be read") from error
     version = _VERSION.fullmatch(text_at(data, "version"))
     # Other JSON has a version "1.0" and items too, but no title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
-        raise EngineError("not_a_feed", f"{url} is no feed: it is JSON, but no JSON Feed")
+        raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
     feed = {
         "title": text_at(data, "title"),
         "title_detail": {"type": "text/plain"},

@@ -78,7 +78,7 @@ def parse_page(markup: str) -> HtmlElement:
             repaired.encode("utf-8", "replace"), parser=_parser()
         )
     except ParserError as error:
-        raise EngineError("no_text", "the page is empty or is no HTML") from error
+        raise EngineError("no_text", "the page is empty or is not HTML") from error
     if tree.xpath("count(//*)") > _MOST_ELEMENTS:
         raise EngineError("too_large", f"the page has more than {_MOST_ELEMENTS} elements")
     return tree

@@ -152,7 +152,7 @@ class _Checks:
             self._refuse((*base, *path), fault, f"set {names} where workers, scheduler and this command run")
         for path, text in filled.malformed:
             fault = f"expected ${{NAME}} with the name of an environment variable, got {quote(text)}"
-            help_ = "letters, digits and _ make a name; there are no defaults; write $${ for the text ${"
+            help_ = "a name has letters, digits and _, and no default; write $${ for the text ${"
             self._refuse((*base, *path), fault, help_)
         return filled
 

@@ -65,7 +65,7 @@ def _words(sentence: str, story: Evidence) -> str | None:
         return f"the story does not name {name}"
     said = {each for each in keys(sentence) if not each[0].isdigit()}
     if said & keys(story.orders) - story.keys:
-        return "it repeats what the page tells a model to say"
+        return "it repeats an instruction of the page to a model"
     if said and len(said & story.keys) < _SUPPORT * len(said):
         return "it says things of which the story has no word"
     return None

@@ -135,7 +135,7 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
     chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
-        chosen, reason = other, f"{chosen.way} has {chosen.said.size} words that stand beside its long text"
+        chosen, reason = other, f"{chosen.way} has {chosen.said.size} words outside the page's long text"
     elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
         chosen, reason = other, f"{chosen.way} holds it, and has more around it"
     # Each replacement has more words, so this ends.

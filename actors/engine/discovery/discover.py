@@ -71,7 +71,7 @@ def _of_address(url: str, engine: LocalEngine) -> list[ContentSource]:
         return _readable(guesses, 1, engine, are_guesses=True)
     except EngineError as error:
         tried = ", ".join(address.removeprefix(answer.url.rstrip("/")) for address in guesses)
-        reason = f"{answer.url} is a page that names no feed, and there is none at {tried}"
+        reason = f"{answer.url} is a page that names no feed, and no feed was found at {tried}"
         raise EngineError("not_a_feed", reason) from error
 
 

@@ -157,7 +157,7 @@ def test_a_page_with_several_feeds_gives_all_that_can_be_read(find: Callable[...
 @pytest.mark.parametrize(
     ("text", "pages", "code", "words"),
     [
-        ("https://a.example/", {"https://a.example/": Answer(page("T", "x"))}, "not_a_feed", "names no feed, and there is none at"),
+        ("https://a.example/", {"https://a.example/": Answer(page("T", "x"))}, "not_a_feed", "names no feed, and no feed was found at"),
         ("https://a.example/", {}, "not_found", "answers 404"),
         ("https://a.example/", {"https://a.example/": Answer(status=403)}, "forbidden", "answers 403"),
         ("https://a.example/", {"https://a.example/": Answer("%PDF", content_type="image/png")}, "unsupported_type", "image/png"),
