@@ -57,13 +57,9 @@ def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connect
 
 async def _open(database: Database, options: dict[str, Any]) -> bool:
     then = (await sending.batch_options(database, options))["then"] or {"task": None, "payload": {}}
-    ((opened,),) = await database.ask(
-        "batch/open",
-        id=options["batch"],
-        task=then["task"],
-        payload=json_text.encode(then["payload"]),
-        after_failure=options["after_failure"],
-    )
+    last = {"task": then["task"], "payload": json_text.encode(then["payload"])}
+    how = {"id": options["batch"], "after_failure": options["after_failure"]}
+    ((opened,),) = await database.ask("batch/open", **how, **last)
     return bool(opened)
 
 

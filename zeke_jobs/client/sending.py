@@ -143,15 +143,9 @@ def many(
 
     async def attempt(database: Database, known: KnownTask) -> list[Sent] | None:
         chosen = await batch_options(database, options)
-        ((text,),) = await database.ask(
-            "send/many",
-            task=known.id,
-            revision=known.revision,
-            payloads=_array(known, given),
-            ids="{" + ",".join(map(str, ids)) + "}",
-            keys=own_keys,
-            options=encode(stored(chosen)),
-        )
+        jobs = {"payloads": _array(known, given), "ids": "{" + ",".join(map(str, ids)) + "}", "keys": own_keys}
+        said = {"task": known.id, "revision": known.revision, "options": encode(stored(chosen))}
+        ((text,),) = await database.ask("send/many", **said, **jobs)
         answers = json.loads(text or "[]")
         sent = [Sent(job_id, "created", known.id) for job_id in ids]
         for answer in [answers] if isinstance(answers, dict) else answers:
@@ -256,13 +250,8 @@ def _sent(
         case outcome:
             found = UUID(answer["job_id"])
             # A duplicate with our own id means that the first try succeeded before its connection died.
-            return Sent(
-                found,
-                answer["status"],
-                known.id,
-                duplicate=outcome != "created" and found != own,
-                replaced=outcome == "replaced",
-            )
+            is_another = outcome != "created" and found != own
+            return Sent(found, answer["status"], known.id, duplicate=is_another, replaced=outcome == "replaced")
 
 
 def _array(known: KnownTask, payloads: list[Any]) -> str:

@@ -131,16 +131,9 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
     with conn.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-    SQL.run(
-        conn,
-        "migration/record",
-        package=migration.package,
-        name=migration.name,
-        checksum=migration.checksum,
-        breaking=migration.breaking,
-        version=version(OURS),
-        made=sorted(objects() - before),
-    )
+    known = {"package": migration.package, "name": migration.name, "checksum": migration.checksum}
+    made = {"breaking": migration.breaking, "version": version(OURS), "made": sorted(objects() - before)}
+    SQL.run(conn, "migration/record", **known, **made)
     return True
 
 

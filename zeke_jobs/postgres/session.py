@@ -46,16 +46,8 @@ _SETTINGS = {
     "default_transaction_read_only": "off",
     "jit": "off",
     # A claim may wait long for its turn, and a job has a timeout of its own.
-    **dict.fromkeys(
-        (
-            "statement_timeout",
-            "lock_timeout",
-            "transaction_timeout",
-            "idle_in_transaction_session_timeout",
-            "idle_session_timeout",
-        ),
-        "0",
-    ),
+    **dict.fromkeys(("statement_timeout", "lock_timeout", "transaction_timeout"), "0"),
+    **dict.fromkeys(("idle_in_transaction_session_timeout", "idle_session_timeout"), "0"),
     # The server too must notice within seconds that our host is gone, and end its transactions; its default is hours.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
