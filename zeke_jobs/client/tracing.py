@@ -2,32 +2,34 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from zeke_jobs.core.job import Sent
 
 T = TypeVar("T", Sent, "list[Sent]")
 _API = "opentelemetry.trace"
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def is_on() -> bool:
-    """Whether this program has imported OpenTelemetry. Of our modules, only ``zeke_jobs.worker.tracing`` imports it by itself."""
+    """Whether this program has imported OpenTelemetry. Of our modules, only ``trace_export`` imports it by itself."""
     return _API in sys.modules
 
 
-@contextmanager
-def sending(task: str) -> Iterator[None]:
+def sending(task: str) -> AbstractContextManager[object]:
     """A span around a send; the job carries its context."""
-    if not is_on():
-        yield
-        return
+    return _sending(task) if is_on() else _NOTHING
+
+
+@contextmanager
+def _sending(task: str) -> Iterator[object]:
     from opentelemetry.trace import SpanKind
 
     span = tracer().start_as_current_span(f"send {task}", kind=SpanKind.PRODUCER, attributes=attributes("send", task))
     with span as current_span:
         try:
-            yield
+            yield current_span
         except Exception as error:
             current_span.set_attribute("error.type", type(error).__qualname__)
             raise
