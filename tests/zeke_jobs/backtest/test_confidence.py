@@ -101,6 +101,7 @@ def test_a_load_that_is_described_is_as_good_as_its_description_and_has_the_work
     (finding,) = answer.confidence.findings
     assert (answer.confidence.level, "described, not recorded" in finding.text) == ("fair", True)
     assert (answer.today.workers, answer.fleet_from, answer.end) == ("2x3", "as given", NOON + HOUR)
+    assert answer.today.tasks["a"].wait_p50 == pytest.approx(0.003)
     assert answer.proposed is not None
     assert answer.proposed.tasks["a"].jobs == 3 * answer.jobs
 

@@ -129,6 +129,13 @@ def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:
     assert shown.limits["limit/pool"].utilisation == pytest.approx(0.15)
 
 
+def test_nothing_holds_a_job_back_that_has_left_the_queue() -> None:
+    day = Day(("a", 0, 10))
+    day.job("a", 0, 5, leaves=3.0)
+    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}").tasks["a"]
+    assert (shown.expired, shown.held_by) == (1, {"task/a": 3})
+
+
 def test_waits_beyond_max_wait_are_breaches_and_jobs_of_before_fill_the_queue_and_are_not_counted() -> None:
     day = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10))
     shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_wait: 10s}").tasks["a"]

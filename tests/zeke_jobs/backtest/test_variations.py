@@ -61,6 +61,8 @@ def test_a_schedule_that_is_gone_or_paused_sends_nothing() -> None:
         assert {name: len(many) for name, many in jobs.items()} == {"a": 0, "b": 0, "c": 240}
 
 
-def test_a_schedule_of_a_task_without_recorded_jobs_is_told() -> None:
-    more = load("  a: {handler: 'H:echo', cron: '0 * * * *'}\n  new: {handler: 'H:echo', cron: '* * * * *'}")
-    assert vary(day(), HOURLY, more)[1] == ["new"]
+def test_a_new_schedule_sends_jobs_like_those_of_its_task_that_others_sent_and_is_told_where_none_is_recorded() -> None:
+    hourly = "{handler: 'H:echo', cron: '0 * * * *'}"
+    found, unknown = vary(day(), HOURLY, load(f"  a: {hourly}\n  b: {hourly}\n  new: {hourly}"))
+    assert unknown == ["new"]
+    assert [job.attempts for job in reached(found)["b"] if job.tick] == [(Attempt(2),)] * 4

@@ -123,6 +123,9 @@ def test_a_job_that_somebody_holds_holds_up_no_other_and_is_changed_after_them(
     with closing(connect(database)) as holder, holder.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (str(first),))
+        with closing(connect(database)) as mine:
+            rows(mine, "SET lock_timeout = '1s'")
+            assert zeke_jobs.prioritise(task="anything", priority=2, limit=3, connection=mine) == rest
         parts = many.Change("prioritise", {"task": "anything"}, value={"priority": 3}).parts()
         assert [*next(parts), *next(parts)] == rest
         release = threading.Timer(0.2, lambda: cursor.execute("COMMIT"))
