@@ -28,8 +28,8 @@ from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
-from zeke_jobs.worker.life.heartbeat import Heartbeat
-from zeke_jobs.worker.life.proof import ProofOfLife, faults
+from zeke_jobs.worker.life.heartbeat import Heartbeat, faults
+from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.event_loop import HELPERS, Coroutines
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
@@ -87,7 +87,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             help_ = suggest(name, sorted(broker.queues), what="queues")
             self._log.warning(f"no task of jobs.yaml has the queue {quote(name)}; {help_}")
         worker.worker_timeout = min(worker.worker_timeout, _IDLE)
-        coroutines = Coroutines(worker, process.executor, process.loop)
+        coroutines = Coroutines(worker, process.executor.steps, process.loop)
         process.start = lambda message: (
             coroutines.start(message)
             if message.claim.is_async

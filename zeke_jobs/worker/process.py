@@ -46,7 +46,7 @@ class WorkerProcess:
         self.handler_pool = Pool(url, max_size=1, application_name="zeke-jobs handler")
         shared = Shared(self.id, runtime, self.handler_pool, self.pool)
         self.executor = Executor(shared, self.begin)
-        self.completer = Completer(self)
+        self.completer = Completer(shared, self.held, lambda: self.stopping)
         self.queues: tuple[str, ...] = ()
         self.is_booted = False  # database and configuration are checked, and the process's row is written
         self.stopping = False

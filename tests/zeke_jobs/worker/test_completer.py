@@ -23,6 +23,7 @@ from zeke_jobs.worker.finish import writer
 from zeke_jobs.worker.finish.completer import Completer
 from zeke_jobs.worker.finish.outcome import RETURNED, Outcome, of_shutdown
 from zeke_jobs.worker.finish.writer import columns
+from zeke_jobs.worker.run.reports import Shared
 
 ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 
@@ -53,8 +54,8 @@ class Scene:
         self.pool = Flaky(url)
         self.held = HeldJobs(4)
         self.worker = jobs.worker()
-        process = {"pool": self.pool, "held": self.held, "id": self.worker, "stopping": False}
-        self.completer = Completer(SimpleNamespace(**process, runtime=SimpleNamespace(revision=1)))  # type: ignore[arg-type]
+        runtime: Any = SimpleNamespace(revision=1)
+        self.completer = Completer(Shared(self.worker, runtime, self.pool, self.pool), self.held)
 
     def claim(self, count: int = 1) -> list[Claim]:
         """Send and claim so many."""

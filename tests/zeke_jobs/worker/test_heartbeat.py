@@ -15,8 +15,8 @@ from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.worker.life.heartbeat import Heartbeat
-from zeke_jobs.worker.life.proof import ProofOfLife, faults
+from zeke_jobs.worker.life.heartbeat import Heartbeat, faults
+from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.interrupts import Cancelled
 

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg2
@@ -20,11 +19,10 @@ from zeke_jobs.core.wording import one_line, span
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
+from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish.outcome import Outcome
 from zeke_jobs.worker.finish.writer import Ending, store_logs, write
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.process import WorkerProcess
+from zeke_jobs.worker.run.reports import Shared
 
 _MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
 _BATCH = 500
@@ -46,8 +44,10 @@ class Completer:
     its completion is written again. ``on_written`` is called with the tasks whose ends it has written.
     """
 
-    def __init__(self, process: "WorkerProcess") -> None:
-        self._process, self._pool = process, process.pool
+    def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        self._shared, self._pool = shared, shared.statement_pool
+        self._held = held
+        self._is_stopping = is_stopping
         self.on_written: Callable[[set[str]], object] = lambda _: None
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
@@ -93,7 +93,7 @@ class Completer:
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
-            while len(self._waiting) >= _MOST_WAITING and not self._process.stopping:
+            while len(self._waiting) >= _MOST_WAITING and not self._is_stopping():
                 self._condition.wait(_LOOK)
 
     def waiting(self) -> list[Ending]:
@@ -145,7 +145,7 @@ class Completer:
                 )
             elif outcome.how == "completed" and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
-        self._process.held.forget(claim for claim, _ in endings)
+        self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
         """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
@@ -186,8 +186,8 @@ class Completer:
                         self.confirm(unflushed)
                         unflushed = []
                     self._store_logs(conn)
-                    revision = self._process.runtime.revision
-                    for part in write(conn, self._process.id, batch, revision, is_told=again):
+                    worker, revision = self._shared.worker, self._shared.runtime.revision
+                    for part in write(conn, worker, batch, revision, is_told=again):
                         self.confirm(*part)
                         written += part[0]
                 if batch:

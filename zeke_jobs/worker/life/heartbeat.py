@@ -1,15 +1,19 @@
 """Proves that this process lives, reads new revisions and cancellations, and returns the jobs of lost processes."""
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
+from threading import Thread
 
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres import pool
 from zeke_jobs.postgres.pool import DISCONNECTED, Pool, connect, is_away
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying, store
@@ -30,6 +34,8 @@ _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
 _CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; then the server rolls them back
 _THOROUGH = 60.0  # seconds between searches for the chores that may need all queued jobs to be read
 _SUMMARY = 10.0  # seconds between lines about completed jobs
+_STUCK_AFTER = 30.0  # seconds; each turn of either loop takes at most 3, unless it waits for the database
+_DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
@@ -213,3 +219,38 @@ class Heartbeat:
         for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
                 self._next["watch"] = 0.0  # its handler is just starting: try again at the next tick
+
+
+def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
+    """Why the process makes no progress, and why it can do no work now; each text is empty if it does.
+
+    A database that is away, or a lock that a claim waits for, is no lack of progress: a restart would not help.
+    """
+    process = producer.process
+    if not process.is_booted:
+        return "", "waits for the database"
+    if process.stopping:
+        return "", "is stopping"
+    loops = (
+        ("heartbeat", heartbeat.thread, heartbeat.turned),
+        ("producer", producer.thread, producer.turned),
+    )
+    stuck = "; ".join(why for name, thread, turned in loops if (why := _stuck(name, thread, turned)))
+    if heartbeat.is_away:
+        return stuck, "waits for the database"
+    return stuck, "" if process.proof.is_fresh() else "no heartbeat has reached the database for too long"
+
+
+def _stuck(name: str, thread: Thread, turned: float) -> str:
+    if not thread.is_alive():
+        return f"its thread {name} has ended"
+    still = time.monotonic() - turned
+    return f"its thread {name} has stood still for {still:.0f} s" if still > _STUCK_AFTER and not _asks(thread) else ""
+
+
+def _asks(thread: Thread) -> bool:
+    """Whether the thread is inside a call to the database."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 (made for finding deadlocks)
+    while frame is not None and not frame.f_code.co_filename.startswith(_DATABASE):
+        frame = frame.f_back
+    return frame is not None

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import partial
 from itertools import dropwhile
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from dramatiq.middleware import SkipMessage
 
@@ -20,9 +20,6 @@ from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.run.executor import Executor
 
 #: Threads for calls around an async handler that may block: middleware, and statements on psycopg2.
 HELPERS = 4
@@ -155,11 +152,11 @@ class EventLoop:
 class Coroutines:
     """Does with a message what a thread of dramatiq's worker does, and looks like one, so that a stop waits for its jobs."""
 
-    def __init__(self, worker: Any, executor: "Executor", loop: EventLoop) -> None:
+    def __init__(self, worker: Any, steps: Callable[[JobMessage], Generator[Call, Any, Any]], loop: EventLoop) -> None:
         self.paused_event = threading.Event()
         self.paused_event.set()
         self._worker = worker
-        self._executor = executor
+        self._of_executor = steps
         self._loop = loop
         self._running: set[Future[Any]] = set()
         worker.workers.append(self)
@@ -189,7 +186,7 @@ class Coroutines:
         broker = self._worker.broker
         try:
             broker.emit_before("process_message", message)
-            result = None if message.failed else (yield from self._executor.steps(message))
+            result = None if message.failed else (yield from self._of_executor(message))
             broker.emit_after("process_message", message, result=result)
         except SkipMessage as skip:
             if message.failed:
