@@ -5,24 +5,34 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from actors.engine import youtube
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import of_directory, of_known_site, typed, well_known
 from actors.engine.discovery.links import selector_of
-from actors.engine.fetch import parse
+from actors.engine.fetch import Fetched, parse
 from actors.engine.reading import feed_links
 from actors.engine.text import text_at
-
-if TYPE_CHECKING:
-    from actors.engine.local import LocalEngine
 
 _MOST_FEEDS = 8  # of a page, which are read to show their contents
 _PATIENCE = 60.0  # seconds after which no more addresses are tried
 
 
-def feeds_behind(text: str, engine: LocalEngine) -> list[ContentSource]:
+class Reader(Protocol):
+    """The calls of the local Engine that discovery needs."""
+
+    def get_any(self, url: str) -> Fetched:
+        """Get a feed, or the page that names it."""
+
+    def fetch_present(self, url: str) -> ContentSource:
+        """An existing feed, at its present address."""
+
+    def read(self, answer: Fetched, url: str) -> ContentSource:
+        """Read an answer as a feed."""
+
+
+def feeds_behind(text: str, engine: Reader) -> list[ContentSource]:
     """The feeds behind a person's input, each with its items; only one if there is no choice.
 
     Of two feeds with the same items only the first counts.
@@ -44,7 +54,7 @@ def feeds_behind(text: str, engine: LocalEngine) -> list[ContentSource]:
             raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
 
 
-def _of_address(url: str, engine: LocalEngine) -> list[ContentSource]:
+def _of_address(url: str, engine: Reader) -> list[ContentSource]:
     if youtube.is_youtube(url) or selector_of(url):
         return [engine.fetch_present(url)]
     if known := of_known_site(url) or _listed(url, engine):
@@ -75,7 +85,7 @@ def _of_address(url: str, engine: LocalEngine) -> list[ContentSource]:
         raise EngineError("not_a_feed", reason) from error
 
 
-def _listed(url: str, engine: LocalEngine) -> list[str]:
+def _listed(url: str, engine: Reader) -> list[str]:
     """The feed that a directory of podcasts names."""
     if (question := of_directory(url)) is None:
         return []
@@ -88,9 +98,7 @@ def _listed(url: str, engine: LocalEngine) -> list[str]:
     return [address]
 
 
-def _readable(
-    addresses: Iterable[str], most: int, engine: LocalEngine, *, are_guesses: bool = False
-) -> list[ContentSource]:
+def _readable(addresses: Iterable[str], most: int, engine: Reader, *, are_guesses: bool = False) -> list[ContentSource]:
     """The first feeds that can be read, at most so many; else the reason of the first failure.
 
     A site in trouble, or one that asks for less, is not asked for further guesses.
