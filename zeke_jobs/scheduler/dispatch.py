@@ -67,7 +67,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
                 wait = _NO_WAIT
             trace = None if isinstance(error, Unreadable | Contended) else error
             get_logger(__name__).error(
-                "failed", what=f"schedule of {row['schedule']}", error=str(error), exc_info=trace
+                "failed; the others are done", what=f"schedule of {row['schedule']}", error=str(error), exc_info=trace
             )
         else:
             _log(ticks, now)

@@ -65,6 +65,15 @@ def test_every_value_of_a_schedules_payload_and_of_a_service_counts_too(
 
 
 @pytest.mark.parametrize(
+    "cron", ["{{at: '0 9 * * *', payload: {}}}", "[{{name: payload, at: '0 9 * * *', payload: {}}}]"]
+)
+def test_a_sensitive_field_of_a_schedules_payload_is_masked(cron: str) -> None:
+    pull = "  pull: {{handler: 'H:work', sensitive: [n], cron: {}}}\n"
+    both = [loaded(pull.format(cron.format(f"{{n: {n}, m: {n}}}"))) for n in (1, 2)]
+    assert [line.rpartition(".")[2] for line in lines(*both)] == ["n: '***' → '***'", "m: 1 → 2"]
+
+
+@pytest.mark.parametrize(
     "key", ["description: ''", "aliases: []", "uses: []", "sensitive: []", "settings: {}", "retry: {factor: 2}"]
 )
 def test_a_key_that_says_what_its_absence_says_is_no_change(key: str) -> None:
