@@ -20,7 +20,7 @@ from zeke_jobs.postgres import roles
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
 READERS = CLIENTS | {
     "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "pgboss_task", "task_cost", "task_depth", "task_pace", "task_pause",
-    "task_wait",
+    "suspect", "task_wait",
 }  # fmt: skip
 PGBOSS = {"archive", "bam", "job", "queue", "queue_stats", "schedule", "version", "warning"}
 SEEN = {
@@ -28,8 +28,8 @@ SEEN = {
     roles.READER: {*(f"zeke_jobs.{name}" for name in READERS), *(f"pgboss.{name}" for name in PGBOSS)},
 }
 EMPTY = {
-    "archive", "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "queue_stats", "task_cost", "task_pause",
-    "warning",
+    "archive", "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "queue_stats", "suspect", "task_cost",
+    "task_pause", "warning",
 }  # fmt: skip
 CRON = {"at": "0 3 * * *", "timezone": "UTC", "payload": PAYLOAD, "missed": "skip", "window": 0, "overlap": "skip", "jitter": 0, "paused": False}  # fmt: skip
 

@@ -1,5 +1,11 @@
 -- What `zeke-jobs why` reads about a job's key. Readers may see it, too: which jobs share a key, but not the key, which may quote a sensitive field.
 
+CREATE OR REPLACE VIEW zeke_jobs.suspect AS
+SELECT q.message_id AS id, q.queue_name AS queue, q.task, q.deaths, q.run_at, q.seq, greatest(q.run_at, q.mtime) AS since
+FROM zeke_jobs.queue AS q
+WHERE q.state = 'queued' AND q.deaths > 1 AND q.run_at <= zeke_jobs.now() AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = q.task);
+COMMENT ON VIEW zeke_jobs.suspect IS 'Due jobs that must run alone, because two processes were lost while they ran them; without jobs of paused tasks.';
+
 CREATE OR REPLACE VIEW zeke_jobs.job_before AS
 SELECT
   j.message_id AS job, q.message_id AS id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,

@@ -6,11 +6,9 @@ CROSS JOIN LATERAL (
    FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = w.id AND q.deaths > 1
    ORDER BY q.claimed_on LIMIT 1)
   UNION ALL
-  (SELECT q.message_id, q.task, q.deaths, greatest(q.run_at, q.mtime), false
-   FROM zeke_jobs.queue AS q
-   WHERE w.alone AND q.state = 'queued' AND q.deaths > 1 AND q.queue_name = ANY (w.queues) AND q.task = ANY (w.tasks)
-     AND q.run_at <= zeke_jobs.now() AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = q.task)
-   ORDER BY q.run_at, q.seq LIMIT 1)
+  (SELECT s.id, s.task, s.deaths, s.since, false
+   FROM zeke_jobs.suspect AS s WHERE w.alone AND s.queue = ANY (w.queues) AND s.task = ANY (w.tasks)
+   ORDER BY s.run_at, s.seq LIMIT 1)
   ORDER BY runs DESC LIMIT 1
 ) AS k
 WHERE w.kind = 'worker' AND NOT w.stopping AND w.heartbeat_on >= zeke_jobs.now() - w.lost_after

@@ -4,9 +4,7 @@ WITH proved AS (
   SET heartbeat_on = zeke_jobs.now(), beating_since = CASE WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN zeke_jobs.now() ELSE w.beating_since END,
     busy = %(busy)s, revision = %(revision)s, stopping = %(stopping)s, alone = w.alone AND NOT %(stopping)s AND (EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = w.id AND q.deaths > 1) OR EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.deaths > 1 AND q.queue_name = ANY (w.queues) AND q.task = ANY (w.tasks) AND q.run_at <= zeke_jobs.now()
-        AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = q.task)))
+      SELECT 1 FROM zeke_jobs.suspect AS s WHERE s.queue = ANY (w.queues) AND s.task = ANY (w.tasks)))
   WHERE w.id = %(worker)s::uuid
   RETURNING w.id
 )
