@@ -9,15 +9,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 se
 -- in every send would serialise commits. p_task: the task of the job; a process that last found a limit of this task full looks a moment later, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-  -- Choose the named process by a hash, so that all jobs of one transaction wake the same process.
-  v_first uuid := (
-    SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
-    ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1);
 BEGIN
-  IF v_first IS NOT NULL THEN
-    PERFORM pg_notify('zeke_jobs.wake', v_first || ' ' || p_queue || ' ' || p_task);
-  END IF;
+  PERFORM pg_notify('zeke_jobs.wake', f.id || ' ' || p_queue || ' ' || p_task)
+  FROM (
+    -- Choose the named process by a hash, so that all jobs of one transaction wake the same process.
+    SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
+    ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
 -- Jobs of these tasks have ended. Notify the other processes that have found due jobs held back by a limit of these tasks, if it has room now.

@@ -207,22 +207,19 @@ DECLARE
   v_outcome text := p_outcome;
   v_until timestamptz;
   v_again timestamptz;
-  v_ours uuid[];
 BEGIN
   IF p_breaks AND v_outcome IN ('retry', 'failed') THEN
     SELECT greatest(b.closed_until, v_now + interval '1 second') INTO v_until
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
     WHERE q.message_id = p_id AND b.tripped_on IS NOT NULL
     ORDER BY b.closed_until DESC LIMIT 1;
-    IF FOUND THEN
-      v_outcome := 'deferred';
-    END IF;
+    v_outcome := CASE WHEN FOUND THEN 'deferred' ELSE p_outcome END;
   END IF;
   IF v_outcome IN ('retry', 'deferred') THEN
     v_again := coalesce(v_until, p_until, v_now + p_delay * interval '1 second');
     v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
   END IF;
-  v_ours := zeke_jobs.move(
+  RETURN zeke_jobs.move(
     ARRAY[p_id], v_outcome,
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
@@ -230,8 +227,7 @@ BEGIN
       -- The handler itself raised; it was not cut off by a timeout or the worker's stop.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
-    p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]);
-  RETURN v_ours <> '{}';
+    p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';
 END $$;
 
 -- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
@@ -308,13 +304,10 @@ BEGIN
   PERFORM 1 FROM zeke_jobs.queue AS q
   WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
   FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
-  IF p_result IS NOT NULL THEN
+  IF FOUND AND p_result IS NOT NULL THEN
     PERFORM zeke_jobs.move(ARRAY[p_id], 'completed', '{}', p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[NULL::double precision], ARRAY[p_result]);
   END IF;
-  RETURN true;
+  RETURN FOUND;
 END $$;
 
 -- Cancel up to p_limit jobs whose start deadline is over. Rows that a claim has locked are skipped.
@@ -322,12 +315,11 @@ CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
-  v_ids uuid[] := ARRAY(
+BEGIN
+  RETURN cardinality(zeke_jobs.move(ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.deaths IN (0, 1) AND q.expires_on <= v_now AND q.attempt = 0
-    LIMIT p_limit FOR UPDATE SKIP LOCKED);
-BEGIN
-  RETURN cardinality(zeke_jobs.move(v_ids, 'expired'));
+    LIMIT p_limit FOR UPDATE SKIP LOCKED), 'expired'));
 END $$;
 
 -- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.

@@ -58,17 +58,6 @@ BEGIN
   END LOOP;
 END $$;
 
--- Cancel queued jobs whose task no longer exists: jobs that were sent or retried in a transaction that committed after the task left jobs.yaml.
-CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-    SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
-    FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n WHERE (zeke_jobs.find_task(n.task)).id IS NULL
-    ORDER BY n.task;
-END $$;
-
 -- The positions (from 1) of the overrides in force that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$

@@ -96,6 +96,14 @@ BEGIN
   RETURN cardinality(v_jobs);
 END $$;
 
+-- Cancel queued jobs whose task no longer exists: jobs that were sent or retried in a transaction that committed after the task left jobs.yaml.
+CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
+LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
+  SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
+  FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n WHERE (zeke_jobs.find_task(n.task)).id IS NULL
+  ORDER BY n.task
+$$;
+
 -- Pause a target: no more of its jobs are claimed. If it was paused already, that pause stays, and false is returned.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

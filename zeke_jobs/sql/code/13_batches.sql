@@ -149,10 +149,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
 BEGIN
-  IF zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then' THEN
-    RETURN true;
-  END IF;
-  RETURN zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
+  RETURN zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then'
+    OR zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
     -- The same transaction has just made it, for an earlier job of the send.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END $$;
