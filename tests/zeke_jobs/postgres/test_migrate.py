@@ -2,6 +2,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -29,6 +30,24 @@ def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(new_database:
     assert str(refused.value).endswith(
         "run: zeke-jobs migrate, in a folder whose jobs.yaml has the line migrations: [actors.store]"
     )
+
+
+def test_the_first_lines_of_a_packages_file_mark_it(
+    conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "marked" / "migrations"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "0001_table.sql").write_text("CREATE TABLE marked (n integer);")
+    index = "CREATE INDEX CONCURRENTLY marked_n ON marked (n);\n"  # refused within a transaction
+    (folder / "0002_index.sql").write_text(f"-- zeke: breaking\n-- zeke: no-transaction\n{index}")
+    monkeypatch.syspath_prepend(tmp_path)
+    migrate.migrate(conn, ["marked"])
+    recorded = "SELECT name, breaking, made FROM zeke_jobs.migration WHERE package = 'marked' ORDER BY name"
+    assert rows(conn, recorded) == [
+        ("0001_table.sql", False, ["table public.marked"]),
+        ("0002_index.sql", True, ["index public.marked_n"]),
+    ]
 
 
 def test_an_edited_migration_is_refused(conn: Connection) -> None:
