@@ -10,7 +10,6 @@ import tty
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from types import FrameType
 
 import psycopg2
 from rich.console import Console, ConsoleDimensions, RenderableType  # noqa: TID251 (a type)
@@ -34,8 +33,8 @@ _TICK = 0.2  # seconds before a new board or a new terminal size is shown
 def watch(url: str, console: Console) -> None:
     """Show the screen and handle keys until ``q``. Needs a terminal."""
     # Restore the terminal in every case.
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with (
         closing(Feed(url)) as feed,
         pressed(sys.stdin.fileno()),
@@ -49,10 +48,6 @@ def once(url: str, console: Console) -> None:
     """Print one screen without keys, in the console's size."""
     with closing(connect(url, application_name="zeke-jobs top")) as conn:
         console.print(draw(board.read(conn), View(), *console.size))
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:

@@ -38,8 +38,8 @@ def migrate(
     names = [f"{migration.package}/{migration.name}" for migration in found]
     done = "to apply" if check else "applied"
     of = "" if check else f"; the database is up to date with {', '.join((migrations.OURS, *packages))}"
-    text = "\n".join([*(f"{done} {name}" for name in names), f"{len(names)} {done}{of}"])
-    answer({"pending" if check else "applied": names}, escape(text, lines=True), as_json=as_json)
+    lines = [*(f"{done} {name}" for name in names), f"{len(names)} {done}{of}"]
+    answer({"pending" if check else "applied": names}, "\n".join(map(escape, lines)), as_json=as_json)
     return PENDING if check and names else FINE
 
 
