@@ -104,6 +104,7 @@ def test_apply_refuses_to_strand_jobs_and_obeys_an_order(cli: Cli, file: Path) -
 
 
 def test_history_tells_who_and_why_and_show_the_whole_file(cli: Cli, file: Path) -> None:
+    assert cli("apply").out.endswith("\nnothing to change; revision 1 stays in force\n")
     edit(file, "concurrency: 5", "concurrency: 8")
     assert "revision 2 is in force; no worker runs" in cli("apply", "-m", "more").out
     told = cli("history", "--json").json

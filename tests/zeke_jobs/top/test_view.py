@@ -33,6 +33,7 @@ def after(*keys: str, view: View | None = None, board: Board = BOARD) -> tuple[V
         (("2", "c"), Command("cancel", str(job(1)))),
         (("2", "j", "j", "p"), Command("pause", "task/story-summarize")),
         (("3", "c"), Command("cancel", str(job(20)))),
+        (("3", "p"), Command("pause", "task/extract-highlights")),
         (("3", "end", "t"), Command("retry", str(job(24)))),
         (("4", "down", "t"), Command("retry", str(job(41)))),
         (("4", "p"), Command("pause", "task/fetch-content")),
