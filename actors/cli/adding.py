@@ -119,7 +119,7 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
     """The address of a feed, or of the links on a page, and the input without a place within the page.
 
     Raises:
-        typer.BadParameter: it is not valid, or the selector is none.
+        typer.BadParameter: the address or the selector is not valid.
     """
     url = url if selector_of(url) else url.partition("#")[0]
     try:

@@ -64,7 +64,7 @@ def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) ->
     """Set the interests of a team by hand, with the accepted ones added.
 
     Raises:
-        UsageError: one is none.
+        UsageError: one of them is not valid.
         ConfigurationError: no jobs.yaml is in force, or it has no analyze-story.
     """
     wider: dict[str, Any] = {}

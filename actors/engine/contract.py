@@ -204,7 +204,7 @@ class Found(ContractModel):
 
 
 class Engine(Protocol):
-    """Fetches strangers' pages and feeds; each failure is an ``EngineError`` with the reason."""
+    """Fetches untrusted pages and feeds; each failure is an ``EngineError`` with the reason."""
 
     def fetch_item(self, url: str) -> ContentItem:
         """Get the page at ``url`` with its text."""

@@ -154,7 +154,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Give each item its identity, and drop exact copies of earlier items. A name that several of them have is none."""
+    """Give each item its identity, and drop exact copies of earlier items. An identifier of several items is not used."""
     names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
     counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}

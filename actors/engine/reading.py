@@ -34,7 +34,7 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """The function as a reader executes it. Its answer is checked, because foreign bytes may have taken the reader over."""
+    """The function, run in a reader process. Its answer is checked, because untrusted bytes may have taken over the reader."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read

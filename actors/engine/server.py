@@ -1,4 +1,4 @@
-"""The local engine served over the product's HTTP contract, so that strangers' pages are fetched without a database near."""
+"""The local engine served over the product's HTTP contract, so that untrusted pages are fetched far from the database."""
 
 import hmac
 import json

@@ -35,7 +35,7 @@ def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """The rule that drops an item, if any does. Without the ``text`` of its page, a rule that reads it drops nothing.
+    """The rule that drops an item, if any does. A rule that needs the ``text`` of the page drops nothing without it.
 
     A page that somebody asked for is never dropped.
     """

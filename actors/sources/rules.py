@@ -107,7 +107,7 @@ _Length = Annotated[int | timedelta | None, BeforeValidator(_length)]
 
 
 class Conditions(BaseModel, extra="forbid", frozen=True):
-    """When a rule fits: all conditions that are given must hold. Of a list, one entry is enough.
+    """When a rule fits: all given conditions must hold. If a condition is a list, one matching entry is enough.
 
     Attributes:
         words: Words and phrases, found as whole words, in any case, in the title, the feed's text and its tags.

@@ -149,7 +149,7 @@ def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failu
     result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
     ctx.logger.warning("source cannot be read", source=source.url, **result)
     polling = replace(source.polling, failures=failures, gone_count=0)
-    # One answer of "not now" is no fault of the source; several in a row are.
+    # One or two temporary failures in a row only warn; from the third on the source has an error.
     status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
     return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
 

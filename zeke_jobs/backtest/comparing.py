@@ -26,7 +26,7 @@ LEAST_JOBS = 20
 MOST_JOBS = 20_000
 _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
-#: A thread is free a moment before its job's end is written, and jobs of milliseconds are claimed ahead.
+#: A thread is free a moment before its job's end is written, and jobs that take a few milliseconds are claimed ahead.
 _MORE_AT_ONCE = 1.5
 _UNNOTICED = 0.05  # seconds; a difference in wait below this is not noticed
 #: A job that waited no longer than this, in seconds, found a free worker.

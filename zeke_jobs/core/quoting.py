@@ -1,4 +1,4 @@
-"""Names, values and faults in sentences, and strangers' text made safe for a terminal."""
+"""Names, values and faults in sentences, and untrusted text made safe for a terminal."""
 
 import re
 from collections.abc import Iterable

@@ -40,7 +40,7 @@ _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finis
 def find(function: str) -> Any:
     """The ``Task`` of a function, by its path.
 
-    Raises ImportError if there is nothing at this path, and SuspiciousOperation if it is no task.
+    Raises ImportError if there is nothing at this path, and SuspiciousOperation if the object is not a Django task.
     """
     found = import_string(function)
     if not isinstance(found, tasks.base.Task):

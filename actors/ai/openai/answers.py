@@ -60,7 +60,7 @@ class StoryAnswer(AnalysisAnswer):
 
 
 def needed(answer: BaseModel) -> list[str]:
-    """The texts of an answer without which it is none."""
+    """The texts that an answer must have."""
     form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
     return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
 

@@ -65,7 +65,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """The answer without the statements that are not kept, and without those that lean on one of them."""
+    """The answer without the statements that are not kept, and without the statements that depend on one of them."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

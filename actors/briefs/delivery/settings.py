@@ -129,7 +129,7 @@ def _quiet(value: Any) -> Any:
 
 
 class Receiver(Ways, extra="forbid", frozen=True):
-    """One receiver of alerts, by one way.
+    """One receiver of alerts, and the channel by which it gets them.
 
     Attributes:
         quiet: Hours in which it gets nothing; what was found meanwhile comes after them in one message.

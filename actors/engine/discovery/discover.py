@@ -35,10 +35,10 @@ class Reader(Protocol):
 def feeds_behind(text: str, engine: Reader) -> list[ContentSource]:
     """The feeds behind a person's input, each with its items; only one if there is no choice.
 
-    Of two feeds with the same items only the first counts.
+    If two feeds have the same items, only the first counts.
 
     Raises:
-        EngineError: the reason why there is none.
+        EngineError: the reason why no feed was found.
     """
     url = typed(text)
     parse(url)

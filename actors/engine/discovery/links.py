@@ -59,7 +59,7 @@ def base_of(tree: HtmlElement, url: str) -> str:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """The address of the links that a selector names on a page. Raises ValueError if it is no selector."""
+    """The address of the links that a selector names on a page. Raises ValueError if it is not a valid CSS selector."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 

@@ -1,1 +1,1 @@
-"""Processes that read strangers' bytes for a worker: the pool in the worker, and their server."""
+"""Processes that parse untrusted bytes for a worker: the pool in the worker, and their server."""

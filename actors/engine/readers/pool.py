@@ -1,4 +1,4 @@
-"""The processes that read strangers' bytes for this one. A page that takes too much or breaks its reader harms no worker."""
+"""The processes that parse untrusted bytes for this one. A page that takes too much or breaks its reader harms no worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that reads strangers' bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
+"""The process that parses untrusted bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
 
 ``actors.engine.readers.pool`` starts it with a socket, over which it receives one end of a socket for each reader. It has one
 thread, so that it may fork, and its readers share its imports. It ends when the worker ends, and a busy
