@@ -7,7 +7,7 @@ import unicodedata
 
 from actors.ai.gate import form, names
 from actors.ai.gate.dates import dates
-from actors.ai.gate.evidence import Evidence, evidence, keys, script
+from actors.ai.gate.evidence import Evidence, evidence, keys
 from actors.ai.gate.figures import stands_among
 from actors.ai.gate.numbers import numbers
 from actors.ai.gate.quotations import quoted, stands_in
@@ -56,8 +56,6 @@ def figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _words(sentence: str, story: Evidence) -> str | None:
-    if script(sentence) not in {"", story.script}:
-        return "it is not in the story's language"
     for quote in quoted(sentence):
         if not stands_in(quote, story.normal):
             return f"the story has no such quotation: {quote[:100]}"

@@ -26,7 +26,6 @@ _MOST_SENTENCES = 2_000
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
 _POSSESSIVE = ("'s", "\u2019s")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-_ELIDED = re.compile(r"^[^\W\d_]{1,2}['\u2019](?=\w{3})")  # as in l'eau
 _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 
@@ -82,11 +81,6 @@ class Evidence:
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
     @cached_property
-    def script(self) -> str:
-        """The script of most letters."""
-        return script(self.text)
-
-    @cached_property
     def is_unspaced(self) -> bool:
         """Whether it is written without spaces between words."""
         return is_unspaced(self.text)
@@ -122,7 +116,7 @@ def tokens(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
     """The common part of a word's forms: its first letters without an ending."""
-    lower = _ELIDED.sub("", word.lower())
+    lower = word.lower()
     if len(lower) > 4 and lower.isalpha():
         lower = _ENDING.sub("", lower)
     elif len(lower) == 4 and lower.endswith("s"):

@@ -101,7 +101,7 @@ def test_a_translation_is_held_to_numbers_dates_and_money() -> None:
     assert gate.fault("Orbis kaufte 12.345 Maschinen für zwei Milliarden Dollar.", story, is_translated=True) is None
     assert gate.fault("Orbis kaufte 12.945 Maschinen.", story, is_translated=True) is not None
     assert "no word" in (gate.fault("Das war noch nicht immer so.", story) or "")
-    assert "language" in (gate.fault("Машины стоят дорого.", story) or "")
+    assert "no word" in (gate.fault("Машины стоят дорого.", story) or "")
 
 
 @pytest.mark.parametrize("document", ["a *b* “c” — d", "A link [to it](https://x.example/a_b) here.", "\uff57ide “x”"])
