@@ -36,10 +36,7 @@ class Block:
     """One block of a document.
 
     Attributes:
-        kind: Its kind.
-        start: Offset of its first character in the document.
-        end: Offset behind its last one; for code, without the fences.
-        text: ``document[start:end]``.
+        text: ``document[start:end]``; of code without the fences.
         heading: The heading above it, as plain text.
         language: The language that a code fence names, lower case, else empty.
     """

@@ -15,15 +15,12 @@ HALF = 0.5  # the share of its price that a question costs in a batch
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A story as the AI step sees it.
+    """A story as the AI step sees it. Any text of it may be empty.
 
     Attributes:
-        id: The story's id.
-        title: Its headline, may be empty.
-        document: Its full text, as Markdown if that is known; may be empty.
-        description: Its page's own description, may be empty.
+        document: Its full text, as Markdown if that is known.
+        description: Its page's own description.
         language: BCP 47 code such as ``en``, or None when unknown.
-        source: Name of its source.
         authority: The source's authority, 0 to 1, or None when nobody set it.
         age_days: Days since it was published, or else found; never negative.
     """
@@ -127,7 +124,6 @@ class CallStart:
 
     Attributes:
         operation: analyze, brief, summarize, verify or embed.
-        model: The model that is asked.
         prompt: Id and version of the prompt, None for embeddings.
         cost: The most that it can cost in US dollars, or None when nobody stated the model's price.
     """
@@ -146,8 +142,6 @@ class CallEnd:
         outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
         detail: The reason for an outcome other than ok and cached.
         model: The model that answered.
-        input_tokens: As the provider counted them; ``output_tokens`` likewise.
-        output_tokens: See ``input_tokens``.
         cost: In US dollars; None when unknown: then the highest possible cost counts as spent.
         is_charged: False when the provider did no work, so that the call is free.
         latency_ms: From the request to the end of the answer.

@@ -33,11 +33,7 @@ class Ranked:
     """A sentence of running text.
 
     Attributes:
-        start: Its beginning in the document.
-        end: Its end.
-        raw: ``document[start:end]``.
-        text: The same without Markdown.
-        heading: The heading above it.
+        raw: ``document[start:end]``; ``text`` is the same without Markdown.
         score: Its share of the document's scores, which add up to 1.
         unit: Its word vector.
         is_spoken: Whether a quotation that began before it is still open, so that it does not name its speaker.

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice, pairwise
+from typing import NamedTuple
 
-from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
+from actors.ai.gate.evidence import has_capital_nouns, is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_independent, is_personal, is_told_to_reader, speech, unquoted
@@ -23,7 +23,6 @@ _INTRODUCTION = 16  # words before a comma that may stand before the subject
 _DENSE_OPENING = 12  # characters of Chinese or Japanese
 _TOPIC = re.compile("[はが]")  # Japanese marks the subject with them
 _NUMBER = 3  # words among which a number is the subject's
-_CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
 _MOST_SENTENCES = 300
 _OFTEN = 2  # sentences
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
@@ -33,15 +32,8 @@ _LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u
 _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names in a document.
-
-    Attributes:
-        last: The last words of names of several words, such as a person's last name.
-        often: The keys of words that several sentences have.
-        has_nouns: Whether its language writes every noun with a capital.
-    """
+class Names(NamedTuple):
+    """Of a document: the last words of names, the keys of words that several sentences have, and whether nouns have capitals."""
 
     last: frozenset[str]
     often: frozenset[str]
@@ -77,12 +69,10 @@ def praises(text: str) -> bool:
 def _names(document: str) -> Names:
     lines = prose(document).split("\n")
     told = list(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
-    words = [word for text in told for word in tokens(text)[1:]]
-    longer = [word for word in words if len(word) > _NUMBER]
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
     times = Counter(chain.from_iterable(map(keys, told)))
     often = frozenset(word for word, number in times.items() if number > _OFTEN)
-    return Names(last, often, sum(word[0].isupper() for word in longer) > _CAPITALS * len(longer))
+    return Names(last, often, has_capital_nouns(told))
 
 
 def names_in(text: str) -> Iterator[list[str]]:

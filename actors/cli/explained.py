@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from actors.cli.output import chili
+from actors.store.news import NOBODY
 
 _PARTS = ("authority", "keywords", "cluster", "freshness")
 _RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
 
-def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str]:
+def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
     """Each part of a story's chili with its reasons and its weight, and the shift by interests; empty before the analysis."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
@@ -19,46 +20,38 @@ def chili_lines(row: Mapping[str, Any], team: UUID, everybody: UUID) -> list[str
     lines = []
     if all(isinstance(breakdown.get(name), int | float) for name in (*_PARTS, "value")):
         lines.append(f"chili {chili(base)} is 5 * {breakdown['value']:g}, rounded. Its parts, each from 0 to 1:")
-        weights = breakdown.get("weights") or {}
-        source, found = row["source"] or "its source", breakdown.get("found") or []
+        source, found = row["source"] or "its source", breakdown["found"]
         tellers = (row["cluster_metrics"] or {}).get("sources", 1)
+        trusted = f"{source} is trusted with {row['authority']}"
+        named = f"{len(found)} different keywords: {', '.join(found)}"
         said = {
-            "authority": f"nobody rated {source}: the default"
-            if row["authority"] is None
-            else f"{source} is trusted with {row['authority']}",
-            "keywords": f"{len(found)} different keywords: {', '.join(found)}"
-            if found
-            else "none of the keywords is in it",
+            "authority": f"nobody rated {source}: the default" if row["authority"] is None else trusted,
+            "keywords": named if found else "none of the keywords is in it",
             "cluster": f"{tellers} sources report it" if tellers > 1 else "one source reports it",
             "freshness": "by its age when it was scored; 0 once it is old",
         }
         for name in _PARTS:
-            weight = f" * {weights[name]:g}" if name in weights else ""
+            weight = f" * {breakdown['weights'][name]:g}"
             lines.append(f"  {name:9} {breakdown[name]:.2f}{weight:8} {said[name]}")
     else:
         note = citations.get("analysis") or {}
         by_model = note.get("model") and note.get("provider") != "local"
         judge = f"the model {note['model']}" if by_model else "somebody else"
         lines.append(f"chili {chili(base)} is what {judge} said; no formula has a part in it")
-    return lines + _interests(base, row.get("team_scores") or [], team, everybody)
+    return lines + _interests(base, row.get("team_scores") or [], team)
 
 
 def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
     """The parts of a highlight's score with their weights and reasons."""
-    parts, weights = relevance["parts"], relevance.get("weights") or {}
-    why = {"keyword": ", ".join(relevance.get("keywords") or []) or "none", "kind": kind.replace("_", " ")}
-    return " + ".join(
-        f"{name} {parts[name]:g}{f' ({why[name]})' if name in why else ''}"
-        f"{f' * {weights[name]:g}' if name in weights else ''}"
-        for name in _RELEVANCE
-        if name in parts
-    )
+    why = {"keyword": f" ({', '.join(relevance['keywords']) or 'none'})", "kind": f" ({kind.replace('_', ' ')})"}
+    parts, weights = relevance["parts"], relevance["weights"]
+    return " + ".join(f"{name} {parts[name]:g}{why.get(name, '')} * {weights[name]:g}" for name in _RELEVANCE)
 
 
-def relevance_for(relevance: Mapping[str, Any], team: UUID, everybody: UUID) -> tuple[float, str]:
+def relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
     """A highlight's score for a team, and the reason for its difference from the general score; empty without a difference."""
     teams = relevance.get("teams") or {}
-    mine = teams.get(str(team)) or teams.get(str(everybody))
+    mine = teams.get(str(team)) or teams.get(str(NOBODY))
     if mine is None:
         return float(relevance["score"]), ""
     words = [f"raised by {', '.join(mine['more'])}"] if mine["more"] else []
@@ -66,9 +59,9 @@ def relevance_for(relevance: Mapping[str, Any], team: UUID, everybody: UUID) -> 
     return float(mine["score"]), f"{' and '.join(words)}, from {relevance['score']:.2f}"
 
 
-def _interests(base: Any, scores: Sequence[Mapping[str, Any]], team: UUID, everybody: UUID) -> list[str]:
+def _interests(base: Any, scores: Sequence[Mapping[str, Any]], team: UUID) -> list[str]:
     by_team = {str(one["team_id"]): one for one in scores}
-    mine = by_team.get(str(team)) or by_team.get(str(everybody))
+    mine = by_team.get(str(team)) or by_team.get(str(NOBODY))
     if mine is None or not mine["parts"]:
         return []
     parts = mine["parts"]

@@ -96,7 +96,7 @@ def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
     out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")
     if why := row["why_it_matters"] or citations.get("why"):
         out.print(why, markup=False)
-    for line in chili_lines(row, team, news.NOBODY):
+    for line in chili_lines(row, team):
         out.print(visible(line), style="dim", markup=False)
 
 
@@ -121,7 +121,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
     scored = []
     for each in highlights:
         relevance = each["metadata"].get("relevance") or {}
-        scored.append((*(relevance_for(relevance, team, news.NOBODY) if relevance else (None, "")), relevance, each))
+        scored.append((*(relevance_for(relevance, team) if relevance else (None, "")), relevance, each))
     for score, why, relevance, each in sorted(scored, key=lambda found: found[0] or 0, reverse=True):
         context = context_line(each["metadata"])
         lines = [f"[dim]{escape(context)}[/dim]"] if context else []

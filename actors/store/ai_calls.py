@@ -35,8 +35,6 @@ class PostgresLedger:
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
-        task: The jobs' task.
-        askers: The jobs.
         is_fresh: Whether kept answers to the same question are ignored, as when a person asks again.
         spend: Called with the known costs of calls in US dollars, by the places of their jobs.
         patient: The context of a job that nobody waits for, so that its questions may wait for a batch.

@@ -56,9 +56,7 @@ class Overlay:
     """A story's overlay in the database.
 
     Attributes:
-        why_it_matters: The analysis, or None.
         brief: One line, two sentences, elevator pitch; each may be None.
-        summary: The story's summary, or None.
         citations: chili, quotes, and notes about authors.
     """
 

@@ -23,7 +23,6 @@ class StoryText(Story):
 
     Attributes:
         kind: article, video, podcast, pdf or tweet.
-        duration_seconds: Length of a video or podcast, or None.
         happened_at: Time of publication, or else of the find.
         overlay: Its analysis, brief and summary as they were when it was read.
     """

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
 
+_CAPITALS = 0.25
 _MOST_CHARS = 60_000
 _MOST_SENTENCES = 2_000
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
@@ -133,6 +135,12 @@ def keys(text: str) -> frozenset[str]:
     return frozenset(
         key(word) for word in tokens(text) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit())
     )
+
+
+def has_capital_nouns(sentences: Iterable[str]) -> bool:
+    """Whether so many words within sentences have a capital that their language writes nouns so, as German does."""
+    words = [word for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
+    return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
 
 
 def is_unspaced(text: str) -> bool:

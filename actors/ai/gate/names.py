@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from actors.ai.gate.evidence import Evidence, tokens
+from actors.ai.gate.evidence import Evidence, has_capital_nouns, tokens
 from actors.ai.words import SMALL
 
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
@@ -29,7 +29,6 @@ _KNOWN = frozenset(
     "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
     + "kb mb gb tb kw mw gw kwh mwh hz mhz ghz euro euros".split()  # noqa: SIM905
 )
-_CAPITALS = 0.25  # share of words with a capital from which on a language writes its nouns so
 
 
 def unknown(sentence: str, story: Evidence) -> str | None:
@@ -68,9 +67,7 @@ def _is_odd(word: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _has_nouns(story: Evidence) -> bool:
-    """Whether so many words within the story's sentences have a capital that its language is German."""
-    words = [word for sentence in story.sentences[2:] for word in tokens(sentence)[1:] if len(word) > 3]
-    return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
+    return has_capital_nouns(story.sentences[2:])
 
 
 def _is_known(word: str, story: Evidence) -> bool:
