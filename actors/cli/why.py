@@ -95,8 +95,8 @@ def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]
 
 
 def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:
-    addresses = [row[name] for name in ("url", "canonical_url", "final_url") if row[name]]
-    return url in addresses or any(canonical_url(address) == canonical for address in addresses)
+    addresses = filter(None, (row[name] for name in ("url", "canonical_url", "final_url")))
+    return any(url == address or canonical_url(address) == canonical for address in addresses)
 
 
 def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def _sentences(block: Block) -> list[Candidate]:
         judged = _judge(sentence.text, text)
         start = sentence.start
         if judged is not None and leans(text):
-            start = before.start if before is not None and _can_be_leant_on(before.text) else -1
+            is_held = before and is_fit(before.text, plain(before.text)) and is_independent(plain(before.text))
+            start = before.start if before and is_held else -1
         before = sentence
         if judged is not None and start >= 0:
             kind, weight = judged
@@ -51,10 +52,6 @@ def _sentences(block: Block) -> list[Candidate]:
             raw = block.text[start - block.start : sentence.end - block.start]
             found.append(Candidate(kind, plain(raw), raw, start, sentence.end, block.heading, weight=weight))
     return found
-
-
-def _can_be_leant_on(raw: str) -> bool:
-    return is_fit(raw, plain(raw)) and is_independent(plain(raw))
 
 
 def _with_speech(text: str, offset: int) -> list[Sentence]:

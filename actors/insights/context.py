@@ -71,17 +71,14 @@ def _last(block: Block, place: int) -> str:
             continue
         text = plain(sentence.text)
         longer = text + ("" if not found or is_dense(text) else " ") + found
-        if not _is_fit(sentence.text, text) or (found and len(longer) > _LONGEST):
+        introduces = text.endswith(_COLONS) and not joins_lines(sentence.text) and form.fault(text) is None
+        if not (introduces or is_fit(sentence.text, text)) or (found and len(longer) > _LONGEST):
             break
         found = longer
         if not leans(text):
             break
     cut = shorten(found, _LONGEST)
     return cut if form.is_balanced(cut) else ""
-
-
-def _is_fit(raw: str, text: str) -> bool:
-    return is_fit(raw, text) or (text.endswith(_COLONS) and not joins_lines(raw) and form.fault(text) is None)
 
 
 def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:

@@ -9,11 +9,9 @@ from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.chili import hits
+from actors.store.news import NOBODY
 from actors.store.statements import SQL
 from actors.store.texts import StoryText
-
-EVERYBODY = UUID(int=0)
-"""Interests under this name count for teams without their own."""
 
 RELEVANCE = 0.2
 """By how much a word that a team cares for raises the relevance of a highlight, or lowers it."""
@@ -48,15 +46,14 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
     """
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
+    points: float = Field(default=1, gt=0, le=5)
+    enough: int = Field(default=2, ge=1)
+    resembles: float = Field(default=0.35, gt=0, le=1)
 
     @property
     def has_examples(self) -> bool:
         """Whether a story's embedding moves its chili."""
         return any(one.like or one.unlike for one in self.teams.values())
-
-    points: float = Field(default=1, gt=0, le=5)
-    enough: int = Field(default=2, ge=1)
-    resembles: float = Field(default=0.35, gt=0, le=1)
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
@@ -67,7 +64,7 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
         named = examples(interest)
         near = SQL.all(tx, "example_cosines", story_id=text.id, **named) if any(named.values()) else []
         shift, parts = score(interest, interests, said, near)
-        scores.append({"team_id": str(EVERYBODY if team == "all" else team), "shift": shift, "parts": parts})
+        scores.append({"team_id": str(NOBODY if team == "all" else team), "shift": shift, "parts": parts})
     return SQL.run(tx, "team_scores_put", story_id=text.id, scores=Json(scores)) > 0
 
 

@@ -38,7 +38,7 @@ class NotUnique(ZekeJobsError):
 
 
 NOBODY = UUID(int=0)
-"""The team of a person at the command line who named none."""
+"""The team of a person who named none; its marks and interests count for teams without their own."""
 
 
 def stories(

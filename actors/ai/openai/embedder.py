@@ -88,17 +88,17 @@ class Embedder:
         return found
 
     def _reply(self, model: str, texts: Sequence[str]) -> Reply:
-        reply = self._client.post("/embeddings", self._body(model, texts))
+        body: dict[str, Any] = {
+            "model": model,
+            "input": texts if len(texts) > 1 else texts[0],
+            "encoding_format": "float",
+        }
+        if self._settings.send_dimensions:
+            body["dimensions"] = self._settings.embedding_dimensions
+        reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
         if not isinstance(reply.body.get("data"), list):
             raise CallFailed("invalid", Retry(reason="the embedding answer has no vectors"), is_charged=True)
         return reply
-
-    def _body(self, model: str, texts: Sequence[str]) -> bytes:
-        given = texts if len(texts) > 1 else texts[0]
-        body: dict[str, Any] = {"model": model, "input": given, "encoding_format": "float"}
-        if self._settings.send_dimensions:
-            body["dimensions"] = self._settings.embedding_dimensions
-        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:

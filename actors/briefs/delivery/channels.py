@@ -26,8 +26,6 @@ from actors.engine.fetch import Fetcher, Limits, refused
 from actors.engine.text import one_line
 from zeke_jobs import Reject, Retry
 
-Digest = Mapping[str, Any]
-
 _AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000
 _NTFY_TEXT = 3800  # bytes; ntfy makes a file of more than 4096, and refuses more than 8192 of JSON
@@ -47,7 +45,7 @@ class Message:
 
     name: str
     whose: str
-    digest: Digest
+    digest: Mapping[str, Any]
     told: Mapping[str, Any]
 
     def identity(self, receiver: str) -> str:
