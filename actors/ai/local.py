@@ -13,7 +13,7 @@ from actors.ai.protocol import Analysis, Brief, Embedding, Ledger, Provenance, S
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.words import terms
 
-MADE_BY = Provenance(provider="local", model="extractive-16")
+MADE_BY = Provenance(provider="local", model="extractive-17")
 """Stored with each text. Raise the number when other sentences would be chosen."""
 
 _SUMMARY_CHARS = 600

@@ -11,8 +11,6 @@ _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading before the # of C# and F#
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _TABLE = re.compile(r"^[ \t]*\|")
-# It skips white space at the end of the line, and looks at the next line only, because a page may consist of lines of symbols.
-_SHORT_LINE = re.compile(r"^[^\n]{0,50}[^\s.!?:;,][^\S\n]*\n[^\w\n]*+[A-Z\u00c0-\u00dd]", re.MULTILINE)
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
 _ABOUT = re.compile(r"\W*(?:About|Über|À propos|Sobre|Acerca|Chi|O|Om)(?:\s\S+){1,3}\W*")
 _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
@@ -124,11 +122,6 @@ def marker(block: Block) -> str:
 def is_bold(block: Block) -> bool:
     """Whether a paragraph is a line in bold, which serves as a heading."""
     return block.kind == "paragraph" and _BOLD.fullmatch(block.text) is not None
-
-
-def joins_lines(text: str) -> bool:
-    """Whether a text runs over a short line that ends without a stop, such as a label or a field of a product."""
-    return _SHORT_LINE.search(text) is not None
 
 
 def _lines(document: str) -> list[tuple[int, str]]:

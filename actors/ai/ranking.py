@@ -51,7 +51,7 @@ class Ranked:
     @property
     def is_statement(self) -> bool:
         """Whether it may be shown: a whole sentence of at least six words, in good form, and no question or scrap."""
-        return not self.is_spoken and _is_statement(self.raw, self.text)
+        return not self.is_spoken and _is_statement(self.text)
 
     @property
     def is_independent(self) -> bool:
@@ -60,11 +60,11 @@ class Ranked:
 
 
 @lru_cache(maxsize=512)
-def _is_statement(raw: str, text: str) -> bool:
+def _is_statement(text: str) -> bool:
     return (
         count(text) >= _MIN_WORDS
         and not text.endswith(("?", "\uff1f"))
-        and is_fit(raw, text)
+        and is_fit(text)
         and not _SAYS["leaning"].match(text)
     )
 

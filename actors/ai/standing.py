@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from actors.ai.gate import form
 from actors.ai.gate.evidence import is_unspaced, tokens
-from actors.ai.markdown import joins_lines
 from actors.ai.sentences import is_whole
 from actors.patterns import patterns
 
@@ -25,9 +24,9 @@ _FIGURES = 2  # from this number on, figures among names come from a table
 _MOST_MARKED = 0.6  # share of names and figures among the words of a sentence
 
 
-def is_fit(raw: str, text: str) -> bool:
-    """Whether a piece of a document, as plain text, is a whole sentence in good form, on lines that belong together."""
-    return is_whole(text) and not joins_lines(raw) and form.fault(text) is None
+def is_fit(text: str) -> bool:
+    """Whether a text is a whole sentence in good form."""
+    return is_whole(text) and form.fault(text) is None
 
 
 def is_independent(text: str) -> bool:

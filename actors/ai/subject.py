@@ -10,7 +10,7 @@ from typing import NamedTuple
 from actors.ai.gate.evidence import has_capital_nouns, is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
 from actors.ai.sentences import sentences
-from actors.ai.standing import is_independent, is_personal, is_told_to_reader, speech, unquoted
+from actors.ai.standing import is_independent, is_personal, speech, unquoted
 from actors.ai.words import SMALL
 from actors.calendar_names import MONTHS, WEEKDAYS
 from actors.patterns import patterns
@@ -27,7 +27,6 @@ _MOST_SENTENCES = 300
 _OFTEN = 2  # sentences
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
-_JOINED = re.compile(r"[a-z\u00df-\u00ff]{3}[A-Z\u00c0-\u00de][a-z\u00df-\u00ff]{2}")
 _LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
 _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
 
@@ -48,11 +47,9 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
     """
     return (
         is_independent(text)
-        and not is_told_to_reader(text)
         and not is_personal(text)
         and not _LABEL.match(text)
         and not praises(text)
-        and not any(document.count(one) == 1 for one in _JOINED.findall(text))
         and not any(_SAYS["start"].match(one.group()) for one in speech(text))
         and (is_first or _names_subject(text, keys(title)))
         and (is_first or not _knows_something(text, keys(title), _names(document)))

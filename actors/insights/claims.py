@@ -42,7 +42,7 @@ def _sentences(block: Block) -> list[Candidate]:
         judged = _judge(sentence.text, text)
         start = sentence.start
         if judged is not None and leans(text):
-            is_held = before and is_fit(before.text, plain(before.text)) and is_independent(plain(before.text))
+            is_held = before and is_fit(plain(before.text)) and is_independent(plain(before.text))
             start = before.start if before and is_held else -1
         before = sentence
         if judged is not None and start >= 0:
@@ -68,7 +68,7 @@ def _with_speech(text: str, offset: int) -> list[Sentence]:
 
 def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
     is_long = len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP
-    if is_long or count(text) < _MIN_WORDS or not is_fit(raw, text) or is_scrap(text):
+    if is_long or count(text) < _MIN_WORDS or not is_fit(text) or is_scrap(text):
         return None
     judged: tuple[Kind, float] | None = None
     if _SAYS["replace"].search(raw):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from actors.ai.composition import shorten
 from actors.ai.gate import form
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import Block, is_bold, joins_lines, marker, plain
+from actors.ai.markdown import Block, is_bold, marker, plain
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_fit, leans
 from actors.ai.words import is_dense
@@ -71,8 +71,8 @@ def _last(block: Block, place: int) -> str:
             continue
         text = plain(sentence.text)
         longer = text + ("" if not found or is_dense(text) else " ") + found
-        introduces = text.endswith(_COLONS) and not joins_lines(sentence.text) and form.fault(text) is None
-        if not (introduces or is_fit(sentence.text, text)) or (found and len(longer) > _LONGEST):
+        introduces = text.endswith(_COLONS) and form.fault(text) is None
+        if not (introduces or is_fit(text)) or (found and len(longer) > _LONGEST):
             break
         found = longer
         if not leans(text):

@@ -49,11 +49,10 @@ DOCUMENT = (
         "On Monday, people from all over the valley came to Orrin.",
         "The mill of Velm burned before we came home.",
         "“They grind it in a single night for all of the valley,” said Mara Lind, the miller.",
-        "The mill of VelmMore about Orrin burned before dawn.",
         "Bakers in Orrin know these mills from the days of the war.",
     ],
     ids=["a subject told before", "a last name", "a noun told before", "after an introduction", "a day is no name", "its author speaks", "in speech",
-         "run together", "pointing"],
+         "pointing"],
 )  # fmt: skip
 def test_a_sentence_about_what_was_told_before_does_not_stand_alone(sentence: str) -> None:
     assert not stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}")
