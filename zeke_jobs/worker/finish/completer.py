@@ -136,13 +136,8 @@ class Completer:
         """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours: nothing was written."""
         for claim, outcome in endings:
             if claim.id in lost:
-                self._log.warning(
-                    "the job is no longer ours; its outcome changes nothing",
-                    task=claim.task,
-                    job_id=str(claim.id),
-                    claim=claim.number,
-                    outcome=outcome.how,
-                )
+                said = {"task": claim.task, "job_id": str(claim.id), "claim": claim.number, "outcome": outcome.how}
+                self._log.warning("the job is no longer ours; its outcome changes nothing", **said)
             elif outcome.how == "completed" and not self._lines.log(claim, outcome):
                 self._completed[claim.task] += 1
         self._held.forget(claim for claim, _ in endings)
@@ -291,10 +286,7 @@ class CompletedLines:
         self._left -= 1
         took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
         # Hide an output that may quote a sensitive field. Only the database knows how to mask it.
-        shown = (
-            ""
-            if claim.sensitive or outcome.output == "null"
-            else f": {one_line(redact(outcome.output), _LONGEST_OUTPUT)}"
-        )
+        hides = claim.sensitive or outcome.output == "null"
+        shown = "" if hides else f": {one_line(redact(outcome.output), _LONGEST_OUTPUT)}"
         self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")
         return True

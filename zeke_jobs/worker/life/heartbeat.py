@@ -130,14 +130,8 @@ class Heartbeat:
         """One heartbeat: prove life and start the chores."""
         process = self._process
         sent = clock()
-        row = SQL.only(
-            conn,
-            "worker/heartbeat",
-            worker=process.id,
-            busy=len(process.held),
-            revision=process.runtime.revision,
-            stopping=process.stopping,
-        )
+        said = {"busy": len(process.held), "revision": process.runtime.revision, "stopping": process.stopping}
+        row = SQL.only(conn, "worker/heartbeat", worker=process.id, **said)
         if not row["alive"]:
             # We were frozen or cut off. Others have our jobs; handlers that still run here cannot commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
