@@ -23,8 +23,8 @@ class SiteEngines:
     def fetch_item(self, url: str) -> ContentItem:
         return self._of(url).fetch_item(url)
 
-    def fetch_source(self, url: str, *conditions: str | None) -> ContentSource:
-        return self._of(url).fetch_source(url, *conditions)
+    def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
+        return self._of(url).fetch_source(url, etag, last_modified)
 
     def discover(self, text: str) -> Found:
         return self._of(typed(text)).discover(text)

@@ -48,7 +48,13 @@ def canonical_url(url: str) -> str:
     host = _host(parts.hostname.rstrip("."))
     if parts.port and parts.port not in USUAL_PORTS.values():
         host = f"{host}:{parts.port}"
-    return urlunsplit(("https", host, _path(parts.path), _query(parts.query), ""))
+    pairs = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+        if not _TRACKING.fullmatch(name) and (name.lower(), value.lower()) not in _FEED_PARTNER
+    ]
+    query = urlencode(sorted(pairs), errors="surrogateescape")
+    return urlunsplit(("https", host, _path(parts.path), query, ""))
 
 
 def _host(host: str) -> str:
@@ -67,15 +73,6 @@ def _path(path: str) -> str:
     while (shorter := _AMP_SUFFIX.sub("", path.rstrip("/"))) != path:
         path = shorter
     return path or "/"
-
-
-def _query(query: str) -> str:
-    pairs = [
-        (name, value)
-        for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
-        if not _TRACKING.fullmatch(name) and (name.lower(), value.lower()) not in _FEED_PARTNER
-    ]
-    return urlencode(sorted(pairs), errors="surrogateescape")
 
 
 def is_web(url: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -99,19 +99,10 @@ class GuardedBackend(httpcore.NetworkBackend):
         self._resolver = resolver
         self._sockets = httpcore.SyncBackend()
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+    def connect_tcp(  # type: ignore[override]
+        self, host: str, port: int, timeout: float | None = None, **options: Any
     ) -> httpcore.NetworkStream:
-        """Open a connection to ``host``.
-
-        Raises:
-            EngineError: ``blocked_address``, ``timeout``, or ``fetch_failed`` when no address answers.
-        """
+        """Open a connection to ``host``; else ``blocked_address``, ``timeout``, or ``fetch_failed`` when no address answers."""
         addresses = self._resolver(host, port)
         for address in addresses:
             if (reason := refusal(address, self._allowed)) is not None:
@@ -120,9 +111,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         for address in addresses:
             left = self._budget.remaining()
             try:
-                stream = self._sockets.connect_tcp(
-                    address, port, min(timeout or left, left), local_address, socket_options
-                )
+                stream = self._sockets.connect_tcp(address, port, min(timeout or left, left), **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:

@@ -90,17 +90,14 @@ def _zone(found: dict[str, str | None]) -> timezone:
     name, sign = found.get("name"), found.get("sign")
     offset = timedelta(hours=int(found.get("hours") or 0), minutes=int(found.get("minutes") or 0))
     # With a number behind it, a name says no more than UTC does.
-    named = timedelta(0) if sign or name in {None, "z", "gmt", "utc"} else _named(name or "")
-    return timezone(named - offset if sign == "-" else named + offset)
+    if not sign and name not in {None, "z", "gmt", "utc"}:
+        from dateparser.timezone_parser import pop_tz_offset_from_string
 
-
-def _named(zone: str) -> timedelta:
-    from dateparser.timezone_parser import pop_tz_offset_from_string
-
-    _, found = pop_tz_offset_from_string(f"0 {zone.upper()}")
-    if found is None:
-        raise ValueError(f"{zone} is not a known time zone")
-    return _INDIA if zone == "ist" else found.utcoffset(None)
+        _, known = pop_tz_offset_from_string(f"0 {(name or '').upper()}")
+        if known is None:
+            raise ValueError(f"{name} is not a known time zone")
+        return timezone(_INDIA if name == "ist" else known.utcoffset(None))
+    return timezone(-offset if sign == "-" else offset)
 
 
 _STARTS = [(_plain(start), month) for month, names in enumerate(MONTH_STARTS, 1) for start in names.split()]

@@ -179,21 +179,18 @@ def _near(lines: Sequence[Line]) -> dict[str, str]:
     """The first name of each kind: after "by", in a link to a profile or an author's element, after "written by" anywhere."""
     found: dict[str, str] = {}
     for place, element, text in lines:
-        said = _BY.fullmatch(text)
-        if -_NAME_ABOVE <= place <= _NAME_BELOW:
-            kind = "by" if said else _kind(element)
-        else:
+        said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""
+        if not -_NAME_ABOVE <= place <= _NAME_BELOW:
             kind = "written by" if said and " " in said["said"] else ""
+        elif said:
+            kind = "by"
+        elif _PROFILE.search(element.get("href") or ""):
+            kind = "profile"
+        elif _AUTHOR.search(marks) and not _BESIDE.search(marks):
+            kind = "class"
         if kind and (name := _name(said["name"] if said else text)):
             found.setdefault(kind, name)
     return found
-
-
-def _kind(element: Any) -> str:
-    if _PROFILE.search(element.get("href") or ""):
-        return "profile"
-    marks = element.get("class") or ""
-    return "class" if _AUTHOR.search(marks) and not _BESIDE.search(marks) else ""
 
 
 def _name(text: str) -> str:
