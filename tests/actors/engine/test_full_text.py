@@ -37,6 +37,13 @@ def test_a_reading_that_looks_cut_is_never_taken(whole: Way) -> None:
     assert reason == f"{cut[0].way} looks cut: {whole} has 3.0 times the words and holds it"
 
 
+@pytest.mark.parametrize(("lacking", "way"), [(25, "trafilatura"), (45, "readability")])
+def test_a_reading_that_lacks_sections_looks_cut_and_one_that_lacks_lines_does_not(lacking: int, way: Way) -> None:
+    whole = [f"Sentence {n} says {n} things of {n} parts in {n} words." for n in range(130)]
+    cut = " ".join([*whole[:40], *whole[40 + lacking :]])
+    assert chosen(reading("trafilatura", cut), reading("readability", " ".join(whole)))[0] == way
+
+
 @pytest.mark.parametrize("text", [f"{TEASERS[:400]} {ARTICLE}", f"{ARTICLE[:900]} {TEASERS[:150]}", TEASERS[:700]])
 def test_readability_is_taken_where_trafilatura_has_more_around_an_article_or_only_its_neighbours(text: str) -> None:
     is_part = text.startswith(ARTICLE[:900])
