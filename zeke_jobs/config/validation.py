@@ -58,8 +58,8 @@ def _models_at(model: type[BaseModel], path: Sequence[str | int], *, strict: boo
     candidates: list[Any] = [model]
     for step in path:
         deeper = [found for candidate in candidates for found in _step(candidate, step)]
-        is_known = deeper or strict
-        candidates = deeper if is_known else [one for one in candidates if _name(one) == step] or candidates
+        named = [one for one in candidates if getattr(one, "__name__", "") == step]
+        candidates = deeper if deeper or strict else named or candidates
     return [one for one in candidates if _is_model(one)]
 
 
@@ -94,10 +94,6 @@ def _field(model: type[BaseModel], key: str | int) -> FieldInfo | None:
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _name(annotation: Any) -> str:
-    return getattr(annotation, "__name__", "")
 
 
 @dataclass(frozen=True)

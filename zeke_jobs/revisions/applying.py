@@ -204,8 +204,7 @@ def sync(conn: Connection, config: Config) -> InForce:
 
 
 def _sync(conn: Connection, config: Config) -> InForce:
-    latest = store.latest(conn)
-    known = store.number_of(conn, config.digest)
+    latest, known = store.latest(conn), store.number_of(conn, config.digest)
     if latest is None or (known is None and not environment.lookup(environment.RESTART)):
         made = apply_locked(conn, Request(config, environment.author(), environment.reason(), "boot"))
         return InForce(made.revision, made.proposal.config, is_file=True, file_revision=made.revision)

@@ -48,30 +48,19 @@ def said(config: Config, conn: Connection, **options: Any) -> list[str]:
         ('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n', "", ["removed task analyze", "stranded analyze 3+1"]),
         ('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n  score: {', "  score: {aliases: [analyze], ", ["removed task analyze", "changed task score aliases None → ['analyze']", "renamed score 3+1"]),
         ("  score:", "  # a remark\n  score:", []),
+        (TOP, "limits: {ai: {concurrency: 4}}", ["changed limit ai concurrency 8 → 4"]),
+        (TOP, "limits: {ai: {concurrency: 8}, hosts: {rate: 2/s}}", ["added limit hosts"]),
+        (TOP, TOP + "\nservices: {web: {use: 'H:Address', url: http://a}}", ["added service web"]),
+        (TOP, TOP + "\ndefaults: {timeout: 1m}", [f"changed task {name} timeout 5m → 1m" for name in ("analyze", "pull", "score")]),
     ],
 )  # fmt: skip
 def test_a_plan_says_each_edit_and_the_jobs_that_it_touches(
     base: Config, conn: Connection, old: str, new: str, expected: list[str]
 ) -> None:
-    assert old in BASE
-    found = said(load(BASE.replace(old, new, 1)), conn)
+    assert old in BASE + TOP
+    found = said(load(BASE.replace(old, new, 1), TOP.replace(old, new)), conn)
     found = [one.replace("tests.zeke_jobs.revisions.world:", "H:") for one in found]
     assert sorted(found) == sorted(expected)
-
-
-@each(
-    ("top", "expected"),
-    [
-        ("limits: {ai: {concurrency: 4}}", ["changed limit ai concurrency 8 → 4"]),
-        ("limits: {ai: {concurrency: 8}, hosts: {rate: 2/s}}", ["added limit hosts"]),
-        (TOP + "\nservices: {web: {use: 'H:Address', url: http://a}}", ["added service web"]),
-        (TOP + "\ndefaults: {timeout: 1m}", [f"changed task {name} timeout 5m → 1m" for name in ("analyze", "pull", "score")]),
-    ],
-)  # fmt: skip
-def test_a_plan_says_what_changes_beside_the_tasks(
-    base: Config, conn: Connection, top: str, expected: list[str]
-) -> None:
-    assert sorted(said(load(top=top), conn)) == expected
 
 
 def test_a_limit_below_what_is_active_is_said(base: Config, conn: Connection) -> None:
