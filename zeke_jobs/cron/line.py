@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -30,9 +31,9 @@ class CronError(ValueError):
         self.help = help
 
 
-@dataclass(frozen=True)
-class _Kind:
+class _Kind(NamedTuple):
     name: str
+    within: str
     low: int
     high: int
     names: tuple[str, ...] = ()
@@ -40,11 +41,11 @@ class _Kind:
 
 
 _KINDS = (
-    _Kind("minute", 0, 59),
-    _Kind("hour", 0, 23),
-    _Kind("day of month", 1, 31),
-    _Kind("month", 1, 12, MONTHS, " or jan-dec"),
-    _Kind("day of week", 0, 7, WEEKDAYS, " or sun-sat"),
+    _Kind("minute", "hour", 0, 59),
+    _Kind("hour", "day", 0, 23),
+    _Kind("day of month", "month", 1, 31),
+    _Kind("month", "year", 1, 12, MONTHS, " or jan-dec"),
+    _Kind("day of week", "week", 0, 7, WEEKDAYS, " or sun-sat"),
 )
 
 
@@ -80,15 +81,9 @@ def read(text: str) -> Fields:
         frozenset[int]().union(*(_term(kind, term, word) for term in word.split(",")))
         for kind, word in zip(_KINDS, words, strict=True)
     )
-    fields = Fields(
-        minutes=minutes,
-        hours=hours,
-        days=days,
-        months=months,
-        weekdays=frozenset(d % 7 for d in weekdays),
-        any_day=words[2].startswith("*"),
-        any_weekday=words[4].startswith("*"),
-    )
+    any_day, any_weekday = words[2].startswith("*"), words[4].startswith("*")
+    weekdays = frozenset(day % 7 for day in weekdays)
+    fields = Fields(minutes, hours, days, months, weekdays, any_day=any_day, any_weekday=any_weekday)
     _refuse_a_day_that_never_comes(fields)
     return fields
 
@@ -135,12 +130,9 @@ def _term(kind: _Kind, term: str, word: str) -> frozenset[int]:
     if not 1 <= int(step) <= widest:
         raise CronError(
             f"expected a step of 1 to {widest} for {kind.name}, got {term!r}",
-            f"steps start anew with each {_PARENT[kind.name]}, so none can be longer" if int(step) else "",
+            f"steps start anew with each {kind.within}, so none can be longer" if int(step) else "",
         )
     return frozenset(range(low, high + 1, int(step)))
-
-
-_PARENT = {"minute": "hour", "hour": "day", "day of month": "month", "month": "year", "day of week": "week"}
 
 
 def _value(kind: _Kind, word: str, expected: str) -> int:

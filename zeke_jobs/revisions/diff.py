@@ -212,16 +212,13 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     """Descriptions of changes that running processes cannot follow without a restart."""
     if before is None:
         return ()
-    found = []
-    if new_queues := sorted(set(after.queues) - set(before.queues)):
-        queues = ", ".join(new_queues)
-        found.append(f"queue {queues}: running workers do not consume it; restart the ones that should")
-    known = {task.handler for task in before.tasks.values()}
-    found += [
-        f"{task.id}: a worker whose code has no {task.handler} stays at the revision in force now, until it is restarted with it"
-        for task in after.tasks.values()
-        if task.handler not in known
-    ]
+    found, known = [], {task.handler for task in before.tasks.values()}
+    if queues := sorted(set(after.queues) - set(before.queues)):
+        found.append(f"queue {', '.join(queues)}: running workers do not consume it; restart the ones that should")
+    for task in after.tasks.values():
+        if task.handler not in known:
+            stays = "stays at the revision in force now, until it is restarted with it"
+            found.append(f"{task.id}: a worker whose code has no {task.handler} {stays}")
     if set(after.migrations) - set(before.migrations):
         found.append("migrations: run zeke-jobs migrate first; workers verify the schema when they start")
     if after.middleware != before.middleware:
