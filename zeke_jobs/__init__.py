@@ -5,7 +5,7 @@ Import the public names from here only; each is loaded at its first use.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # a probe of a container imports this module, and typing takes longer than all that it needs
+TYPE_CHECKING = False  # a container's probe imports this module; typing would take longer than the rest
 if TYPE_CHECKING:
     from typing import Any
 

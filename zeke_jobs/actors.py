@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import PurePath
 
-# Periodiq has no signal handler yet at this time; with ours, a stop during the imports ends in an orderly way too. SystemExit
-# would not do, because the code being imported may turn it into an error of its own.
+# Periodiq has not set its signal handler yet. With this one, a stop during the imports is orderly too. It does not
+# raise SystemExit, because the imported code may turn that into another error.
 if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 

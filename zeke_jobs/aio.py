@@ -1,4 +1,4 @@
-"""The client for programs on an event loop: ``await zeke_jobs.aio.send(…)``. No call takes a thread.
+"""The client for programs on an event loop: ``await zeke_jobs.aio.send(…)``. No call uses a thread.
 
 Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
 connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's
@@ -61,7 +61,7 @@ async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A00
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
     """Wait until the job has ended, and return its output, as ``zeke_jobs.wait``.
 
-    A pool lends a connection only for each look.
+    From a pool, each check takes a connection and gives it back at once.
     """
     job_id, seconds = as_id("id", id), reading.seconds_of(timeout)
     job, output = await perform(connection, reading.result, job_id)

@@ -75,11 +75,11 @@ class BatchClosed(ZekeJobsError):
 
 
 class BatchNotFound(ZekeJobsError):
-    """There is no batch of this id."""
+    """No batch has this id."""
 
 
 class JobNotFound(ZekeJobsError):
-    """No job has this id, and none is known to have had it."""
+    """No job has this id, and no purged job is known to have had it."""
 
 
 class JobPurged(JobNotFound):
@@ -147,7 +147,7 @@ class WaitFor(ZekeJobsError):
 
 
 class Throttled(Defer):
-    """Raised by a handler: a service answered 429. The limit is closed for all for ``retry_after``, and no attempt is counted.
+    """Raised by a handler: a service answered 429. The limit starts no job for ``retry_after``, and no attempt is counted.
 
     Args:
         limit: Name of the limit in jobs.yaml.

@@ -1,1 +1,1 @@
-"""The functions for an API: send, status, wait, cancel, retry. They need only ``DATABASE_URL``, no jobs.yaml and no handlers."""
+"""The functions that programs call (send, status, wait …). They need ``DATABASE_URL``, but no jobs.yaml or handlers."""

@@ -1,4 +1,4 @@
-"""Awaits plans on connections and pools of callers (psycopg 3, asyncpg, SQLAlchemy), and on connections of our own."""
+"""Runs plans on an event loop: on a caller's connection or pool (psycopg 3, asyncpg, SQLAlchemy) or our own pool."""
 
 import asyncio
 import re
@@ -18,9 +18,9 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 
 
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, in its transaction and without a commit, or on a connection of the caller's pool.
+    """Run a plan on the caller's connection, in its transaction and without a commit, or on the caller's pool.
 
-    Without either, on the pool of this event loop (see ``AsyncPool.perform``).
+    Without a connection or a pool, run it on this event loop's own pool (see ``AsyncPool.perform``).
 
     Raises:
         TypeError: the connection is of an unknown kind.
@@ -103,7 +103,7 @@ class AsyncPool:
         self._is_closed = False
 
     async def perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run a plan on one of its connections. Each statement commits by itself. If the connection is dead, all run again."""
+        """Run a plan, each statement in its own transaction. If the connection is dead, all statements run again."""
         try:
             async with self.connection() as connection:
                 return await plan(_psycopg(connection, self.url), *args, **options)
@@ -113,7 +113,7 @@ class AsyncPool:
             return await plan(_psycopg(connection, self.url), *args, **options)
 
     async def close(self) -> None:
-        """Close idle connections now, and the others after their use."""
+        """Close the idle connections now, and each connection in use when it comes back."""
         self._is_closed = True
         await self.drop_idle()
 
@@ -125,7 +125,7 @@ class AsyncPool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """One of its connections; when all are in use, the caller waits."""
+        """Lend a connection of the pool; when all are in use, the caller waits."""
         async with self._places:
             while self._idle and (self._idle[-1].closed or has_news(self._idle[-1])):
                 await self._idle.pop().close()
@@ -138,7 +138,7 @@ class AsyncPool:
             try:
                 yield connection
             finally:
-                # After a caller was cancelled in a statement, its connection cannot be used again.
+                # If a caller was cancelled during a statement, its connection cannot be used again.
                 idle = self._psycopg.pq.TransactionStatus.IDLE
                 if not self._is_closed and not connection.closed and connection.info.transaction_status == idle:
                     self._idle.append(connection)

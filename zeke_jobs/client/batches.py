@@ -29,7 +29,7 @@ def batch(
     An open batch may be opened again. ``send_many(…, batch=…, then=…)`` does the same in one call for jobs of one task.
 
     Args:
-        id: Its id, a text of up to 1024 bytes that no other batch has had within ninety days.
+        id: The batch's id, a text of up to 1024 bytes that no other batch has had within ninety days.
         then: The task and the payload of the job that is sent when the last job has ended.
         after_failure: ``send``: a job that failed for good counts as ended. ``hold``: the batch waits until somebody
             retries or cancels it.
@@ -37,7 +37,7 @@ def batch(
 
     Raises:
         BatchClosed: a batch with this id exists and was closed.
-        UnknownTask, InvalidPayload, ValueError: of ``then``, as ``send``.
+        UnknownTask, InvalidPayload, ValueError: ``then`` is not valid; see ``send``.
     """
     open_(id, then, after_failure, connection)
     return Batch(
@@ -91,7 +91,7 @@ def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
 
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:
-    """One batch by its id, or the newest."""
+    """Find one batch by its id, or the newest batches."""
     rows = drivers.perform(connection, Database.ask, "batch/list", **filters)
     found = [BatchStatus(*row) for row in rows]
     return [replace(one, then_job=as_id("id", one.then_job)) if one.then_job else one for one in found]
@@ -107,7 +107,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run the failed jobs of a batch again. In a cancelled batch, its cancelled jobs too; the send at its end is then due again.
+    """Run a batch's failed jobs again. If it was cancelled, also run its cancelled jobs, and send ``then`` at its end.
 
     Raises:
         BatchNotFound: no batch has this id.

@@ -1,4 +1,4 @@
-"""Change one job, or all that match filters: cancel, run again, give another priority or another time."""
+"""Change one job, or all jobs that match filters: cancel, run again, set another priority or run time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from zeke_jobs.payload.json_text import encode
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The answer of a change of one job.
+    """The result of changing one job.
 
     Attributes:
         id: The job's id.
@@ -62,17 +62,17 @@ def cancel(id: UUID | str, reason: str | None = None, **options: Unpack[ChangeOp
 @overload
 def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Cancel a job: a queued one at once, an active one within moments, a finished one not at all.
+    """Cancel a job: a queued job at once, an active job within moments. A finished job does not change.
 
-    A worker that has claimed it does not start it any more. With an id, cancels one job and returns ``Changed``. With filters,
-    cancels all matching unfinished jobs, in parts with a transaction each, and returns their ids; with ``status="failed"``,
-    failed jobs that block others.
+    A worker that has claimed the job but not started it does not start it. With an id, cancels one job and returns
+    ``Changed``. With filters, cancels all matching unfinished jobs, in parts, each in its own transaction, and returns
+    their ids; with ``status="failed"``, it cancels failed jobs that block others.
 
     Args:
         id: The job's id.
-        reason: Kept with the job, for people.
-        limit: The most jobs to cancel. The oldest are cancelled first.
-        by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it beside the database's user.
+        reason: The reason, kept with the job.
+        limit: The maximum number of jobs to cancel. The oldest are cancelled first.
+        by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it with the database's user.
         connection: As for ``send``.
         options: Filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as
             for ``jobs``.
@@ -93,9 +93,9 @@ def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
     With an id, retries one job and returns ``Changed``; a job that waits for its next attempt gets it at once. With filters,
-    retries all matching jobs, in parts with a transaction each, and returns their ids: by default failed ones, with
-    ``status="cancelled"`` cancelled ones; ``newer`` and ``older`` compare the time since the end. The other arguments and the
-    exceptions are those of ``cancel``.
+    retries all matching jobs, in parts, each in its own transaction, and returns their ids: by default failed ones,
+    with ``status="cancelled"`` cancelled ones; ``newer`` and ``older`` compare the time since the end. The other
+    arguments and the exceptions are the same as for ``cancel``.
     """
     return _change("retry", id, options)
 
@@ -105,9 +105,9 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Give a queued job another priority, or all queued jobs that match filters. Higher runs first.
+    """Set the priority of a queued job, or of all queued jobs that match filters. The highest runs first.
 
-    The result, the other arguments and the exceptions are those of ``cancel``.
+    The result, the other arguments and the exceptions are the same as for ``cancel``.
     """
     return _change("prioritise", id, options, {"priority": priority})
 
@@ -123,15 +123,15 @@ def reschedule(
     delay: timedelta | float | None = None,
     **options: Any,
 ) -> Changed | list[UUID]:
-    """Give a queued job another run time, or all queued jobs that match filters. ``delay=0`` is at once.
+    """Set the run time of a queued job, or of all queued jobs that match filters. ``delay=0`` means now.
 
-    A job that is due already does not change if the new time is past. The result, the other arguments and the exceptions are
-    those of ``cancel``.
+    A job that is already due does not change if the new time is in the past. The result, the other arguments and the
+    exceptions are the same as for ``cancel``.
 
     Args:
         id: The job's id.
-        run_at: Not before this time, which must have a zone.
-        delay: Not before this time from now; a timedelta, or seconds.
+        run_at: The earliest start, a time with a zone.
+        delay: The time from now to the earliest start; a timedelta, or seconds.
         options: See ``cancel``.
 
     Raises:
@@ -179,7 +179,7 @@ def _done(verb: Verb, job: Job, value: Mapping[str, Any]) -> str:
             return "it has its new time"
     if job.status != "active":
         return "cancelled; it does not run again" if job.started_on else "cancelled before it started"
-    # Starts are recorded a moment later, so the job may have started.
+    # A start is recorded a moment after it happens, so the job may have started.
     claimed = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
     return "running, and being stopped" if job.started_on else claimed
 

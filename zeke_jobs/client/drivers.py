@@ -1,4 +1,4 @@
-"""Runs plans on the connections of callers that block (psycopg2, psycopg 3, SQLAlchemy), and on our own."""
+"""Runs plans in programs that block: on a caller's connection (psycopg2, psycopg 3, SQLAlchemy), or on our own pool."""
 
 import os
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from zeke_jobs.core import environment
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
 from zeke_jobs.postgres.queries import SQL, tolerate
 
-#: Connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
+#: Maximum number of connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
 _POOL_SIZE = 8
 
-#: Takes the place of every connection, in tests of programs that send (``zeke_jobs.testing.sends``).
+#: Replaces every connection in tests of programs that send jobs (``zeke_jobs.testing.sends``).
 stand_in: Database | None = None
 
 
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, in its transaction and without a commit; without one, on the process's own pool.
+    """Run a plan on the caller's connection, in its transaction and without a commit, or on the process's own pool.
 
-    On the pool each statement commits by itself. If the pooled connection is dead, all run once more, so they must be safe to
-    repeat.
+    On the pool each statement is its own transaction. If the pooled connection is dead, all statements run once more,
+    so they must be safe to repeat.
 
     Raises:
         TypeError: the connection is of an unknown kind.
@@ -46,7 +46,7 @@ def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwarg
 
 
 def foreign(connection: Any) -> Database:
-    """The database of a caller's connection."""
+    """Wrap a caller's connection as a ``Database``."""
     kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
     name = type(connection).__name__
     if name.startswith(("Async", "async_")):

@@ -11,7 +11,8 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     """Send an event: jobs that wait for an event of this name are due at once and get the data.
 
-    A job that begins to wait for it within thirty days gets it too. If the event is emitted again, later waits get the new data.
+    A job that begins to wait for the event within thirty days gets it too. If the event is emitted again, later waits
+    get the new data.
 
     Args:
         name: The event's name, such as ``callback/42``; up to 1024 bytes.

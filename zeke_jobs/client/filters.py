@@ -14,8 +14,9 @@ from zeke_jobs.core.quoting import quote, suggest
 class JobFilter(TypedDict, total=False):
     """Filters of jobs; a job matches if it matches all filters that are set.
 
-    ``task`` is an id or alias. ``newer`` and ``older`` compare the age of a job; a change counts that of an ended job from its
-    end, else it counts from the send. ``error`` is a part of the last error's type or message, in upper or lower case.
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the age of a job; a change counts the age of an ended
+    job from its end; otherwise it counts from the send. ``error`` is a part of the last error's type or message, in
+    upper or lower case.
     """
 
     task: str | None
@@ -33,7 +34,7 @@ FILTERS = tuple(JobFilter.__annotations__)
 
 
 def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters that are set."""
+    """Check the filters; returns those that are set, in the database's form."""
     for name in filters:
         if name not in FILTERS:
             raise TypeError(f"expected a filter of jobs, got {quote(name)}; {suggest(name, FILTERS, what='filters')}")

@@ -1,4 +1,4 @@
-"""One change of many jobs: count them first, then change them in parts with a transaction each, so that nobody waits for long."""
+"""Changes many jobs: counts them, then changes them in parts, each in its own transaction, so that locks are short."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from zeke_jobs.client.plans import Database, Rows
 from zeke_jobs.payload.json_text import encode
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
-_AT_ONCE = 1000  # jobs of one transaction
+_AT_ONCE = 1000  # jobs changed in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Change:
         self._until: datetime | None = None
 
     def count(self) -> list[Count]:
-        """The number of jobs that the change would affect now. After that, ``parts`` leaves jobs alone that are sent later.
+        """The number of jobs that the change would affect now. ``parts`` then leaves out jobs sent later.
 
         Raises:
             UnknownTask: no job matches, and the catalogue has no task of this name; the message suggests the nearest.
@@ -67,7 +67,7 @@ class Change:
     async def _count(self, database: Database) -> Rows:
         rows = await database.ask("change/count", **self._params(self._filter), limit=self._limit)
         if not rows and "task" in self._filter:
-            # A task that left jobs.yaml may still have jobs, but this name has none.
+            # A task that left jobs.yaml may still have jobs. This name has none, so it must be a task of the catalogue.
             await task_cache.refresh(database, self._filter["task"])
         return rows
 

@@ -13,7 +13,7 @@ from zeke_jobs.client import tracing
 from zeke_jobs.core.batch import JobOptions, OneJobOptions
 from zeke_jobs.core.quoting import quote, suggest
 
-#: What Python calls the values that SQL accepts.
+#: The expected values in SQL's words, and in Python's.
 _IN_PYTHON = {
     "as seconds or an interval": "as a timedelta or in seconds",
     "as a time": "as a datetime",
@@ -22,14 +22,14 @@ _IN_PYTHON = {
 
 
 def new_id() -> UUID:
-    """A UUID of version 7; its order by time keeps inserts at one edge of the primary key."""
+    """A UUID of version 7. Such ids grow with time, so that inserts go to one end of the primary key's index."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76
     return UUID(int=value & ~(3 << 62) | 2 << 62)
 
 
 def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOptions) -> None:
-    """Refuse unknown keywords, as Python does, and name the nearest option."""
+    """Refuse unknown keywords, as Python does, and suggest the nearest option."""
     names = accepted.__annotations__
     for name in given:
         if name not in names:

@@ -1,6 +1,6 @@
-"""A plan: the questions of a call to the database, the same for programs that block and for event loops.
+"""A plan: the database queries of one client call, the same for programs that block and for event loops.
 
-It is a coroutine function whose first argument is the ``Database``. On a driver that blocks it never suspends.
+A plan is a coroutine function whose first argument is the ``Database``. With a driver that blocks, it never suspends.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Read jobs: the status of one, all that match filters, the output at the end."""
+"""Read jobs: the status of one job, all jobs that match filters, the output of a completed job."""
 
 import json
 import math
@@ -35,7 +35,7 @@ _READ: dict[str, Callable[[str], Any]] = {
 _NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
 _PAGE = 1000  # jobs of one statement
 _SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two checks of a job whose end is awaited
-_SHARE = 0.05  # of the time waited so far: the end of a job is noticed at most this much too late
+_SHARE = 0.05  # next pause as a share of the time waited so far, so the end of a job is noticed at most this much late
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -54,7 +54,7 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
 
     Raises:
         JobNotFound: no job has this id; JobPurged if a purged job had it.
-        ValueError: it is not a UUID.
+        ValueError: the id is not a UUID.
     """
     return drivers.perform(connection, one, as_id("id", id))
 
@@ -85,7 +85,7 @@ def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[
     job has its state at the time of its page. Jobs that are sent meanwhile are left out.
 
     Args:
-        limit: The most jobs to return.
+        limit: The maximum number of jobs to return.
         connection: As for ``send``.
         filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
             part of the last error's type or message; ``newer`` and ``older``: sent within this time, or longer ago.
@@ -135,7 +135,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
         if job.has_ended:
             break
         sleep(pause)
-        with suppress(*DISCONNECTED):  # servers come back
+        with suppress(*DISCONNECTED):  # the server may come back
             if drivers.perform(None, ended, job_id):
                 job, output = drivers.perform(None, result, job_id)
     return output if job.has_ended else still_runs(job, seconds)

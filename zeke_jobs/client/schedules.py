@@ -1,4 +1,4 @@
-"""Schedules that programs store, beside the ones in jobs.yaml: for example each team's digest in its own zone."""
+"""Schedules that programs store, in addition to jobs.yaml's: for example each team's digest in its own zone."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Schedule:
     """A schedule in force.
 
     Attributes:
-        name: Its name; for a schedule in jobs.yaml, its task.
-        last_tick: The last decided tick; ``last_outcome`` is sent or skipped.
-        last_job: The job that was sent, or the job that prevented it.
+        name: The schedule's name; for a schedule in jobs.yaml, the name of its task.
+        last_tick: The latest tick that was sent or skipped; ``last_outcome`` says which.
+        last_job: The job that this tick sent, or the unfinished job because of which it was skipped.
     """
 
     name: str
@@ -59,9 +59,9 @@ def put(
     by: str | None = None,
     connection: Any = None,
 ) -> None:
-    """Store or change a schedule with its own name; it is in force from the scheduler's next beat on.
+    """Store or change a schedule with its own name; it takes effect at the scheduler's next beat.
 
-    A changed schedule sends no ticks of the time before the change. Storing the same schedule again has no effect.
+    A changed schedule sends no jobs for ticks before the change. Storing the same schedule again has no effect.
 
     Args:
         name: At least two parts, such as ``digest/team-7``.
@@ -70,7 +70,7 @@ def put(
         timezone: Its time zone.
         payload: Payload of the jobs.
         key: Key of the jobs.
-        missed: What happens to missed ticks; see jobs.yaml, also for the next three.
+        missed: What happens to missed ticks. This and the next three arguments are the same as the keys in jobs.yaml.
         window: How far back the scheduler looks for missed ticks.
         overlap: Whether a tick is skipped while the job of an earlier one is unfinished.
         jitter: Jobs may start up to this much later.
@@ -85,7 +85,7 @@ def put(
         if not isinstance(value, str):
             raise ValueError(f"expected {what} as text, got {value!r:.60}")  # noqa: TRY004 (each refusal is a ValueError)
     try:
-        parse(at)  # the database reads only the form of a line
+        parse(at)  # the database checks only the form of a line
         ZoneInfo(timezone)
     except CronError as error:
         raise ValueError(f"the cron line of {name}: {error}") from error
@@ -107,13 +107,13 @@ def put(
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
-    """Delete a stored schedule; its jobs stay. False if there is none of this name."""
+    """Delete a stored schedule; its jobs stay. False if no schedule has this name."""
     ((deleted,),) = drivers.perform(connection, Database.ask, "schedule/delete", name=name, by=by)
     return bool(deleted)
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
-    """The schedules in force, from jobs.yaml and stored ones, by name; with ``task``, only those of the task with this id."""
+    """The schedules in force, both from jobs.yaml and stored, by name; with ``task``, only of the task with this id."""
     rows = drivers.perform(connection, Database.ask, "schedule/shown", task=task)
     return [
         Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)

@@ -21,7 +21,7 @@ from zeke_jobs.postgres.queries import SQL
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_MOST_AT_ONCE = 64 * 1024 * 1024  # bytes; a jsonb value ends at 256 MB
+_MOST_AT_ONCE = 64 * 1024 * 1024  # bytes of all payloads of a call; Postgres limits a jsonb value to 256 MB
 Style = Literal["numeric", "named", "pyformat"]
 
 
@@ -37,21 +37,21 @@ def send(
     Args:
         task: Id or alias of a task.
         payload: Its fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
-        delay: Not before this time from now; a timedelta, or seconds.
-        run_at: Not before this time, which must have a zone.
+        delay: The time from now to the earliest start; a timedelta, or seconds.
+        run_at: The earliest start, a time with a zone.
         priority: Jobs with a higher number run first; by default the task's priority.
         key: The key by which the task's per-key limits count.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
-            names, ``True`` for the task's fields or else the whole payload, ``False`` for none; or a mapping of ``fields``
-            with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a timedelta, or seconds, after the
-            first was sent). A running job may send its own successor. With ``on_duplicate``, a later send gives the queued job
-            its own payload and run time (``replace``), or does so without making it earlier (``postpone``), until ``at_most``
-            after the first send.
+            names, ``True`` for the fields that the task names, by default the whole payload, ``False`` for no field; or
+            a mapping of ``fields`` with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a
+            timedelta, or seconds, after the first was sent). A running job may send its own successor. With
+            ``on_duplicate``, a later send gives the queued job its own payload and run time (``replace``), or does so
+            without making it earlier (``postpone``), until ``at_most`` after the first send.
         unique_key: A text in place of fields: make no second job of the task with this text while the first is queued or
             running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
-        timeout: Longest time that an attempt may run, in place of the task's; a timedelta, or seconds.
-        keep: How long the job is kept after any end; a timedelta, or seconds.
+        timeout: The maximum time of an attempt, in place of the task's; a timedelta, or seconds.
+        keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
         batch: The id of its batch: an open batch, the batch of the sending job, or a new batch for this job alone.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with it makes no job.
@@ -64,7 +64,7 @@ def send(
             Connection or Session.
 
     Raises:
-        UnknownTask: there is no such task; the message names the nearest.
+        UnknownTask: no task has this name; the message suggests the nearest.
         InvalidPayload: the payload does not fit the task's model. Nothing was written.
         QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
         TypeError, ValueError: an option is unknown or not valid.
@@ -81,7 +81,7 @@ def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Callable[[Database], Coroutine[Any, Any, Sent]]:
-    """The plan of ``send``. ``carried``: options that the sender's Dramatiq middleware adds, for that of the worker."""
+    """The plan of ``send``. ``carried``: options from the sender's Dramatiq middleware for the worker's middleware."""
     refuse_unknown(options)
     # Choose the id here, so that a send whose connection died can be repeated without a second job.
     own = new_id() if options.get("id") is None else None
@@ -108,14 +108,14 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options are those of ``send`` and apply to each job; ``keys`` gives each job its own key. The answers are in the payloads'
-    order. With ``batch``, the jobs are one batch, which ends with its last job. In the transaction of that end, the job ``then``
-    (a task and a payload) is sent, once. ``{"$batch": "failed"}`` in its payload becomes the number of failed jobs; ``jobs``,
-    ``completed``, ``cancelled`` and ``id`` work in the same way. With ``after_failure="hold"``, the batch waits until failed jobs
-    are retried or cancelled.
+    The options are the same as for ``send`` and apply to each job; ``keys`` gives each job its own key. The answers are
+    in the payloads' order. With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a
+    task and a payload) is sent once, in the transaction in which the batch ends. ``{"$batch": "failed"}`` in its
+    payload becomes the number of failed jobs; ``jobs``, ``completed``, ``cancelled`` and ``id`` work in the same way.
+    With ``after_failure="hold"``, the batch waits until failed jobs are retried or cancelled.
 
     Raises:
-        As ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
+        The same exceptions as ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
         BatchClosed: a batch with this id exists and accepts no more jobs.
         ValueError: ``keys`` has another length or an invalid key, or the payloads together exceed 64 MiB.
     """
@@ -163,7 +163,7 @@ def many(
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with ``then`` as the database reads it. Its payload is checked with 0 in place of each number."""
+    """The options with ``then`` as the database reads it. Its payload is checked with 0 for each ``$batch`` number."""
     if options.get("then") is None:
         return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
@@ -199,7 +199,8 @@ def statement(
 ) -> Statement:
     """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.
 
-    The payload and the options (``send``'s, but ``connection``) are checked here, against the catalogue at ``DATABASE_URL``.
+    The payload and the options (the same as for ``send``, without ``connection``) are checked here, against the
+    catalogue at ``DATABASE_URL``.
 
     Args:
         task: Id or alias of a task.
@@ -209,7 +210,8 @@ def statement(
         options: The options.
 
     Raises:
-        As ``send``. For a full queue and for a task that has left jobs.yaml, the statement itself fails.
+        The same exceptions as ``send``. If the queue is full or the task has left jobs.yaml, the statement itself
+        fails.
     """
     refuse_unknown(options)
     chosen = encode(stored(options))
@@ -232,7 +234,7 @@ def statement(
 def _sent(
     known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
 ) -> Sent | None:
-    """The result of a send that did not create a job in the usual way; None if the task has changed or is gone."""
+    """The result of a send that the usual statement did not make; None if the task has changed or is gone."""
     match answer["outcome"]:
         case "unknown" | "stale":
             return None
@@ -249,7 +251,7 @@ def _sent(
             raise ValueError(f"expected an id of its own, got {job_id}, which a job of another task has")
         case outcome:
             found = UUID(answer["job_id"])
-            # A duplicate with our own id means that the first try succeeded before its connection died.
+            # A duplicate with our own id means that the first try succeeded, and its connection died after that.
             is_another = outcome != "created" and found != own
             return Sent(found, answer["status"], known.id, duplicate=is_another, replaced=outcome == "replaced")
 

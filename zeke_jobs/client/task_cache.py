@@ -18,7 +18,7 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """A task of the catalogue, as it was in a revision. The statement that uses it checks that the revision is still the same."""
+    """A task of the catalogue as of a revision. A statement that uses it checks that the revision is the same."""
 
     id: str
     revision: int
@@ -49,13 +49,13 @@ class KnownTask:
             raise InvalidPayload(f"payload of {self.id}: {error}", [(error.path, error.message)]) from error
 
 
-#: The tasks that were looked up, by database and by name.
+#: The tasks that were looked up, by database and name.
 _known: dict[tuple[Hashable, str], KnownTask] = {}
 _lock = Lock()
 
 
 async def find(database: Database, name: str) -> KnownTask:
-    """The task with a name or an alias, as it was when it was last looked up."""
+    """The task with a name or an alias, as of the last look-up."""
     return _known.get((database.identity, name)) or await refresh(database, name)
 
 
@@ -80,14 +80,14 @@ async def refresh(database: Database, name: str) -> KnownTask:
 
 
 def unknown_task(name: str, names: list[str]) -> UnknownTask:
-    """The error for a name that no task has; it names the nearest."""
+    """The error for a name that no task has; it suggests the nearest."""
     empty = "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
     help_ = suggest(name, names, what="tasks") if names else empty
     return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")
 
 
 async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:
-    """Try with the cached task; if the cache is stale, try once more with the catalogue's."""
+    """Call ``attempt`` with the cached task; if the cache is stale, once more with the task from the catalogue."""
     known = await find(database, task)
     refused: Exception | None = None
     try:

@@ -13,7 +13,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def is_on() -> bool:
-    """Whether this program has imported OpenTelemetry. Of our modules, only ``trace_export`` imports it by itself."""
+    """Whether this program has imported OpenTelemetry. Of our modules, only ``trace_export`` imports it on its own."""
     return _API in sys.modules
 
 
@@ -36,7 +36,7 @@ def _sending(task: str) -> Iterator[object]:
 
 
 def sent(result: T) -> T:
-    """Record in the span of a send which job it made, or how many."""
+    """Record the job's id, or the number of sent jobs, in the span of a send."""
     if is_on():
         from opentelemetry.trace import get_current_span
 
