@@ -173,8 +173,10 @@ def _hashed(item: ContentItem) -> str:
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
-        address = _value(part, "href")
-        if _value(part, "rel") == "enclosure" and is_web(address) and _is_audio(address, _value(part, "type")):
+        address, kind = _value(part, "href"), _value(part, "type").partition("/")[0].strip().lower()
+        # By its type, or by its extension if the type is general.
+        is_audio = kind == "audio" or (kind in {"", "application"} and _AUDIO.search(urlsplit(address).path))
+        if _value(part, "rel") == "enclosure" and is_web(address) and is_audio:
             return address, _seconds(_value(entry, "itunes_duration"))
     return "", None
 
@@ -187,12 +189,6 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
     named += [(part, "href") for part in dict.get(entry, "links") or [] if _value(part, "type") in CAPTIONS]
     found = (joined(feed_url, _value(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
     return next(filter(None, found), "")
-
-
-def _is_audio(address: str, media_type: str) -> bool:
-    """Whether a file is audio, by its type, or by its extension if the type is general."""
-    kind = media_type.partition("/")[0].strip().lower()
-    return kind == "audio" or (kind in {"", "application"} and bool(_AUDIO.search(urlsplit(address).path)))
 
 
 def _seconds(text: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -115,7 +115,9 @@ def published(
     dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
-    times = _read(_times(tree))
+    said = ((one, " ".join(one.text_content().split())) for one in tree.iter("time"))
+    unchanged = ((one, text) for one, text in said if not _CHANGED.search(text))
+    times = _read(one.get("datetime") or _BEFORE_A_DATE.sub("", text) for one, text in unchanged)
     named = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
     shown = [
         Shown(moment.date(), place, _CHANGED.search(text) is not None)
@@ -144,35 +146,25 @@ def _read(texts: Iterable[str]) -> list[datetime]:
     return [moment for text in texts if text and (moment := read_date(text)) is not None]
 
 
-def _times(tree: HtmlElement) -> Iterator[str]:
-    """The time elements that tell of no change."""
-    for one in tree.iter("time"):
-        text = " ".join(one.text_content().split())
-        if not _CHANGED.search(text):
-            yield one.get("datetime") or _BEFORE_A_DATE.sub("", text)
-
-
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
     """The names, as a line; empty if the page names none. The address of a profile is no name."""
+    said = article.get("author")
+    people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
+    own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
     named = [
         [
             name
             for one in declared
             if (name := one_line(html.unescape(one), 200).strip(' ",')) and not _NO_AUTHOR.search(name)
         ]
-        for declared in (_declared(article.get("author")), [metas.get("author", "")], [metas.get("article:author", "")])
+        for declared in (own, [metas.get("author", "")], [metas.get("article:author", "")])
     ]
     for some in named:
-        if people := [one for one in some if one.casefold() != site.casefold()]:
-            return ", ".join(dict.fromkeys(people))
+        if authors := [one for one in some if one.casefold() != site.casefold()]:
+            return ", ".join(dict.fromkeys(authors))
     near = _near(lines)
     itself = site if any(named) else ""
     return near.get("by") or near.get("profile") or near.get("class") or itself or near.get("written by", "")
-
-
-def _declared(value: Any) -> Iterator[str]:
-    for one in value[:_MOST_AUTHORS] if isinstance(value, list) else [value]:
-        yield text_of(one.get("name") if isinstance(one, dict) else one)
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:

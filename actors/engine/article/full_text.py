@@ -107,7 +107,8 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     page = deepcopy(tree)
     strip_elements(page, *_SILENT, with_tail=False)
     text, marked = by_trafilatura(page, fast=True, favor_recall=True)
-    paragraphs = _paragraphs(page)
+    sizes = (len(" ".join(one.text_content().split())) for one in page.iter("p"))
+    paragraphs = sum(size for size in sizes if size > _LONG)
     is_sure = len(text) >= _SURE and abs(len(text) - paragraphs) <= _NEAR * paragraphs
     if is_sure or page.xpath("count(//*)") > _MOST_ELEMENTS:
         found = [Reading("trafilatura", text, marked)]
@@ -119,12 +120,6 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
         own = tidy(structured)
         found.append(Reading("structured", own, lambda: own))
     return found
-
-
-def _paragraphs(tree: HtmlElement) -> int:
-    """Characters of the page's long paragraphs."""
-    sizes = (len(" ".join(one.text_content().split())) for one in tree.iter("p"))
-    return sum(size for size in sizes if size > _LONG)
 
 
 def choose(found: list[Reading]) -> tuple[Reading | None, str]:

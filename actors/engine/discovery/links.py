@@ -84,7 +84,8 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
         raise EngineError("not_a_feed", str(error)) from error
     found: dict[str, ContentItem] = {}
     for one in chosen:
-        link = _link(one)
+        # Its own link, or the first one in it, or the one around it.
+        link = next((link for way in (one.iter("a"), one.iterancestors("a")) for link in way), None)
         address = joined(base, link.get("href") or "") if link is not None else ""
         key = canonical_url(address)
         if address and key != canonical_url(page) and key not in found and len(found) < max_entries:
@@ -96,8 +97,3 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
     return ContentSource(
         id=url, url=url, name=about.title or about.site, source_type="blog", items=list(found.values())
     )
-
-
-def _link(element: HtmlElement) -> HtmlElement | None:
-    """The element's own link, or the first one in it, or the one around it."""
-    return next((one for way in (element.iter("a"), element.iterancestors("a")) for one in way), None)
