@@ -30,10 +30,8 @@ class IngestPull(Payload):
     reason: Literal["schedule", "manual"] = "schedule"
 
 
-class IngestPullYoutube(Payload):
+class IngestPullYoutube(IngestPull):
     """ingest-pull-youtube: the same for YouTube channels."""
-
-    reason: Literal["schedule", "manual"] = "schedule"
 
 
 class IngestOneoff(Payload):

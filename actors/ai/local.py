@@ -1,7 +1,7 @@
 """The AI step without a model: sentences taken from the story itself, labelled as such."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -67,9 +67,12 @@ class Analyst:
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
-        """Up to three whole sentences of at most 600 characters together, in the story's order."""
-        chosen = _fitting(_best(story.title, story.document)[:3], _SUMMARY_CHARS)
-        return Summary(" ".join(item.text for item in chosen) or None, MADE_BY)
+        """Up to three whole sentences of at most 600 characters together, in the story's order, without one that is too long."""
+        chosen: list[Ranked] = []
+        for item in _best(story.title, story.document)[:3]:
+            if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
+                chosen.append(item)
+        return Summary(" ".join(item.text for item in sorted(chosen, key=lambda item: item.start)) or None, MADE_BY)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
         """A vector of the title and the first 1,000 characters of prose."""
@@ -78,15 +81,6 @@ class Analyst:
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
         """The vectors of stories, one of each job; for one without, the verdict on it. An exception is the verdict on all."""
         return [self.embed(story) for story in stories]
-
-
-def _fitting(items: Iterable[Ranked], limit: int) -> list[Ranked]:
-    """The first items that fit into ``limit`` characters together, in the story's order; an item that is too long is left out."""
-    chosen: list[Ranked] = []
-    for item in items:
-        if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= limit:
-            chosen.append(item)
-    return sorted(chosen, key=lambda item: item.start)
 
 
 @lru_cache(maxsize=16)  # for the embedding, and again for the search of similar stories
