@@ -1,1 +1,1 @@
-"""The effect that a change of jobs.yaml would have had: recorded jobs run again by the workers' rules."""
+"""Computes the effect that a change of jobs.yaml would have had: simulates recorded jobs by the workers' rules."""

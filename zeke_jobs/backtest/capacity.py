@@ -1,4 +1,4 @@
-"""The load that a configuration can carry: the jobs' need of threads, limits and money, and the first one to run out."""
+"""Computes the load that a configuration can carry: the need of threads, limits and money, and what runs out first."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "budget", "database"]
 _Supply = tuple[str, Kind, float, Iterable[str], tuple[str, ...]]
-"""Name, kind, size, and the tasks that need it, by these of their needs."""
+"""Name, kind, size, the tasks that need it, and which of their needs count."""
 
 DAY = 86_400.0
 
@@ -22,12 +22,13 @@ class Bound:
     """A supply that can run out.
 
     Attributes:
-        name: ``threads``, ``task/ID``, ``limit/NAME``, each also with ``rate``, ``budget`` or a unit; ``budget``, ``database``.
+        name: ``threads``, ``task/ID``, ``limit/NAME`` (these also with ``rate``, ``budget`` or a unit), ``budget``,
+            ``database``.
     """
 
     name: str
     kind: Kind
-    has: float  # the supply: jobs at once, or starts, units, money or jobs a second
+    has: float  # size of the supply: jobs at once, or starts, units, money or jobs a second
     needs: float  # the average need
     carries: float  # the multiple of the recorded load that it can carry, if the load is spread evenly
     tasks: tuple[str, ...]  # tasks that need it, the greatest need first
@@ -38,7 +39,8 @@ def capacity(
 ) -> tuple[dict[str, float], list[Bound]]:
     """The jobs a day that a workload sends, by task, and the supplies of ``config`` that they need, the scarcest first.
 
-    ``budget`` is the money for a day, in the currency of the jobs' costs; ``database`` the measured jobs a second.
+    ``budget`` is the money for a day, in the currency of the jobs' costs; ``database`` is the measured number of jobs a
+    second.
     """
     supplies: list[_Supply] = [("threads", "threads", fleet.slots, config.tasks, ("held",))]
     supplies += _limits(config, workload.currency)
@@ -73,9 +75,10 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """The need of each task's jobs: thread-seconds (held), starts, units and money (cost), and their number.
+    """What each task's jobs need: thread-seconds (held), starts, units and money (cost); also their number (jobs).
 
-    Units are not recorded: the estimates of jobs.yaml count, and of money where a job has no cost in that currency.
+    Units are not recorded, so the estimates of jobs.yaml count. For money, they count if a job has no cost in that
+    currency.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -1,4 +1,4 @@
-"""One backtest: a recording run again unchanged, and under a proposal; and how far it can be trusted."""
+"""Runs a recording unchanged and under a proposal, and judges how far the result can be trusted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,25 +18,25 @@ from zeke_jobs.postgres.queries import SQL
 
 Level = Literal["high", "fair", "low"]
 
-#: Fewer jobs than this say little about a 99th percentile.
+#: With fewer jobs than this, a 99th percentile is not reliable.
 ENOUGH_JOBS = 200
-#: Fewer jobs than this prove nothing.
+#: With fewer jobs than this, no result is reliable.
 LEAST_JOBS = 20
 #: A plan must answer in a second or two, so only the newest jobs of a busy day are run again.
 MOST_JOBS = 20_000
 _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
-#: A thread is free a moment before its job's end is written, and jobs that take a few milliseconds are claimed ahead.
+#: A thread is free a moment before its job's end is written, and workers claim jobs of a few milliseconds in advance.
 _MORE_AT_ONCE = 1.5
 _UNNOTICED = 0.05  # seconds; a difference in wait below this is not noticed
-#: A job that waited no longer than this, in seconds, found a free worker.
+#: Seconds; a job that waited no longer than this found a free worker.
 _AT_ONCE = 0.05
 _USUAL_WAKE_UP = 0.003
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that makes a backtest less certain. ``lowers`` is the best level that it leaves."""
+    """A fact that makes a backtest less certain. ``lowers`` is the best level that remains possible."""
 
     lowers: Level
     text: str
@@ -52,7 +52,7 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Backtest:
-    """The answer. ``proposed`` is None if only the recording was run."""
+    """The result. ``proposed`` is None if only the recording was run."""
 
     begin: datetime
     end: datetime
@@ -60,8 +60,8 @@ class Backtest:
     fleet_from: str  # source of the number of workers
     confidence: Confidence  # how far the answer can be trusted
     notes: tuple[str, ...]  # parts of the proposal that the recording cannot judge
-    today: Figures  # the recording run again unchanged
-    proposed: Figures | None  # the same under the proposal
+    today: Figures  # of the recording, run unchanged
+    proposed: Figures | None  # of the recording, run under the proposal
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def backtest(recording: Recording, in_force: Config, proposal: Proposal | None, 
 
 
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
-    """A backtest of the last day's newest jobs, or the reason why there is none."""
+    """A backtest of the last day's newest jobs, or the reason why it is impossible."""
     begin, end = history.period(conn)
     if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
         begin = max(begin, newest)
@@ -117,7 +117,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(recording: Recording) -> tuple[Fleet, str]:
-    """The workers of the recording, and the source of their number. They wake up as they did for jobs that hardly waited."""
+    """The workers of the recording, and the source of their number. Jobs that hardly waited show their wake-up time."""
     waits = (job.waited - job.start for job in recording.workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = recording.facts
@@ -130,7 +130,7 @@ def fleet_of(recording: Recording) -> tuple[Fleet, str]:
 
 
 def _most_at_once(workload: Workload) -> int:
-    """The most jobs that were active at once, as recorded; only first attempts count."""
+    """The maximum number of jobs that were active at once in the recording; only first attempts count."""
     marks = []
     for job in workload.jobs():
         if job.waited is not None:
@@ -140,7 +140,7 @@ def _most_at_once(workload: Workload) -> int:
 
 
 def _findings(recording: Recording, today: Figures, fleet: Fleet) -> Iterator[Finding]:
-    """What makes a backtest less certain, by its first run on ``fleet``."""
+    """The facts that make a backtest less certain, judged by its unchanged run on ``fleet``."""
     facts, workload = recording.facts, recording.workload
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")

@@ -1,4 +1,4 @@
-"""The figures of a run for people and scripts: waits, queues, utilisation, breaches, cost, causes of delay."""
+"""The figures of a simulated run, for people and scripts: waits, queues, utilisation, breaches, cost, delays."""
 
 from array import array
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from statistics import quantiles
 
 @dataclass
 class TaskFigures:
-    """One task, only for jobs sent in the time that counts. Waits are seconds from a due time to the start of the handler."""
+    """One task's figures, for jobs sent in the time that counts. A wait is the seconds from a due time to a start."""
 
     max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, if there is one
     jobs: int = 0
@@ -16,25 +16,25 @@ class TaskFigures:
     wait_p50: float | None = None
     wait_p95: float | None = None
     wait_p99: float | None = None
-    queue_peak: int = 0  # the most due jobs that waited at one moment
+    queue_peak: int = 0  # maximum number of due jobs that waited at one moment
     busy: float = 0.0  # threads that its jobs occupied, on average
     utilisation: float | None = None  # occupied share of its limit, or of all threads; None if that is zero
-    breaches: int | None = None  # jobs that waited longer than max_wait; None without one
+    breaches: int | None = None  # jobs that waited longer than max_wait; None without max_wait
     completed: int = 0
     failed: int = 0
     retried: int = 0  # attempts after the first, without deferrals
     expired: int = 0  # jobs that left the queue unstarted
     refused: int = 0  # sends into a full queue
-    skipped: int = 0  # ticks skipped because the job of an earlier one was unfinished
+    skipped: int = 0  # ticks skipped because the job of an earlier tick was unfinished
     unstarted: int = 0
     left: int = 0  # jobs that had not ended at the end of the simulation
     cost: float | None = None  # cost of the started jobs; None if no cost is known
     held_by: dict[str, float] = field(default_factory=dict)  # seconds in which a due job was blocked, by cause
 
     def __post_init__(self) -> None:
-        # No fields of the dataclass: scripts do not get them.
-        self.waits, self.starts = array("d"), array("d")  # each wait, and its end
-        self.depth: list[int] = []  # the most due jobs between each sample and the one before
+        # These are not fields of the dataclass, so scripts do not get them.
+        self.waits, self.starts = array("d"), array("d")  # each wait, and the time of its end
+        self.depth: list[int] = []  # maximum number of due jobs between each sample and the sample before
 
     @property
     def is_there(self) -> bool:
@@ -42,7 +42,7 @@ class TaskFigures:
         return bool(self.jobs or self.refused or self.skipped)
 
     def waited(self, wait: float, now: float) -> None:
-        """A wait ended."""
+        """Record a wait that ended."""
         self.waits.append(max(0.0, wait))
         self.starts.append(now)
 
@@ -62,9 +62,9 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class LimitFigures:
-    """A limit, or all threads (``threads``)."""
+    """The figures of a limit, or of all threads (``threads``)."""
 
-    limit: int | None  # jobs at once; None for a limit that is only a rate
+    limit: int | None  # jobs at once; None for a limit without ``concurrency``
     utilisation: float | None  # occupied share
     held: float  # seconds in which it blocked a due job
     tasks: tuple[str, ...]  # tasks whose jobs it blocked, the longest time first
@@ -72,7 +72,7 @@ class LimitFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """One run. ``currency`` is the currency of all costs."""
+    """The figures of one run. ``currency`` is the currency of all costs."""
 
     workers: str
     seconds: float
@@ -83,7 +83,7 @@ class Figures:
 
     @property
     def breaches(self) -> int:
-        """Jobs that waited longer than they should."""
+        """Number of jobs that waited longer than their max_wait."""
         return sum(task.breaches or 0 for task in self.tasks.values())
 
     @property

@@ -1,4 +1,4 @@
-"""Reads the recorded jobs of a time, also purged ones, as a workload. Contradictory rows are counted, not trusted."""
+"""Reads the recorded jobs of a period, also purged ones, as a workload. Contradictory rows are counted, not trusted."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ UNFINISHED = "jobs have not ended; their durations are the median of their task"
 
 #: Errors that the policy does not retry.
 _FOR_GOOD = ("Reject", "InvalidPayload")
-#: Seconds by which two times of one database may contradict each other.
+#: Seconds; smaller contradictions between two times of one database are ignored.
 _SLACK = 0.005
-_AT_ONCE = 5_000  # rows in one fetch
+_AT_ONCE = 5_000  # rows to fetch at once
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
-    """The time to read: by default the last day, but not from before the first known job."""
+    """The period to read: by default the last day, but not earlier than the first known job."""
     (known,) = SQL.named(conn, "backtest/facts", begin=_LONG_AGO, end=_LONG_AGO)
     end = end or known.now
     return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end
@@ -38,7 +38,7 @@ def period(conn: Connection, begin: datetime | None = None, end: datetime | None
 def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Recording:
     """Read the jobs from ``begin`` to ``end``.
 
-    ``config`` tells a task's own priority from a sender's, and the policy's retry delay from a handler's.
+    ``config`` shows whether a priority is the task's or the sender's, and a retry delay the policy's or the handler's.
     """
     recorder = _Recorder(config, begin.timestamp(), end.timestamp())
     # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
@@ -52,13 +52,13 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Re
 
 
 class _Recorder:
-    """Builds the workload of a time, in seconds of the epoch, row by row in the order of sending."""
+    """Builds the workload of a period given in Unix time, row by row in the order of sending."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
         self.oddities = Counter[str]()
         self._config, self._begin = config, begin
         self._workload = Workload(origin=begin, begin=0.0, end=end - begin)
-        self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # with the claims of its attempts
+        self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # by id, with the times of its claims
         self._parents: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
         self._starts: list[float] = []
@@ -104,7 +104,7 @@ class _Recorder:
             self._parents.append((job, row.parent))
 
     def finish(self) -> Workload:
-        """After the last row: link jobs to their senders, and estimate lengths that could not be measured."""
+        """Link jobs to their senders, and estimate durations that could not be measured; called after the last row."""
         usual_start = median_high(self._starts or [0.0])
         for job in self._without_start:
             job.start = usual_start
@@ -124,7 +124,7 @@ class _Recorder:
         return self._workload
 
     def _cost(self, row: Any) -> float | None:
-        """Its cost. Costs in a second currency are left out, because they cannot be summed."""
+        """The job's cost. Costs in a second currency are left out, because they cannot be summed."""
         cost: float | None = row.cost
         currency = self._workload.currency = self._workload.currency or (None if cost is None else row.currency)
         if cost is None or row.currency == currency:
@@ -133,7 +133,7 @@ class _Recorder:
         return None
 
     def _earlier(self, row: Any) -> tuple[list[Attempt], list[float]]:
-        """The attempts before the last, and their claims. Retries beyond the policy's limit come from the handler's own limit."""
+        """The attempts before the last, and the times of their claims. Retries beyond the policy's limit are a handler's."""
         task = self._config.task(row.name)
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
@@ -150,7 +150,7 @@ class _Recorder:
             if made.how == "retry" and task is not None:
                 retry = 1 + sum(one.how == "retry" for one in attempts)
                 least, most = (backoff(task.retry, retry, chance=chance) for chance in (0.0, 1.0))
-                # The due time is known only for the last retry; for earlier ones, the start.
+                # The due time is known only for the last retry; for earlier retries, only the start is known.
                 is_policys = gap is None or (least - _SLACK <= gap and (gap <= most + _SLACK or not is_last))
                 gap = None if is_policys else gap
                 made = made._replace(own=retry > task.retry.limit)
@@ -159,7 +159,7 @@ class _Recorder:
         return attempts, claims
 
     def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
-        """The last attempt, the time of its claim (0: unknown), and whether its duration is known."""
+        """The last attempt, the time of its claim (0 if unknown), and whether its duration is known."""
         if row.state in ("created", "retry", "active"):
             self.oddities[UNFINISHED] += 1
             return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
@@ -174,7 +174,7 @@ class _Recorder:
         how: Ending = "cancelled" if row.state == "cancelled" else "completed"
         if row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
-            # With a limit of the handler's own, another limit of the policy would have changed nothing.
+            # If the handler set its own limit, another limit of the policy would have changed nothing.
             is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
             how = "rejected" if is_final else "failed"
         if how == "completed":
@@ -183,5 +183,5 @@ class _Recorder:
 
 
 def _made_on(job: str) -> float:
-    """The time in a UUID of version 7, in seconds of the epoch; 0 for other ids."""
+    """The Unix time in a UUID of version 7; 0 for other ids."""
     return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0

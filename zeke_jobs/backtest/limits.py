@@ -1,4 +1,4 @@
-"""How much room a bucket has, as ``zeke_jobs.room`` tells the claim, and what moves it. Times are seconds on any one clock."""
+"""The room of a bucket, by the rules of ``zeke_jobs.room``, and what changes it. Times are seconds on any one clock."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from zeke_jobs.backtest.workload import Ending
 
 NEVER = float("inf")
-_CUT_OFF = ("died", "cancelled")  # such attempts could not report all: they count at least their estimate
+_CUT_OFF = ("died", "cancelled")  # they may lack a report of their use: at least the estimate counts
 _REMEMBERED = 20  # jobs in an average
-_DUST = 1e-6  # Postgres rounds times to it; the rounding error of sums of costs is smaller
+_DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums of costs is smaller
 
 
 class Rate:
@@ -18,11 +18,11 @@ class Rate:
 
     Args:
         period: The period, as rows of the catalogue have it, such as ``60.0 seconds``.
-        burst: Units at once beside the first.
+        burst: Units that may start at once, in addition to the first.
 
     Attributes:
         step: Seconds by which each unit moves ``next_at``, the time from which the next job may start.
-        slack: Seconds by which ``next_at`` may be behind the present: the burst, and how late a claim may come.
+        slack: Seconds by which ``next_at`` may be before the present: the burst, and the allowed delay of a claim.
     """
 
     __slots__ = ("next_at", "slack", "step")
@@ -41,23 +41,23 @@ class Rate:
         return 1 + int((now - max(min(self.next_at, now), now - self.slack)) / self.step)
 
     def move(self, units: float, now: float) -> None:
-        """So many units start."""
+        """Record that ``units`` start."""
         self.next_at = round(max(self.next_at, now - self.slack) + self.step * units, 6)
 
 
 class Bucket:
-    """One row of the catalogue's limits: active jobs and starts, or use of a unit in a time, or of money on a day.
+    """One row of the catalogue's limits: it bounds active jobs and starts, a unit in a period, or money in a day.
 
-    Of a unit and of money, the estimate is taken at the start, and corrected after the end; until it is used up, one job at a
-    time may start. The average cost of a task's recent jobs replaces the estimate.
+    For a unit or money, the estimate is taken at a job's start, and corrected after its end; until it is used up, one
+    job at a time may start. The average cost of a task's recent jobs replaces the estimate.
 
     Args:
         day_ends: When the day of a moment ends.
         learns: Whether recorded costs are in its currency.
 
     Attributes:
-        cause: Its name where its rate, unit or budget holds jobs back.
-        slots: Most active jobs; None without that bound.
+        cause: The name to report when its rate, unit or budget holds jobs back.
+        slots: Maximum number of active jobs; None without that bound.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
@@ -67,14 +67,14 @@ class Bucket:
         self._is_money, self._amount = "zone" in row, float(row["amount"] or 0)
         self.cause = f"{self.name} {'budget' if self._is_money else 'rate' if self.unit == 'jobs' else self.unit}"
         self._day_ends, self._learns = day_ends, learns and self._is_money
-        self._spent, self._ends = 0.0, -NEVER  # the end of the day on which it was spent
+        self._spent, self._ends = 0.0, -NEVER  # money spent, and the end of the day on which it was spent
         self._took: dict[object, float] = {}
         self._changes = 0.0
         self._costs: dict[str, list[float]] = {}
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """How many jobs may start now, what allows no more, and until when; NEVER: until a job ends."""
+        """How many jobs may start now, the cause that allows no more, and until when; NEVER means until a job ends."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
@@ -83,7 +83,7 @@ class Bucket:
         return found
 
     def start(self, task: str, estimate: float, jobs: Sequence[object], now: float) -> None:
-        """Jobs of a task start."""
+        """Record that jobs of a task start."""
         self.active += len(jobs)
         if self._is_money and now >= self._ends:
             self._spent, self._ends = 0.0, self._day_ends(now)
@@ -95,7 +95,7 @@ class Bucket:
                 self._move(self._took[job], now)
 
     def end(self, task: str, job: object, how: Ending, spent: float | None) -> None:
-        """An attempt of a job ended; ``spent`` is its cost, where it is known."""
+        """Record that an attempt of a job ended; ``spent`` is its cost, or None."""
         self.active -= 1
         if self.unit != "jobs":
             took = self._took.pop(job)
@@ -107,11 +107,11 @@ class Bucket:
         if spent is not None:
             self._costs.setdefault(task, []).append(spent)
             return spent
-        # No money for a failure: an outage would use up the whole day.
+        # A failure counts no money, because an outage would use up the whole day's budget.
         return 0.0 if how == "deferred" or (self._is_money and how != "completed") else took
 
     def catch_up(self, now: float) -> None:
-        """Add up the ends since the last claim."""
+        """Apply the corrections of the attempts that ended since the last claim."""
         if self._changes:
             self._move(self._changes, now)
             self._changes = 0.0
@@ -129,6 +129,6 @@ class Bucket:
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:
-    """The end of the day in a zone, in seconds of the epoch. Ambiguous and missing midnights are as in Postgres."""
+    """The end of the day in a zone, as Unix time. Ambiguous and missing midnights are read as by Postgres."""
     day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
     return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))

@@ -1,4 +1,4 @@
-"""A described load instead of a recorded one: its file, and the workload made of it; the same seed gives the same."""
+"""Reads a file that describes a load, and makes a workload of it; the same seed makes the same workload."""
 
 import math
 from collections import Counter
@@ -29,7 +29,7 @@ Number = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class TakesStanza(Keys):
-    """How long attempts take: always the same, evenly between two bounds, or log-normal, as most real ones do."""
+    """How long attempts take: always the same, evenly between two bounds, or log-normal, as is usual in practice."""
 
     called = "takes"
     short_form = ("always", str, "a duration")
@@ -121,12 +121,12 @@ def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
 
 
 _HOUR = 3600.0
-_P95 = 1.6448536269514722  # standard deviations above the mean of a normal distribution
+_P95 = 1.6448536269514722  # the 95th percentile of a normal distribution, in standard deviations above the mean
 _MOST_ATTEMPTS = 100
 
 
 def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Recording:
-    """Jobs from ``begin`` on, as if they had been recorded; tasks with a schedule send by their schedule."""
+    """Make a recording of jobs from ``begin`` on; tasks with a schedule send jobs by their schedule."""
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     workload = Workload(origin=begin.timestamp(), end=stanza.length.total_seconds())
     roots = workload.roots
@@ -142,7 +142,7 @@ def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet
 
 
 def _job(stanza: LoadStanza, name: str, sent: float, chance: Random, *, tick: bool = False) -> Job:
-    """A job and its follow-ups."""
+    """Make a job and the jobs that it sends."""
     one = stanza.tasks.get(name)
     if one is None:
         return Job(name, sent, (Attempt(0.0),))
@@ -179,7 +179,7 @@ def _moments(one: SentStanza, end: float, chance: Random) -> Iterator[float]:
         hourly = [rate.count / rate.period.total_seconds() * _HOUR]
     while hourly and at < end:
         expected = hourly[int(at / _HOUR) % len(hourly)] / _HOUR
-        # A Poisson process has no memory: the next hour starts afresh.
+        # A Poisson process has no memory, so a new draw at the start of the next hour is correct.
         step, left = chance.expovariate(expected) if expected else _HOUR, _HOUR - at % _HOUR
         at += min(step, left)
         if step < left and at < end:

@@ -1,4 +1,4 @@
-"""Draws queues and waits over time, unchanged and as proposed. Needs matplotlib: the extra ``zeke-jobs[plot]``."""
+"""Draws queues and waits over time, of the recording and of the proposal. Needs matplotlib: ``zeke-jobs[plot]``."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def draw(answer: Backtest, path: Path) -> None:
     runs = [("today", "#7f8c9b", answer.today)] + [("proposed", "#d1495b", one) for one in (answer.proposed,) if one]
     waits = Counter[str]()
     for _, _, run in runs:
-        waits |= Counter({name: task.wait_p95 or 1e-9 for name, task in run.tasks.items()})  # the longest of both
+        waits |= Counter({name: task.wait_p95 or 1e-9 for name, task in run.tasks.items()})  # the longer of both runs
     names, length = [name for name, _ in waits.most_common(_MOST_TASKS)], answer.end - answer.begin
     figure = Figure(figsize=(13, 1.1 + 2.3 * max(len(names), 1)), dpi=110, layout="constrained")
     axes = figure.subplots(max(len(names), 1), 2, squeeze=False, sharex=True)
@@ -64,18 +64,18 @@ def check(path: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"expected a folder to draw into, got none at {str(path.absolute().parent)!r}")
     try:
-        import matplotlib  # noqa: F401, ICN001 (is it there?)
+        import matplotlib  # noqa: F401, ICN001 (only to see whether it is installed)
     except ImportError as error:
         raise missing("matplotlib to draw with", "zeke-jobs[plot]", error=error) from error
 
 
 def _depths(task: TaskFigures, _seconds: float) -> Iterator[tuple[float, float]]:
-    """For each sample, its share of the time and the number of due jobs."""
+    """For each sample, its position as a share of the time, and the number of due jobs."""
     return ((at / max(len(task.depth) - 1, 1), number) for at, number in enumerate(task.depth))
 
 
 def _waits(task: TaskFigures, seconds: float) -> Iterator[tuple[float, float]]:
-    """For the middle of each interval, the 95th percentile of the waits of jobs that started in it, in minutes."""
+    """For each interval, its middle and the 95th percentile, in minutes, of the waits of jobs that started in it."""
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for start, wait in zip(task.starts, task.waits, strict=True):
         if 0 <= start < seconds:

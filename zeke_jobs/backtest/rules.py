@@ -1,9 +1,10 @@
-"""Which job starts next: the rules of ``zeke_jobs.claim``, with which a test compares them. Times are seconds on any one clock.
+"""Decides which job starts next, as ``zeke_jobs.claim`` does (a test compares both). Times are seconds on any clock.
 
 1. A claim goes through the due jobs by priority. Tasks of one priority share its places, in random order.
 2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
-3. With a limit or a rate per key, each key starts as many as it has room for; keys take turns.
-4. In strict order, only the key's first-sent job that has not ended may start; with ``after_failure: hold`` a failed one stays.
+3. With a limit or a rate per key, each key starts as many jobs as it has room for; keys take turns.
+4. In strict order, only the key's first-sent job that has not ended may start; with ``after_failure: hold`` a failed
+   job blocks its key.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from zeke_jobs.backtest.workload import Attempt, Job
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.models import Config, Task
 
-#: What holds due jobs back, beside limits by their names.
+#: The causes that hold due jobs back, in addition to limits, which have names.
 THREADS, PAUSED, KEY = "threads", "paused", "key"
 
 
@@ -29,12 +30,12 @@ class Live:
     """A job that has been sent and has not ended.
 
     Attributes:
-        key: Its key as its lane counts it: a job without a key has its own.
-        order: Its order of sending.
+        key: The key by which its lane counts it; a job without a key gets a unique one.
+        order: Its position in the order of sending.
         due: When it is due, while it is queued.
         is_due: Whether it is due, and has not started.
-        tried: Attempts that have ended.
-        retries: Retries by the policy among them.
+        tried: Number of attempts that have ended.
+        retries: Number of retries by the policy.
     """
 
     __slots__ = ("due", "is_due", "job", "key", "lane", "order", "priority", "retries", "tried")
@@ -48,7 +49,7 @@ class Live:
 
     @property
     def attempt(self) -> Attempt:
-        """The attempt that it makes now. A job whose last recorded attempt failed is assumed to fail again."""
+        """The present attempt. A job whose last recorded attempt failed is assumed to fail again."""
         return self.job.attempts[min(self.tried, len(self.job.attempts) - 1)]
 
 
@@ -58,9 +59,9 @@ class Lane:
     Attributes:
         jobs: Its due jobs by priority and key, in order.
         open: For each priority the keys that may have room, in the order of their turns.
-        due, high: Number of due jobs, and the highest since it was last reset.
-        cause: What holds its due jobs back; empty if nothing did at the last look, or no job is due.
-        span: The time in which ``figures`` count how long each cause did so.
+        due, high: Number of due jobs, and its maximum since the last reset.
+        cause: What holds its due jobs back; empty if nothing did at the last check, or if no job is due.
+        span: The period in which ``figures`` count for how long each cause held jobs back.
         line: In strict order, each key's jobs that have not ended.
     """
 
@@ -77,7 +78,7 @@ class Lane:
         self._per_key, self._rate = task.per_key or NEVER, key_rate
         self._rates: dict[Any, Rate] = {}
         self._active: dict[Any, int] = {}
-        self._resting: list[tuple[float, int, Any]] = []  # when the rates of keys let the next job start
+        self._resting: list[tuple[float, int, Any]] = []  # when the rates of keys let their next jobs start
         self.line: dict[Any, dict[Live, None]] = {}
 
     def add(self, live: Live, now: float) -> None:
@@ -105,7 +106,7 @@ class Lane:
             self.note("", now)
 
     def _clean(self, priority: int, key: Any) -> None:
-        """Forget jobs of a key that left the queue unstarted, the key if none is left, and the priority if no key is."""
+        """Forget jobs of a key that left the queue unstarted; then the key if it is empty, and so the priority."""
         by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
             heappop(jobs)
@@ -121,7 +122,7 @@ class Lane:
         for key in keys:
             jobs, open_, count = self.jobs[priority][key], self.open[priority], 0
             room = self._room(key, now) if self.is_keyed else NEVER
-            open_[key] = open_.pop(key)  # behind the others
+            open_[key] = open_.pop(key)  # move it behind the other keys
             while jobs and count < room and len(started) < most:
                 live = heappop(jobs)[2]
                 if live.is_due:
@@ -145,7 +146,7 @@ class Lane:
         return started
 
     def end(self, key: Any) -> None:
-        """An attempt ended: its key has room for another job."""
+        """Record that an attempt ended, so that its key has room for another job."""
         if self.is_keyed:
             self._active[key] -= 1
             if not self._active[key]:
@@ -153,7 +154,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Reopen the keys whose rates let a job start now; returns when the next one does."""
+        """Reopen the keys whose rates let a job start now; returns when the next key will be reopened."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
@@ -168,7 +169,7 @@ class Lane:
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """How many jobs its limits let start, what allows no more, and until when."""
+        """How many jobs its limits let start, the cause that allows no more, and until when."""
         rooms = (bucket.room(now) for bucket, _ in self.limits)
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
@@ -193,11 +194,11 @@ class Board:
 
     Args:
         origin: Time 0 in seconds of the epoch.
-        currency: The currency of costs; None is the budget's own.
+        currency: The currency of costs; None means the budget's currency.
 
     Attributes:
         queues: The lanes of each queue.
-        opens: When a limit that held jobs back lets another one start, if no job ends before; the simulation resets it.
+        opens: When a limit that held jobs back lets another job start if no job ends before; the simulation resets it.
     """
 
     def __init__(self, config: Config, chance: Random, origin: float = 0.0, currency: str | None = None) -> None:
@@ -231,7 +232,7 @@ class Board:
             live.lane.remove(live, now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """A job has ended for good: in strict order the next one of its key may start, unless it failed and holds the key."""
+        """Record a job's final end: in strict order the key's next job may start, unless this job failed and holds the key."""
         line = live.lane.line.get(live.key, {})
         if live not in line or (failed and live.lane.task.after_failure == "hold"):
             return
@@ -241,7 +242,7 @@ class Board:
             live.lane.put(first, now)
 
     def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
-        """An attempt ended; ``spent`` is its cost, where it is known."""
+        """Record that an attempt ended; ``spent`` is its cost, or None."""
         for bucket, _ in live.lane.limits:
             bucket.end(live.lane.task.id, live, attempt.how, spent)
         live.lane.end(live.key)
@@ -268,7 +269,7 @@ class Board:
         self, priority: int, lanes: list[Lane], want: int, now: float, started: list[Live], causes: dict[Lane, str]
     ) -> None:
         """Start jobs of one priority. The tasks take turns until no job can start."""
-        served = 0  # of the peers, in this turn
+        served = 0  # number of lanes served in this turn
         while lanes and len(started) < want:
             peers = len(lanes)
             lane = lanes.pop(0)
@@ -295,6 +296,6 @@ class Board:
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """The keys of a priority, each when it has its turn; by then, the one before has no room or no job any more."""
+        """Yield the keys of a priority, each at its turn, when the key before has no room or no job left."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

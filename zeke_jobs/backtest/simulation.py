@@ -1,4 +1,4 @@
-"""Runs a workload under one configuration, event by event: deterministic for a seed, without a clock and without a database."""
+"""Simulates a workload under one configuration, event by event, without clock or database; a seed fixes the result."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
 
-_SAMPLES = 120  # moments at which queues are sampled, evenly over the time that counts
-_WAIT_WHEN_FULL = 30.0  # seconds until a job sends again that met a full queue, as with ``ctx.send``
+_SAMPLES = 120  # number of samples of the queues, evenly over the time that counts
+_WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue sends again, as with ``ctx.send``
 
 
 class Simulation:
-    """One run. ``now`` is its present time.
+    """One simulated run. ``now`` is its present time.
 
     Args:
-        config: The rules; jobs of tasks that it lacks are left out.
+        config: The configuration; jobs of tasks that it lacks are left out.
         horizon: Latest end of the simulation, even if jobs are left. By default the length of the time that counts, at least
             an hour, after its end.
     """
@@ -52,7 +52,7 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
         self._order = count()
         self._queued: dict[Live, None] = {}
-        self._of_task: Counter[Lane] = Counter()  # these, by task
+        self._of_task: Counter[Lane] = Counter()  # their number by task
         self._unfinished_ticks: Counter[Lane] = Counter()
         self._opens = NEVER  # when a limit lets another job start
 
@@ -98,7 +98,7 @@ class Simulation:
         return Figures(str(self._fleet), seconds, shown, self._of_limits(), unserved, currency)
 
     def _of_limits(self) -> dict[str, LimitFigures]:
-        """The figures of all threads, of each limit and rate, and of all else that held jobs back."""
+        """The figures of all threads, of each limit and rate, and of every other cause that held jobs back."""
         lanes = self.board.lanes.values()
         slots: dict[str, tuple[int | None, float]] = {}
         slots["threads"] = self._fleet.slots, sum(lane.figures.busy for lane in lanes)
@@ -120,7 +120,7 @@ class Simulation:
         return found
 
     def _sample(self, moment: float, now: float) -> float:
-        """Note the lengths of the queues at the samples up to now; returns the time of the next sample."""
+        """Record the lengths of the queues at the samples up to now; returns the time of the next sample."""
         while moment <= now and moment <= self._end_of_time:
             for lane in self.board.lanes.values():
                 lane.figures.depth.append(lane.due if moment == self._begin else lane.high)
@@ -132,12 +132,12 @@ class Simulation:
         return job.sent >= self._begin
 
     def _send_again(self, job: Job, now: float) -> None:
-        """Another job sends a job, and does so again after a time while the queue is full, unless it can never empty."""
+        """Send a job from another job; while the queue is full, repeat that later, unless the queue can never empty."""
         if not self._send(job, now, is_last=False):
             self._push(now + _WAIT_WHEN_FULL, self._send_again, job)
 
     def _send(self, job: Job, now: float, *, is_last: bool = True) -> bool:
-        """Send a job; whether no other try follows."""
+        """Send a job; returns whether no other try follows."""
         lane = self._lanes.get(job.task)
         if lane is None:
             self._unserved[job.task] += 1
@@ -212,7 +212,7 @@ class Simulation:
         self._queue(live, now + delay, now)
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
-        """The seconds until a job is due again, and whether that is a retry; None if it has ended."""
+        """The seconds until a job is due again, and whether that is a retry; None if the job has ended."""
         if attempt.how in ("rejected", "cancelled"):
             return None
         if attempt.how == "deferred":
@@ -242,7 +242,7 @@ class Simulation:
         for queue in queues:
             for live in self.board.claim(now, self._free, queue):
                 self._start(live, now)
-        # If a rate or a budget blocks the claim, it is repeated when it lets a job start.
+        # If a rate or a budget blocks the claim, repeat the claim when it lets a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
             self._push(self._opens + self._fleet.wake_up, self._look, None)

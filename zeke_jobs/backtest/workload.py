@@ -23,13 +23,13 @@ class Attempt(NamedTuple):
     """One attempt of a job."""
 
     held: float  # seconds from its claim to its end; it occupies a thread and its limits
-    how: Ending = "completed"  # its end. failed: the retries were used up; rejected: no number of retries would help.
+    how: Ending = "completed"  # failed: the retries were used up; rejected: no number of retries would help
     gap: float | None = None  # seconds until the job was due again; None if the retry policy decided them
     own: bool = False  # whether the handler set its own limit of retries, which replaces the policy's
 
     @property
     def costs(self) -> bool:
-        """Whether it ran to its end, and so shares the job's cost."""
+        """Whether it ran to its end, so that a part of the job's cost is its own."""
         return self.how not in ("deferred", "died")
 
 
@@ -48,7 +48,7 @@ class Job:
     task: str
     sent: float  # when it is sent; for follow-ups, the recorded time
     attempts: tuple[Attempt, ...]
-    priority: int | None = None  # its priority; None is its task's
+    priority: int | None = None  # its priority; None means its task's
     key: int | str | None = None
     delay: float = 0.0  # seconds from its sending to its due time
     leaves: float | None = None  # seconds from its sending until it leaves the queue unstarted; None for never
@@ -59,7 +59,7 @@ class Job:
     sends: list[FollowUp] = field(default_factory=list)
 
     def send(self, job: Job, *, attempt: int = 0, after: float = 0.0) -> None:
-        """Make ``job`` one that this job sends."""
+        """Let this job send ``job``."""
         self.sends.append(FollowUp(attempt, after, job))
 
     def cost_of(self, attempt: Attempt) -> float | None:
@@ -71,16 +71,16 @@ class Job:
 
 @dataclass
 class Workload:
-    """The jobs of a time."""
+    """The jobs of a period."""
 
-    origin: float = 0.0  # time 0 in seconds of the epoch
+    origin: float = 0.0  # time 0 as Unix time
     begin: float = 0.0  # start of the time that counts in the report; earlier jobs only fill the queue
     end: float = 0.0  # the last moment at which a job is sent
     currency: str | None = None  # the currency of costs; None if no cost is known
     roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
 
     def jobs(self) -> Iterator[Job]:
-        """All jobs: the sent ones, and the jobs that these send in turn."""
+        """All jobs: the roots, and the jobs that other jobs send."""
         todo = self.roots[::-1]
         while todo:
             job = todo.pop()
@@ -98,7 +98,7 @@ class Fleet:
 
     processes: int = 1
     threads: int = 8
-    wake_up: float = 0.0  # seconds until an idle worker claims after a job fell due or ended, or a limit opened
+    wake_up: float = 0.0  # seconds until an idle worker claims a job after a job fell due or ended, or a limit opened
 
     @property
     def slots(self) -> int:
@@ -115,7 +115,7 @@ class Recording:
 
     Attributes:
         oddities: Contradictions and gaps of the recording in words, each with its number.
-        facts: The facts about that time, a row of ``backtest/facts``; or the workers for a load that is described.
+        facts: The facts about that period, a row of ``backtest/facts``; for a described load, its workers.
     """
 
     begin: datetime
@@ -128,7 +128,7 @@ class Recording:
 def vary(
     workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0
 ) -> tuple[Workload, list[str]]:
-    """The workload under another configuration's schedules, with ``load`` times its jobs, which are copied, not changed.
+    """Copy a workload, with another configuration's schedules and ``load`` times as many jobs.
 
     The ticks of a changed schedule send jobs like the recorded ones. Also returns the tasks that have a changed schedule and no
     recorded job.
@@ -157,13 +157,13 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """A job with all that it sends. More load brings more keys (hosts, customers), so ``number`` renames them."""
+    """Copy a job and the jobs it sends. A greater load has more keys (hosts, customers), so ``number`` renames them."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"
         return replace(of, sent=of.sent + sent - job.sent, waited=None, key=key)
 
-    copies = [one(job)]  # no recursion, because a chain of jobs may be long
+    copies = [one(job)]  # not recursive, because a chain of jobs may be long
     for made in copies:
         made.sends = [sends._replace(job=one(sends.job)) for sends in made.sends]
         copies += [sends.job for sends in made.sends]
@@ -185,7 +185,7 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """The jobs from outside multiplied by ``load``. Ticks stay; the jobs that jobs of ticks send are multiplied."""
+    """The root jobs multiplied by ``load``. Jobs of ticks stay as they are; the jobs that these send are multiplied."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)
@@ -198,7 +198,7 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
         known = times[job.task]
         following = bisect_right(known, job.sent)
         room = max((known[following] if following < len(known) else end) - job.sent, 0.0)
-        # Copies are sent before the next job of the task, so that busy times stay busy and quiet times quiet.
+        # Send copies before the task's next job, so that busy times stay busy and quiet times stay quiet.
         made += [
             _copy(job, job.sent + chance.random() * room, number) if number else job
             for number in range(whole(load, chance))

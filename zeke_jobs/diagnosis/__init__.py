@@ -1,1 +1,1 @@
-"""Explains, and changes nothing: why a job does not run, the state of the fleet, faults of the installation."""
+"""Explains why a job does not run, the state of the fleet, and faults of the installation. Changes nothing."""

@@ -1,4 +1,4 @@
-"""Examines an installation: each check reads one snapshot of the database, and names a fault and its remedy."""
+"""Examines an installation: all checks read one snapshot of the database, and each names faults and their remedies."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Report:
 
     findings: tuple[Finding, ...]
     fine: tuple[str, ...] = ()  # names of the checks without findings
-    skipped: tuple[str, ...] = ()  # checks that could not run, because the database does not answer or is not migrated
+    skipped: tuple[str, ...] = ()  # checks that did not run, because the database does not answer or is not migrated
 
     @property
     def is_healthy(self) -> bool:
@@ -33,7 +33,7 @@ class Report:
 
 
 def examine(url: str, file: Path | None = None) -> Report:
-    """Examine a database with its processes and jobs, and a jobs.yaml against the one in force."""
+    """Examine a database with its processes and jobs, and compare a jobs.yaml with the one in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except AddressError as error:

@@ -1,4 +1,4 @@
-"""The reasons of running and ended jobs, and their history."""
+"""Explains the state of running and ended jobs, and lists their history."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "d
 
 
 def active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:
-    """Where the job runs, or why it does not although a worker claimed it."""
+    """Say where the job runs, or why it does not run although a worker claimed it."""
     worker = next((one for one in workers if one.id == job.worker), None)
     who = place(worker.host, worker.pid) if worker else place(None, None)
     if job.cancelled_on is not None:
@@ -86,7 +86,7 @@ def ended(job: Row) -> Reason:
 
 
 def history(job: Row, sent: Sequence[Row]) -> Iterator[Reason]:
-    """Its sender, its attempts that did not complete, and the jobs that it sent, by task and status."""
+    """The job's sender, its attempts that did not complete, and the jobs that it sent, by task and status."""
     if job.parent is not None or job.scheduled_for is not None:
         tick = f"its schedule sent it for the tick of {when(job.scheduled_for)}"
         sender = f"{job.parent_task or 'a job that was purged'} {job.parent} sent it"

@@ -1,4 +1,4 @@
-"""The live processes, their differences from the revision in force, and whether a part of the system works, or all is done."""
+"""Reports the live processes, their differences from the revision in force, health, and whether all jobs are done."""
 
 import socket
 import time
@@ -21,23 +21,23 @@ _LOOK = 0.05  # seconds
 
 
 def look(conn: Connection) -> Row:
-    """All live processes, the revision in force, and the queues with tasks in force but without a worker.
+    """Read all live processes, the revision in force, and the queues that have tasks but no worker.
 
-    ``members`` are rows of ``fleet/members``. ``drift`` describes each difference of a process from the others; usually there is
-    none. A scheduler has the revision in force, because it reads that at each beat.
+    ``members`` are rows of ``fleet/members``. ``drift`` lists each difference of a process from the others; usually it
+    is empty. A scheduler always uses the revision in force, because it reads it at each beat.
     """
     number = store.latest_number(conn)
     members = SQL.named(conn, "fleet/members")
     versions = {one.version for one in members}
     for one in members:
         one.drift = _drift(one, number, versions)
-        one.revision = number if one.kind == "scheduler" else one.revision  # its row has that of the last beat
+        one.revision = number if one.kind == "scheduler" else one.revision  # its row has the revision of its last beat
     unserved = [row["queue"] for row in SQL.all(conn, "fleet/unserved")]
     return Row(revision=number, members=members, unserved=unserved)
 
 
 def unapplied(conn: Connection, file: Path) -> str | None:
-    """The difference of a jobs.yaml from the one in force, in a sentence; None without a difference or without one in force."""
+    """Describe how a jobs.yaml differs from the one in force; None if both are equal, or none is in force."""
     latest = store.latest(conn, whole=False)
     if latest is None:
         return None
@@ -50,7 +50,7 @@ def unapplied(conn: Connection, file: Path) -> str | None:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Row]:
-    """Wait until every live worker uses a revision, at most for some seconds; returns the workers that do not."""
+    """Wait until every live worker uses a revision, for ``seconds`` at most; returns the workers that do not."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]
@@ -67,7 +67,7 @@ def _drift(one: Row, number: int, versions: set[str]) -> list[str]:
         return ["no heartbeat: it has ended, or hangs"]
     found = []
     if one.kind == "worker" and one.revision != number:
-        # Only the first line: for a fault of jobs.yaml, the next ones quote the file.
+        # Only the first line: for a fault of jobs.yaml, the next lines quote the file.
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
     # Compare the texts, because a revision that only sets a value by hand has a new number but the same text. Leave out processes
@@ -80,11 +80,11 @@ def _drift(one: Row, number: int, versions: set[str]) -> list[str]:
 
 
 _TIMEOUT = 10.0  # seconds
-_MOST = 4 * 1024 * 1024  # bytes of an answer
+_MOST = 4 * 1024 * 1024  # maximum number of bytes to read of an answer
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Whether this host has a worker (or scheduler) and each of them sends heartbeats to the database, and the reason."""
+    """Whether this host has a worker (or scheduler) and each sends heartbeats to the database; and the reason."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -102,7 +102,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Whether an HTTP address answers with success and its answer contains a text, and the reason."""
+    """Whether an HTTP address answers with success and its answer contains a text; and the reason."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)
             text = answer.read(_MOST).decode("utf-8", "replace")
@@ -113,11 +113,11 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
     return True, f"{address} answers"
 
 
-_NAMED = 10  # failed jobs
+_NAMED = 10  # maximum number of failed jobs to list
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Whether no job of these queues is due or active, and none waits for a retry after an attempt since then.
+    """Whether no job of these queues is due or active, or waits for a retry after an attempt since ``since``.
 
     Delayed, deferred and paused jobs are left for another run.
     """
@@ -125,7 +125,7 @@ def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
 
 
 def failed_jobs(conn: Connection, queues: Sequence[str], since: datetime) -> list[str]:
-    """A line for each job that failed for good since then; if they are many, the last line counts the rest."""
+    """A line for each job that failed for good since ``since``; if there are many, the last line counts the rest."""
     found = SQL.all(conn, "idle/failed", queues=list(queues), since=since, most=_NAMED)
     lines = [f"failed: {one['task']} {one['id']}: {one['type']}: {one['message']}" for one in found]
     return [*lines, f"failed: {found[0]['number'] - _NAMED} more"] if found and found[0]["number"] > _NAMED else lines

@@ -16,10 +16,10 @@ from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.dispatch import clock
 
 _SKEW = timedelta(seconds=1)  # allowed difference between the clocks
-_DEAD_SHARE = 0.5  # allowed dead rows of a table, relative to live ones
-#: Connections of a worker process besides one for each thread.
+_DEAD_SHARE = 0.5  # allowed dead rows of a table, relative to its live rows
+#: Connections of a worker process in addition to one for each thread.
 _SPARE = 4
-_OF_A_LOOP = 12  # for statements beside it, and transactions on it
+_OF_A_LOOP = 12  # connections of an event loop, for single statements and for transactions
 #: Pages of 8 KiB: half of PostgreSQL's default.
 _LEAST_BUFFERS = 8_192
 _LEAST_JIT_COST = 10_000.0
@@ -32,7 +32,7 @@ def _skew(patient: Patient) -> Iterator[Finding]:
     database_time = clock(patient.conn)
     after = patient.clock()
     ahead = database_time - (before + (after - before) / 2)
-    # All of the network's delay may be on one way, so allow half of the round trip.
+    # The network's delay may be in one direction only, so allow half of the round trip.
     if abs(ahead) > _SKEW + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         help_ = (
@@ -96,7 +96,7 @@ def _visibility(patient: Patient) -> Iterator[Finding]:
 
 def _connections(patient: Patient) -> Iterator[Finding]:
     if is_pooled(patient.conn):
-        return  # the pooler limits them, and later clients wait
+        return  # the pooler limits connections, and clients above the limit wait
     (row,) = SQL.named(patient.conn, "doctor/connections", ours=_OURS)
     needed = row.threads + _SPARE * row.workers + _OF_A_LOOP * row.loops + row.schedulers
     if needed + row.others > row.available:

@@ -1,4 +1,4 @@
-"""What the diagnosis tells: the reasons why a queued job does not run yet, and the findings of the doctor."""
+"""The words of the diagnosis: the reasons why a queued job does not run yet, and the findings of the doctor."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.core.wording import amount_text, one_line, place, since, span, until
 from zeke_jobs.postgres.queries import Row
 
-QUARANTINE = 3  # deaths of workers that count, as zeke_jobs.rescue() has it
+QUARANTINE = 3  # deaths of its workers after which zeke_jobs.rescue() fails a job
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Reason:
 
     kind: str  # its name, for programs
     sentence: str  # the fact in words, with the figures
-    help: str = ""  # the remedy; empty if there is none
-    traceback: tuple[str, ...] = ()  # of a failed attempt: its lines
+    help: str = ""  # the remedy; may be empty
+    traceback: tuple[str, ...] = ()  # the lines of a failed attempt's traceback
 
 
 def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:
-    """The lines about reasons and the past, each with its indent and style; a traceback is told once."""
+    """The lines about reasons and history, each with its indent and style; equal tracebacks are shown once."""
     known: dict[tuple[str, ...], Reason] = {}
     for one in (*reasons, *history):
         yield 2, "" if one in reasons else "dim", one.sentence
@@ -44,7 +44,7 @@ def error_of(error: dict[str, Any] | None) -> str:
 
 
 def paused(pause: Row, now: datetime) -> Reason:
-    """An operator, or jobs.yaml, paused its task, its queue or a limit."""
+    """The reason of a job whose task, queue or limit is paused by an operator or by jobs.yaml."""
     began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
     ends = f", {until(pause.ends_on, now)}" if pause.ends_on else ""
     why = f": {one_line(pause.reason)}" if pause.reason else ""
@@ -57,17 +57,17 @@ def paused(pause: Row, now: datetime) -> Reason:
     return Reason("paused", f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}", help_)
 
 
-_NAMED = 5  # processes to name; a large fleet may have more
+_NAMED = 5  # maximum number of processes to name
 
 
 def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
-    """A text that names each process and its job, with the reason why no other job runs there."""
+    """A text that names processes and their jobs, with the reason why no other job runs there."""
     more = [f"{len(keepers) - _NAMED} more"] if len(keepers) > _NAMED else []
     return "; ".join([*(_keeper(keeper, now) for keeper in keepers[:_NAMED]), *more])
 
 
 def advice_about(keepers: Sequence[Row]) -> str:
-    """The remedies."""
+    """The remedies for processes that one job keeps busy."""
     jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (
@@ -85,7 +85,7 @@ def _keeper(keeper: Row, now: datetime) -> str:
 
 
 def of_limit(limit: Row, now: datetime) -> Reason:
-    """A limit lets no job start now."""
+    """The reason of a job whose limit lets no job start now."""
     kind, _, name = limit.name.partition("/")
     whose, then = f"its task {name}" if kind == "task" else f"the shared limit {name}", opens(limit.opens_on, now)
     match limit.reason:
@@ -115,7 +115,7 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
-    """The active jobs of a full limit, the first ones by name."""
+    """The active jobs of a full limit in words; the first jobs are named, the rest is counted."""
     named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
     return "; ".join([*named, f"{active - len(named)} more"] if active > len(named) else named)
 
@@ -130,7 +130,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault. Its check gives it its id, and its severity unless it has another one."""
+    """One fault. Its check sets its id, and its severity if it has none."""
 
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures
@@ -141,10 +141,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined."""
+    """The database and the file that the doctor examines."""
 
     conn: Connection  # a connection to the database, inside a snapshot
-    file: Path | None = None  # this folder's jobs.yaml, if there is one
+    file: Path | None = None  # this folder's jobs.yaml, or None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     dead_rows: int = 20_000
     open_transaction: timedelta = timedelta(minutes=5)
@@ -160,5 +160,5 @@ class Check:
     faults: Callable[[Patient], Iterator[Finding]]  # examines a patient and yields faults
 
     def look(self, patient: Patient) -> list[Finding]:
-        """Its findings."""
+        """Run the check; returns its findings."""
         return [replace(one, id=self.name, severity=one.severity or self.severity) for one in self.faults(patient)]

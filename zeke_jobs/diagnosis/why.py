@@ -1,4 +1,4 @@
-"""Why a job waits, runs or has ended: the reasons, the decisive one first, read in one snapshot of the database."""
+"""Explains why a job waits, runs or has ended: the reasons, the decisive one first, from one database snapshot."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from zeke_jobs.diagnosis.reasons import QUARANTINE, Reason
 from zeke_jobs.postgres.queries import SQL, Row, snapshot
 from zeke_jobs.revisions import store
 
-_HOLDERS = 5  # jobs to name for a full limit
+_HOLDERS = 5  # maximum number of jobs to name for a full limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Explanation:
     status: str
     reasons: tuple[Reason, ...]  # the decisive one first; never empty
     history: tuple[Reason, ...]  # earlier events: the sender, its attempts, the jobs it sent
-    about: dict[str, Any] = field(default_factory=dict)  # values of its task's keys that are shown with a job
+    about: dict[str, Any] = field(default_factory=dict)  # its task's settings that are shown with a job
 
 
 def why(conn: Connection, job_id: UUID) -> Explanation:
@@ -41,7 +41,7 @@ def why(conn: Connection, job_id: UUID) -> Explanation:
 
 
 def explain(conn: Connection, job_id: UUID) -> Explanation:
-    """As ``why``, in the caller's snapshot."""
+    """Explain a job like ``why``, in the caller's snapshot."""
     job = _one(conn, "job", id=job_id)
     if job is None:
         raise drivers.perform(conn, missing, job_id)
@@ -101,13 +101,13 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
 
 
 def _later(job: Row) -> Reason:
-    """It is not due: it waits for an event, was deferred, waits for its next attempt, or was sent for later."""
+    """The reason of a job that is not due: it waits for an event or a retry, was deferred, or was sent for later."""
     due, reason = until(job.run_at, job.now), job.waiting_for or ""
     if job.awaits_event:
         event = reason.removeprefix("event ")
         sentence = f"it waits for the event {event!r}, and goes on without it when that has not come {due}"
         return Reason("waits-for-event", sentence, f"zeke-jobs emit {event}")
-    if job.waiting_for is not None:  # its handler deferred it, or a lease
+    if job.waiting_for is not None:  # its handler or a lease deferred it
         sentence = f"its handler deferred it {due}: {one_line(reason)}; the jobs that are due before then go first"
         return Reason("deferred", sentence)
     if job.attempt > job.attempt_base and job.error is not None:
@@ -167,7 +167,7 @@ def _of_key(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
 def _queue_before(
     conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[Row]
 ) -> Iterator[Reason]:
-    # A process may have stopped claiming for the sake of this very job.
+    # A process may have stopped claiming so that this job can run alone.
     kept = {keeper.worker: keeper for keeper in keepers if keeper.runs or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
@@ -204,7 +204,7 @@ def _counted(words: dict[str, int]) -> str:
 
 
 def _also(job: Row, task: Row | None) -> Iterator[Reason]:
-    """Facts that do not hold the job back but belong to the answer."""
+    """Facts that do not delay the job but help to understand its state."""
     if job.expires_on is not None and job.attempt == 0:
         sentence = f"it had to start by {when(job.expires_on)} and did not: the next heartbeat of a worker cancels it"
         if job.expires_on > job.now:

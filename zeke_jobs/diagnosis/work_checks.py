@@ -10,12 +10,13 @@ from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 
-#: Arrivals are counted within a time, in at most the newest jobs (some 0.1 s), and as those of a shortest time at least.
+#: Arrivals are counted within ``window`` seconds, among the ``most`` newest jobs (about 0.1 s), and as spread over
+#: ``shortest`` seconds at least.
 _ARRIVALS = {"window": 3600.0, "shortest": 300.0, "most": 100_000}
 _SAMPLE = 500  # completed jobs of a task from which its duration is computed
-_LEAST = 5  # arrivals, and completed jobs, from which a rate is computed
-_BACKLOG_WAIT = 60.0  # seconds; while the oldest job waits for a shorter time, a limit counts as keeping up
-_SPARE = 1.2  # the advised value, relative to the need
+_LEAST = 5  # minimum number of arrivals, and of completed jobs, to compute a rate from
+_BACKLOG_WAIT = 60.0  # seconds; while the oldest job has waited for less, a limit counts as keeping up
+_SPARE = 1.2  # the advised value as a multiple of the need
 
 
 def _catalogue(patient: Patient) -> Iterator[Finding]:
@@ -56,7 +57,7 @@ def _keeping_up(patient: Patient) -> Iterator[Finding]:
 
 
 def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
-    """The parts of a limit that are too small for the tasks under it and their rates of arrival, each with its remedy."""
+    """The parts of a limit that are too small for the arrivals of its tasks, each with its remedy."""
     name, slots = bound.name, bound.concurrency
     # The average number of jobs that must run at once.
     need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)
