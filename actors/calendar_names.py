@@ -1,4 +1,4 @@
-"""The names of months and days of the week, for every reader of dates: those of feeds, pages and running text."""
+"""The names of months and days of the week, for all that read dates: in feeds, pages and running text."""
 # ruff: noqa: RUF001 (months in their own scripts)
 
 MONTH_STARTS = (
@@ -40,4 +40,4 @@ WEEKDAYS = {
     "nl": "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
     "ru": "понедельник вторник среда|среду четверг пятница|пятницу суббота|субботу воскресенье",
 }
-"""The days of the week by language, Monday first; forms of one name stand between bars."""
+"""The days of the week by language, Monday first; forms of one name are separated by bars."""

@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     NO_URL = "no_url", "skipped"  # neither text nor an address to fetch it from
     UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"  # not a page: an image, an archive, a PDF
 
-    INVALID_URL = "invalid_url", "failed"  # its address is none
+    INVALID_URL = "invalid_url", "failed"  # its address is not valid
     BLOCKED_ADDRESS = "blocked_address", "failed"  # its address leads into a private network
     NOT_FOUND = "not_found", "failed", "again"  # 404
     GONE = "gone", "failed"  # 410
@@ -73,7 +73,7 @@ REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skippe
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:
-    """The outcome of this name. Raises ValueError if it is none of the known ones."""
+    """The outcome of this name. Raises ValueError if it is unknown."""
     if code not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)

@@ -10,7 +10,7 @@ _WIDE = r"(?=(?-i:[^\x00-\x7f]))"
 #: A letter that is not repeated and not left out. Beyond ASCII, one that no ASCII letter equals where case does not count.
 _FIRST = re.compile(r"[A-Za-z](?![?*+{])")
 _WIDE_FIRST = re.compile(r"[^\x00-\x7f\u0131\u017f\u212a](?![?*+{])")
-#: The letters that equal these beside their two cases.
+#: Further letters that equal these where case does not count.
 _THIRD = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 _GROUP = re.compile(r"(?<!\\)\((?!\?[^P])|\\[1-9]")
 _USE = re.compile(r"\{([a-z_]+)\}")
@@ -18,7 +18,7 @@ _USE = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
-    """The patterns of a file by name. ``{name}`` within a line stands for the alternatives of an earlier one."""
+    """The patterns of a file by name. ``{name}`` within a line stands for the alternatives of the earlier pattern ``name``."""
     lines: dict[str, list[str]] = {}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():

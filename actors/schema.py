@@ -91,7 +91,7 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters; or (``grown``) score it again, because one more source tells of it."""
+    """analyze-story: say why a story matters; or (``grown``) score it again, because one more source reports it."""
 
     story_id: UUID
     trigger: Literal["auto", "manual", "retry", "grown"] = "auto"
@@ -110,7 +110,7 @@ class BatchQuestions(Payload):
 
 
 class AskBatch(Payload):
-    """ask-batch: ask the questions of these calls in one batch, and tell the answers to the jobs that wait for them."""
+    """ask-batch: ask the questions of these calls in one batch, and give the answers to the jobs that wait for them."""
 
     call_ids: list[UUID] = Field(min_length=1)
 
@@ -212,7 +212,7 @@ class StorySummarize(Payload):
 class StoriesUpdateStatus(Payload):
     """stories-update-status: move a story to unread, read or archived, for one team or all that follow it.
 
-    ``pinned`` stars it, or takes the star away, for one team.
+    ``pinned`` adds or removes a team's star.
     """
 
     # `send` knows only the schema, so the schema contains the check below too.

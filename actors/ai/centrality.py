@@ -9,8 +9,8 @@ from actors.ai.words import terms
 
 Vector = dict[str, float]
 
-_SHARED = 0.6  # the weight of what a sentence shares with the others, beside that of its place
-_BALANCE = 0.65  # the weight of a score beside that of a repetition
+_SHARED = 0.6  # the weight of what a sentence shares with the others; the rest is the weight of its place
+_BALANCE = 0.65  # the weight of a score; the rest is the weight of a repetition
 
 
 def vectors(texts: Sequence[str]) -> list[Vector]:

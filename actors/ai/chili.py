@@ -45,7 +45,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     default_authority: float = Field(default=0.7, ge=0, le=1)
 
     def score(self, story: Story) -> tuple[int, dict[str, Any]]:
-        """The score from 0 to 5 of a story that one source tells, and its parts."""
+        """The score from 0 to 5 of a story that a single source reports, and its parts."""
         found = hits(f"{story.title}\n{story.document}", self.keywords)
         parts = {
             "authority": self.default_authority if story.authority is None else story.authority,
@@ -91,7 +91,7 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """The ``keywords`` that stand in ``text`` as whole words, in any case, in their given order.
+    """The ``keywords`` that ``text`` contains as whole words, in any case, in their given order.
 
     ``rag`` is found in "RAG pipelines" and never in "storage".
     """

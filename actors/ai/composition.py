@@ -24,9 +24,9 @@ WORDS_PER_MINUTE = 200
 """How fast people read, if generate-brief has no other setting."""
 
 _FEW = 3  # a headline with fewer words need not share one
-_NEW = 4  # words that a sentence adds to the headline, else it says what the headline says
+_NEW = 4  # a sentence that adds fewer words than this says what the headline says
 _SHARE = 0.6  # of its words that are new
-_PARTS = 3  # headings from which on a text is a list, a guide or a review of several things
+_PARTS = 3  # a text with this many headings is a list, a guide or a review of several things
 _SECTION = 0.2  # headings to a paragraph; an article of news has fewer
 _LABELS = 0.5  # share of paragraphs that are no sentences, such as prices and names of products
 _ADVICE = 0.15  # share of sentences that address the reader
@@ -92,7 +92,7 @@ def joined(parts: Sequence[str], limit: int) -> str | None:
 
 
 def announces(title: str) -> bool:
-    """Whether a headline belongs to a list, an instruction or a question; a single sentence tells only a part of those."""
+    """Whether a headline belongs to a list, an instruction or a question; a single sentence covers only a part of such a text."""
     return _SAYS["announces"].match(title) is not None
 
 

@@ -96,7 +96,7 @@ def _best(title: str, document: str) -> list[Ranked]:
 
 
 def _about(title: str) -> Callable[[Ranked], float]:
-    """A bonus for sentences with the headline's words, because they tell the subject: up to three times the score."""
+    """A bonus for sentences with the headline's words, because they name the subject: up to three times the score."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

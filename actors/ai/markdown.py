@@ -36,7 +36,7 @@ class Block:
     Attributes:
         text: ``document[start:end]``; of code without the fences.
         heading: The heading above it, as plain text.
-        language: The language that a code fence names, lower case, else empty.
+        language: The language that a code fence names, in lower case; empty without one.
     """
 
     kind: BlockKind
@@ -100,7 +100,7 @@ def prose(document: str) -> str:
 
 
 def article(document: str) -> list[Block]:
-    """The blocks without those below a heading near the end that tells about the company or the author."""
+    """The blocks without those below a heading near the end that introduces the company or the author."""
     found = blocks(document)
     late = range(2 * len(found) // 3, len(found))
     ends = (
@@ -110,7 +110,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Whether a block tells something of its article; a text that is cut off is a teaser of another one."""
+    """Whether a block belongs to its article; a text that is cut off is a teaser of another article."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 

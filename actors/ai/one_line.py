@@ -32,7 +32,7 @@ def one_line(story: Story) -> str | None:
     """The page's description, or one of the first sentences of the text; None if none can be shown.
 
     It has at most 140 characters, shares a word with the headline and adds a name or a number to it. It is no speech and no
-    background. A list or a guide has only the description, because a sentence of its text tells a part, or nothing.
+    background. A list or a guide has only the description, because a single sentence of its text covers only a part.
     """
     for text in _beginnings(story):
         if (
@@ -50,7 +50,7 @@ def one_line(story: Story) -> str | None:
 
 
 def _beginnings(story: Story) -> Iterator[str]:
-    """The sentences that may tell the whole, best first."""
+    """The sentences that may summarise the whole text, best first."""
     items = ranked(story.document)
     shown = [item.text for item in items if item.is_statement][:_BEGINNING]
     is_guide = has_parts(story.title, story.document, [item.text for item in items])
@@ -63,7 +63,7 @@ def _beginnings(story: Story) -> Iterator[str]:
 
 
 def _is_borne_out(text: str, story: Story) -> bool:
-    """Whether a description is a whole sentence whose words and facts stand in the text."""
+    """Whether a description is a whole sentence whose words and facts the text contains."""
     said = keys(text)
     told = replace(story, title="", source="")
     is_of_story = len(said & evidence(told).keys) >= _BORNE_OUT * len(said)

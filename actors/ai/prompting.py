@@ -1,4 +1,4 @@
-"""Prompts: files with a name and a version, and the form in which a stranger's text is given to a model."""
+"""Prompts: files with a name and a version, and the form in which a foreign text is given to a model."""
 
 import re
 import secrets

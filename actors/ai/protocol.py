@@ -95,7 +95,7 @@ class Analysis:
         made_by: Its origin.
         confidence: A model's own, 0 to 1; None for an extractive analysis, because a method has no opinion.
         citations: The pieces of the document that support it.
-        breakdown: The parts of a computed chili, else None.
+        breakdown: The parts of a computed chili; None for any other chili.
         brief: The story's brief, if the same answer has a good one; ``summary`` likewise.
     """
 
@@ -187,7 +187,7 @@ class Begun:
 
     Attributes:
         id: The row.
-        kept: The answer to an earlier equal call; None if there is none.
+        kept: The answer to an earlier equal call, or None.
         reply: The provider's reply in a batch; None if the question was not asked in one.
     """
 

@@ -83,7 +83,7 @@ class Topic:
 
     @property
     def is_clear(self) -> bool:
-        """Whether there is a headline, and enough words occur more than once to tell the topic."""
+        """Whether there is a headline, and enough words occur more than once to determine the topic."""
         return bool(self.headline) and len(self.shared) == _SHARED
 
 

@@ -1,6 +1,6 @@
 """Whether a sentence can be read alone: it needs no sentence before it, and names the speaker of its speech.
 
-The words are those of some twenty languages, in ``patterns.txt``.
+``patterns.txt`` has the words, in about twenty languages.
 """
 
 import re
@@ -13,7 +13,7 @@ from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
-_TITLE_CASE = 0.7  # share of words with a capital from which on a text is a heading
+_TITLE_CASE = 0.7  # a text with this share of capitalised words is a heading
 _LONGEST = 600  # characters; a longer text is no sentence for a reader, and the bound keeps the patterns quick
 _SPEECH = 25  # characters; a shorter quotation is a name or a term
 _CLOSE = 4  # words around a speech in which its speaker's name is looked for

@@ -1,4 +1,4 @@
-"""Whether a sentence names its subject, so that a reader who has only the headline beside it understands it."""
+"""Whether a sentence names its subject, so that a reader who sees only the headline with it understands it."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _OPENING = 6  # words among which the subject is named
 _BEHIND_ARTICLE = 4  # words behind "the" among which it is named; else it was told before
-_INTRODUCTION = 16  # words before a comma that may stand before the subject
+_INTRODUCTION = 16  # words before a comma that may precede the subject
 _DENSE_OPENING = 12  # characters of Chinese or Japanese
 _TOPIC = re.compile("[はが]")  # Japanese marks the subject with them
 _NUMBER = 3  # words among which a number is the subject's
@@ -43,7 +43,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
     """Whether a sentence of a document can be read with its headline alone.
 
     It names its subject, points to nothing before it, gives people their whole names, and is not told by "I" or "we" or to "you".
-    The first sentence of a text names all by itself, because there is nothing before it.
+    The first sentence of a text need not name its subject anew, because nothing comes before it.
     """
     return (
         is_independent(text)
@@ -95,7 +95,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Whether the opening has a word of the headline, a name of several words or capitals, or a number with its noun."""
+    """Whether the opening has a word of the headline, a name of several words, a word in capitals, or a number before a noun."""
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
@@ -124,7 +124,10 @@ def _knows_somebody(text: str, title: frozenset[str], names: Names) -> bool:
 
 
 def _knows_something(text: str, title: frozenset[str], names: Names) -> bool:
-    """Whether "the" stands before a word that other sentences have, but not the headline, and nothing says which one."""
+    """Whether a sentence has "the" before a word of other sentences, without saying which thing the word means.
+
+    Words of the headline do not count.
+    """
     words = tokens(text)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]

@@ -1,1 +1,1 @@
-"""Tasks that ask many questions at half the price, in batches."""
+"""Tasks that send questions to AI providers in batches, at half the price."""

@@ -1,4 +1,4 @@
-"""ask-batch: ask the questions of a batch, wait for its end, and tell the answers."""
+"""ask-batch: send the questions of a batch to the provider, wait for its end, and give each job its answer."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,14 +13,14 @@ from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 _DAY = timedelta(hours=26)  # a batch that takes longer is cancelled: providers promise its end within a day
-_HOUR = timedelta(hours=1)  # for a cancelled batch to end; and most that the provider's clock may be behind
+_HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the largest lag of the provider's clock
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch. The jobs that wait get the answers, or the reason why there is none: then they ask themselves.
+    """Ask questions in one batch. Each waiting job gets its answer, or the reason why it has none; then it asks directly.
 
-    A crash at any place asks nothing twice: the questions are this job's from its first statement on; the batch's id is kept as
-    a step; and if a crash prevented that, the provider's list shows the batch.
+    After a crash no question is asked twice: the first statement assigns the questions to this job; the batch's id is stored as
+    a step; and if a crash prevented that, the provider's list of batches has it.
 
     Raises:
         Retry, Defer: the provider asked to wait.
@@ -51,7 +51,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
-    """The answers by call, and why all other questions have none."""
+    """The answers by call, and the reason why the other questions have no answer."""
     attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))

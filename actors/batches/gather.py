@@ -1,9 +1,9 @@
-"""batch-questions: a chunk of questions becomes a batch."""
+"""batch-questions: put a chunk of questions into one batch."""
 
 from actors.schema import BatchQuestions
 from zeke_jobs import ChunkContext
 
 
 def batch_questions(payloads: list[BatchQuestions], ctx: ChunkContext) -> None:
-    """Send ask-batch for the questions of a chunk. A second ask-batch after a crash finds them taken, and asks nothing."""
+    """Send ask-batch for the questions of a chunk. After a crash a second ask-batch finds the questions taken, and ends."""
     ctx.jobs[0].send("ask-batch", {"call_ids": [str(one.call_id) for one in payloads]})

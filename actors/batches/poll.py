@@ -1,4 +1,4 @@
-"""poll-batches: one look at the provider for all open batches."""
+"""poll-batches: ask the provider once for the state of all open batches."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from zeke_jobs import Context, emit
 
 
 def poll_batches(payload: PollBatches, ctx: Context) -> dict[str, Any]:  # noqa: ARG001
-    """Tell the jobs of those batches that have ended.
+    """Wake the jobs that wait for batches which have ended.
 
     Raises:
         Retry, Defer: the provider asked to wait.

@@ -1,1 +1,1 @@
-"""Tasks that write briefs."""
+"""Tasks that write briefs and digests, and deliver digests and alerts."""

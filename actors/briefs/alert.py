@@ -16,17 +16,17 @@ from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Reject, Retry
 from zeke_jobs.core.redaction import redact
 
-_LOOK = timedelta(minutes=15)  # until a changed jobs.yaml is seen in quiet hours
-_MOST = 50  # stories of one message; the others come in the next
+_LOOK = timedelta(minutes=15)  # the longest time until the job sees a change of the quiet hours in jobs.yaml
+_MOST = 50  # maximum number of stories in one message; further stories come in the next message
 
 
 def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[str, Any]:
-    """Send what waits for the receiver. While it is away, all that is found goes on waiting, for this job or a later one.
+    """Send the stories that wait for the receiver. While it is unreachable, they wait for this job or a later one.
 
     Raises:
-        Defer: its quiet hours, or it got its messages of this hour.
-        Retry: it could not be reached, and may be later.
-        Reject: it refused, or jobs.yaml does not have it.
+        Defer: the receiver has quiet hours, or it got its maximum of messages for this hour.
+        Retry: the receiver could not be reached, and another attempt may succeed.
+        Reject: the receiver refused the message, or jobs.yaml does not have the receiver.
     """
     name = payload.receiver
     receiver = ctx.settings.receivers.get(name)
@@ -34,7 +34,7 @@ def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[st
         known = ", ".join(sorted(ctx.settings.receivers)) or "none"
         _wait(ctx, name, f"jobs.yaml has no receiver {name}")
         raise Reject(f"expected a receiver in the settings of deliver-alert, got {name!r}; there are: {known}")
-    with ctx.lease(f"alert/{name}"):  # prevents a second message meanwhile
+    with ctx.lease(f"alert/{name}"):  # no other job sends to this receiver meanwhile
         return _deliver(ctx, name, receiver)
 
 
@@ -47,7 +47,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
         assert recent is not None
         wait = _pause(receiver, recent["now"], recent["sent"])
         stories = [row["story_id"] for row in rows]
-        if wait is None:  # so that it is the same message if this worker dies
+        if wait is None:  # store the message's stories, so that it stays the same if this worker dies
             SQL.run(tx, "alert_offer", receiver=name, stories=stories)
     if not rows:
         return {"outcome": "nothing_waits"}
@@ -71,7 +71,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
 
 
 def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple[datetime, str] | None:
-    """Until when the receiver gets nothing, and why."""
+    """The time until which the receiver gets nothing, and the reason; None if it may get a message now."""
     quiet = receiver.quiet.until(now) if receiver.quiet else None
     if quiet is not None:
         return quiet, f"quiet hours until {quiet:%Y-%m-%d %H:%M %Z}"

@@ -17,12 +17,12 @@ _DAYS = {"day": 1, "week": 7}
 def write_digest(
     tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the digest of a period, by default the one that ends with the last whole day, yesterday in UTC.
+    """Store the digest of a period, by default of the period that ends yesterday (UTC).
 
     Args:
         tx: A connection inside a transaction.
-        payload: It has the digest's period, its last day and its team.
-        limit: Most entries.
+        payload: Has the digest's period, its last day and its team.
+        limit: The maximum number of entries.
 
     Returns:
         The digest's ``period``, ``ends_on`` and ``team_id``, and the job's output.
@@ -45,7 +45,7 @@ def write_digest(
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:
     """The events published from ``since`` to ``until`` (both included, UTC), best first.
 
-    One entry for each event: its leading story. A team sees only sources that it follows, and no story that it archived.
+    Each event has one entry, its leading story. A team sees only the sources that it follows, and no story that it archived.
     """
     with by_index(conn):
         rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team_id, limit=limit)

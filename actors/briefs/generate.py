@@ -20,8 +20,8 @@ class BriefSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of generate-brief.
 
     Attributes:
-        words_per_minute: Reading speed, from which the saved time is computed.
-        digest_entries: Most events in a digest.
+        words_per_minute: The reading speed, from which the saved time is computed.
+        digest_entries: The maximum number of events in a digest.
     """
 
     words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=50, le=1000)
@@ -32,9 +32,9 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     """Write the story's brief within its limits, unless a person wrote or edited it; or the digest of a period.
 
     Raises:
-        Reject: there is no such story, or it has no text.
+        Reject: the story does not exist, or it has no text.
         Retry, Defer: the provider asked to wait.
-        WaitFor: a batch asks the question, together with others.
+        WaitFor: the question was put into a batch, and the job waits for its answer.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     if payload.story_id is None:

@@ -1,4 +1,4 @@
-"""A digest as plain text, Markdown or HTML. Titles and texts come from strangers, so they are escaped."""
+"""A digest as plain text, Markdown or HTML. Titles and texts come from other people's pages, so they are escaped."""
 
 import re
 import textwrap
@@ -11,7 +11,7 @@ from actors.engine.canonical import split
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 _MOST_SOURCES = 5
-_WIDTH = 76  # columns of plain text, as usual in mails
+_WIDTH = 76  # columns of a line of plain text, as usual in mails
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;color:#222}"
     "h2,h3{font-size:1.1em;margin:1.6em 0 0}p{margin:.3em 0}em{color:#666;font-size:.9em}"
@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def title(digest: Mapping[str, Any]) -> str:
-    """Such as ``The day to 2026-11-26: 7 events``; or the title that it has."""
+    """The digest's own title, or a title such as ``The day to 2026-11-26: 7 events``."""
     if digest.get("title"):
         return _line(digest["title"])
     count = len(digest["entries"])
@@ -27,11 +27,11 @@ def title(digest: Mapping[str, Any]) -> str:
 
 
 def text(digest: Mapping[str, Any]) -> str:
-    """For a terminal or the plain part of a mail."""
+    """The digest as plain text, for a terminal or a mail."""
     parts, number = [title(digest)], 0
     for topic, entries in _topics(digest):
         parts += [f"== {_line(topic)}"] if topic else []
-        for number, entry in enumerate(entries, number + 1):  # noqa: B020 (it goes on)
+        for number, entry in enumerate(entries, number + 1):  # noqa: B020 (the numbers go on across topics)
             lines = _wrapped(f"{number}. {_line(entry['title']) or '(no title)'}", "") + _wrapped(_about(entry))
             lines += [part for words in said(entry) for part in _wrapped(words)]
             if link := address(entry):
@@ -41,7 +41,7 @@ def text(digest: Mapping[str, Any]) -> str:
 
 
 def markdown(digest: Mapping[str, Any]) -> str:
-    """CommonMark, with each title as a link."""
+    """The digest as CommonMark; each title is a link."""
     parts = [f"# {title(digest)}"]
     for topic, entries in _topics(digest):
         parts += [f"## {_marked(topic)}"] if topic else []
@@ -56,7 +56,7 @@ def markdown(digest: Mapping[str, Any]) -> str:
 
 
 def html(digest: Mapping[str, Any]) -> str:
-    """A page of its own, without scripts and pictures."""
+    """The digest as a complete HTML page, without scripts and pictures."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).render(markdown(digest))
@@ -67,7 +67,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
-    """The entries by topic, the topic of the best first; those without one are the last."""
+    """The entries by topic, the topic of the best entry first; entries without a topic come last."""
     found: dict[str | None, list[Mapping[str, Any]]] = {}
     for entry in digest["entries"]:
         found.setdefault(entry.get("topic"), []).append(entry)
@@ -76,7 +76,7 @@ def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[st
 
 
 def said(entry: Mapping[str, Any]) -> list[str]:
-    """What is said of an entry: its two sentences; of a story by itself, in one line, and why it matters."""
+    """The lines about an entry: its two sentences, or, if it has none, its one-liner and why it matters."""
     told = entry["said"] if "said" in entry else (entry.get("one_liner"), entry.get("why"))
     return [words for each in told if (words := _line(each))]
 
@@ -87,7 +87,7 @@ def line(entry: Mapping[str, Any]) -> str:
 
 
 def _about(entry: Mapping[str, Any]) -> str:
-    """Chili and sources, by name if the names are known."""
+    """The chili score and the sources of an entry, with the sources' names if they are known."""
     names = [_line(name) for name in entry.get("told_by") or [] if name] or [_line(entry["source"]) or "?"]
     more = max(entry["sources"], len(names)) - len(names[:_MOST_SOURCES])
     told_by = ", ".join(names[:_MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
@@ -103,7 +103,7 @@ def _line(words: str | None) -> str:
 
 
 def _marked(words: str | None) -> str:
-    r"""On one line, with ``\`` before each character that Markdown would read as markup or as the beginning of a list."""
+    r"""The words on one line, with ``\`` before each character that Markdown would read as markup or as a list's beginning."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 

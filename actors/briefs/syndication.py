@@ -13,12 +13,12 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
-    """Atom; each story is an entry with its one-liner and why it matters as the summary.
+    """The stories as an Atom feed; each story is an entry whose summary is its one-liner and why it matters.
 
     Args:
         stories: The result of ``news.stories``.
         title: The feed's title.
-        url: The feed's future address, if known.
+        url: The address at which the feed will be published, if known.
         now: The present time.
     """
     feed = ET.Element("feed", {"xmlns": _ATOM})
@@ -45,7 +45,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
 
 
 def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None) -> str:
-    """JSON Feed; the arguments are those of ``atom``."""
+    """The stories as a JSON Feed; the arguments are the same as for ``atom``."""
     items = [
         {
             "id": f"urn:uuid:{story['id']}",

@@ -17,12 +17,16 @@ _ANY_MODEL = 0.3
 """The lowest cosines at which two stories with a common headline word count as one topic; tuned on 85 stories of one day."""
 _GENERAL = frozenset(["new", "news", "day", "week", "year", "world", "today", "latest", "live", "update", "updates"])
 _AROUND = re.compile(r"^\W+|[^\w+#]+$")
-_NAMED = 3  # words of a topic's name
-_NEW = 2  # words that the second sentence adds
+_NAMED = 3  # maximum number of words in a topic's name
+_NEW = 2  # minimum number of words in the second sentence that the first does not have
 
 
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The entries with their ``topic``, None if it is alone, and ``said``: two sentences of one-liner, reason and highlights."""
+    """The entries with their ``topic`` and ``said``.
+
+    ``topic`` is None for an entry that shares no topic with another. ``said`` has two sentences, from the one-liner, the
+    reason and the highlights.
+    """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]
         for row in SQL.all(conn, "digest_pairs", stories=[entry["story_id"] for entry in entries])
@@ -55,21 +59,21 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
 
 
 def _words(title: str | None) -> set[str]:
-    """The words of a headline that tell a topic."""
+    """The words of a headline that can name a topic."""
     return {
         word for word in words(title or "") if word not in SMALL | _GENERAL and not word.isnumeric() and len(word) > 1
     }
 
 
 def _name(title: str, common: set[str]) -> str:
-    """The words that all headlines have in common, as the first has them."""
+    """The words that all headlines have in common, spelled as in the first headline."""
     shown = {word: _AROUND.sub("", raw) for raw in reversed(title.split()) for word in words(raw)}
     known = dict.fromkeys(word for word in words(title) if word in common)
     return ", ".join(shown.get(word, word) for word in list(known)[:_NAMED])
 
 
 def _said(entry: Mapping[str, Any]) -> list[str]:
-    """The first two sentences of which the second adds something."""
+    """The first sentence, and the first later sentence that adds something to it."""
     said: list[str] = []
     for sentence in _told(entry):
         if not said or len(set(terms(sentence)) - set(terms(" ".join(said)))) >= _NEW:

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all."""
+"""Writes a file completely or not at all."""
 
 import os
 import tempfile
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put ``text`` in place of the file at ``path``, readable for all.
+    """Replace the file at ``path`` by ``text``; every user may read it.
 
     Raises:
-        OSError: it cannot be written; an older file is still there.
+        OSError: the file cannot be written; an older file stays as it was.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".part")
     try:

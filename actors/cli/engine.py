@@ -39,7 +39,7 @@ class CannotRead(ZekeJobsError):
 
 
 def in_force(conn: Connection) -> Config | None:
-    """The configuration in force, or else that of the local jobs.yaml; None if there is neither."""
+    """The configuration in force, or the one in the local jobs.yaml; None without both."""
     revision = revisions.latest(conn)
     if revision is not None:
         return revision.config(handlers=False)

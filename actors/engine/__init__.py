@@ -1,4 +1,4 @@
-"""The Engine: fetches strangers' pages and feeds, in this process or elsewhere; each site by the Engine of its rule."""
+"""The Engine: fetches pages and feeds from the web, in this process or elsewhere; a site's rule may name its Engine."""
 
 from collections.abc import Mapping
 

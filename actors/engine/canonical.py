@@ -25,7 +25,7 @@ _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def split(url: str) -> SplitResult:
-    """The parts of an address; all of them are empty if it is none."""
+    """The parts of an address; all of them are empty if it is not valid."""
     with suppress(ValueError):
         parts = urlsplit(url.strip())
         _ = parts.port  # raises too
@@ -34,7 +34,7 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """The address that stands for all links to the same page. It is its own canonical address.
+    """The one address for all links to the same page. It is its own canonical address.
 
     Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
     fragments and a slash at the end do not distinguish pages. It is an identity, not an address to fetch from.
@@ -82,7 +82,7 @@ def is_web(url: str) -> bool:
 
 
 def site_of(url: str) -> str:
-    """The site of ``url``: its host without ``www.`` and the like; empty if there is none."""
+    """The site of ``url``: its host without ``www.`` and the like; empty without a host."""
     parts = split(canonical_url(url))
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 

@@ -1,4 +1,4 @@
-"""Connections to strangers: the address is checked where it is used, and every read knows the deadline."""
+"""Connections to untrusted hosts: the address is checked where it is used, and every read knows the deadline."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from actors.calendar_names import MONTH_STARTS
 
 _LONGEST = 120
 _NOON = 12
-_INDIA = timedelta(hours=5, minutes=30)  # whose IST is in more feeds than that of Israel
+_INDIA = timedelta(hours=5, minutes=30)  # feeds write IST for India more often than for Israel
 
 _CLOCK = (
     r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,@|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"

@@ -49,8 +49,8 @@ def read_feed(
 ) -> ContentSource:
     """Read a feed of any form, well formed or not.
 
-    Every item has an id that stays the same from one reading to the next: its guid, else its link, else its recording's
-    address, else its title and date; an id that is empty or repeated within the feed counts as none. A publication in the
+    Every item has an id that stays the same from one reading to the next: its guid, or its link, or its recording's
+    address, or its title and date; an id that is empty or repeated within the feed is ignored. A publication in the
     future becomes ``now``; ``metadata.updated`` stays unchanged. Unreadable dates are None.
 
     Raises:
@@ -225,7 +225,7 @@ def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _value(entry: dict[str, Any], key: str) -> str:
-    """A text as it stands in the feed."""
+    """A text as the feed has it."""
     # dict.get: feedparser's own lookup maps one date to another, with a warning.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""

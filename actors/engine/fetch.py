@@ -113,7 +113,7 @@ class Fetcher:
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
-        """Send ``body`` by POST, or get ``url`` if there is none; the answer may have any status. Follows no redirect.
+        """Send ``body`` by POST; without a body, get ``url``. The answer may have any status. Follows no redirect.
 
         Raises:
             EngineError: there is no answer.
@@ -161,7 +161,7 @@ class Fetcher:
 
 
 def parse(url: str) -> httpx.URL:
-    """Read an address that a stranger wrote. Raises EngineError (``invalid_url``)."""
+    """Read an address that an untrusted page has. Raises EngineError (``invalid_url``)."""
     if len(url) > LONGEST_ADDRESS:
         raise EngineError("invalid_url", f"expected an address, got {len(url)} characters: {url[:200]!r}")
     try:

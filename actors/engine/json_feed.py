@@ -1,4 +1,4 @@
-"""A JSON Feed, version 1 or 1.1 (https://jsonfeed.org), becomes entries like those of a feed in XML."""
+"""A JSON Feed, version 1 or 1.1 (https://jsonfeed.org), becomes the same entries as a feed in XML."""
 
 import html
 import json

@@ -32,7 +32,7 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and reads in processes beside it; ``resolver`` is the system's by default."""
+    """Fetches in the worker's own process, and reads in separate processes; ``resolver`` is the system's by default."""
 
     def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings

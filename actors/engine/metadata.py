@@ -75,7 +75,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
 
 
 def page_title(declared: Sequence[str], headings: Sequence[str]) -> str:
-    """The heading that the declared titles mean, else the first of these, without the site's name."""
+    """The heading that matches the declared titles, or the first of these; without the site's name."""
     # Of ``The story | The Site``, the story.
     bare = [next(filter(letters, _SEPARATOR.split(title)), title) for title in declared]
     meant = max(headings, key=lambda one: _likeness(one, bare), default="")

@@ -22,13 +22,13 @@ _MOST_ELEMENTS = 60_000
 def read_page(
     body: bytes, url: str, content_type: str = "", *, text: str | None = None, remove: str | None = None
 ) -> ContentItem:
-    """Extract the article of a page; its text is empty if there is none.
+    """Extract the article of a page; its text is empty for a page without an article.
 
     A site's rule may select the elements that are its ``text``, and those to ``remove`` first.
 
     Raises:
         EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements;
-            ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else stands in place of the article.
+            ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else replaces the article.
     """
     markup = decode(body, content_type)
     media_type = content_type.partition(";")[0].strip().lower()
@@ -128,8 +128,8 @@ def _item(
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
     """Read the article of a parsed page, which stays as it is, so that a wall in it is found all the same.
 
-    If the selector of the text finds none, the page is read as one without a rule. The reason tells of each selector.
-    The ``structured`` text, that of the page's own data, has what ``remove`` names, so it counts only without that.
+    If the selector of the text finds none, the page is read as one without a rule. The reason says what each selector found.
+    The ``structured`` text is the page's own data, which ``remove`` does not change; it counts only if ``remove`` finds nothing.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

@@ -1,4 +1,4 @@
-"""The Engine's settings in jobs.yaml, with rules for sites: what is sent to one, where its text stands, how fast it is asked."""
+"""The Engine's settings in jobs.yaml, with rules for sites: what is sent to it, where its text is, how fast it is asked."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 LANGUAGE_LEAST, LANGUAGE_MOST = 200, 1500
-"""Characters: of a shorter text the page's own attribute is believed; of a longer one the beginning tells."""
+"""Characters: for a shorter text the page's own attribute counts; a longer one is judged by its beginning."""
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
@@ -32,7 +32,7 @@ _UNKNOWN_TO_PYTHON = dict(
     one.split("=") for one in ["iso-8859-8-i=iso-8859-8", "windows-31j=cp932", "windows-874=cp874", "windows-949=cp949"]
 )
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
-#: Quotation marks, dashes and the ellipsis: control characters stand in no other text beside this letter.
+#: Quotation marks, dashes and the ellipsis: in no other text do control characters follow this letter.
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -129,7 +129,7 @@ def letters(text: str) -> str:
 
 
 def text_language(text: str) -> str | None:
-    """The ISO 639-1 code of a text, by py3langid; None if it is too short to tell."""
+    """The ISO 639-1 code of a text, by py3langid; None if it is too short."""
     if len(text) < LANGUAGE_LEAST:
         return None
     from py3langid.langid import classify

@@ -19,8 +19,8 @@ class Candidate:
     Attributes:
         summary: Its content as plain text.
         quote: The characters of the document from ``start`` to ``end``, unchanged.
-        heading: The heading above it, else empty.
-        language: The programming language that a code block names, else empty.
+        heading: The heading above it; empty without one.
+        language: The programming language that a code block names, or empty.
         weight: Its importance within its kind; higher is better.
     """
 

@@ -16,7 +16,7 @@ from actors.schema import Context
 _LONGEST = 200  # characters of the sentences before
 _LONGEST_HEADING = 100
 _HEADINGS = 2
-_KNOWN = 0.75  # share of a heading's words; if the title has so many, the heading says nothing new
+_KNOWN = 0.75  # a heading of whose words the title has this share says nothing new
 _LEVEL = re.compile(r"\s*(#+)")
 _LOWEST = 7  # the level of a line in bold, below all headings
 _COLONS = (":", "\uff1a")

@@ -46,12 +46,12 @@ _SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
-    """When two stories tell of one event; part of the settings of analyze-story.
+    """When two stories report one event; part of the settings of analyze-story.
 
     Attributes:
-        same_event_cosine: From this cosine on, two stories of ``same_event_hours`` tell of one event; None for the embedding
-            model's default. Stories that share two names and a figure need only .25.
-        same_event_hours: Longest time between two stories of one event.
+        same_event_cosine: Two stories within ``same_event_hours`` with at least this cosine report one event; None for the
+            default of the embedding model. Stories that share two names and a figure need only .25.
+        same_event_hours: The longest time between two stories of one event.
         interests: The interests of teams, which raise and lower their chili.
     """
 
@@ -61,7 +61,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def threshold(model_version: str) -> float:
-    """The cosine from which on two stories tell of one event, for the model's vectors."""
+    """The lowest cosine of two stories of one event, for the model's vectors."""
     return float(_of_model(_SAME_EVENT, model_version, _ANY_MODEL))
 
 
@@ -86,7 +86,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
     """The capitalised words of a headline that the lead never writes small.
 
-    The first word, and each one of a headline in title case, must also stand capitalised in the lead.
+    The first word, and each word of a headline in title case, must be capitalised in the lead too.
     """
     capitals = [word for word in title if word[0].isupper()]
     is_title_case = len(capitals) > _TITLE_CASE * len(title)

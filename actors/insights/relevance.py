@@ -86,7 +86,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
     """How the highlights of a story that is held are scored.
 
-    ``settings`` are those of the task score-relevance, which may have another handler, or be missing: then the defaults count.
+    ``settings`` belong to the task score-relevance; if it has another handler or is missing, the defaults count.
     """
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)

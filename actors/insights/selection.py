@@ -92,7 +92,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 
 
 def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
-    """Remove from each context the sentence before, if it stands in another highlight."""
+    """Remove from each context the sentence before it, if another highlight contains that sentence."""
     return [
         replace(each, context=Context(headings=each.context.headings))
         if each.context.before and any(each.context.before in other.summary for other in kept)

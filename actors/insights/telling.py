@@ -20,14 +20,14 @@ _MAX_CHARS = 400
 _ABOUT = 1.5  # weight for the topic
 _BEGINNING = 3  # sentences
 _LONG = 10  # sentences
-_END = 0.85  # share of a long text; behind it stands text about the author or company
-_SPEECH = 0.5  # a speech counts half, because it seldom tells what happened
+_END = 0.85  # share of a long text; after it comes text about the author or company
+_SPEECH = 0.5  # a speech counts half, because it seldom says what happened
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
     """Up to three sentences of a document, best first; ``told`` is not among them.
 
-    A list or a guide has one at most, with a figure, because its other sentences are general or tell a part.
+    A list or a guide has one at most, with a figure, because its other sentences are general or cover only a part.
     """
     items = ranked(document, lead)
     about = topic(title, document)
@@ -59,7 +59,8 @@ def telling_beside_code(
 ) -> list[Candidate]:
     """Up to ``count`` sentences of a text with code, best first, none of them at a place in ``taken``.
 
-    Its author may say "we", who reports their own work. A list or a guide has none: its sentences are general or tell a part.
+    The author may say "we", because the author reports their own work. A list or a guide gives no sentences: they are general
+    or cover only a part.
     """
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
@@ -82,7 +83,7 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 
 
 def _tells(text: str, title: str) -> bool:
-    """Whether a sentence tells news: no background, no advert, no praise or feelings in a speech."""
+    """Whether a sentence is news: no background, no advert, no praise or feelings in a speech."""
     return (
         adds_to(title, text)
         and names_more(title, text)

@@ -57,7 +57,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
-    """Fetch the items one after another; each ends by itself, in a transaction of its own.
+    """Fetch the items one after another; each ends in its own transaction.
 
     Items that have ended are skipped, so a job that runs again goes on where it stopped. A failed item does not
     block the others: it is sent again by itself, later; if its feed has an article's text, that is its story meanwhile.
@@ -93,7 +93,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             if error.code is Outcome.RATE_LIMITED:
                 counts["postponed"] += _postpone(ctx, rest, error)
                 break
-        except (Defer, ClaimLost):  # another job is asking this host, the Engine is away, or this job is no longer ours
+        except (Defer, ClaimLost):  # another job is asking this host, the Engine is unreachable, or the claim is lost
             raise
         except Exception as error:  # raised below, after the other items
             if is_away(error):

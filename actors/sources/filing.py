@@ -29,7 +29,7 @@ class Filed:
     Attributes:
         is_news: Whether the story has to be analysed (again).
         near: Stories that are nearly the same, now in its cluster.
-        has_grown: Whether one more source tells of a known story.
+        has_grown: Whether one more source reports a known story.
     """
 
     outcome: Outcome

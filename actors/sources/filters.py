@@ -55,7 +55,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of an item; ``text`` is that of its page, once it was read."""
+    """What is known of an item; ``text`` is its page's text, once the page was read."""
 
     item: Item
     text: Text | None

@@ -119,7 +119,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         )
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
-            new_url = new_url or answer.url  # that of a handle, which is so looked up once
+            new_url = new_url or answer.url  # the address of a handle, so that the handle is looked up only once
         interval = rhythm.interval((entry.published_at for entry in entries), source.now)
         if source.type == sources.NEWSLETTER:  # whose answer has new letters only
             interval = rhythm.default

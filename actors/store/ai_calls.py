@@ -1,4 +1,4 @@
-"""The ledger of AI calls: every call is kept, from its beginning to its cost."""
+"""The ledger of AI calls: every call is recorded when it begins, and its cost when it ends."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -19,11 +19,11 @@ from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import transaction
 
 LONGEST = timedelta(days=3)
-"""A job that has waited longer for a batch asks its question itself."""
+"""A job that has waited longer than this for a batch asks the model directly."""
 
 
 class Asker(NamedTuple):
-    """A job that asks, and the story that it is about, if it is about one."""
+    """A job that asks, and its story; None for a job without a story."""
 
     job_id: UUID
     story_id: UUID | None
@@ -31,13 +31,13 @@ class Asker(NamedTuple):
 
 @dataclass(frozen=True)
 class PostgresLedger:
-    """The ledger of one job, or of the jobs of a chunk; every entry commits at once, so that a crash loses no cost.
+    """The ledger of one job, or of the jobs of a chunk. Each entry is committed at once, so that a crash loses no cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
-        is_fresh: Whether kept answers to the same question are ignored, as when a person asks again.
-        spend: Called with the known costs of calls in US dollars, by the places of their jobs.
-        patient: The context of a job that nobody waits for, so that its questions may wait for a batch.
+        is_fresh: Whether stored answers to the same question are ignored, for example when a person asks again.
+        spend: Called with the known costs of calls in US dollars, by the index of the job in ``askers``.
+        patient: The context of a job that nobody waits for; its questions may wait for a batch.
     """
 
     conn: Connection
@@ -56,7 +56,7 @@ class PostgresLedger:
         recalls: bool = True,
         may_wait: bool = False,
     ) -> Begun:
-        """See ``Ledger``: one statement. A crash leaves the call open, with the most that it may have cost."""
+        """See ``Ledger``. It is one statement. After a crash the call stays open, with the highest cost that it may have."""
         patient = self.patient if may_wait else None
         put = uuid5(self.askers[0].job_id, key)  # the same in each attempt
         asked = question if patient else None
@@ -96,7 +96,7 @@ class PostgresLedger:
         *,
         recalls: bool,
     ) -> list[dict[str, Any]]:
-        """Begin calls that differ in their keys and costs alone."""
+        """Begin calls that differ only in their keys and costs."""
         (call, _), *_ = calls.values()
         askers = [self.askers[at] for at in calls]
         return SQL.all(
@@ -131,7 +131,10 @@ class PostgresLedger:
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
-    """Tell the waiting job the reply to its question, or as text why there is none. If no job waits, the call ends here."""
+    """Give the waiting job the reply to its question, or a text that says why there is no reply.
+
+    If no job waits, the call ends here.
+    """
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
@@ -142,7 +145,7 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """The event of a batch's end; ``is_late``: after it was cancelled, because it took too long."""
+    """The name of the event of a batch's end. ``is_late``: the batch took too long and was cancelled."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 
@@ -152,12 +155,15 @@ def open_batches(conn: Connection) -> dict[str, str]:
 
 
 def _answer(call_id: UUID) -> str:
-    """The event of a question's answer."""
+    """The name of the event of a question's answer."""
     return f"ai-answer/{call_id}"
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls, each once; returns their costs, as far as known. All keep answers in one order, so that no two jobs block."""
+    """End calls, each once; returns their costs, None where unknown.
+
+    Every job stores answers in the same order, so that no two jobs block each other.
+    """
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -178,11 +184,14 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """The ledger of some jobs of a chunk, by their places there, with their stories; it knows them by their order here."""
+    """The ledger of some jobs of a chunk. ``stories`` has the story of each job by the job's index in the chunk.
+
+    The ledger itself numbers the jobs from 0, in the order of ``stories``.
+    """
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:
-        with suppress(ClaimLost):  # a job that was cancelled meanwhile: the embeddings of the others are paid
+        with suppress(ClaimLost):  # a job was cancelled meanwhile; the embeddings of the other jobs are paid for
             ctx.add_costs({places[at]: cost for at, cost in costs.items()})
 
     askers = [Asker(ctx.jobs[place].job_id, story_id) for place, story_id in stories.items()]

@@ -1,4 +1,4 @@
-"""Clusters: stories that tell of one event, led by the story that was published first."""
+"""Clusters: stories that report one event, led by the story that was published first."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from actors.store.statements import SQL
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
     """Lock stories and their clusters against other transactions' changes, until the transaction ends.
 
-    Call it before the transaction locks a story or an overlay: all lock clusters, then stories, then overlays.
+    Call it before the transaction locks a story or an overlay: every transaction locks clusters, then stories, then overlays.
 
     Returns:
         ``id``, ``cluster_id`` and ``title`` of the stories that exist.
@@ -41,5 +41,5 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """The number of sources that tell of a story's event, copies of its text included; at least 1."""
+    """The number of sources that report a story's event, at least 1; sources that copied its text count too."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))

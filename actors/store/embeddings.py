@@ -1,4 +1,4 @@
-"""Embeddings: ``vector`` if pgvector is installed, else ``real[]``; written and compared in the same way."""
+"""Embeddings: ``vector`` if pgvector is installed, otherwise ``real[]``; written and compared in the same way."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A vector in the database's form, made once for storing and comparing; and its signs."""
+    """A vector as the database reads it, made once for storing and comparing, with its signs."""
 
     model_version: str
     literal: str
@@ -30,7 +30,7 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
     """Check a vector and convert it.
 
     Raises:
-        ValueError: it does not have 1536 numbers, or one of them is not finite.
+        ValueError: the vector does not have 1536 numbers, or one of them is not finite.
     """
     if len(vector) != DIMENSIONS:
         raise ValueError(f"expected {DIMENSIONS} numbers, got {len(vector)} from {model_version}")
@@ -40,9 +40,10 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def _signs(vector: Sequence[float]) -> str:
-    """1,024 signs of the vector after a rotation: the share in which two differ is their angle / 180°, ± .016.
+    """The signs of 1,024 numbers of the vector after a random rotation.
 
-    The rotation is a random one that is fast: some numbers are negated, then a Walsh-Hadamard transform mixes all.
+    The share of different signs of two vectors is about their angle / 180°, ± .016. The rotation is fast: some numbers
+    are negated, then a Walsh-Hadamard transform mixes all numbers.
     """
     mixed = [flip * value for flip, value in zip(_FLIPS, vector, strict=True)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):
@@ -53,15 +54,15 @@ def _signs(vector: Sequence[float]) -> str:
 
 
 def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> list[dict[str, Any]]:
-    """``story_id``, ``cosine`` and ``facts`` of those ``stories`` that have the same model and at least this cosine."""
+    """``story_id``, ``cosine`` and ``facts`` of the ``stories`` with the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
-    # A vector of zeros has no cosine: NULL, or NaN by pgvector.
+    # The cosine of a vector of zeros is NULL; with pgvector it is NaN.
     return [row for row in rows if row["cosine"] is not None and row["cosine"] >= least]
 
 
 def of_story(conn: Connection, story_id: UUID) -> Written | None:
-    """The embedding of a story; None if it has none yet."""
+    """The embedding of a story, or None if it is not stored yet."""
     row = SQL.one(conn, "embedding_get", story_id=story_id)
     return None if row is None else written(row["model_version"], row["vector"])
 
@@ -69,10 +70,11 @@ def of_story(conn: Connection, story_id: UUID) -> Written | None:
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
-    """The stories nearest to a vector, by ``cosine``; and whether there are some of another model, which are not compared.
+    """The stories nearest to a vector, by ``cosine``; and whether some stories have another model and were not compared.
 
-    All are compared by their signs, or the newest 2,000 with words; the first hundred by their vectors. ``asked`` are words,
-    sources, since and limit as for ``news.search``; words may be empty.
+    First the signs of all stories are compared; if words are given, only of the newest 2,000 stories with these words. Then
+    the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for ``news.search``;
+    words may be empty.
     """
     compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     with by_index(conn):

@@ -1,6 +1,6 @@
-"""Highlights: the pipeline's own are kept up to date, a person's never change.
+"""Highlights: the pipeline keeps its own highlights up to date; it never changes a person's highlights.
 
-A row has ``id`` (of the pipeline's own derived from story, team and words), ``story_id``, ``team_id`` (None: all see it),
+A row has ``id`` (the pipeline derives its ids from story, team and words), ``story_id``, ``team_id`` (None: all see it),
 ``created_by`` (a user's id, or ``system``), ``kind``, ``origin`` (``user`` or ``system``), ``title``, ``summary``, ``quote``,
 ``is_generated``, and ``metadata`` with kind, place, context, tags and relevance.
 """
@@ -26,22 +26,22 @@ def of_story(conn: Connection, story_id: UUID) -> list[Row]:
 
 
 def write(conn: Connection, statement: Literal["insert", "update"], some: Sequence[Row]) -> int:
-    """Insert new highlights, or update some of the pipeline's own except their relevance; returns the number of changed ones.
+    """Insert new highlights, or update the pipeline's own without their relevance; returns the number of changed rows.
 
-    An inserted highlight with a known id stays unchanged.
+    If the id of a new highlight exists already, the stored highlight stays as it is.
     """
     rows = Json([vars(one) for one in some], dumps=_dumps)
     return SQL.run(conn, f"highlights_{statement}", highlights=rows) if some else 0
 
 
 def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
-    """Store the relevance of the pipeline's own with its parts, by id; returns the number of changed ones."""
+    """Store the relevance scores of the pipeline's highlights, by id; returns the number of changed rows."""
     given = [{"id": highlight_id, "relevance": relevance} for highlight_id, relevance in scores.items()]
     return SQL.run(conn, "highlights_score", scores=Json(given, dumps=_dumps)) if given else 0
 
 
 def withdraw(conn: Connection, known: Sequence[Row], team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Mark those of the pipeline's ``known`` highlights that are of an earlier text and not among ``kept``; their number."""
+    """Mark the pipeline's ``known`` highlights of an earlier text as withdrawn, except ``kept``; returns their number."""
     old = [
         one.id
         for one in known

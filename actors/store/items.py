@@ -35,10 +35,10 @@ class Item:
     """A raw item on its way to a story.
 
     Attributes:
-        source: The name of its source; ``folder`` are that source's folders, the outermost first.
-        found_at: When it was first seen.
-        outcome: None if a foreign producer added it.
-        attempts: Fetches of it that failed temporarily.
+        source: The name of its source; ``folder`` has the folders of that source, the outermost first.
+        found_at: The time when the pipeline first saw it.
+        outcome: None if a program other than the pipeline added the item.
+        attempts: The number of fetches that failed temporarily.
     """
 
     id: UUID
@@ -62,7 +62,7 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
     """Add new items, and mark items that were edited since they were read.
 
     Returns:
-        Of these, by external id: the item's id, and whether it is new.
+        For each new or edited item, by external id: its id, and whether it is new.
     """
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
@@ -72,19 +72,19 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
     """Add one item, or find the existing one: its ``id``, whether it ``is_new``, its ``outcome`` and ``story_id``."""
     rows: list[Row] = []
-    while not rows:  # another transaction may add it between the two halves of the statement
+    while not rows:  # another transaction may add the item between the two parts of the statement
         rows = SQL.named(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
     return rows[0]
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Mark items as queued for fetch-content; send that in the same transaction."""
+    """Mark items as queued for fetch-content; send that task in the same transaction."""
     if ids:
         SQL.run(conn, "items_queue", ids=list(ids), status=Outcome.QUEUED.status)
 
 
 def of_row(row: dict[str, Any]) -> Item:
-    """The item in a row of the items for a fetch."""
+    """The item in a row of the statement ``items_for_fetch``."""
     outcome = row["outcome"] and Outcome(row["outcome"])
     return Item(**{**row, "outcome": outcome, "folder": sources.folder_of(row)})
 
@@ -106,7 +106,7 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record the outcome of items, or their wait for another attempt, and set the status to match."""
+    """Record the outcome of items, or that they wait for another attempt, and set their status to match."""
     SQL.run(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
         detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,

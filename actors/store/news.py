@@ -1,4 +1,4 @@
-"""Queries for people: lists, one story in full, and an article's way."""
+"""Queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ _LEFT_OUT: dict[str | None, list[str]] = {
 """The states that a list leaves out."""
 
 _FEW = 5000
-"""A filter that passes no more stories than this is looked up first; stories that pass others are met on the way."""
+"""The largest number of stories for which a filter's result is read first. With more, each listed story is tested."""
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
@@ -38,7 +38,7 @@ class NotUnique(ZekeJobsError):
 
 
 NOBODY = UUID(int=0)
-"""The team of a person who named none; its marks and interests count for teams without their own."""
+"""The team of a person who named no team; its marks and interests count for teams without their own."""
 
 
 def stories(
@@ -58,13 +58,13 @@ def stories(
 
     Args:
         conn: A connection.
-        limit: Most stories.
+        limit: Maximum number of stories.
         sources: Only of these sources.
-        since: Published (or found) at this time or later.
-        min_chili: Least chili.
+        since: Only stories published at this time or later; if that is unknown, found at this time or later.
+        min_chili: The lowest chili score.
         analysis_state: pending, extractive or completed.
         leads: Only the leading story of each cluster.
-        team: The team whose states count; without a row a story is unread.
+        team: The team whose states count; a story for which no state is stored is unread.
         state: Only stories in this state; None for all but archived ones.
         starred: Only stories that the team starred.
     """
@@ -87,7 +87,7 @@ def stories(
 def _few(
     conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
 ) -> list[UUID] | None:
-    """The ids that pass a selective filter; None if there is no such filter."""
+    """The ids of the stories that pass a selective filter, or None without such a filter."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
@@ -129,7 +129,7 @@ def search(
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """The stories with these ids as lists have them, in the order given, each with all that its row says."""
+    """The stories with the ids of these rows, in their order, in the form of ``stories``, with the fields of their rows."""
     none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])
@@ -150,11 +150,11 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """The story with this number, or this beginning of its id. Eight digits and more are first read as a beginning of an id.
+    """The story with this number, or with an id that begins like this. Eight or more digits are first tried as an id.
 
     Raises:
-        NotFound: there is none.
-        NotUnique: there are several.
+        NotFound: no story has this id or number.
+        NotUnique: several stories have an id that begins like this.
     """
     text = name.strip().lower().removeprefix("#")
     found = None
@@ -177,11 +177,11 @@ def _ids_like(conn: Connection, text: str) -> list[Row]:
 
 
 def find_source(conn: Connection, name: str) -> UUID:
-    """The source with this beginning of its id, this address or name; else the only source whose address or name contains it.
+    """The source with this address or name, or an id that begins like this; or the only one whose address or name contains it.
 
     Raises:
-        NotFound: there is none.
-        NotUnique: there are several.
+        NotFound: no source matches.
+        NotUnique: several sources match.
     """
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)

@@ -1,7 +1,7 @@
 """Overlays: the analysis of a story, and the author of each part: the pipeline, a person, or unknown.
 
 The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another
-hash was edited by a person and is never overwritten.
+hash was edited by a person, and the pipeline never overwrites it.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ Part = Literal["analysis", "brief", "summary"]
 
 
 def mark(*texts: str | None) -> str:
-    """The hash to note for texts that the pipeline writes."""
+    """The hash to store with texts that the pipeline writes."""
     return hashlib.sha256("\x1f".join(text or "" for text in texts).encode()).hexdigest()[:32]
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """The author of ``texts``; ``note`` is the pipeline's hash from its last writing.
+    """The author of ``texts``; ``note`` has the hash that the pipeline stored when it last wrote them.
 
-    ``unknown``: there is a text without a note, as in rows of an earlier version.
+    The author is ``unknown`` if there is a text without a note, as in rows of an earlier version.
     """
     written = (note or {}).get("written")
     if written is not None:
@@ -38,7 +38,10 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """The outcome if a text stays, or None. A person's text always stays, one of unknown origin unless a person asks."""
+    """The job's outcome if the present text stays, or None if the pipeline may write a new text.
+
+    A person's text always stays. A text of unknown origin stays unless a person asked for a new one.
+    """
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None
@@ -56,8 +59,8 @@ class Overlay:
     """A story's overlay in the database.
 
     Attributes:
-        brief: One line, two sentences, elevator pitch; each may be None.
-        citations: chili, quotes, and notes about authors.
+        brief: The story in one line, in two sentences, and as an elevator pitch; each may be None.
+        citations: The chili score, quotes, and the hashes that identify the author of each part.
     """
 
     why_it_matters: str | None
@@ -75,9 +78,9 @@ class Overlay:
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """The overlays of a story (created if missing) and of the other analysed stories of its event; the event's sources.
+    """The overlays of a story and of the other analysed stories of its event, and the number of the event's sources.
 
-    They are locked until the transaction ends.
+    The story's overlay is created if it is missing. All are locked until the transaction ends.
 
     Raises:
         Reject: the story does not exist any more.
@@ -109,8 +112,8 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store new texts of a story, except for parts that stay, and merge ``cited`` into its citations.
 
-    A text of unknown origin stays, unless it is the first part and a person asked for it. An ``analysis`` brings its state, a
-    brief the time that it saves. ``seen`` is the overlay, if the caller has locked it and the story.
+    A text of unknown origin stays, unless it is the first part and a person asked for it. With an ``analysis`` its state is
+    stored, with a brief the reading time that it saves. ``seen`` is the overlay, if the caller has locked it and the story.
 
     Returns:
         The outcome of ``kept`` for the first part, and whether anything changed.

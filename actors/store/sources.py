@@ -30,11 +30,11 @@ class Polling:
     """The results of polling a source so far.
 
     Attributes:
-        etag: Unchanged from the server, like ``last_modified``.
+        etag: The value of the header as the server sent it; the same for ``last_modified``.
         failures: Number of consecutive failed polls.
         gone_count: Number of consecutive answers with 410.
         moved_to: The target of the permanent redirect, seen ``moved_count`` times since ``moved_since``.
-        fetched_once: Whether its items were read before; if not, only its newest items count.
+        fetched_once: Whether its items were read before; if not, only its newest items are brought in.
     """
 
     etag: str | None = None
@@ -50,7 +50,8 @@ class Polling:
 def get(conn: Connection, source_id: UUID) -> Row | None:
     """The source; None if no source has this id.
 
-    ``now`` is the database's time of this read, ``polling`` the results so far, ``interval`` its rhythm, if known.
+    In the row, ``now`` is the database's present time, ``polling`` has the results so far, and ``interval`` is the usual time
+    between two polls, if known.
     """
     row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
@@ -84,29 +85,32 @@ def add(
 
 
 def manual(conn: Connection, page: str) -> UUID:
-    """The manual source of the site of ``page``, made when it is first needed."""
+    """The manual source for the site of ``page``; it is created when it is first needed."""
     site = site_of(page)
     return add(conn, MANUAL, f"https://{site}", name=site)[0]
 
 
 def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
-    """All sources with health, next check, and what became of their ``articles``, oldest first."""
+    """All sources with their health, their next check and the outcomes of their ``articles``, oldest first."""
     return SQL.all(conn, "source_list", active_only=active_only)
 
 
 def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders of a listed source, the outermost first; empty if it is in none."""
+    """The folders of a listed source, the outermost first; empty for a source without a folder."""
     return tuple(map(str, row["folder"])) if isinstance(row["folder"], list) else ()
 
 
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
-    """Store the result of a poll, and poll again after ``wait``; ``interval`` is the source's own rhythm."""
+    """Store the result of a poll, and plan the next after ``wait``; ``interval`` is the usual time between two polls."""
     seconds = int(interval.total_seconds())
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
 def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories. Stories that another source tells too stay, and become that source's."""
+    """Remove a source with its items and stories.
+
+    If another source reports a story too, the story stays and then belongs to that source.
+    """
     SQL.one(tx, "source_lock", source_id=source_id)
     events = _events(tx, source_id)
     SQL.run(tx, "source_bequeath", source_id=source_id)

@@ -1,4 +1,4 @@
-"""The statements of ``actors/store/sql``, by name; some are forced to use an index, whatever the planner's statistics."""
+"""The statements of ``actors/store/sql``, by name, and a way to make the planner use an index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,7 +14,7 @@ SQL = Queries("actors.store", "sql", prepares=True)
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Let the block's statements scan no table; in a transaction, until its end."""
+    """Make the planner avoid full table scans for the block's statements; inside a transaction, until its end."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

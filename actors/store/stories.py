@@ -15,14 +15,14 @@ _MOST_CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Text:
-    """The text of an item, with what its page or feed says of it.
+    """The text of an item, with the facts that its page or feed has about it.
 
     Attributes:
         origin: page, structured, feed, description, upload or transcript.
-        choice: The way of reading that found it, and the reason for the choice.
+        choice: The extraction method that found the text, and the reason for choosing it.
         description: The page's own description.
-        url: The address of the fetch; ``canonical`` is the page's own statement.
-        duration: Seconds of a video or podcast.
+        url: The address that was fetched; ``canonical`` is the address that the page itself declares.
+        duration: The length of a video or podcast in seconds.
     """
 
     text: str
@@ -45,5 +45,5 @@ def of_item(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
-    """Other stories that share a band, most bands first: ``story_id`` and ``text``."""
+    """``story_id`` and ``text`` of other stories that share a band; the stories with most common bands come first."""
     return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

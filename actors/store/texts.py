@@ -23,8 +23,8 @@ class StoryText(Story):
 
     Attributes:
         kind: article, video, podcast, pdf or tweet.
-        happened_at: Time of publication, or else of the find.
-        overlay: Its analysis, brief and summary as they were when it was read.
+        happened_at: Time of publication; if it is unknown, the time when the pipeline found the story.
+        overlay: The analysis, brief and summary as they were when the story was read.
     """
 
     kind: str
@@ -33,19 +33,19 @@ class StoryText(Story):
     overlay: Overlay = field(hash=False)
 
     def reading_seconds(self, words_per_minute: int) -> float:
-        """The time that its text, or its video or podcast, takes."""
+        """The seconds that it takes to read the text, or to play the video or podcast."""
         if self.kind in {"video", "podcast"} and self.duration_seconds:
             return float(self.duration_seconds)
         return seconds(count(prose(self.document)), words_per_minute)
 
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
-    """The story, or None if it does not exist (any more)."""
+    """The story, or None if it does not exist or was removed."""
     return read_all(conn, [story_id]).get(story_id)
 
 
 def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]:
-    """Those of the stories that exist, by id."""
+    """The stories by id; stories that do not exist are left out."""
     rows = SQL.all(conn, "story_text", stories=sorted(set(stories)))
     names = [one.name for one in fields(StoryText)[:-1]]
     told = [StoryText(**{name: row[name] for name in names}, overlay=overlays.of_row(row)) for row in rows]
@@ -56,7 +56,7 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
     """The story.
 
     Raises:
-        Reject: it does not exist (any more).
+        Reject: the story does not exist or was removed.
     """
     if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
@@ -67,7 +67,7 @@ def with_text(conn: Connection, story_id: UUID) -> StoryText:
     """The story, which has a text.
 
     Raises:
-        Reject: it does not exist (any more), or has none.
+        Reject: the story does not exist, was removed, or has no text.
     """
     text = needed(conn, story_id)
     if not text.document.strip():
@@ -79,7 +79,7 @@ def hold(conn: Connection, story_id: UUID) -> None:
     """Lock the story against other writers until the transaction ends; lock it before its overlay.
 
     Raises:
-        Reject: it does not exist (any more).
+        Reject: the story does not exist or was removed.
     """
     if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")

@@ -1,1 +1,1 @@
-"""Tasks that keep stories: their summaries, and their state for each team."""
+"""Tasks that change stories: their summaries, and their state for each team."""

@@ -14,13 +14,13 @@ from zeke_jobs import Context
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
     """Set a story's state.
 
-    With a team, the state changes for this team. Without one, the state of every team that follows one of the story's
-    sources moves only forward: from unread to read to archived.
+    If the payload names a team, the state changes for this team. Otherwise it changes for every team that follows one of the
+    story's sources, but only forward: from unread to read to archived.
 
     ``pinned`` changes only the team's star.
 
     Raises:
-        Reject: there is no such story.
+        Reject: the story does not exist.
     """
     with ctx.transaction() as tx:
         if payload.team_id is not None:
@@ -40,10 +40,10 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
 
 
 def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
-    """Set a story's state and star for one team, except where None; returns whether anything changed.
+    """Set a story's state and star for one team; None leaves a value as it is. Returns whether anything changed.
 
     Raises:
-        Reject: there is no such story.
+        Reject: the story does not exist.
     """
     texts.hold(tx, story_id)
     given = {"story_id": story_id, "team_id": team_id}

@@ -12,14 +12,14 @@ from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story: ``auto`` if it has no summary, ``force`` also if its summary is of unknown origin.
+    """Summarise a story: ``auto`` if it has no summary, ``force`` also if the origin of its summary is unknown.
 
-    Text that a person edited stays in both modes.
+    A summary that a person edited stays in both modes.
 
     Raises:
-        Reject: there is no such story, or it has no text.
+        Reject: the story does not exist, or it has no text.
         Retry, Defer: the provider asked to wait.
-        WaitFor: a batch asks the question, together with others.
+        WaitFor: the question was put into a batch, and the job waits for its answer.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.with_text(ctx.db, payload.story_id)

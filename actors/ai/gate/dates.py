@@ -63,7 +63,7 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Whether a date of the story has all parts of mine; its year may stand elsewhere in the story."""
+    """Whether the story has a date with the same parts; its year may be elsewhere in the story."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 
@@ -76,7 +76,7 @@ def _shown(day: Day) -> str:
 
 
 def dates(text: str) -> Dates:
-    """The dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year stands beside it."""
+    """The dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year is next to it."""
     found, rest, words = Dates(), text, words_of(text)
     if _DIGIT.search(text):
         found.times = set(_TIME.findall(text))

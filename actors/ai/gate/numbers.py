@@ -22,7 +22,7 @@ class Number:
         text: As it is written, with its unit.
         start: Where it begins.
         digits: The number of its significant digits: one for 200, two for 1.8.
-        bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about", else empty.
+        bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about"; otherwise empty.
         is_open: Whether neither a unit nor a noun follows, as after the 64 of "from 64 to 18 kilobytes".
         unit: The name of its unit and the unit's factor.
     """
@@ -85,13 +85,14 @@ _HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
 _AND_A_HALF = re.compile(
     rf"\b(?:(an?|one|{'|'.join(WORDS)}|\d+) )(?:and a half ([a-z]+)|([a-z]+) and a half)\b", re.IGNORECASE
 )
-_ADJECTIVE = 4  # letters of a unit that may stand behind an adjective
+_ADJECTIVE = 4  # letters of a unit that may follow an adjective
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """The numbers of ``text`` in order. Remove dates before.
 
-    A number without a unit may have those of the others: any such number of an answer, an open one of the story (``is_known``).
+    A number without a unit may take the unit of another number: in an answer always, in the story (``is_known``) only if it is
+    open.
     """
     found: list[Number] = []
     words = words_of(text)

@@ -145,7 +145,7 @@ def _bare(schema: Any) -> Any:
 
 
 def _whole_numbers(value: Any) -> Any:
-    """Floats without a fraction as integers: JSON does not tell 3 from 3.0, and a model that writes 3.0 means 3."""
+    """Floats without a fraction as integers: JSON does not distinguish 3 from 3.0, and a model that writes 3.0 means 3."""
     if isinstance(value, dict):
         return {key: _whole_numbers(each) for key, each in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value

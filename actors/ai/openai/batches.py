@@ -1,6 +1,6 @@
 """Batches of questions, which a provider answers within a day at half the price: OpenAI's and Anthropic's.
 
-The fields are those of the API references of both, in 2026: https://platform.openai.com/docs/api-reference/batch and
+The fields follow the API references of both providers, as of 2026: https://platform.openai.com/docs/api-reference/batch and
 https://docs.claude.com/en/api/creating-message-batches.
 """
 

@@ -1,6 +1,6 @@
 """The second look at an answer: for each statement, the model names the sentences of the story that show it.
 
-A verdict is believed only with such sentences: they stand in the story, they share a word with the statement, and they or
+A verdict is believed only with such sentences: they are in the story, they share a word with the statement, and they or
 their neighbours have its numbers and dates.
 """
 

@@ -1,1 +1,1 @@
-"""The ways by which a digest reaches its readers."""
+"""The channels by which digests and alerts are delivered."""

@@ -1,4 +1,4 @@
-"""One message to one receiver: by mail, into a folder, to a webhook or a topic of ntfy, to a command."""
+"""Delivers one message to one receiver: by mail, into a folder, to a webhook or a topic of ntfy, or to a command."""
 
 import base64
 import binascii
@@ -28,19 +28,19 @@ from zeke_jobs import Reject, Retry
 
 _AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000
-_NTFY_TEXT = 3800  # bytes; ntfy makes a file of more than 4096, and refuses more than 8192 of JSON
-_NTFY_TITLE = 250  # characters
-_COMMAND = 30.0  # seconds
+_NTFY_TEXT = 3800  # bytes of a text; ntfy turns more than 4096 into an attachment, and refuses more than 8192 of JSON
+_NTFY_TITLE = 250  # characters of a title
+_COMMAND = 30.0  # seconds that the command may run
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message, of a digest or of alerts.
+    """One message with a digest, or with the stories of alerts.
 
     Attributes:
-        name: Such as ``day-2026-11-26``; with ``whose`` the same for every attempt.
-        digest: Its contents, as ``rendering`` shows them.
-        told: Its contents as JSON.
+        name: A name such as ``day-2026-11-26``; with ``whose`` it is the same for every attempt.
+        digest: The contents, in the form that ``rendering`` shows.
+        told: The contents as JSON.
     """
 
     name: str
@@ -54,7 +54,10 @@ class Message:
 
 
 def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """The name of each receiver, the same from one run to the next, and how to deliver to it: that raises Retry or Reject."""
+    """The name of each receiver, and the function that delivers to it and may raise Retry or Reject.
+
+    The name is the same from one run to the next.
+    """
     if ways.folder is not None:
         yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
     if ways.mail is not None:
@@ -69,7 +72,7 @@ def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
 
 
 def _to_folder(folder: Path, message: Message) -> None:
-    """A Markdown file such as ``day-2026-11-26.md``."""
+    """Write a Markdown file such as ``day-2026-11-26.md``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{message.name}.md", rendering.markdown(message.digest))
@@ -78,7 +81,7 @@ def _to_folder(folder: Path, message: Message) -> None:
 
 
 def _by_mail(mail: Mail, to: str, message: Message) -> None:
-    """A mail to one address: plain text, and the same as HTML."""
+    """Send a mail to one address: plain text, and the same as HTML."""
     made = EmailMessage()
     made["From"] = mail.sender
     made["To"] = to
@@ -125,7 +128,7 @@ def _mail_server(mail: Mail) -> smtplib.SMTP:
 
 
 def _to_webhook(webhook: Webhook, message: Message) -> None:
-    """A POST as JSON, signed by the rules of Standard Webhooks."""
+    """Send a POST request with JSON, signed by the rules of Standard Webhooks."""
     body, moment = json.dumps(message.told).encode(), str(int(time.time()))
     name = message.identity(f"webhook:{webhook.url}")
     signed = signature(webhook.secret.get_secret_value(), name, moment, body)
@@ -134,7 +137,7 @@ def _to_webhook(webhook: Webhook, message: Message) -> None:
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
-    """A POST to the server of a topic. One story is its link; several are lines."""
+    """Send a POST request to the topic's server. A single story becomes a message with its link, several become lines."""
     server, _, topic = ntfy.url.rpartition("/")
     entries = message.digest["entries"]
     only = entries[0] if len(entries) == 1 else None
@@ -164,7 +167,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
         answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).ask(url, body, limits, headers)
         if not 200 <= answer.status < 300:
             error = refused(answer)
-            # A proxy in front of a receiver that is away answers so too; only 410 and a redirect are meant for good.
+            # A proxy in front of an unreachable receiver answers like this too; only 410 and a redirect are final.
             error.transient |= answer.status >= 400 and answer.status != 410
             raise error
     except EngineError as error:
@@ -173,11 +176,11 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
 
 
 def _to_command(command: Sequence[str], message: Message) -> None:
-    """The text on the command's standard input. A status other than 0 may pass."""
+    """Run the command with the text on its standard input. A status other than 0 is a temporary failure."""
     given = rendering.text(message.digest).encode()
     with tempfile.TemporaryFile() as said:
         try:
-            done = subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=False)  # noqa: S603 (the operator's own)
+            done = subprocess.run(command, input=given, stdout=said, stderr=said, timeout=_COMMAND, check=False)  # noqa: S603 (a command of the operator)
         except subprocess.TimeoutExpired as error:
             raise Retry(None, f"{command[0]} took longer than {_COMMAND:g} s") from error
         except OSError as error:

@@ -19,11 +19,11 @@ class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, valida
     """By mail, one message for each address of ``to``.
 
     Attributes:
-        host: The server that accepts mail; ``port`` is its port.
+        host: The mail server (SMTP); ``port`` is its port.
         security: ``starttls`` (port 587), ``tls`` from the first byte (port 465), or ``none`` on a network of your own.
-        user: Name for the login, with ``password``; without it there is no login.
+        user: The name for the login, with ``password``; if it is empty, there is no login.
         sender: The sender's address, ``from`` in jobs.yaml.
-        timeout: Longest time for one answer of the server.
+        timeout: The longest time that one answer of the server may take.
     """
 
     host: str
@@ -37,12 +37,12 @@ class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, valida
 
 
 class Address(BaseModel, extra="forbid", frozen=True):
-    """A receiver of posts.
+    """A receiver of HTTP POST requests.
 
     Attributes:
         url: Its address, which passes the same checks as addresses for fetching.
         allow_networks: Networks that are allowed although they are not public.
-        timeout: Longest time from the first connection to the end of the answer.
+        timeout: The longest time from the first connection to the end of the answer.
     """
 
     url: str
@@ -51,7 +51,7 @@ class Address(BaseModel, extra="forbid", frozen=True):
 
 
 class Webhook(Address, extra="forbid", frozen=True):
-    """By POST, as JSON, signed as Standard Webhooks has it.
+    """By an HTTP POST of JSON, signed by the rules of Standard Webhooks.
 
     Attributes:
         secret: The key of the signatures; after ``whsec_`` it is base64.
@@ -61,14 +61,14 @@ class Webhook(Address, extra="forbid", frozen=True):
 
 
 class Ntfy(Address, extra="forbid", frozen=True):
-    """To a topic of ntfy, such as ``https://ntfy.sh/my-news``; ``token`` is an access token, if the topic asks for one."""
+    """To a topic of ntfy, such as ``https://ntfy.sh/my-news``; ``token`` is the access token, if the topic requires it."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/(?:[^?#]*/)?[A-Za-z0-9_-]+$")]
     token: SecretStr = SecretStr("")
 
 
 class Ways(BaseModel, extra="forbid", frozen=True):
-    """The ways to receivers.
+    """The channels to receivers.
 
     Attributes:
         mail: By mail.
@@ -86,31 +86,31 @@ class Ways(BaseModel, extra="forbid", frozen=True):
 
 
 class DeliverySettings(Ways, extra="forbid", frozen=True):
-    """Settings of deliver-digest. Without a receiver the digest is written, and ``zeke-news digest`` shows it.
+    """Settings of deliver-digest. Without a receiver the digest is only stored, and ``zeke-news digest`` shows it.
 
     Attributes:
-        digest_entries: Most events in a digest.
+        digest_entries: The maximum number of events in a digest.
     """
 
     digest_entries: int = Field(default=10, ge=1, le=100)
 
 
 class Quiet(NamedTuple):
-    """Hours in which nothing is sent, such as ``22:00-07:00 Europe/Berlin``."""
+    """The hours in which nothing is sent, such as ``22:00-07:00 Europe/Berlin``."""
 
     start: time
     end: time
     zone: ZoneInfo
 
     def until(self, now: datetime) -> datetime | None:
-        """The end of the quiet hours around a moment; None outside of them."""
+        """The end of the quiet hours if ``now`` is in them, or None."""
         local = now.astimezone(self.zone)
         clock, is_over_night = local.time(), self.start > self.end
         is_late, is_early = clock >= self.start, clock < self.end
         if not (is_late or is_early if is_over_night else is_late and is_early):
             return None
         day = local.date() + timedelta(days=is_over_night and is_late)
-        # The hour may come twice in this night.
+        # When the clocks are set back, this hour comes twice in the night.
         ends = (datetime.combine(day, self.end, self.zone).replace(fold=fold) for fold in (0, 1))
         return next((end for end in ends if end.timestamp() > now.timestamp()), None)
 
@@ -120,7 +120,7 @@ def _quiet(value: Any) -> Any:
         hours, zone = value.split()
         start, end = (time.fromisoformat(hour) for hour in hours.split("-"))
         if start == end or start.tzinfo or end.tzinfo:
-            raise ValueError(hours)  # noqa: TRY301 (told below, as all else)
+            raise ValueError(hours)  # noqa: TRY301 (the message is made below)
         return Quiet(start, end, ZoneInfo(zone))
     except (AttributeError, ValueError, OSError, LookupError) as error:
         raise ValueError(
@@ -132,8 +132,8 @@ class Receiver(Ways, extra="forbid", frozen=True):
     """One receiver of alerts, and the channel by which it gets them.
 
     Attributes:
-        quiet: Hours in which it gets nothing; what was found meanwhile comes after them in one message.
-        hourly: Most messages in an hour; what is found beyond them comes later in one.
+        quiet: Hours in which the receiver gets nothing; afterwards it gets all stories found meanwhile, in one message.
+        hourly: The maximum number of messages in an hour; further stories come later in one message.
     """
 
     quiet: Annotated[Quiet | None, BeforeValidator(_quiet)] = None
@@ -152,7 +152,7 @@ class AlertSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of deliver-alert.
 
     Attributes:
-        receivers: By the names that ``zeke-news alert add --to`` has.
+        receivers: The receivers, by the names that ``zeke-news alert add --to`` takes.
     """
 
     receivers: dict[Annotated[str, StringConstraints(min_length=1, max_length=100)], Receiver] = Field(

@@ -1,6 +1,6 @@
-"""Pages that stand before an article or in place of one: challenges, blocks, missing pages, consent, logins and paywalls.
+"""Pages that cover an article or replace it: challenges, blocks, missing pages, consent, logins and paywalls.
 
-A long text is an article whatever it says. A short one is none if the page's names, its words and its structure say so.
+A long text is an article whatever it says. A short one is a wall if the page's names, its words and its structure say so.
 """
 
 import re
@@ -14,7 +14,7 @@ from actors.patterns import patterns
 
 _ARTICLE = 2000  # characters of a text that needs no look; chosen on the choosing halves, as the next ones
 _TEASER = 1200  # of one that is declared as not free
-_NOTICE = 1500  # of a page that only tells why there is no article
+_NOTICE = 1500  # of a page that only explains why there is no article
 _A_FEW = 600
 _PARAGRAPH, _START = 100, 30
 _WIDE = 3  # letters that a Chinese or Japanese character counts for
@@ -23,16 +23,16 @@ _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """The outcomes, each with the words that stand for it at a place."""
+    """The outcomes, each with the words that indicate it at a place."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
 
 def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
-    """Check that ``text`` is the article of a page, and that nothing stands before it.
+    """Check that ``text`` is the article of a page, and that nothing covers it.
 
     Raises:
-        EngineError: with the outcome that stands there.
+        EngineError: with the outcome of the wall.
     """
     code, reason = _wall(tree, text, about)
     if code:
@@ -40,7 +40,7 @@ def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None
 
 
 def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """The outcome and the reason; empty if there is none."""
+    """The outcome and the reason; both empty for an article."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return "", ""

@@ -53,7 +53,7 @@ def typed(text: str) -> str:
 
 
 def is_mailbox(url: str) -> bool:
-    """Whether an address is that of a folder of a mailbox: ``imap://NAME/FOLDER``."""
+    """Whether an address names a folder of a mailbox: ``imap://NAME/FOLDER``."""
     return url.strip().lower().startswith("imap:")
 
 
@@ -77,7 +77,7 @@ def of_directory(url: str) -> str | None:
 
 
 def well_known(url: str) -> list[str]:
-    """The usual places of a feed that a site does not name: beside the page, then at the site's root."""
+    """The usual addresses of a feed that a site does not name: in the page's folder, then at the site's root."""
     parts = split(url)
     root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     path = parts.path.rstrip("/")

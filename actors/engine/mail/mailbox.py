@@ -146,7 +146,7 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """The uids of the messages behind another one, all or those of a sender, in order."""
+        """The uids of the messages after another one, in order; of one sender, or of all."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}

@@ -130,7 +130,7 @@ class Readers:
         return ours
 
     def _running(self) -> socket.socket:
-        """The socket to the process that forks readers, which is started if there is none."""
+        """The socket to the process that forks readers, which is started on first use."""
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._control is None:

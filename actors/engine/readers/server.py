@@ -73,7 +73,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork the reader and tell the worker how it has died, if it did; never return."""
+    """Fork the reader; report to the worker how it died, if it did. Never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()
@@ -151,7 +151,7 @@ def _arm(cpu: float, wall: int) -> None:
 
 
 def _peak() -> int:
-    """The highest number of bytes of address space so far; 0 if the system does not tell."""
+    """The highest number of bytes of address space so far; 0 if the system does not report it."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
--- Take the questions of a batch: the ones that its job has already, and of the others the ones that are in no batch and have a waiting job. A
+-- Take the questions of a batch: the questions that its job took before, and those of the given ones that are in no batch and have a waiting job. A
 -- question without a waiting job ends here, and costs nothing.
 WITH left_over AS (
   UPDATE public.ai_calls AS a

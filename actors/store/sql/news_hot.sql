@@ -1,4 +1,4 @@
--- Stories that may have this chili for some team, up to a number: by their own score, or shifted by interests.
+-- At most this number of stories that may have at least this chili score for some team: by their own score, or after a shift by interests.
 SELECT o.story_id
 FROM public.story_overlays AS o
 WHERE o.citations -> 'chili' >= to_jsonb(%(min_chili)s::numeric) AND jsonb_typeof(o.citations -> 'chili') = 'number'

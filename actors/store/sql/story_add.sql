@@ -1,4 +1,4 @@
--- Make a story of a text, with its keys, the data that find near duplicates, and an empty overlay.
+-- Create a story from a text, with its keys, the data by which near duplicates are found, and an empty overlay.
 WITH added AS (
     INSERT INTO public.stories (content_id, primary_source_id, title, kind, primary_url, published_at)
     VALUES (%(content_id)s, %(source_id)s, %(title)s, %(kind)s, %(url)s, %(published_at)s)
