@@ -1,4 +1,4 @@
-"""The names of months and days of the week, for all that read dates: in feeds, pages and running text."""
+"""The names of months and days of the week, for the modules that read dates in feeds, pages and running text."""
 # ruff: noqa: RUF001 (months in their own scripts)
 
 MONTH_STARTS = (
@@ -16,7 +16,7 @@ MONTH_STARTS = (
     "dec dez des dic dek ara дек гру δεκ gru pro joulu ديسمبر",
 )
 """The beginnings of each month's names, without accents, in languages that write dates in feeds: most of Europe's,
-Turkish, Indonesian and Arabic. A beginning that two languages use for two months is not here."""
+Turkish, Indonesian and Arabic. A beginning that means different months in two languages is left out."""
 
 MONTHS = {
     "en": "january february march april may june july august september october november december",
@@ -28,7 +28,7 @@ MONTHS = {
     "nl": "januari februari maart april mei juni juli augustus september oktober november december",
     "ru": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
 }
-"""The whole names that are a month in the middle of a sentence, by language, January first."""
+"""The full names that mean a month even within a sentence, by language, January first."""
 
 WEEKDAYS = {
     "en": "monday tuesday wednesday thursday friday saturday sunday",

@@ -1,4 +1,4 @@
-"""The outcomes of an item, and every fact that the pipeline knows about each of them: the one place for a new outcome."""
+"""The outcomes of an item, and the facts about each. A new outcome is added only here."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """A value of ``item_outcomes.outcome``: its ``raw_items.status``, and words about it.
+    """A value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits.
 
-    - ``passes``: may be gone at the next try.
-    - ``feed``: the feed's own text may stand in for the page.
-    - ``obstacle``: a page shows this instead of its text.
+    - ``passes``: a temporary fault, the next try may succeed.
+    - ``feed``: the feed's own text may replace the page.
+    - ``obstacle``: the page shows this instead of its text.
     - ``again``: if the feed changes the entry, the page is fetched again.
 
-    Pending ones are not final. Skipped and failed ones are the reasons that an Engine may give.
+    Pending outcomes are not final. An Engine may give the skipped and failed outcomes as a reason.
     """
 
     status: str
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """One outcome; a look-up by value gives the others."""
+        """Make an outcome. A look-up passes only the value and finds the existing outcome."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status
@@ -32,44 +32,44 @@ class Outcome(StrEnum):
     RETRYING = "retrying", "pending"  # a temporary fault; a further job is queued
 
     STORED = "stored", "completed", "again"  # became a story
-    UPDATED = "updated", "completed", "again"  # was edited at its source; its story follows
+    UPDATED = "updated", "completed", "again"  # was edited at its source, and its story was updated
     DUPLICATE = "duplicate", "completed"  # another item's story has this text or address
     RETRACTED = "retracted", "completed", "again"  # was a story, and its source took it back
 
     BACKLOG = "backlog", "skipped"  # older than the items that a new source brings at first
-    FILTERED = "filtered", "skipped", "again"  # a filter dropped it
+    FILTERED = "filtered", "skipped", "again"  # a filter dropped the item
     TOO_SHORT = "too_short", "skipped"  # less text than a story needs
     PAYWALL = "paywall", "skipped", "feed obstacle"  # the page shows its text to subscribers only
     CONSENT = "consent", "skipped", "feed obstacle"  # the page asks for consent instead of showing its text
-    BLOCKED = "blocked", "skipped", "feed again obstacle"  # asks for a person's proof, or refuses us or our country
-    NO_TEXT = "no_text", "skipped", "feed"  # there is a page, and no text in it; or an Engine that gives none
-    NO_URL = "no_url", "skipped"  # neither text nor an address to fetch it from
+    BLOCKED = "blocked", "skipped", "feed again obstacle"  # asks for proof of a human, or refuses us or our country
+    NO_TEXT = "no_text", "skipped", "feed"  # the page has no text, or the Engine does not give any
+    NO_URL = "no_url", "skipped"  # the item has neither text nor an address to fetch it from
     UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"  # not a page: an image, an archive, a PDF
 
     INVALID_URL = "invalid_url", "failed"  # its address is not valid
-    BLOCKED_ADDRESS = "blocked_address", "failed"  # its address leads into a private network
+    BLOCKED_ADDRESS = "blocked_address", "failed"  # its address is in a private network
     NOT_FOUND = "not_found", "failed", "again"  # 404
     GONE = "gone", "failed"  # 410
     FORBIDDEN = "forbidden", "failed", "feed again"  # 401, 403, 451
     TOO_LARGE = "too_large", "failed", "feed"  # more bytes or elements than are read
-    UNREADABLE = "unreadable", "failed", "feed"  # takes too much time or memory, or ends the process that reads it
-    TOO_MANY_REDIRECTS = "too_many_redirects", "failed"  # a loop, mostly
+    UNREADABLE = "unreadable", "failed", "feed"  # takes too much time or memory, or crashes its reader process
+    TOO_MANY_REDIRECTS = "too_many_redirects", "failed"  # usually a loop
     RATE_LIMITED = "rate_limited", "failed", "passes feed again"  # the site kept answering 429 or 503
     TIMEOUT = "timeout", "failed", "passes feed again"  # the site took too long each time
-    FETCH_FAILED = "fetch_failed", "failed", "passes feed again"  # not reached, or an error each time
-    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the same of the Engine
+    FETCH_FAILED = "fetch_failed", "failed", "passes feed again"  # unreachable, or an error, each time
+    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the same for the Engine
     NOT_A_FEED = "not_a_feed", "failed"  # an address of YouTube, but not of a video
     ABANDONED = "abandoned", "failed", "again"  # its jobs were lost or failed repeatedly
 
     @classmethod
     def having(cls, trait: str) -> frozenset[Outcome]:
-        """The outcomes with a word."""
+        """The outcomes with this trait."""
         return frozenset(one for one in cls if trait in one.traits)
 
 
 IN_FLIGHT = frozenset(outcome for outcome in Outcome if outcome.status == "pending")
 REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skipped", "failed"})
-"""Why a page or feed is unavailable."""
+"""The outcomes that say why a page or feed is unavailable."""
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:

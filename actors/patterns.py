@@ -1,4 +1,4 @@
-"""Patterns from text files: ``[name]`` or ``[name i]`` (in any case), then a line for each alternative."""
+"""Reads patterns from text files: ``[name]``, or ``[name i]`` to ignore case, then a line for each alternative."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,10 +7,10 @@ from importlib.resources import files
 
 _NAME = re.compile(r"\[([a-z_]+)( i)?\]")
 _WIDE = r"(?=(?-i:[^\x00-\x7f]))"
-#: A letter that is not repeated and not left out. Beyond ASCII, one that no ASCII letter equals where case does not count.
+#: A first letter without a quantifier after it.
 _FIRST = re.compile(r"[A-Za-z](?![?*+{])")
 _WIDE_FIRST = re.compile(r"[^\x00-\x7f\u0131\u017f\u212a](?![?*+{])")
-#: Further letters that equal these where case does not count.
+#: Letters beyond ASCII that also match these letters if case is ignored.
 _THIRD = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 _GROUP = re.compile(r"(?<!\\)\((?!\?[^P])|\\[1-9]")
 _USE = re.compile(r"\{([a-z_]+)\}")
@@ -18,7 +18,7 @@ _USE = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
-    """The patterns of a file by name. ``{name}`` within a line stands for the alternatives of the earlier pattern ``name``."""
+    """The patterns of a file by name. ``{name}`` within a line means the alternatives of the earlier pattern ``name``."""
     lines: dict[str, list[str]] = {}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():
@@ -31,10 +31,10 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""The alternatives. Those with one condition at their beginning form a group, so that a place without it is passed at once.
+    r"""The alternatives, grouped by a common condition at their beginning; a place that does not meet it is rejected fast.
 
-    The condition is ``\b``, ``^``, or a letter beyond ASCII. Where case does not count, a group is sorted by first letters,
-    because Python passes an alternative at once only by a letter whose case counts.
+    The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group is sorted by first letters, because
+    Python rejects an alternative fast only by a letter whose case counts.
     """
     groups: dict[str, list[str]] = {}
     for each in (part for line in alternatives for part in _opened(f"(?:{line})")):
@@ -56,9 +56,9 @@ def _by_letter(alternatives: Iterable[str]) -> list[str]:
 
 
 def _opened(alternative: str) -> list[str]:
-    """The alternatives of a group that one begins with, each with what follows the group."""
+    """If an alternative begins with a group, the alternatives of the group, each with the rest after the group."""
     parts, depth, start = [], 0, 3
-    if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a group has its number, and its name, once
+    if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a capturing group cannot be repeated
         return [alternative]
     for found in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", alternative):
         depth += {"(": 1, ")": -1}.get(found.group(), 0)

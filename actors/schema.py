@@ -1,4 +1,4 @@
-"""Payloads of the tasks; light enough for an API to import."""
+"""The payloads of the tasks, in a module that imports little, so that an API can import it."""
 
 from datetime import date
 from typing import Annotated, Any, Literal, Self
@@ -69,7 +69,7 @@ class IngestFromUpload(Payload):
     They are in the payload; large ones are stored first by ``actors.store.uploads.save``, which returns the ``upload_id``.
     """
 
-    # `send` knows only the schema, so the schema contains the check below too.
+    # The sender may check only the JSON Schema, so the schema has the check below too.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
@@ -173,7 +173,7 @@ class Context(_Part):
     """The context of a highlight, as plain text.
 
     Attributes:
-        headings: The nearest headings above it, the outer one first; none that only repeats the title or the highlight.
+        headings: The nearest headings above it, the outermost first, without headings that repeat the title or the highlight.
         before: The sentence before it in its paragraph, or the line that introduces its list.
     """
 
@@ -215,7 +215,7 @@ class StoriesUpdateStatus(Payload):
     ``pinned`` adds or removes a team's star.
     """
 
-    # `send` knows only the schema, so the schema contains the check below too.
+    # The sender may check only the JSON Schema, so the schema has the check below too.
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
     )

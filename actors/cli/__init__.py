@@ -1,4 +1,4 @@
-"""``zeke-news``: the news of the pipeline on the command line."""
+"""``zeke-news``: the command line for the stories and sources of the pipeline."""
 
 import sys
 

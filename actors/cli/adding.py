@@ -116,7 +116,7 @@ def type_of(feed: ContentSource) -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """The address of a feed, or of the links on a page, and the input without a place within the page.
+    """The address of the source (a feed, or the links on a page), and the given address without its fragment.
 
     Raises:
         typer.BadParameter: the address or the selector is not valid.
@@ -136,12 +136,12 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
 
 
 def _by_address(url: str) -> str:
-    """The type of source that an address alone decides; empty for feeds."""
+    """The type of a source if its address alone decides it; empty for feeds."""
     return store.NEWSLETTER if is_mailbox(url) else store.PAGE if selector_of(url) else ""
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
-    """Choose one feed: the only one, the one given by an option, or the answer to a question on a terminal."""
+    """Choose one feed: the only one, the one with the number ``pick``, or the one that a person chooses on a terminal."""
     if len(found) == 1:
         return found[0]
     if pick is None:
@@ -161,7 +161,7 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
 
 
 def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
-    """Send the job that reads the source; returns a message if no worker runs it at once."""
+    """Send the job that reads the source; returns a message if no worker will run it at once."""
     try:
         send_reads(conn, [(source_id, url)])
     except UnknownTask:

@@ -22,7 +22,7 @@ _COMMANDS = (
         "search",
         "search:search",
         "Find stories by words, the best first.",
-        {"ignore_unknown_options": True},  # -word leaves a word out
+        {"ignore_unknown_options": True},  # in a query, -word excludes a word
     ),
     Command("read", "stories:read", "Mark stories as read."),
     Command("star", "stories:star", "Star stories."),
@@ -41,7 +41,7 @@ _COMMANDS = (
 
 
 def app(words: Sequence[str] = ()) -> "typer.Typer":
-    """The application: the command that ``words`` name, or all."""
+    """The application, with only the command that ``words`` name, or with all commands."""
     help_ = "Sources, stories, digests, costs, and where an article is."
     return running.application(help_, _root, "actors.cli", _COMMANDS, words)
 

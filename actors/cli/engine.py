@@ -1,4 +1,4 @@
-"""The Engine and the AI step with the settings in force, for commands while a person waits; and ``zeke-news site test``."""
+"""The Engine and the AI step with the settings in force, for commands; and ``zeke-news site test``."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -35,11 +35,11 @@ _SETTING = {
 
 
 class CannotRead(ZekeJobsError):
-    """An address gives no feed. The message has the reason, and the setting that would change it."""
+    """The feed or page at an address cannot be read. The message has the reason, and the setting that would change it."""
 
 
 def in_force(conn: Connection) -> Config | None:
-    """The configuration in force, or the one in the local jobs.yaml; None without both."""
+    """The configuration in force, or the local jobs.yaml, or None."""
     revision = revisions.latest(conn)
     if revision is not None:
         return revision.config(handlers=False)
@@ -47,7 +47,7 @@ def in_force(conn: Connection) -> Config | None:
 
 
 def here(conn: Connection) -> Config | None:
-    """The local jobs.yaml, which need not be in force; else the one in force."""
+    """The local jobs.yaml, or the configuration in force, or None."""
     return _local() or in_force(conn)
 
 
@@ -57,10 +57,10 @@ def _local() -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """The settings of a service, the Engine or the AI step; by default those of the local one. Their ``open`` makes it.
+    """The settings of the service ``engine`` or ``ai``, by default for the local one. Their ``open`` starts the service.
 
     Raises:
-        ConfigurationError: a variable in them is not set here, or they are not valid.
+        ConfigurationError: the settings name a variable that is not set here, or they are not valid.
     """
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
@@ -80,7 +80,7 @@ def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
 
 
 def cannot_read(url: str, error: EngineError) -> CannotRead:
-    """The reason why an address gives no feed, for a person."""
+    """The exception for a person: why an address gives no feed, and what to change."""
     setting = None if url.startswith("imap:") else _SETTING.get(error.code)
     if "services.engine." in str(error):
         setting = "zeke-jobs apply puts a changed jobs.yaml in force"

@@ -1,4 +1,4 @@
-"""Explains scores in words: a story's chili, and the relevance of its highlights."""
+"""Explains a story's chili score, and the relevance scores of its highlights, in words."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

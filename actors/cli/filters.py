@@ -85,7 +85,7 @@ def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMB
 
 
 def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
-    """What the rules would have dropped, by rule, and the newest of it."""
+    """Print how many items each rule would have dropped, and the newest of these items."""
     judged = list(_judged(conn, rules))
     dropped = [one for one in judged if one["reason"]]
     answer(
@@ -116,7 +116,7 @@ def _rule(action: str, given: dict[str, Any]) -> Rule:
     """The rule of a command's options.
 
     Raises:
-        UsageError: it is none; the message names the option.
+        UsageError: the options are not a valid rule; the message names the wrong option.
     """
     if action not in {"drop", "keep"}:
         raise UsageError(f"expected drop or keep, got {action!r}")

@@ -55,17 +55,17 @@ def suggest(
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
-    """The interests in force of a team, and those of all teams."""
+    """The interests in force: of this team, and of all teams."""
     every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
     return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
 
 
 def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) -> dict[str, Any]:
-    """Set the interests of a team by hand, with the accepted ones added.
+    """Add the accepted interests to the interests of a team, as values set by hand.
 
     Raises:
-        UsageError: one of them is not valid.
-        ConfigurationError: no jobs.yaml is in force, or it has no analyze-story.
+        UsageError: an accepted interest is not valid.
+        ConfigurationError: no jobs.yaml is in force, or it does not have the task analyze-story.
     """
     wider: dict[str, Any] = {}
 

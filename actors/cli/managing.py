@@ -23,8 +23,8 @@ from zeke_jobs.postgres.pool import transaction
 Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
 NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
 
-_PATIENCE = 300.0  # seconds that a command waits for its jobs, which go on after it
-_LOOK = 0.2  # seconds between two looks at the jobs
+_PATIENCE = 300.0  # seconds that a command waits for its jobs; the jobs continue after that
+_LOOK = 0.2  # seconds between two reads of the jobs' states
 _ENDED = {"completed", "failed", "cancelled"}
 _GOOD = {"read", "not_modified"}
 
@@ -168,7 +168,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Wait until the jobs have ended or were put off, telling their number on a terminal; returns their last state by id."""
+    """Wait until the jobs have ended or were put off; returns their last state by id. A terminal shows their number."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + _PATIENCE
@@ -177,7 +177,7 @@ def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]
             show(f"reading sources; {len(left)} are left")
             for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row
-            # The wait for a job is over when it has ended, or was put off.
+            # The command stops waiting for a job when the job has ended or was put off.
             over = {
                 one
                 for one, job in known.items()

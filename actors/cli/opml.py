@@ -1,4 +1,4 @@
-"""``zeke-news sources import`` and ``export``: lists of feeds from and for other readers."""
+"""``zeke-news sources import`` and ``export``: lists of feeds from and for other feed readers, in OPML."""
 
 import sys
 from contextlib import nullcontext, suppress
@@ -37,7 +37,7 @@ def bring_in(
         known = {row["url"] for row in SQL.all(conn, "source_addresses")}
         for feed in feeds:
             try:
-                parse(feed.address)  # not such as a mailbox
+                parse(feed.address)  # refuses an address that is not of the web, such as a mailbox
             except EngineError as error:
                 failed.append({"url": feed.address, "name": feed.name, "code": error.code, "why": str(error)})
             else:
@@ -45,7 +45,7 @@ def bring_in(
                 told: dict[str, Any] = {"name": feed.name, "authority": authority, "metadata": metadata}
                 added += feed.address not in known and store.add(conn, kind, feed.address, **told)[1]
         if added:
-            with suppress(UnknownTask):  # they are read now, not at the next tick
+            with suppress(UnknownTask):  # read the feeds now, not only at the next tick of ingest-pull
                 for task in ("ingest-pull", "ingest-pull-youtube"):
                     zeke_jobs.send(task, {}, connection=conn)
     there = len(feeds) - added - len(failed)
@@ -67,5 +67,5 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # In ASCII: a feed's name may contain control characters for terminals, which become character references.
+    # A feed's name may contain control characters for terminals. In ASCII they become character references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")

@@ -23,7 +23,7 @@ from zeke_jobs.postgres.pool import connect
 def team(text: str) -> UUID:
     """Read a team's id."""
     try:
-        return UUID(str(text))  # a default is one already
+        return UUID(str(text))  # typer passes a default as a UUID, not as text
     except ValueError as error:
         raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}") from error
 
@@ -40,15 +40,15 @@ __all__ = ["Console", "escape", "say", "visible"]
 
 
 def one_of_several() -> None:
-    """The callback of a group of commands that has one only."""
+    """The callback of a group that has a single command; without a callback typer would drop the group's name."""
 
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """A connection to the pipeline's database: ``DATABASE_URL``, else the server that ``zeke-jobs up`` runs here.
+    """A connection to the pipeline's database: ``DATABASE_URL``, or the server that ``zeke-jobs up`` runs here.
 
     Raises:
-        ConfigurationError: there is neither.
+        ConfigurationError: ``DATABASE_URL`` is not set, and no such server runs.
         MigrationError: the database is not migrated.
     """
     with closing(connect(choose(), application_name="zeke-news")) as conn:
@@ -62,38 +62,41 @@ def console() -> Console:
 
 
 def tell(text: str) -> None:
-    """Print a text, which may be foreign, on one line of any length."""
+    """Print a text, which may be untrusted, on one line of any length."""
     console().print(visible(text), soft_wrap=True, markup=False)
 
 
 def as_json(value: Any) -> None:
-    """Print ``value`` as JSON; times in ISO 8601, numbers as numbers."""
+    """Print ``value`` as JSON, with times in ISO 8601 and decimals as numbers."""
     say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
 
 
 def in_json(value: Any, *, is_json: bool) -> bool:
-    """Print ``value`` as JSON if that was asked for; returns whether it was."""
+    """Print ``value`` as JSON if ``is_json``; returns ``is_json``."""
     if is_json:
         as_json(value)
     return is_json
 
 
 def answer(value: Any, *said: str, is_json: bool) -> None:
-    """Print ``value`` as JSON if that was asked for, else each text on its line."""
+    """Print ``value`` as JSON if ``is_json``; otherwise print each text on a line."""
     if not in_json(value, is_json=is_json):
         for text in said:
             tell(text)
 
 
 def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
-    """Print rows as JSON if that was asked for, else as a table: of each column its key in a row, or a function of the row."""
+    """Print rows as JSON if ``is_json``; otherwise as a table.
+
+    ``columns`` gives for each column its key in a row, or a function of the row.
+    """
     if not in_json(rows, is_json=is_json):
         cells = {title: cell if callable(cell) else itemgetter(cell) for title, cell in columns.items()}
         listing(rows, cells, right=right, empty=empty)
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """The time since a moment, or until it: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
+    """The time since a moment, or until a future moment: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
     if moment is None:
         return ""
     passed = (now or datetime.now(UTC)) - moment
@@ -108,7 +111,7 @@ def short(identity: object) -> str:
 
 
 def chili(value: object) -> str:
-    """A chili score of 0 to 5 as a number; a dash before the analysis."""
+    """A chili score of 0 to 5 as text; a dash for a story that is not analysed yet."""
     return "-" if value is None else f"{float(str(value)):g}"
 
 

@@ -27,12 +27,12 @@ _NO_PHRASE = ("source:", "since:", "-")
 _SIGNS = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
 RANKED = 2000
-"""Matches that are ranked, the newest."""
+"""Maximum number of matches that are ranked; if there are more, the newest ones are."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A search: ``words`` for ``websearch_to_tsquery``, parts of sources' names, and how far back."""
+    """A search: ``words`` for ``websearch_to_tsquery``, parts of sources' names, and the earliest time."""
 
     words: str
     sources: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def search(
 def _by_meaning(
     conn: Connection, like: str | None, meaning: str, asked: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
-    """The stories nearest to the story ``like``, else to a text, of those asked for; and how they were compared."""
+    """The stories that pass the filters and are nearest to the story ``like`` or to a text, and how they were compared."""
     if asked["words"]:
         news.check_words(conn, asked["words"])
     story = news.find_story(conn, like) if like else None
@@ -99,10 +99,10 @@ def _by_meaning(
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
-    """The embedding of a text by ``services.ai``; ``zeke-news costs`` has its cost, as of the task search.
+    """The embedding of a text by ``services.ai``; ``zeke-news costs`` shows its cost under the task search.
 
     Raises:
-        CannotRead: it has none.
+        CannotRead: the text has no embedding.
     """
     try:
         analyst = service(in_force(conn), "ai").open()
@@ -113,7 +113,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Read the arguments. If there are several, one with a space is a phrase, because the shell removed its quotes.
+    """Read the arguments. If there are several, an argument with a space is a phrase, because the shell removed its quotes.
 
     Raises:
         typer.BadParameter: a ``since:`` is neither a duration nor a day.
@@ -147,7 +147,7 @@ def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
     """The sources whose names contain one of the parts.
 
     Raises:
-        NotFound: no source contains a part.
+        NotFound: one of the parts is not in the name of any source.
     """
     found: list[UUID] = []
     for part in wanted.sources:

@@ -140,7 +140,7 @@ def _health(row: Mapping[str, Any]) -> str:
         return "off"
     good, lost = _counts(row)
     if row["type"] != store.MANUAL and row["status"] in {"ok", None} and sum(lost.values()) >= max(1, good):
-        return "articles fail"  # at least half of the tried ones
+        return "articles fail"  # at least half of the fetched articles
     return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 
 
@@ -149,7 +149,7 @@ def _next(row: Mapping[str, Any]) -> str:
 
 
 def _stories(row: Mapping[str, Any]) -> str:
-    """Such as ``12; 3 forbidden, 2 wait``; the first number counts stories."""
+    """A text such as ``12; 3 forbidden, 2 wait``; the first number counts stories."""
     good, lost = _counts(row)
     dropped = row["articles"].get(Outcome.FILTERED, 0)
     waiting = lost.pop(Outcome.RETRYING, 0) + row["articles"].get(Outcome.QUEUED, 0)
@@ -160,7 +160,7 @@ def _stories(row: Mapping[str, Any]) -> str:
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[int, dict[Outcome, int]]:
-    """The number of stories; and of articles that became none or wait after a failure, by outcome, most first."""
+    """The number of stories; and by outcome, the highest first, the number of articles that failed or wait after a failure."""
     told = Counter({Outcome(name): count for name, count in row["articles"].items()})
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
     others = {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}

@@ -103,7 +103,7 @@ def feed(
 
 
 def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
-    """Number, age, chili and source; then the title, a line about it, and the address, which is never broken."""
+    """Print number, age, chili and source; then the title, a line about it, and the address, which is never broken."""
     star = " *" if row.get("is_starred") else ""
     head = f"{row['number']:>4}  {ago(row['published_at'] or row['created_at']):>3}  chili {chili(row['chili'])}  "
     out.print(

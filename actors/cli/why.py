@@ -19,14 +19,14 @@ from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument
 
 _UNFINISHED = {"created", "retry", "active", "failed"}
-_MOST = 20  # items that are told
+_MOST = 20  # maximum number of items that are shown
 _STORY = re.compile(r"#?[0-9]{1,7}|[0-9A-Fa-f]{8}[0-9A-Fa-f-]*")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 
 
 class Step(NamedTuple):
-    """One step on an article's way. ``state`` is done, waiting, failed, ended or missing."""
+    """One step of an article through the pipeline. ``state`` is done, waiting, failed, ended or missing."""
 
     name: str
     state: str
@@ -58,21 +58,21 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
 
     Args:
         conn: A connection.
-        name: An address, the number or id of a story, the name of an item within its source, or the folder of a mailbox, of which
-            the newest items are told.
+        name: An address, the number or id of a story, the name of an item within its source, or the folder of a mailbox, whose
+            newest items are then shown.
 
     Raises:
-        NotFound: there is no such story.
+        NotFound: no story has this number or id.
     """
     story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
     url = name if story_id else typed(name)
     canonical = canonical_url(url)
     parts = urlsplit(canonical)
     host = (parts.hostname or "").lower()
-    hosts = {host}  # a name with letters beyond ASCII has two spellings
+    hosts = {host}  # a name with letters beyond ASCII has two spellings: Unicode and Punycode
     with suppress(UnicodeError):
         hosts.add(host.encode("ascii").decode("idna"))
-    # The longest parts that need no escapes: feeds escape all, some or no characters.
+    # Compare only the longest parts that need no escapes, because feeds escape all, some or no characters.
     path = max(_PLAIN.findall(unquote(parts.path.rstrip("/"))), key=len, default="").lower()
     query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}
@@ -89,7 +89,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
-    """The sources of a site; if the address is a source's own, only that source."""
+    """The sources of a site; only one source if the address is the address of that source."""
     rows = SQL.all(conn, "news_sources_of_host", host=host)
     return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 
@@ -112,7 +112,7 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """The article's way so far: found, text, story, analysis, event, highlights, brief."""
+    """The steps of the article so far: found, text, story, analysis, event, highlights, brief."""
     way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
     if story is None:
         return way

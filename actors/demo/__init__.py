@@ -1,1 +1,1 @@
-"""The demo: a bundled sample site goes through the real pipeline; the results are checked and shown."""
+"""The demo: the real pipeline reads a bundled sample site; the results are checked and shown."""

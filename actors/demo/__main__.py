@@ -12,7 +12,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
 _INTERRUPTED = 130
-_WIDTH = 120  # columns without a terminal
+_WIDTH = 120  # columns of the output if it is not a terminal
 
 _NEXT = """[bold]What to try next[/]
   export {data}; .nox/demo/bin/zeke-jobs up

@@ -17,7 +17,7 @@ _HIGHLIGHTS = 80
 
 @dataclass(frozen=True)
 class Results:
-    """What a run left in the database: how many feeds were read, items by outcome, stories, highlights, jobs."""
+    """The contents of the database after a run: the number of feeds read, items by outcome, stories, highlights, jobs."""
 
     feeds: int
     outcomes: Counter[str]
@@ -27,7 +27,7 @@ class Results:
 
 
 class Check(NamedTuple):
-    """One expected result beside the actual one."""
+    """An expected result and the actual one."""
 
     name: str
     expected: Any
@@ -35,7 +35,7 @@ class Check(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it is as expected."""
+        """Whether the actual result is as expected."""
         return bool(self.expected == self.got)
 
 

@@ -27,21 +27,21 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Request
 from zeke_jobs.supervise.reload import program
 
-_SAMPLE_LIMIT = 50.0  # seconds for the sample site
-_FEEDS_LIMIT = 170.0  # seconds for feeds from elsewhere
-_LOOK = 0.15  # seconds between two looks at the database
-_SETTLED = 0.6  # seconds without unfinished jobs that count as the end
-_GRACE = 15  # seconds for workers to end
-_TAIL = 40  # lines of the log that a failed run shows
+_SAMPLE_LIMIT = 50.0  # maximum seconds of a run with the sample site
+_FEEDS_LIMIT = 170.0  # maximum seconds of a run with other feeds
+_LOOK = 0.15  # seconds between two reads of the database
+_SETTLED = 0.6  # the run has ended after this many seconds without an unfinished job
+_GRACE = 15  # seconds that the workers have to stop
+_TAIL = 40  # number of last lines of the log that a failed run shows
 _UNFINISHED = ("created", "active", "retry")
 _LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 
 def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
-    """Bring ``feeds``, or the sample site, through the pipeline; returns whether the database has the expected results.
+    """Run the pipeline on ``feeds``, or on the sample site; returns whether the database has the expected results.
 
     Raises:
-        ConfigurationError: jobs.yaml is wrong.
+        ConfigurationError: jobs.yaml is not valid.
         ZekeJobsError: another demo runs in this folder, or the workers ended too early.
     """
     begin = time.monotonic()
@@ -88,7 +88,7 @@ def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
 
 
 def _clear(url: str, jobs_yaml: Path) -> None:
-    """Make the database anew; a server has ``template1`` beside it."""
+    """Drop the database and create it again, connected to ``template1`` of the same server."""
     name = urlsplit(url).path.lstrip("/")
     with closing(connect(urlsplit(url)._replace(path="/template1").geturl())) as conn, conn.cursor() as cursor:
         cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -99,7 +99,7 @@ def _clear(url: str, jobs_yaml: Path) -> None:
 
 @contextmanager
 def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """``zeke-jobs up``, which writes to the log."""
+    """Run ``zeke-jobs up``, with its output in the log."""
     env = {**os.environ, environment.CONFIG: str(jobs_yaml), environment.LOG_FORMAT: "console"}
     command = [*program("zeke-jobs"), "up", "--grace", str(_GRACE)]
     with log.open("wb") as file:
@@ -112,7 +112,7 @@ def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connection, limit: float) -> bool:
-    """Follow the jobs to their end; returns False if there was none in time."""
+    """Follow the jobs until all have ended; returns False if that took too long."""
     begin = busy_at = time.monotonic()
     with console.status("working") as status:
         while (now := time.monotonic()) < begin + limit:
@@ -131,9 +131,9 @@ def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connecti
 
 
 def show(console: Console, found: expected.Results) -> dict[str, int]:
-    """The stories, the hottest one in full, and the feeds with what became no story, as ``zeke-news`` shows them.
+    """Show the stories, the hottest one in full, and the feeds with their failed articles, by commands of ``zeke-news``.
 
-    Returns the statuses other than 0 by command.
+    Returns the exit statuses other than 0 by command.
     """
     refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
@@ -150,7 +150,7 @@ def show(console: Console, found: expected.Results) -> dict[str, int]:
 def checks(
     found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool
 ) -> list[expected.Check]:
-    """The checks of the run, and of its results from ``feeds`` or, if empty, from the sample site."""
+    """The checks of the run, and of its results from ``feeds``; without feeds, from the sample site."""
     return [
         expected.Check("all was done in time", True, is_done),
         expected.Check("every command above ended with status 0", {}, refused),

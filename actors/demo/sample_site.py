@@ -17,12 +17,12 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 _FOLDER = files("actors.demo") / "site"
-_RELATED = 4  # links below each article
+_RELATED = 4  # number of links below each article
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a feed. ``age`` is in hours; the page of a ``missing`` one answers 404."""
+    """One entry of a feed. ``age`` is in hours; if the entry is ``missing``, its page answers 404."""
 
     publication: str
     slug: str
@@ -35,7 +35,7 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """Path of its page."""
+        """The path of the entry's page."""
         return f"/{self.publication}/{self.slug}"
 
 
@@ -45,11 +45,11 @@ def entries() -> list[Entry]:
 
 
 def render(base_url: str, now: datetime) -> dict[str, str]:
-    """Every page and feed of the site by its path; those of feeds end with ``.xml``.
+    """Every page and feed of the site by its path; the paths of feeds end with ``.xml``.
 
     Args:
         base_url: ``http://host:port``, without a slash at its end.
-        now: The moment from which the entries' ages count back. The pages depend on nothing else.
+        now: The present time; the ages of the entries are relative to it. The pages depend on nothing else.
     """
     pages: dict[str, str] = {}
     for row in tomllib.loads(_read("catalogue.toml"))["publication"]:
@@ -81,7 +81,7 @@ def render(base_url: str, now: datetime) -> dict[str, str]:
 
 
 def _texts(**texts: str) -> dict[str, str]:
-    """Each text for HTML and, under ``name_json``, for a script."""
+    """Each text in a form for HTML, and under the name with ``_json`` in a form for a script."""
     return {name: escape(text) for name, text in texts.items()} | {f"{n}_json": json.dumps(t) for n, t in texts.items()}
 
 
@@ -101,7 +101,7 @@ def _read(name: str) -> str:
 
 @contextmanager
 def served() -> Iterator[tuple[str, list[str]]]:
-    """The site on a free port of 127.0.0.1: its address, and the addresses of its two feeds."""
+    """Serve the site on a free port of 127.0.0.1; gives its address, and the addresses of its two feeds."""
     with (
         TemporaryDirectory() as folder,
         ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as server,

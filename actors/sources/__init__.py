@@ -1,1 +1,1 @@
-"""The tasks that bring news in, from the feed's address to the stored story."""
+"""The tasks from a feed's address to the stored story."""

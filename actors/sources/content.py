@@ -1,4 +1,4 @@
-"""fetch-content: get the full text of raw items and make stories of them."""
+"""fetch-content: get the full text of raw items and turn them into stories."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of fetch-content.
 
     Attributes:
-        least_characters: A shorter text is no story (``too_short``).
-        near_duplicate: From this Jaccard similarity of 5-word shingles on, two texts are versions of one text.
-        attempts: Most fetches of an item after temporary faults.
-        first_wait: Wait before the second attempt; it doubles with each further one, up to ``longest_wait``.
+        least_characters: A shorter text does not become a story (``too_short``).
+        near_duplicate: Two texts with at least this Jaccard similarity of 5-word shingles are versions of one text.
+        attempts: The maximum number of fetches of an item after temporary faults.
+        first_wait: The wait before the second attempt; it doubles with each further attempt, up to ``longest_wait``.
         longest_wait: Also the longest wait that a site may ask for.
-        engine_wait: Wait for an unavailable Engine that names no time; costs no attempt.
+        engine_wait: The wait if the Engine is unavailable and names no time; it does not count as an attempt.
         filters: Rules that drop items, in addition to those of ``zeke-news filter``.
     """
 
@@ -52,7 +52,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     filters: tuple[Rule, ...] = ()
 
     def wait(self, attempts: int, asked: float | None) -> timedelta:
-        """The wait after ``attempts`` failed ones."""
+        """The wait after this number of failed attempts; ``asked`` is the wait in seconds that the site asked for."""
         return grown(attempts, self.first_wait, self.longest_wait, asked, self.longest_wait)
 
 
@@ -85,7 +85,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             counts[_end(ctx, item, refused or found)] += 1
         except EngineError as error:
             rest = waiting[place + 1 :]
-            # If the host cannot be reached, for the rest too: to ask for each would take its time, and change nothing.
+            # If the host cannot be reached, the remaining items fail too: to try each of them would only take time.
             failed = (item, *rest) if error.is_unreachable else (item,)
             counts.update(_failed(ctx, one, error, rules) for one in failed)
             if error.is_unreachable:
@@ -95,7 +95,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
                 break
         except (Defer, ClaimLost):  # another job is asking this host, the Engine is unreachable, or the claim is lost
             raise
-        except Exception as error:  # raised below, after the other items
+        except Exception as error:  # raised below, when the other items are done
             if is_away(error):
                 raise
             ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
@@ -132,7 +132,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     known = stories.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
-        # A story stays a story, unless its source withdrew it.
+        # An item that is a story remains one, unless its source removed the page.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
     items.decide(tx, [item.id], outcome, detail, story_id=story_id)
@@ -140,7 +140,10 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
-    """After a temporary fault, send the item again by itself, or give up with the reason; its feed's text counts meanwhile."""
+    """After a temporary fault, send the item again in its own job, or give up with the reason.
+
+    Meanwhile the feed's text is used.
+    """
     if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings
@@ -168,7 +171,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """The host asked for fewer requests: the rest of the batch waits too, and no attempt is counted."""
+    """Let the rest of the batch wait too, because the host asked for fewer requests; no attempt is counted."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

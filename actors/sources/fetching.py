@@ -1,4 +1,4 @@
-"""Sends items to fetch-content in batches of one host, and asks hosts with one request at a time."""
+"""Sends items to fetch-content in batches of one host, and sends a host one request at a time."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,18 +18,18 @@ from actors.schema import MAX_BATCH
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Throttled
 
-Period = Literal["day", "week"]  # of the digest that follows a pull or an upload
+Period = Literal["day", "week"]  # the period of the digest that follows a pull or an upload
 
 
 class PoliteEngine(ExitStack):
-    """An engine that asks a host, for a feed or a page, only while no other job of the fleet does. A lease holds the host.
+    """An Engine that fetches feeds and pages from a host only while no other job of the fleet does. The job holds a lease.
 
-    If a host, or the Engine, refuses, no job asks it before the time that it names. One that cannot be reached, and names no
-    time, is left alone for ``away`` seconds. A site's rule may set a pause after each visit, or let several jobs ask at once.
+    If a host or the Engine refuses a request, no job asks it before the time that it names. If it cannot be reached and names
+    no time, no job asks it for ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at once.
 
     Raises:
-        Defer: by its methods, if another job holds the host (this one is tried again in some seconds), the host
-            rests, or the Engine is unavailable: none of this is a fault of the page or feed.
+        Defer: raised by the methods if another job holds the host (then this job is tried again a few seconds later), the
+            host rests, or the Engine is unavailable. None of this is a fault of the page or feed.
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: float = AWAY) -> None:
@@ -69,7 +69,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """End the visit to a host whose rule has a pause; the next request comes after the pause."""
+        """End the visit to a host whose rule has a pause; the next request waits for the pause."""
         if self._is_paused:
             self.close()
             self._host, self._is_paused = "", False
@@ -82,7 +82,7 @@ class PoliteEngine(ExitStack):
         self._host = ""
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
-            # Under the lease, so that a rest noted by its last holder is visible.
+            # Check this with the lease held, so that a rest noted by its last holder is visible.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host, self._is_paused = host, rule.pause is not None
             if rule.pause:
@@ -103,7 +103,7 @@ def send_fetches(
     """Send fetch-content for items, in batches of one host; call it in the transaction that queued them.
 
     The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host. If the host's rule in the
-    ``engine`` allows more requests at once, its batches have as many keys.
+    ``engine`` allows several requests at once, its batches use that number of keys.
     """
     hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:
@@ -119,6 +119,6 @@ def send_fetches(
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
-    """Open the batch of this job's stories, with the digest of the period that ends today at its end."""
+    """Open a batch for this job's stories; when it ends, the digest of the period that ends today is written."""
     then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

@@ -1,4 +1,4 @@
-"""Makes a text a story, or joins it to the story that it copies; two workers never make two stories of one text."""
+"""Turns a text into a story, or adds it to the story that it copies; two workers never create two stories from one text."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -24,11 +24,11 @@ _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 @dataclass(frozen=True)
 class Filed:
-    """How a text was filed: stored, updated or duplicate.
+    """The result of filing a text; the outcome is stored, updated or duplicate.
 
     Attributes:
-        is_news: Whether the story has to be analysed (again).
-        near: Stories that are nearly the same, now in its cluster.
+        is_news: Whether the story must be analysed, for the first time or again.
+        near: Stories with nearly the same text, which are in the story's cluster now.
         has_grown: Whether one more source reports a known story.
     """
 
@@ -42,7 +42,7 @@ class Filed:
 def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_duplicate: float) -> Filed:
     """File the text of an item that the caller holds locked, in its transaction, and record the item's outcome.
 
-    From the Jaccard similarity ``near_duplicate`` on, two texts are versions of one text.
+    Two texts with at least the Jaccard similarity ``near_duplicate`` are versions of one text.
     """
     filing = _Filing(tx, item, text, likeness, near_duplicate)
     known = stories.of_item(tx, item.id)
@@ -66,7 +66,7 @@ class _Filing:
         """File the first text of an item."""
         text, tx = self.text, self.tx
         certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
-        claim = _addresses(text.canonical)  # stories at that address, or which claim it too
+        claim = _addresses(text.canonical)  # finds the stories at this address, and the stories that also claim it
         claims = [
             *_keys("canonical", _addresses(self.item.url, text.url)),
             *_keys("url", claim),
@@ -78,7 +78,7 @@ class _Filing:
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-        # If another text claims the address too, it does not distinguish the pages of this site.
+        # If another text claims the same address, the site's canonical addresses do not distinguish its pages.
         address = None if rivals else self._canonical()
         new: UUID = SQL.value(
             tx,
@@ -95,12 +95,15 @@ class _Filing:
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
     def again(self, known: Row) -> Filed:
-        """File the new text of an article that was read before: its story follows, also from the feed's text to the page's."""
+        """File the new text of an article that was read before, and update its story.
+
+        The text may be the page's, after the feed's text was filed first.
+        """
         self._hold_alike([f"text:{self._hash}"])
         is_reworded = known.text_hash != self._hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
-        if is_reworded:  # locks clusters, so before any story
+        if is_reworded:  # this locks clusters, so it comes before the lock of any story
             SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self.likeness.bands)
             near = self._near(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
@@ -116,7 +119,7 @@ class _Filing:
         return text_hash(self.text.text)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the text, in place of the item's old one, and a new story's title; returns the content's id."""
+        """Store the text in place of the item's old text, with the title of a new story; returns the content's id."""
         found_by = {"text_hash": self._hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         content: UUID = SQL.value(
@@ -125,11 +128,11 @@ class _Filing:
         return content
 
     def _hold_alike(self, keys: Sequence[str]) -> None:
-        """Let no other worker file a similar text until the transaction ends; call it before any other lock on stories."""
+        """Keep other workers from filing a similar text until the transaction ends; call it before other locks on stories."""
         SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self.likeness.bands)
 
     def _near(self, story_id: UUID) -> tuple[UUID, ...]:
-        """The stories that are nearly the same, united with this one."""
+        """Unite this story's cluster with the stories that have nearly the same text; returns these stories."""
         bands = self.likeness.bands
         found = stories.candidates(self.tx, story_id, bands) if bands else []
         near = tuple(one.story_id for one in found if self._resembles(one))
@@ -138,21 +141,21 @@ class _Filing:
         return near
 
     def _resembles(self, other: Row) -> bool:
-        """Whether a story has a version of this text; one of which no text is given certainly has."""
+        """Whether a story has a version of this text. A row without a text was found by a certain key, so it has."""
         return other.text is None or self.likeness.resembles(other.text, self.least)
 
     def _certain(self) -> list[str]:
-        """Keys of which one is enough for the same story: of the text, and of the addresses at which it was found."""
+        """The certain keys: two texts that share one are the same story. They are the text's hash and its addresses."""
         return [f"text:{self._hash}", *_keys("url", _addresses(self.item.url, self.text.url))]
 
     def _canonical(self) -> str | None:
-        """The page's own statement of its address, unless that is on another site."""
+        """The address that the page declares as its own, or None if it is on another site."""
         claim, page = self.text.canonical, self.text.url or self.item.url
         return claim if claim and page and site_of(claim) == site_of(page) else None
 
 
 def _keys(kind: str, addresses: Iterable[str]) -> list[str]:
-    """Keys of canonical addresses: ``url`` is the address of the fetch, ``canonical`` the page's own statement."""
+    """The keys of addresses. ``kind`` is ``url`` for fetched addresses, ``canonical`` for addresses that a page declares."""
     hashes = {hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses}
     return sorted(f"{kind}:{one}" for one in hashes)
 

@@ -1,4 +1,4 @@
-"""Filters: items are dropped by what their feed says, before their page is fetched and a model is asked."""
+"""Filters: drop items by the facts in their feed, before their page is fetched, or by the page's text."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from actors.store.stories import Text
 
 Rules = tuple[tuple[str, Rule], ...]
 
-_READ = 20_000  # characters of the feed's text
+_READ = 20_000  # characters of the feed's text that are searched
 _TAG = re.compile(r"<[^<>]*>")
 _rule = lru_cache(maxsize=8192)(Rule.model_validate_json)
 
 
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
-    """These rules of jobs.yaml, and those that were added, with the names that people know them by."""
+    """The given rules of jobs.yaml and the rules added with ``zeke-news filter``, each with the name that people see."""
     given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
     return (*given, *((f"filter {row['number']}", _rule(row["rule"])) for row in SQL.all(conn, "filters")))
 
@@ -55,7 +55,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of an item; ``text`` is its page's text, once the page was read."""
+    """The known facts about an item; ``text`` is its page's text, or None before the page was read."""
 
     item: Item
     text: Text | None
@@ -98,7 +98,7 @@ class _Facts:
 
 
 def _fits(when: Conditions, facts: _Facts) -> bool | None:
-    """Whether all conditions hold; None if that is not known yet."""
+    """Whether all conditions hold, or None if that is not known yet."""
     known: list[bool | None] = []
     for patterns, find in ((when.words, has_words), (when.regex, fits)):
         if patterns:
@@ -129,7 +129,7 @@ def _is_beyond(limit: int | timedelta | None, facts: _Facts, sign: int) -> bool 
 
 
 def _applies(when: Conditions, facts: _Facts) -> bool:
-    """Whether an item is of a source that a rule names."""
+    """Whether the item is from a source or folder that the rule names."""
     item, parts = facts.item, [_folded(part) for part in when.source]
     folders = [[step.strip().casefold() for step in one.split("/") if step.strip()] for one in when.folder]
     folder = [step.casefold() for step in item.folder] if folders else []

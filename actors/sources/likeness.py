@@ -11,13 +11,13 @@ from actors.ai.words import is_unspaced
 
 SHINGLE = 5
 BINS = 128
-ROWS = 3  # rows of a band: two texts of Jaccard .5 share one of the 42 bands with probability .996
+ROWS = 3  # rows in a band: two texts with a Jaccard similarity of .5 share one of the 42 bands with probability .996
 _WORD = re.compile(r"\w+")
 _EMPTY = (1 << 63) - 1
 
 
 def words(text: str) -> list[str]:
-    """The words of a text for comparisons: case and width are folded; a character of Chinese counts as a word."""
+    """The words of a text for comparisons, without differences of case and width; a Chinese character is a word."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     found = _WORD.findall(folded)
     if not is_unspaced(folded):
@@ -31,7 +31,7 @@ def text_hash(text: str) -> str:
 
 
 def shingles(text: str) -> set[int]:
-    """63-bit hashes of the runs of five words; of all words if there are fewer."""
+    """63-bit hashes of all runs of five words; for a text of fewer words, one hash of all its words."""
     parts = words(text)
     count = max(1, len(parts) - SHINGLE + 1)
     return {_hash(" ".join(parts[place : place + SHINGLE])) for place in range(count)} if parts else set()
@@ -43,10 +43,10 @@ def _hash(text: str) -> int:
 
 
 def bands(found: set[int]) -> list[int]:
-    """Hashes of the bands of a one-permutation MinHash; texts that share none are not compared. Empty for an empty text.
+    """Hashes of the bands of a one-permutation MinHash; texts without a common band are not compared. Empty for an empty text.
 
-    The signature is the least hash of each of 128 bins; an empty bin borrows from a full one. That is one hash a shingle
-    instead of 128, with the same expectation (Li, Owen, Zhang 2012; densified as Shrivastava 2017).
+    The signature has the smallest hash of each of 128 bins; an empty bin takes the hash of a full bin. This needs one hash for
+    each shingle instead of 128, with the same expected value (Li, Owen, Zhang 2012; densified as in Shrivastava 2017).
     """
     if not found:
         return []
@@ -70,7 +70,7 @@ def jaccard(one: set[int], other: set[int]) -> float:
 
 @dataclass(frozen=True)
 class Likeness:
-    """The data that find a text's near duplicates; made in about a millisecond."""
+    """The data by which near duplicates of a text are found; computed in about a millisecond."""
 
     shingles: set[int]
     bands: list[int]
@@ -82,5 +82,5 @@ class Likeness:
         return cls(found, bands(found))
 
     def resembles(self, text: str, least: float) -> bool:
-        """Whether a text is a version of ours."""
+        """Whether ``text`` is a version of this text: their Jaccard similarity is at least ``least``."""
         return jaccard(self.shingles, shingles(text)) >= least

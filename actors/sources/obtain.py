@@ -1,4 +1,4 @@
-"""The best available text of an item: given with it, on its page, or in its feed."""
+"""Finds the best available text of an item: uploaded with it, on its page, or in its feed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from actors.store.items import Item
 from actors.store.sources import NEWSLETTER
 from actors.store.stories import Text
 
-_ARTICLE = 1000  # characters of a description that is more than a teaser
+_ARTICLE = 1000  # a feed's description with at least this number of characters is an article, not a teaser
 _LONGEST_CHOICE = 300
 _SPOKEN = "transcript"
 
@@ -62,7 +62,7 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
 def _given(item: Item, least: int) -> Text | Missing | None:
     """The text that was uploaded with an item."""
     given = clean(str(item.metadata.get("text") or "")).strip()
-    # Copied from a page, a text often begins with its headline. The text of the page itself does not.
+    # A text that a person copied from a page often begins with the headline. Remove it: extracted texts do not have it.
     head, _, below = given.partition("\n")
     if len(below.strip()) >= least and words(head) == words(item.title or ""):
         given = below.strip()
@@ -72,7 +72,7 @@ def _given(item: Item, least: int) -> Text | Missing | None:
 
 
 def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> Text | None:
-    """A podcast or video by its transcript, if it has one; else the feed's text, with the reason.
+    """The transcript of a podcast or video; without a usable transcript, the feed's text with the reason.
 
     Raises:
         EngineError: a temporary fault.
@@ -95,7 +95,7 @@ def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> 
 
 
 def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
-    """The feed's text of an item whose page cannot be had for now; None if it has none."""
+    """The feed's text of an item whose page is temporarily unavailable, or None."""
     try:
         return _instead(item, _told(item, least)[0], error)
     except EngineError:  # the feed's text cannot be read for now either
@@ -103,12 +103,12 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
 
 
 def is_article(told: Text) -> bool:
-    """Whether a feed's text is an article's, and not a teaser: what the feed calls the content, or a long description."""
+    """Whether a feed's text is an article and not a teaser: it is the feed's content element, or a long description."""
     return told.origin == "feed" or len(told.text) >= _ARTICLE
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """The feed's text, if it may stand in for the page, with the reason. A letter may always: the mail has all of it."""
+    """The feed's text with the reason, if it may replace the page, or None. A newsletter's text always may: it is complete."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
@@ -147,7 +147,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
 
 
 def _uncut(page: Text, told: Text | None) -> Text:
-    """The page's text; or the feed's with the page's other facts, if the page's text looks cut."""
+    """The page's text; if it looks cut off, the feed's text with the other facts of the page."""
     if told is None or (size := Said(told.text).size) <= CUT * (own := Said(page.text).size):
         return page
     why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
@@ -155,7 +155,7 @@ def _uncut(page: Text, told: Text | None) -> Text:
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """The feed's content, or else its description, if long enough; or the reason why it cannot be read."""
+    """The feed's content or description, if it is long enough; or the reason why it cannot be read."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

@@ -23,7 +23,7 @@ class OneoffSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-oneoff.
 
     Attributes:
-        high_priority: Priority of the jobs after a request with priority high; others have their task's.
+        high_priority: The priority of the jobs for a request with priority high; other jobs have the priority of their task.
     """
 
     high_priority: int = 20
@@ -49,7 +49,7 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         identity = short_identity(canonical_url(url))
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
-        # Nothing is to be done for an item that is in flight, or part of a story.
+        # An item that is in flight or part of a story needs nothing.
         if found.outcome and Outcome(found.outcome).status in {"pending", "completed"}:
             result["outcome"] = found.outcome
             result["story_id"] = str(found.story_id) if found.story_id else None

@@ -20,14 +20,14 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-pull and ingest-pull-youtube.
 
     Attributes:
-        most: Most sources of one pull; the next pull begins with the rest.
-        burst: Number of jobs sent at once; more are spread evenly over ``spread``, to the second.
-        spread: Longest delay of a job.
+        most: The maximum number of sources in one pull; the next pull begins with the rest.
+        burst: Up to this number of jobs are sent without a delay; a larger number is spread evenly over ``spread``, by seconds.
+        spread: The longest delay of a job.
         lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again: its
             job was lost.
-        most_items: Most lost items that one pull queues again.
-        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed; without it, none.
-        most_times: Number of times after which a lost item is given up (``abandoned``).
+        most_items: The maximum number of lost items that one pull queues again.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed; None writes no digest.
+        most_times: An item that was lost this number of times is given up (``abandoned``).
     """
 
     most: int = Field(default=10_000, ge=1)
@@ -40,7 +40,7 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Send a job for each feed that is due; a second pull right after finds none."""
+    """Send a job for each feed that is due. A second pull right after the first sends no jobs."""
     lost = _sweep(ctx)
     return send_due(ctx, POLLED_TYPES, payload.reason, also=lost)
 
@@ -73,7 +73,7 @@ def send_due(
 def _spread(
     due: Sequence[tuple[UUID, str]], settings: PullSettings
 ) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
-    """The delay of each source: few start at once, many in groups a second apart."""
+    """The delay of each source: a few sources start without a delay; many start in groups, one second apart."""
     if len(due) <= settings.burst:
         yield None, due
         return
@@ -85,7 +85,7 @@ def _spread(
 def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
     """Queue items again whose fetch-content was lost, and give up items that were lost too often.
 
-    An item that was lost twice gets a job of its own: it may be the cause, and then it harms no others.
+    An item that was lost twice gets its own job: if the item is the cause, it does not harm other items.
     """
     settings = ctx.settings
     with ctx.transaction() as tx:

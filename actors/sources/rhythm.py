@@ -1,4 +1,4 @@
-"""When to ask a source again: pure decisions from the result of a poll."""
+"""Decides when to poll a source again, by pure functions of a poll's result."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,16 +14,16 @@ WEEK = timedelta(days=7)
 
 
 class Rhythm(BaseModel, extra="forbid", frozen=True):
-    """How often sources are asked.
+    """How often sources are polled.
 
     Attributes:
-        default: Time between two polls of a mailbox, or of a source without dates.
-        shortest: Time between two polls of a busy source; ``longest`` of a quiet one.
-        longest_wait: Longest wait that a server may ask for.
-        first_backoff: Wait after the first failure; it doubles with each further one up to ``longest``.
+        default: The time between two polls of a mailbox, or of a source without dates.
+        shortest: The shortest time between two polls, for a busy source; ``longest`` is the time for a quiet source.
+        longest_wait: The longest wait that a server may ask for.
+        first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: Number of consecutive 410 answers that switch a source off.
         moved_after: Number of polls that must see the same permanent redirect before the source is moved.
-        moved_over: Least time over which they must see it.
+        moved_over: The shortest time over which these polls must see it.
     """
 
     default: Duration = parse_duration("1h")
@@ -36,7 +36,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
     moved_over: Duration = parse_duration("24h")
 
     def interval(self, published: Iterable[datetime | None], now: datetime) -> timedelta:
-        """A source's own rhythm: a week divided by the entries of the last week."""
+        """The time between two polls of a source: a week divided by the number of entries in the last week."""
         dates = [moment for moment in published if moment is not None]
         if not dates:
             return self.default
@@ -52,7 +52,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
     def after_success(
         self, polling: Polling, *, etag: str | None, last_modified: str | None, not_modified: bool
     ) -> Polling:
-        """The facts to store after a good answer. If a 304 lacks a header, the old one stays."""
+        """The facts to store after a successful poll. If a 304 lacks a header, the old value stays."""
         return replace(
             polling,
             etag=etag or (polling.etag if not_modified else None),

@@ -1,4 +1,4 @@
-"""The rules of filters, as jobs.yaml and the command line write them, and whether their words and expressions fit a text."""
+"""The rules of filters, as in jobs.yaml and on the command line, and the tests of their words and expressions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from zeke_jobs import Duration, parse_duration
 from zeke_jobs.core.wording import format_duration
 
-LONGEST = 1000  # characters of one expression
-_MEMORY = 1 << 20  # bytes of one expression and its automaton; without enough of it RE2 is slower, and still linear
-# Letters but those of scripts without spaces between words, beside which no boundary is needed.
+LONGEST = 1000  # maximum number of characters in one expression
+_MEMORY = 1 << 20  # bytes for one expression and its automaton; if they do not suffice, RE2 is slower, but still linear
+# The letters of scripts without spaces between words. Next to such a letter, a word needs no boundary.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
 def folded(text: str) -> str:
-    """A text as patterns see it: of usual width, composed, white space as single spaces, without invisible characters."""
+    """A text in the form that rules are compared with.
+
+    Characters have their usual width and are composed, white space is a single space, invisible characters are removed.
+    """
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
 
 
 def checked(expression: str) -> str:
-    """The regular expression, if RE2 takes it. Raises ValueError if it does not, or every text fits."""
+    """The regular expression, if it is valid. Raises ValueError if RE2 refuses it, or if it fits every text."""
     import re2
 
     if len(expression) > LONGEST:
@@ -67,7 +70,7 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 @lru_cache(maxsize=8192)
 def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
-    """What a text must have, which is soon seen, and the whole of it."""
+    """The parts that a text must contain, which is fast to test, and the pattern of the whole phrase."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
     pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
     return folded(words).casefold().split(" "), pattern
@@ -75,7 +78,7 @@ def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
 
 @lru_cache(maxsize=8192)
 def _compiled(expression: str) -> Any:
-    """The expression; its own letters beyond ASCII are as texts are when it is tried."""
+    """The compiled expression; its letters beyond ASCII are normalised in the same way as texts."""
     import re2
 
     letters = unicodedata.normalize("NFC", expression)
@@ -107,18 +110,18 @@ _Length = Annotated[int | timedelta | None, BeforeValidator(_length)]
 
 
 class Conditions(BaseModel, extra="forbid", frozen=True):
-    """When a rule fits: all given conditions must hold. If a condition is a list, one matching entry is enough.
+    """The conditions of a rule: all given conditions must hold. If a condition is a list, one matching entry is enough.
 
     Attributes:
         words: Words and phrases, found as whole words, in any case, in the title, the feed's text and its tags.
-        regex: Regular expressions of RE2, looked for there too; in any case, unless they begin with ``(?-i)``.
-        only_title: Search both in the title only.
+        regex: Regular expressions of RE2, searched in the same places; in any case, unless they begin with ``(?-i)``.
+        only_title: Search words and expressions in the title only.
         author: Names, found as whole words in the author's name.
-        language: Codes such as ``de``.
-        shorter: Fewer words than this; or, as a duration, a shorter recording. ``longer``: more, or longer.
-        older: Published longer ago than this when the item was found.
+        language: Codes of languages, such as ``de``.
+        shorter: Fewer words than this number, or a recording shorter than this duration. ``longer`` is the opposite.
+        older: The item was published longer before it was found than this.
         source: Only items of these sources, by a part of their name or address, or by the beginning of their id.
-        folder: Only items of sources in these folders, such as ``Tech`` or ``Tech/Python``, or in folders of them.
+        folder: Only items of sources in these folders, such as ``Tech`` or ``Tech/Python``, or in their subfolders.
     """
 
     words: _Words = ()
@@ -140,7 +143,10 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
 
 
 class Rule(BaseModel, extra="forbid", frozen=True):
-    """One rule: ``drop`` items that fit; or ``keep`` them, and drop the others of these sources that no ``keep`` fits."""
+    """One rule: ``drop`` the items that fit, or ``keep`` them.
+
+    With ``keep`` rules for a source, its items that fit no ``keep`` rule are dropped.
+    """
 
     drop: Conditions | None = None
     keep: Conditions | None = None
@@ -159,7 +165,7 @@ class Rule(BaseModel, extra="forbid", frozen=True):
         return when
 
     def __str__(self) -> str:
-        """Such as ``drop words crypto, "price of bitcoin"; older 30d``."""
+        """The rule as text, such as ``drop words crypto, "price of bitcoin"; older 30d``."""
         return f"{'drop' if self.drop else 'keep'} {'; '.join(self._parts())}"
 
     def _parts(self) -> Iterator[str]:

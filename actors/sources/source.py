@@ -28,7 +28,7 @@ from zeke_jobs.postgres.queries import Row
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):
-    """What a new source brings: its newest ``items``, whatever their age, or only those published ``within`` this long.
+    """The items that a new source brings in: its newest ``items`` of any age, or those published ``within`` this duration.
 
     An entry without a date counts as new.
     """
@@ -41,9 +41,9 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-source.
 
     Attributes:
-        rhythm: How often sources are asked.
-        first_fetch: The items that a new source brings.
-        batch: Most items of one fetch-content job.
+        rhythm: How often sources are polled.
+        first_fetch: The items that a new source brings in.
+        batch: The maximum number of items in one fetch-content job.
     """
 
     rhythm: Rhythm = Field(default_factory=Rhythm)
@@ -54,8 +54,8 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
     """Poll a source, unless it is switched off or not due (``manual`` polls in any case).
 
-    A feed that cannot be read is an outcome, not a failed job: the source's own backoff decides about the next try. An
-    unforeseen error fails the job, and the source is unhealthy and backs off all the same.
+    An unreadable feed is an outcome, not a failed job: the source's own backoff sets the time of the next try. An unforeseen
+    error fails the job; then too the source becomes unhealthy and backs off.
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
@@ -75,7 +75,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     except EngineError as error:
         return _failed(ctx, source, error, failures)
     except Exception as error:
-        # Exceptions that direct the job, and an unavailable database, are no fault of the source.
+        # Exceptions that control the job, and an unavailable database, are not faults of the source.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
             wait = ctx.settings.rhythm.backoff(failures)
@@ -96,7 +96,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
     if entries is None:
         raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     with ctx.transaction() as tx:
-        # Read again under the lock: another poll may have finished since.
+        # Read the source again with the lock held: another poll may have finished since.
         SQL.one(tx, "source_lock", source_id=source.id)
         current = sources.get(tx, source.id) or source
         found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
@@ -119,9 +119,9 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         )
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
-            new_url = new_url or answer.url  # the address of a handle, so that the handle is looked up only once
+            new_url = new_url or answer.url  # store the address of a handle, so that it is looked up only once
         interval = rhythm.interval((entry.published_at for entry in entries), source.now)
-        if source.type == sources.NEWSLETTER:  # whose answer has new letters only
+        if source.type == sources.NEWSLETTER:  # a mailbox answers with new letters only
             interval = rhythm.default
         elif answer.not_modified and source.interval is not None:
             interval = source.interval

@@ -1,4 +1,4 @@
-"""ingest-from-upload: bring in uploaded items, with their text or to be fetched."""
+"""ingest-from-upload: bring in uploaded items, which have their text or an address to fetch it from."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of ingest-from-upload.
 
     Attributes:
-        chunk: Items that are written in one transaction.
-        digest: Write the digest of the ``day`` or ``week`` when all stories of the upload are analysed; without it, none.
+        chunk: The number of items that are stored in one transaction.
+        digest: Write the digest of the ``day`` or ``week`` when all stories of the upload are analysed; None writes no digest.
     """
 
     chunk: int = Field(default=200, ge=1)
@@ -32,7 +32,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once and queue it; a broken item ends in an outcome and blocks no other.
+    """Add each item once and queue it; a broken item gets an outcome and does not block the others.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -98,7 +98,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # The uploader's metadata goes under a key of its own, so that it is not mistaken for a feed's.
+    # The uploader's metadata has a separate key, so that it is not mistaken for the metadata of a feed.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,
