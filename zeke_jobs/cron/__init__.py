@@ -1,1 +1,1 @@
-"""Cron expressions and their calendar. Pure."""
+"""Cron expressions and their fire times, in pure functions."""

@@ -1,4 +1,4 @@
-"""Fire times of a cron line: cronsim walks the calendar, and the rules here handle clock changes."""
+"""Computes the fire times of a cron line: cronsim walks the calendar, and the rules here handle clock changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parse(text: str) -> Cron:
 
 @dataclass(frozen=True)
 class Cron:
-    """A valid cron line. All times have a time zone; returned ones are in UTC.
+    """A valid cron line. All times have a time zone; returned times are in UTC.
 
     A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a matching
     time. Any other line names times of day: a time that a clock change skips fires once, at the first instant after the gap
@@ -47,7 +47,7 @@ class Cron:
         return self.text
 
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
-        """The next fire time after a moment, or None if there is none before the calendar ends."""
+        """The next fire time after a moment, or None if the calendar ends before."""
         return next(self.after(moment, zone), None)
 
     def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
@@ -68,7 +68,7 @@ class Cron:
         last = moment
         for wall in CronSim(_canonical(self.fields), _wall(moment, zone)):
             tick = _first_reached(wall, zone)
-            if tick > last:  # otherwise it has fired: before the clock was put back, or with others of the same gap
+            if tick > last:  # otherwise it has fired: before the clock was put back, or with other times of the gap
                 yield tick
                 last = tick
 
@@ -88,10 +88,10 @@ class Cron:
 
 @lru_cache(maxsize=1000)
 def _canonical(fields: Fields) -> str:
-    """The line in a form that cronsim reads unambiguously: numbers, after a star where it combines days by one.
+    """The line in a form that cronsim reads unambiguously: numbers, and a star in a day field that started with a star.
 
-    cronsim, like cron, combines the two day fields according to whether one starts with ``*``. A field that started with one
-    contains its lowest value anyway, which is all that ``*/31`` and ``*/8`` stand for.
+    cronsim, like cron, combines the two day fields according to whether one starts with ``*``. A field that started
+    with ``*`` contains its lowest value anyway, and ``*/31`` and ``*/8`` mean only that value.
     """
     minutes, hours, months = map(_numbers, (fields.minutes, fields.hours, fields.months))
     days = "*/31," * fields.any_day + _numbers(fields.days)
@@ -108,7 +108,7 @@ def _wall(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def _first_reached(wall: datetime, zone: tzinfo) -> datetime:
-    """The first instant at which the local clock shows ``wall`` or, if it skips that time, a later one."""
+    """The first instant at which the local clock shows ``wall`` or, if it skips that time, a later time."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(instant, zone) == wall:
         return instant

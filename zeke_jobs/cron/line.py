@@ -1,4 +1,4 @@
-"""Parses a cron line, five fields or an @name, strictly, with a reason for each refusal."""
+"""Parses a cron line (five fields or an @name) strictly, with a reason for each refusal."""
 
 import re
 from dataclasses import dataclass
@@ -53,8 +53,8 @@ _KINDS = (
 class Fields:
     """The values of the five fields.
 
-    ``any_day`` and ``any_weekday``: the field starts with ``*``. As in cron, both days must match if one of the two fields
-    does; otherwise either is enough.
+    ``any_day`` and ``any_weekday`` mean that the field starts with ``*``. As in cron, day and weekday must both match
+    if one of the two fields starts with ``*``; otherwise one match is enough.
     """
 
     minutes: frozenset[int]
@@ -67,7 +67,7 @@ class Fields:
 
 
 def read(text: str) -> Fields:
-    """The values of a cron line. Weekdays are 0 (Sunday) to 6.
+    """Read the values of a cron line. Weekdays are 0 (Sunday) to 6.
 
     Raises CronError if the line is not five fields or a known @name, a field is not valid, or the day does not exist.
     """
@@ -154,7 +154,7 @@ def _foreign(term: str) -> str:
 
 def _refuse_a_day_that_never_comes(fields: Fields) -> None:
     if not (fields.any_day or fields.any_weekday):
-        return  # either day is enough, and each weekday exists
+        return  # one of the two fields is enough, and each weekday exists
     if min(fields.days) > max(_LONGEST_MONTH[month - 1] for month in fields.months):
         months = ", ".join(MONTHS[month - 1] for month in sorted(fields.months))
         raise CronError(

@@ -1,1 +1,1 @@
-"""Payloads: their models, JSON Schemas, and the checks at a send."""
+"""The models and JSON Schemas of payloads, and the checks of a send."""

@@ -1,4 +1,4 @@
-"""Makes pydantic's validator from the JSON Schema of a payload, and puts its errors into words: "expected X, got Y"."""
+"""Makes a pydantic validator from a payload's JSON Schema, and puts its errors into words: "expected X, got Y"."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _KINDS = {
 
 
 def expected(error: ErrorDetails) -> str:
-    """The values that are accepted."""
+    """The accepted values, in words."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         accepted = str(context.get("expected") or context.get("expected_tags"))
@@ -79,7 +79,7 @@ def expected(error: ErrorDetails) -> str:
 Path = tuple[str | int, ...]
 _OF_FIELDS = {"missing", "extra_forbidden"}
 KEY = "[key]"
-"""The last step of a place for a fault of its key, as pydantic writes it."""
+"""The last step of a place if the fault is in the key, as in pydantic's errors."""
 
 
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
@@ -97,7 +97,7 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
 
 
 def located(error: ValidationError, value: Any) -> dict[Path, list[ErrorDetails]]:
-    """The errors by place in the value. Of a union, assume the member in which the check came furthest."""
+    """The errors by place in the value. For a union, only the errors of the member in which the check came furthest."""
     errors = [(path_in(value, one), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path))}
     around_values = {path[:at] for path, one in errors if one["type"] not in _OF_FIELDS for at in range(len(path))}
@@ -110,7 +110,7 @@ def located(error: ValidationError, value: Any) -> dict[Path, list[ErrorDetails]
 
 
 def path_in(value: Any, error: ErrorDetails) -> Path:
-    """The place of an error in the value; pydantic's has the names of a union's members too."""
+    """The place of an error in the value; pydantic's place also has the names of a union's members."""
     path: Path = ()
     for step in error["loc"]:
         is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
@@ -152,7 +152,7 @@ def validator(schema: Mapping[str, Any]) -> SchemaValidator:
     whole: Any = {"type": "definitions", "schema": _core({"type": "object", **schema}), "definitions": models}
     try:
         return SchemaValidator(whole)
-    except SchemaError:  # a reference of the schema leads elsewhere
+    except SchemaError:  # a reference of the schema leads outside it
         return SchemaValidator({"type": "dict"})
 
 
@@ -180,7 +180,7 @@ def _core(field: Any) -> dict[str, Any]:
 
 def _union(field: Mapping[str, Any]) -> dict[str, Any]:
     match field:
-        # A number or a boolean as a tag would be text in the mapping.
+        # A tag that is a number or a boolean would be text in the mapping.
         case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if not any(
             tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in places
         ):
@@ -226,7 +226,7 @@ def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, An
 def _bounds(field: Mapping[str, Any]) -> dict[str, Any]:
     bounds = {own: field[name] for name, own in KEYWORDS.items() if name in field}
     if "pattern" in bounds:
-        with suppress(re.error):  # Python can look ahead; pydantic's own engine has classes such as \p{L}
+        with suppress(re.error):  # Python's engine has look-ahead; pydantic's engine has classes such as \p{L}
             re.compile(bounds["pattern"])
             bounds["regex_engine"] = "python-re"
     return bounds

@@ -12,7 +12,7 @@ from uuid import UUID
 from zeke_jobs.core.bounds import DEEPEST, LARGEST
 
 _DOUBTFUL = re.compile(r"\\u0000|\d{19}")  # 2**63 - 1 has as many digits
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, with any brackets inside it
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a bracket, or a whole string with the brackets in it
 _LONGEST_FLOAT = 330  # characters, without an exponent
 _LONGEST_SHOWN = 60
 
@@ -21,7 +21,7 @@ Fault = tuple[str, str]
 
 
 class UnfitForJson(ValueError):
-    """A value that JSON or jsonb cannot store. ``path`` is its place in the whole."""
+    """A value that JSON or jsonb cannot store. ``path`` is its place in the whole value."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
@@ -38,7 +38,7 @@ def encode(value: Any) -> str:
         text = _ENCODER.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        _search(value, "")  # json's error lacks the place; UnicodeEncodeError is a ValueError
+        _search(value, "")  # raises with the place, which json's error lacks; UnicodeEncodeError is a ValueError
         raise UnfitForJson("", str(error)) from error
     if size <= LARGEST:
         if is_too_deep(text):
@@ -64,7 +64,7 @@ def is_too_deep(text: str, most: int = DEEPEST) -> bool:
 
 
 def _stored_size(text: str, size: int) -> int:
-    """The size with numbers as Postgres writes them, without exponents."""
+    """The size of the text when Postgres writes its numbers without exponents."""
     if size + (text.count("e+") + text.count("e-")) * _LONGEST_FLOAT <= LARGEST:
         return size
     floats: list[str] = []
@@ -93,7 +93,7 @@ def _too_deep() -> UnfitForJson:
 
 
 def _search(value: Any, path: str, depth: int = 1) -> None:
-    """Walk the whole value and raise for the unfit place."""
+    """Walk the whole value and raise UnfitForJson at the first unfit place."""
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
             raise _too_deep()

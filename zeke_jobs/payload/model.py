@@ -1,4 +1,4 @@
-"""The base of payload models (snake_case inside, camelCase accepted at the door), and durations as fields of models."""
+"""The base of payload models (snake_case inside, camelCase accepted as input), and a type for fields with durations."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -30,7 +30,7 @@ Duration = Annotated[
 
 
 class Payload(BaseModel):
-    """Base of payload models. Stored in snake_case; camelCase is accepted at the door.
+    """Base of payload models. Payloads are stored in snake_case; camelCase is accepted as input.
 
     A worker ignores fields that it does not know, so that old and new code can overlap; ``send`` refuses them.
     While its job runs, its repr and its text show sensitive fields as ``***``.
@@ -51,8 +51,8 @@ class FailedJob(Payload):
 
     Attributes:
         job_id: The job that has failed for good.
-        error: Of its last attempt: ``type``, ``message``, and mostly ``traceback``.
-        payload: Its payload; None where that leaves no room for the error.
+        error: The error of its last attempt: ``type``, ``message``, and usually ``traceback``.
+        payload: Its payload; None if the payload leaves no room for the error.
     """
 
     job_id: UUID

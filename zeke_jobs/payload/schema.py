@@ -17,7 +17,7 @@ from zeke_jobs.payload.json_text import Fault, join
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
-_DEEPEST = 16  # references and branches on the way to one place of a schema
+_DEEPEST = 16  # maximum number of references and branches on the way to one place of a schema
 
 
 @dataclass
@@ -66,8 +66,8 @@ class PayloadSchema:
         return renamed, found
 
     def fits(self, text: str) -> bool:
-        """Whether a payload's compact JSON text fits unchanged; if it does not, ``check`` says why, or renames its keys."""
-        # A field in camelCase may pass as a free key.
+        """Whether a payload's compact JSON text fits unchanged; if not, ``check`` finds faults or renames keys."""
+        # The validator may take a camelCase field for a free key, so look for one first.
         if self.schema is None or self._camel.search(text):
             return False
         from pydantic_core import ValidationError
@@ -86,7 +86,7 @@ class PayloadSchema:
         return name if name in shape.fields else shape.camel.get(name)
 
     def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
-        """The first unknown step of a path of fields, and the known names there; None if there may be such a place."""
+        """The first unknown step of a path of fields, and the known names there; None if the path may exist."""
         schema: Any = self.schema
         for step in path:
             shape = self._shape(schema)
@@ -101,13 +101,13 @@ class PayloadSchema:
         return None
 
     def takes_text(self, name: str) -> bool:
-        """Whether the schema lets a field hold text, as far as its types and choices tell."""
+        """Whether the schema lets a field hold text, judged by its types and choices."""
         schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
         return any("string" in _types(branch) for branch in self._branches(schema))
 
     @cached_property
     def _camel(self) -> re.Pattern[str]:
-        """Finds keys in camelCase, which are to be renamed, in compact JSON text."""
+        """Finds the camelCase keys that must be renamed, in compact JSON text."""
         fields = {
             camel_case(name) for name in re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
         }
@@ -153,7 +153,7 @@ class PayloadSchema:
         return shape
 
     def _branches(self, schema: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-        """The schema, after all that it refers to and all its alternatives."""
+        """The schema and all that it refers to, with all its alternatives; the schema itself comes last."""
         if not isinstance(schema, dict) or depth > _DEEPEST:
             return
         parts = [part for keyword in ("anyOf", "oneOf", "allOf") for part in schema.get(keyword, ())]

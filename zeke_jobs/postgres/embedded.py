@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL for development, demo and tests: the wheel's programs, a folder, a unix socket."""
+"""Runs the embedded PostgreSQL for development, demo and tests: the wheel's programs, a data folder, a unix socket."""
 
 import fcntl
 import hashlib
@@ -24,11 +24,11 @@ _SOCKET = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
 }
-#: Only for the wheel's server. Other servers keep their own defaults, as they do when people install them.
+#: Settings for the wheel's server only. Other servers keep their own defaults, as usual installations do.
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to start or to stop
-_NOBODY = 2**31 - 1  # a number that no process has
+_NOBODY = 2**31 - 1  # a process id that no process has
 
 T = TypeVar("T")
 
@@ -36,11 +36,12 @@ T = TypeVar("T")
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
     """Start the server in ``folder``, or find it running, and return its URL.
 
-    Safe to call from several processes at once, and after a crash. The server runs until ``stop``.
+    Several processes may call it at once, also after a crash. The server runs until ``stop``.
 
     Args:
-        folder: Created with mode 0700 if missing. Holds data, log and, if its path is suitable, the socket.
-        bin_dir: Programs of another PostgreSQL to use instead of the wheel's, with that server's own defaults.
+        folder: The server's folder, created with mode 0700 if missing. It holds data, log and, if its path is suitable,
+            the socket.
+        bin_dir: Folder of another PostgreSQL's programs to use instead of the wheel's, with their own defaults.
         settings: Further server settings.
 
     Raises:
@@ -56,7 +57,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
     with _open(folder / "lock", user) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Wait for a server that is starting, and for processes left by one that was killed.
+        # Wait for a server that is starting, and for processes of a server that was killed.
         patience = (
             f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
         )
@@ -69,14 +70,14 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
 
 def running(folder: Path) -> str | None:
-    """URL of the server in ``folder`` if it runs, else None. Starts nothing."""
+    """URL of the server in ``folder`` if it runs, or None. Starts nothing."""
     folder = folder.absolute()
     if not _lives(folder):
         return None
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         process, _, _, port, socket, *_ = lines
-        # While a server starts, the file is its predecessor's or names no socket yet, and so would lead to another server.
+        # While a server starts, the file is of an earlier server or names no socket yet, so the address would be wrong.
         if process == str(_NOBODY) or not socket:
             return None
         url = f"postgresql://postgres@/postgres?host={quote(socket, safe='/')}&port={port}"
@@ -94,7 +95,7 @@ def stop(folder: Path, *, mode: str = "fast") -> None:
     folder = folder.absolute()
 
     def ends() -> bool:
-        with suppress(OSError, ValueError):  # it has not written its process id yet, or ends already
+        with suppress(OSError, ValueError):  # it has not written its process id yet, or has already ended
             os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
         return not _lives(folder)
 
@@ -114,7 +115,8 @@ def _until(look: Callable[[], T], failure: str) -> T:
 def _lives(folder: Path) -> bool:
     """Whether a process of this folder's server is alive.
 
-    All its processes inherit a lock, which ends with the last one. A process id proves less, because ids are used again.
+    All its processes inherit a file lock, which ends with the last process. A process id would prove less, because ids
+    are reused.
     """
     try:
         with (folder / "alive").open() as alive:
@@ -127,7 +129,7 @@ def _lives(folder: Path) -> bool:
 
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any]) -> int:
-    """Start a server that outlives this process; returns the length of its log before."""
+    """Start a server that outlives this process; returns the length of its log before the start."""
     programs = server_programs.runnable(bin_dir, user)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
@@ -164,7 +166,7 @@ def _make(folder: Path, user: dict[str, Any]) -> None:
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
     """Open a file of the server's user to append to it."""
-    # As root, do not follow a link made by the folder's owner to one of root's files.
+    # As root, do not follow a link, because the folder's owner may have made it to one of root's files.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     if user:
         os.fchown(number, user["user"], user["group"])
@@ -172,13 +174,14 @@ def _open(file: Path, user: dict[str, Any]) -> TextIO:
 
 
 def _forget_process(lock_file: Path) -> None:
-    """Replace the process id in a lock file by an unused one: another process may have the old id and look like the old server.
+    """Replace the process id in a lock file by an unused id: another process may have got the old id.
 
-    The rest of the file stays, because PostgreSQL needs it to see whether the shared memory is still in use.
+    PostgreSQL would take that process for the old server. The rest of the file stays, because PostgreSQL needs it to
+    see whether the shared memory is still in use.
     """
     with suppress(FileNotFoundError), os.fdopen(os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
         _, *rest = file.read().split("\n", 1)
-        if not rest:  # the file was never complete, and PostgreSQL would refuse to start
+        if not rest:  # the file was never complete; with it PostgreSQL would refuse to start
             lock_file.unlink()
             return
         file.seek(0)

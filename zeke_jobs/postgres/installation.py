@@ -9,7 +9,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 
-#: Major versions that the tests cover, ends included. Later ones are accepted.
+#: The oldest and the newest major version that the tests cover. Later versions are accepted.
 OLDEST, NEWEST_TESTED = 15, 18
 _ENCODING = "UTF8"
 _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
@@ -17,7 +17,7 @@ _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
 
 def claim(conn: Connection) -> None:
     """Make this process's installation the database's owner if it has none."""
-    if _owner(conn) is None:  # only the first process needs the right to write this table
+    if _owner(conn) is None:  # only an installation's first process needs the right to write this table
         SQL.run(conn, "installation/claim", name=environment.installation())
     verify(conn)
 
@@ -37,7 +37,7 @@ def verify(conn: Connection) -> None:
 
 
 def verify_server(conn: Connection) -> None:
-    """Refuse a server that is too old or read-only, and a database that cannot store every text. Sends no statement.
+    """Refuse a server that is too old or read-only, or a database whose encoding is not UTF-8. Sends no statement.
 
     Raises ConfigurationError, which names the version, the encoding or the standby.
     """

@@ -1,4 +1,4 @@
-"""Bounds how long a change waits for locks: whoever queues behind it, such as a send, waits no longer than that."""
+"""Bounds how long a change waits for locks, because other sessions, such as sends, queue behind it."""
 
 import random
 import re
@@ -17,22 +17,23 @@ from zeke_jobs.postgres.queries import SQL
 
 _Result = TypeVar("_Result")
 
-#: Seconds for all tries together; one try waits half a second for each lock, and lets go of all that it has.
+#: Seconds for all tries together; one try waits up to half a second for each lock, and then releases all its locks.
 PATIENCE = 60.0
 _CONTENDED = (LockNotAvailable, TransactionRollbackError)
-_PAUSE = 0.5  # seconds between two tries, in which others get their locks
+_PAUSE = 0.5  # seconds between two tries, in which other sessions get their locks
 
 
 def bound(conn: Connection, seconds: float = 0.5) -> None:
-    """Let the statements of this transaction wait so long for a lock."""
+    """Let the statements of this transaction wait at most ``seconds`` for a lock."""
     SQL.all(conn, "migration/bound", milliseconds=round(1000 * seconds))
 
 
 def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, patience: float | None = None) -> _Result:
-    """Try a change, a transaction that calls ``bound``, until it gets its locks.
+    """Repeat a change (a transaction that calls ``bound``) until it gets its locks.
 
-    Two transactions that lock the same rows in different orders may deadlock; the database then aborts one, and this tries again.
-    ``patience`` are the seconds for all tries, by default ``PATIENCE``; with 0 there is one.
+    Two transactions that lock the same rows in different orders may deadlock. The database then aborts one of them, and
+    this function repeats it. ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one
+    try.
 
     Raises:
         Contended: ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.
@@ -50,7 +51,7 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
 
 @contextmanager
 def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[None]:
-    """Try a transaction of this block once; ``begun`` is when the first try began."""
+    """Raise Contended if the block's transaction gets no lock; ``begun`` is the time of the first try."""
     begun = time.monotonic() if begun is None else begun
     try:
         yield
@@ -60,7 +61,7 @@ def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[No
 
 def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
     """Process id and description of the session that probably holds the lock: the oldest session that uses the table."""
-    # The server names the table of a row, or an index of it, but no session.
+    # The server's message names the table of a row, or its index, but not the session.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))
     if row is None:

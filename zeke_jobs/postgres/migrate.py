@@ -23,7 +23,7 @@ from zeke_jobs.postgres.queries import SQL
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CODE = re.compile(r"code-(\d{4})")
-_OF_EARLIER = "0001_tables.sql"  # of versions before 1.0, whose jobs cannot be taken over
+_OF_EARLIER = "0001_tables.sql"  # a file of versions before 1.0, whose jobs cannot be taken over
 _DRAMATIQ_PG = "0000_dramatiq_pg.sql"
 _EDITION = "edition"  # the file that counts the changes of sql/code
 OURS = "zeke_jobs"
@@ -52,8 +52,8 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     """
     from dramatiq_pg.schema import generate_init_sql
 
-    # dramatiq-pg's own table, from its own file, so that its producers and tools work unchanged. The schema exists by now, but
-    # CREATE SCHEMA would need a right on the database even so.
+    # dramatiq-pg's own table, made by its own script, so that its producers and tools work unchanged. CREATE SCHEMA is
+    # left out: it needs a right on the database even if the schema exists.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]
@@ -88,10 +88,11 @@ def _texts(package: str, folder: str) -> list[tuple[str, str]]:
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """Apply the missing files, each in its own transaction, and return them.
 
-    Other processes that migrate at the same time wait, and then find nothing to do. Works through PgBouncer too.
+    Other processes that migrate at the same time wait, and then have nothing to do. Works through PgBouncer too.
 
     Raises:
-        MigrationError: an applied file was edited, a file failed, or others held its locks; the files before it stay applied.
+        MigrationError: an applied file was edited, a file failed, or other sessions held its locks; the files before it
+            stay applied.
         ConfigurationError: the database belongs to another installation or is not supported; nothing was applied.
     """
     installation.verify_server(conn)
@@ -104,11 +105,11 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def _apply(conn: Connection, migration: Migration) -> bool:
-    """Apply one file; False when another process has applied it meanwhile."""
+    """Apply one file; False if another process has applied it meanwhile."""
 
     def within() -> bool:
         with transaction(conn):
-            SQL.run(conn, "migration/lock")  # read access to the database is not enough for it
+            SQL.run(conn, "migration/lock")  # this lock needs more than read access
             lock_waits.bound(conn)
             return _apply_missing(conn, migration, [migration.text])
 
@@ -119,10 +120,10 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[str]) -> bool:
-    """Run a file's statements and record it, while nobody else may; False when another process has applied it meanwhile."""
+    """Run a file's statements and record it, under the lock; False if another process has applied it meanwhile."""
 
     def objects() -> set[str]:
-        """The objects outside our schema; none for our own files, because an uninstall drops our schema as a whole."""
+        """The objects outside our schema; empty for our own files, because an uninstall drops our schema as a whole."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _checksums(SQL.all(conn, "migration/list"))):
@@ -139,7 +140,7 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
 
 @contextmanager
 def _words(what: str) -> Iterator[None]:
-    """Replace an error of the server by one that names the file and the missing right."""
+    """Replace a database error by a MigrationError that names the file and the missing right."""
     try:
         yield
     except psycopg2.Error as error:
@@ -155,11 +156,11 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
             f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
             "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
         )
-    # Another session holds the lock until it closes; this one is in no transaction.
+    # A second session holds the lock until it is closed, because this session is not in a transaction.
     beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
     with closing(psycopg2.connect(**beside)) as holder:
         SQL.run(holder, "migration/lock")
-        # Send each statement by itself, because several in one call would run in a transaction.
+        # Send one statement a call, because several in one call would run in a transaction.
         return _apply_missing(conn, migration, filter(str.strip, re.split(r";[ \t]*\n", migration.text)))
 
 
@@ -186,8 +187,8 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """The files that ``migrate`` would apply.
 
     Raises:
-        MigrationError: an applied file was edited, or the database is of an earlier version or ahead of this code past a breaking
-            migration.
+        MigrationError: an applied file was edited, or the database has tables from before 1.0, or a breaking migration
+            that this code does not know.
     """
     files = available(packages)
     if SQL.one(conn, "migration/table_exists") is None:
@@ -212,7 +213,7 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
-    """Refuse a database that is behind this code, or ahead of it by a breaking migration.
+    """Refuse a database that lacks migrations of this code, or has a breaking migration that this code does not know.
 
     Raises:
         MigrationError: names the command to run.

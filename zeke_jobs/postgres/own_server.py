@@ -12,19 +12,19 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.postgres import embedded, server_programs
 
-_LINK = "elsewhere"  # leads to the server's files, so that they are found again after the folder is moved
+_LINK = "elsewhere"  # a link to the server's files, so that they are found after the folder is moved
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Another command that wants it is shown our name.
+    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands are shown ``name``.
 
     Raises:
         ConfigurationError: a server cannot run there; the message has the remedy.
         ZekeJobsError: another command uses the server, or it does not start.
     """
-    server_programs.binaries()  # fails before any folder is made
+    server_programs.binaries()  # raise before any folder is made
     server = server_folder(data_dir)
     with ExitStack() as stack:
         try:
@@ -46,7 +46,7 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """The folder for the files of ``data_dir``: itself, or a folder of this user elsewhere with a name derived from its path.
+    """The folder for the files of ``data_dir``: itself, or a folder of this user with a name derived from its path.
 
     Another folder is used when a server cannot run in ``data_dir`` (``why_elsewhere``). Files never move again.
     """
@@ -81,14 +81,14 @@ def _make_place(data_dir: Path) -> None:
         _make(asked, None)
     if folder != asked:
         _make(folder, 0o700)
-        with suppress(OSError):  # the link exists, or cannot be made; then only the path leads there
+        with suppress(OSError):  # the link exists, or cannot be made; then only the name shows where the files are
             (asked / _LINK).symlink_to(folder)
 
 
 def _make(folder: Path, mode: int | None) -> None:
     if not server_programs.is_there(folder):
         server_programs.make(folder, mode)
-        # Only in a folder that we made, so that `git add .` does not take the database along.
+        # Only in a folder that we made, so that `git add .` does not add the database.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 

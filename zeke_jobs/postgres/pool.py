@@ -19,23 +19,23 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.environment import libpq
 from zeke_jobs.postgres.session import KEEPALIVE, Session
 
-#: psycopg2's errors when the server or the way to it is gone.
+#: psycopg2's errors when the server or the network is unreachable.
 DISCONNECTED = (OperationalError, InterfaceError)
 #: psycopg2's errors when the database is not migrated.
 UNMIGRATED = (InvalidSchemaName, UndefinedTable)
 
-# SQLSTATE classes about the server instead of a statement: read-only transaction, resources, operators, system, internal errors.
-# For the first and the last, psycopg2 does not raise OperationalError.
+# SQLSTATE classes of faults of the server, not of a statement: read-only transaction, resources, operator intervention,
+# system and internal errors. For the first and the last, psycopg2 does not raise OperationalError.
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
-_TOO_MUCH = "54"  # the class of exceeded limits: an OperationalError, but caused by the value
+_TOO_MUCH = "54"  # the class of exceeded program limits: an OperationalError, but caused by a value
 
 _SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE SAVEPOINT zeke_jobs")
-_LOOK = 0.5  # seconds between checks whether a connection is still worth waiting for
+_LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 
-# Messages of libpq, PostgreSQL and PgBouncer about a wrong address: without a connection there is no SQLSTATE.
-# A name server that does not answer ("Temporary failure in name resolution") is left out, because that passes.
+# Messages of libpq, PostgreSQL and PgBouncer about a wrong address, because there is no SQLSTATE without a connection.
+# "Temporary failure in name resolution" is left out, because it passes.
 _WRONG_ADDRESS = {
-    # With several hosts, another one may exist and only be away.
+    # With several hosts, another one may exist and only be unreachable.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
     "the port of a PostgreSQL server": "received invalid response to|expected authentication request from server, but received",
@@ -48,14 +48,14 @@ _WRONG_ADDRESS = {
 
 
 class AddressError(OperationalError):
-    """The address names a host, user, password or database that does not exist, so waiting at a start would not help."""
+    """The address has a host, user or database that does not exist, or a wrong password, so waiting would not help."""
 
 
 class Cursor(cursor):
-    """Distinguishes a dead server from a wrong statement on our own connections.
+    """The cursor of our own connections: it distinguishes a dead server from a wrong statement.
 
     If the server sends a warning before it closes the connection, as at an immediate shutdown, libpq fails while it writes.
-    psycopg2 then raises DatabaseError without a code, and takes the connection for alive.
+    psycopg2 then raises DatabaseError without a code, and treats the connection as open.
     """
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)
@@ -70,7 +70,7 @@ class Cursor(cursor):
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the statement may succeed later: the server is gone, read-only for now, or has trouble of its own."""
+    """Whether the statement may succeed later: the server is unreachable, read-only for now, or has a fault."""
     state = (getattr(error, "pgcode", None) or "")[:2]
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
@@ -80,12 +80,12 @@ def connect(
 ) -> Connection:
     """Open a connection: autocommit, READ COMMITTED, UTC.
 
-    A single statement is then one round trip; ``transaction`` groups several. ``opening`` contains the connection while its
-    settings are made, so that another thread can cut it.
+    A single statement is then one round trip; ``transaction`` groups several. ``opening`` contains the connection while
+    its settings are made, so that another thread can end it.
 
     Raises:
-        ConfigurationError: ``url`` and ``DATABASE_URL`` are missing, or it is not an address; or the database's default isolation
-            level is wrong, and a pooler prevents setting it for a session.
+        ConfigurationError: ``url`` and ``DATABASE_URL`` are missing or not an address; or the database's default
+            isolation level is wrong, and a pooler prevents setting it for a session.
         AddressError: the host, user or database does not exist, or the password is wrong.
         psycopg2.OperationalError: the server cannot be reached.
     """
@@ -96,7 +96,7 @@ def connect(
     except OperationalError as error:
         raise _refused(redaction.redact(str(error).strip())) from None
     conn.autocommit = True
-    # For this connection only, because the program around us may read UUIDs as text.
+    # For this connection only, because the rest of the program may read UUIDs as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
     opening = set() if opening is None else opening
     opening.add(conn)
@@ -117,9 +117,9 @@ def _refused(reason: str) -> OperationalError:
 
 
 def is_pooled(conn: Connection) -> bool:
-    """Whether a pooler such as PgBouncer is in between, so that two statements may run in two sessions.
+    """Whether the connection goes through a pooler such as PgBouncer, so that two statements may run in two sessions.
 
-    The process id shows it, because a pooler gives its clients ids of its own.
+    The process id shows this, because a pooler invents ids for its clients.
     """
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid() <> %s", (conn.info.backend_pid,))
@@ -144,7 +144,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # A server that is gone rolls back by itself, and the body's exception matters more.
+            # An unreachable server rolls back on its own, and the body's exception matters more.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute(back)
         raise
@@ -153,7 +153,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
 
 
 def has_news(conn: Any) -> bool:
-    """Whether an idle connection has data to read, which usually means that the server has closed it."""
+    """Whether an idle connection has data to read; usually the server has then closed it."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))
@@ -162,7 +162,7 @@ def has_news(conn: Any) -> bool:
 class Pool:
     """At most ``max_size`` connections, opened when needed; ``trim`` closes idle ones.
 
-    When all are in use, a caller waits. (psycopg2's own pool raises at once, which loses jobs.)
+    When all are in use, a caller waits. (psycopg2's own pool raises an exception at once, which would lose jobs.)
     """
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
@@ -176,9 +176,10 @@ class Pool:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """An autocommit connection inside the block. A broken one is thrown away afterwards.
+        """Lend an autocommit connection to the block. A broken connection is closed afterwards.
 
-        Raises psycopg2.OperationalError if the server cannot be reached; or all connections are in use and the pool was closed.
+        Raises psycopg2.OperationalError if the server cannot be reached, or if all connections are in use and the pool
+        was closed.
         """
         while not self._slots.acquire(timeout=_LOOK):
             if self._closed:
@@ -217,22 +218,22 @@ class Pool:
             conn.close()
 
     def resize(self, max_size: int) -> None:
-        """Set the largest number of connections. Only before the pool is used."""
+        """Set the maximum number of connections, before the pool is used."""
         self._slots = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
-        """Cut connections that are being opened: each caller gets an OperationalError, even if the server is silent."""
+        """End connections that are being opened: each caller gets an OperationalError, even if the server is silent."""
         for conn in list(self._opening):
             conn.cut()
 
     def drop_idle(self) -> None:
-        """Close all idle connections, as after a disconnection, when they are probably dead too."""
+        """Close all idle connections: after a disconnection they are probably dead too."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, conn in idle:
             conn.close()
 
     def close(self) -> None:
-        """Close all idle connections now, and the others when they come back."""
+        """Close all idle connections now, and each connection in use when it comes back."""
         self._closed = True
         self.drop_idle()

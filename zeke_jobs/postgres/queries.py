@@ -1,4 +1,4 @@
-"""Runs SQL statements by name, each in a file of its own; values that Python cannot read become the nearest readable ones."""
+"""Runs SQL statements by the names of their files; values that Python cannot read become the nearest readable ones."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def tolerate(cursor: Cursor) -> None:
 
 
 def value_of(text: str) -> Any:
-    """The value of a JSON text; for an unreadable one, an object with the reason."""
+    """The value of a JSON text; for an unreadable text, an object with the reason."""
     if is_too_deep(text):
         return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
     try:
@@ -41,7 +41,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """The same for a payload, which must be an object."""
+    """The value of a payload's JSON text, as ``value_of``; a payload must be an object."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 
@@ -71,13 +71,13 @@ _CANNOT_BE_PREPARED = re.compile(r"(?:\s|--[^\n]*\n)*(?:DO|LOCK)\b")
 class Queries:
     """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
 
-    In a folder of areas a statement is named ``area/name``.
+    A statement in a subfolder is named ``subfolder/name``.
 
-    A file holds one statement with named parameters, ``%(name)s``. Rows come back as dictionaries. With ``tolerant``, times and
-    JSON that Python cannot read become the nearest readable value.
+    A file contains one statement with named parameters, ``%(name)s``. Rows are dictionaries. With ``tolerant``, times
+    and JSON that Python cannot read become the nearest readable value.
 
-    With ``prepares``, a session of ours prepares a statement that it runs again, because most take the server longer to parse and
-    plan than to run. The types of parameters then follow from the statement, not from their values.
+    With ``prepares``, a session of ours prepares a statement at its second use, because most statements take the server
+    longer to parse and plan than to run. The types of parameters then follow from the statement, not from their values.
     Raises KeyError if no file has that name.
     """
 
@@ -101,16 +101,16 @@ class Queries:
                 tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
-            # Dictionaries are made by hand, because the driver's own cost as much as a round trip.
+            # Dictionaries are made here, because making the driver's takes as long as a round trip.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 
     def named(self, conn: Connection, name: str, /, **params: Any) -> list[Row]:
-        """As ``all``, with the columns of a row as its attributes."""
+        """Like ``all``, but the columns of a row are attributes."""
         return [Row(**row) for row in self.all(conn, name, **params)]
 
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows as tuples, in the order of its columns: for frequent statements."""
+        """Run a statement and return its rows as tuples, which is the fastest form."""
         with conn.cursor() as cursor:
             self.execute(cursor, name, params)
             return cursor.fetchall()
@@ -150,7 +150,7 @@ class Queries:
         return cursor.execute(self.text(name), params)
 
     def _write_prepared(self, name: str) -> tuple[str, str]:
-        """PREPARE and EXECUTE of a statement; empty if it cannot be prepared."""
+        """The PREPARE and the EXECUTE of a statement; empty if it cannot be prepared."""
         text, places = self.text(name), _Places()
         if _CANNOT_BE_PREPARED.match(text):
             return "", ""
@@ -172,7 +172,7 @@ SQL = Queries("zeke_jobs", "sql/queries", tolerant=True, prepares=True)
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """All statements of the block see the same moment, write nothing, and use indexes; ``conn`` is autocommit."""
+    """A read-only transaction whose statements all see the same moment, and use indexes; ``conn`` is autocommit."""
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         SQL.all(conn, "doctor/snapshot")

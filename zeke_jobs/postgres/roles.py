@@ -1,4 +1,4 @@
-"""Least-privilege roles of the database: a client, a worker, an operator, a reader."""
+"""The database roles with least privileges: client, worker, operator, reader."""
 
 import re
 from importlib.resources import files
@@ -17,7 +17,7 @@ def script() -> str:
 
 
 def complaint(error: Exception, role: str = "") -> str:
-    """The message for a missing right: the server's words, the login, and the GRANT of the role, by default the least one."""
+    """The message for a missing right: the server's words, the login, and the GRANT of ``role`` or the least role."""
     said = str(error).strip().partition("\n")[0]
     login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
     if wanted := role or _role_with(said):
@@ -33,7 +33,7 @@ def complaint(error: Exception, role: str = "") -> str:
 
 
 def _role_with(said: str) -> str:
-    """The least role that has the right to a function, or to read a view or table; empty where no role has it."""
+    """The least role that may call a function, or read a view or table; empty if no role may."""
     match = re.fullmatch(r".*permission denied for (function|view|table|schema) (\w+)", said)
     if match is None:
         return ""

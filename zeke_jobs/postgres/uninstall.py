@@ -1,4 +1,4 @@
-"""Removes objects that migrations made: our schema, our pg-boss views, and the objects of packages that are named."""
+"""Removes the objects that migrations made: our schema, our pg-boss views, and the objects of named packages."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -25,9 +25,9 @@ class StillNeeded(ZekeJobsError):
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
-    """What ``uninstall`` would remove, with the objects of these packages' migrations (``made``); those of others are ``left``.
+    """What ``uninstall`` would remove: our objects, and these packages' (``made``); other packages' objects are ``left``.
 
-    A row of ``uninstall/summary`` besides; ``views`` are ours for readers of pg-boss.
+    The result also has the columns of ``uninstall/summary``; ``views`` are our views for readers of pg-boss.
 
     Raises:
         MigrationError: the database was never migrated, or not for one of the packages.
@@ -57,7 +57,7 @@ def uninstall(conn: Connection, removal: Row) -> list[str]:
 
     Raises:
         StillNeeded: another object in the database needs an object to be removed; the message names it.
-        Contended: another session reads our tables and goes on; the message names it.
+        Contended: another session uses our tables; the message names it.
     """
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 
@@ -96,7 +96,7 @@ def _drop_made(conn: Connection, made: Iterable[str]) -> None:
 
 
 def _drop(conn: Connection, kind: str, names: Iterable[str]) -> None:
-    # In one statement, because the objects may need each other. The server has already quoted the names.
+    # Use one statement, because the objects may depend on each other. The server has already quoted the names.
     if listed := ", ".join(names):
         with conn.cursor() as cursor:
             cursor.execute(f"DROP {kind} IF EXISTS {listed}")
