@@ -1,14 +1,12 @@
 """The sentences of a document with their scores, from which the local provider and the insights choose."""
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
 from actors.ai.centrality import Vector, choose, rank, shares, vectors
-from actors.ai.gate.evidence import keys
 from actors.ai.markdown import article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
@@ -19,7 +17,6 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
-_SHARED = 12
 _BEGINNING = 3  # sentences that may have a dateline
 _DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
     r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?"
@@ -67,38 +64,6 @@ def _is_statement(text: str) -> bool:
         and is_fit(text)
         and not _SAYS["leaning"].match(text)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A story's topic: the keys of its headline's words, and the most important keys that its text has more than once."""
-
-    headline: frozenset[str]
-    shared: frozenset[str]
-
-    def weight(self, text: str) -> float:
-        """The number of these keys in a text; keys of the headline count twice as much as the others."""
-        said = keys(text)
-        return len(self.headline & said) + len(self.shared & said) / 2
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether there is a headline, and enough words occur more than once to determine the topic."""
-        return bool(self.headline) and len(self.shared) == _SHARED
-
-
-@lru_cache(maxsize=16)
-def topic(title: str, document: str) -> Topic:
-    """The topic of a document with a title."""
-    headline = keys(title)
-    weights: dict[str, float] = defaultdict(float)
-    times: dict[str, int] = defaultdict(int)
-    for item in ranked(document):
-        for key in keys(item.text) - headline:
-            weights[key] += item.score
-            times[key] += not key.isdigit()
-    shared = [key for key in sorted(weights, key=weights.__getitem__, reverse=True) if times[key] > 1]
-    return Topic(headline, frozenset(shared[:_SHARED]))
 
 
 @lru_cache(maxsize=48)

@@ -1,10 +1,12 @@
 """The best sentences of a text, as candidates: without code, each can be read with the headline alone and adds a fact."""
 
+from collections import defaultdict
 from collections.abc import Collection
 
 from actors.ai import words
 from actors.ai.composition import adds_to, announces, has_parts, names_more, tells_more
-from actors.ai.ranking import Ranked, best, ranked, topic
+from actors.ai.gate.evidence import keys
+from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.standing import is_told_to_reader, speech
 from actors.ai.subject import praises, stands_alone
 from actors.insights.candidates import Candidate, Kind
@@ -17,7 +19,8 @@ _MOST = 3
 _LEAST = 0.35  # share of the best score
 _MIN_WORDS = 10
 _MAX_CHARS = 400
-_ABOUT = 1.5  # weight for the topic
+_ABOUT = 1.5  # keys of the topic; those of the headline count twice as much as the others
+_SHARED = 12  # with fewer keys that occur more than once, a topic is not clear
 _BEGINNING = 3  # sentences
 _LONG = 10  # sentences
 _END = 0.85  # share of a long text; after it comes text about the author or company
@@ -30,7 +33,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
     A list or a guide has one at most, with a figure, because its other sentences are general or cover only a part.
     """
     items = ranked(document, lead)
-    about = topic(title, document)
+    headline, shared = _topic(title, document)
     is_guide = has_parts(title, document, [item.text for item in items])
     first = None if is_guide else next((item for item in items[:_BEGINNING] if item.is_statement), None)
     pool = [
@@ -39,7 +42,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
         if (len(items) < _LONG or item.end < _END * len(document))
         and len(item.text) <= _MAX_CHARS
         and item.text != told
-        and (not about.is_clear or about.weight(item.text) >= _ABOUT)
+        and (not shared or len(headline & (said := keys(item.text))) + len(shared & said) / 2 >= _ABOUT)
         and item.is_independent
         and (not is_guide or _kind(item.text) == "metric")
         and _tells(item.text, title)
@@ -52,6 +55,19 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
         for item in chosen
         if scores[item.start] >= _LEAST * max(scores.values())
     ]
+
+
+def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys of a headline, and the most important keys that its text has more than once; none if the topic is not clear."""
+    headline = keys(title)
+    weights: dict[str, float] = defaultdict(float)
+    times: dict[str, int] = defaultdict(int)
+    for item in ranked(document):
+        for key in keys(item.text) - headline:
+            weights[key] += item.score
+            times[key] += not key.isdigit()
+    shared = [key for key in sorted(weights, key=weights.__getitem__, reverse=True) if times[key] > 1]
+    return headline, frozenset(shared[:_SHARED] if headline and len(shared) >= _SHARED else ())
 
 
 def telling_beside_code(
