@@ -2,7 +2,8 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from actors.ai.composition import shorten
 from actors.ai.gate import form
@@ -11,6 +12,7 @@ from actors.ai.markdown import Block, is_bold, marker, plain
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_fit, leans
 from actors.ai.words import is_dense
+from actors.insights.candidates import Candidate
 from actors.schema import Context
 
 _LONGEST = 200  # characters of the sentences before
@@ -22,44 +24,34 @@ _LOWEST = 7  # the level of a line in bold, below all headings
 _COLONS = (":", "\uff1a")
 
 
-class Surroundings:
-    """The blocks of a document, as the surroundings of the highlights in it."""
+def in_context(found: Iterable[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
+    """The candidates that were found in the blocks of a document, with their contexts."""
+    starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
+    for each in found:
+        at = bisect_right(starts, each.start) - 1
+        short = [one for one in above[at] if len(one) <= _LONGEST_HEADING and form.fault(one) is None]
+        headings = [one for one in short if _says_more(one, each.summary, known)]
+        before = _before(blocks, at, each.start) or None
+        yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=before))
 
-    def __init__(self, blocks: Sequence[Block], title: str) -> None:
-        """Take the blocks in their order."""
-        self._blocks = blocks
-        self._starts = [block.start for block in blocks]
-        self._title = keys(title)
-        self._above = _above(blocks)
 
-    def context(self, start: int, text: str) -> Context:
-        """The context of the highlight with a text at a place."""
-        at = bisect_right(self._starts, start) - 1
-        short = [one for one in self._above[at] if len(one) <= _LONGEST_HEADING and form.fault(one) is None]
-        headings = [one for one in short if self._says_more(one, text)]
-        return Context(headings=headings[-_HEADINGS:], before=self._before(at, start) or None)
+def _says_more(heading: str, text: str, known: frozenset[str]) -> bool:
+    words = keys(heading)
+    is_known = bool(words) and len(words & known) >= _KNOWN * len(words)
+    return not is_known and not text.casefold().startswith(heading.casefold().rstrip(":. "))
 
-    def _says_more(self, heading: str, text: str) -> bool:
-        words = keys(heading)
-        is_known = bool(words) and len(words & self._title) >= _KNOWN * len(words)
-        return not is_known and not text.casefold().startswith(heading.casefold().rstrip(":. "))
 
-    def _before(self, at: int, start: int) -> str:
-        block = self._blocks[at]
-        if block.kind == "code":
-            return ""  # its text is the line before it
-        return _last(block, start) or self._introduction(at)
-
-    def _introduction(self, at: int) -> str:
-        """The end of the paragraph that introduces a list."""
-        if self._blocks[at].kind != "item":
-            return ""
-        while at > 0 and self._blocks[at].kind == "item":
-            at -= 1
-        block = self._blocks[at]
-        if block.kind != "paragraph" or not plain(block.text).endswith(_COLONS):
-            return ""
-        return _last(block, block.end)
+def _before(blocks: Sequence[Block], at: int, start: int) -> str:
+    """The sentence before a highlight; for the first of an item, the end of the paragraph that introduces the list."""
+    if blocks[at].kind == "code":
+        return ""  # its text is the line before it
+    if (found := _last(blocks[at], start)) or blocks[at].kind != "item":
+        return found
+    while at > 0 and blocks[at].kind == "item":
+        at -= 1
+    block = blocks[at]
+    introduces = block.kind == "paragraph" and plain(block.text).endswith(_COLONS)
+    return _last(block, block.end) if introduces else ""
 
 
 def _last(block: Block, place: int) -> str:

@@ -11,7 +11,7 @@ from actors.ai.markdown import Block, article
 from actors.insights.candidates import Candidate, Kind
 from actors.insights.claims import claim_candidates
 from actors.insights.code import code_candidates
-from actors.insights.context import Surroundings
+from actors.insights.context import in_context
 from actors.insights.telling import telling, telling_beside_code
 from actors.schema import Context
 
@@ -58,8 +58,7 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
         found = _of_code(parts, document, settings, title)
     else:
         found = _best(telling(document, settings.lead, title, told), settings)
-    around = Surroundings(parts, title)
-    placed = [replace(each, context=around.context(each.start, each.summary)) for each in found]
+    placed = list(in_context(found, parts, title))
     kept = _told_once(_without_repetition(placed, settings.repetition, settings.total, told))
     return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
 
