@@ -82,11 +82,6 @@ class Evidence:
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
-    @cached_property
-    def is_unspaced(self) -> bool:
-        """Whether it is written without spaces between words."""
-        return is_unspaced(self.text)
-
 
 def evidence(story: Story) -> Evidence:
     """The story as evidence. An order to a model and the rest of its paragraph are no evidence."""
@@ -143,6 +138,7 @@ def has_capital_nouns(sentences: Iterable[str]) -> bool:
     return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
 
 
+@lru_cache(maxsize=1024)
 def is_unspaced(text: str) -> bool:
     """Whether most letters of a text are of Chinese or Japanese."""
     found = [] if text.isascii() else UNSPACED.findall(text)

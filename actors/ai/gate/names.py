@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from actors.ai.gate.evidence import Evidence, has_capital_nouns, tokens
+from actors.ai.gate.evidence import Evidence, has_capital_nouns, is_unspaced, tokens
 from actors.ai.words import SMALL
 
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
@@ -37,7 +37,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
     A first word has its capital for its place; it is a name only if a capital is inside it. In
     German, which writes every noun with a capital, a word is a name behind another noun.
     """
-    if story.is_unspaced:
+    if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
     capitals = [match for match in _WORD.finditer(sentence) if match.group()[0].isupper() or _is_odd(match.group())]
     for at, match in enumerate(capitals):

@@ -51,13 +51,6 @@ class StoryAnswer(AnalysisAnswer):
     def _none_without_a_text(cls, value: Any) -> str:
         return value if isinstance(value, str) else ""
 
-    def part(self, form: type[Form]) -> Form | None:
-        """The answer to ``brief`` or ``summarize`` in this one; None if it does not fit its form."""
-        try:
-            return form.model_validate({name: getattr(self, name) for name in form.model_fields})
-        except ValidationError:
-            return None
-
 
 def needed(answer: BaseModel) -> list[str]:
     """The texts that an answer must have."""

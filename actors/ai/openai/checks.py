@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from actors.ai import gate
 from actors.ai.gate.quotations import place
@@ -72,10 +72,13 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
 def without_faults(answer: Form, story: Story, language: str | None) -> Form:
     """The answer to ``analyze`` without a brief or summary that must not be shown; any other one as it is."""
     bad = dict[str, str]()
-    if isinstance(answer, StoryAnswer):
-        for form in (BriefAnswer, SummaryAnswer):
-            part = answer.part(form)
-            bad |= dict.fromkeys(form.model_fields, "") if part is None or fault(part, story, language) else {}
+    for form in (BriefAnswer, SummaryAnswer) if isinstance(answer, StoryAnswer) else ():
+        try:
+            part = form.model_validate({name: getattr(answer, name) for name in form.model_fields})
+            wrong = fault(part, story, language)
+        except ValidationError as error:
+            wrong = str(error)
+        bad |= dict.fromkeys(form.model_fields, "") if wrong else {}
     return answer.model_copy(update=bad)
 
 

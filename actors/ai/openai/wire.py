@@ -162,7 +162,6 @@ def _given(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any] | None:
-    """The requested form of the answer."""
     return {"json_schema": of_schema, "json_object": {"type": "json_object"}, "text": None}[settings.answer_format]
 
 
