@@ -1,4 +1,4 @@
-"""Reads jobs.yaml into a checked ``Config``: text, places, models, and all faults at once."""
+"""Reads jobs.yaml into a checked ``Config``, or reports all its faults at once, each with its place."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ __all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]
 def check(
     text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
 ) -> tuple[Config | None, list[Diagnostic]]:
-    """Check a text and return all its faults. Never raises because of the text.
+    """Check a text and return all its faults. No text makes it raise an exception.
 
     With ``handlers``, it imports handlers and services, and checks settings and payloads against them. ``edits`` are values that
     are read as if the text had them; a fault of one is shown at the nearest place in the text.
@@ -41,7 +41,7 @@ def check(
 
 @lru_cache(maxsize=4)
 def _read(text: str, edits: str) -> tuple[Document, Config | None]:
-    """The configuration of a text with edits (in JSON), and its faults so far. A command reads each configuration once."""
+    """The document and the configuration of a text with edits (in JSON). A command reads each only once."""
     document = parse(text, "")
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))
@@ -56,7 +56,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
     """The configuration in a text.
 
-    Raises ConfigurationError if the text has faults; ``diagnostics`` has each one, the message all of them.
+    Raises ConfigurationError if the text has faults; ``diagnostics`` lists them, and the message has all of them.
     """
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
@@ -77,7 +77,7 @@ def digest_of(text: str) -> str:
 def read_text(path: str | PathLike[str]) -> str:
     """The text of a jobs.yaml file, without a byte order mark.
 
-    Raises ConfigurationError if there is no such file, it cannot be read, or it is not UTF-8.
+    Raises ConfigurationError if the file does not exist, cannot be read, or is not UTF-8.
     """
     try:
         content = Path(path).read_bytes()

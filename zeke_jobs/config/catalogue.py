@@ -1,6 +1,6 @@
-"""The rows of a configuration in the catalogue, as a booting worker or ``apply`` writes them. Pure.
+"""Makes the rows of a configuration in the catalogue, which a booting worker or ``apply`` writes, in pure functions.
 
-``check`` makes them too, so that it refuses what they would refuse.
+``check`` makes them too, so that it refuses every configuration that a worker or ``apply`` would refuse.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -15,14 +15,14 @@ _MANY = 1_000_000
 
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
-    """The rows of its tasks, in their order. A draining task takes no new jobs."""
+    """The rows of a configuration's tasks, in their order. A draining task takes no new jobs."""
     return [
         {**row(config, task), **({"max_queued": 0} if task.id in draining else {})} for task in config.tasks.values()
     ]
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
-    """The rows of its limits: one of unit ``jobs`` for each, and one more for each other unit or currency that it counts."""
+    """The rows of a configuration's limits: for each, one of unit ``jobs``, and one for each other unit or currency."""
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
@@ -40,7 +40,7 @@ def buckets(config: Config) -> list[dict[str, Any]]:
             }
         found += _buckets(f"limit/{limit.name}", users, [], config, limit, own)
     for task in config.tasks.values():
-        if _has_limit(task):  # the lock of the row also protects the counts and the turns of its keys
+        if _has_limit(task):  # the lock of the row also protects the counts and the order of the task's keys
             own = {"concurrency": task.concurrency.limit}
             if task.rate and task.rate.per_key:
                 own |= {"key_amount": task.rate.per_key.count, "key_period": _seconds(task.rate.per_key.period)}
@@ -73,7 +73,7 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    # One claim at a time looks for a chunk: two at once would find parts of it.
+    # One claim at a time collects a chunk, because two at once would each find a part of it.
     own = (task.per_key, task.rate, task.budget, task.order, task.share, task.chunk)
     return task.concurrency.limit is not None or any(own)
 
@@ -82,10 +82,10 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     """The row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler) for one in task.schedules.values()]
-    # Without a limit on a key's active jobs, jobs are claimed by key all the same: for its rate, or in chunks.
+    # Even without a limit on a key's active jobs, jobs are claimed by key: for a rate per key, or for chunks by key.
     by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
-        **definition,  # a key becomes a column if zeke_jobs.task has one of its name
+        **definition,  # a key becomes a column if zeke_jobs.task has a column of its name
         "definition": definition,
         "payload_schema": handler.payload_schema,
         "per_key": task.per_key or (_MANY if by_key else None),

@@ -45,7 +45,7 @@ def check_code(document: Document, config: Config) -> None:
 class _Checks:
     def __init__(self, document: Document) -> None:
         self._document, self._refuse = document, document.refuse
-        # The places by which a task gets a job when another one has failed, by its name there.
+        # For each task's name, the places of ``on_failed`` that name it.
         self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
         for path, told in walk(document.value):
             if path[-1:] == ("on_failed",) and len(path) == {"tasks": 3, "defaults": 2}.get(str(path[0])):
@@ -76,7 +76,7 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings, chunk = (*base, "settings"), (*base, "chunk")
         filled = self._fill(task.settings, settings)
-        # A faulty chunk is missing here, but it stands in the text.
+        # A faulty chunk is missing in ``task``, but the text has it.
         in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
         handler = self._found(partial(resolve_path, in_chunks=in_chunks), task.handler, (*base, "handler"))
         if handler is None:
@@ -92,7 +92,7 @@ class _Checks:
                 self._is_told(task, handler.payload_model, teller)
 
     def catalogue(self, config: Config) -> None:
-        """Make the rows that a booting worker writes, and see that Postgres can store them."""
+        """Make the rows that a booting worker writes, and check that Postgres can store them."""
         for name, task in config.tasks.items():
             base: Path = ("tasks", name)
             try:
@@ -131,13 +131,13 @@ class _Checks:
             path = (*base, "unique", "fields", at)
             is_short = self._document.find(path)[1] != len(path)
             fields.append(((*base, "unique", at) if is_short else path, [name]))
-        for path, steps in fields:  # under Python's names, because jobs are stored so
+        for path, steps in fields:  # under Python's names, because jobs are stored with them
             if (astray := schema.lost_step(steps)) is not None:
                 fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
                 self._refuse(path, fault, suggest(*astray, what="there are"))
         needed = ", ".join(f"{name}: …" for name, field in model.model_fields.items() if field.is_required())
         for number, cron in enumerate(task.schedules.values()):
-            if cron.at or cron.payload:  # otherwise the line is faulty, and it is all there is
+            if cron.at or cron.payload:  # otherwise only the line is given, and it is faulty
                 at_list = (number,) if isinstance(task.cron, tuple) else ()
                 example = f'cron: {{at: "{cron.at or "…"}", payload: {{{needed}}}}}'
                 help_ = f"give the payload of each tick: {example}"
@@ -162,7 +162,7 @@ class _Checks:
             if owner is None or owner.model_config.get("extra") in {"allow", "forbid"}:
                 continue
             for key in mapping:
-                if key not in all_keys(owner):  # the model ignores it, but it may be a typing error
+                if key not in all_keys(owner):  # the model ignores the key, but it may be a typing error
                     self._refuse((*base, *path, key, KEY), *unknown_key(key, name, accepted_keys(owner)))
         try:
             model.model_validate(filled.value)

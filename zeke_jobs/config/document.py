@@ -1,4 +1,4 @@
-"""Parses YAML text into plain values with their places, refuses YAML's traps, and holds the faults of a text."""
+"""Parses YAML text into plain values with their places, refuses YAML's traps, and collects the faults of a text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 @dataclass(slots=True)
 class Place:
-    """The place of a value: its own span, its key's span, and the places inside."""
+    """The place of a value: its own span, its key's span, and the places of the values inside it."""
 
     span: Span
     inside: dict[str | int, Place] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """A parsed text and its faults: one for each place, but all missing keys there."""
+    """A parsed text and its faults: one fault for each place, but every missing key of a mapping."""
 
     name: str  # the name of the text in its faults
     lines: list[str]
@@ -64,7 +64,7 @@ class Document:
     found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     def named(self, name: str) -> Document:
-        """A copy of this name that may get more faults."""
+        """A copy with another name, to which faults can be added."""
         return replace(self, name=name, found=dict(self.found))
 
     def diagnostics(self) -> list[Diagnostic]:
@@ -72,7 +72,7 @@ class Document:
         return sorted(replace(one, file=self.name) for one in self.found.values())
 
     def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Note a fault at ``span``, unless that place has one already.
+        """Add a fault at ``span``, unless that place already has a fault.
 
         ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
         """
@@ -93,7 +93,8 @@ class Document:
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
         """Report a fault of the value at ``path``.
 
-        A path that ends with ``KEY`` means the value's key, and one that ends with ``KEY, name`` a missing key in its mapping.
+        A path that ends with ``KEY`` means the value's key; a path that ends with ``KEY, name`` means a missing key of
+        the mapping.
         """
         place, depth = self.find(path)
         rest = path[depth:]
@@ -104,14 +105,14 @@ class Document:
 def parse(text: str, name: str) -> Document:
     """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run.
 
-    ``name`` is the name of the text in diagnostics. Reading a text again costs nothing: a command checks it alone,
-    with the values set by hand, and without those that end.
+    ``name`` is the name of the text in diagnostics. Reading a text again is free, because a command checks it several
+    times: alone, with the values set by hand, and without the values that end.
     """
     return _parsed(text).named(name)
 
 
 class _StopError(Exception):
-    """The rest of the text cannot be read; the document has the reason."""
+    """Raised when the rest of the text cannot be read; the document has the reason."""
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""The base of all mappings in jobs.yaml, the declaration of their keys, and their single values: names, zones, numbers."""
+"""The base of all mappings in jobs.yaml, the declaration of their keys, and the types of single values."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class EntryError(ValueError):
 
 @dataclass(frozen=True)
 class Shape:
-    """Text of a certain form. For text in another form the help suggests a spelling that has it."""
+    """Text of a certain form. For text in another form, the help suggests a spelling that fits."""
 
     pattern: str
     expected: str
@@ -71,7 +71,7 @@ class Shape:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Texts near to one; which of them are names depends on the shape."""
+    """Other spellings of a text; the shape decides which of them are valid."""
     yield ":".join(text.replace(":", ".").rpartition(".")[::2])
     yield re.sub(r"[./]+", ".", text)
     yield re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
@@ -103,7 +103,7 @@ def check_task_id(text: str) -> str:
 
 
 def _check_zone(name: str) -> str:
-    with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a plain name, or a folder
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):  # the zone is unknown, not a plain name, or a folder
         ZoneInfo(name)
         if name not in _NOT_PORTABLE:
             return name

@@ -1,4 +1,4 @@
-"""Turns ``module:function`` into a checked handler, and models of its code into JSON Schemas."""
+"""Turns ``module:function`` into a checked handler, and payload models into JSON Schemas."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 
 def complete(model: type[BaseModel]) -> None:
-    """See that all types of a model's fields exist, so that it can check values.
+    """Check that all types of a model's fields exist, so that the model can check values.
 
-    Raises EntryError if one is missing; the message names field and model.
+    Raises EntryError if a type is missing; the message names field and model.
     """
     try:
         model.model_rebuild(_types_namespace={})
@@ -40,7 +40,7 @@ def complete(model: type[BaseModel]) -> None:
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a payload model, in snake_case, as the catalogue keeps it.
 
-    Raises EntryError if it has none that Postgres can store; the message names field and model.
+    Raises EntryError if the model has no JSON Schema that Postgres can store; the message names field and model.
     """
     complete(model)
     try:
@@ -60,7 +60,7 @@ def _without_schema(model: type[BaseModel], error: Exception) -> EntryError:
         try:
             alone: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
             TypeAdapter(alone).json_schema(by_alias=False)
-        except Exception:  # noqa: BLE001 (the caller has the first error, which says why)
+        except Exception:  # noqa: BLE001 (the caller reports the first error, which has the reason)
             got = field.annotation.__name__ if isinstance(field.annotation, type) else str(field.annotation)
             fault = f"expected {_named(model, name)} to have a type with a JSON Schema, got {got}"
             return EntryError(fault, "a payload is JSON: use types such as str, int, list or another model")
@@ -102,8 +102,8 @@ def resolve(task: Task) -> Handler:
     """Import the task's handler and read its signature.
 
     Raises:
-        ConfigurationError: it cannot be imported or is not a handler. ``check`` reports the same fault earlier, with its place in
-            jobs.yaml.
+        ConfigurationError: the handler cannot be imported or is not valid. ``check`` reports the same fault earlier,
+            with its place in jobs.yaml.
     """
     try:
         return resolve_path(task.handler, in_chunks=task.chunk is not None)
@@ -112,7 +112,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """The handler named by ``module:function``; ``in_chunks``: its task has ``chunk``.
+    """The handler named by ``module:function``; ``in_chunks`` says whether its task has ``chunk``.
 
     Raises EntryError if it cannot be imported or is not a handler of that kind.
     """
@@ -131,7 +131,7 @@ def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
     return known
 
 
-@lru_cache(maxsize=1000)  # many tasks may share one, and a schema takes a millisecond
+@lru_cache(maxsize=1000)  # many tasks may share a handler, and making a schema takes a millisecond
 def _read(found: Callable[..., Any], function: Callable[..., Any], path: str) -> Handler:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")
@@ -140,7 +140,7 @@ def _read(found: Callable[..., Any], function: Callable[..., Any], path: str) ->
         taken = inspect.signature(function).bind(None, None).arguments
     except TypeError:
         taken = {}
-    if len(taken) != 2 or (None,) in taken.values():  # (None,) is what a *parameter gets
+    if len(taken) != 2 or (None,) in taken.values():  # a *parameter gets (None,)
         fault = f"expected {path} to take a payload and a context, got ({', '.join(parameters)})"
         raise EntryError(fault, _shape(path))
     for name in taken:

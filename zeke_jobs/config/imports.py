@@ -1,4 +1,4 @@
-"""What jobs.yaml names: objects, which are imported, and ``${NAME}``, filled in from the environment and never shown."""
+"""Imports the objects that jobs.yaml names, and fills in ``${NAME}`` from the environment, never showing a value."""
 
 import importlib
 import importlib.util
@@ -45,7 +45,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # the module is foreign code; its exception is shown
-        # The frames of foreign code, the innermost last. Without any, the module itself is missing.
+        # The stack frames of foreign code, the innermost last. If there is none, the module itself is missing.
         machinery = (_IMPORTLIB, importlib.__file__, __file__)
         frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(machinery)]
         if isinstance(error, ModuleNotFoundError) and not frames:
@@ -83,7 +83,7 @@ def kind_of(found: Any) -> str:
 
 
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
-    """The object that an annotation names. Raises EntryError if a name in it is unknown to its module at run time."""
+    """The object that an annotation names. Raises EntryError if its module does not have a name in it at run time."""
     if not isinstance(annotation, str):
         return annotation
     try:
@@ -121,7 +121,7 @@ class Secret:
 
 @dataclass
 class Substitution:
-    """Settings with their variables filled in, their secrets, and the names without a value."""
+    """Settings with their variables filled in, their secrets, and the names of unset variables."""
 
     value: Any = None  # the settings; text with an unset variable is unchanged
     secrets: list[Secret] = field(default_factory=list)  # one for each variable and place

@@ -1,17 +1,17 @@
-"""The JSON Schema of jobs.yaml, with which editors complete keys, explain them and find first faults."""
+"""Makes the JSON Schema of jobs.yaml, with which editors complete keys, explain them and find simple faults."""
 
 from typing import Any
 
 from zeke_jobs.config import limits, models
 from zeke_jobs.config.entries import Keys
 
-#: Raised when an accepted value becomes a fault.
+#: The version of the schema; it rises when a value that was accepted becomes a fault.
 VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _ABOUT = {"title", "description", "examples", "default"}
 MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(models)}
 """The models of all mappings in the file, by name."""
-_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged behind our validators
+_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged after our validators
 
 
 def json_schema() -> dict[str, Any]:
@@ -36,7 +36,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any, shorts: dict[str, Any]) -> Any:
-    """A schema without null, because authors leave a key out instead, and with short forms beside their mappings."""
+    """A schema without null, because authors leave a key out instead, and with short forms besides mappings."""
     if isinstance(node, list):
         return [_plain(one, shorts) for one in node]
     if not isinstance(node, dict):

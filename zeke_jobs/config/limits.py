@@ -1,4 +1,4 @@
-"""The keys of jobs.yaml that bound and schedule the starts of jobs, and close a limit."""
+"""The keys of jobs.yaml for limits and schedules."""
 
 import re
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
 def _reader(
     of: type[BaseModel], pattern: str, what: str, help_: str, make: Callable[[Decimal, str], BaseModel]
 ) -> BeforeValidator:
-    """Reads a number above 0, and a word."""
+    """A validator that reads a number above 0 and a word, such as ``60/m``."""
 
     def read(text: Any) -> Any:
         if isinstance(text, of):
@@ -77,7 +77,7 @@ def _reader(
 
 
 def _failures(value: Any) -> Any:
-    """A count of failures, or a share of all ends, which is written as ``50%``."""
+    """A number of failures, or their share of all attempts that ended, written as ``50%``."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and 0 < value <= _MOST_FAILURES and (value < 1 or value == int(value)):
         return value
@@ -147,7 +147,7 @@ class LimitRate(Keys):
 
     @property
     def beside(self) -> int:
-        """Starts at once beside the first one."""
+        """Maximum number of starts at once, in addition to the first."""
         return (self.burst or 1) - 1
 
     def __str__(self) -> str:
@@ -158,13 +158,13 @@ class LimitRate(Keys):
 
 
 class TaskRate(LimitRate):
-    """Most jobs of the task that start in a time."""
+    """Maximum number of the task's jobs that start in a period."""
 
     per_key: RateText | None = key(None, "Maximum number of starts of jobs with the same `key`.", "per_key: 1/s")
 
 
 class UnitRate(Keys):
-    """Most of a unit that jobs use in a time."""
+    """Maximum use of a unit in a period."""
 
     called = "a unit"
     required = ("rate",)
@@ -176,7 +176,7 @@ class UnitRate(Keys):
 
     @property
     def beside(self) -> float:
-        """Use at once beside one job."""
+        """Maximum use at once, in addition to one job."""
         return self.burst or 0
 
 
@@ -232,7 +232,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
     @model_validator(mode="before")
     @classmethod
     def _gather_units(cls, value: Any) -> Any:
-        """A key that no limit has, with a mapping that has a rate, is a unit."""
+        """Treat an unknown key as a unit if its value is a mapping with a rate."""
         given = value.get("units", {}) if isinstance(value, dict) else None
         if not isinstance(given, dict):
             return value

@@ -1,6 +1,7 @@
 """The keys of jobs.yaml: each is declared here once, with its type, its default, its meaning and an example.
 
-The JSON Schema, the reference page, the checks, a task's row and the commands ``plan``, ``set``, ``tasks`` and ``why`` follow.
+The JSON Schema, the reference page, the checks, a task's row and the commands ``plan``, ``set``, ``tasks`` and ``why``
+are made from these declarations.
 """
 
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ AfterFailure = Literal["hold", "skip"]
 class Retry(Keys):
     """How failed attempts are repeated; keys that are left out come from `defaults`."""
 
-    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), moved at random by up to the share jitter of itself.
+    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), changed at random by up to its share ``jitter``.
 
     limit: Annotated[int, Field(ge=0, le=1000)] = key(
         3, "Maximum number of retries after the first attempt.", "limit: 3"
@@ -185,30 +186,30 @@ class TaskKeys(Defaults):
 
 
 class Task(TaskKeys):
-    """One task with all its rules. ``settings`` is as in the file: ``${NAME}`` is still in it."""
+    """One task with all its rules. ``settings`` is as in the file, with each ``${NAME}`` unchanged."""
 
     id: str
 
     @property
     def schedules(self) -> dict[str, Schedule]:
-        """Its schedules by the names that their ticks have."""
+        """Its schedules, by the names of their ticks."""
         if isinstance(self.cron, tuple):
             return {f"{self.id}/{one.name}": one for one in self.cron}
         return {} if self.cron is None else {self.id: self.cron}
 
     @property
     def per_key(self) -> int | None:
-        """Most active jobs that share a key: one where they run in strict order."""
+        """Maximum number of active jobs with the same key; 1 in strict order."""
         return 1 if self.order else self.concurrency.per_key
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Its keys in JSON, as the catalogue keeps them: all but the schedules, and the settings, which only handlers read."""
+        """Its keys as JSON for the catalogue, without schedules and settings (only handlers read settings)."""
         return self.model_dump(mode="json", exclude={"settings", "cron"})
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a definition that the commands ``tasks`` and ``why`` show, by key; None where a task has none."""
+        """The values of a definition that the commands ``tasks`` and ``why`` show, by key; None for a missing key."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
 
@@ -223,7 +224,7 @@ class Service(Keys, extra="allow"):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its settings as in the file: ``${NAME}`` is still in them."""
+        """Its settings as in the file, with each ``${NAME}`` unchanged."""
         return self.model_extra or {}
 
 
@@ -266,14 +267,14 @@ class File(Keys):
 
 
 class Config(File):
-    """A checked jobs.yaml: limits with their names, tasks with the values of ``defaults`` too.
+    """A checked jobs.yaml; its limits have their names, and its tasks include the values of ``defaults``.
 
     It holds no value of an environment variable, so it may be stored and shown.
     """
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]
-    text: str = ""  # the file as it stands
+    text: str = ""  # the file's text
     digest: str = ""  # SHA-256 of that text, in hexadecimal
 
     def task(self, name: str) -> Task | None:

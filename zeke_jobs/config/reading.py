@@ -1,4 +1,4 @@
-"""Turns plain values into a configuration. Faulty values are reported and left out, so that the rest is checked too."""
+"""Turns plain values into a configuration. Reports and leaves out faulty values, so that the rest is checked too."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -24,7 +24,7 @@ Edit = tuple[tuple[str, ...], Any]
 def read(document: Document, model: type[K], example: str) -> K | None:
     """The file without its faulty values, read by its model; None if it is not a mapping.
 
-    The document gets the faults; ``example`` is the help for a text that is no mapping.
+    The document gets the faults; ``example`` is the help for a text that is not a mapping.
     """
     value = document.value
     if not isinstance(value, dict):
@@ -50,7 +50,7 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
 
 
 def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
-    """The file's values with the edits applied; missing mappings on the way are made."""
+    """The file's values with the edits applied; makes missing mappings on the way."""
     result = deepcopy(value)
     for path, new in edits:
         owner = result
@@ -66,7 +66,7 @@ def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
 
 
 def _in_zone(cron: Any, zone: str) -> Any:
-    """A cron, or each one of a list, with the file's time zone unless it has its own."""
+    """A cron, or each cron of a list, with the file's time zone unless it has its own."""
     if isinstance(cron, tuple):
         return tuple(_in_zone(one, zone) for one in cron)
     if cron is None or "timezone" in cron.model_fields_set:
@@ -90,9 +90,9 @@ def _rest(model: type[K], value: Any, error: ValidationError) -> K:
     kept = deepcopy(value)
     while True:
         paths = [tuple(step for step in path_in(kept, one) if step != KEY) for one in error.errors(include_url=False)]
-        # If only a part of a mapping is faulty, the other parts are kept and checked, too.
+        # If only a part of a mapping is faulty, the other parts are kept and checked.
         around = {path[:depth] for path in paths for depth in range(len(path))}
-        for path in dict.fromkeys(reversed(paths)):  # of a list, the last item first
+        for path in dict.fromkeys(reversed(paths)):  # the last item of a list first, so that places stay correct
             if path == ():
                 kept = {}
             elif path not in around:

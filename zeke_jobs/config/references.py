@@ -28,7 +28,7 @@ class _Checks:
     def __init__(self, value: Any, config: Config) -> None:
         self._config = config
         self._written: dict[Path, Any] = dict(walk(value))
-        """The author's values, of any type, by path."""
+        """The values of the text, of any type, by path."""
         self._names_of_tasks = {name for one in config.tasks.values() for name in (one.id, *one.aliases)}
 
     def all(self) -> Found:
@@ -49,7 +49,7 @@ class _Checks:
             yield from self._unique((*path, "unique"), task)
 
     def _keys(self) -> Found:
-        """Check the names of mappings. Not in the models, so that the values under a bad name are checked too."""
+        """Check the names in mappings; models do not, so that the values under a bad name are checked too."""
         for section, accept in (("services", NAME.check), ("limits", NAME.check), ("tasks", check_task_id)):
             for name in getattr(self._config, section):
                 try:
@@ -58,7 +58,7 @@ class _Checks:
                     yield (section, name, KEY), *error.args
 
     def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
-        """Path and text of each item of the author's list at ``path``."""
+        """Path and text of each item of the text's list at ``path``."""
         items = self._written.get(path)
         for at, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, str):
@@ -101,13 +101,13 @@ class _Checks:
             yield path, fault, "for example rate: {limit: 60/m, burst: 10}"
 
     def _burst(self, path: Path, burst: float | None, rate: Rate) -> Found:
-        """The rest of a rate has to fit between two bursts: with a larger burst it would be spaced ever wider."""
+        """Check that a burst is at most half of its rate, because the rest must fit between two bursts."""
         if burst is not None and 2 * burst > rate.count:
             help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
             yield (*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_
 
     def _names(self) -> Found:
-        """Check that no two tasks share a name, nor two attributes of ``zeke_jobs.actors``, which have _ for -."""
+        """Check that no two tasks share a name, even as an attribute of ``zeke_jobs.actors``, which has _ for -."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():
@@ -123,7 +123,7 @@ class _Checks:
                     yield path, fault, f"zeke_jobs.actors.{attribute} would stand for both"
 
     def _inherited(self, path: Path, of: Defaults) -> Found:
-        """Check keys that stand in ``defaults`` or in a task."""
+        """Check keys of ``defaults`` or of a task."""
         told, at = of.on_failed, (*path, "on_failed")
         if told is not None and at in self._written and told not in self._names_of_tasks:
             help_ = suggest(told, self._config.tasks, what="tasks are")
@@ -151,7 +151,7 @@ class _Checks:
             seen.add((at[2], item))
 
     def _units(self, path: Path, task: Task) -> Found:
-        """Check that a task has an estimate for each unit of its limits, and no others."""
+        """Check that a task has an estimate for each unit of its limits, and no other estimates."""
         limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
         most: dict[str, int | Decimal] = {}
         for unit, one in ((unit, one) for limit in limits for unit, one in limit.units.items()):

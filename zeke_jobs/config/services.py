@@ -1,4 +1,4 @@
-"""Turns `use:` of a service into its checked settings, and that of a middleware into a Dramatiq middleware."""
+"""Turns `use:` of a service into its checked settings, and `use:` of a middleware into a Dramatiq middleware."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def resolve_model(path: str) -> type[BaseModel]:
 def settings(service: Service) -> BaseModel:
     """The service's checked settings, with each ``${NAME}`` filled in from the environment. Their ``open()`` returns the service.
 
-    Raises EntryError if its model cannot be imported, and pydantic.ValidationError if the settings do not fit it.
+    Raises EntryError if the model cannot be imported, and pydantic.ValidationError if the settings do not fit it.
     """
     return resolve_model(service.use).model_validate(substitute(service.settings).value)
 
@@ -59,7 +59,7 @@ _INSTEAD = {
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
     """The class named by ``module:Class``.
 
-    Raises EntryError if it cannot be imported, is not a middleware, or would do zeke_jobs's own work.
+    Raises EntryError if it cannot be imported, is not a middleware, or does work that zeke_jobs does itself.
     """
     from dramatiq.middleware import Middleware
 
@@ -78,7 +78,7 @@ def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
 
 
 def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
-    """A model of the arguments of a middleware's constructor: names, defaults and annotations."""
+    """A model made from the parameters of a middleware's constructor: names, defaults and annotations."""
     fields: dict[str, Any] = {}
     extra = "forbid"
     for parameter in inspect.signature(found).parameters.values():
@@ -96,7 +96,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
     config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]
     try:
         return create_model(found.__name__, __config__=config, **fields)
-    except (PydanticUserError, TypeError):  # pydantic does not know the annotation
+    except (PydanticUserError, TypeError):  # pydantic cannot use an annotation
         fields = {name: (Any, field) for name, (_, field) in fields.items()}
         return create_model(found.__name__, __config__=config, **fields)
 

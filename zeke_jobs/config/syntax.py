@@ -1,4 +1,4 @@
-"""Reads plain YAML scalars, refuses the traps among them, and explains (or repairs) what PyYAML cannot read."""
+"""Reads plain YAML scalars, refuses the traps among them, and explains or repairs text that PyYAML cannot read."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _RESERVED = dict.fromkeys("@`%", "which YAML reserves") | {"*": "which starts a 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the text. Lines and columns count from 1; the end is exclusive."""
+    """A part of the text. Lines and columns count from 1; the end is exclusive."""
 
     line: int
     column: int
@@ -39,7 +39,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def explain(error: YAMLError, text: str) -> Fault:
-    """The fault in an operator's words."""
+    """The fault in words for an operator."""
     if isinstance(error, ReaderError):
         before = split_lines(text[: error.position])
         line, column = len(before), len(before[-1]) + 1
@@ -59,13 +59,13 @@ def explain(error: YAMLError, text: str) -> Fault:
 
 
 def mend(text: str, fault: Fault) -> str | None:
-    """The text with the bare value in quotes, so that the rest can be checked; None if quotes would not help."""
+    """The text with the bare value in quotes, so that the rest can be checked; None if quotes do not help."""
     lines = split_lines(text)
     line, column = fault.span.line - 1, fault.span.column - 1
     head = lines[line][:column]
     if not fault.bare or "{" in head or "[" in head:
         return None
-    # Without trailing spaces and a comment, because quotes would move their places.
+    # Without trailing spaces and a comment, because quotes would shift their columns.
     lines[line] = head + "'" + fault.bare.replace("'", "''") + "'"
     return "\n".join(lines)
 
@@ -105,7 +105,7 @@ _MEANINGS = (
     ("block collection: expected", "expected '- ' for the next item, got something else", _INDENT),
     ("expected the node content", "expected a value, got none", "write the value, or put it in quotes"),
 )
-"""Parts of PyYAML's words, with ours and the help."""
+"""Parts of PyYAML's messages, with our messages and the help."""
 _SHOWN_AT_BEGIN = ("could not find expected ':'", "while scanning a quoted scalar")
 
 
@@ -155,7 +155,7 @@ _TRAPS = (
 
 
 class TrapError(ValueError):
-    """A plain scalar that YAML reads differently from people. ``args`` is the message and the help."""
+    """Raised for a plain scalar that YAML reads differently from people. ``args`` is the message and the help."""
 
 
 def meaning(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""Turns a pydantic error into faults at places of the text, in words: "expected X, got Y", then help."""
+"""Turns a pydantic error into faults at places of the text, with the message "expected X, got Y" and help."""
 
 import re
 import types
@@ -20,7 +20,7 @@ from zeke_jobs.payload.faults import KEY, Path, expected, located
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
-    """All keys of the field; the preferred one first."""
+    """All keys of the field, the preferred key first."""
     alias = field.validation_alias
     aliases = alias.choices if isinstance(alias, AliasChoices) else [alias]
     return list(dict.fromkeys(one for one in (field.alias, *aliases, field_name) if isinstance(one, str)))
@@ -38,7 +38,7 @@ def all_keys(model: type[BaseModel]) -> set[str]:
 
 
 def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
-    """The field at the end of ``path``, or None if there is none."""
+    """The field at the end of ``path``, or None."""
     owner = model_at(model, path[:-1])
     return _field(owner, path[-1]) if owner is not None and path else None
 
@@ -49,7 +49,7 @@ def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseMode
 
 
 def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> type[BaseModel] | None:
-    """As ``model_at``, but None if a union leaves a choice; with ``strict``, also if a step has no field."""
+    """Like ``model_at``, but None if a union has several models; with ``strict``, also if a step has no field."""
     found = _models_at(model, path, strict=strict)
     return found[0] if len(found) == 1 else None
 
@@ -108,7 +108,7 @@ class Subject:
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
-    """Report a fault for each place in the value that has errors, there or at the nearest place in the text around it."""
+    """Report a fault for each place with errors in the value, there or at the nearest place in the text around it."""
     for path, errors in located(error, value).items():
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
@@ -165,7 +165,7 @@ def _teach(field: FieldInfo | None) -> str:
 
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
-    """The message and the help for one error; the help may be "".
+    """The message and the help for one error; the help may be empty.
 
     ``got`` replaces a value that must not be shown.
     """

@@ -1,1 +1,1 @@
-"""Actions of an operator: pauses, and schedules that are paused, resumed or run now."""
+"""Actions of an operator: pauses, runs of schedules, and the take-over of jobs from pg-boss."""

@@ -1,6 +1,6 @@
 """Actions of an operator: pauses, and schedules that are listed, run now, or sent for a past time.
 
-An unknown target or schedule raises UnknownTask or NoSchedule; one that another session holds raises Contended.
+An unknown target or schedule raises UnknownTask or NoSchedule; a lock that another session holds raises Contended.
 """
 
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.rules import Tick, Timetable
 
-#: Largest number of ticks in one backfill; a larger request is probably a typing error.
+#: Maximum number of ticks in one backfill; a larger request is probably a typing error.
 MOST = 10_000
 
 
@@ -29,7 +29,7 @@ class NoSchedule(ZekeJobsError):
 def listed(conn: Connection) -> list[dict[str, Any]]:
     """The rows of ``zeke_jobs.schedule``. ``next_tick`` is computed now, because no scheduler may have stored it yet.
 
-    ``fault`` is the reason why a schedule cannot be read and never ticks, else None.
+    ``fault`` is the reason why a schedule cannot be read and never ticks, or None.
     """
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
@@ -46,10 +46,10 @@ def listed(conn: Connection) -> list[dict[str, Any]]:
 
 
 def find(conn: Connection, name: str) -> Timetable:
-    """The schedule of a task, by its id or an alias, or a stored schedule, by its name.
+    """Find the schedule of a task by the task's id or alias, or a stored schedule by its name.
 
     Raises:
-        UnknownTask: the catalogue has no such task; the message suggests the nearest name.
+        UnknownTask: the catalogue has no task of this name; the message suggests the nearest name.
         NoSchedule: the task has no cron.
     """
     stored = dispatch.in_force(conn, name, now=dispatch.clock(conn))
@@ -92,7 +92,7 @@ def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
 def backfill(
     conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False, by: str = ""
 ) -> list[Tick]:
-    """Send a job for each tick from ``start`` to ``end``, both included, that has none; returns all those ticks.
+    """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job; returns all ticks of the range.
 
     A tick that has a job keeps it and is returned as skipped. The jobs may overlap, even if the schedule forbids it.
     Raises ValueError if the range is reversed, ends in the future, or has more than ``MOST`` ticks.
@@ -130,36 +130,36 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Stop starting jobs of the target until ``resume``; active jobs go on. False when it was already paused.
+    """Start no jobs of the target until ``resume``; active jobs go on. False if it was already paused.
 
-    It is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
-    Raises UnknownTask if no target has this name.
+    The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending
+    ticks. Raises UnknownTask if no target has this name.
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
-    """Start jobs of the target again, at once. False when it was not paused.
+    """Let jobs of the target start again, at once. False if it was not paused.
 
     Raises UnknownTask if no target has this name, and Contended if another session holds the schedule.
     """
     standing = {one.target for one in paused(conn)}
-    # A target that left jobs.yaml may still be paused; without this it would be paused again when it returns.
+    # A target that left jobs.yaml may still be paused. Without this line it would be paused when it comes back.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    # A pause under a name that is now an alias does not belong to the schedule in force.
+    # If the name is now an alias, its pause does not belong to the schedule in force.
     schedule = dispatch.in_force(conn, name, now=dispatch.clock(conn)) if kind == "schedule" else None
     if schedule is None:
         return bool(SQL.value(conn, "pause/end", target=found, by=by))
     with dispatch.locked(conn, schedule) as held:
         is_ended = bool(SQL.value(conn, "pause/end", target=found, by=by))
-        if is_ended:  # ticks of the pause are not sent later
+        if is_ended:  # ticks during the pause are not sent later
             dispatch.advance(conn, held, max(held.decided_to, dispatch.clock(conn)))
         return is_ended
 
 
 def paused(conn: Connection) -> list[Row]:
-    """All pauses, by people and by jobs.yaml: the columns of ``pause/list``, and ``ends_on`` and ``set_key`` of ``pauses``."""
+    """All pauses, by people and by jobs.yaml, with the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
     return store.pauses(conn, "pause/list", most=_ALL)
 
 

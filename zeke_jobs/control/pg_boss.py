@@ -1,4 +1,4 @@
-"""Takes over queued, scheduled and recent jobs, and schedules, from a pg-boss 10 to 12 in the same database."""
+"""Takes over queued, scheduled and recent jobs, and schedules, from pg-boss 10 to 12 in the same database."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ _TIMES = ("created_on", "start_after", "started_on", "completed_on")
 
 @dataclass(frozen=True)
 class Left:
-    """A job or a schedule that stays in pg-boss, with the reason."""
+    """A job or a schedule that stays in pg-boss, and the reason."""
 
     name: str
     what: str
@@ -34,26 +34,26 @@ class Left:
 
 @dataclass
 class Report:
-    """The jobs and schedules that were taken over; in a dry run, those to take over."""
+    """The jobs and schedules that were taken over, or in a dry run, that would be."""
 
     version: int
-    queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for one without a task
-    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)  # jobs taken, by queue and pg-boss's state
-    schedules: list[str] = field(default_factory=list)  # those taken, by their names in zeke_jobs
-    left: list[Left] = field(default_factory=list)  # what stays because of a fault
+    queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for a queue without a task
+    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)  # their number by queue and pg-boss state
+    schedules: list[str] = field(default_factory=list)  # names in zeke_jobs of the schedules taken over
+    left: list[Left] = field(default_factory=list)  # jobs and schedules that stay because of a fault
 
     @property
     def unknown(self) -> list[str]:
-        """Names of queues without a task: no task has the name, and the caller gave none for it."""
+        """Names of queues without a task: no task has the queue's name, and the caller gave no task for it."""
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 
 class Import:
-    """Takes jobs and schedules over from a pg-boss.
+    """Takes over jobs and schedules from pg-boss.
 
     Args:
         conn: An autocommit connection of a user with write access to both systems; its search path becomes pg-boss's schema.
-        names: The task for a queue's name, by id or alias; a queue with a task's name needs none.
+        names: For a queue's name, the id or alias of its task; a queue with a task's name needs no entry.
         recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.
 
     Raises:
@@ -77,9 +77,10 @@ class Import:
         self._known: dict[str, KnownTask] = {}
 
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
-        """Take everything over in transactions of some jobs, which also cancel those jobs in pg-boss. Queued jobs come first.
+        """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
 
-        ``told`` is called after each transaction with the number of jobs taken. Unless it ``commits``, report the effects only.
+        ``told`` is called after each transaction with the number of jobs taken over. Without ``commits``, nothing is
+        changed, and the report shows what would be.
         """
         queues = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
         for queue in queues:
@@ -159,14 +160,14 @@ class Import:
 
 
 def _check(job: dict[str, Any]) -> None:
-    """Refuse a job that has no place here. Raises ValueError if it is of a flow, or our table cannot hold its times or keys."""
+    """Refuse a job that zeke_jobs cannot store: raises ValueError if it belongs to a flow, or for its times or keys."""
     is_queued = job["state"] in _QUEUED
     if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
         raise ValueError("it waits for other jobs of its flow, or they wait for it")
     for name in _TIMES:
         try:
             is_fine = job[name] is None or bounds.EARLIEST <= datetime.fromisoformat(job[name]) < bounds.LATEST
-        except ValueError:  # infinity, a year before Christ, or one of five digits
+        except ValueError:  # infinity, a year before Christ, or a year of five digits
             is_fine = False
         if not is_fine:
             raise ValueError(f"expected {name} from 1970-01-01 to 9000-01-01, got {job[name]}")

@@ -1,1 +1,1 @@
-"""Keeps the jobs.yaml in force, tells the effects of a change, and puts it in force."""
+"""Keeps the jobs.yaml in force, shows the effects of a change, and puts it in force."""

@@ -1,4 +1,4 @@
-"""Puts a configuration in force, by hand or when a process boots: checks and plans it, then writes all in one transaction."""
+"""Puts a configuration in force, by hand or when a process boots: checks, plans and writes it in one transaction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from zeke_jobs.revisions.diff import Touched
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 from zeke_jobs.revisions.store import Override
 
-_TURN = 10.0  # seconds to wait for another change of the catalogue; this wait is in nobody's way
-_REVERT_WITHIN = 2.0  # seconds; after that another process, or a later call, does it
+_TURN = 10.0  # seconds to wait for another change of the catalogue; no other session has to wait for this
+_REVERT_WITHIN = 2.0  # seconds; after that, another process or a later call ends the overrides
 T = TypeVar("T")
-ITSELF = "zeke-jobs"  # the author of the end of a timed override
+ITSELF = "zeke-jobs"  # the author of the revision that ends a timed override
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def apply(conn: Connection, request: Request) -> Applied:
     """Put a configuration in force. ``conn`` is an autocommit connection.
 
     Raises:
-        ConfigurationError: a value set by hand does not fit the file, or an order names an unknown task.
+        ConfigurationError: a value set by hand does not fit the file, or an order has an unknown task.
         StrandedJobs: a removed task has unfinished jobs, and no order covers them; ``proposal`` has the plan.
         Contended: another session holds the locks, or every attempt was aborted.
     """
@@ -51,7 +51,7 @@ def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float 
     """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
 
     ``patience`` is in seconds, for all tries, by default ``lock_waits.PATIENCE``.
-    Raises Contended if the locks could not be had in that time; the message names the session that holds them.
+    Raises Contended if the locks were not free in that time; the message names the session that holds them.
     """
 
     def attempt() -> T:
@@ -123,7 +123,7 @@ def set_by_hand(
 
 
 def revert_due(conn: Connection) -> Applied | None:
-    """End overrides whose time is over. Any number of processes may call it at once; one of them does it.
+    """End the overrides whose time is over. Any number of processes may call it at once; one of them ends the overrides.
 
     Raises:
         ConfigurationError: the configuration without them does not fit this process's code; another process may succeed.
@@ -148,7 +148,7 @@ def revert_and_log(conn: Connection, log: FilteringBoundLogger) -> None:
     """Call ``revert_due`` and log its result."""
     try:
         reverted = revert_due(conn)
-    except (ConfigurationError, Contended) as error:  # another process may succeed, or this one at its next beat
+    except (ConfigurationError, Contended) as error:  # another process may succeed, or this process at its next beat
         log.warning("the time of an override is over, but this process cannot end it", error=str(error))
     else:
         if reverted is not None:
@@ -183,17 +183,17 @@ class InForce:
 
     revision: int
     config: Config
-    is_file: bool  # whether the caller's file has the same text; else the file is ignored
+    is_file: bool  # whether the caller's file has the same text; otherwise the file is ignored
     file_revision: int | None  # the revision with the text of the file; None if it was never in force
 
 
 def sync(conn: Connection, config: Config) -> InForce:
-    """Bring a booting process and the database to one configuration.
+    """Make a booting process and the database use the same configuration.
 
-    A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A file that is
-    in force already stays, with its overrides. The file of an older revision changes nothing: the result is then the
-    configuration in force, read from the database. A process that starts again after a crash puts no file in force,
-    because somebody may still be working on it.
+    A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A
+    file that is already in force stays, with its overrides. The file of an older revision changes nothing: the result
+    is then the configuration in force, read from the database. A process that starts again after a crash puts no file
+    in force, because somebody may be editing it.
 
     Raises:
         ConfigurationError: the revision in force does not fit this process's code.
@@ -211,7 +211,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
         # The file is the same, but the code may be newer and have other payload models.
-        # Limits come first: their locks stop all claims until the transaction ends.
+        # Write limits first, because their locks stop all claims until the transaction ends.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
         rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))
@@ -220,7 +220,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """The newest revision with the text of this process's jobs.yaml as it is on disk now; a restart would begin with this text.
+    """The newest revision with the text of this process's jobs.yaml as it is on disk now, which a restart would use.
 
     Returns ``known`` when the file cannot be read, or was never in force.
     """

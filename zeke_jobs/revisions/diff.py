@@ -1,4 +1,4 @@
-"""Compares two configurations, as dotted keys with values as in jobs.yaml. Pure: it uses neither database nor clock."""
+"""Compares two configurations by dotted keys, with values as in jobs.yaml, without database and clock."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -21,12 +21,12 @@ from zeke_jobs.revisions import store
 from zeke_jobs.revisions.store import Override
 
 Flat = dict[str, Any]
-#: Values that handlers read: a null here means the same as a missing key.
+#: Keys of values that handlers read; here a null is not the same as a missing key.
 _OF_HANDLERS = ("settings.", "cron.payload.")
 
 
 class Null(StrEnum):
-    """An explicit null that means something else than a missing key."""
+    """An explicit null, which does not mean the same as a missing key."""
 
     NULL = "null"
 
@@ -52,7 +52,7 @@ def _top(config: Config) -> Flat:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values mean the same to their reader: ``1`` differs from ``true`` and from ``1.0``."""
+    """Whether two values mean the same to a handler: ``1`` differs from ``true`` and from ``1.0``."""
     return type(one) is type(other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -89,7 +89,7 @@ _FIRES = 3
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. For a whole task, limit or service ``key`` is empty; for a rename ``before`` is the old id."""
+    """One difference. ``key`` is empty for a whole task, limit or service; ``before`` is the old id for a rename."""
 
     how: How
     kind: Kind
@@ -101,7 +101,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fires:
-    """A schedule's next fires before and after a change; empty where it does not fire."""
+    """A schedule's next fire times before and after a change; empty if it does not fire."""
 
     task: str
     before: tuple[datetime, ...]
@@ -115,9 +115,10 @@ class Touched:
     """Jobs that a change affects.
 
     Attributes:
-        why: stranded: no task would run these unfinished jobs; cancelled: an order cancels such jobs; renamed: the jobs get
-            their task's new name; unfit: the payloads of queued jobs no longer fit; above: more jobs are active than a lowered
-            limit allows; moved: the jobs move to another queue; priority: the jobs get the task's new priority.
+        why: stranded: no task would run these unfinished jobs; cancelled: an order cancels stranded jobs; renamed: the
+            jobs get their task's new name; unfit: the payloads of queued jobs no longer fit; above: more jobs are
+            active than a lowered limit allows; moved: the jobs move to another queue; priority: the jobs get the task's
+            new priority.
         name: The task, or ``limits.NAME``.
     """
 
@@ -132,14 +133,14 @@ class Touched:
 class Plan:
     """The effects of putting a configuration in force."""
 
-    revision: int  # the revision in force that it was compared with; 0 for none
-    text_differs: bool  # whether the text differs from the one in force, even if only in a comment
+    revision: int  # the revision in force that it was compared with; 0 if none is in force
+    text_differs: bool  # whether the text differs from the text in force, even if only in a comment
     changes: tuple[Change, ...]
     fires: tuple[Fires, ...] = ()
     touched: tuple[Touched, ...] = ()
     restarts: tuple[str, ...] = ()
-    overrides: tuple[Override, ...] = ()  # the values that will be set by hand beside the file
-    overridden: tuple[Change, ...] = ()  # their differences from the file
+    overrides: tuple[Override, ...] = ()  # the values set by hand that will override the file
+    overridden: tuple[Change, ...] = ()  # the differences of these values from the file
     notes: tuple[str, ...] = ()  # descriptions of changes to overrides
 
     @property
@@ -155,7 +156,7 @@ class Plan:
 
 
 def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
-    """The differences of two configurations. A removed task whose id became an alias was renamed. Sensitive fields are masked."""
+    """The differences of two configurations. A task whose id became an alias is renamed. Sensitive fields are masked."""
     before = before or Config()
     new_names = renames(before, after)
     found = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
@@ -177,12 +178,12 @@ def renames(before: Config, after: Config) -> dict[str, str]:
 
 
 def successors(before: Config, after: Config) -> dict[str, str]:
-    """Old ids of tasks that became aliases, with the id of the task, new or old, that gets their jobs."""
+    """Old ids of tasks that became aliases, with the id of the (new or old) task that gets their jobs."""
     return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in before.tasks}
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """The next fires of each schedule that a change adds, removes or moves. A task merged into another one loses its schedule."""
+    """The next fire times of each schedule that a change adds, removes or moves. A merged task loses its schedule."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}
@@ -202,7 +203,7 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
 
 
 def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
-    """A schedule's next few fires; none when it is paused."""
+    """A schedule's next few fire times; empty if it is paused."""
     if cron is None or cron.paused:
         return ()
     return tuple(islice(parse(cron.at).after(now, ZoneInfo(cron.timezone)), _FIRES))
@@ -256,6 +257,6 @@ def _within(kind: Kind, name: str, before: Flat, after: Flat, *, without: str = 
         if key != without
         and not same(before.get(key), after.get(key))
         and repr(MASK) not in repr(before.get(key))  # this login may not read it
-        # A new or removed cron is shown with its zone only, without its finer settings.
+        # A new or removed cron is shown only with its zone, without its other settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

@@ -1,6 +1,7 @@
-"""Values set by hand beside jobs.yaml, in the order in which they were set: reading them, ending them, keeping them.
+"""Reads, keeps and ends the values set by hand that override jobs.yaml, in the order in which they were set.
 
-An override replaces those before it at its place and below. A timed one keeps what outlasts it in the list: that applies again.
+An override replaces earlier overrides at its path and below. A timed override leaves those in the list that outlast it;
+they apply again at its end.
 """
 
 import json
@@ -23,11 +24,11 @@ NAME = "jobs.yaml with values set by hand"
 def carried(
     file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
 ) -> tuple[list[Override], list[str]]:
-    """The overrides that still have an effect beside this file, with notes about the ones that end.
+    """The overrides that still have an effect on this file, with notes about the overrides that end.
 
-    An override ends when its task, limit or service leaves the file. It also ends when the file has the same value itself, and no
-    other override is at its place. Only overrides in ``set_before`` (default: all) get a note.
-    Raises ConfigurationError if one that is left does not fit the file.
+    An override ends when its task, limit or service leaves the file. It also ends when the file has the same value, and
+    no other override is at its place. Only overrides in ``set_before`` (default: all) get a note. Raises
+    ConfigurationError if a remaining override does not fit the file.
     """
     if not overrides:
         return [], []
@@ -50,7 +51,7 @@ def carried(
 
 
 def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
-    """Refuse timed overrides that could not end. Raises ConfigurationError if the configuration after their end does not fit."""
+    """Raise ConfigurationError if a timed override cannot end: the configuration after its end must be valid."""
     for moment in sorted({one.until for one in overrides if one.until is not None}):
         ended = ", ".join(one.label for one in overrides if one.until == moment)
         if found := check(file.text, NAME, edits=edits(after(overrides, moment)))[1]:
@@ -62,7 +63,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """The overrides with new ones added. Each new one removes those at its path and below, but for the ones that outlast it."""
+    """Add new overrides. Each removes the overrides at its path and below, except those that outlast it."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
@@ -77,7 +78,7 @@ def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Overrid
 
 
 def listed(overrides: Sequence[Override], of: Override) -> str:
-    """Their values in words, with the keys that are not that of ``of``."""
+    """The values of overrides in words, with the keys other than the key of ``of``."""
     return ", ".join(
         (f"{one.label} = " if one.path != of.path else "")
         + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
@@ -96,7 +97,7 @@ def lasting(overrides: Sequence[Override]) -> list[Override]:
 
 
 def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """The overrides except those in effect at a path and below. If one of them was timed, what it hid applies again."""
+    """Remove the overrides in effect at a path and below. What a removed timed override hid applies again."""
     gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
     return [one for one in overrides if not any(one is other for other in gone)]
 
@@ -131,7 +132,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
     first, _, rest = text.partition(".")
     if text in _TOP:
         return (text,)
-    # A task's id may contain dots: the longest match counts.
+    # A task's id may contain dots, so the longest match counts.
     names = {name: task.id for task in config.tasks.values() for name in (task.id, *task.aliases)}
     body = rest if first == "tasks" else text
     fitting = max((name for name in names if body.startswith(f"{name}.")), key=len, default=None)

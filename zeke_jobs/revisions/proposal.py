@@ -1,4 +1,4 @@
-"""The proposed configuration, made of the file and its overrides, and the plan of its effects, also on jobs."""
+"""Makes the proposed configuration from the file and its overrides, and plans its effects, also on jobs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +20,14 @@ from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions.diff import Plan, Touched, Why, successors
 from zeke_jobs.revisions.store import Override, Revision
 
-MOST_READ = 10_000  # payloads read of one task
+MOST_READ = 10_000  # maximum number of payloads to read of one task
 
 
 @dataclass(frozen=True)
 class Orders:
     """Orders for unfinished jobs of tasks that leave the file."""
 
-    drain: frozenset[str] = frozenset()  # tasks that take no new jobs and run until theirs have ended
+    drain: frozenset[str] = frozenset()  # tasks that take no new jobs, and stay until their jobs have ended
     cancel: frozenset[str] = frozenset()  # tasks whose jobs are cancelled
     rename: Mapping[str, str] = field(default_factory=dict)  # old ids, each with the id of the task that gets its jobs
 
@@ -41,7 +41,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
     counts.update({row.task: row for row in SQL.named(conn, "plan/unfinished", tasks=sorted(names))})
     for name in sorted({*schemas, *orders.cancel}):
         count, is_cancelled = counts[name], name in orders.cancel
-        # Active jobs that stop are being cancelled already.
+        # Active jobs that are stopping are already being cancelled.
         active = count.active - count.stopping if is_cancelled else count.active
         if after.task(name) is None and (count.queued or active):
             why: Why = "cancelled" if is_cancelled else "stranded"
@@ -54,7 +54,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
     for task in after.tasks.values():
         model, schema = handlers.resolve(task).payload_model, handlers.resolve(task).payload_schema
         is_changed = task.id in schemas and schemas[task.id] != schema
-        for name in (task.id, *task.aliases):  # it gets the jobs under a former name, too
+        for name in (task.id, *task.aliases):  # the task also gets the jobs under a former name
             if counts[name].queued and (name != task.id or is_changed):
                 yield from _unfit(conn, name, task.id, model)
         if task.id in before.tasks:
@@ -65,7 +65,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
 
 
 def _unfit(conn: Connection, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
-    """Queued jobs whose payload the task refuses."""
+    """The queued jobs whose payloads the task refuses."""
     faults: Counter[str] = Counter()
     sees_all = store.sees_all(conn)
     rows = SQL.all(conn, "plan/payloads" if sees_all else "plan/masked_payloads", task=stored_as, limit=MOST_READ)
@@ -74,7 +74,7 @@ def _unfit(conn: Connection, stored_as: str, task: str, model: type[BaseModel]) 
             model.model_validate(row["payload"])
         except ValidationError as error:
             for one in error.errors(include_url=False):
-                if sees_all or (one["input"] != MASK and one["loc"]):  # else a masked field may be the reason
+                if sees_all or (one["input"] != MASK and one["loc"]):  # otherwise a masked field may be the reason
                     faults[f"{'.'.join(map(str, one['loc']))}: {one['msg']}"] += 1
                     break
     if faults:
@@ -106,12 +106,12 @@ class Request:
     message: str = ""
     origin: str = "apply"  # ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``
     orders: Orders = field(default_factory=Orders)  # orders for unfinished jobs of tasks that the file lacks
-    overrides: Sequence[Override] | None = None  # the values to set beside the file; None keeps the present ones
+    overrides: Sequence[Override] | None = None  # the values that will override the file; None keeps the present values
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """The proposed configuration: the file with the overrides. ``before`` is None when this code cannot read the one in force."""
+    """The proposed configuration: the file with the overrides. ``before`` is None if the one in force is unreadable."""
 
     latest: Revision | None
     before: Config | None
@@ -124,7 +124,8 @@ def propose(conn: Connection, request: Request) -> Proposal:
     """Check the file with the overrides and plan the change. Writes nothing.
 
     Raises:
-        ConfigurationError: they do not fit together now or at the end of a timed override, or an order names an unknown task.
+        ConfigurationError: file and overrides do not fit together, now or at the end of a timed override; or an order
+            has an unknown task.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))
@@ -140,7 +141,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     now: datetime = SQL.value(conn, "schedule/clock")
     kept = tuple(_ordered(carried, request, latest, before, now))
     after = load_text(file.text, by_hand.NAME, edits=store.edits(kept)) if kept else file
-    if request.origin != "revert":  # a timed override ends even if a later one could not
+    if request.origin != "revert":  # a timed override ends even if another one could not end later
         by_hand.refuse_stuck(file, kept)
     return Proposal(
         latest,
@@ -162,7 +163,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
 
 
 def _readable(latest: Revision | None, file: Config) -> Config | None:
-    """The configuration in force, mostly the file's; None if this version of the code cannot read it."""
+    """The configuration in force, usually the file's; None if this version of the code cannot read it."""
     if latest and latest.digest == file.digest and not latest.overrides:
         return file
     try:
@@ -172,7 +173,7 @@ def _readable(latest: Revision | None, file: Config) -> Config | None:
 
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """Notes about changes of overrides that no value shows: a task begins to drain, a reason or an end time changes."""
+    """Notes about changes that no value shows: a task begins to drain, an override's reason or end time changes."""
     known = {one.path: one for one in store.visible(before)}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
@@ -185,10 +186,10 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """The overrides, and the ones that the orders add: tasks that drain, and former names that the file does not list."""
+    """The overrides, and those that orders add: for draining tasks, and for former names that the file does not list."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
-    # Tasks that were draining are cancelled or renamed instead.
+    # An order may cancel or rename a task that was draining; then it no longer drains.
     kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:

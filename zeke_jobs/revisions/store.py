@@ -1,4 +1,4 @@
-"""Stores the configurations that were in force and values set by hand beside them; sensitive fields are masked for readers."""
+"""Stores the configurations that were in force, with values set by hand; sensitive fields are masked for readers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Fields = defaultdict[str, set[str]]
 
 
 def sensitive_fields(*configs: Config | None) -> Fields:
-    """The sensitive fields of each task in any of these."""
+    """The sensitive fields of each task in any of the configurations."""
     found: Fields = defaultdict(set)
     for config in configs:
         for task in config.tasks.values() if config else ():
@@ -34,7 +34,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
 
 
 def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
-    """The value at a path of jobs.yaml as plans may show it; with ``services``, as readers may: without services' settings."""
+    """The value at a path of jobs.yaml, with sensitive fields masked; with ``services``, also services' settings."""
     if (
         services
         and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
@@ -42,7 +42,7 @@ def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (),
     ):
         return MASK
     if (path[0:1], path[2:3]) == (("tasks",), ("cron",)) and (task := fields.get(path[1])) and value is not None:
-        for place in [path[at + 1 :] for at in (3, 4) if path[at : at + 1] == ("payload",)]:  # (4) of a named schedule
+        for place in [path[at + 1 :] for at in (3, 4) if path[at : at + 1] == ("payload",)]:  # (4 for a named schedule)
             if not place and isinstance(value, dict):
                 return masked(value, task)
             if is_sensitive(place, task):
@@ -54,14 +54,14 @@ def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (),
 
 @dataclass(frozen=True)
 class Override:
-    """A value set beside the file's text."""
+    """A value that overrides the file's text."""
 
     path: tuple[str, ...]  # keys from the top of the file
     value: Any
     by: str
     why: str
     set_on: datetime
-    until: datetime | None = None  # the time it ends by itself; None: never
+    until: datetime | None = None  # when it ends on its own; None: never
     drains: str | None = None  # for a removed task that is kept until its jobs have ended: the queue of these jobs
 
     @property
@@ -70,11 +70,11 @@ class Override:
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
     def masked(self, fields: Fields, *, services: bool = False) -> Override:
-        """The override without values of sensitive fields, and for readers of services."""
+        """The override with sensitive fields masked; with ``services``, also the settings of services."""
         return replace(self, value=hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
-        """Whether its value replaces that of the other: at the same place or below."""
+        """Whether its value replaces the other's value: at the same place or below."""
         return other.path[: len(self.path)] == self.path
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Revision:
-    """One configuration that was in force. ``source`` is empty in lists; an override replaces those before it at its place."""
+    """One configuration that was in force. ``source`` is empty in lists; an override replaces earlier ones at its path."""
 
     number: int
     digest: str
@@ -96,9 +96,9 @@ class Revision:
     origin: str
 
     def config(self, *, handlers: bool = True) -> Config:
-        """Its configuration; with ``handlers``, checked against this process's code.
+        """The revision's configuration; with ``handlers``, checked against this process's code.
 
-        Raises ConfigurationError if it does not fit this code.
+        Raises ConfigurationError if the configuration does not fit this code.
         """
         return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
@@ -109,12 +109,12 @@ def draining(overrides: Sequence[Override]) -> set[str]:
 
 
 def visible(overrides: Sequence[Override]) -> list[Override]:
-    """The overrides in effect: no later one replaces them."""
+    """The overrides in effect, which no later override replaces."""
     return [one for at, one in enumerate(overrides, start=1) if not any(later.covers(one) for later in overrides[at:])]
 
 
 def edits(overrides: Sequence[Override]) -> list[Edit]:
-    """The edits of the file's values."""
+    """The overrides as edits of the file's values."""
     return [(one.path, one.value) for one in visible(overrides)]
 
 
@@ -127,7 +127,7 @@ def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def sees_all(conn: Connection) -> bool:
-    """Whether this login may read payloads and the texts of jobs.yaml; readers may not."""
+    """Whether this login may read payloads and the texts of jobs.yaml; the reader role may not."""
     return bool(SQL.value(conn, "revision/sight"))
 
 
@@ -138,7 +138,7 @@ def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
 
 
 def find(conn: Connection, number: int) -> Revision:
-    """Find a revision by number. Raises UnknownRevision if there is none."""
+    """Find a revision. Raises UnknownRevision if none has this number."""
     row = SQL.one(conn, "revision/one", number=number)
     if row is None:
         newest = latest_number(conn)
@@ -148,12 +148,12 @@ def find(conn: Connection, number: int) -> Revision:
 
 
 def listed(conn: Connection, limit: int) -> list[Revision]:
-    """The newest revisions, the newest first."""
+    """The latest revisions, the newest first."""
     return [_read({"source": "", **row}) for row in SQL.all(conn, "revision/list", limit=limit)]
 
 
 def latest_number(conn: Connection) -> int:
-    """Number of the revision in force; 0 when there is none."""
+    """Number of the revision in force; 0 before the first."""
     return int(SQL.value(conn, "revision/number"))
 
 

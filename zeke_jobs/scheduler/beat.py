@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 #: The only actor that periodiq sends to.
 NAME = "zeke-metronome"
-_SIGNALS = 0.5  # seconds; the longest time that a wait delays a signal
-_BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower one goes on by itself, and periodiq turns to the next minute
+_SIGNALS = 0.5  # seconds; the maximum time that a wait delays a signal
+_BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower beat goes on in its thread while periodiq goes on
 _AGAIN = 5  # seconds before the next try when the database is unreachable
 _TOLERANCE = timedelta(milliseconds=500)  # a smaller difference of two clocks is ignored
 _LOST_AFTER = timedelta(minutes=3)  # a scheduler beats once a minute
-_BEATS_EACH = 130.0  # seconds between the ends of two beats at most, while the database answers
+_BEATS_EACH = 130.0  # maximum number of seconds between the ends of two beats while the database answers
 _STUCK_AFTER = 180.0  # seconds; periodiq begins a beat each minute
-_UNREGISTER_WITHIN = 0.8  # seconds for leaving the fleet at the end
+_UNREGISTER_WITHIN = 0.8  # maximum number of seconds for leaving the fleet at the end
 
 
 class Beat:
@@ -54,14 +54,14 @@ class Beat:
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Time of the next beat by this machine's clock; soon if the database was away."""
+        """Time of the next beat by this machine's clock; soon if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
 
 
 class _Process:
-    """This scheduler process: its identity, its running beat, and the offset of the database's clock from ours."""
+    """The state of this scheduler process: its identity, its running beat, and the offset of the database's clock."""
 
     def __init__(self) -> None:
         self.id: UUID = uuid4()
@@ -69,7 +69,7 @@ class _Process:
         self.beating: threading.Thread | None = None
         self.away = False
         self.turned = time.monotonic()  # when periodiq began the last beat
-        self.beaten = -math.inf  # when the last one succeeded
+        self.beaten = -math.inf  # when the last successful beat ended
         self.late: AbstractSet[str] = frozenset()  # the tasks whose jobs waited too long at the last beat
         self.refusal: AddressError | ConfigurationError | MigrationError | None = None
         self.is_ending = False
@@ -82,12 +82,12 @@ _PROCESS = _Process()
 def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _: None) -> None:
     """Run one beat: send the due jobs, then record that a scheduler is alive. Returns within a minute.
 
-    The work runs in a thread, so that a signal ends the process even if the database does not answer. An open transaction is then
-    rolled back, and the next beat of any scheduler does the rest.
+    The work runs in a thread, so that a signal ends the process even if the database does not answer. The database then
+    rolls back an open transaction, and the next beat of any scheduler does the rest.
 
     Args:
         url: The database; by default the environment's.
-        prepare: Called first with the connection, for the checks of a start; returns the revision of our file.
+        prepare: Called first with the connection, for the checks of a start; returns the revision of our jobs.yaml.
 
     Raises:
         ConfigurationError, MigrationError: raised by ``prepare``.
@@ -115,7 +115,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
-            applying.revert_and_log(conn, log)  # running workers do it sooner
+            applying.revert_and_log(conn, log)  # running workers do this sooner
             dispatch.beat(conn)
             if not _PROCESS.is_ending:
                 _prove_life(conn, file_revision)
@@ -139,7 +139,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
 
 
 def faults() -> tuple[str, str]:
-    """The answer to a container's probes: why this process makes no progress, and why it sends no jobs now; empty if it does."""
+    """Why this process makes no progress, and why it sends no jobs, for a container's probes; each is empty if it does."""
     still = time.monotonic() - _PROCESS.turned
     stuck = f"has begun no beat for {still:.0f} s" if still > _STUCK_AFTER else ""
     if _PROCESS.away:
@@ -167,13 +167,13 @@ def _prove_life(conn: Any, file_revision: int | None) -> None:
 
 
 def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
-    """Write the row of a process of ours."""
+    """Write the row of one of our processes."""
     us = {"host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
     SQL.run(conn, "worker/register", id=process, kind=kind, **us, **row)
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove a process of ours from the fleet. If that fails, others do so after its missing heartbeats."""
+    """Remove one of our processes from the fleet. If that fails, other processes do so when heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
@@ -191,7 +191,7 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End at once on SIGTERM (status 0) and SIGINT (130), even as PID 1. Ignore SIGHUP, because each beat reads everything anew.
+    """End at once on SIGTERM (status 0) and SIGINT (130), even as PID 1. Ignore SIGHUP, because each beat reads all anew.
 
     The process then leaves the fleet, within a second or not at all.
 
@@ -208,7 +208,7 @@ def obey_signals() -> None:
 def _stop(number: int, _frame: FrameType | None) -> None:
     status = 0 if number == signal.SIGTERM else 130
     if _PROCESS.beating is None:
-        os._exit(status)  # it still imports code, which may turn a SystemExit into an error of its own
+        os._exit(status)  # the process still imports code, which may turn a SystemExit into another error
     _PROCESS.is_ending = True
     leaving = threading.Thread(target=_leave, name="unregister", daemon=True)
     leaving.start()
@@ -217,7 +217,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log which tasks have become late since ``known``, and which are late no more. Return all late tasks."""
+    """Log the tasks that became late since ``known``, and those that are no longer late. Returns all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

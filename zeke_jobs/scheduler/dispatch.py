@@ -1,4 +1,4 @@
-"""Sends the jobs of due ticks: reads the schedules in force, decides their ticks, and writes tick and job in one transaction."""
+"""Sends the jobs of due ticks: reads the schedules in force, and decides and writes each tick with its job."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from zeke_jobs.scheduler.rules import Tick, Timetable, decide, due, start_of
 #: A warning appears after two and a half beats without any scheduler.
 SILENT_AFTER = timedelta(seconds=150)
 _WAIT = 1.0  # seconds that a beat waits for the first lock that another session holds
-_NO_WAIT = 0.01  # seconds for each one after it: many locks must not make the other schedules late
+_NO_WAIT = 0.01  # seconds for each later lock, because many locks must not make the other schedules late
 _CLOCK_PUT_BACK = timedelta(minutes=1)
 _NOT_SENT = {
     "full": "full: max_queued jobs of the task are waiting",
@@ -44,8 +44,8 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
     ``now`` is by default the database's time. If this process fails halfway, the next beat of any process does the rest.
 
-    A schedule that fails is logged, and the others are done.
-    Raises psycopg2.Error if the database is unreachable or refuses a statement.
+    If a schedule fails, this is logged, and the other schedules are handled. Raises psycopg2.Error if the database is
+    unreachable or refuses a statement.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -91,7 +91,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Time since a scheduler last handled all schedules, if longer than ``SILENT_AFTER``, else None.
+    """Time since a scheduler last handled all schedules, if longer than ``SILENT_AFTER``; otherwise None.
 
     Also None when no task has a schedule.
     """
@@ -107,7 +107,7 @@ def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
 def send(
     conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
 ) -> dict[str, Any]:
-    """Send one job of a schedule; the result has ``outcome`` and ``job_id`` as from ``zeke_jobs.enqueue``."""
+    """Send one job of a schedule; the result has the ``outcome`` and ``job_id`` of ``zeke_jobs.enqueue``."""
     options = {
         "scheduled_for": tick and tick.isoformat(),
         "run_at": start and start.isoformat(),
@@ -134,16 +134,16 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
     """Send the job of a tick, to start no earlier than ``start``. The returned tick has the reason if no job was sent."""
     sent = send(conn, timetable, tick.scheduled_for, start)
     own = SQL.one(conn, "schedule/job", task=timetable.task, schedule=timetable.name, tick=tick.scheduled_for)
-    if own is not None:  # sent already, by us or by another scheduler
+    if own is not None:  # already sent by this scheduler or by another one
         return replace(tick, job=own["job"])
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
 
 
 @contextmanager
 def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
-    """A transaction in which no other session decides the schedule's ticks; yields its progress.
+    """A transaction in which no other session decides the schedule's ticks; yields the schedule with its progress.
 
-    ``wait`` are the seconds to wait for each lock.
+    ``wait`` is the number of seconds to wait for each lock.
     """
     line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
@@ -171,7 +171,7 @@ def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> Non
 def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]:
     decided_to = timetable.decided_to
     if decided_to - now > _CLOCK_PUT_BACK:
-        decided_to = now  # the clock was set back: recorded ticks are not decided again
+        decided_to = now  # the clock was set back; the ticks that are recorded are not decided again
     ticks = due(timetable, decided_to, now)
     done = {r["scheduled_for"] for r in SQL.all(conn, "schedule/ticks", task=timetable.id, ticks=ticks)}
     todo = [tick for tick in ticks if tick not in done]

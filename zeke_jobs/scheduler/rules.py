@@ -14,11 +14,11 @@ from zeke_jobs.postgres.queries import Row
 
 Outcome = Literal["sent", "skipped"]
 
-#: A tick handled within this time is not missed, because a restart or the database may cost one beat.
+#: A tick handled within this time does not count as missed, because a restart or the database may delay a beat.
 ON_TIME = timedelta(minutes=2)
 #: periodiq wakes just before the minute (59.9 s), so a beat includes ticks that are due this much later.
 GRACE = timedelta(seconds=1)
-#: Number of skipped ticks recorded at once, the newest ones; enough after a long absence.
+#: Maximum number of skipped ticks to record at once, the newest first; it is enough after a long absence.
 MOST_SKIPPED = 1000
 
 
@@ -29,7 +29,7 @@ class Timetable:
     task: str  # canonical id of the task
     cron: Cron
     zone: ZoneInfo
-    missed: Literal["latest", "skip", "all"] = "latest"  # as in jobs.yaml, like ``window``, ``overlap`` and ``jitter``
+    missed: Literal["latest", "skip", "all"] = "latest"  # as in jobs.yaml; also ``window``, ``overlap`` and ``jitter``
     window: timedelta = timedelta(days=1)
     overlap: Literal["skip", "allow"] = "skip"
     jitter: timedelta = timedelta(0)
@@ -38,18 +38,18 @@ class Timetable:
     name: str = ""  # the name of a stored schedule; empty for a task's
     key: str | None = None
     names: tuple[str, ...] = ()  # all names of its ticks so far, such as former names of the task
-    decided_to: datetime = EARLIEST  # all ticks up to here are decided
+    decided_to: datetime = EARLIEST  # all ticks up to this time are decided
     is_known: bool = False  # this progress is stored for this cron line
 
     @property
     def id(self) -> str:
-        """The id of its ticks: its own name, or its task."""
+        """The id of its ticks: its name, or its task's id."""
         return self.name or self.task
 
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick and its outcome. ``task`` is the schedule: its task's id, or the name of a stored one.
+    """One tick and its outcome. ``task`` identifies the schedule: its task's id, or the name of a stored schedule.
 
     ``job`` is the job that was sent, or the earlier job that prevented it.
     """
@@ -68,7 +68,7 @@ def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datet
 
 
 def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Row | None = None) -> list[Tick]:
-    """The outcome of each due tick, in order. ``unfinished`` is the job of an earlier one: a row of ``schedule/unfinished``.
+    """The outcome of each due tick, in order. ``unfinished`` is an earlier tick's job, a row of ``schedule/unfinished``.
 
     Several ticks at once mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
     ``overlap`` about the rest. With ``missed: all``, every tick is sent, as the user asked.
@@ -90,7 +90,7 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
 
 
 def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
-    """The earliest start of a tick's job; None: at once. The same for every scheduler."""
+    """The earliest start of a tick's job, or None for at once. It is the same in every scheduler."""
     chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None
