@@ -10,7 +10,10 @@ __all__ = ["Settings"]
 
 
 class SiteEngines:
-    """Asks the Engine of an address's rule: ``engines`` has it by the rule's host, and by an empty one the default."""
+    """Asks the Engine that the rule for an address names.
+
+    ``engines`` has the Engines by the host of their rule, and the default Engine under an empty host.
+    """
 
     def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings
@@ -34,17 +37,17 @@ class SiteEngines:
 
 
 class Settings(SiteSettings):
-    """``services.engine`` of jobs.yaml: its settings, and the choice between the implementations."""
+    """``services.engine`` of jobs.yaml: the settings, and the choice of the implementation."""
 
     def open(self) -> Finder:
-        """Make the engine. Nothing is fetched yet."""
+        """Make the Engine. This fetches nothing yet."""
         if self.sites:
             named = {host: self.of(site).one() for host, site in self.sites.items() if site.engine}
             return SiteEngines(self, {"": self.one(), **named})
         return self.one()
 
     def one(self) -> Finder:
-        """Make the engine that these settings name for sites without one of their own."""
+        """Make the default Engine of these settings, for sites whose rule names no Engine."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine
 

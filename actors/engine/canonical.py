@@ -1,4 +1,4 @@
-"""One address for one page, however its links are written."""
+"""Finds the one address that identifies a page, however its links are written."""
 
 import re
 from contextlib import suppress
@@ -15,12 +15,12 @@ _FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"
 USUAL_PORTS = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
-# site-org.cdn.ampproject.org/c/s/site.org/page, google.com/amp/s/site.org/page
+# Such as site-org.cdn.ampproject.org/c/s/site.org/page and google.com/amp/s/site.org/page.
 _AMP_CACHE = re.compile(
     r"^https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
 )
-LONGEST_HOST = 253  # characters of a name in the DNS (RFC 1035)
-LONGEST_ADDRESS = 8192  # characters of an address; no server takes a longer one
+LONGEST_HOST = 253  # maximum number of characters in a DNS name (RFC 1035)
+LONGEST_ADDRESS = 8192  # maximum number of characters in an address; servers refuse longer ones
 _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
@@ -28,16 +28,16 @@ def split(url: str) -> SplitResult:
     """The parts of an address; all of them are empty if it is not valid."""
     with suppress(ValueError):
         parts = urlsplit(url.strip())
-        _ = parts.port  # raises too
+        _ = parts.port  # raises ValueError for a wrong port
         return parts
     return SplitResult("", "", "", "", "")
 
 
 def canonical_url(url: str) -> str:
-    """The one address for all links to the same page. It is its own canonical address.
+    """The one address for all links to the same page. The canonical address of the result is the result itself.
 
     Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
-    fragments and a slash at the end do not distinguish pages. It is an identity, not an address to fetch from.
+    fragments and a slash at the end do not distinguish pages. The result identifies a page; it is not for fetching.
     Text that is not an http address, or is too long for one, is returned unchanged.
     """
     if len(url) > LONGEST_ADDRESS:
@@ -60,7 +60,7 @@ def canonical_url(url: str) -> str:
 def _host(host: str) -> str:
     if ":" in host:
         return f"[{host}]"
-    with suppress(UnicodeError):  # not a name of the DNS; it still identifies the page
+    with suppress(UnicodeError):  # the host is not a DNS name, but it still identifies the page
         host = host.encode("idna").decode("ascii") if not host.isascii() and len(host) <= LONGEST_HOST else host
     while (shorter := _MOBILE.sub("", host)) != host:
         host = shorter
@@ -76,7 +76,7 @@ def _path(path: str) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Whether it is an absolute address of http or https, of a length that servers take."""
+    """Whether the text is an absolute address of http or https, and not too long for servers."""
     parts = split(url)
     return len(url) <= LONGEST_ADDRESS and parts.scheme in USUAL_PORTS and bool(parts.hostname)
 

@@ -1,4 +1,4 @@
-"""The Engine somewhere else, by the product's HTTP contract."""
+"""The client of an Engine on another server, by the product's HTTP contract."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from actors.retry_after import bounded, retry_after
 
 M = TypeVar("M", bound=ContractModel)
 
-# With these answers the Engine has not tried to serve, so no page is the cause. A 500 or 502 may be caused by one page.
+# With these answers the Engine refuses every request. A 500 or 502 may be caused by a single page.
 _AWAY = {401, 403, 429, 503}
 _BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024
@@ -26,7 +26,7 @@ _LARGEST = 32 * 1024 * 1024
 class HttpEngine:
     """Asks an Engine: ``POST /ingest`` and ``POST /source``, answered with or without a ``data`` wrapper.
 
-    The product's Engine gives neither text nor a feed's items; these stay None, and later outcomes show it.
+    The product's Engine gives neither a text nor the items of a feed. These stay None, and the outcomes of the items show it.
     ``url`` is its base address, such as ``http://engine:3010``, and ``timeout`` in seconds.
     """
 
@@ -49,7 +49,7 @@ class HttpEngine:
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
-            # The product's Engine lacks this path, and is asked for the feed itself; from ours, the page is missing.
+            # The product's Engine does not have this path: ask it for the feed itself. For our Engine, the page is missing.
             if error.code != "not_found":
                 raise
         source = self.fetch_source(typed(text))
@@ -78,7 +78,7 @@ class HttpEngine:
 
 
 class _Refusal(ContractModel):
-    """An error answer. Ours has the code; the product's only a sentence."""
+    """An error answer. Our Engine sends the code; the product's Engine sends only a sentence."""
 
     error: str = ""
     code: str | None = None

@@ -1,4 +1,4 @@
-"""Connections to untrusted hosts: the address is checked where it is used, and every read knows the deadline."""
+"""Connections to untrusted hosts: the address is checked when it is used, and each read ends at the fetch's deadline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Global by Python's tables (3.11 to 3.13), but without public servers:
+# Networks that Python's tables (3.11 to 3.13) call global, but that have no public servers:
 _REFUSED = tuple(
     ip_network(text)
     for text in (
@@ -35,9 +35,9 @@ _REFUSED = tuple(
 
 
 def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
-    """The reason why ``address`` must not be connected to; None if it may be.
+    """The reason why a connection to ``address`` is not allowed, or None.
 
-    An IPv6 address that contains an IPv4 address (mapped, 6to4, Teredo, NAT64) must pass for both.
+    If an IPv6 address contains an IPv4 address (mapped, 6to4, Teredo, NAT64), both must be allowed.
     ``allowed`` networks pass without a check.
     """
     parsed = ip_address(address.partition("%")[0])
@@ -60,7 +60,7 @@ Resolver = Callable[[str, int], list[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Ask the system's resolver for all addresses of ``host``; ``fetch_failed`` if it knows none, or none yet."""
+    """All addresses of ``host``, by the system's resolver. Raises EngineError (``fetch_failed``) if it finds none."""
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -70,14 +70,14 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass
 class Budget:
-    """The rest that one fetch may use: bytes on the wire, and time until ``deadline`` (``time.monotonic``)."""
+    """What remains for one fetch: bytes on the wire, and the time until ``deadline`` (``time.monotonic``)."""
 
     deadline: float
     raw_bytes: int
     received: int = field(default=0, init=False)
 
     def remaining(self) -> float:
-        """Seconds left. Raises EngineError (``timeout``) if none are left."""
+        """The seconds left. Raises EngineError (``timeout``) after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise EngineError("timeout", "the server took longer than allowed")
@@ -91,7 +91,7 @@ class Budget:
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Resolves once, checks every answer, and connects to a checked address; TLS still sees the name."""
+    """Resolves a name once, checks every address, and connects to a checked address; TLS still uses the name."""
 
     def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
         self._budget = budget
@@ -102,7 +102,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     def connect_tcp(  # type: ignore[override]
         self, host: str, port: int, timeout: float | None = None, **options: Any
     ) -> httpcore.NetworkStream:
-        """Open a connection to ``host``; else ``blocked_address``, ``timeout``, or ``fetch_failed`` when no address answers."""
+        """Open a connection to ``host``. Raises EngineError: ``blocked_address``, ``timeout``, or ``fetch_failed``."""
         addresses = self._resolver(host, port)
         for address in addresses:
             if (reason := refusal(address, self._allowed)) is not None:
@@ -122,7 +122,7 @@ class GuardedBackend(httpcore.NetworkBackend):
 class _BudgetedStream(httpcore.NetworkStream):
     """A stream whose reads and writes end at the deadline and whose bytes are counted.
 
-    A server that sends its headers or body byte by byte never exceeds the timeout of one read, only this deadline.
+    If a server sends its headers or body byte by byte, no single read times out; only the deadline ends the fetch.
     """
 
     def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:

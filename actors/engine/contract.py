@@ -1,4 +1,4 @@
-"""The requests to an Engine and its answers: the product's contract, with optional fields of ours."""
+"""The requests to an Engine and its answers: the product's contract, with further optional fields."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "p
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
 TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
 
-LONGEST_TEXT = 1_000_000  # characters of an article's text; the rest is dropped
-LONGEST_FRAGMENT = 200_000  # characters of a feed's text for an item
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # no news is older: an earlier date is one that nobody set
-_LONGEST_METADATA = 1_000_000  # characters of JSON
+LONGEST_TEXT = 1_000_000  # maximum number of characters in an article's text; the rest is dropped
+LONGEST_FRAGMENT = 200_000  # maximum number of characters in a feed's text for an item
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier date of publication is a default value, not a real date
+_LONGEST_METADATA = 1_000_000  # maximum number of characters of an item's metadata in JSON
 _LONGEST_MESSAGE = 1000
 _LONGEST_ID = 500
-_LONGEST_DURATION = 31 * 86_400.0  # seconds
+_LONGEST_DURATION = 31 * 86_400.0  # longest plausible recording in seconds
 
 
 def short_identity(text: str) -> str:
-    """An identity that fits an index: unchanged, or its hash if it is longer than 500 characters."""
+    """An identity that fits into an index: the text itself, or its hash if it is longer than 500 characters."""
     text = clean(text)
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -51,7 +51,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def bounded_header(value: str | None, most: int = 1000) -> str | None:
-    """A header that will be sent back, or an address; None if it is empty or too long: cut, it would be another one."""
+    """A header that will be sent back, or an address; None if it is empty or too long, because a cut value would be wrong."""
     return clean(value) if value and len(value) <= most else None
 
 
@@ -61,7 +61,7 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """A time without a zone counts as UTC, one in the future as now."""
+    """A time of publication: without a zone it counts as UTC; a time in the future becomes the present time."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
     return min(moment, datetime.now(UTC)) if moment and moment >= _EARLIEST else None
 
@@ -71,11 +71,11 @@ class EngineError(Exception):
 
     Args:
         code: The reason, an ``Outcome`` that is skipped or failed.
-        message: The reason for a person.
-        transient: Whether another try later may help; by default, whether the reason may pass.
-        retry_after: Seconds that the server asked us to wait; None if it did not.
-        is_away: Whether the Engine itself is unavailable, for every page and feed.
-        is_unreachable: Whether the host cannot be reached, for each of its pages and feeds.
+        message: The reason in words, for a person.
+        transient: Whether a later try may succeed; by default, whether the outcome is a temporary fault.
+        retry_after: The seconds that the server asked us to wait, or None.
+        is_away: Whether the Engine itself is unavailable, so that every page and feed fails.
+        is_unreachable: Whether the host cannot be reached, so that all its pages and feeds fail.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class EngineError(Exception):
 
 
 class ContractModel(BaseModel):
-    """camelCase on the wire; unknown fields are ignored, because an Engine may send more fields."""
+    """A part of a request or answer, in camelCase. Unknown fields are ignored, because an Engine may send more fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
@@ -125,26 +125,26 @@ class Author(ContractModel):
 
     @classmethod
     def named(cls, name: str, url: str = "") -> Author | None:
-        """The author of this name; None without one."""
+        """The author with this name; None if the name is empty."""
         author = cls(name=name, url=url or None)
         return author if author.name else None
 
 
 class ContentItem(ContractModel):
-    """One article, video or post. The fields from ``text`` on are ours; an Engine may lack them.
+    """One article, video or post. The product's Engine does not send the fields from ``text`` on.
 
     The length of each text is bounded, because pages and Engines may send any amount.
 
     Attributes:
-        id: Stable within its source: a feed's guid, else the address, or the hash of a long one.
-        published_at: None if it is before 1970; now if it is later.
-        duration: Seconds, up to 31 days.
-        text: The plain body; None if the Engine does not extract one.
-        markdown: The same body with code blocks kept.
-        content_hash: Hash of ``text`` as the Engine computes it.
-        canonical_url: The page's own statement of its address.
+        id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.
+        published_at: None if the time is before 1970; the present time if it is in the future.
+        duration: The length of a recording in seconds, up to 31 days.
+        text: The body as plain text; None if the Engine does not extract it.
+        markdown: The same body as markdown, with its code blocks.
+        content_hash: The hash of ``text``, as the Engine computes it.
+        canonical_url: The address that the page itself declares.
         text_origin: The origin of ``text``.
-        text_choice: The way of reading that found it, and the reason for the choice.
+        text_choice: The extraction method that found the text, and the reason for choosing it.
         obstacle: The outcome that the page shows instead of its text, such as ``paywall``.
     """
 
@@ -169,15 +169,15 @@ class ContentItem(ContractModel):
 
 
 class ContentSource(ContractModel):
-    """One feed or channel. The fields from ``items`` on are ours; an Engine may lack them.
+    """One feed or channel. The product's Engine does not send the fields from ``items`` on.
 
     Attributes:
-        items: Newest first as the feed lists them; None if the Engine gives no list.
-        etag: Sent back verbatim with the next request, like ``last_modified``.
-        not_modified: The server reports no change; ``items`` is empty.
-        next_check_at: The server asks not to be asked before this moment (ttl, max-age, Expires).
+        items: The items in the feed's order, usually the newest first; None if the Engine does not list them.
+        etag: The value to send back unchanged with the next request; the same for ``last_modified``.
+        not_modified: Whether the server reports no change; then ``items`` is empty.
+        next_check_at: The time before which the server does not want another request (ttl, max-age, Expires).
         moved_to: The feed's present address, if every redirect was permanent.
-        gone: The server reports that the feed no longer exists (410).
+        gone: Whether the server reports that the feed no longer exists (410).
     """
 
     id: _Url

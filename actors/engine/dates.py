@@ -1,4 +1,4 @@
-"""Dates as feeds and pages write them: in many languages, with zones by number or name. One that is unreadable is None."""
+"""Reads dates as feeds and pages write them: in many languages, with time zones by number or name."""
 # ruff: noqa: RUF001 (months and marks in their own scripts)
 
 import re
@@ -40,9 +40,9 @@ _FORMS = [
 
 
 def read_date(text: str) -> datetime | None:
-    """The moment in UTC that a text names, and nothing but it; a date without a zone counts as UTC.
+    """The time in UTC of a text that is a date and nothing else; a date without a zone counts as UTC.
 
-    None where the text may mean two days, as 3/4/2020 does, or names a zone that is unknown.
+    The result is None if the text is not a date, may mean two days (as 3/4/2020), or names an unknown zone.
     """
     text = _plain(text)
     found = (match.groupdict() for form in _FORMS if (match := form.fullmatch(text)) is not None)
@@ -50,7 +50,7 @@ def read_date(text: str) -> datetime | None:
 
 
 def _plain(text: str) -> str:
-    """Lower case, without accents, one space between words."""
+    """The text in lower case, without accents, with single spaces."""
     letters = unicodedata.normalize("NFKD", text[:_LONGEST].casefold())
     bare = "".join(one for one in letters if not unicodedata.combining(one))
     return unicodedata.normalize("NFC", " ".join(bare.split()))
@@ -81,7 +81,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
             raise ValueError("the day and the month cannot be distinguished")
         return max(one, other), min(one, other)
     number, word = found.get("number"), found.get("month") or ""
-    # The longest beginning of a month's name in any of the languages.
+    # Take the longest beginning of a month's name that fits, in any of the languages.
     starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
     return int(found["day"] or ""), int(number) if number else max(starts)[1]
 
@@ -89,7 +89,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
 def _zone(found: dict[str, str | None]) -> timezone:
     name, sign = found.get("name"), found.get("sign")
     offset = timedelta(hours=int(found.get("hours") or 0), minutes=int(found.get("minutes") or 0))
-    # With a number behind it, a name says no more than UTC does.
+    # If an offset follows the zone's name, as in GMT+2, only the offset counts.
     if not sign and name not in {None, "z", "gmt", "utc"}:
         from dateparser.timezone_parser import pop_tz_offset_from_string
 

@@ -1,4 +1,4 @@
-"""Decodes a body's Content-Encoding within a bound of memory."""
+"""Decodes the Content-Encoding of a body, with a bound for its size."""
 
 import zlib
 from collections.abc import Iterable
@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from actors.engine.contract import EngineError
 
 _GZIP = b"\x1f\x8b"
-_EITHER = 32 + zlib.MAX_WBITS  # the header of gzip or of zlib, which the encoding deflate has (RFC 9110)
+_EITHER = 32 + zlib.MAX_WBITS  # accept a header of gzip or of zlib; the encoding deflate uses zlib (RFC 9110)
 _MOST_MEMBERS = 100
 _LARGEST = 64 * 1024 * 1024
 
 
 def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
-    """The whole body of chunks as received, which the caller bounds; one that inflates to more than ``limit`` bytes ends there.
+    """The decoded body. The caller bounds the received ``chunks``; this function bounds the decoded size by ``limit`` bytes.
 
     Raises:
-        EngineError: ``unsupported_type``, an encoding that was not requested; ``too_large``; ``fetch_failed`` if the body does
-            not fit its encoding, or ends in the middle.
+        EngineError: ``unsupported_type`` for an encoding that was not requested; ``too_large``; ``fetch_failed`` if the body
+            does not fit its encoding, or ends in the middle.
     """
     name = encoding.strip().lower() or "identity"
     if name not in {"identity", "gzip", "x-gzip", "deflate"}:
@@ -32,9 +32,9 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
             raise EngineError("fetch_failed", f"the body is not valid {name}: {error}") from error
         if len(body) <= limit and not inflater.eof:
             raise EngineError("fetch_failed", f"the {name} body ended in the middle")
-        if (members := members + 1) > _MOST_MEMBERS:  # the rest is copied with each of them
+        if (members := members + 1) > _MOST_MEMBERS:  # each member copies the rest of the body, so bound their number
             raise EngineError("fetch_failed", f"the {name} body has more than {_MOST_MEMBERS} members")
-        # A further member may follow; zero padding and other bytes after the end are ignored.
+        # Another member may follow; padding and other bytes after the end are ignored.
         left = inflater.unused_data if inflater.unused_data.startswith(_GZIP) else b""
     if len(body) > limit:
         raise EngineError("too_large", f"the body is larger than {limit} bytes")
@@ -42,5 +42,5 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """The bytes without the gzip around them: some servers send a packed file without saying so."""
+    """The bytes without their gzip compression: some servers send a compressed file without declaring it."""
     return decoded([body], "gzip", _LARGEST) if body.startswith(_GZIP) else body

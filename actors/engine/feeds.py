@@ -1,4 +1,4 @@
-"""A feed's bytes become a source with its items: RSS 0.9 to 2.0, Atom, JSON Feed, podcasts, YouTube's own."""
+"""Turns the bytes of a feed into a source with its items: RSS 0.9 to 2.0, Atom, JSON Feed, podcasts, YouTube's feeds."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from actors.engine.text import clean, of_the_web, one_line
 from actors.engine.youtube import is_youtube
 
 _MOST_TAGS = 20
-_RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # the parser knows the latter
+_RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # feedparser knows only RSS 1.0
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _LONGEST_MARKUP = 20_000
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
-# RSS declares no type. There a name in angle brackets is a tag if HTML has it, and text otherwise, as in Vec<T>.
+# RSS does not declare the type of a text. A name in angle brackets is a tag if HTML has it; otherwise it is text, as Vec<T>.
 _TAG_OF_HTML = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
     r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
@@ -49,12 +49,12 @@ def read_feed(
 ) -> ContentSource:
     """Read a feed of any form, well formed or not.
 
-    Every item has an id that stays the same from one reading to the next: its guid, or its link, or its recording's
-    address, or its title and date; an id that is empty or repeated within the feed is ignored. A publication in the
+    Every item has an id that stays the same from one reading to the next: its guid, or its link, or the address of its
+    recording, or its title and date; an id that is empty or repeated within the feed is ignored. A publication in the
     future becomes ``now``; ``metadata.updated`` stays unchanged. Unreadable dates are None.
 
     Raises:
-        EngineError: ``not_a_feed``; ``too_large`` for a packed file that inflates too far.
+        EngineError: ``not_a_feed``; ``too_large`` for a compressed file that is too large when inflated.
     """
     now = now or datetime.now(UTC)
     body = unpacked(body)
@@ -89,20 +89,20 @@ def read_feed(
 def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     from feedparser.api import parse
 
-    # Without the feed's address: the parser would make guids relative to it, and they would change when the feed moves.
+    # Do not pass the feed's address: feedparser would resolve guids against it, and they would change when the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # A file object, because feedparser may read text as an address and fetch it.
+    # Pass a file object, because feedparser may take text for an address and fetch it.
     file = io.BytesIO(_REFERENCE.sub(_character, body.replace(_RSS_1_1, _RSS_1_0)))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
-    except Exception as error:  # of any type: its parsers were not written for hostile bytes
+    except Exception as error:  # any type: feedparser was not written for hostile bytes
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     return parsed
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """The reference, or nothing if it is to no character: the parser would refuse the whole feed."""
+    """The reference, or nothing if no such character exists, because the parser would refuse the whole feed."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -140,7 +140,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
-    """The page: an Atom entry has several links, RSS 1.0 its own ``about``, and some feeds only a guid that is one."""
+    """The address of the entry's page: one of several links in Atom, ``about`` in RSS 1.0, in some feeds only the guid."""
     links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
     pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _value(part, "type"))
@@ -174,7 +174,7 @@ def _hashed(item: ContentItem) -> str:
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
         address, kind = _value(part, "href"), _value(part, "type").partition("/")[0].strip().lower()
-        # By its type, or by its extension if the type is general.
+        # Decide by the media type, or by the file's extension if the type is too general.
         is_audio = kind == "audio" or (kind in {"", "application"} and _AUDIO.search(urlsplit(address).path))
         if _value(part, "rel") == "enclosure" and is_web(address) and is_audio:
             return address, _seconds(_value(entry, "itunes_duration"))
@@ -182,7 +182,7 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
 
 
 def _transcript(entry: dict[str, Any], feed_url: str) -> str:
-    """The transcript or captions that the feed names: of the podcast namespace, of Media RSS, or attached."""
+    """The address of the transcript or captions: by the podcast namespace, by Media RSS, or as an attachment."""
     named = [
         (dict.get(entry, key) or {}, at) for key, at in (("podcast_transcript", "url"), ("media_subtitle", "href"))
     ]
@@ -192,7 +192,7 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    """``1:02:03``, ``62:03`` or ``3723``."""
+    """The seconds of a duration such as ``1:02:03``, ``62:03`` or ``3723``."""
     parts = text.strip().split(":")
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d{1,6}", part, re.ASCII) for part in parts):
         return None
@@ -200,7 +200,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _ttl(feed: dict[str, Any]) -> int | None:
-    """Minutes that the feed asks readers to wait: ``ttl``, or the syndication module's period."""
+    """The minutes that the feed asks readers to wait: its ``ttl``, or the period of the syndication module."""
     text = _value(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)
@@ -211,7 +211,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """A title without markup: a declared plain text is unchanged. ``typed`` formats declare types: Atom and JSON Feed."""
+    """A title without markup; a text declared as plain stays. ``typed``: the format declares types, as Atom and JSON Feed."""
     line = _value(entry, key)[:_LONGEST_MARKUP]
     if typed and _is_plain(entry, key):
         return line
@@ -219,14 +219,14 @@ def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """A text as HTML."""
+    """A text of the feed as HTML."""
     text = _value(entry, key)
     return html.escape(text, quote=False) if typed and _is_plain(entry, key) else text
 
 
 def _value(entry: dict[str, Any], key: str) -> str:
     """A text as the feed has it."""
-    # dict.get: feedparser's own lookup maps one date to another, with a warning.
+    # Use dict.get, because feedparser's own lookup maps one date to another, with a warning.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""
 

@@ -1,4 +1,4 @@
-"""The only way to another server: every request of the pipeline uses it."""
+"""Sends all requests of the pipeline to other servers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import ssl
 
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-"""For addresses of the operator's own choice, such as an Engine's or a model's."""
+"""All networks are allowed for addresses that the operator chose, such as the address of an Engine or a model."""
 
-_PERMANENT, _PASSING = {301, 308}, {302, 303, 307}  # redirects
+_PERMANENT, _PASSING = {301, 308}, {302, 303, 307}  # permanent and temporary redirects
 _READ = {200, 203}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _REFUSALS = dict.fromkeys((401, 403, 451), "forbidden") | dict.fromkeys((429, 503), "rate_limited")
@@ -38,10 +38,10 @@ class Limits:
     """The bounds of one fetch.
 
     Attributes:
-        body_bytes: Most bytes of the decoded body; with 0 it is not read.
-        raw_bytes: Most bytes on the wire, with headers and redirects.
-        seconds: From the first connection to the last byte.
-        redirects: Most redirects to follow.
+        body_bytes: The maximum number of bytes of the decoded body; with 0 it is not read.
+        raw_bytes: The maximum number of bytes on the wire, with headers and redirects.
+        seconds: The longest time from the first connection to the last byte.
+        redirects: The maximum number of redirects to follow.
         content_types: Prefixes of accepted media types; a missing type is accepted.
     """
 
@@ -58,7 +58,7 @@ class Fetched:
 
     Attributes:
         url: The address after redirects.
-        headers: By lower-case name.
+        headers: The headers by name, in lower case.
         moved_to: The last target, if there were redirects and all were permanent.
     """
 
@@ -78,14 +78,14 @@ class Fetched:
 class Fetcher:
     """Fetches by GET, and posts to webhooks, Engines and models, under the rules of this module.
 
-    http and https only; addresses checked at the connection, also after each redirect; no proxies from the
-    environment; gzip at most, inflated with a bound; a deadline that includes the body.
+    It accepts http and https only. It checks addresses when it connects, also after each redirect. It ignores proxies from the
+    environment. It asks for no compression except gzip, and bounds the inflated size. The deadline includes the body.
 
     Args:
-        user_agent: Sent with each request.
+        user_agent: The User-Agent of each request.
         allowed: Networks that may be reached although they are not public.
-        resolver: Name → addresses.
-        credentials: The headers that go to an address, and to no other one after a redirect.
+        resolver: A function that returns the addresses of a name.
+        credentials: A function that returns the headers for an address; a redirect gets only those of its own address.
     """
 
     user_agent: str
@@ -116,7 +116,7 @@ class Fetcher:
         """Send ``body`` by POST; without a body, get ``url``. The answer may have any status. Follows no redirect.
 
         Raises:
-            EngineError: there is no answer.
+            EngineError: the server gave no answer.
         """
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         return self._one(parse(url), limits, headers, budget, body, is_any=True)
@@ -161,7 +161,7 @@ class Fetcher:
 
 
 def parse(url: str) -> httpx.URL:
-    """Read an address that an untrusted page has. Raises EngineError (``invalid_url``)."""
+    """Parse an untrusted address. Raises EngineError (``invalid_url``)."""
     if len(url) > LONGEST_ADDRESS:
         raise EngineError("invalid_url", f"expected an address, got {len(url)} characters: {url[:200]!r}")
     try:
@@ -202,7 +202,7 @@ def _read(response: httpcore.Response, url: httpx.URL, limits: Limits, *, is_rea
 
 
 def refused(answer: Fetched) -> EngineError:
-    """The reason that an answer's status gives for having nothing."""
+    """The error for an answer with an error status."""
     code = _REFUSALS.get(answer.status, "fetch_failed")
     may_pass = code == "rate_limited" or answer.status in {408, 425} or answer.status >= 500
     wait = retry_after(answer.headers.get("retry-after", "")) if may_pass else None

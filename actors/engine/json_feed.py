@@ -1,4 +1,4 @@
-"""A JSON Feed, version 1 or 1.1 (https://jsonfeed.org), becomes the same entries as a feed in XML."""
+"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into the same entries as a feed in XML."""
 
 import html
 import json
@@ -9,7 +9,7 @@ from actors.engine.contract import EngineError
 from actors.engine.text import decode, text_at
 
 _VERSION = re.compile(r"(https?://(?:www\.)?jsonfeed\.org/version/)?(\d[\d.]{0,8})/?", re.ASCII)
-_MOST = 20  # authors, tags or attachments of an item
+_MOST = 20  # maximum number of authors, of tags, and of attachments of an item
 
 
 def is_json(body: bytes) -> bool:
@@ -18,13 +18,13 @@ def is_json(body: bytes) -> bool:
 
 
 def parse(body: bytes, url: str) -> dict[str, Any]:
-    """The feed in feedparser's terms: version, feed and entries. Raises EngineError (``not_a_feed``)."""
+    """The feed in the form of feedparser: version, feed and entries. Raises EngineError (``not_a_feed``)."""
     try:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:
         raise EngineError("not_a_feed", f"{url} is not a feed: its JSON cannot be read") from error
     version = _VERSION.fullmatch(text_at(data, "version"))
-    # Other JSON has a version "1.0" and items too, but no title.
+    # Other JSON may also have a version "1.0" and items, but it has no title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
     feed = {
@@ -67,7 +67,7 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _authors(data: dict[str, Any]) -> str:
-    """Version 1.1 has a list, version 1 one author."""
+    """The authors on one line; version 1.1 has a list of authors, version 1 a single author."""
     people = [*_list(data, "authors"), data.get("author")]
     return ", ".join(dict.fromkeys(name for one in people if isinstance(one, dict) and (name := text_at(one, "name"))))
 

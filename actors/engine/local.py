@@ -32,7 +32,7 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and reads in separate processes; ``resolver`` is the system's by default."""
+    """Fetches in the worker's own process, and parses in reader processes; the default ``resolver`` is the system's."""
 
     def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
@@ -44,8 +44,8 @@ class LocalEngine:
         key = self._settings.youtube_key
         if key is None or not key.get_secret_value():
             return None
-        limits = replace(self._limits(("application/json",)), redirects=0)  # the key goes nowhere else
-        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # and in a header, so that no message contains it
+        limits = replace(self._limits(("application/json",)), redirects=0)  # never send the key to another host
+        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # a header, so that no error message contains the key
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def fetch_item(self, url: str) -> ContentItem:
@@ -72,7 +72,7 @@ class LocalEngine:
             try:
                 return api.channel(channel, address)
             except EngineError:
-                pass  # no units left, or the API is down: the keyless feed has the newest fifteen
+                pass  # the quota is used up or the API fails: read the public feed, with the newest fifteen videos
         accept, types = (_ACCEPT_PAGE, _PAGE_TYPES) if selector_of(url) else (_ACCEPT_FEED, _FEED_TYPES)
         headers = {"Accept": accept, "If-None-Match": etag, "If-Modified-Since": last_modified}
         try:
@@ -102,8 +102,8 @@ class LocalEngine:
         return self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY})
 
     def fetch_present(self, url: str) -> ContentSource:
-        """An existing feed, at its present address."""
-        parse(url)  # a directory of podcasts may name anything
+        """Get an existing feed at its present address."""
+        parse(url)  # a podcast directory may name any text as an address
         source = self.fetch_source(url)
         if source.gone:
             raise EngineError("gone", f"{url} answers 410")
@@ -128,7 +128,7 @@ def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: dat
     waits = [timedelta(minutes=ttl_minutes)] if ttl_minutes else []
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))
-    elif (expires := read_date(headers.get("expires", ""))) is not None:  # "0" and "-1" are in use and mean: no waiting
+    elif (expires := read_date(headers.get("expires", ""))) is not None:  # servers also send "0" and "-1": do not wait
         waits.append(expires - now)
     longest = max(waits, default=timedelta(0))
     return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None

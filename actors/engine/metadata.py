@@ -17,21 +17,22 @@ from actors.engine.canonical import joined
 from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
-_ALIKE = 0.4  # of the words of the shorter title; chosen on the choosing half of WCXB
-_ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # as NewsArticle
+# A heading matches a title if both have this share of the shorter one's words. Chosen on the choosing half of WCXB.
+_ALIKE = 0.4
+_ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # types of structured data, such as NewsArticle
 _MOST_BLOCKS = 50
 _DEEPEST = 6
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """See the module. Values that the page lacks are empty or None.
+    """A page's data about itself. Values that the page lacks are empty or None.
 
     Attributes:
         is_article: Whether the page declares itself an article.
-        is_free: The value of ``isAccessibleForFree``; None without one.
+        is_free: The value of ``isAccessibleForFree``, or None.
         body: ``articleBody`` of the structured data.
-        captions: The address of the captions of its video.
+        captions: The address of the captions of the page's video.
     """
 
     title: str = ""
@@ -48,7 +49,7 @@ class Metadata:
 
 
 def read(tree: HtmlElement, url: str) -> Metadata:
-    """Read a parsed page. Nothing in it makes this raise."""
+    """Read a parsed page. Never raises, whatever the page contains."""
     metas = _metas(tree)
     data = list(_data(tree))
     article = next((one for one in data if _ARTICLE.search(str(one.get("@type")))), {})
@@ -76,14 +77,14 @@ def read(tree: HtmlElement, url: str) -> Metadata:
 
 def page_title(declared: Sequence[str], headings: Sequence[str]) -> str:
     """The heading that matches the declared titles, or the first of these; without the site's name."""
-    # Of ``The story | The Site``, the story.
+    # From ``The story | The Site``, take the story.
     bare = [next(filter(letters, _SEPARATOR.split(title)), title) for title in declared]
     meant = max(headings, key=lambda one: _likeness(one, bare), default="")
     return next(iter([*([meant] if _likeness(meant, bare) >= _ALIKE else []), *bare, *headings]), "")
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """The greatest share of common words, from 0 to 1, that a heading has with one of the titles."""
+    """The highest share of common words, from 0 to 1, of a heading and one of the titles."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 
@@ -112,7 +113,7 @@ def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:
-    """``rel=canonical``, but not the front page that some sites name on every page."""
+    """The address in ``rel=canonical``, unless it is the front page, which some sites name on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
             target = joined(url, href, with_fragment=True)

@@ -1,4 +1,4 @@
-"""Lists of feeds from and for other readers: OPML 2.0, with folders."""
+"""Reads and writes lists of feeds for other feed readers: OPML 2.0, with folders."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
 
-LARGEST = 5_000_000  # bytes of the largest list that is read
+LARGEST = 5_000_000  # maximum number of bytes in a list
 _DEEPEST = 8
 _LONGEST_FOLDER = 100
 
@@ -24,10 +24,10 @@ class Listed(NamedTuple):
 def read_opml(data: bytes) -> list[Listed]:
     """The feeds of a list in its order, each once, in the first folder that names it.
 
-    Addresses stay as written: ``example.org/feed`` is accepted, and text that is no web address stays, for a message.
+    Addresses stay as written, such as ``example.org/feed``. Text that is not a web address stays too, for a message.
 
     Raises:
-        EngineError: ``not_a_feed``, it is not OPML or declares entities; ``too_large``.
+        EngineError: ``not_a_feed`` if the list is not OPML or declares entities; ``too_large``.
     """
     from lxml import etree
 

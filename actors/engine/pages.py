@@ -1,4 +1,4 @@
-"""A page's bytes become an item with its text, as plain text and as markdown."""
+"""Turns the bytes of a page into an item with the page's text, as plain text and as markdown."""
 
 import hashlib
 from copy import deepcopy
@@ -24,10 +24,10 @@ def read_page(
 ) -> ContentItem:
     """Extract the article of a page; its text is empty for a page without an article.
 
-    A site's rule may select the elements that are its ``text``, and those to ``remove`` first.
+    The rule of a site may select the elements that are the article's ``text``, and elements to ``remove`` before.
 
     Raises:
-        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` for absurdly many elements;
+        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` if the page has too many elements;
             ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else replaces the article.
     """
     markup = decode(body, content_type)
@@ -53,7 +53,7 @@ def read_page(
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """The text and markdown of HTML that is all content, such as a feed's."""
+    """The text and markdown of HTML that is nothing but content, such as the texts in a feed."""
     try:
         tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
@@ -71,7 +71,7 @@ def parse_page(markup: str) -> HtmlElement:
     from lxml.html import document_fromstring
     from trafilatura.utils import repair_faulty_html
 
-    # Faults that make libxml2 stop early, as in the doctype, are repaired first.
+    # Repair faults that make libxml2 stop early, such as a broken doctype.
     repaired = repair_faulty_html(markup.replace("\x00", ""), markup[:50].lower())
     try:
         tree: HtmlElement = document_fromstring(  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ def parse_page(markup: str) -> HtmlElement:
 
 @cache
 def _parser() -> HTMLParser:
-    """Lxml's own looks up a class in Python for each element that is touched, which is a tenth of a page's time."""
+    """A parser without element classes: lxml's own looks up a class for each element, which takes a tenth of a page's time."""
     from lxml.etree import ElementDefaultClassLookup
     from lxml.html import HtmlElement, HTMLParser
 
@@ -126,9 +126,10 @@ def _item(
 
 
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
-    """Read the article of a parsed page, which stays as it is, so that a wall in it is found all the same.
+    """Read the article of a parsed page. The tree is not changed, so that a wall in it can still be found.
 
-    If the selector of the text finds none, the page is read as one without a rule. The reason says what each selector found.
+    If the selector of the text finds nothing, the page is read as a page without a rule. The reason says what each selector
+    found.
     The ``structured`` text is the page's own data, which ``remove`` does not change; it counts only if ``remove`` finds nothing.
     """
     page, reasons = deepcopy(tree), []

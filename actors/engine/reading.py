@@ -1,6 +1,6 @@
-"""Reads pages, feeds and lists of feeds by this process's readers: see ``readers.pool``.
+"""Reads pages, feeds and lists of feeds in reader processes: see ``readers.pool``.
 
-Each function raises as the one of the same name that it has called there, and ``EngineError`` with ``unreadable``.
+Each function raises the errors of the function with the same name that the reader calls, and ``EngineError`` (``unreadable``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from actors.engine.text import LANGUAGE_LEAST, LANGUAGE_MOST, clean
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OPERATIONS: dict[str, Callable[..., bytes]] = {}  # what a reader does, by name
+OPERATIONS: dict[str, Callable[..., bytes]] = {}  # the functions that a reader can run, by name
 
 _readers = Readers(__name__)
 atexit.register(_readers.close)
@@ -38,7 +38,7 @@ def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[b
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read
-    checked = cache(lambda: validate_call(loose))  # of JSON's strings it makes times, of bytes texts
+    checked = cache(lambda: validate_call(loose))  # converts strings of JSON to times, and bytes to text
     OPERATIONS[read.__name__] = lambda body, **given: to_json(checked()(body, **given), by_alias=False)
 
     def ask(body: bytes, /, *given: P.args, **named: P.kwargs) -> T:
@@ -64,7 +64,7 @@ _language_of_text = _by_reader(texts.text_language)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """As ``pages.html_to_text``; by a reader only if there is any markup."""
+    """As ``pages.html_to_text``; uses a reader only if the fragment has markup."""
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
@@ -72,12 +72,12 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def text_language(text: str) -> str | None:
-    """As ``text.text_language``, whose model takes 75 MB."""
+    """As ``text.text_language``, in a reader, because its model takes 75 MB."""
     return _language_of_text(text[:LANGUAGE_MOST].encode("utf-8", "replace")) if len(text) >= LANGUAGE_LEAST else None
 
 
 def warm_up() -> None:
-    """Load everything before readers are forked."""
+    """Load all libraries before readers are forked, so that the readers share them."""
     import feedparser.api  # noqa: F401
     from trafilatura.external import jt_stoplist_init
 

@@ -1,4 +1,4 @@
-"""Selectors of CSS, as people copy them from a browser."""
+"""CSS selectors, as people copy them from a browser."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ def xpath(selector: str) -> str:
 
 
 def select(tree: HtmlElement, selector: str) -> list[HtmlElement]:
-    """The elements of a page that a selector names, in the page's order, without those inside another one."""
+    """The elements of a page that a selector selects, in the page's order, without elements inside another selected one."""
     found = tree.xpath(xpath(selector))
     taken = set(found)
     return [one for one in found if taken.isdisjoint(one.iterancestors())]

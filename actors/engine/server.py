@@ -1,4 +1,4 @@
-"""The local engine served over the product's HTTP contract, so that untrusted pages are fetched far from the database."""
+"""Serves the local Engine by the product's HTTP contract, so that untrusted pages are fetched far from the database."""
 
 import hmac
 import json
@@ -16,9 +16,9 @@ _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 
 
 class EngineServer(ThreadingHTTPServer):
-    """``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` over one engine.
+    """Serves ``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` with one Engine.
 
-    Callers must send the bearer ``token``, if there is one. Beyond ``most`` requests at once they get 503.
+    If ``token`` is set, callers must send it as bearer token. More than ``most`` requests at the same time get 503.
     """
 
     daemon_threads = True
@@ -34,7 +34,7 @@ class EngineServer(ThreadingHTTPServer):
 
 
 class _Refused(Exception):
-    """A request that is not tried: the status and the body of the answer."""
+    """A request is refused, with this status and body of the answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The Engine's settings in jobs.yaml, with rules for sites: what is sent to it, where its text is, how fast it is asked."""
+"""The Engine's settings in jobs.yaml, with rules for sites: headers to send, where the text is, how often to ask."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(
 
 
 def sendable(value: SecretStr) -> SecretStr:
-    """The value, if it can be sent in a line of a protocol. Raises ValueError if it cannot."""
+    """The value. Raises ValueError if it cannot be sent in one line of a protocol."""
     if not _SENDABLE.fullmatch(value.get_secret_value()):
         raise ValueError("expected a value of printable ASCII characters, got none, or one with others")
     return value
@@ -30,7 +30,7 @@ class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True)
     Attributes:
         host: The IMAP server; ``port`` is its port.
         security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` on a network of your own.
-        user: Name for the login, with ``password``.
+        user: The name for the login, with ``password``.
     """
 
     host: str = Field(min_length=1)
@@ -45,18 +45,18 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at ``url``.
-        url: Base address of the Engine (``http`` only).
-        token: Bearer token for the Engine, if it requires one.
-        timeout: Longest time for one answer of the Engine.
-        contact: An address or page in the User-Agent, so that a site can reach the operator (``local`` only, like
+        url: The base address of the Engine (``http`` only).
+        token: The bearer token for the Engine, if it requires a token.
+        timeout: The longest time for one answer of the Engine.
+        contact: A mail address or page in the User-Agent, so that a site can reach the operator (``local`` only, like
             all following settings).
-        allow_networks: Networks that are allowed although they are not public: loopback in a demo or test.
-        page_bytes: Most bytes of a page; ``feed_bytes`` of a feed.
-        page_timeout: Longest time from the first connection to the last byte of a page; ``feed_timeout`` of a feed.
-        max_entries: Most entries of a feed (for both kinds).
-        redirects: Most redirects.
-        youtube_key: Key of YouTube's Data API; without it, or if it fails, channels are read by their keyless feed.
-        youtube_api: Address of that API.
+        allow_networks: Networks that are allowed although they are not public, such as loopback in a demo or test.
+        page_bytes: The maximum number of bytes of a page; ``feed_bytes`` of a feed.
+        page_timeout: The longest time from the first connection to the last byte of a page; ``feed_timeout`` for a feed.
+        max_entries: The maximum number of entries read from a feed (for both kinds).
+        redirects: The maximum number of redirects.
+        youtube_key: The key of YouTube's Data API; without it, or if the API fails, channels are read by their public feed.
+        youtube_api: The address of that API.
         mailboxes: Mailboxes by name.
     """
 
@@ -97,14 +97,14 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """A rule for a site.
 
     Attributes:
-        headers: Sent with each request to this very host, by https, or to the port that the rule names.
-        cookies: The same, by name.
-        text: The elements of a page that are its text.
-        remove: The elements that are no part of a page's text.
-        feed_is_enough: Fetch no page whose feed has its text.
-        engine: Another Engine for this site; a setting that it does not name has the value of the default Engine.
-        pause: Least time between two requests.
-        at_once: Requests at the same time.
+        headers: Headers for each request to exactly this host, by https or to the port that the rule names.
+        cookies: Cookies for the same requests, by name.
+        text: A selector of the elements that are the text of a page.
+        remove: A selector of elements that are not part of a page's text.
+        feed_is_enough: Do not fetch a page if the feed has its text.
+        engine: Another Engine for this site; settings that are not given here have the value of the default Engine.
+        pause: The shortest time between two requests.
+        at_once: The maximum number of requests at the same time.
     """
 
     headers: dict[Annotated[_Name, AfterValidator(_header)], _Secret] = Field(default_factory=dict)
@@ -123,7 +123,7 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
         return self
 
 
-NONE = Site()  # the rule of a site that has none
+NONE = Site()  # the rule for a site without a rule of its own
 
 
 def _site(key: str) -> str:
@@ -161,11 +161,11 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
 
     def rule_for(self, url: str) -> tuple[str, Site]:
-        """The host of the rule for an address, and the rule; empty without one. The one that names most of the host counts."""
+        """The host of the most specific rule for an address, and the rule; an empty host and ``NONE`` without a rule."""
         return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
 
     def credentials(self, url: httpx.URL) -> Mapping[str, str]:
-        """The headers that go to an address: to the host of their rule only, and by https or to the port that it names."""
+        """The headers for an address, only if it is on the host of their rule, and by https or on the port that it names."""
         name, site = self.rule_for(str(url)) if self.sites else ("", NONE)
         if url.scheme != "https" and not re.search(r":\d+$", name):
             return {}
@@ -175,7 +175,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
 
 
 def _names(url: str) -> Iterator[str]:
-    """The hosts whose rules hold for an address: its own, then those above it."""
+    """The hosts whose rules apply to an address: its own host, then its parent domains."""
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):
@@ -191,6 +191,6 @@ def _names(url: str) -> Iterator[str]:
 
 
 def rule_of(engine: object, url: str) -> Site:
-    """An Engine's rule for the site of an address; an Engine that somebody else wrote may have none."""
+    """An Engine's rule for the site of an address, or ``NONE``; an Engine that somebody else wrote need not have rules."""
     rule: Site = getattr(engine, "rule", lambda _: NONE)(url)
     return rule

@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 LANGUAGE_LEAST, LANGUAGE_MOST = 200, 1500
-"""Characters: for a shorter text the page's own attribute counts; a longer one is judged by its beginning."""
+"""Numbers of characters: for a shorter text the page's own attribute counts; a longer text is judged by its beginning."""
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([\w.:-]{1,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"^\s*+<\?xml[^>]{0,200}?encoding\s*+=\s*+[\"']([\w.:-]{1,40})", re.IGNORECASE)
@@ -15,14 +15,14 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _HEAD = 4096
 _WORD = re.compile(r"\w+")
 _SAMPLE = 32 * 1024
-# Python's names for the web's encodings (WHATWG Encoding Standard), and the codecs that browsers use for them. Python has
-# more codecs, but the time of some grows with the square of the text, and some do not decode text.
+# Python's names for the web's encodings (WHATWG Encoding Standard), and the codecs that browsers use for them. Python's
+# other codecs are left out, because some take quadratic time, and some do not decode text.
 _AS_THEY_ARE = (
     "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
     "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
     "cp1257 cp1258 gb18030 euc_jp iso2022_jp cp932 cp949"
 )
-# If the declaration could be read, the page is not UTF-16, even if it declares that.
+# If a page's declaration could be read, the page is not UTF-16, even if it declares UTF-16.
 _AS_OTHERS = (
     "ascii=cp1252 iso8859-1=cp1252 iso8859-9=cp1254 iso8859-11=cp874 tis-620=cp874 gb2312=gb18030 gbk=gb18030 big5=big5hkscs "
     "big5hkscs=big5hkscs shift_jis=cp932 euc_kr=cp949 utf-16=utf-8 utf-16-le=utf-8 utf-16-be=utf-8"
@@ -32,15 +32,15 @@ _UNKNOWN_TO_PYTHON = dict(
     one.split("=") for one in ["iso-8859-8-i=iso-8859-8", "windows-31j=cp932", "windows-874=cp874", "windows-949=cp949"]
 )
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
-#: Quotation marks, dashes and the ellipsis: in no other text do control characters follow this letter.
+#: Quotation marks, dashes and the ellipsis that were encoded twice. In other text no control character follows this letter.
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def decode(body: bytes, content_type: str = "") -> str:
-    """Decode a page: byte order mark, then the header, the page's own declaration, UTF-8, and at last a guess.
+    """Decode a page by its byte order mark, the header, the page's own declaration, UTF-8, or a guess, in this order.
 
-    Never raises: bytes that do not fit become replacement characters. Text that was encoded as UTF-8 twice is decoded twice.
+    Never raises: invalid bytes become replacement characters. Text that was encoded as UTF-8 twice is decoded twice.
     """
     text = _decoded(body, content_type)
     if not _ENCODED_TWICE.search(text):
@@ -71,7 +71,7 @@ def _decoded(body: bytes, content_type: str) -> str:
 
 
 def of_the_web(content_type: str) -> str:
-    """A Content-Type header with no parameter except a charset of the web."""
+    """A Content-Type header without its parameters, except a charset that the web has."""
     media_type = content_type.partition(";")[0].strip()
     match = _HEADER_CHARSET.search(content_type)
     return f"{media_type}; charset={match.group(1)}" if match and web_codec(match.group(1)) else media_type
@@ -101,17 +101,17 @@ def clean(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A value of foreign data if it is text; else an empty text."""
+    """A value of untrusted data if it is text; otherwise an empty text."""
     return value if isinstance(value, str) else ""
 
 
 def text_at(data: Any, key: str) -> str:
-    """The text under a key of foreign data; empty without one."""
+    """The text under a key of untrusted data; empty if there is no text."""
     return text_of(data.get(key)) if isinstance(data, dict) else ""
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """A title or name: clean, white space folded, at most ``limit`` characters, cut between words."""
+    """A title or name on one line: clean, with single spaces, at most ``limit`` characters, cut between words."""
     folded = " ".join(clean(text).split())
     if len(folded) <= limit:
         return folded
@@ -124,12 +124,12 @@ def words_of(text: str) -> list[str]:
 
 
 def letters(text: str) -> str:
-    """A text's letters and figures only."""
+    """The letters and digits of a text, without all other characters."""
     return "".join(words_of(text))
 
 
 def text_language(text: str) -> str | None:
-    """The ISO 639-1 code of a text, by py3langid; None if it is too short."""
+    """The ISO 639-1 code of a text's language, by py3langid; None if the text is too short."""
     if len(text) < LANGUAGE_LEAST:
         return None
     from py3langid.langid import classify

@@ -1,4 +1,4 @@
-"""YouTube without a key: a channel's feed, a handle's channel, a video's title; and its Data API, which needs a key."""
+"""Reads YouTube: without a key, a channel's feed, a handle's channel and a video's title; with a key, the Data API."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from actors.engine.text import decode, text_at
 Get = Callable[[str], Fetched]
 
 FEED = "https://www.youtube.com/feeds/videos.xml"
-_MOST = 50  # videos of one answer of the API
+_MOST = 50  # maximum number of videos in one answer of the API
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
 _CHANNEL = re.compile(r"(?:(?i:https?://(?:www\.|m\.)?youtube\.com)/channel/)?(UC[\w-]{22})(?:[/?#].*)?", re.ASCII)
 _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,
 )
-# The channel that a page is about; a page also names other channels.
+# The channel that owns a page; a page also names other channels.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
     r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
@@ -41,7 +41,7 @@ def is_youtube(url: str) -> bool:
 
 
 def video_id(url: str) -> str | None:
-    """The video that ``url`` shows; None if it shows none."""
+    """The id of the video that ``url`` shows, or None."""
     match = _VIDEO.match(url.strip())
     return match[1] if match else None
 
@@ -49,7 +49,7 @@ def video_id(url: str) -> str | None:
 def feed_url(url: str, get: Get) -> str:
     """The feed of the channel that ``url`` names; an address of another site is returned unchanged.
 
-    A handle (``youtube.com/@name``) is looked up on its page, so callers should keep the answer.
+    A handle (``youtube.com/@name``) is looked up on its page, so callers should store the answer.
     """
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
@@ -68,7 +68,7 @@ def feed_url(url: str, get: Get) -> str:
 
 
 def describe(video: str, get: Get) -> ContentItem:
-    """A video's title and author, by oEmbed. There is no text: a watch page holds none."""
+    """A video's title and author, by oEmbed. The item has no text, because a watch page has no article."""
     page = f"https://www.youtube.com/watch?v={video}"
     answer = get(f"https://www.youtube.com/oembed?format=json&url={quote(page, safe='')}")
     try:
@@ -88,19 +88,19 @@ def describe(video: str, get: Get) -> ContentItem:
 
 
 def channel_of(feed_url: str) -> str | None:
-    """The channel of a keyless feed's address; None for a playlist, or another site's feed."""
+    """The channel in the address of a public feed; None for a playlist, or a feed of another site."""
     return None if not feed_url.startswith(FEED) else parse_qs(urlsplit(feed_url).query).get("channel_id", [None])[0]
 
 
 class DataApi:
-    """Asks the API at ``base`` by ``get``, which sends the key."""
+    """Asks the Data API at ``base`` with the function ``get``, which sends the key."""
 
     def __init__(self, get: Get, base: str) -> None:
         self._get = get
         self._base = base
 
     def channel(self, channel: str, feed_url: str) -> ContentSource:
-        """The newest videos of a channel; ``EngineError`` also when the day's units are used up."""
+        """The newest videos of a channel. Raises EngineError, also when the day's quota is used up."""
         uploads = "UU" + channel.removeprefix("UC")
         listed = self._ask("playlistItems", part="contentDetails", playlistId=uploads)
         videos = self.videos(text_at(entry.get("contentDetails"), "videoId") for entry in listed)
@@ -128,7 +128,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
     snippet = entry.get("snippet")
     language = text_at(snippet, "defaultAudioLanguage") or text_at(snippet, "defaultLanguage")
     return ContentItem(
-        id=f"yt:video:{video}",  # the id of the keyless feed, so that a key makes no new items
+        id=f"yt:video:{video}",  # the same id as in the public feed, so that a new key does not cause new items
         title=text_at(snippet, "title"),
         description=text_at(snippet, "description"),
         url=f"https://www.youtube.com/watch?v={video}",
@@ -143,7 +143,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
 
 
 def _seconds(text: str) -> float | None:
-    """``PT1H2M3S``; None for a broadcast that has no length yet."""
+    """The seconds of a duration such as ``PT1H2M3S``; None for a broadcast that has no length yet."""
     try:
         return TypeAdapter(timedelta).validate_python(text).total_seconds()
     except ValidationError:

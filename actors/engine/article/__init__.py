@@ -1,1 +1,1 @@
-"""The content of a page: several readings of its text and the choice among them, its title, authors and date."""
+"""Reads the content of a page: its text, by several extractors, its title, authors and date."""

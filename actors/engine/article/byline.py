@@ -1,4 +1,4 @@
-"""Who wrote a page, and when: in its structured data and metas, and in its short texts by their distance from the heading."""
+"""Finds the author and date of a page: in its structured data, its meta elements, and short texts near the heading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DATE_META = re.compile(
     r".*(?:datepublished|publish(?:ed)?date|publicationdate|pubdate|dateissued|publishedtime)"
     r"|(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)"
 )
-"""The letters of the name of a meta that dates the publication."""
+"""The letters in the name of a meta element that has the date of publication."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _BEFORE_A_DATE = re.compile(
@@ -30,9 +30,9 @@ _BEFORE_A_DATE = re.compile(
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
-_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements from the heading; chosen on the choosing half of WCXB
+_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date
 _MOST_AUTHORS = 10
-_NAME_ABOVE, _NAME_BELOW = 25, 60  # elements from the heading; chosen on the choosing half of WCXB, as the patterns are
+_NAME_ABOVE, _NAME_BELOW = 25, 60  # and a name; all chosen on WCXB's choosing half, as the patterns
 _BY = re.compile(
     r"\W*(?P<said>(?:written|posted|published|words|story|text|created) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|"
     r"authors?\s*:)[\s:]+(?P<name>.+)",
@@ -64,7 +64,7 @@ class Line(NamedTuple):
     """A short text.
 
     Attributes:
-        place: Number of elements below the first heading; infinite on a page without one.
+        place: The number of elements between the first heading and the text; infinite on a page without a heading.
     """
 
     place: float
@@ -73,7 +73,7 @@ class Line(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A day that stands by itself on the page, as many elements below the first heading, and whether it is of a change."""
+    """A date that is a separate text on the page, its distance from the first heading, and whether it dates a change."""
 
     day: date
     place: float
@@ -83,7 +83,7 @@ class Shown(NamedTuple):
 def short_lines(tree: HtmlElement) -> list[Line]:
     """The texts of at most 100 characters."""
     elements = list(tree.iter())
-    said: dict[HtmlElement, str] = {}  # of the elements whose text is short; children come before their parents
+    said: dict[HtmlElement, str] = {}  # the texts of elements with a short text; children come before their parents
     for element in reversed(elements):
         parts = [element.text or ""]
         for child in element:
@@ -107,9 +107,9 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """The moment of publication: what is declared, unless the page shows another day; None if it is uncertain.
+    """The time of publication that the page declares, unless it shows another day; None if the time is uncertain.
 
-    It is declared by the structured data of the ``article``, metas, ``other`` data, time elements, or the address.
+    A page declares it in the structured data of the ``article``, meta elements, ``other`` data, time elements, or its address.
     """
     pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
@@ -147,7 +147,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """The names, as a line; empty if the page names none. The address of a profile is no name."""
+    """The names of the authors on one line; empty if the page has none. The address of a profile is not a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
@@ -168,7 +168,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """The first name of each kind: after "by", in a link to a profile or an author's element, after "written by" anywhere."""
+    """The first name of each kind: near the heading after "by", in a profile's link or an author's element; or "written by"."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""

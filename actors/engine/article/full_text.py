@@ -1,13 +1,13 @@
-"""Reads the article of a page, in a second way where the first is doubtful, and chooses one reading by these rules.
+"""Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one by these rules.
 
-1. Trafilatura reads for recall. Its text is beyond doubt if it has 1,500 characters and as many as the page's long paragraphs,
-   give or take a tenth. Otherwise readability reads too; and if the text lacks half of these paragraphs, trafilatura reads once
-   more with all its fallbacks.
-2. Trafilatura's text is taken. Readability's is taken instead if trafilatura's holds it and has a tenth more words, which may
-   stand around the article; or if trafilatura's is short and readability's three times as long.
-3. A reading that looks cut is replaced by one that holds most of it and has 1.8 times its words, or 1.15 times and at least
-   300 words that it lacks. The text in the page's own data may replace a reading too.
-4. A reading of fewer than 200 characters counts only if there is no other.
+1. Trafilatura reads for recall. Its text is certain if it has at least 1,500 characters and is as long as the page's long
+   paragraphs together, ± 10 %. Otherwise readability reads too; and if the text has less than half of the length of these
+   paragraphs, trafilatura reads once more with all its fallbacks.
+2. Trafilatura's text is taken. Readability's text is taken instead if trafilatura's text contains it and has a tenth more
+   words, which may be from around the article; or if trafilatura's text is short and readability's is three times as long.
+3. A reading that looks cut off is replaced by a reading that contains most of it, and has 1.8 times its words, or 1.15 times
+   its words and at least 300 further words. The text in the page's own data may replace a reading too.
+4. A reading of fewer than 200 characters counts only if no other reading exists.
 5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
@@ -28,20 +28,21 @@ from actors.engine.text import clean, letters
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-SHORT = 200  # characters below which a reading counts as failed
-CUT = 1.8  # a text looks cut if another one has so many times its words
-_SAME = 0.9  # of readability's runs of words are in trafilatura's; chosen on the choosing halves, as the next ones
-_PART = 0.5  # of the page's long paragraphs; a text with less needs trafilatura's fallbacks
-_NEAR = 0.1  # of these paragraphs: a text that differs by less is not doubtful
-_SURE = 1500  # characters, if it has so many
-_LONG = 80  # characters of such a paragraph
-_CUT_WITHIN = 1.15  # times, if it lacks so many words
-_SECTIONS = 300  # words: sections of an article rather than teasers in it; chosen on the choosing halves
-_HELD = 0.6  # of its runs of words are in the longer one: both are of the same article
-_BRIEF = 200  # words: what stands beside an article, such as a reader's praise, is seldom longer
-_MORE = 1.1  # times the words of readability's text: some of them may stand around the article
-_ASIDE = 3  # times the words of such a text
-_MOST_ELEMENTS = 20_000  # readability reads no larger page, because its time grows faster than the page
+# Most of these values were chosen on the choosing halves of the corpora.
+SHORT = 200  # a reading with fewer characters counts as failed
+CUT = 1.8  # a text looks cut off if another reading has this many times its words
+_SAME = 0.9  # trafilatura's text contains readability's if it has this share of its runs of words
+_PART = 0.5  # a text shorter than this share of the page's long paragraphs needs trafilatura's fallbacks
+_NEAR = 0.1  # a text is certain if its length differs from the long paragraphs by at most this share,
+_SURE = 1500  # and has at least this number of characters
+_LONG = 80  # a paragraph with more characters is long
+_CUT_WITHIN = 1.15  # a text also looks cut off if another reading has this many times its words,
+_SECTIONS = 300  # and at least this number of words that the text lacks: whole sections, not teasers
+_HELD = 0.6  # two readings are of the same article if the longer one has this share of the other's runs of words
+_BRIEF = 200  # a text with fewer words may be from outside the article, such as a reader's praise
+_MORE = 1.1  # trafilatura's text may have parts from around the article if it has this many times readability's words
+_ASIDE = 3  # a brief text is from outside the article if another reading has this many times its words
+_MOST_ELEMENTS = 20_000  # a page with more elements is not read by readability, whose time grows faster than the page
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _RUN = 4
 _ELSEWHERE = re.compile(
@@ -50,7 +51,7 @@ _ELSEWHERE = re.compile(
     r"|(?:read more|learn more|advertisement|table of contents|story continues below.*)$",
     re.IGNORECASE,
 )
-"""Begins a line that leads to another article, wherever it stands."""
+"""The beginning of a line that leads to another article, anywhere in the text."""
 _BELOW = re.compile(
     r"\bsubscribe (?:to|now|today|here)|\bnewsletters?\b|\bsign(?:ing)? up (?:for|to|here|now|today)"
     r"|\bfollow (?:us|me|him|her|them|\S+)(?: \S+)? on\b|\blike us on\b|\bclick here\b|\ball rights reserved|©"
@@ -60,17 +61,17 @@ _BELOW = re.compile(
     r"|\btous droits réservés|\btodos los derechos reservados|\btodos os direitos reservados",
     re.IGNORECASE,
 )
-"""Marks a line that asks for something or states rights, as pages do below an article."""
-_LONGEST_LINE = 400  # characters of such a line
-_SILENT = ("script", "style", "svg", "template", "link", "meta")  # each extractor would walk over them several times
+"""Words of a line that asks readers for something or states rights, as pages have it below an article."""
+_LONGEST_LINE = 400  # maximum number of characters in such a line
+_SILENT = ("script", "style", "svg", "template", "link", "meta")  # removed first, to save the extractors' time
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A page's text, read in one way.
+    """The text of a page as one extractor found it.
 
     Attributes:
-        marked: Makes its markdown.
+        marked: The function that makes its markdown.
     """
 
     way: Way
@@ -79,7 +80,7 @@ class Reading:
 
     @cached_property
     def said(self) -> Said:
-        """Its words."""
+        """The words of the text."""
         return Said(self.text)
 
 
@@ -93,7 +94,7 @@ class Article:
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """Read the article of a parsed page, which stays as it is. ``structured`` is the text in its own data, or empty."""
+    """Read the article of a parsed page, without changing the tree. ``structured`` is the text in the page's data, or empty."""
     chosen, reason = choose(readings(tree, structured))
     if chosen is None:
         return Article("", "", reason)
@@ -133,7 +134,7 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words outside the page's long text"
     elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
         chosen, reason = other, f"{chosen.way} holds it, and has more around it"
-    # Each replacement has more words, so this ends.
+    # The loop ends, because each replacement has more words.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
         reason = f"{chosen.way} looks cut: {longer.way} has {share:.1f} times the words and holds it"
@@ -142,14 +143,14 @@ def choose(found: list[Reading]) -> tuple[Reading | None, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Whether the other one is of the same article and has far more words, or more whole sections."""
+    """Whether the other text is of the same article and has far more words, or further whole sections."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
-    """The text as trafilatura finds it, without comments, and its markdown once it is wanted."""
+    """The text that trafilatura finds, without comments, and a function that makes its markdown."""
     import trafilatura
     from trafilatura.xml import xmltotxt
 
@@ -162,7 +163,7 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
 
 
 def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """By trafilatura's own readability, which changes the tree; the package of that name takes five times as long."""
+    """Read with trafilatura's copy of readability, which changes the tree; the package readability is five times slower."""
     from trafilatura.external import try_readability
 
     article = try_readability(page)
@@ -177,7 +178,7 @@ class Said:
 
     @property
     def size(self) -> int:
-        """In words."""
+        """The number of words."""
         return len(self._words)
 
     @cached_property
@@ -186,7 +187,7 @@ class Said:
         return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False)) or Counter({tuple(words): 1})
 
     def beyond(self, other: Said) -> int:
-        """Number of words of this text that the other one lacks."""
+        """The number of words of this text that the other text lacks."""
         starts = (at for at in range(self.size) if tuple(self._words[at : at + _RUN]) in other._runs)
         return self.size - len({at + more for at in starts for more in range(_RUN) if at + more < self.size})
 
@@ -196,7 +197,9 @@ class Said:
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """A text, or its markdown, without the lines of its page; unchanged if fewer than ``least`` characters would remain.
+    """A text or its markdown, without the lines that belong to the page around it.
+
+    It is unchanged if fewer than ``least`` characters would remain.
 
     The page's ``titles`` and headings of the first level, and the texts of its ``links``, are given as their ``letters``.
     """

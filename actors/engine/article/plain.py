@@ -1,4 +1,4 @@
-"""Turns a piece of HTML into plain text, or into markdown with headings, lists and code; leaves nothing out."""
+"""Turns HTML into plain text, or into markdown with headings, lists and code; leaves nothing out."""
 
 import re
 
@@ -14,10 +14,10 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
-    """The text, a line for each block; with marks of markdown if ``marked``, and ``without`` some elements."""
+    """The text, with a line for each block; as markdown if ``marked``; without the elements in ``without``."""
     parts: list[str] = []
     preformatted = 0
-    walk = iterwalk(tree, events=("start", "end"))  # without recursion, because a page may be nested very deeply
+    walk = iterwalk(tree, events=("start", "end"))  # not recursive, because a page may be nested very deeply
     for event, element in walk:
         tag = element.tag
         is_silent = tag in _SILENT or tag in without

@@ -13,11 +13,11 @@ _TIMING = re.compile(r"\s*(?:\d+\s*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
 _VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")
 _MARKS = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,50}\}")
 _HEAD = 200
-_FULL, _MOST = 500, 2000  # characters after which a paragraph ends with its sentence, or anyhow
+_FULL, _MOST = 500, 2000  # characters after which a paragraph ends at the end of a sentence, or in any case
 
 
 def spoken(text: str) -> str | None:
-    """The words in paragraphs, with the speakers' names; None if the text is no transcript."""
+    """The words in paragraphs, with the speakers' names; None if the text is not a transcript."""
     head = text[:_HEAD].replace("\r", "\n").lstrip("\ufeff")
     if head.startswith("WEBVTT") or _TIMING.match(head):
         return _paragraphs(_cues(text.replace("\r\n", "\n").replace("\r", "\n")))
@@ -32,7 +32,7 @@ def spoken(text: str) -> str | None:
 
 
 def _cues(text: str) -> Iterator[tuple[str, str]]:
-    """Who says each line, if that is told, and the line. Captions that roll repeat lines."""
+    """The speaker of each line (empty if unknown) and the line. Roll-up captions repeat lines; repetitions are left out."""
     last = ""
     for block in re.split(r"\n\s*\n", text):
         timing, _, lines = block.partition("-->")

@@ -1,6 +1,6 @@
 """Pages that cover an article or replace it: challenges, blocks, missing pages, consent, logins and paywalls.
 
-A long text is an article whatever it says. A short one is a wall if the page's names, its words and its structure say so.
+A long text is always an article. A short text is a wall if the page's class names, words and structure show it.
 """
 
 import re
@@ -12,18 +12,19 @@ from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
-_ARTICLE = 2000  # characters of a text that needs no look; chosen on the choosing halves, as the next ones
-_TEASER = 1200  # of one that is declared as not free
+# The values were chosen on the choosing halves of the corpora.
+_ARTICLE = 2000  # a text with this number of characters is an article and is not checked
+_TEASER = 1200  # a text with fewer characters is a teaser, if the page is declared as not free
 _NOTICE = 1500  # of a page that only explains why there is no article
 _A_FEW = 600
 _PARAGRAPH, _START = 100, 30
-_WIDE = 3  # letters that a Chinese or Japanese character counts for
+_WIDE = 3  # a Chinese or Japanese character counts as this number of characters
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """The outcomes, each with the words that indicate it at a place."""
+    """The outcomes, each with the words that indicate it at ``place`` in the page."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
@@ -76,7 +77,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """Where the last paragraph of the text begins in the page; an offer before it does not keep anybody from reading."""
+    """The position of the text's last paragraph in the page. An offer before it does not hide the article."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

@@ -1,4 +1,4 @@
-"""Addresses of feeds: from a person's input, from known sites' pages, and from common places."""
+"""Finds addresses of feeds: from a person's input, from pages of known sites, and by common paths."""
 
 import re
 from urllib.parse import urlunsplit
@@ -35,7 +35,7 @@ _KNOWN = tuple(
 )
 """Pages of known sites, by host and path, and the addresses of their feeds, the best first."""
 _WELL_KNOWN = ("feed", "rss", "feed.xml", "rss.xml", "atom.xml", "index.xml", "feed.json", ".rss")
-LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's directory, which names the feed of each
+LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's podcast directory; its answer names the feed
 
 
 def typed(text: str) -> str:
@@ -68,7 +68,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """The address at which a directory of podcasts names the feed of its page; None for other sites."""
+    """The address at which a podcast directory names the feed of the podcast on this page; None for other sites."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None

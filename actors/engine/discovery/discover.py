@@ -15,8 +15,8 @@ from actors.engine.fetch import Fetched, parse
 from actors.engine.reading import feed_links
 from actors.engine.text import text_at
 
-_MOST_FEEDS = 8  # of a page, which are read to show their contents
-_PATIENCE = 60.0  # seconds after which no more addresses are tried
+_MOST_FEEDS = 8  # maximum number of a page's feeds that are read to show their contents
+_PATIENCE = 60.0  # seconds after which no further address is tried
 
 
 class Reader(Protocol):
@@ -26,7 +26,7 @@ class Reader(Protocol):
         """Get a feed, or the page that names it."""
 
     def fetch_present(self, url: str) -> ContentSource:
-        """An existing feed, at its present address."""
+        """Get an existing feed at its present address."""
 
     def read(self, answer: Fetched, url: str) -> ContentSource:
         """Read an answer as a feed."""
@@ -86,7 +86,7 @@ def _of_address(url: str, engine: Reader) -> list[ContentSource]:
 
 
 def _listed(url: str, engine: Reader) -> list[str]:
-    """The feed that a directory of podcasts names."""
+    """The feed that a podcast directory names, if the address is a page of this directory."""
     if (question := of_directory(url)) is None:
         return []
     try:
@@ -99,9 +99,9 @@ def _listed(url: str, engine: Reader) -> list[str]:
 
 
 def _readable(addresses: Iterable[str], most: int, engine: Reader, *, are_guesses: bool = False) -> list[ContentSource]:
-    """The first feeds that can be read, at most so many; else the reason of the first failure.
+    """The first feeds that can be read, at most ``most``. If none can be read, raises the error of the first failure.
 
-    A site in trouble, or one that asks for less, is not asked for further guesses.
+    If a site is unreachable or asks for fewer requests, further guesses of its addresses are not tried.
     """
     found: list[ContentSource] = []
     why: EngineError | None = None

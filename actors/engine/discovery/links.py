@@ -1,4 +1,4 @@
-"""The feeds that a page names, and the links on a page without one that a selector names."""
+"""The feeds that a page names, and, for a page without a feed, the links that a CSS selector selects."""
 
 import re
 from urllib.parse import quote, unquote, urlsplit
@@ -12,7 +12,7 @@ from actors.engine.pages import parse_page
 from actors.engine.selectors import select, xpath
 from actors.engine.text import decode, one_line
 
-_MARK = "#select="  # behind it an address has the selector of its links, which no server sees
+_MARK = "#select="  # begins the fragment of an address that holds the selector of its links; servers do not see it
 _LONGEST_MARKUP = 600_000
 _MOST = 20
 _TYPES = {
@@ -30,7 +30,7 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
     Feeds of comments are left out if there are others.
 
     Raises:
-        EngineError: ``no_text`` if it is not a page, ``too_large`` for absurdly many elements.
+        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` if the page has too many elements.
     """
     tree = parse_page(decode(body, content_type)[:_LONGEST_MARKUP])
     base, named = base_of(tree, url), dict[str, str]()
@@ -59,7 +59,7 @@ def base_of(tree: HtmlElement, url: str) -> str:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """The address of the links that a selector names on a page. Raises ValueError if it is not a valid CSS selector."""
+    """The address of a page with the selector of its links. Raises ValueError if ``selector`` is not a valid CSS selector."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 
@@ -70,10 +70,12 @@ def selector_of(url: str) -> str:
 
 
 def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries: int = 300) -> ContentSource:
-    """The links of a page as a feed's items, in the page's order, each once, whatever its tracking parameters.
+    """The links of a page as the items of a feed, in the page's order.
+
+    Links that differ only in tracking parameters count once.
 
     Raises:
-        EngineError: ``not_a_feed`` if there are none; as ``parse_page``.
+        EngineError: ``not_a_feed`` if the page has no such links; and the errors of ``parse_page``.
     """
     page, selector = url.partition("#")[0], selector_of(url)
     tree = parse_page(decode(body, content_type))
@@ -84,7 +86,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
         raise EngineError("not_a_feed", str(error)) from error
     found: dict[str, ContentItem] = {}
     for one in chosen:
-        # Its own link, or the first one in it, or the one around it.
+        # The element itself if it is a link, or the first link in it, or the link around it.
         link = next((link for way in (one.iter("a"), one.iterancestors("a")) for link in way), None)
         address = joined(base, link.get("href") or "") if link is not None else ""
         key = canonical_url(address)

@@ -1,4 +1,4 @@
-"""A folder of a mailbox, read by IMAP as a feed is: nothing in it changes, and each message is read once.
+"""Reads a folder of a mailbox by IMAP, as if it were a feed: it changes nothing there, and reads each message once.
 
 Its address is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses the mails of one sender.
 """
@@ -22,14 +22,14 @@ from actors.engine.reading import read_message
 from actors.engine.settings import EngineSettings, Mailbox
 from actors.engine.text import one_line
 
-_LARGEST = 2_000_000  # bytes of a message: its text comes before its attachments
+_LARGEST = 2_000_000  # maximum number of bytes read from a message; its text comes before its attachments
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """The messages after the ``mark`` of the last reading, which the answer's ``etag`` is; at first, the newest ones.
+    """The messages after ``mark``, the ``etag`` of the last reading's answer; without it, the newest messages.
 
-    It stops after half of the time; the next reading goes on there. If the server has renumbered the folder, the newest are
-    read again: items know their Message-ID.
+    The reading stops after half of its time, and the next one continues there. If the server has renumbered the folder, the
+    newest messages are read again; they do not become new items, because their ids are their Message-IDs.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -55,7 +55,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
         raise
     except TimeoutError:
         raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from None
-    except Exception as error:  # noqa: BLE001 (of any type: imaplib was not written for hostile servers)
+    except Exception as error:  # noqa: BLE001 (any type: imaplib was not written for hostile servers)
         hint = "; a server that begins in the clear needs security: starttls" if "WRONG_VERSION" in str(error) else ""
         said = one_line(str(error).replace(mailbox.password.get_secret_value(), "…") or type(error).__name__, 200)
         raise EngineError("fetch_failed", f"{mailbox.host}: {said}{hint}") from None  # it may hold the password
@@ -67,9 +67,9 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """The messages with their uids. If the connection ends, the messages before it count.
+    """The messages with their uids. If the connection breaks, the messages read before are returned.
 
-    One that the server refuses is passed over if it gives a later one.
+    A message that the server refuses is skipped if the server then gives a later one.
     """
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
@@ -122,7 +122,7 @@ class _Folder(imaplib.IMAP4):
             self.login(_quoted(mailbox.user), mailbox.password.get_secret_value())
         except self.abort:
             raise
-        except self.error:  # whose words may repeat the password
+        except self.error:  # its message may contain the password
             raise EngineError("forbidden", f"{mailbox.host} refuses the login of {mailbox.user}") from None
 
     def read(self, size: int) -> bytes:
@@ -137,7 +137,7 @@ class _Folder(imaplib.IMAP4):
         return line
 
     def examine(self, folder: str) -> str:
-        """Open a folder to look at it only; returns the edition of its uids."""
+        """Open a folder read-only; returns its UIDVALIDITY, which changes when the server renumbers the folder."""
         encoded = re.sub(r"&|[^ -~]+", _utf7, folder)
         state, said = self.select(_quoted(encoded), readonly=True)
         if state != "OK":
@@ -153,7 +153,7 @@ class _Folder(imaplib.IMAP4):
         return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
-        """A message, or its beginning; empty if it is gone; or why the server refuses it. It stays unread."""
+        """A message, or its beginning; empty if it was deleted; or the error why the server refuses it. It stays unread."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
             return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
@@ -170,10 +170,10 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(match: re.Match[str]) -> str:
-    """The modified UTF-7 of folders' names (RFC 3501, section 5.1.3)."""
+    """Encode a part of a folder's name in modified UTF-7 (RFC 3501, section 5.1.3)."""
     encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
     return "&-" if match[0] == "&" else f"&{encoded}-"
 
 
 class _Encrypted(_Folder, imaplib.IMAP4_SSL):
-    """By TLS from the first byte."""
+    """A connection with TLS from the first byte."""

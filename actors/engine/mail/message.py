@@ -1,4 +1,4 @@
-"""A mail becomes an item: its HTML, or else its text, is the content, and its view on the web the address."""
+"""Turns a mail into an item: its HTML or its text is the content, its web version is the address."""
 
 import hashlib
 import html
@@ -24,12 +24,12 @@ _ON_THE_WEB = re.compile(
 _NEVER = re.compile(
     r"unsubscri|opt.?out|abmeld|abbestell|d[ée]sabonn|d[ée]sinscri|de baja|disiscriv|afmeld|preference", re.IGNORECASE
 )
-_HERE = 30  # characters of a link such as "click here", which the words around it explain
+_HERE = 30  # maximum number of characters in a link such as "click here", which only the words around it explain
 _AROUND = 200
 
 
 def read_message(body: bytes) -> ContentItem:
-    """Read a mail of any form, broken or cut. Its id is its Message-ID, or a hash of all of it."""
+    """Read a mail, even if it is broken or cut off. Its id is its Message-ID, or a hash of the whole mail."""
     message = message_from_bytes(body)
     headers = _headers(message)
     markup = _content(message)
@@ -60,7 +60,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 
 def _content(message: Message) -> str:
-    """The first HTML of a mail, or else its first text as HTML."""
+    """The first HTML part of a mail, or its first text part as HTML."""
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)
@@ -74,7 +74,7 @@ def _content(message: Message) -> str:
 
 
 def _web_view(markup: str) -> str:
-    """The address at which the mail says that it can be read in a browser; empty without one."""
+    """The address of the mail's web version, if the mail names it, or an empty text."""
     try:
         tree = parse_page(markup)
     except EngineError:

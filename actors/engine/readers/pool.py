@@ -1,4 +1,4 @@
-"""The processes that parse untrusted bytes for this one. A page that takes too much or breaks its reader harms no worker."""
+"""The pool of reader processes that parse untrusted bytes. A page that takes too much or crashes its reader harms no worker."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from zeke_jobs.core.environment import lookup
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-READERS = 2  # processes of a worker process that read at the same time
+READERS = 2  # maximum number of reader processes of a worker process
 _LIMITS = Limits()
-_START = 60.0  # seconds for the imports of a reader, on a busy machine
-_GRACE = 5.0  # seconds for the kernel to end a reader after its time
+_START = 60.0  # seconds that a reader may take to import its code, on a busy machine
+_GRACE = 5.0  # seconds that the pool waits beyond a reading's time limit for the kernel to end the reader
 _LARGEST_HEAD = 1024 * 1024
-_SLICE = 0.5  # seconds of waiting after which a job can be interrupted
+_SLICE = 0.5  # seconds of one wait; a waiting job can be interrupted between two waits
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Readers:
-    """Up to ``most`` processes, started when they are first needed, and replaced when they have ended.
+    """Up to ``most`` reader processes, started when they are first needed, and replaced when they have ended.
 
-    The operations are the names in ``module``'s ``OPERATIONS``.
+    ``OPERATIONS`` in ``module`` has the operations by name.
     """
 
     def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
@@ -45,12 +45,12 @@ class Readers:
         self._idle: list[Connection] = []
         self._all: WeakSet[Connection] = (
             WeakSet()
-        )  # the place of one is free at the latest when it is garbage-collected
+        )  # a reader's place becomes free when it is garbage-collected, at the latest
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
-        """Have ``body`` read. ``about`` names it in messages.
+        """Let a reader run ``operation`` on ``body``, and return its answer. ``about`` names the body in messages.
 
         A reading that exceeds its CPU time, its memory or the size of its answer fails at once. If the reader process dies for
         another reason, also because the reading took too long by the clock, the reading is tried once more.
@@ -82,7 +82,7 @@ class Readers:
         return EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """A reader's answer, or how the reader ``died``: by the signal ``-died`` or with this status; None if that is unknown."""
+        """A reader's answer, or how the reader ``died``: a negative signal, an exit status, or None if that is unknown."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -104,7 +104,7 @@ class Readers:
         """An idle reader, or a new one.
 
         Raises:
-            EngineError: ``engine_failed``: the machine has no process or memory left, or the reader cannot import its code.
+            EngineError: ``engine_failed`` if the machine cannot start another process, or the reader cannot import its code.
         """
         with self._changed:
             while not self._idle and len(self._all) >= self._most:
@@ -120,7 +120,7 @@ class Readers:
             with theirs, self._changed:
                 socket.send_fds(self._running(), [b"+"], [theirs.fileno()])
             if "ready" not in _received(ours, _START, _LARGEST_HEAD)[0]:
-                raise EOFError("one was killed as it started")  # noqa: TRY301 (told below, as all else)
+                raise EOFError("one was killed as it started")  # noqa: TRY301 (handled below, with the other errors)
         except (OSError, EOFError, ValueError) as error:
             with self._changed:
                 self._stop()
@@ -142,7 +142,7 @@ class Readers:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=_environment(),
-                    process_group=0,  # Ctrl-C is for the worker
+                    process_group=0,  # Ctrl-C must reach the worker only
                 )
             self._control = ours
         return self._control
@@ -163,7 +163,7 @@ class Readers:
             self._stop()
 
     def forget(self) -> None:
-        """Start empty in a forked process, because the readers belong to its parent."""
+        """Forget all readers in a forked process, because they belong to its parent."""
         for sock in (*self._idle, self._control):
             if sock is not None:
                 sock.close()
@@ -171,7 +171,7 @@ class Readers:
 
 
 def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[str, Any], bytes]:
-    """The next message of a reader; TimeoutError after some seconds without one."""
+    """The next message of a reader. Raises TimeoutError after ``patience`` seconds without a message."""
     end = time.monotonic() + patience
     while not reader.poll(_SLICE):
         if time.monotonic() > end:
@@ -180,7 +180,7 @@ def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[s
 
 
 def _environment() -> dict[str, str]:
-    """The variables that a reader needs to find its code; no address, key or token."""
+    """The environment variables that a reader needs to find its code, without addresses, keys and tokens."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
-    # Each thread of numpy's would take address space, and no reader computes on several.
+    # Each thread of numpy would take address space, and readers compute on one thread only.
     return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

@@ -1,8 +1,8 @@
-"""The process that parses untrusted bytes for a worker: it forks readers, and the kernel ends a reader at its limits.
+"""The server process that forks the readers of a worker; the kernel ends a reader at its limits.
 
-``actors.engine.readers.pool`` starts it with a socket, over which it receives one end of a socket for each reader. It has one
-thread, so that it may fork, and its readers share its imports. It ends when the worker ends, and a busy
-reader at its limits.
+``actors.engine.readers.pool`` starts the server with a socket, over which the server receives one end of a socket for each
+reader. The server has one thread, so that it may fork, and the readers share its imports. The server ends when the worker
+ends; a busy reader ends at its limits.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Limits(NamedTuple):
     """The bounds of one reading.
 
     Attributes:
-        cpu: Seconds of CPU.
-        wall: Seconds on the clock.
-        memory: Bytes of address space of a reader.
+        cpu: Seconds of CPU time.
+        wall: Seconds of wall-clock time.
+        memory: Bytes of a reader's address space.
         answer: Bytes of the answer.
-        growth: Bytes by which a reader may grow; after more, another replaces it when it has answered.
+        growth: Bytes by which a reader may grow; a reader that grew more is replaced after its answer.
     """
 
     cpu: float = 10
@@ -47,7 +47,7 @@ class Limits(NamedTuple):
 
 
 def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
-    """A message between a worker and a reader: a JSON object on a line, and bytes behind it."""
+    """A message between a worker and a reader: a JSON object on one line, then bytes."""
     return json.dumps(head).encode() + b"\n" + body
 
 
@@ -61,8 +61,8 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
     """Fork a keeper and its reader for each socket that comes over ``control``, until the worker closes its end."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the worker may still have jobs to finish; this process ends with it
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so no keeper stays as a zombie
+        signal.signal(number, signal.SIG_IGN)  # the worker may still finish jobs; this process ends with the worker
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that no keeper remains as a zombie
     gc.collect()
     gc.freeze()
     while given := socket.recv_fds(control, 1, 1)[1]:
@@ -73,7 +73,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork the reader; report to the worker how it died, if it did. Never returns."""
+    """Fork the reader, and report to the worker if and how it died. Never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()
@@ -87,7 +87,7 @@ def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection)
 
 
 def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Answer one question after another, until the worker closes the socket or this process has grown too much; never return."""
+    """Answer questions until the worker closes the socket or this process has grown too much. Never returns."""
     try:
         for number in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
@@ -104,7 +104,7 @@ def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connec
             sock.send_bytes(joined({**answer, "last": is_last}, found))
     except (OSError, EOFError):
         pass  # the worker has closed the socket
-    except BaseException:  # noqa: BLE001 (a reader must not come back as a second server)
+    except BaseException:  # noqa: BLE001 (a reader must not return and become a second server)
         os._exit(70)
     os._exit(0)
 
@@ -122,9 +122,9 @@ def _answer(
         answer = {"code": error.code, "message": str(error)}
     except MemoryError:
         answer = {"exceeded": "memory"}
-    except Exception as error:  # noqa: BLE001 (of any type: the libraries were not written for hostile bytes)
+    except Exception as error:  # noqa: BLE001 (any type: the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # A library may report a failed allocation as a fault of the page.
+    # Near the memory limit, a library may report a failed allocation as a fault of the page.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
@@ -141,10 +141,10 @@ def _confine(limits: Limits) -> None:
 
 
 def _arm(cpu: float, wall: int) -> None:
-    """Let the kernel end this process after some seconds, of CPU or on the clock; 0 for never.
+    """Let the kernel end this process after these seconds of CPU time or wall-clock time; 0 means never.
 
-    By timers, which begin now. RLIMIT_CPU is counted from the birth, by ticks of the clock: after a minute and a half of work,
-    Linux took a reader for 10 s older than ``getrusage`` did.
+    This uses timers, which begin now. RLIMIT_CPU counts from the start of the process, and by clock ticks: after a minute and
+    a half of work, Linux counted 10 s more for a reader than ``getrusage``.
     """
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, wall)
