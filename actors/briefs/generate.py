@@ -1,7 +1,6 @@
 """generate-brief: a story in one line, in two sentences and as an elevator pitch."""
 
 from typing import Any
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -37,16 +36,13 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
         WaitFor: the question was put into a batch, and the job waits for its answer.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
+    output: dict[str, Any]
     if payload.story_id is None:
         with ctx.transaction() as tx:
             _, output = write_digest(tx, payload, ctx.settings.digest_entries)
             ctx.complete(output)
         return output
-    return _brief_story(payload, payload.story_id, ctx)
-
-
-def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    text = texts.with_text(ctx.db, story_id)
+    text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.reason != "new_story"
     if stays := kept(text.overlay.author("brief"), is_asked_for=is_asked_for):
         return {"outcome": stays}
@@ -58,8 +54,8 @@ def _brief_story(payload: GenerateBrief, story_id: UUID, ctx: Context[BriefSetti
     saved = time_saved_seconds(text.reading_seconds(pace), brief, pace)
     with ctx.transaction() as tx:
         new: dict[Part, Written] = {"brief": Written(brief.made_by, tuple(brief.parts.values()))}
-        stays, changed = overlays.save(tx, story_id, new, is_asked_for=is_asked_for, time_saved_seconds=saved)
-        output: dict[str, Any] = {"outcome": stays or ("written" if changed else "unchanged")}
+        stays, changed = overlays.save(tx, text.id, new, is_asked_for=is_asked_for, time_saved_seconds=saved)
+        output = {"outcome": stays or ("written" if changed else "unchanged")}
         if not stays:
             missing = [name for name, part in brief.parts.items() if part is None]
             output |= {"missing": missing, "time_saved_seconds": saved}

@@ -2,7 +2,6 @@
 
 import sys
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from psycopg2.extensions import connection as Connection
@@ -64,7 +63,12 @@ def add(
         else:
             source_id, is_new = known["id"], False
         waits = f"not read yet; read it now: zeke-news sources refresh {short(source_id)}" if no_check else ""
-        waits = _read_now(conn, source_id, url) if is_new and not no_check else waits
+        if is_new and not no_check:
+            try:
+                send_reads(conn, [(source_id, url)])
+                waits = "" if SQL.value(conn, "news_has_worker") else NO_WORKER
+            except UnknownTask:
+                waits = "no jobs.yaml with ingest-source is in force yet; it is read once zeke-jobs up runs with one"
     said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
     if twin is not None:
         said["same_items_as"] = twin["id"]
@@ -158,15 +162,6 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
     if not 1 <= pick <= len(found):
         raise typer.BadParameter(f"expected a number from 1 to {len(found)}, got {pick}", param_hint="--pick")
     return found[pick - 1]
-
-
-def _read_now(conn: Connection, source_id: UUID, url: str) -> str:
-    """Send the job that reads the source; returns a message if no worker will run it at once."""
-    try:
-        send_reads(conn, [(source_id, url)])
-    except UnknownTask:
-        return "no jobs.yaml with ingest-source is in force yet; it is read once zeke-jobs up runs with one"
-    return "" if SQL.value(conn, "news_has_worker") else NO_WORKER
 
 
 def _newest(feed: ContentSource) -> list[Any]:

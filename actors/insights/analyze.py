@@ -63,7 +63,12 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             found.pop(text.id),
             is_asked_for=is_awaited,
             analysis=analysis,
-            cited=_citations(analysis),
+            cited={
+                "chili": analysis.chili,
+                "breakdown": dict(analysis.breakdown),
+                "quotes": [{"text": plain(one.text), "start": one.start, "end": one.end} for one in analysis.citations],
+                "why": None if analysis.why_it_matters else NO_REASON,
+            },
             time_saved_seconds=saved,
         )
         interests.apply(tx, text, ctx.settings.interests)
@@ -130,12 +135,3 @@ def _parts(analysis: Analysis) -> dict[overlays.Part, Written]:
     if analysis.summary and analysis.summary.text is not None:
         found["summary"] = Written(analysis.summary.made_by, (analysis.summary.text,))
     return found
-
-
-def _citations(analysis: Analysis) -> dict[str, Any]:
-    return {
-        "chili": analysis.chili,
-        "breakdown": dict(analysis.breakdown),
-        "quotes": [{"text": plain(c.text), "start": c.start, "end": c.end} for c in analysis.citations],
-        "why": None if analysis.why_it_matters else NO_REASON,
-    }

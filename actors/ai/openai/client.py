@@ -136,7 +136,13 @@ class Client:
         try:
             answer = self._fetcher.ask(str(url), payload, limits, {"Content-Type": content_type, **self._headers})
         except EngineError as error:
-            raise _unanswered(error) from error
+            if error.is_unreachable:
+                verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
+                raise CallFailed("failed", verdict, is_charged=False, rests=AWAY) from error
+            # The model may have worked.
+            outcome = {Outcome.TIMEOUT: "timeout", Outcome.TOO_LARGE: "invalid"}.get(error.code, "failed")
+            reason = f"the AI provider gave no answer: {error}"
+            raise CallFailed(outcome, Retry(reason=reason), is_charged=True) from error
         if answer.status != httpx.codes.OK:
             raise refusal(answer.status, answer.headers, answer.body, self._limit)
         return answer.body
@@ -150,15 +156,6 @@ def _object(body: bytes) -> Mapping[str, Any]:
     if not isinstance(parsed, dict):
         raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
     return parsed
-
-
-def _unanswered(error: EngineError) -> CallFailed:
-    """The failure of a call without an answer. It is free if the provider was not reached; else the model may have worked."""
-    if error.is_unreachable:
-        verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
-        return CallFailed("failed", verdict, is_charged=False, rests=AWAY)
-    outcome = {Outcome.TIMEOUT: "timeout", Outcome.TOO_LARGE: "invalid"}.get(error.code, "failed")
-    return CallFailed(outcome, Retry(reason=f"the AI provider gave no answer: {error}"), is_charged=True)
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
