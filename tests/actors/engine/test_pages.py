@@ -52,6 +52,23 @@ def test_what_the_page_says_of_itself_is_read() -> None:
     assert read_page(page("t", BODY, head).encode(), URL).canonical_url is None
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("<p>By Ada Lovelace</p>", "Ada Lovelace"),
+        ("<p>By Ada Lovelace and Alan Turing</p>", "Ada Lovelace and Alan Turing"),
+        ('<p><a href="/authors/ada">Ada Lovelace</a></p>', "Ada Lovelace"),
+        ('<p><a href="/tags/ada">Ada Lovelace</a></p>', None),
+        ('<p class="author-name">Ada Lovelace</p>', "Ada Lovelace"),
+        ('<p class="author-name">Share this</p>', None),
+    ],
+    ids=["by", "by two", "link to a profile", "link to a tag", "class", "class, no name"],
+)
+def test_an_author_is_read_near_the_heading(line: str, name: str | None) -> None:
+    item = read_page(page("A title", f"<h1>A title</h1>{line}{BODY}").encode(), URL)
+    assert (item.author.name if item.author else None) == name
+
+
 def test_the_structured_body_stands_in_for_a_page_that_is_drawn_by_scripts() -> None:
     data = {"@type": "Article", "articleBody": "All of the text stands in the structured data. " * 10}
     html = f'<html><head><script type="application/ld+json">{json.dumps(data)}</script></head><body><div id="app"></div></body></html>'
