@@ -1,1 +1,1 @@
-"""Shared by all other folders: environment, logs, durations, redaction, and the handler's view of its job."""
+"""Code for all other folders: environment, logs, durations, redaction, and the handler's view of its job."""

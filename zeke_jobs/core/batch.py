@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 AfterFailure = Literal["send", "hold"]
 Then = tuple[str, "Mapping[str, Any] | BaseModel | None"]
-"""The job that is sent at the end: its task and its payload, which may contain ``{"$batch": "failed"}`` and the like."""
+"""The job that is sent at the end: its task and its payload, which may contain ``{"$batch": "failed"}`` etc."""
 
 COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 
 class Batch:
-    """An open batch: jobs can be added until it is closed, as at the end of a ``with`` block.
+    """An open batch: jobs can be added until it is closed, which the end of a ``with`` block does.
 
     A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """
@@ -37,15 +37,15 @@ class Batch:
         self._send, self._send_many, self._close = send, send_many, close
 
     def send(self, task: str, payload: Mapping[str, Any] | BaseModel | None = None, **options: Any) -> Sent:
-        """Send a job as part of the batch; otherwise as ``send``."""
+        """Send a job as part of the batch; see ``send``."""
         return self._send(task, payload, batch=self.id, **options)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any] | BaseModel], **options: Any) -> list[Sent]:
-        """Send jobs as part of the batch; otherwise as ``send_many``."""
+        """Send jobs as part of the batch; see ``send_many``."""
         return self._send_many(task, payloads, batch=self.id, **options)
 
     def close(self) -> None:
-        """Close the batch to other jobs: it ends with its last job, or at once if all have ended."""
+        """Close the batch to further jobs: it ends with its last job, or at once if all jobs have ended."""
         self._close()
 
     def __enter__(self) -> Self:
@@ -64,9 +64,10 @@ class BatchStatus:
         status: ``open``, ``running``, ``held`` (it waits only for failed jobs), ``ended`` or ``cancelled``.
         jobs: Number of its jobs so far.
         unfinished: Number of its jobs that are queued or active.
-        after_failure: ``send``: a failed job counts as ended; ``hold``: the batch waits until it is retried or cancelled.
+        after_failure: ``send``: a failed job counts as ended; ``hold``: the batch waits until that job is retried or
+            cancelled.
         then_task: Task of the job that is sent at the end.
-        then_job: That job, once it was sent.
+        then_job: Id of the job that was sent at the end, or None.
         then_outcome: ``created``, or the reason why no job was sent.
     """
 
@@ -107,7 +108,7 @@ or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timede
 
 
 class RetryRule(TypedDict, total=False):
-    """``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``; the task's values replace missing ones."""
+    """``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``; the task's values replace missing keys."""
 
     limit: int
     delay: timedelta | float

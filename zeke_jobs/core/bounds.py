@@ -10,18 +10,19 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-#: Largest payload and largest output, in bytes of JSON in UTF-8.
+#: Maximum size of a payload or an output, in bytes of JSON in UTF-8.
 LARGEST = 1024 * 1024
-#: Deepest nesting of lists and objects. Python allows about a thousand nested calls.
+#: Maximum depth of nested lists and objects. Python allows about a thousand nested calls.
 DEEPEST = 100
-#: Times lie from the first to before the second. Python has only years 1 to 9999, and a time zone may change the year.
+#: A time is at or after EARLIEST and before LATEST. Python has only years 1 to 9999, and a time zone may change the
+#: year.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-#: The longest delay, and the longest duration in jobs.yaml: a hundred years.
+#: Maximum delay, and maximum duration in jobs.yaml: a hundred years.
 LONGEST = timedelta(days=36525)
 
 
 def moment(name: str, value: datetime) -> datetime:
-    """Return the time if a row may hold it.
+    """Return the time if a row may contain it.
 
     Raises TypeError if it is not a datetime, and ValueError if it has no time zone, or is out of bounds.
     """
@@ -42,7 +43,7 @@ def delay(name: str, value: timedelta | float) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
     seconds: Any = value.total_seconds() if isinstance(value, timedelta) else value
-    if not seconds <= LONGEST.total_seconds():  # nor is NaN
+    if not seconds <= LONGEST.total_seconds():  # also true for NaN
         raise ValueError(f"expected {name} as at most 100 years, got {value!r:.60}")
     return timedelta(seconds=max(0.0, seconds))
 

@@ -17,7 +17,8 @@ class ChunkContext(Generic[S]):
         jobs: The context of each job, in the order of the payloads: its attempt, cost, sends and transaction.
         task_id: Canonical id of the task.
         logger: A structlog logger with the task bound.
-        settled: The errors with which ``fail`` (a ``Reject``) and ``retry`` (a ``Retry``) end single jobs, by their place.
+        settled: The errors with which ``fail`` (a ``Reject``) and ``retry`` (a ``Retry``) end single jobs, by their
+            index.
     """
 
     def __init__(self, jobs: Sequence[Context[S]], is_cancelled: Callable[[int], bool]) -> None:
@@ -45,7 +46,7 @@ class ChunkContext(Generic[S]):
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:
-        """End job ``i`` as failed, without a retry; the others go on. It takes effect when the handler ends."""
+        """End job ``i`` as failed, without a retry; the other jobs go on. It takes effect when the handler ends."""
         if not isinstance(error, Reject):
             cause, error = error, Reject(error if isinstance(error, str) else f"{type(error).__name__}: {error}")
             error.__cause__ = cause if isinstance(cause, Exception) else None
@@ -54,11 +55,11 @@ class ChunkContext(Generic[S]):
     def retry(
         self, i: int, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None
     ) -> None:
-        """Try job ``i`` again, as ``raise Retry(delay, reason, limit=limit)`` in a handler of one job; the others go on."""
+        """Try job ``i`` again, as ``raise Retry(delay, reason, limit=limit)`` in a handler of one job; the other jobs go on."""
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
-        """As ``add_cost`` of each of these jobs, by their place; in a worker by one statement."""
+        """Call ``add_cost`` for each of these jobs, by their index; in a worker, this is one statement."""
         if amounts:
             self.jobs[0]._add_costs({self._job(i): amount for i, amount in amounts.items()}, currency)  # noqa: SLF001
 

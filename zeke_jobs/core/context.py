@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
-    """The method as an async handler calls it: with ``await``."""
+    """The awaitable form of a method, for async handlers."""
 
     async def awaitable(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
         found: R = await self._beside(getattr(self, form.__name__), *args, **options)
@@ -35,16 +35,16 @@ class Context(ABC, Generic[S]):
     """The handler's view of its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
 
     An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
-    The others would block the event loop for all its jobs, and so raise a RuntimeError in an async handler.
+    The other methods would block the event loop for all its jobs, so they raise a RuntimeError in an async handler.
 
     Attributes:
         job_id: The job's id, the same in all its attempts.
         task_id: The task's present id, even if the job was sent under an alias.
         attempt: Number of this start of the handler, from 1. Deferrals do not count.
-        revision: Number of the revision of jobs.yaml by which this attempt runs.
-        batch_id: The batch that this job belongs to, else None.
-        scheduled_for: The tick that a schedule sent this job for, else None.
-        settings: The task's ``settings`` from jobs.yaml, as the model that the annotation names.
+        revision: Number of the revision of jobs.yaml that this attempt uses.
+        batch_id: The batch that this job belongs to, or None.
+        scheduled_for: The tick that a schedule sent this job for, or None.
+        settings: The task's ``settings`` from jobs.yaml, as an instance of the annotated model.
         logger: A structlog logger with task and job id bound.
     """
 
@@ -60,11 +60,11 @@ class Context(ABC, Generic[S]):
     @property
     @abstractmethod
     def db(self) -> Connection:
-        """A psycopg2 connection in autocommit mode, for short reads; inside ``transaction()`` it is that transaction."""
+        """A psycopg2 connection in autocommit mode, for short reads; inside ``transaction()``, its connection."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """A fenced transaction: it commits at its end, and only while this process still holds the job.
+        """A fenced transaction: at its end it commits only if this process still holds the job.
 
         Raises:
             ClaimLost: the job was rescued, cancelled or finished elsewhere; everything inside was rolled back.
@@ -74,18 +74,19 @@ class Context(ABC, Generic[S]):
     def complete(self, output: Any = None) -> None:
         """Complete the job. Inside ``transaction()`` the completion commits with the writes; outside, it takes effect at once.
 
-        ``output`` is any JSON value up to 1 MiB. After this call the handler's result or exception no longer changes the job.
+        ``output`` is any JSON value up to 1 MiB. After this call, the handler's result or exception does not change the
+        job.
 
         Raises:
-            UnfitForJson: the output is no JSON value, or larger than 1 MiB.
+            UnfitForJson: the output is not a JSON value, or larger than 1 MiB.
             ClaimLost: this process no longer holds the job.
         """
 
     @abstractmethod
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
-        """Send a follow-up job, with this one as parent, and the options of ``zeke_jobs.send``.
+        """Send a follow-up job with this job as its parent; see ``zeke_jobs.send`` for the options.
 
-        Inside ``transaction()`` it commits with the writes.
+        Inside ``transaction()``, the send commits with the writes.
 
         Raises:
             Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
@@ -101,7 +102,7 @@ class Context(ABC, Generic[S]):
         keys: Sequence[str | None] | None = None,
         **options: Unpack[ManyJobOptions],
     ) -> list[Sent]:
-        """Send follow-up jobs of one task in one statement: all of them, or none when one is refused. See ``send``.
+        """Send follow-up jobs of one task in one statement: all of them, or none if one is refused. See ``send``.
 
         The options apply to each job; ``keys`` gives each its own key. The answers are in the order of the payloads.
         """
@@ -111,8 +112,8 @@ class Context(ABC, Generic[S]):
         """Call the function and store its result: a later attempt of this job gets the result without another call.
 
         ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. Inside ``transaction()`` the result
-        is stored when the transaction commits. It is any JSON value up to 1 MiB, and is deleted with the job. Even the first call
-        returns the value as JSON has it: a tuple becomes a list.
+        is stored when the transaction commits. The result is any JSON value up to 1 MiB, and is deleted with the job.
+        Even the first call returns the value in its JSON form: a tuple becomes a list.
 
         Raises:
             ValueError: this run has used the name already.
@@ -125,7 +126,7 @@ class Context(ABC, Generic[S]):
         """The result of this job's wait for an event: its data, or ``timed_out``; None while there is no result."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """Return the event or, after ``timeout``, one with ``timed_out``. Until then the job waits in the queue without a thread.
+        """Return the event, or after ``timeout`` one with ``timed_out``. Until then the job waits, without a thread.
 
         The call leaves the handler by raising ``WaitFor``, and when the event comes, the handler runs again from the start. Work
         that must not be done twice belongs in ``step``.
@@ -142,8 +143,8 @@ class Context(ABC, Generic[S]):
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Open a batch of follow-up jobs: ``with ctx.batch("import-42", then=("report", {})) as batch: batch.send(…)``.
 
-        Best inside ``transaction()``: then the batch and all its jobs are stored together or not at all. To add to this job's own
-        batch: ``ctx.send(…, batch=ctx.batch_id)``.
+        Inside ``transaction()``, the batch and all its jobs are stored together or not at all. To add a job to this
+        job's own batch, call ``ctx.send(…, batch=ctx.batch_id)``.
 
         Raises:
             The same errors as ``zeke_jobs.batch``.
@@ -151,18 +152,18 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def service(self, name: str) -> Any:
-        """The object of a service of jobs.yaml, as the ``open`` of its settings model returns it; one for each process."""
+        """The object that a service's settings model returns from ``open``; there is one in each process."""
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
-        """The ``settings`` of another task, as its handler's model; None if it has none, or jobs.yaml has no such task."""
+        """The ``settings`` of another task, as its handler's model; None without settings or without such a task."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Report the job's progress, shown in its status. Written at most once a second.
+        """Report the job's progress, which its status shows. It is written at most once a second.
 
         Raises:
-            TypeError: ``done`` or ``total`` is no number.
+            TypeError: ``done`` or ``total`` is not a number.
             UnfitForJson: a number is infinite, NaN or longer than 64 bits, or Postgres cannot store the note.
         """
 
@@ -170,16 +171,18 @@ class Context(ABC, Generic[S]):
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
         """Add to the cost of this job. Costs add up over all attempts; ``compare`` shows the sum by task.
 
-        The cost is kept at once, even if the handler's transaction is rolled back. The cost of a job without any call is unknown,
-        so report 0 for a job that cost nothing.
+        The cost is kept at once, even if the handler's transaction is rolled back. Without a call, the cost of a job is
+        unknown, so report 0 for a job that cost nothing.
 
         Args:
-            amount: The cost in this currency, such as ``Decimal("0.0125")``; no float, because its digits are not exact.
+            amount: The cost in this currency, such as ``Decimal("0.0125")``; not a float, because its digits are not
+                exact.
             currency: Three capital letters, as in ISO 4217. A job has one currency.
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
-            ValueError: the amount is negative or NaN; the currency is no such code, or is not that of an earlier amount.
+            ValueError: the amount is negative or NaN; the currency is not a code of three letters, or differs from the
+                currency of an earlier amount.
             ClaimLost: this process no longer holds the job.
         """
 
@@ -190,9 +193,10 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def used(self, /, **units: float) -> None:
-        """Report that this job has used so much of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
+        """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        If a job uses less than estimated, the rest is free again when it ends; if it uses more, the limits count that at once.
+        If a job uses less than estimated, the rest is free when it ends; if it uses more, the limits count the
+        difference at once.
 
         Raises:
             ValueError: an amount is negative or NaN.
@@ -200,24 +204,24 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Close a limit for the whole fleet for this time (a timedelta or seconds), because its provider asks for a pause.
+        """Close a limit for the whole fleet for ``retry_after`` (a timedelta or seconds), as its provider asks.
 
         Its concurrency is halved, and rises again if no further pause comes. Raising ``Throttled`` also defers the job.
 
         Raises:
-            ValueError: the jobs.yaml in force has no such limit.
+            ValueError: the jobs.yaml in force has no limit of this name.
         """
 
     @abstractmethod
     def lease(
         self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
     ) -> AbstractContextManager[None]:
-        """Hold a lease that at most ``limit`` jobs of the whole fleet hold at once: ``with ctx.lease("host/example.org"):``.
+        """Hold a lease, which ``limit`` jobs of the fleet may hold at once: ``with ctx.lease("host/example.org"):``.
 
-        The lease ends with the block or with the job, in whatever way the job ends.
+        The lease ends with the block or with the job, however the job ends.
 
         Args:
-            name: The name of the shared thing; all jobs that share it must spell it the same.
+            name: The name of the shared resource; all jobs that share it must use the same name.
             limit: Number of jobs that may hold it at once.
             wait: How long this job is deferred if the lease is taken: a timedelta or seconds; by default a random 1 to 3 s.
 
@@ -252,5 +256,5 @@ class Context(ABC, Generic[S]):
             await self._beside(lease.__exit__, None, None, None)
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call a method that may block."""
+        """Call a method that may block; a worker's context calls it outside the event loop."""
         return form(*args, **options)

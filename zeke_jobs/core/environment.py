@@ -1,7 +1,7 @@
-"""The only reader of environment variables, but for probes, which must be quick. An empty variable counts as not set.
+"""The only reader of environment variables, except for probes, which must be quick. An empty variable counts as unset.
 
-Each function here raises a ConfigurationError, with the accepted values, when its variable has a wrong value. The database's
-address may have the form of libpq, SQLAlchemy, Django or Prisma; ``libpq`` makes one that libpq reads.
+If its variable has a wrong value, each function raises a ConfigurationError with the accepted values. The database's
+address may have the form of libpq, SQLAlchemy, Django or Prisma; ``libpq`` turns it into libpq's form.
 """
 
 import getpass
@@ -32,13 +32,14 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 
 @lru_cache(maxsize=64)
 def libpq(text: str) -> str:
-    """Return the address as libpq reads it; from now on ``redact`` removes its password from texts.
+    """Return the address in libpq's form; from now on ``redact`` removes its password from texts.
 
-    Clear mistakes are repaired: an @ or a % in a password, white space at the ends. Parameters that only configure another
-    program's pool are dropped.
+    It repairs clear mistakes: an @ or a % in a password, white space at the ends. It drops parameters that only
+    configure another program's pool.
 
     Raises:
-        ConfigurationError: it is not an address. The message is one line with the accepted form, and quotes no password.
+        ConfigurationError: the text is not an address. The message is one line with the accepted form, without the
+            password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -71,7 +72,7 @@ def _of_uri(uri: re.Match[str]) -> str:
     if scheme.lower() not in _SCHEMES:
         raise ConfigurationError(f"{_WHOLE}, got {scheme}://…")
     authority, slash, tail = rest.partition("/")
-    # Split at the last @: no host contains one, and many passwords have one that is not escaped.
+    # Split at the last @: no host contains an @, but many passwords have an @ that is not escaped.
     credentials, at, hosts = authority.rpartition("@")
     if not at and ":" in authority and "@" in tail:
         raise ConfigurationError(f"{_WHOLE}, got an @ behind the first /; {_ENCODE}")
@@ -109,7 +110,7 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _refusal(reason: str) -> str:
-    """The reason why libpq cannot read the address. Its message quotes the password, so only a parameter's name is kept."""
+    """Why libpq cannot read the address. libpq's message quotes the password, so only a parameter's name is kept."""
     if match := re.search(r'invalid URI query parameter: "(\w+)"', reason):
         help_ = "leave it out, or say the same by one of PostgreSQL's"
         return f"expected in DATABASE_URL parameters that PostgreSQL has, got {match[1]}; {help_}"
@@ -128,7 +129,7 @@ LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
 REASON = "ZEKE_JOBS_REASON"
 ASYNC = "ZEKE_JOBS_ASYNC"
-RESTART = "ZEKE_JOBS_RESTART"  # set where `zeke-jobs up` starts a process again after a crash
+RESTART = "ZEKE_JOBS_RESTART"  # set in a process that `zeke-jobs up` starts again after a crash
 RUN = probes.RUN
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # the collector for workers' traces
 
@@ -148,18 +149,18 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def check() -> None:
-    """Read every variable once, so that a process with a wrong one is refused before it starts work."""
+    """Read every variable once, so that a process with a wrong value is refused before it starts work."""
     for read in (log_format, log_level, heartbeat, installation, listen, metrics_address, async_places):
         read()
 
 
 def lookup(name: str) -> str | None:
-    """The variable ``name`` as ``${NAME}`` in jobs.yaml sees it, or None when it is not set."""
+    """The value of ``${NAME}`` in jobs.yaml, or None if the variable is not set."""
     return os.environ.get(name) or None
 
 
 def database_url_or_none() -> str | None:
-    """The address of the database as libpq reads it, or None when no variable names one."""
+    """The address of the database in libpq's form, or None if no variable has it."""
     text = lookup(DATABASE_URL)
     return None if text is None else libpq(text)
 
@@ -177,12 +178,12 @@ def database_url() -> str:
 
 
 def config_path() -> Path:
-    """Path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, else ``jobs.yaml`` in the current folder."""
+    """Path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, by default ``jobs.yaml`` in the current folder."""
     return Path(lookup(CONFIG) or "jobs.yaml")
 
 
 def data_dir() -> Path:
-    """Data folder of the embedded server: ``ZEKE_JOBS_DATA``, else ``.zeke`` in the current folder."""
+    """Data folder of the embedded server: ``ZEKE_JOBS_DATA``, by default ``.zeke`` in the current folder."""
     return Path(lookup(DATA) or ".zeke")
 
 
@@ -192,23 +193,23 @@ def log_format() -> str:
 
 
 def log_level() -> str:
-    """The lowest level that is logged, in lower case: ``ZEKE_JOBS_LOG_LEVEL``, else ``info``."""
+    """The lowest level to log, in lower case: ``ZEKE_JOBS_LOG_LEVEL``, by default ``info``."""
     return _one_of(LOG_LEVEL, "info", "debug", "warning", "error", "critical")
 
 
 def heartbeat() -> float:
-    """Seconds between a process's heartbeats: ``ZEKE_JOBS_HEARTBEAT``, else 5. After four missed ones it counts as lost."""
-    # Shorter ones would overload the database, longer ones would delay every rescue.
+    """Seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. After four missed beats a process is lost."""
+    # Shorter intervals would overload the database; longer intervals would delay every rescue.
     return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 
 
 def async_places() -> int:
-    """Number of async handlers that a worker process runs at once, beside its threads: ``ZEKE_JOBS_ASYNC``, else 200."""
+    """Number of async handlers at once in a worker process, apart from its threads: ``ZEKE_JOBS_ASYNC``, by default 200."""
     return _number(ASYNC, 200, 1, 10_000, "jobs")
 
 
 def installation() -> str:
-    """The installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; else ``default``."""
+    """The installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; by default ``default``."""
     name = lookup(ENVIRONMENT) or "default"
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
@@ -216,12 +217,12 @@ def installation() -> str:
 
 
 def listen() -> str:
-    """Whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tries which one works."""
+    """Whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tests LISTEN."""
     return _one_of(LISTEN, "auto", "on", "off")
 
 
 def metrics_address() -> Address | None:
-    """Address of a ``dramatiq`` command's metrics: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``; None: not served."""
+    """Address of a ``dramatiq`` command's metrics: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``, or None."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
 
@@ -232,7 +233,7 @@ def reason() -> str:
 
 
 def author() -> str:
-    """The user of this machine, the author of changes by hand: ``user@host``."""
+    """The author of changes by hand, as ``user@host``."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -267,9 +268,10 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
-    """The error to raise; its help is the command that installs the extra, such as ``zeke-jobs[plot]``, or another way.
+    """The error for a missing package; its help is the command that installs ``extra``, such as ``zeke-jobs[plot]``.
 
-    Pip takes the installed distribution, whether it came from an index, a wheel or a checkout.
+    ``instead`` is another remedy. Pip uses the installed distribution, whether it came from an index, a wheel or a
+    checkout.
     """
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""

@@ -1,4 +1,4 @@
-"""A job for its sender: the result of a send, the status, and the result of a handler's wait for an event."""
+"""The result of a send, the status of a job, and the result of a handler's wait for an event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,8 @@ class Event:
     """An event that came, or that did not come in time.
 
     Attributes:
-        data: The event's data; None when it did not come.
-        timed_out: It did not come in time.
+        data: The event's data; None if it did not come.
+        timed_out: Whether the event did not come in time.
     """
 
     name: str
@@ -42,24 +42,25 @@ class Job:
 
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
-        data: The payload, in snake_case. An unreadable one has only ``unreadable``, with the reason.
+        data: The payload, in snake_case. An unreadable payload has only ``unreadable``, with the reason.
         output: The handler's result, once completed.
         started_on: Time of the handler's last start.
-        completed_on: Time of the job's end, in whatever way it ended.
-        retry_count: Attempts after the first one.
+        completed_on: Time of the job's end, however it ended.
+        retry_count: Number of attempts after the first.
         error: ``{"type", "message", …}`` of the last failure, until the job completes.
         parent: The job that sent this one.
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
         progress: The handler's last report of its progress.
         run_at: The job does not start before this time.
-        revision: Revision of jobs.yaml of the job's last start; before the first start, the one in force when it was sent.
+        revision: Revision of jobs.yaml at the job's last start; before the first start, the revision in force when it
+            was sent.
         waiting_for: The handler's reason for deferring the job.
         cancelled_on: Time of the cancel; while the job is active, it is being stopped.
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.
-        batch: The batch that it belongs to.
+        batch: The batch that the job belongs to, or None.
         currency: Currency of the cost, such as ``USD``.
-        attempt: Starts of the handler so far; of an active job, its present attempt.
-        worker: While it is active, the id of the process that has it, as ``zeke-jobs fleet --json`` shows it.
+        attempt: Number of starts of the handler so far; for an active job, its present attempt.
+        worker: While the job is active, the id of the process that has claimed it, as in ``zeke-jobs fleet --json``.
     """
 
     id: UUID
@@ -102,7 +103,7 @@ class Job:
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
     def error_line(self) -> str:
-        """Type and message of its error; empty without an error, or where the error only repeats the status."""
+        """Type and message of its error; empty without an error, or if the error only repeats the status."""
         error = self.error or {}
         parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
         return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)
@@ -116,8 +117,8 @@ class Sent:
         id: The job's id: for ``status``, ``wait``, ``cancel``.
         status: ``created``; for a duplicate, the status of the first job at that moment.
         task_id: Canonical id of the task, even if the send used another name.
-        replaced: The send has replaced the payload and run time of an earlier job.
-        duplicate: No new job was made: an earlier job has the same id, idempotency key or unique fields.
+        replaced: Whether the send replaced the payload and run time of an earlier job.
+        duplicate: Whether no job was made, because an earlier job has the same id, idempotency key or unique fields.
     """
 
     id: UUID

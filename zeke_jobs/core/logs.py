@@ -20,9 +20,9 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.quoting import indented, visible, visible_json
 
-# They log each request or statement at INFO, which adds nothing to a job's own line.
+# Loggers that write a line for each request at INFO, which adds nothing to a job's own line.
 _CHATTY = ("httpx", "httpcore", "urllib3")
-_LONGEST_LINE = 2_000  # characters of a line stored with a job
+_LONGEST_LINE = 2_000  # maximum number of characters of a line stored with a job
 _PLAIN = (int, float, bool, type(None))
 _OF_A_JOB = ("task", "job_id", "attempt", "logger", "trace_id")
 _HEAD = ("timestamp", "level", "logger", "event", "task", "job_id")
@@ -35,9 +35,9 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     Another call replaces the earlier settings.
 
     Args:
-        stream: Output; by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process.
-        json: True for JSON lines, False for readable ones; by default the format of ``ZEKE_JOBS_LOG_FORMAT``,
-            else JSON unless the process's real standard error is a terminal.
+        stream: The output stream; by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process.
+        json: True for JSON lines, False for readable lines; by default the format of ``ZEKE_JOBS_LOG_FORMAT``, or JSON
+            unless the process's real standard error is a terminal.
 
     Raises ConfigurationError if the environment names an unknown format or level.
     """
@@ -62,14 +62,14 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """The last lines logged in a block. ``count`` is the number of all its lines; ``always``: store them whatever the outcome."""
+    """The last lines logged in a block. ``count`` is the number of all lines; ``always`` stores them for any outcome."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
         self.count = 0
         self._lines: deque[str | EventDict] = deque(maxlen=most)
-        self._context = copy_context()  # it knows the sensitive values to mask
-        self._lock = threading.Lock()  # one thread logs, another reads
+        self._context = copy_context()  # the context has the sensitive values to mask
+        self._lock = threading.Lock()  # one thread adds lines, another reads them
 
     def add(self, line: str | EventDict) -> None:
         """Keep a line: its text, or the event from which ``read`` makes the text."""
@@ -78,7 +78,7 @@ class Captured:
             self.count += 1
 
     def read(self) -> tuple[str, int]:
-        """The lines, and the number of earlier ones that were dropped."""
+        """The lines, and the number of earlier lines that were dropped."""
         with self._lock:
             texts = [one if isinstance(one, str) else self._context.run(_text, one) for one in self._lines]
             return "\n".join(texts), self.count - len(texts)
@@ -99,7 +99,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Adds each line to the captured ones. Most lines are never read, so their text is made by ``read``."""
+    """Captures each line. Most lines are never read, so ``read`` makes their text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Capturing(logging.Handler):
             try:
                 event = self._event(record)
                 captured.add(event if _may_wait(event) else _text(event))
-            except Exception:  # noqa: BLE001 (as the standard library's handlers: a line is lost, its job goes on)
+            except Exception:  # noqa: BLE001 (like the standard library's handlers: the line is lost, and its job goes on)
                 self.handleError(record)
 
     def _event(self, record: logging.LogRecord) -> EventDict:
@@ -134,18 +134,18 @@ def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _may_wait(event: EventDict) -> bool:
-    """Whether a line's text can be made later: its values are small, and nobody can change them."""
+    """Whether a line's text can be made later, because its values are small and immutable."""
     return not event.get("exc_info") and all(
         type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
     )
 
 
 def _text(event: EventDict) -> str:
-    """A kept line, without the fields that all lines of a job share."""
+    """The text of a captured line, without the fields that all lines of a job share."""
     shown = {key: value for key, value in _masked(None, "", event).items() if key not in _OF_A_JOB}
     line = redaction.redact(_renderer()(None, "", _one_line(None, "", shown)))
     short = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
-    # Postgres stores no NUL or lone surrogates. The readable format escapes them, but not in an exception's text.
+    # Postgres cannot store NUL or lone surrogates. The readable format escapes them, but not in an exception's text.
     return short.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 
@@ -162,9 +162,9 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """False for two kinds of lines: periodiq's about its one schedule, and dramatiq's "ready".
+    """Whether to log a line: not periodiq's lines about its only schedule, and not dramatiq's "ready".
 
-    Our worker logs "ready" itself, once it has a database; dramatiq does not wait for one.
+    Our worker logs "ready" when it has reached the database; dramatiq does not wait for that.
     """
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False
@@ -173,7 +173,7 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 def is_json() -> bool:
     """Whether lines are JSON when ``configure`` gets no format."""
-    # Not sys.stderr.isatty(): in a worker that is a pipe, although the pipe may lead to a terminal.
+    # Do not use sys.stderr.isatty(): in a worker, sys.stderr is a pipe, which may lead to a terminal.
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not os.isatty(2))
 
@@ -252,12 +252,12 @@ _REFUSED = 2
 
 
 def refuse(error: Exception) -> NoReturn:
-    """Print the error as text, because it is meant for the operator (as JSON if that was asked for), and end with status 2."""
-    has_places = bool(getattr(error, "diagnostics", ()))  # each one then has its own line with "error:"
+    """Print the error for the operator, as text unless the log format is JSON, and end with status 2."""
+    has_places = bool(getattr(error, "diagnostics", ()))  # each fault then has its own line with "error:"
     said = redaction.redact(str(error) if has_places else f"zeke_jobs: error: {error}")
-    if environment.lookup(environment.LOG_FORMAT) == "json":  # then no line may be text
+    if environment.lookup(environment.LOG_FORMAT) == "json":  # then every line must be JSON
         configure()
         get_logger().critical(said)
         sys.exit(_REFUSED)
-    print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, which a worker does not need)
+    print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, because a worker does not need it)
     sys.exit(_REFUSED)

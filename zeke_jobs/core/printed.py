@@ -1,4 +1,4 @@
-"""Standard output and standard error of a worker, as lines of its log."""
+"""Turns a worker's standard output and standard error into lines of its log."""
 
 import logging
 import threading
@@ -12,22 +12,22 @@ from zeke_jobs.core.redaction import redact
 
 
 class Printed:
-    """A standard stream whose lines become lines of the log: they name their job, are masked, and are kept with it.
+    """A standard stream whose lines go to the log: they name their job, are masked, and are stored with the job.
 
     Args:
-        stream: The stream that it replaces, for all but writing.
-        name: The logger's name: ``stdout`` logs at level info; ``stderr`` at warning, and only what a job writes.
+        stream: The stream that it replaces, and to which it passes all calls except writing.
+        name: The logger's name: ``stdout`` logs at level info; ``stderr`` logs at warning, and only what a job writes.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:
         self._stream = stream
         self._name = name
         self._level = logging.WARNING if name == "stderr" else logging.INFO
-        self._begun = threading.local()  # the line that the thread has not ended, and whether it logs one
+        self._begun = threading.local()  # the thread's unfinished line, and whether the thread is logging a line
 
     def write(self, text: str) -> int:
         """Log the lines that ``text`` ends; keep the rest for the next call."""
-        is_logging = getattr(self._begun, "is_logging", False)  # the log complains of itself on standard error
+        is_logging = getattr(self._begun, "is_logging", False)  # the log reports its own faults on standard error
         if is_logging or (self._name == "stderr" and "job_id" not in get_contextvars()):
             self._stream.write(redact(text))
             return len(text)
@@ -42,7 +42,7 @@ class Printed:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of them."""
+        """Write each line."""
         for line in lines:
             self.write(line)
 

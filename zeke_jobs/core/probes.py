@@ -1,11 +1,12 @@
-"""``zeke-jobs health --live`` and ``--ready``: each worker and scheduler answers on a socket in a folder.
+"""``zeke-jobs health --live`` and ``--ready``: each worker and scheduler answers on a unix socket in a folder.
 
-A container's probe runs each few seconds, so the asking side imports next to nothing and opens no connection to the database.
+A container's probe runs every few seconds, so the asking side imports almost nothing and does not connect to the
+database.
 """
 
 from __future__ import annotations
 
-import _socket  # importing socket takes longer than all the rest; so do pathlib and typing
+import _socket  # importing socket takes longer than everything else here; so would pathlib and typing
 import os
 import sys
 import time
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
 
 RUN = "ZEKE_JOBS_RUN"
 _SUFFIX = ".sock"
-_ANSWER_WITHIN = 3.0  # seconds; a process whose interpreter is stuck accepts a connection, and does not answer
-_MOST = 4096  # bytes of an answer
+_ANSWER_WITHIN = 3.0  # seconds; a process with a stuck interpreter accepts a connection, but does not answer
+_MOST = 4096  # maximum number of bytes of an answer
 
 
 def answer(kind: str, faults: Callable[[], tuple[str, str]]) -> None:
-    """Answer probes in a thread of its own until the process ends, if the environment names the folder for its socket.
+    """Answer probes in a separate thread until the process ends, if the environment names the folder for the socket.
 
     Args:
         kind: ``worker`` or ``scheduler``.
-        faults: Called for each probe: why the process makes no progress, and why it can do no work now; empty where it does.
+        faults: Called for each probe: returns why the process makes no progress, and why it can do no work now; each is
+            empty if it does.
 
     Raises ConfigurationError if the socket cannot be made there.
     """
@@ -63,15 +65,15 @@ def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]
 
 
 def ask(what: str, folder: str) -> tuple[bool, str]:
-    """Whether all processes that answer in the folder are ``live``, or ``ready``; and a sentence.
+    """Whether all processes with a socket in the folder are ``live`` or ``ready``; and a sentence about them.
 
-    A process that has ended does not count: its command then ends too, or starts another one.
+    A process that has ended does not count, because its command then ends too or starts another process.
     """
     found: dict[str, str] = {}
-    until = time.monotonic() + _ANSWER_WITHIN  # for all together: the one that asks gives up after some seconds
+    until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up after a few seconds
     for name in sorted(one for one in os.listdir(folder) if one.endswith(_SUFFIX)) if os.path.isdir(folder) else ():
         process, asking, said = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX), b""
-        asking.settimeout(max(until - time.monotonic(), 0.05))  # beside a stuck process, the others answer at once
+        asking.settimeout(max(until - time.monotonic(), 0.05))  # even if one process is stuck, the others answer
         try:
             asking.connect(f"{folder}/{name}")
             while part := asking.recv(_MOST):
@@ -92,7 +94,7 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
 
 
 def main(what: str) -> int:
-    """Print the sentence; 0 if all is well, 1 if not, 2 without a folder."""
+    """Print the sentence. Returns 0 if all is well, 1 if not, 2 without a folder."""
     if not (folder := os.environ.get(RUN)):
         sys.stderr.write(f"error: expected the folder of this container's processes in {RUN}, got nothing\n")
         return 2

@@ -1,4 +1,4 @@
-"""Names, values and faults in sentences, and untrusted text made safe for a terminal."""
+"""Puts names, values and faults into sentences, and makes untrusted text safe for a terminal."""
 
 import re
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ _LONGEST_QUOTE = 50
 
 
 def quote(text: str) -> str:
-    """The text in quotes, shortened and without characters that disturb a terminal."""
+    """The text in quotes, shortened and without characters that can control a terminal."""
     short = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return f"'{printable(short)}'"
 
 
 def describe(value: Any) -> str:
-    """A value of jobs.yaml in the words of its author."""
+    """Describe a value of jobs.yaml in its author's terms."""
     match value:
         case None:
             return "nothing"
@@ -34,7 +34,7 @@ def describe(value: Any) -> str:
 
 
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
-    """A help line: the nearest of the ``accepted`` names, or all of them when none is near."""
+    """A help line: the nearest of the ``accepted`` names, or all of them if no name is near."""
     names = [str(one) for one in accepted]
     if near := nearest(name, names):
         return f"did you mean {quote(near)}?"
@@ -42,7 +42,7 @@ def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> st
 
 
 def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The one of ``accepted`` with the spelling most like ``name``, if any is near; case matters least."""
+    """The name of ``accepted`` that is spelled most like ``name``, or None if none is near; case matters least."""
     names = list(accepted)
     by_lower = {one.lower(): one for one in reversed(names)}
     same_case = get_close_matches(name, names, n=1, cutoff=likeness)
@@ -51,7 +51,7 @@ def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for each one that would disturb a terminal."""
+    """The text with a replacement character for each character that can control a terminal."""
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
 
 
@@ -73,7 +73,7 @@ class Diagnostic:
     def __str__(self) -> str:
         head = f"{self.file}:{self.line}:{self.column}: error: {self.message}"
         gutter = f"{self.line:>5} | "
-        # Of a long line the part around the fault.
+        # Show only the part of a long line around the fault.
         start = max(0, self.column - 1 - _WIDEST // 2) if len(self.source) > _WIDEST else 0
         before, shown = self.column - 1 - start, self.source[start : start + _WIDEST]
         carets = "^" * max(1, min(self.length, len(shown) - before))
@@ -94,19 +94,19 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""The text with ``\x1b`` and the like in place of each such character; ``lines`` keeps line ends and tabs."""
+    r"""The text with an escape such as ``\x1b`` for each such character; ``lines`` keeps line ends and tabs."""
     if lines:
         return _UNFIT_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
     return _UNFIT.sub(_escape, text)
 
 
 def visible_but_colours(line: str) -> str:
-    """The same for a line of our own processes, but its colours stay."""
+    """The same as ``visible`` for a line of our own processes, but its colours stay."""
     return "".join(part if at % 2 else visible(part) for at, part in enumerate(_COLOUR.split(line)))
 
 
 def visible_json(document: str) -> str:
-    r"""A JSON document with ``\u009b`` and the like in its texts; it says the same."""
+    r"""A JSON document with escapes such as ``\u009b`` in its texts; its value does not change."""
     return _UNFIT_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 

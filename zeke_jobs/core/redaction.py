@@ -1,7 +1,7 @@
-"""Owns secrets: passwords of addresses, values of ``${NAME}``, sensitive fields. Masks each where it stands.
+"""Knows the secrets (passwords of addresses, values of ``${NAME}``, sensitive fields) and masks them in texts.
 
-A field is masked by its name or path, a password by the form of its address. Texts of handlers and libraries may quote a value
-anywhere. There it is replaced as a whole, and only if it cannot be an ordinary word of the text.
+A field is masked by its name or path, a password by the form of its address. Texts of handlers and libraries may quote
+a value anywhere; such a value is replaced only if it cannot be an ordinary word of the text.
 """
 
 import json
@@ -15,19 +15,19 @@ from urllib.parse import quote, quote_plus
 
 
 def camel_case(name: str) -> str:
-    """``story_id`` → ``storyId``; the database's ``zeke_jobs.camel`` does the same."""
+    """Turn ``story_id`` into ``storyId``, as ``zeke_jobs.camel`` does in the database."""
     first, *rest = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
-#: Variables with such names hold secrets. Other values from the environment, such as a URL, must stay readable.
+#: Variables with such names contain secrets. Other values from the environment, such as a URL, must stay readable.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
 MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
-_WORD = re.compile(r"[A-Za-z_./-]*")  # a word, a module's name, a path; zeke_jobs.is_distinct is the same in SQL
-# The passwords of addresses within a text, but not that of an example, user:password@host. Neither form reaches across a
-# quotation mark, so JSON stays JSON.
+_WORD = re.compile(r"[A-Za-z_./-]*")  # a word, module or path; as zeke_jobs.is_distinct in SQL
+# The passwords of addresses within a text, but not the one of an example, user:password@host. No match extends over a
+# quotation mark, so JSON stays valid.
 _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
@@ -36,7 +36,7 @@ _WHOLE = re.compile(
     r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)"
 )  # of a text that is an address
 
-# A part of a statement or of a row, as Postgres quotes it, perhaps cut within a value: alone, or within JSON.
+# A part of a statement or a row that Postgres quotes, perhaps cut within a value; in plain text or within JSON.
 _EXCERPT = re.compile(
     r"(^ *LINE \d+: |^DETAIL:  Failing row contains ).*$"
     r"|(\\nLINE \d+: |\\nDETAIL:  Failing row contains )(?:[^\\\"]|\\[^n])*",
@@ -45,7 +45,7 @@ _EXCERPT = re.compile(
 
 
 class _Hidden(NamedTuple):
-    """The sensitive fields of the payload in this context, and their values that texts are searched for."""
+    """The sensitive fields of the payload in this context, and those of their values that texts are searched for."""
 
     fields: frozenset[str] = frozenset()
     values: tuple[str, ...] = ()
@@ -57,22 +57,22 @@ _hidden: ContextVar[_Hidden] = ContextVar("hidden", default=_NOTHING)
 
 
 def remember(name: str, value: str) -> None:
-    """Note a value of the variable ``name``. If the name marks a secret, ``redact`` replaces the value from now on."""
+    """Remember a value of the variable ``name``. If the name suggests a secret, ``redact`` replaces the value."""
     if _SECRET_NAME.search(name) and _is_distinct(value):
         _known[value] = f"${{{name}}}"
 
 
 def remember_address(text: str, password: str) -> None:
-    """Note a database's address as somebody wrote it: its password may have characters that end an address within a text."""
+    """Remember a database's address as written: its password may have characters that end an address in a text."""
     if password:
         _known[text] = _WHOLE.sub(_without_password, text)
-        parts = {password, *password.split("@")}  # an @ misleads parsers, which then name the rest as a host
+        parts = {password, *password.split("@")}  # because of an @, parsers may show the rest of a password as a host
         _known.update(dict.fromkeys(filter(_is_distinct, parts), MASK))
 
 
 @contextmanager
 def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
-    """Mask a payload's sensitive fields in what is said in this context (a thread, an asyncio task)."""
+    """Mask a payload's sensitive fields in all texts made in this context (a thread, an asyncio task)."""
     if not sensitive:
         yield
         return
@@ -118,7 +118,7 @@ def redacted(value: Any) -> Any:
 
 
 def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) -> Any:
-    """A payload, or the part of one at this place, with its sensitive fields masked."""
+    """A payload, or the part of a payload at ``place``, with its sensitive fields masked."""
     is_leaf = not isinstance(value, dict | list)
     fields = (field.split(".") for field in sensitive)
     if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in fields):
@@ -139,7 +139,7 @@ def shown(name: str, value: Any) -> Any:
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Whether the value at a place in a payload is one of these fields, lies inside one, or contains one."""
+    """Whether the value at a place in a payload is one of these fields, is inside one, or contains one."""
     steps = [step for step in place if isinstance(step, str)]
     return any(_meet(steps, field.split(".")) for field in fields)
 
@@ -149,7 +149,7 @@ def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
 
 
 def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The texts and numbers of a payload, each with its place; a list has the place of its items."""
+    """The texts and numbers of a payload, each with its place; items of a list have the place of the list."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, (*place, key))
@@ -161,13 +161,13 @@ def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def _is_distinct(value: str) -> bool:
-    """Whether a text may be searched for the value: no word, module or path of the text is likely to be the same."""
+    """Whether texts may be searched for the value, because it is unlikely to equal a word, module or path in them."""
     return len(value) > _LONGEST_WORD or (len(value) >= _SHORTEST and not _WORD.fullmatch(value))
 
 
 @lru_cache(maxsize=256)
 def _forms(value: str) -> tuple[str, ...]:
-    """The forms in which texts quote a secret: unchanged, in JSON, in Python, in an address; and these within SQL and Python."""
+    """The forms in which texts quote a secret: unchanged, in JSON, Python or an address, and these in SQL or Python."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
     again = [form.replace("\\", "\\\\") for form in said]
     within = (form.replace("'", quoted) for form in (*said, *again) for quoted in ("''", "\\'", "'"))

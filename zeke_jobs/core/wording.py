@@ -1,4 +1,4 @@
-"""Durations in text (``500ms``, ``1h30m``, ``7d``), and times, spans and counts in sentences."""
+"""Reads and writes durations (``500ms``, ``1h30m``, ``7d``), and puts times, spans and counts into sentences."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ UNITS = {
 }
 """The length of each unit, the largest first."""
 
-#: A duration, or nothing.
+#: A duration, or an empty text.
 PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
 _PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
 _WHOLE = re.compile(PATTERN, re.ASCII)
@@ -90,7 +90,7 @@ def since(moment: datetime, now: datetime) -> str:
 
 
 def until(moment: datetime, now: datetime) -> str:
-    """A future moment and the time left, or a note that it is over."""
+    """A future moment and the time left, or a note that the moment is past."""
     return f"until {when(moment)} ({'in ' + span(moment - now) if moment > now else 'now'})"
 
 
@@ -100,7 +100,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def up_to_most(number: int, noun: str) -> str:
-    """As ``count``, for a number that was counted only up to ``MOST``."""
+    """Like ``count``, for a number that was counted only up to ``MOST``."""
     return count(number, noun) if number <= MOST else f"more than {MOST:,} {noun}s"
 
 
@@ -111,7 +111,7 @@ def listed(words: Iterable[str]) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    """A foreign text on one line, cut to a length."""
+    """A text from outside on one line, cut to a length."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
@@ -126,7 +126,7 @@ def progress(said: dict[str, Any] | None) -> str:
 
 
 def amount_text(amount: Decimal | float) -> str:
-    """An amount for people, with four decimals at most: an average has more than anybody reads."""
+    """An amount for people, with four decimals at most: an average may have many more."""
     return f"{amount:,.4f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Django's tasks as jobs: ``Backend`` is for ``TASKS``, ``zeke_jobs.django.worker`` has the handler for jobs.yaml."""
+"""Runs Django's tasks as jobs: ``Backend`` is for ``TASKS``, and ``zeke_jobs.django.worker`` has the handler."""
 
 from zeke_jobs.django.backend import Backend
 

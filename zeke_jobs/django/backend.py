@@ -49,9 +49,9 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """A ``TaskResult`` of a call with these values; by default it is ready, and nothing has happened.
+    """A ``TaskResult`` of a call with these values; by default its status is ready and it has no attempt.
 
-    Raises TypeError if an argument is no JSON.
+    Raises TypeError if an argument is not JSON.
     """
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
@@ -59,10 +59,10 @@ def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
 
 
 def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
-    """The ``TaskResult`` of a job whose payload is this call of a function.
+    """The ``TaskResult`` of a job with the payload ``call``.
 
     Raises:
-        ImportError, SuspiciousOperation: as ``find``.
+        ImportError, SuspiciousOperation: see ``find``.
     """
     lowest, highest = tasks.base.TASK_MIN_PRIORITY, tasks.base.TASK_MAX_PRIORITY
     task = find(call["function"]).using(
@@ -92,14 +92,14 @@ def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
 
 
 def _local(moment: datetime | None) -> Any:
-    """A time as Django has it: with a zone, or with ``USE_TZ = False`` without one."""
+    """A time in Django's form: with a zone, or without a zone if ``USE_TZ`` is False."""
     if moment is None or settings.USE_TZ is timezone.is_aware(moment):
         return moment
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def _error(error: Mapping[str, Any]) -> Any:
-    """An attempt keeps the name of an exception's class; its module is in the last line of the traceback."""
+    """Django's form of an attempt's error, which names the exception's class; the traceback names its module."""
     name, traceback = error.get("type", ""), error.get("traceback", "")
     paths = re.findall(rf"^([\w.]+\.{re.escape(name)})\b", traceback, re.MULTILINE)
     own = f"builtins.{name}" if hasattr(builtins, name) else f"zeke_jobs.errors.{name}"
@@ -109,8 +109,8 @@ def _error(error: Mapping[str, Any]) -> Any:
 class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
     """Tasks as jobs of zeke_jobs.
 
-    ``OPTIONS`` has ``database``, an alias of ``DATABASES``; ``task``, the task in jobs.yaml for all functions, by default
-    ``django``; and ``tasks``: other ones, by the path of a function, or else by the name of a queue.
+    ``OPTIONS`` has ``database``, an alias of ``DATABASES``; ``task``, the task in jobs.yaml for all functions, by
+    default ``django``; and ``tasks``, other tasks by the path of a function or the name of a queue.
     """
 
     supports_defer = supports_async_task = supports_get_result = supports_priority = True
@@ -129,8 +129,8 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         """Send a job; it exists when the transaction of Django's connection commits.
 
         Raises:
-            InvalidTask, TypeError: as Django's own backends.
-            UnknownTask, InvalidPayload, QueueFull: as ``zeke_jobs.send``.
+            InvalidTask, TypeError: the same as Django's own backends.
+            UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
         """
         self.validate_task(task)
         call = {"function": task.module_path, "args": args, "kwargs": kwargs, "queue_name": task.queue_name}
@@ -147,9 +147,9 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """The result as the job is now; sensitive fields of its payload are ``***``.
+        """The present result of a job; sensitive fields of its payload are ``***``.
 
-        Raises TaskResultDoesNotExist if no kept job of a function with ``@task`` has this id.
+        Raises TaskResultDoesNotExist if no job of a function with ``@task`` has this id.
         """
         missing = tasks.exceptions.TaskResultDoesNotExist
         try:
@@ -180,9 +180,9 @@ _HANDLER = "zeke_jobs.django.worker:run_task"
 
 
 def faults(backend: Any) -> Iterator[Any]:
-    """The faults of one backend of ``TASKS``. Without a jobs.yaml here, as in a web server, its stanzas are not checked.
+    """The faults of one backend of ``TASKS``. Without a jobs.yaml here, as in a web server, its tasks are not checked.
 
-    Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty itself.
+    Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
     """
     where = f"TASKS[{backend.alias!r}]"
     kinds = {"task": str, "database": str, "tasks": dict}
@@ -205,7 +205,7 @@ def faults(backend: Any) -> Iterator[Any]:
     else:
         yield from _other_database(connections[backend.database].settings_dict)
     if (path := environment.config_path()).exists():
-        from zeke_jobs import config  # a web server mostly has no jobs.yaml
+        from zeke_jobs import config  # a web server usually has no jobs.yaml
 
         found = config.load(path, handlers=False)
         for name in dict.fromkeys([backend.stanza("", ""), *own.values()]):

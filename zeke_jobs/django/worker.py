@@ -1,4 +1,4 @@
-"""Runs functions of ``@task`` in workers. Its import sets Django up, so that a wrong setting is found before a worker starts."""
+"""Runs functions with ``@task`` in workers. The import sets up Django, so that wrong settings fail at the start."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
 
 
 def run_task(payload: Call, ctx: Context) -> Any:
-    """Call the function and return its value, with fresh connections of Django and its signals.
+    """Call the function with fresh Django connections, send Django's signals, and return the function's value.
 
     Raises:
-        ImportError, SuspiciousOperation: there is no function with ``@task`` at this path.
-        Reject: the value is no JSON.
+        ImportError, SuspiciousOperation: no function with ``@task`` is at this path.
+        Reject: the value is not JSON.
     """
     job = drivers.perform(ctx.db, reading.one, ctx.job_id)
-    begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # the row has it later
+    begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # written later
     result = result_of(begun, payload.model_dump())
     sender = type(result.task.get_backend())
-    reset_queries()  # which DEBUG collects
+    reset_queries()  # Django collects queries if DEBUG is on
     close_old_connections()  # as Django does around a request
     signals.task_started.send(sender, task_result=result)
     try:

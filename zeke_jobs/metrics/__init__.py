@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: read from the database by an exporter, and counted by workers."""
+"""Metrics for Prometheus: an exporter reads them from the database, and workers count their own."""

@@ -20,12 +20,12 @@ _STATEMENTS = ("tasks", "paces", "costs", "limits", "units", "schedules", "silen
 
 
 def read(url: str) -> list[GaugeMetricFamily]:
-    """The metrics of a database; only ``zeke_jobs_up`` 0, with the reason in the log, when it cannot be read.
+    """Read a database's metrics. If it cannot be read, there is only ``zeke_jobs_up`` 0, and the log has the reason.
 
-    That is when it does not answer, takes too long, lacks the tables of this version, or denies access.
+    It cannot be read if it does not answer, takes too long, lacks the tables of this version, or denies access.
     """
     families = {name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for name, one in _GAUGES.items()}
-    for row in _rows(url):  # its columns have the names of metrics and labels; NULL: no figure
+    for row in _rows(url):  # its columns have the names of metrics and labels; NULL means no figure
         for name, figure in row.items():
             if figure is not None and name in families:
                 families[name].add_metric([row[label] for label in _GAUGES[name].labels], float(figure))
@@ -38,7 +38,7 @@ def _rows(url: str) -> list[dict[str, Any]]:
         with closing(connect(url, application_name="zeke-jobs metrics")) as conn, snapshot(conn):
             rows = [row for statement in _STATEMENTS for row in SQL.all(conn, f"metrics/{statement}")]
     except psycopg2.Error as error:
-        # One line for each scrape while it lasts, because some operators watch only the log.
+        # Log a line for each failed scrape, because some operators watch only the log.
         unmigrated = "it has no tables of zeke_jobs; run: zeke-jobs migrate"
         reason = unmigrated if isinstance(error, UNMIGRATED) else str(error).strip()
         get_logger("zeke_jobs.metrics").error("the database cannot be read", error=reason)
@@ -56,7 +56,7 @@ class DatabaseCollector(Collector):
         self.registry.register(self)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families that have samples."""
+        """Read the metrics that have samples."""
         families = read(self._url)
         self.failed = len(families) == 1  # ``zeke_jobs_up``
         yield from families

@@ -1,4 +1,4 @@
-"""Our metrics: name, kind, labels and meaning of each. Serves the metrics of all workers of one ``dramatiq`` command."""
+"""Declares our metrics (name, kind, labels, meaning), and serves those of all workers of one ``dramatiq`` command."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ Kind = Literal["gauge", "counter", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric. Its name has the unit (seconds, jobs); a counter's name ends in ``_total``."""
+    """One metric. Its name includes the unit (seconds, jobs); a counter's name ends in ``_total``."""
 
     name: str
     kind: Kind
@@ -28,7 +28,7 @@ def _gauge(name: str, labels: tuple[str, ...], meaning: str) -> Family:
 
 _TASK = ("task", "queue")
 
-#: Read from the database in one snapshot for each scrape.
+#: The metrics that each scrape reads from the database, in one snapshot.
 DATABASE: tuple[Family, ...] = (
     _gauge("up", (), "1 if the database could be read; 0 if not, and then no other metric is there."),
     _gauge("read_seconds", (), "How long reading the database took."),
@@ -77,7 +77,7 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Folder of the counter files of this command's workers; its name has their parent's id, so that no two commands share it."""
+    """The folder for the counter files of this command's workers; the parent's process id in its name makes it unique."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 
@@ -94,7 +94,7 @@ def prepare() -> Path:
 
 
 def run() -> int:
-    """Serve until SIGTERM. Dramatiq runs this in a process beside the workers, and turns the signal into SystemExit."""
+    """Serve until SIGTERM. Dramatiq runs this in a separate process, and turns the signal into SystemExit."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -126,7 +126,7 @@ def serve(registry: Any, address: environment.Address) -> None:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process of this machine lives."""
+    """Whether a process of this machine is alive."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

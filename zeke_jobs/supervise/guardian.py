@@ -1,7 +1,7 @@
-"""Ends a supervisor's commands after the supervisor was killed: a small process that notices when their pipe closes.
+"""Ends a supervisor's commands if the supervisor is killed: a small process notices that their pipe closes.
 
-The operating system closes a pipe however its owner ends, on Linux and macOS alike. A signal for a parent's death would not do,
-because macOS has none.
+On Linux and macOS, the operating system closes a pipe however its owner ends. A signal at the parent's death is not
+used, because macOS has no such signal.
 """
 
 import json
@@ -18,7 +18,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """The supervisor's end of the pipe. ``grace``: seconds from SIGTERM to SIGKILL; ``then``: a command to run at the end."""
+    """The supervisor's end of the pipe. ``grace``: seconds from SIGTERM to SIGKILL; ``then``: a command for the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(  # noqa: S603 (this module)
@@ -31,8 +31,8 @@ class Guardian:
         self._pipe = self._process.stdin
 
     def tell(self, pids: list[int]) -> None:
-        """Send the guardian the running main processes, each the leader of its process group."""
-        with suppress(OSError):  # it was killed
+        """Send the guardian the ids of the running main processes; each leads its process group."""
+        with suppress(OSError):  # the guardian was killed
             self._pipe.write(json.dumps(pids) + "\n")
             self._pipe.flush()
 
@@ -59,7 +59,7 @@ def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
 def _end(pids: list[int], grace: float) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
-            # Dramatiq's main process passes it on; a second SIGTERM from the group would mean "now".
+            # Dramatiq's main process passes SIGTERM on; workers would take a second one for "now".
             os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + grace
     while (left := [pid for pid in pids if signal_group(pid, 0)]) and time.monotonic() < end:
@@ -69,10 +69,10 @@ def _end(pids: list[int], grace: float) -> None:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False when it has no process left."""
+    """Send a signal to a process group; False if it has no process left."""
     try:
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS raises the second one for a group of zombies
+    except (ProcessLookupError, PermissionError):  # macOS raises PermissionError for a group of zombies
         return False
     return True
 

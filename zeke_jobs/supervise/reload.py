@@ -1,4 +1,4 @@
-"""The commands of a running system, as ``up`` and the demo start them, and their restart after a checked change."""
+"""Makes the commands that ``up`` and the demo run, and restarts them after a change that passes its checks."""
 
 import os
 import re
@@ -19,17 +19,17 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.supervise.supervisor import Command, Supervisor
 
-#: Seconds that a worker needs to hand back its jobs and leave the fleet, even with a slow database.
+#: Seconds in which a worker can hand back its jobs and leave the fleet, even with a slow database.
 LAST_WORDS = 20.0
-_SHORTEST = 1.0  # seconds for jobs; a claim that is under way may take this long to return
-#: Written before our log is set up, in another format.
+_SHORTEST = 1.0  # minimum number of seconds for jobs; a running claim may take this long
+#: A line that periodiq writes in another format, before our log is set up.
 _GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")
 
 
 def program(name: str) -> list[str]:
-    """The command line of a program installed beside this Python, or beside the running command.
+    """The command line of a program in the folder of this Python, or in the folder of the running command.
 
-    Python is named explicitly, because the first line of the program's file cannot contain every path.
+    It names Python explicitly, because the first line of the program's file cannot contain every path.
     """
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
@@ -44,10 +44,11 @@ def system(
     grace: float = 30.0,
     on_terminal: bool = False,
 ) -> list[Command]:
-    """The commands of workers and scheduler, with ``env`` as their whole environment; without ``queues``, workers serve all.
+    """The commands of workers and scheduler, with the environment ``env``. Without ``queues``, workers serve all queues.
 
-    ``grace`` are the seconds from SIGTERM to SIGKILL. Workers keep the last 20 for handing back unfinished jobs, so that none
-    counts as dead. ``on_terminal``, their output is readable and coloured unless ``env`` sets another format.
+    ``grace`` is the number of seconds from SIGTERM to SIGKILL. Workers keep the last 20 seconds to hand back unfinished
+    jobs, so that no worker counts as dead. With ``on_terminal``, their output is readable and coloured unless ``env``
+    sets another format.
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
@@ -61,13 +62,13 @@ def system(
     ]
 
 
-#: The version that was tried.
+#: The version of pg-boss's dashboard that we have tried.
 DASHBOARD = "@pg-boss/dashboard@1.9.0"
 _DASHBOARD = "pg-boss-dashboard"
 
 
 def dashboard_program() -> list[str]:
-    """Its command line: from ``node_modules`` in this folder or one above, or from the PATH.
+    """The dashboard's command line: from ``node_modules`` in this folder or a folder above, or from the PATH.
 
     Raises ConfigurationError if Node.js or the package is missing.
     """
@@ -88,9 +89,9 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """Its command, for this machine only, and read-only unless ``env`` has ``PGBOSS_DASHBOARD_READ_ONLY=0``.
+    """The dashboard's command: for this machine only, read-only unless ``env`` has ``PGBOSS_DASHBOARD_READ_ONLY=0``.
 
-    ``schema`` has our views in the words of pg-boss.
+    ``schema`` is the schema with our views in pg-boss's form.
     """
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
@@ -99,13 +100,13 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 _LOOK = 0.5  # seconds between checks of the files
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "tests"}
 _TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")  # as pytest finds them; no worker imports them
-_PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # of packages only: elsewhere a job may write such files
+_PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages: jobs may write such files elsewhere
 
 
 class Watch:
-    """Remembers the files below ``roots`` and their times: single files, and in folders Python files and the texts of packages.
+    """Remembers the files of ``roots`` and their times: single files, and in folders Python files and packages' texts.
 
-    Folders count with all subfolders, but without tests, caches and hidden folders.
+    Folders include all subfolders, except tests, caches and hidden folders.
     """
 
     def __init__(self, roots: Iterable[Path]) -> None:
@@ -121,7 +122,7 @@ class Watch:
     def _look(self) -> dict[Path, tuple[int, int]]:
         found = {}
         for path in chain.from_iterable(map(_files, self._roots)):
-            with suppress(OSError):  # removed since it was listed, or in a folder that may not be entered
+            with suppress(OSError):  # the file was removed after it was listed, or its folder may not be entered
                 status = path.stat()
                 found[path] = (status.st_mtime_ns, status.st_size)
         return found
@@ -143,16 +144,16 @@ def _files(root: Path) -> Iterator[Path]:
 
 @dataclass
 class Reloader:
-    """Restarts the supervisor's commands after a change, if the changed state passes its checks.
+    """Restarts the supervisor's commands after a change of files, if the checks succeed.
 
-    The checks run in separate processes, because this one has loaded the old code.
+    The checks run in separate processes, because this process has loaded the old code.
     """
 
     supervisor: Supervisor
     write: Callable[[str, str], None]  # takes "check" and each line that the checks print
     env: Mapping[str, str]
     watch: Watch | None  # None to restart only on request
-    # They must succeed, in order.
+    # Commands that must succeed, in this order.
     checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate"))
     _check: subprocess.Popen[str] | None = None
     _asked: threading.Event = field(default_factory=threading.Event)

@@ -1,4 +1,4 @@
-"""Keeps a few commands running, with one log for all, a restart after a crash, and an orderly end."""
+"""Keeps a few commands running, with one log for all, restarts after crashes, and an orderly end."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from zeke_jobs.core.environment import RESTART
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.supervise.guardian import Guardian, signal_group
 
-#: Status of a command with a wrong configuration; another start would fail too.
+#: Exit status of a command with a wrong configuration; another start would fail too.
 CONFIGURATION = 2
 _TICK = 0.2  # seconds between checks of the children
 _BOOTED = 5.0  # seconds after which a process has read its configuration
@@ -55,25 +55,25 @@ class _Child:
 class Supervisor:
     """Runs ``commands`` until ``stop``.
 
-    A child that dies is started again after ``pause``, and the rest of its process group is ended. A configuration that is
-    wrong at the first start ends everything; after a crash, the start is repeated until it is right. On ``stop`` the main
-    process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because Dramatiq's
-    main process passes the signal on, and its workers take a second one for "now". If ``run`` itself fails, all children are
-    killed. If this process is killed, ``guardian`` ends them.
+    A child that dies is started again after ``pause``, and the rest of its process group is ended. If the configuration
+    is wrong at the first start, everything ends; after a crash, the start is repeated until the configuration is right.
+    On ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no
+    SIGTERM, because Dramatiq's main process passes the signal on, and its workers take a second SIGTERM for "now". If
+    ``run`` itself fails, all children are killed. If this process is killed, ``guardian`` ends them.
     """
 
     commands: Sequence[Command]
     write: Callable[[str, str], None]  # gets a command's name and a line of its output, from a thread per command
     grace: float = 30.0  # seconds from SIGTERM to SIGKILL
-    wait_for_change: bool = False  # a wrong configuration waits for ``reload``; so it is after the first one anyway
-    guardian: Guardian | None = None  # told of each start and end
+    wait_for_change: bool = False  # after a configuration error, wait for ``reload``; True from the first reload on
+    guardian: Guardian | None = None  # gets the process ids after each start and end
     clock: Callable[[], float] = time.monotonic
     status: int = 0
     _children: list[_Child] = field(default_factory=list)
     _leftovers: dict[int, float] = field(default_factory=dict)  # process group → time to kill it
     _stopping: bool = False
-    stops: int = 0  # calls of stop()
-    _stopped: float = -math.inf  # time of the last one
+    stops: int = 0  # number of calls of stop()
+    _stopped: float = -math.inf  # time of the last call
     _reload: bool = False
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Supervisor:
         return self.status
 
     def step(self) -> bool:
-        """One step: obey requests, reap, start, kill. False when everything has ended."""
+        """Do one step: obey requests, and reap, start and kill processes. False when everything has ended."""
         now = self.clock()
         self._heed(now)
         for child in self._children:
@@ -113,7 +113,7 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end; a second call, not in the same moment, kills them. Safe in a signal handler."""
+        """Ask all children to end; a second call, unless at the same moment, kills them. Safe in a signal handler."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
             self.stops += 1
@@ -135,7 +135,7 @@ class Supervisor:
                 if child.kill_at is not None:
                     child.kill_at = now
         if self._reload and not self._stopping:
-            self.wait_for_change = True  # an operator who has reloaded once can do so again
+            self.wait_for_change = True  # an operator who has reloaded once can reload again
             for child in self._children:
                 child.deaths, child.start_at = 0, now
                 self._terminate(child, now)
@@ -159,7 +159,7 @@ class Supervisor:
                 text=True,
                 errors="replace",
                 env=None if env is None else dict(env),
-                start_new_session=True,  # so that Ctrl-C reaches only us, and we pass it on to the main process
+                start_new_session=True,  # so that Ctrl-C reaches only us; we signal the main process
             )
         except OSError as error:  # out of memory or processes, or no such program
             event = f"cannot be started, tried again in {self._again(child, now):g} s"
@@ -175,7 +175,7 @@ class Supervisor:
         with process.stdout as lines:
             for line in lines:
                 if command.ignore is None or not command.ignore.search(line):
-                    with suppress(OSError):  # our reader is gone; read on, because the command would block otherwise
+                    with suppress(OSError):  # our output is closed; read on, or the command would block
                         self.write(command.name, line.rstrip("\n"))
 
     def _terminate(self, child: _Child, now: float) -> None:
@@ -190,7 +190,7 @@ class Supervisor:
         if signal_group(child.process.pid, signal.SIGTERM):
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
-        self._tell_guardian()  # because another process may get the id
+        self._tell_guardian()  # because another process may get this process id
         child.has_run = child.has_run or (code != CONFIGURATION and now - child.started >= _BOOTED)
         if asked:
             return

@@ -1,4 +1,4 @@
-"""For tests of your own programs: a context without an engine, sends without a database, jobs without a worker.
+"""For tests of your own programs: contexts and sends without a database, and jobs without a worker.
 
 The fixtures are a pytest plugin; a test suite loads it by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
 """

@@ -1,4 +1,4 @@
-"""A context without an engine, for a test that calls a handler and checks its effects."""
+"""A context for a test that calls a handler and checks its effects, without a worker."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """A context for calling a handler in a test, with a real connection or none.
+    """A context for calling a handler in a test, with or without a real connection.
 
     Sends inside a transaction that rolls back are forgotten, as in the database.
     """
@@ -40,7 +40,7 @@ class FakeContext(Steps):
     db: Any = None
     _: KW_ONLY
     settings: Any = None
-    others: Mapping[str, Any] = field(default_factory=dict)  # the settings of other tasks, by task
+    others: Mapping[str, Any] = field(default_factory=dict)  # the settings of other tasks, by task id
     services: Mapping[str, Any] = field(default_factory=dict)
     task_id: str = "test"
     job_id: UUID = field(default_factory=uuid4)
@@ -50,16 +50,16 @@ class FakeContext(Steps):
     batch_id: str | None = None
     steps: Mapping[str, Any] = field(
         default_factory=dict
-    )  # results by name; those of the test are of an earlier attempt
+    )  # results by name; the test's results are of an earlier attempt
     events: Mapping[str, Any] = field(default_factory=dict)  # the events that came, with their data
     timed_out: Collection[str] = ()  # the events that did not come in time
-    taken_leases: Collection[str] = ()  # the leases that others hold
+    taken_leases: Collection[str] = ()  # the leases that other jobs hold
     sent: list[SentCall] = field(init=False, default_factory=list)  # the jobs that the handler sent, in order
     batches: dict[str, tuple[Then | None, AfterFailure]] = field(
         init=False, default_factory=dict
-    )  # those it opened, by id
-    output: Any = field(init=False, default=None)  # the output that it completed with
-    completed: bool = field(init=False, default=False)  # whether it completed by itself
+    )  # the batches that the handler opened, by id
+    output: Any = field(init=False, default=None)  # the output with which the handler completed the job
+    completed: bool = field(init=False, default=False)  # whether the handler called ``complete``
     progressed: list[tuple[float, float | None, str]] = field(init=False, default_factory=list)  # calls of ``progress``
     cost: Decimal | None = field(init=False, default=None)  # the reported cost; None without a report
     currency: str | None = field(init=False, default=None)
@@ -108,7 +108,7 @@ class FakeContext(Steps):
         return Sent(id=uuid4(), status="created", task_id=task)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
-        """Remember a call of ``send`` for each payload, with its own one of ``keys``; nothing is sent."""
+        """Remember a call of ``send`` for each payload, with its key of ``keys``; nothing is sent."""
         given, keys = list(payloads), options.pop("keys", None)
         own = [options] * len(given) if keys is None else [{**options, "key": key} for key in keys]
         return [self.send(task, payload, **each) for payload, each in zip(given, own, strict=True)]
@@ -121,7 +121,7 @@ class FakeContext(Steps):
         return result
 
     def event(self, name: str) -> Event | None:
-        """The event that the test gave; one in ``timed_out`` did not come in time."""
+        """The event that the test gave; an event in ``timed_out`` did not come in time."""
         if name in self.timed_out:
             return Event(name, timed_out=True)
         return Event(name, self.events[name]) if name in self.events else None
@@ -180,7 +180,7 @@ class FakeContext(Steps):
 
 
 class FakeChunk(ChunkContext[Any]):
-    """A context for calling a handler that takes a list, with a ``FakeContext(**options)`` for each of so many ``jobs``."""
+    """A context for calling a handler of chunks, with ``jobs`` jobs, each a ``FakeContext(**options)``."""
 
     jobs: Sequence[FakeContext]
 

@@ -1,6 +1,6 @@
-"""The pytest plugin: ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py beside jobs.yaml.
+"""The pytest plugin: ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py of the folder of jobs.yaml.
 
-A conftest.py can replace each fixture by its own, as usual in pytest.
+A conftest.py can override each fixture, as usual in pytest.
 """
 
 import shutil
@@ -27,7 +27,7 @@ TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.wo
 
 @pytest.fixture(scope="session")
 def zeke_config() -> config.Config:
-    """jobs.yaml: the one in ``ZEKE_JOBS_CONFIG``, else the one in the current folder."""
+    """jobs.yaml: the one in ``ZEKE_JOBS_CONFIG``, by default the one in the current folder."""
     return config.load(environment.config_path())
 
 
@@ -71,7 +71,7 @@ def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunn
 
 @pytest.fixture
 def zeke_clock(zeke_database: str) -> Iterator[Clock]:
-    """The clock that decides whether jobs are due; it runs again after the test."""
+    """The clock that decides whether jobs are due; after the test it runs on normally."""
     clock = Clock(zeke_database)
     yield clock
     clock.release()

@@ -1,4 +1,4 @@
-"""Runs sent jobs without a worker, with the real handlers and the real SQL; and stops the clock of a test database."""
+"""Runs sent jobs without a worker, with the real handlers and the real SQL, and stops the clock of a test database."""
 
 import math
 import time
@@ -62,7 +62,7 @@ def set_clock(conn: Connection, moment: datetime) -> None:
 
 
 def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again: its function as in sql/code/01_basics.sql."""
+    """Let the database's clock run again: restore its function from sql/code/01_basics.sql."""
     _define_now(conn, "plpgsql", " BEGIN RETURN clock_timestamp(); END ")
 
 
@@ -72,7 +72,7 @@ def _define_now(conn: Connection, language: str, body: str) -> None:
         cursor.execute(f"{head} LANGUAGE {language} AS %s", (body,))
 
 
-#: Triggers that normally run at a commit, for jobs in a transaction that may never commit: ends of batches, events.
+#: Runs the triggers that normally run at a commit (ends of batches, events), for a transaction that may never commit.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
 _EXPIRED = """SELECT q.message_id FROM zeke_jobs.queue AS q
@@ -85,10 +85,10 @@ _NEXT = """SELECT min(m.moment) FROM (
 
 
 def prepare(url: str, config: Config) -> None:
-    """Make a database ready for tests: its tables, those of the packages that jobs.yaml names, and jobs.yaml in force.
+    """Make a database ready for tests: our tables, the tables of jobs.yaml's packages, and jobs.yaml in force.
 
     Raises:
-        MigrationError, ConfigurationError: as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
+        MigrationError, ConfigurationError: the same as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
     """
     with closing(connect(url)) as conn:
         migrate.migrate(conn, list(config.migrations))
@@ -104,13 +104,13 @@ class JobRunner:
         self._url = url
 
     def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
-        """Run the sent jobs, and the jobs they send, until none is due.
+        """Run the sent jobs, and the jobs that these send, until no job is due.
 
         Args:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
-            waits: Stop at jobs that wait for a later time. False: move the database's clock on until nothing more happens by
-                itself, so that retries, delays, deferrals, rates and deadlines end too; afterwards the clock returns to
-                ``zeke_clock`` or the real time.
+            waits: Leave jobs that wait for a later time. If False, move the database's clock forward until nothing is
+                left to wait for, so that retries, delays, deferrals, rates and deadlines end too; afterwards the clock
+                returns to ``zeke_clock`` or the real time.
             connection: A psycopg2 connection: run in its open transaction, for tests that roll back.
 
         Returns:
@@ -152,8 +152,8 @@ class _Run:
     def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
         self.ended: list[UUID] = []
         self._runtime, self._conn, self._raises = runtime, conn, raises
-        self._clock: str | None = None  # its state before it was moved
-        self._opens: list[float] = []  # seconds until limits that hold due jobs back may let some through
+        self._clock: str | None = None  # the definition of the clock before it was moved
+        self._opens: list[float] = []  # seconds until the limits that hold due jobs back may let a job start
         self._id = uuid4()
         self._executor = Executor(Shared(self._id, runtime, pool, pool), _start)
         self._tasks, self._queues = list(runtime.tasks), list(runtime.config.queues)
@@ -168,7 +168,7 @@ class _Run:
                 cursor.execute(self._clock)
 
     def all_due(self) -> bool:
-        """End the jobs that missed their start deadline, and run the due ones; False when there were none."""
+        """End the jobs that missed their start deadline, and run the due jobs; False if there was no job."""
         self._opens = []
         expired = [job for (job,) in self._ask(_EXPIRED)]
         if expired:
@@ -177,7 +177,7 @@ class _Run:
         return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to the next moment at which a job is due, expires or gets room; False when there is none."""
+        """Move the clock to the next moment at which a job is due, expires or gets room; False without one."""
         [(due,)] = self._ask(_NEXT)
         if due is None:
             return False
@@ -213,7 +213,7 @@ class _Run:
                 _, error = self._runtime.loop.run(self._runtime.loop.drive(self._executor.steps(message)))
             else:
                 self._executor.run()
-        except BaseException as raised:  # noqa: BLE001 (it has become the job's outcome)
+        except BaseException as raised:  # noqa: BLE001 (it is recorded as the job's outcome)
             error = raised
         has_failed = False
         for one in message.members:

@@ -1,4 +1,4 @@
-"""Sends without a database: checked as in production against jobs.yaml, and recorded for the test."""
+"""Records a program's sends for a test, without a database, and checks them against jobs.yaml as in production."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from zeke_jobs.config.handlers import resolve
 from zeke_jobs.config.models import Config
 from zeke_jobs.testing.context import SentCall
 
-_OURS = {"id", "traceparent"}  # options that each send sets by itself
+_OURS = {"id", "traceparent"}  # options that each send sets on its own
 
 
 class SentJobs(list[SentCall]):
-    """The fixture ``sent_jobs``: the program's sends in order. Payloads and options are in their stored form, JSON."""
+    """The fixture ``sent_jobs``: the program's sends in order. Payloads and options are in their stored form (JSON)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class SentJobs(list[SentCall]):
         """Find the only job sent to a task with these fields in its payload and these options of ``send``.
 
         Raises:
-            UnknownTask, ValueError, TypeError: as ``send``, for a task or option that does not exist.
+            UnknownTask, ValueError, TypeError: see ``send``; a task or option does not exist.
             AssertionError: no job or several jobs match; the message lists all sends.
         """
         __tracebackhide__ = True  # pytest then shows the test's own line
@@ -75,7 +75,7 @@ class SentJobs(list[SentCall]):
 
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
-        """Catch all sends of this process; no database is asked, even if a send names one."""
+        """Catch all sends of this process; no database is used, even if a send has a connection."""
         before, drivers.stand_in = drivers.stand_in, Database(id(self), self._execute)
         try:
             yield self

@@ -1,4 +1,4 @@
-"""The loop of ``zeke-jobs top``: reads and names keys, draws the screen, and runs confirmed commands."""
+"""The loop of ``zeke-jobs top``: reads keys, draws the screen, and runs confirmed commands."""
 
 import os
 import re
@@ -54,10 +54,10 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
     view = View()
     shown: object = None
     while not view.quits:
-        # rich would read COLUMNS and LINES, which do not follow the terminal's size.
+        # Set the size, because rich would read COLUMNS and LINES, which do not follow the terminal's size.
         console.size = ConsoleDimensions(*os.get_terminal_size(sys.stdout.fileno()))
         if feed.newest is not None and not view.task:
-            view = replace(view, task=feed.newest.waiting_of)  # it stays, also when another one becomes the busiest
+            view = replace(view, task=feed.newest.waiting_of)  # it stays, even if another task becomes the busiest
             feed.look_at(view.task, view.opened)
         current = (feed.newest, feed.trouble, view, console.size)
         if current != shown:
@@ -107,13 +107,13 @@ _NAMES = (
     | {"\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace"}
     | {"\x1b[Z": "shift-tab", "\x1b": "escape", "\t": "tab"}
 )
-#: One key: a sequence of the terminal, or a character.
+#: One key: an escape sequence of the terminal, or a character.
 _KEY = re.compile(r"\x1b\[[^@-~]*(?:[@-~]|$)|\x1bO.|.", re.DOTALL)
 
 
 @contextmanager
 def pressed(file: int) -> Iterator[None]:
-    """Inside the block keys arrive at once and are not echoed; afterwards the terminal is restored."""
+    """Inside the block, keys arrive at once and are not echoed; after it, the terminal is restored."""
     before = termios.tcgetattr(file)
     try:
         tty.setcbreak(file, termios.TCSADRAIN)
@@ -123,7 +123,7 @@ def pressed(file: int) -> Iterator[None]:
 
 
 def read_keys(file: int, seconds: float) -> list[str]:
-    """Names of the keys pressed; returns at the first one, or empty after this time."""
+    """Names of the pressed keys; waits for the first key, and returns an empty list after ``seconds``."""
     if not select.select([file], [], [], seconds)[0]:
         return []
     data = os.read(file, 1024)

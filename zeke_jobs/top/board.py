@@ -15,9 +15,9 @@ from zeke_jobs.errors import JobNotFound
 from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL, Row, snapshot
 
-COUNTED = 1_000  # queued jobs of a task: a larger count would read too many entries each second
-_SAMPLE = 200  # ended jobs of a task from which its pace is computed
-_ROWS = 100  # jobs of a list
+COUNTED = 1_000  # maximum number of queued jobs to count of a task; more would read too many index entries each second
+_SAMPLE = 200  # number of ended jobs of a task from which its pace is computed
+_ROWS = 100  # maximum number of jobs in a list
 _STATEMENTS = {"schedules": "schedule/list", "workers": "fleet/members"}
 _STATEMENTS |= {name: f"top/{name}" for name in ("running", "waiting", "failed", "limits")}
 
@@ -67,11 +67,11 @@ _AGAIN = 2.0  # seconds before the next try when the database is unreachable
 
 
 class Feed:
-    """The newest board. ``look_at`` chooses the task whose waiting jobs it has, and the job that it explains."""
+    """Reads the board again and again. ``look_at`` chooses the task with the waiting jobs, and the job to explain."""
 
     def __init__(self, url: str) -> None:
-        self.newest: Board | None = None  # the last board read; None before the first
-        self.trouble = ""  # the reason why no newer board could be read; empty without trouble
+        self.newest: Board | None = None  # the last board that was read; None before the first
+        self.trouble = ""  # the reason why no newer board could be read; empty if it was read
         self._url, self._ends, self._soon = url, False, threading.Event()
         self._looks_at: tuple[str, UUID | None] = "", None
         threading.Thread(target=self._run, name="feed", daemon=True).start()
@@ -88,7 +88,7 @@ class Feed:
             self._soon.set()
 
     def refresh(self) -> None:
-        """Read at once, as after a command."""
+        """Read at once, for example after a command."""
         self._soon.set()
 
     def _run(self) -> None:
@@ -100,7 +100,7 @@ class Feed:
                         self._soon.clear()
                         self._read(conn)
                         self._soon.wait(_EVERY)
-            except Exception as error:  # noqa: BLE001 (a board that stands still says why)
+            except Exception as error:  # noqa: BLE001 (the screen shows why the board is not updated)
                 why = f"could not be read: {type(error).__name__}: "
                 if isinstance(error, DISCONNECTED):
                     why = "" if isinstance(error, AddressError) else "the database is unreachable: "

@@ -13,7 +13,7 @@ _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column."""
+    """A column of a pane."""
 
     title: str
     width: int
@@ -21,16 +21,16 @@ class Column:
     style: Callable[[Any, Board], str] = lambda _one, _board: ""
     right: bool = False
     grow: int = 0  # its share of the remaining width
-    least: int = 0  # the width of the pane from which it is shown
-    most: int = 1_000  # the width below which it is
+    least: int = 0  # minimum width of the pane at which the column is shown
+    most: int = 1_000  # width of the pane at which the column is no longer shown
 
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A pane."""
+    """A pane of the screen."""
 
-    name: str  # its name, and the attribute of the board that has its rows
-    key: str  # the column of the statement that names the subject of a row
+    name: str  # its name, which is also the board's attribute with its rows
+    key: str  # the statement's column with the subject of a row
     target: Callable[[Any, Board], str | None]  # what ``p`` and ``r`` pause and resume on a row
     empty: str
     columns: tuple[Column, ...]
@@ -99,7 +99,7 @@ def _opens(one: Any, board: Board) -> str:
     return "" if one.next_on is None else f"next {clock(one.next_on)}"
 
 
-#: The end of an id differs between jobs, the beginning is the time.
+#: Show the end of an id, because its beginning is a time.
 _JOB = (
     Column("task", 18, lambda one, _: one.task, grow=1),
     Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}", most=110),

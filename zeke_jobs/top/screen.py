@@ -1,4 +1,4 @@
-"""The state of the screen, the effect of each key on it, and its layout for a board in a given size. Pure."""
+"""The state of the screen, the effect of each key, and the layout of a board in a given size, in pure functions."""
 
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
@@ -37,7 +37,7 @@ class View:
     """The state of one user's screen."""
 
     pane: str = "tasks"  # the pane that receives the keys
-    selected: dict[str, str] = field(default_factory=dict)  # the row of each pane, by key; if it is gone, the first
+    selected: dict[str, str] = field(default_factory=dict)  # each pane's selected row, by key; if gone, the first
     task: str = ""  # the task whose waiting jobs are shown; empty: the busiest
     asking: Command | None = None  # the command that waits for a yes
     opened: UUID | None = None
@@ -110,14 +110,14 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
 
 
 def place(view: View, pane: str, keys: list[str], board: Board) -> int:
-    """Position of a pane's selected row; the first row if it is gone. At first the task is selected whose jobs are shown."""
+    """Position of a pane's selected row, or the first row. At first, the task whose jobs are shown is selected."""
     chosen = view.selected.get(pane, board.waiting_of if pane == "tasks" else None)
     return keys.index(chosen) if chosen in keys else 0
 
 
 LEAST = (80, 24)  # columns and lines
-_TALL = 38  # lines; with at least so many, all panes are shown at once
-_WIDE = 140  # columns; with at least so many, the lower panes are side by side
+_TALL = 38  # minimum number of lines to show all panes at once
+_WIDE = 140  # minimum number of columns to show the lower panes side by side
 _ROWS = {"running": 3, "waiting": 3, "failed": 2, "schedules": 2, "limits": 1, "workers": 2}  # shares of the height
 _KEYS = "1-7 pane  ↑↓ move  ⏎ open  p pause  r resume  c cancel  t retry  ? help  q quit"
 _KEYS_OF_JOB = "↑↓ scroll  c cancel  t retry  escape back"
@@ -184,7 +184,7 @@ def _footer(view: View) -> Text:
 
 
 def _panes(board: Board, view: View, width: int, height: int) -> Layout:
-    """The tasks, and below them one pane, or all: one below the other, or side by side."""
+    """The tasks, and below them one pane or all panes, in one column or side by side."""
     tasks, *others = PANES
     is_tall = height + 2 >= _TALL
     own = min(len(board.tasks) + 1, height // 2 if is_tall else height - 6)
@@ -217,7 +217,7 @@ def _stack(panes: list[Pane], board: Board, view: View, width: int, height: int)
 
 
 def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> RenderableType:
-    """The titles, the first of which names the pane, then as many rows as fit, including the selected one."""
+    """The pane's titles, then as many rows as fit, including the selected row."""
     rows, has_keys, room = pane.rows(board), view.pane == pane.name, height - 1
     chosen = place(view, pane.name, pane.keys(board), board)
     first = min(max(0, chosen - room + 1), max(0, len(rows) - room))
