@@ -1,4 +1,4 @@
-"""The most central sentences of a text, and a choice of them without repetition."""
+"""Ranks the sentences of a text by how central they are, and chooses sentences without repetition."""
 
 import math
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from actors.ai.words import terms
 Vector = dict[str, float]
 
 _SHARED = 0.6  # the weight of what a sentence shares with the others; the rest is the weight of its place
-_BALANCE = 0.65  # the weight of a score; the rest is the weight of a repetition
+_BALANCE = 0.65  # the weight of a sentence's score; the rest is the weight of its similarity to chosen sentences
 
 
 def vectors(texts: Sequence[str]) -> list[Vector]:
@@ -34,7 +34,7 @@ def vectors(texts: Sequence[str]) -> list[Vector]:
 
 @lru_cache(maxsize=512)
 def _counts(text: str) -> Counter[str]:
-    """The word counts of a sentence; remembered, because a sentence is counted for the ranking and again as a candidate."""
+    """The word counts of a sentence; cached, because a sentence is counted for the ranking and again as a candidate."""
     return Counter(terms(text))
 
 
@@ -46,7 +46,7 @@ def similarity(left: Vector, right: Vector) -> float:
 
 
 def shares(units: Sequence[Vector]) -> list[float]:
-    """How much each sentence has in common with all others; the shares add up to 1."""
+    """For each sentence, how much it has in common with all others; the shares add up to 1."""
     everything: dict[str, float] = defaultdict(float)
     for unit in units:
         for word, weight in unit.items():
@@ -57,9 +57,9 @@ def shares(units: Sequence[Vector]) -> list[float]:
 
 
 def rank(shared: Sequence[float], lead: float = 0.6) -> list[float]:
-    """A score for each sentence, by its share and by its place, because news puts the most important things first.
+    """A score for each sentence, by its share and by its place, because news begin with the most important facts.
 
-    ``lead`` from 0 to 1 is the part of the place that prefers the beginning. ``shared`` is the result of ``shares``.
+    ``lead``, from 0 to 1, says how much the beginning is preferred. ``shared`` is the result of ``shares``.
     """
     places = [1 / (1 + index) for index in range(len(shared))]
     total = sum(places)
@@ -71,9 +71,9 @@ def rank(shared: Sequence[float], lead: float = 0.6) -> list[float]:
 
 
 def choose(units: Sequence[Vector], scores: Sequence[float], count: int) -> list[int]:
-    """Indexes of up to ``count`` sentences, best first, by maximal marginal relevance.
+    """The indexes of up to ``count`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998).
 
-    After Carbonell and Goldstein, 1998: it costs a sentence to repeat a chosen one.
+    A sentence that repeats a chosen one loses points.
     """
     top = max(scores, default=0.0) or 1.0
     left = set(range(len(units)))

@@ -1,4 +1,4 @@
-"""The chili of a story: how hot it is, 0 to 5, by a fixed formula; and whole-word keywords, which are a part of it."""
+"""The chili score of a story, 0 to 5, says how hot it is. A fixed formula computes it; keywords are a part of it."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DEFAULT_KEYWORDS = tuple(
 
 
 class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
-    """The weight of each part; they are divided by their sum."""
+    """The weight of each part of the score; the weights are divided by their sum."""
 
     authority: float = Field(default=0.30, ge=0)
     keywords: float = Field(default=0.35, ge=0)
@@ -30,11 +30,11 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         weights: The weight of each part.
-        keywords: Words to find as whole words in title and text.
-        enough_keywords: Number of different keywords that counts as 1.
-        full_cluster: Number of sources of the same event that counts as 1; a lone story counts as 0.
-        fresh_days: From this age in days on, freshness is 0.
-        default_authority: Authority of a source that nobody rated, 0 to 1.
+        keywords: Words that are searched as whole words in title and text.
+        enough_keywords: With this number of different keywords, their part of the score is 1.
+        full_cluster: With this number of sources of the event, their part is 1; with one source it is 0.
+        fresh_days: The age in days at which freshness becomes 0.
+        default_authority: The authority of a source that nobody rated, 0 to 1.
     """
 
     weights: ChiliWeights = ChiliWeights()
@@ -45,7 +45,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     default_authority: float = Field(default=0.7, ge=0, le=1)
 
     def score(self, story: Story) -> tuple[int, dict[str, Any]]:
-        """The score from 0 to 5 of a story that a single source reports, and its parts."""
+        """The score of a story that a single source reports, from 0 to 5, and its parts."""
         found = hits(f"{story.title}\n{story.document}", self.keywords)
         parts = {
             "authority": self.default_authority if story.authority is None else story.authority,
@@ -60,11 +60,11 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     ) -> tuple[int, dict[str, Any]] | None:
         """The score after the event has grown to ``cluster_size`` sources; the other parts stay.
 
-        The same parts give the same score, so the order in which the stories of an event came does not matter.
+        The same parts give the same score, so it does not matter in which order the stories of an event were found.
 
         Args:
             chili: The present score.
-            breakdown: Its stored parts.
+            breakdown: The stored parts of the score.
             cluster_size: The present number of sources of the event.
 
         Returns:
@@ -96,7 +96,7 @@ def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
     ``rag`` is found in "RAG pipelines" and never in "storage".
     """
     lower = text.lower()
-    # A look for a keyword's first word is cheap, and spares most searches by pattern.
+    # First search for a keyword's first word, which is cheap and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
 
 

@@ -1,4 +1,4 @@
-"""Whole sentences put together to the longer lengths of a brief; and the limits of a brief, which each answer is held to."""
+"""Composes the longer parts of a brief from whole sentences, and enforces the limits of a brief."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,27 +17,27 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 ONE_LINER = 140
 TWO_LINER = 280
 _ELEVATOR = 900
-"""Maximum characters of one line, of two lines, and (our own choice) of an elevator pitch."""
+"""Maximum number of characters in one line, in two lines, and (our own choice) in an elevator pitch."""
 _NO_LIMIT = 10_000
 
 WORDS_PER_MINUTE = 200
-"""How fast people read, if generate-brief has no other setting."""
+"""The default reading speed; generate-brief has a setting for it."""
 
-_FEW = 3  # a headline with fewer words need not share one
-_NEW = 4  # a sentence that adds fewer words than this says what the headline says
-_SHARE = 0.6  # of its words that are new
+_FEW = 3  # a sentence need not share a word with a headline of fewer words than this
+_NEW = 4  # a sentence with fewer new words than this only repeats the headline
+_SHARE = 0.6  # the share of a sentence's words that must be new compared with the headline
 _PARTS = 3  # a text with this many headings is a list, a guide or a review of several things
-_SECTION = 0.2  # headings to a paragraph; an article of news has fewer
-_LABELS = 0.5  # share of paragraphs that are no sentences, such as prices and names of products
-_ADVICE = 0.15  # share of sentences that address the reader
+_SECTION = 0.2  # the number of headings for each paragraph in such a text; a news article has fewer
+_LABELS = 0.5  # a text with a larger share of paragraphs without a sentence lists products, prices or the like
+_ADVICE = 0.15  # a text with a larger share of sentences that address the reader is a guide or an advert
 
 Placed = tuple[int, str]
 
 
 def in_longer_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Two sentences, and three or four, from sentences with their places, best first.
+    """The two-sentence part and the elevator pitch (three or four sentences), from sentences with places, best first.
 
-    A part that the sentences cannot give stays None, because nothing is made up, and a reader has the headline already.
+    If the sentences do not suffice for a part, it is None: nothing is invented, and the headline is not repeated.
     """
     adding = [each for each in ranked if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(ranked, (2,), TWO_LINER)
@@ -52,7 +52,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Whether a sentence has a name or a number that its headline lacks; the capital of a first word is no sign of a name."""
+    """Whether a sentence has a name or a number that the headline does not have. The capital of a first word does not count."""
     known = keys(title)
     first, *rest = tokens(text) or [""]
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -60,7 +60,7 @@ def names_more(title: str, text: str) -> bool:
 
 
 def tells_more(title: str, text: str) -> bool:
-    """Whether a sentence adds to a headline, and is about something in it if that has enough words."""
+    """Whether a sentence adds to a headline, and shares a word with it if the headline has enough words."""
     headline = keys(title)
     return adds_to(title, text) and (len(headline) < _FEW or bool(headline & keys(text)))
 
@@ -68,8 +68,8 @@ def tells_more(title: str, text: str) -> bool:
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
     """Whether a text is a list, a guide, a review of several things or an advert, by its form.
 
-    It has headings, more labels than sentences, or addresses its reader (in one of the sentences ``told`` in seven); or its
-    headline announces one.
+    Such a text has headings, or more labels than sentences, or one in seven of the sentences ``told`` addresses the reader, or
+    its headline announces a list or a guide.
     """
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
@@ -86,7 +86,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: int) -> str | None:
-    """The sentences as one text; None if it is longer than ``limit`` or reads as more or fewer sentences."""
+    """The sentences as one text; None if it is longer than ``limit``, or splits into another number of sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
@@ -97,7 +97,10 @@ def announces(title: str) -> bool:
 
 
 def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """The first sentences of one of the ``sizes`` that fit together, in the story's order; the first leans on none before."""
+    """The best sentences, as many as one of the ``sizes``, that fit into ``limit``, in the story's order.
+
+    The first of them does not refer to an earlier sentence.
+    """
     for size in sizes:
         for chosen in map(sorted, combinations(ranked, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -106,9 +109,9 @@ def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> st
 
 
 def shorten(text: str, limit: int) -> str:
-    """``text``, or as many of its whole words as fit into ``limit`` characters with an ellipsis.
+    """``text``, or as many of its first whole words as fit into ``limit`` characters with an ellipsis.
 
-    A single word that is longer than ``limit`` gives an empty text: nothing is ever cut inside a word.
+    If the first word is too long, the result is empty: a word is never cut.
     """
     text = " ".join(text.split())
     if len(text) <= limit:
@@ -123,8 +126,8 @@ def shorten(text: str, limit: int) -> str:
 def enforce(brief: Brief) -> Brief:
     """``brief`` within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
 
-    A text that is too long loses whole words or sentences, never a part of a word. A text that has too few
-    sentences, or cannot be cut to fit, becomes None.
+    A text that is too long loses whole words or sentences, never a part of a word. A text with too few sentences, or a text
+    that cannot be shortened enough, becomes None.
     """
     return replace(
         brief,
@@ -135,13 +138,13 @@ def enforce(brief: Brief) -> Brief:
 
 
 def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
-    """Seconds that a reader of the brief saves, never negative."""
+    """The seconds that a reader of the brief saves, never negative."""
     read = sum(count(part) for part in (brief.one_liner, brief.two_liner, brief.elevator) if part)
     return max(0, round(reading_seconds - seconds(read, words_per_minute)))
 
 
 def seconds(words: int, words_per_minute: int) -> float:
-    """The reading time of ``words`` words."""
+    """The time to read this number of words, in seconds."""
     return words * 60 / words_per_minute
 
 

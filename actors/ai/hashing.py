@@ -1,4 +1,4 @@
-"""Offline embeddings: words, word pairs and the letter groups within words, hashed into a vector."""
+"""Offline embeddings: words, word pairs and groups of letters within words are hashed into a vector."""
 
 import math
 from collections import defaultdict
@@ -9,7 +9,7 @@ from actors.ai.words import STOP_WORDS, content_words, words
 
 DIMENSIONS = 1536
 MODEL_VERSION = "hashed-words-1"
-"""Stored with each vector. Raise it with any change below: vectors of two versions are never compared."""
+"""The version that is stored with each vector. Raise it with any change below: two versions are never compared."""
 
 _STOP_WEIGHT = 0.3
 _PAIR_WEIGHT = 0.3
@@ -20,8 +20,7 @@ _GROUP = 4
 def embed(text: str) -> list[float]:
     """A vector of 1536 numbers and length 1 (all zero for a text without words).
 
-    On the 2,250 headline pairs of SemEval STS 2013 to 2015 its cosine correlates at .75 (Pearson) with
-    people's judgement.
+    On the 2,250 headline pairs of SemEval STS 2013 to 2015, its cosines correlate with people's judgements at .75 (Pearson).
     """
     vector = [0.0] * DIMENSIONS
     for feature, weight in _features(text).items():

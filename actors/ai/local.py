@@ -14,7 +14,7 @@ from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.words import terms
 
 MADE_BY = Provenance(provider="local", model="extractive-17")
-"""Stored with each text. Raise the number when other sentences would be chosen."""
+"""The origin that is stored with each text. Raise the number with any change of the chosen sentences."""
 
 _SUMMARY_CHARS = 600
 _LEAD_CHARS = 1000
@@ -22,19 +22,19 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """The AI step without a model: free, offline, and the same in each run. One with a model overrides its methods.
+    """The AI step without a model: free, offline, with the same results in each run. A provider with a model overrides it.
 
-    Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, and ``Reject`` if it refused or the settings are
-    wrong; ``Unfounded``, a ``Reject``, if the story does not support the answer. No method returns invented text as an answer.
+    Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
+    wrong, and ``Unfounded`` (a ``Reject``) if the story does not support the answer. No method returns invented text.
 
     Args:
-        chili: Settings of the chili score.
-        embed_text: From a text to a vector of 1536 numbers.
+        chili: The settings of the chili score.
+        embed_text: A function from a text to a vector of 1536 numbers.
         model_version: The true name of the model behind ``embed_text``.
 
     Attributes:
-        embeds_together: Whether a provider makes the embeddings, which takes many stories in one request.
-        batches: The provider's ``Batches`` of questions; None if it has none.
+        embeds_together: Whether a provider makes the embeddings; it takes many stories in one request.
+        batches: The provider's ``Batches`` of questions; None without batches.
         rescore: See ``Chili``; the score that a model gave stays.
     """
 
@@ -48,7 +48,7 @@ class Analyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """The chili formula's score, a brief and a summary. Why a story matters is left to models."""
+        """The score by the chili formula, a brief and a summary. Only a model says why a story matters."""
         chili, breakdown = self._chili.score(story)
         return Analysis(
             why_it_matters=None,
@@ -67,7 +67,7 @@ class Analyst:
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
-        """Up to three whole sentences of at most 600 characters together, in the story's order, without one that is too long."""
+        """Up to three whole sentences, at most 600 characters together, in the story's order; too long ones are left out."""
         chosen: list[Ranked] = []
         for item in _best(story.title, story.document)[:3]:
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
@@ -79,17 +79,20 @@ class Analyst:
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """The vectors of stories, one of each job; for one without, the verdict on it. An exception is the verdict on all."""
+        """The vectors of stories, each of another job; instead of a missing vector, the exception for the job of that story.
+
+        If this raises an exception, it is for all jobs.
+        """
         return [self.embed(story) for story in stories]
 
 
-@lru_cache(maxsize=16)  # for the embedding, and again for the search of similar stories
+@lru_cache(maxsize=16)  # used for the embedding, and again in the search for similar stories
 def lead(story: Story) -> str:
     """The text that is embedded: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 
-@lru_cache(maxsize=16)  # for the brief, and again for the summary
+@lru_cache(maxsize=16)  # used for the brief, and again for the summary
 def _best(title: str, document: str) -> list[Ranked]:
     """The eight best sentences, best first."""
     return best([item for item in ranked(document) if item.is_statement], 8, bonus=_about(title))

@@ -1,4 +1,4 @@
-"""Markdown to blocks with their places: prose, lists, code, headings and tables."""
+"""Splits Markdown into blocks with their places: prose, lists, code, headings and tables."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ BlockKind = Literal["heading", "paragraph", "item", "code", "table"]
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`]*+$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
-_LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading before the # of C# and F#
+_LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading such as C# or F#, before its #
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _TABLE = re.compile(r"^[ \t]*\|")
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
@@ -17,14 +17,14 @@ _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
-# Each pattern has a bound, so that a page of brackets alone takes no longer than another page.
+# Each pattern has a bound, so that a page with nothing but brackets takes no longer than another page.
 _IMAGE = re.compile(r"!\[([^\[\]]{0,300})\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,500})\]\([^()]{0,2000}(?:\([^()]{0,200}\)[^()]{0,500})?\)")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# Bold of a whole paragraph begins in its first sentence and ends in its last; underlining has no Markdown.
+# Marks of a bold paragraph are in its first and its last sentence; underlining has no Markdown.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
@@ -34,7 +34,7 @@ class Block:
     """One block of a document.
 
     Attributes:
-        text: ``document[start:end]``; of code without the fences.
+        text: ``document[start:end]``; for code, without the fences.
         heading: The heading above it, as plain text.
         language: The language that a code fence names, in lower case; empty without one.
     """
@@ -76,7 +76,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def plain(text: str) -> str:
-    """Inline Markdown as a reader sees it, on one line: no links, emphasis or back quotes."""
+    """Inline Markdown as plain text on one line: without links, emphasis and back quotes."""
     if not _MARKED.search(text):
         return " ".join(text.split())
     kept: list[str] = []
@@ -94,13 +94,13 @@ def plain(text: str) -> str:
 
 
 def prose(document: str) -> str:
-    """The text that a person would read aloud: paragraphs and list items, one a line."""
+    """The text that a person would read aloud: each paragraph and list item on its own line."""
     texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item"}]
     return "\n".join(text for text in texts if text)
 
 
 def article(document: str) -> list[Block]:
-    """The blocks without those below a heading near the end that introduces the company or the author."""
+    """The blocks, without the ones below a heading near the end that introduces the company or the author."""
     found = blocks(document)
     late = range(2 * len(found) // 3, len(found))
     ends = (
@@ -115,7 +115,7 @@ def is_prose(block: Block) -> bool:
 
 
 def marker(block: Block) -> str:
-    """A block's text without the bullet of an item."""
+    """A block's text without the bullet of a list item."""
     return _ITEM.sub("", block.text, count=1) if block.kind == "item" else block.text
 
 
@@ -134,7 +134,7 @@ def _lines(document: str) -> list[tuple[int, str]]:
 
 
 def _without_closing(heading: str) -> str:
-    """A heading without the ``#`` that closes it, or that leads to it on a page of documentation."""
+    """A heading without a ``#`` at its end, which closes it, or links to it on a page of documentation."""
     text = heading.rstrip(" \t")
     bare = text.rstrip("#")
     return f"{bare}#" if bare != text and _LANGUAGE.fullmatch(bare[-2:]) else bare

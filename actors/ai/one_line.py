@@ -1,4 +1,4 @@
-"""One line of a story: a whole sentence about all of it that can be read alone and adds to the headline."""
+"""Finds the one-liner of a story: a sentence about the whole story that can be read alone and adds to the headline."""
 
 import re
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
-_BEGINNING = 3  # sentences of the text
+_BEGINNING = 3  # number of first sentences of the text that are considered
 _MIN_WORDS = 8
-_BORNE_OUT = 0.7  # share of a description's words that the text has
+_BORNE_OUT = 0.7  # the text must have this share of a description's words
 _CUT_OFF = ("\u2026", "...", "]")
-_LOOK_AHEAD = 60  # characters
+_LOOK_AHEAD = 60  # number of characters after a description in the text that show whether the sentence goes on
 _AGENCY = re.compile(r".{2,30}? \([^()]{2,30}\)\W")  # a dateline without a dash
 
 
 def one_line(story: Story) -> str | None:
     """The page's description, or one of the first sentences of the text; None if none can be shown.
 
-    It has at most 140 characters, shares a word with the headline and adds a name or a number to it. It is no speech and no
-    background. A list or a guide has only the description, because a single sentence of its text covers only a part.
+    It has at most 140 characters, shares a word with the headline and adds a name or a number to it. It is not speech or
+    background. For a list or a guide only the description counts, because a single sentence of its text covers only a part.
     """
     for text in _beginnings(story):
         if (
@@ -72,13 +72,13 @@ def _is_borne_out(text: str, story: Story) -> bool:
 
 
 def _has_figures_of_one(text: str, document: str) -> bool:
-    """Whether one sentence of a document has all numbers of a text: several sentences may count several things."""
+    """Whether a single sentence of a document has all numbers of a text; in several sentences they may count different things."""
     said = numbers(dates(text).rest)
     told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
     return not said or any(all(stands_among(one, known) for one in said) for known in told)
 
 
 def _is_ended(text: str, document: str) -> bool:
-    """Whether a description is a whole sentence with its stop, and the document does not go on with it."""
+    """Whether a description is a whole sentence with its full stop, and does not go on in the document."""
     rest = document.partition(text)[2][:_LOOK_AHEAD]
     return is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text

@@ -1,4 +1,4 @@
-"""Prompts: files with a name and a version, and the form in which a foreign text is given to a model."""
+"""Prompts, which are files with a name and a version; and the form in which a model gets untrusted text."""
 
 import re
 import secrets
@@ -10,18 +10,18 @@ from importlib.resources import files
 from actors.ai.protocol import Story
 
 VERSIONS = {"analyze": 2, "brief": 1, "summarize": 1, "verify": 1}
-"""The version of each prompt that is in force. A changed text is a new file and a new number here."""
+"""The version of each prompt that is in force. To change a prompt, add a new file and raise the number here."""
 
 _CUT = "\n[the story goes on]"
 _WORD = re.compile(r"\w+")
-_STRETCH = 8  # words in a row; fewer may be the same by chance
+_STRETCH = 8  # words in a row that an answer must not share with a prompt; fewer words may be the same by chance
 _KEPT_CONTROLS = "\n\t"
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt's text; ``name`` is its id and version, as ``analyze/1``."""
+    """The text of a prompt; ``name`` is its id and version, such as ``analyze/1``."""
 
     name: str
     text: str
@@ -54,13 +54,13 @@ def material(story: Story, limit: int) -> str:
 
 
 def fenced(text: str, nonce: str) -> str:
-    """``text`` between two marked lines. If it contains the mark by a guess, the mark is removed from it."""
+    """``text`` between two marked lines. If an author guessed the mark and put it into the text, it is removed there."""
     return f"=== {nonce} story begins ===\n{text.replace(nonce, '')}\n=== {nonce} story ends ==="
 
 
 def visible(text: str) -> str:
     """``text`` without characters that a reader cannot see: control, format, surrogate and private-use characters."""
-    # A text has few different characters, so a look at each of them is far cheaper than a look at each place.
+    # A text has few different characters, so it is far cheaper to test each of them than each place.
     hidden = [
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]
@@ -68,7 +68,7 @@ def visible(text: str) -> str:
 
 
 def repeats_instructions(answer: str) -> bool:
-    """Whether an answer repeats a stretch of any prompt; a story's text can talk a model into that."""
+    """Whether an answer repeats some words in a row of any prompt; the text of a story can make a model do this."""
     words = _WORD.findall(answer.lower())
     return any(tuple(words[at : at + _STRETCH]) in _stretches() for at in range(len(words) - _STRETCH + 1))
 

@@ -1,4 +1,4 @@
-"""What the AI step takes and gives, the same for every provider."""
+"""The input and output types of the AI step, the same for every provider."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from zeke_jobs import Reject
 Made = TypeVar("Made")
 AnalysisState = Literal["extractive", "completed"]
 
-HALF = 0.5  # the share of its price that a question costs in a batch
+HALF = 0.5  # a question in a batch costs this share of its usual price
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A story as the AI step sees it. Any text of it may be empty.
+    """A story as the AI step sees it. Each of its texts may be empty.
 
     Attributes:
-        document: Its full text, as Markdown if that is known.
-        description: Its page's own description.
-        language: BCP 47 code such as ``en``, or None when unknown.
-        authority: The source's authority, 0 to 1, or None when nobody set it.
-        age_days: Days since it was published, or else found; never negative.
+        document: The full text, as Markdown if that is known.
+        description: The description that the page gives of itself.
+        language: A BCP 47 code such as ``en``, or None if it is unknown.
+        authority: The source's authority, 0 to 1, or None if nobody set it.
+        age_days: Days since the publication or, if that is unknown, since the pipeline found the story; never negative.
     """
 
     id: UUID
@@ -37,13 +37,13 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The origin of a text. It is stored with it.
+    """The origin of a text, which is stored with the text.
 
     Attributes:
         provider: ``local`` or ``openai``.
         model: The model that answered, or the name and version of the local method.
-        prompt: Id and version of the prompt, or None without a model.
-        checked: How a model's statements were checked: ``by rule`` or ``verified``; None without a model.
+        prompt: The id and version of the prompt, or None if no model wrote the text.
+        checked: How a model's statements were checked: ``by rule`` or ``verified``; None if no model wrote the text.
     """
 
     provider: str
@@ -54,7 +54,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A verbatim piece of the document: ``document[start:end] == text``."""
+    """A verbatim quotation from the document: ``document[start:end] == text``."""
 
     text: str
     start: int
@@ -63,7 +63,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Three lengths of the same news; a part that the text cannot support is None."""
+    """A story in three lengths; a part is None if the story's text does not give it."""
 
     one_liner: str | None
     two_liner: str | None
@@ -78,7 +78,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A short summary; None when the document has no whole sentence."""
+    """A short summary; its text is None if the document has no whole sentence."""
 
     text: str | None
     made_by: Provenance
@@ -89,14 +89,14 @@ class Analysis:
     """Why a story matters.
 
     Attributes:
-        why_it_matters: One to three sentences, or None when no sentence of the document gives a reason.
+        why_it_matters: One to three sentences, or None without a reason in the document.
         chili: From 0 (nothing new) to 5 (drop everything).
         state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
-        made_by: Its origin.
-        confidence: A model's own, 0 to 1; None for an extractive analysis, because a method has no opinion.
-        citations: The pieces of the document that support it.
+        made_by: The origin of the analysis.
+        confidence: The model's own confidence, 0 to 1; None for an extractive analysis.
+        citations: The quotations from the document that support the analysis.
         breakdown: The parts of a computed chili; None for any other chili.
-        brief: The story's brief, if the same answer has a good one; ``summary`` likewise.
+        brief: The story's brief, if the same answer has a valid one; ``summary`` likewise.
     """
 
     why_it_matters: str | None
@@ -124,8 +124,8 @@ class CallStart:
 
     Attributes:
         operation: analyze, brief, summarize, verify or embed.
-        prompt: Id and version of the prompt, None for embeddings.
-        cost: The most that it can cost in US dollars, or None when nobody stated the model's price.
+        prompt: The id and version of the prompt, or None for embeddings.
+        cost: The highest possible cost in US dollars, or None if the settings have no price for the model.
     """
 
     operation: str
@@ -142,10 +142,10 @@ class CallEnd:
         outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
         detail: The reason for an outcome other than ok and cached.
         model: The model that answered.
-        cost: In US dollars; None when unknown: then the highest possible cost counts as spent.
-        is_charged: False when the provider did no work, so that the call is free.
-        latency_ms: From the request to the end of the answer.
-        rests: The model whose provider is to be left alone by all jobs, and for how many seconds.
+        cost: The cost in US dollars; if it is None, the highest possible cost counts as spent.
+        is_charged: False if the provider did no work, so that the call is free.
+        latency_ms: Milliseconds from the request to the end of the answer.
+        rests: The model that all jobs must leave alone, and the number of seconds.
     """
 
     outcome: str
@@ -160,10 +160,10 @@ class CallEnd:
 
 
 class Unfounded(Reject):
-    """A model said twice things that the story does not support: no part of the answer may be shown.
+    """A model twice made statements that the story does not support: no part of its answer may be shown.
 
     Attributes:
-        said: Its last answer.
+        said: The model's last answer.
         instead: The local provider's text for the story, labelled as such.
     """
 
@@ -174,7 +174,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """A provider's answer. If that is unfounded: the local provider's answer, and the exception to raise at the end."""
+    """A provider's answer and None; if it is unfounded, the local provider's answer and the exception to raise at the end."""
     try:
         return ask(), None
     except Unfounded as refused:
@@ -183,10 +183,10 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A call that began: an open row of the ledger, which ``settle`` closes.
+    """A call that began: an open row in the ledger, which ``settle`` closes.
 
     Attributes:
-        id: The row.
+        id: The id of the row.
         kept: The answer to an earlier equal call, or None.
         reply: The provider's reply in a batch; None if the question was not asked in one.
     """
@@ -197,7 +197,7 @@ class Begun:
 
 
 class Ledger(Protocol):
-    """The book of a provider that costs money, of one job or a chunk's: it begins and settles calls, and remembers answers."""
+    """The ledger of paid calls of one job, or of the jobs of a chunk: it begins and settles calls, and stores answers."""
 
     def begin(
         self,
@@ -212,21 +212,21 @@ class Ledger(Protocol):
 
         Args:
             call: The call.
-            key: Equal questions have equal keys.
-            question: If it is new, it goes into the next batch.
-            recalls: Whether a kept answer is wanted.
-            may_wait: Whether this job may have put the question to a batch, or may do so now.
+            key: The identity of the question; equal questions have equal keys.
+            question: The question; a new question may go into the next batch.
+            recalls: Whether a stored answer may be used.
+            may_wait: Whether this question may wait for a batch, or may be in a batch since an earlier attempt.
 
         Raises:
             Defer: the model rests.
-            WaitFor: a batch has not brought the reply yet.
+            WaitFor: the batch with the question has not ended yet.
         """
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
         """Close a call, once, with its real cost. ``keep``: a key, and the answer for later equal calls."""
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Begin calls of one model with their keys, all at once: one for each of these jobs, which go by their places."""
+        """Begin calls of one model with their keys, all at once: one call for each job, by the job's place in the chunk."""
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Close calls of jobs, all at once."""
+        """Close the calls of several jobs, all at once."""

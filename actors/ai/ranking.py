@@ -1,4 +1,4 @@
-"""The sentences of a document with their scores, from which the local provider and the insights choose."""
+"""Scores the sentences of a document; the local provider and the insights choose from them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
-_BEGINNING = 3  # sentences that may have a dateline
+_BEGINNING = 3  # number of first sentences that may have a dateline
 _DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
     r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?"
     r"(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)[*_]{0,2}\s+(?=[^\W_a-z\u00df-\u00ff])"
 )
-_LONGEST_DATELINE = 80  # characters
+_LONGEST_DATELINE = 80  # maximum number of characters in a dateline
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Ranked:
 
     Attributes:
         raw: ``document[start:end]``; ``text`` is the same without Markdown.
-        score: Its share of the document's scores, which add up to 1.
-        unit: Its word vector.
-        is_spoken: Whether a quotation that began before it is still open, so that it does not name its speaker.
+        score: The sentence's score; the scores of a document add up to 1.
+        unit: The sentence's word vector.
+        is_spoken: Whether a quotation from before the sentence is still open, so that the sentence does not name its speaker.
     """
 
     start: int
@@ -47,7 +47,7 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Whether it may be shown: a whole sentence of at least six words, in good form, and no question or scrap."""
+        """Whether it may be shown: a whole sentence of at least six words, in good form, not a question or a scrap."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property
@@ -68,10 +68,10 @@ def _is_statement(text: str) -> bool:
 
 @lru_cache(maxsize=48)
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
-    """The sentences of the document's paragraphs, in order; of a very long one, the first 200.
+    """The first 200 sentences of the document's paragraphs, in order, with their scores.
 
-    Ranked by what they share with the others, and by place: ``lead`` from 0 to 1 is the weight of the beginning. Recent results
-    are remembered, because several tasks ask for the same story one after another.
+    A score depends on what the sentence shares with the others, and on its place: ``lead``, from 0 to 1, is the weight of the
+    beginning. Recent results are cached, because several tasks process the same story one after another.
     """
     placed, units, shared = _placed(document)
     return tuple(
@@ -103,8 +103,8 @@ def _without_dateline(sentence: Sentence) -> Sentence:
 
 
 def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
-    """The sentences of a paragraph at a place, and whether a quotation is open before each."""
-    last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last place of each mark
+    """The sentences of a paragraph that begins at ``offset``, and for each whether a quotation is open before it."""
+    last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last index of each mark
     straight = read = 0
     for sentence in sentences(text, offset):
         start = sentence.start - offset
@@ -116,7 +116,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
 
 
 def _is_open(last: dict[str, int]) -> bool:
-    """Whether the last opening mark comes after every closing mark. German closes with the mark that opens in English."""
+    """Whether the last opening mark comes after every closing mark. The mark that opens in English closes in German."""
     is_german = last["\u201e"] >= 0
     opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
     closed = max(last[mark] for mark in "\u201d\u00bb\u300d")

@@ -1,4 +1,4 @@
-"""Text to whole sentences with their places."""
+"""Splits a text into whole sentences with their places."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import lru_cache
 from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 
-# Abbreviations: never at the end of a sentence; not at its end before a capitalised name; not before a number.
+# Three kinds of abbreviations: never at a sentence's end; not at its end if a name follows; not at its end if a number does.
 _ALWAYS_LIST = (
     "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u "
     "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
@@ -18,17 +18,17 @@ _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
 _BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
-_MARKS = ('"', "\u201c", "\u201e", "«")  # after a stop they open a quotation, which may begin with a small letter
+_MARKS = ('"', "\u201c", "\u201e", "«")  # after a full stop they open a quotation, which may begin in lower case
 _OPENERS = "\"'\u201c\u2018([«*_`"
-# Full-width stops end a sentence without white space after them. The pattern is possessive: a run of stops is read only once,
-# because a page may consist of stops alone.
+# Full-width stops end a sentence even without white space after them. The pattern is possessive, so that a run of stops is
+# read only once: a page may consist of nothing but stops.
 _END = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]»*_`]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*"
-    r"|(?<=[a-zß-ÿ]{3})[.!?](?=[A-ZÀ-Þ][a-zß-ÿ]*+\s)"  # the space is missing
+    r"|(?<=[a-zß-ÿ]{3})[.!?](?=[A-ZÀ-Þ][a-zß-ÿ]*+\s)"  # the space after the stop is missing
 )
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
-_NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # bounded, because a page may consist of stops and spaces
+_NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # has a bound, because a page may consist of stops and spaces
 _SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
 _CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
 _DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]")  # as in U.S., which may end a sentence
@@ -40,7 +40,7 @@ _BEFORE_ORDINAL = re.compile(  # before a German ordinal, as in "nach dem 10. Sp
     r"\b(?:am|vom|zum|zur|beim|im|der|die|das|dem|den|des|ab|seit|und|bis|nach|jede[rmns]|ihre[mnr]|seine[mnr]|eine[mnr])\s\d{1,2}$"
 )
 _LONGEST_ORDINAL = 12
-_LONGEST_WORD = 20  # no abbreviation is longer
+_LONGEST_WORD = 20  # maximum number of characters in an abbreviation
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")  # as in J.D. Power
 _LAST_WORD = re.compile(r"([\w.]+)$")
 
@@ -57,8 +57,8 @@ class Sentence:
 def sentences(text: str, offset: int = 0) -> list[Sentence]:
     """The sentences of ``text``; a line break followed by an empty line always ends one.
 
-    ``offset`` is the place of ``text`` in its document, and is added to every place. Recent results are remembered, because
-    highlights are looked for in the same blocks twice.
+    ``offset`` is the place of ``text`` in its document, and is added to every place. Recent results are cached, because the
+    same blocks are searched for highlights twice.
     """
     found: list[Sentence] = []
     start = 0
@@ -74,7 +74,7 @@ def sentences(text: str, offset: int = 0) -> list[Sentence]:
 
 @lru_cache(maxsize=512)
 def is_whole(sentence: str) -> bool:
-    """Whether this reads as a full sentence: begins like one, ends like one, and has at least four words."""
+    """Whether a text is a full sentence: it begins and ends like a sentence, and has at least four words."""
     bare = sentence.strip().rstrip(_CLOSERS)
     first = next((char for char in sentence if char.isalnum()), "")
     return bare.endswith(_STOPS) and not first.islower() and count(bare) >= 4
@@ -113,7 +113,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Whether the stop after ``word`` belongs to it; ``first`` is the next character, without quotation marks."""
+    """Whether the full stop after ``word`` belongs to the word. ``first`` is the next character except quotation marks."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None

@@ -1,4 +1,4 @@
-"""The ``ai`` service of jobs.yaml: its provider and the provider's settings."""
+"""The settings of the service ``ai`` in jobs.yaml: the provider and its settings."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self
@@ -16,10 +16,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     """Settings of the AI step.
 
     Attributes:
-        provider: ``local`` takes sentences from the story itself and needs nothing; ``openai`` asks a model.
+        provider: ``local`` takes sentences from the story itself and needs no server; ``openai`` asks a model.
         chili: The formula of the local chili score.
-        embeddings: The local ones: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
-        batch: Whether jobs that nobody waits for ask the provider in batches, at half the price, answered within a day.
+        embeddings: The kind of local embeddings: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
+        batch: Whether jobs that nobody waits for ask the provider in batches, at half the price, with answers within a day.
         openai: Address, model, prices and other settings of the provider ``openai``.
     """
 
@@ -38,10 +38,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def open(self) -> "Analyst":
-        """The provider; one for each process.
+        """The provider; each process has one.
 
         Raises:
-            ConfigurationError: wordllama is configured and not installed.
+            ConfigurationError: wordllama is configured, but not installed.
         """
         from actors.ai.local import Analyst
 

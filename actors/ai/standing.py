@@ -1,4 +1,4 @@
-"""Whether a sentence can be read alone: it needs no sentence before it, and names the speaker of its speech.
+"""Tests whether a sentence can be read alone: it needs no sentence before it, and names the speaker of its quotations.
 
 ``patterns.txt`` has the words, in about twenty languages.
 """
@@ -14,14 +14,14 @@ from actors.patterns import patterns
 _SAYS = patterns("actors.ai", "patterns.txt")
 
 _TITLE_CASE = 0.7  # a text with this share of capitalised words is a heading
-_LONGEST = 600  # characters; a longer text is no sentence for a reader, and the bound keeps the patterns quick
-_SPEECH = 25  # characters; a shorter quotation is a name or a term
-_CLOSE = 4  # words around a speech in which its speaker's name is looked for
+_LONGEST = 600  # maximum number of characters in a sentence; the bound also keeps the patterns fast
+_SPEECH = 25  # a quotation with at most this number of characters is a name or a term, not speech
+_CLOSE = 4  # number of words before and after a speech that are searched for the speaker's name
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
 _UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
 _FIGURE = re.compile(r"\d+")
-_FIGURES = 2  # from this number on, figures among names come from a table
-_MOST_MARKED = 0.6  # share of names and figures among the words of a sentence
+_FIGURES = 2  # a text with at least this number of figures, and many names, is from a table
+_MOST_MARKED = 0.6  # the largest share of names and figures among the words of a sentence with these figures
 
 
 def is_fit(text: str) -> bool:
@@ -51,7 +51,7 @@ def addresses_reader(text: str) -> bool:
 
 
 def is_personal(text: str) -> bool:
-    """Whether a sentence says ``I``, ``we`` or ``you`` outside a quotation: its author speaks, whom a reader does not know."""
+    """Whether a sentence says ``I``, ``we`` or ``you`` outside a quotation; a reader does not know who speaks."""
     told = unquoted(text)
     return any(_SAYS[person].search(told) for person in ("myself", "us", "you"))
 
@@ -76,7 +76,7 @@ def leans(text: str) -> bool:
 
 
 def is_scrap(text: str) -> bool:
-    """Whether a text is unfinished, or speaks of its author."""
+    """Whether a text is unfinished, or speaks about its author."""
     return _SAYS["myself"].search(unquoted(text)) is not None or is_unfinished(text)
 
 
@@ -106,14 +106,14 @@ def speech(text: str) -> list[re.Match[str]]:
 
 
 def _names_speaker(text: str) -> bool:
-    """Whether a full name is close to the speech, or a name next to it."""
+    """Whether a full name is near the speech, or a single name is next to it."""
     parts = _SAYS["quotation"].sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
     if len(parts) == 1 or any(_SAYS["full_name"].search(part) for part in parts):
         return True
     if is_unspaced(text):
         return _SAYS["speaks_unspaced"].search("".join(parts)) is not None
     words = [_WORD.findall(part) for part in parts]
-    words[0] = words[0][1:]  # a first word has a capital in any case
+    words[0] = words[0][1:]  # ignore the capital of the first word
     near = [word for part in words[:-1] for word in part[-_CLOSE:]] + [
         word for part in words[1:] for word in part[:_CLOSE]
     ]

@@ -10,7 +10,7 @@ DIMENSIONS = 1536
 
 
 def load() -> tuple[Callable[[str], list[float]], str]:
-    """A function from text to 1536 numbers (256 of wordllama's, then zeros), and the true name of the model.
+    """A function from text to 1536 numbers (256 from wordllama, then zeros), and the true name of the model.
 
     Raises:
         ConfigurationError: wordllama is not installed.

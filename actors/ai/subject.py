@@ -1,4 +1,4 @@
-"""Whether a sentence names its subject, so that a reader who sees only the headline with it understands it."""
+"""Tests whether a sentence names its subject, so that a reader understands it with only the headline."""
 
 import re
 from collections import Counter
@@ -17,14 +17,14 @@ from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
-_OPENING = 6  # words among which the subject is named
-_BEHIND_ARTICLE = 4  # words behind "the" among which it is named; else it was told before
-_INTRODUCTION = 16  # words before a comma that may precede the subject
-_DENSE_OPENING = 12  # characters of Chinese or Japanese
-_TOPIC = re.compile("[はが]")  # Japanese marks the subject with them
-_NUMBER = 3  # words among which a number is the subject's
+_OPENING = 6  # number of words at the beginning of a sentence that must name the subject
+_BEHIND_ARTICLE = 4  # the same after a first word "the"; otherwise an earlier sentence named the subject
+_INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
+_DENSE_OPENING = 12  # number of characters of a Chinese or Japanese sentence that must name the subject
+_TOPIC = re.compile("[はが]")  # in Japanese these particles mark the subject
+_NUMBER = 3  # number of first words in which a number belongs to the subject
 _MOST_SENTENCES = 300
-_OFTEN = 2  # sentences
+_OFTEN = 2  # a word in more sentences than this is frequent
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
 _LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
@@ -32,7 +32,7 @@ _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("
 
 
 class Names(NamedTuple):
-    """Of a document: the last words of names, the keys of words that several sentences have, and whether nouns have capitals."""
+    """A document's last words of names, its keys of words in several sentences, and whether its nouns have capitals."""
 
     last: frozenset[str]
     often: frozenset[str]
@@ -42,7 +42,7 @@ class Names(NamedTuple):
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Whether a sentence of a document can be read with its headline alone.
 
-    It names its subject, points to nothing before it, gives people their whole names, and is not told by "I" or "we" or to "you".
+    It names its subject, does not refer to an earlier sentence, gives full names of people, and does not say "I", "we" or "you".
     The first sentence of a text need not name its subject anew, because nothing comes before it.
     """
     return (
@@ -58,7 +58,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
 
 def praises(text: str) -> bool:
-    """Whether a sentence praises outside a quotation, as adverts do."""
+    """Whether a sentence has words of praise outside a quotation, as adverts have."""
     return _SAYS["praise"].search(unquoted(text)) is not None
 
 
@@ -73,7 +73,7 @@ def _names(document: str) -> Names:
 
 
 def names_in(text: str) -> Iterator[list[str]]:
-    """The names of a text: words with a capital side by side; small words and days begin none."""
+    """The names in a text: runs of words with a capital. Small words and days of the week do not begin a name."""
     run: list[str] = []
     end = -1
     for match in _WORD.finditer(text):
@@ -100,7 +100,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
     words = tokens(text[spoken:]) or [""]
-    # An introduction such as "In the autumn of that year," is passed over.
+    # Skip an introduction such as "In the autumn of that year,".
     first, comma, rest = text.partition(", ")
     is_article = _SAYS["article"].match(words[0])
     is_introduction = words[0].lower() in SMALL and not (is_article or _SAYS["indefinite"].match(words[0]))

@@ -14,7 +14,7 @@ _POSSESSIVE = re.compile(r"['\u2019]s$")
 _STOP, _, _MORE = (files("actors.ai") / "words.txt").read_text(encoding="utf-8").partition("\n\n")
 STOP_WORDS = frozenset(_STOP.split())
 SMALL = STOP_WORDS | frozenset(_MORE.split())
-"""Words that carry no fact, of six languages; ``STOP_WORDS`` are the English ones that embeddings count less."""
+"""Words without a fact, in six languages; ``STOP_WORDS`` are English words to which embeddings give less weight."""
 
 
 def words(text: str) -> list[str]:
@@ -24,12 +24,12 @@ def words(text: str) -> list[str]:
 
 
 def words_of(text: str) -> set[str]:
-    """The different words of letters alone in ``text``, lower case: a quick look before a search for some of them."""
+    """The set of words in ``text`` that have only letters, in lower case: a fast test before a search for some of them."""
     return {word.lower() for word in _LETTERS.findall(text)}
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry meaning: without stop words and plain plural endings."""
+    """The words that carry meaning: stop words are left out, simple plural endings are removed."""
     return [_stem(word) for word in words(text) if word not in STOP_WORDS]
 
 
@@ -39,7 +39,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def is_dense(text: str) -> bool:
-    """Whether a text is Chinese or Japanese, by its last letter; these have no space between sentences."""
+    """Whether a text is Chinese or Japanese, by its last letter; these languages have no spaces between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 
@@ -49,13 +49,13 @@ def normalise(text: str) -> str:
 
 
 def count(text: str) -> int:
-    """The number of words for a reader: runs of characters between white space, or two characters of Chinese or Japanese."""
+    """The number of words for a reader: runs of characters without white space; two Chinese or Japanese characters are a word."""
     dense = 0 if text.isascii() else len(_DENSE.findall(text))
     return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
 
 
 def terms(text: str) -> list[str]:
-    """The words to compare sentences by: ``content_words``, or pairs of characters in a script without spaces."""
+    """The words by which sentences are compared: ``content_words``, or pairs of characters in a script without spaces."""
     found: list[str] = []
     for word in content_words(text):
         dense = _DENSE.search(word) and len(word) > 2

@@ -1,6 +1,6 @@
 """The gate for a model's text: each sentence is fit to be shown, and the story has its numbers, dates, names and quotations.
 
-Whether a sentence follows from the story is no question for rules: the model is asked that (``actors.ai.openai.verification``).
+Rules cannot decide whether a sentence follows from the story; the model is asked for that (``actors.ai.openai.verification``).
 """
 
 import unicodedata
@@ -18,13 +18,13 @@ __all__ = ["fault", "figures", "is_in"]
 
 _LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt"}
 _SUPPORT = 0.12
-"""The share of a sentence's words that the story must have; with fewer, it is about something else."""
+"""The share of a sentence's words that the story must have; a sentence with a smaller share is about something else."""
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
     """The reason why a text about a story must not be shown, in words that a model understands; None if it may be shown.
 
-    A translation is compared only by things that are the same in every language: numbers, dates and money.
+    A translation is compared only by facts that are the same in every language: numbers, dates and money.
     """
     known = evidence(story)
     for sentence in sentences(unicodedata.normalize("NFKC", text)):
@@ -37,7 +37,7 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
 
 
 def is_in(language: str, story: Story) -> bool:
-    """Whether a story is written in a language, given by its English name or its code."""
+    """Whether a story is written in ``language``, which is an English name or a code."""
     code = _LANGUAGES.get(language.lower(), language.lower())
     return (story.language or "").lower().split("-")[0] == code.split("-")[0]
 

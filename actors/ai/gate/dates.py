@@ -1,4 +1,4 @@
-"""Dates within running text, in nine languages: days, months, years, days of the week and times of day."""
+"""Finds dates within running text, in nine languages: days, months, years, days of the week and times of day."""
 
 import re
 from collections.abc import Collection
@@ -18,7 +18,7 @@ _NAME = rf"(?P<month>{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>[0-3]?[1-9]|[123]0)"
 _YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"
 _DIGIT = re.compile(r"\d")
-#: Each of them has a digit.
+#: A text that matches one of these patterns has a digit.
 _PATTERNS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -50,7 +50,10 @@ class Dates:
     rest: str = ""
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """The first part that ``known`` does not have, in words. A bare year may also be one of the story's ``numbers``."""
+        """The first date or part of a date that ``known`` does not have, in words, or None.
+
+        A year alone may also be one of the story's ``numbers``.
+        """
         years = {year for year, _, _ in known.days}
         for day in sorted(self.days, key=str):
             year, month, _ = day

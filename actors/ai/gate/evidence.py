@@ -1,4 +1,4 @@
-"""A story as evidence: its sentences, words, numbers and dates, without sentences that give orders to a model."""
+"""A story as evidence: its sentences, words, numbers and dates, without sentences that give instructions to a model."""
 
 import re
 import unicodedata
@@ -36,8 +36,8 @@ class Evidence:
     """The parts of a story with which an answer about it is compared.
 
     Attributes:
-        sentences: The story's, headline and source among them.
-        orders: Its orders to a model, and the rest of their paragraphs.
+        sentences: The sentences of the story, with the headline and the source.
+        orders: Its instructions to a model, and the rest of their paragraphs.
     """
 
     sentences: tuple[str, ...]
@@ -55,17 +55,17 @@ class Evidence:
 
     @cached_property
     def forms(self) -> tuple[str, ...]:
-        """The normal form of each sentence, without its stop."""
+        """The normal form of each sentence, without its full stop."""
         return tuple(normal(sentence).strip(" .,;:!?\u3002") for sentence in self.sentences)
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """The keys of its words; of a language without spaces, its pairs of characters."""
+        """The keys of its words; in a language without spaces, its pairs of characters."""
         return frozenset().union(*map(keys, self.sentences))
 
     @cached_property
     def dates(self) -> Dates:
-        """Its dates."""
+        """The dates of the story."""
         days, weekdays, times = (
             set[Any]().union(*(getattr(one, part) for one in self._dated)) for part in ("days", "weekdays", "times")
         )
@@ -77,15 +77,15 @@ class Evidence:
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
-        """Its numbers; years are also plain numbers."""
+        """The numbers of the story; years are also plain numbers."""
         found = known_numbers([one.rest for one in self._dated])
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
 
 def evidence(story: Story) -> Evidence:
-    """The story as evidence. An order to a model and the rest of its paragraph are no evidence."""
-    # By these parts alone: a story's age is another one in each of its jobs.
+    """The story as evidence. An instruction to a model, and the rest of its paragraph, do not count as evidence."""
+    # Cache by these parts only, because a story's age differs from job to job.
     return _evidence(story.title, story.source, story.document)
 
 
@@ -125,7 +125,7 @@ def key(word: str) -> str:
 def keys(text: str) -> frozenset[str]:
     """The keys of the words that carry facts; pairs of characters in a script without spaces."""
     if is_unspaced(text):
-        bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles carry no fact
+        bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
     return frozenset(
         key(word) for word in tokens(text) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit())
@@ -133,20 +133,20 @@ def keys(text: str) -> frozenset[str]:
 
 
 def has_capital_nouns(sentences: Iterable[str]) -> bool:
-    """Whether so many words within sentences have a capital that their language writes nouns so, as German does."""
+    """Whether the language capitalises its nouns, as German does, judged by the share of capitalised words within sentences."""
     words = [word for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
     return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
 
 
 @lru_cache(maxsize=1024)
 def is_unspaced(text: str) -> bool:
-    """Whether most letters of a text are of Chinese or Japanese."""
+    """Whether most letters of a text are Chinese or Japanese."""
     found = [] if text.isascii() else UNSPACED.findall(text)
     return bool(found) and 2 * len(found) > sum(map(str.isalpha, text))
 
 
 def script(text: str) -> str:
-    """The script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty without letters."""
+    """The script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty if the text has no letters."""
     letters = filter(str.isalpha, text[:2000])
     names = ("LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0] for char in letters)
     counted = Counter("CJK" if name in {"HIRAGANA", "KATAKANA", "CJK"} else name for name in names)

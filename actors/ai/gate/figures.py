@@ -1,4 +1,4 @@
-"""The numbers of a story, and whether a number of an answer is one of them."""
+"""Compares the numbers of an answer with the numbers of a story."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from itertools import pairwise, permutations
 from actors.ai.gate.numbers import Number, Reading, numbers
 from actors.ai.gate.units import unit as unit_of
 
-_LOOSE = 0.12  # reach of "about", "nearly" and "more than"
+_LOOSE = 0.12  # largest relative difference that "about", "nearly" and "more than" allow
 _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ def known_numbers(sentences: Sequence[str]) -> list[Number]:
 
 
 def stands_among(number: Number, known: Iterable[Number]) -> bool:
-    """Whether a number of an answer is one of the story's: the same value in the same unit, or that value rounded."""
+    """Whether the story has a number of an answer: the same value in the same unit, or a value that rounds to it."""
     return any(
         (number.is_open and bool(number.values & one.values))
         or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)
@@ -63,9 +63,9 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Numbers that follow from a sentence's two amounts of a unit: difference, ratio and shares; and 100 % less a share.
+    """Numbers that follow from the two amounts of a unit in a sentence: difference, ratio and shares; and 100 % less a share.
 
-    Among more amounts, a difference may be one of chance.
+    With more than two amounts, a difference may match by chance.
     """
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:

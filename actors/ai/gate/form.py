@@ -1,4 +1,4 @@
-"""The form of a sentence that is shown: whole, balanced, without markup, and no advert or notice of the page."""
+"""Checks the form of a sentence: it is whole and balanced, has no markup, and is not an advert or a notice of the page."""
 
 import re
 from functools import lru_cache
@@ -13,7 +13,7 @@ _PAIRED = re.compile(f"[{re.escape(''.join(_PAIRS))}]")
 
 @lru_cache(maxsize=1024)
 def fault(sentence: str) -> str | None:
-    """The fault in the form of a sentence; None if it can be shown."""
+    """The fault in the form of a sentence, or None if it can be shown."""
     if not is_balanced(sentence):
         return "its quotation marks or brackets are not balanced"
     if _SAYS["markup"].search(sentence):

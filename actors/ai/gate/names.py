@@ -1,4 +1,4 @@
-"""Names in an answer: words with a capital; in Japanese and Chinese, runs of foreign letters."""
+"""Checks the names in an answer: words with a capital; in Japanese and Chinese, runs of foreign letters."""
 
 import re
 from functools import lru_cache
@@ -34,8 +34,8 @@ _KNOWN = frozenset(
 def unknown(sentence: str, story: Evidence) -> str | None:
     """The first name in ``sentence`` that the story does not have.
 
-    A first word has its capital for its place; it is a name only if a capital is inside it. In
-    German, which writes every noun with a capital, a word is a name behind another noun.
+    The first word of a sentence always has a capital, so it is a name only if it has a capital inside. German writes every
+    noun with a capital, so there a word is a name only after another noun.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
@@ -57,7 +57,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
 
 
 def _is_odd(word: str) -> bool:
-    """Whether a word can only be a name: capitals inside it (OpenAI, IBM), or letters with figures (GPT-5)."""
+    """Whether a word can only be a name: it has capitals inside (OpenAI, IBM), or letters with digits (GPT-5)."""
     letters = [char for char in word if char.isalpha()]
     has_figures = any(char.isdigit() for char in word) and word[0].isalpha()
     return (has_figures and not word.lower().startswith("mid-")) or (
@@ -76,7 +76,7 @@ def _is_known(word: str, story: Evidence) -> bool:
     if lower in words or lower in SMALL or lower in _KNOWN or _stem(lower) in words:
         return True
     if (bare := lower.replace(".", "")) != lower and _is_known(bare.upper(), story):
-        return True  # U.S. and US
+        return True  # such as U.S. and US
     if any(lower in same and same & words for same in _ALIASES):
         return True
     parts = [part for part in re.split(r"[-/'\u2019&]", lower) if part]
@@ -84,13 +84,13 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 
 def _stem(word: str) -> str:
-    """The common part of Norway and Norwegian, of Velmouth and Velmouth's, or of a name and its plural."""
+    """The common beginning of forms such as Norway and Norwegian, Velmouth and Velmouth's, or a name and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 
 @lru_cache(maxsize=16)
 def _forms(story: Evidence) -> frozenset[str]:
-    """The story's words in lower case, without points, and their stems."""
+    """The story's words in lower case, without full stops, and their stems."""
     words = {word.lower() for word in tokens(story.text)}
     parts = {part for word in words for part in re.split(r"[-'\u2019]", word)}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})

@@ -1,4 +1,4 @@
-"""Numbers as texts write them, in one form: value and unit, so that 2 billion, 2,000,000,000 and 2bn are the same."""
+"""Reads the numbers in a text as values with units, so that 2 billion, 2,000,000,000 and 2bn are the same."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ Reading = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a text.
+    """A number in a text.
 
     Attributes:
-        readings: Its possible values. Units are normalised, empty for none.
+        readings: Its possible values, each with its normalised unit, which is empty for a plain number.
         values: The values without the unit's factor.
-        text: As it is written, with its unit.
-        start: Where it begins.
-        digits: The number of its significant digits: one for 200, two for 1.8.
+        text: The number as it is written, with its unit.
+        start: The index at which it begins.
+        digits: The number of significant digits: one for 200, two for 1.8.
         bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about"; otherwise empty.
         is_open: Whether neither a unit nor a noun follows, as after the 64 of "from 64 to 18 kilobytes".
         unit: The name of its unit and the unit's factor.
@@ -38,7 +38,7 @@ class Number:
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """The index at which it ends."""
         return self.start + len(self.text)
 
 
@@ -85,7 +85,7 @@ _HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
 _AND_A_HALF = re.compile(
     rf"\b(?:(an?|one|{'|'.join(WORDS)}|\d+) )(?:and a half ([a-z]+)|([a-z]+) and a half)\b", re.IGNORECASE
 )
-_ADJECTIVE = 4  # letters of a unit that may follow an adjective
+_ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
@@ -114,7 +114,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 
 
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
-    """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
+    """The shares and halves in a text: a third of, two thirds, three in five, half an hour, a day and a half."""
     has_half = "half" in words
     for match in _AND_A_HALF.finditer(text) if has_half else ():
         count, *names = match.groups()
@@ -160,7 +160,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
 
 
 def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
-    """The possible values of figures or words, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
+    """The possible values of digits or words, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
     if not raw[0].isdigit():
         tens, _, ones = raw.lower().partition("-")
         return [WORDS[tens] + (1 if ones == "one" else WORDS.get(ones, 0))], 2 if ones else 1

@@ -1,4 +1,4 @@
-"""Quotations: found in a story despite other quotation marks, dashes, spaces, capitals and markup."""
+"""Finds quotations in a story, even if quotation marks, dashes, spaces, capitals and markup differ."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ _QUOTED = re.compile(
 
 
 class _Forms(dict[int, str]):
-    """The normal form of each character, by its number."""
+    """The normal form of each character, by its code point."""
 
     def __missing__(self, number: int) -> str:
         char = chr(number)
@@ -32,12 +32,12 @@ _FORMS = _Forms()
 
 
 def normal(text: str) -> str:
-    """The normal form for comparing words: no markup, no quotation marks, one space, one dash, small letters."""
+    """The normal form of a text for comparisons: no markup, no quotation marks, single spaces, one dash, lower case."""
     return " ".join(_LINK.sub("", text).translate(_FORMS).split())
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """The place of ``quote`` in ``document``, compared in the normal form; None if it is not there."""
+    """The start and end of ``quote`` in ``document``, compared in the normal form; None if it is not there."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None
@@ -55,14 +55,14 @@ def quoted(text: str) -> list[str]:
 
 
 def stands_in(quote: str, form: str) -> bool:
-    """Whether a quotation is in a text of the normal form; the pieces around an ellipsis are looked up one by one."""
+    """Whether a text in normal form contains a quotation; the parts around an ellipsis are searched separately."""
     pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
     return all(piece in form for piece in pieces)
 
 
 @lru_cache(maxsize=16)
 def _mapped(text: str) -> tuple[str, list[int]]:
-    """The normal form, and the place of each of its characters in ``text``."""
+    """The normal form, and the index of each of its characters in ``text``."""
     skipped = {at for match in _LINK.finditer(text) for at in range(match.start(), match.end())}
     form: list[str] = []
     places: list[int] = []

@@ -1,10 +1,10 @@
-"""Words for numbers, scales, shares and units, of several languages, from ``units.txt``."""
+"""Words for numbers, scales, shares and units in several languages, from ``units.txt``."""
 
 from importlib.resources import files
 
 WORDS: dict[str, float] = {}
 SCALES: dict[str, float] = {}
-FRACTIONS: dict[str, float] = {}  # in per cent
+FRACTIONS: dict[str, float] = {}  # shares in per cent by word
 _UNITS: dict[str, tuple[str, float]] = {}
 _TABLES = {"number": WORDS, "scale": SCALES, "share": FRACTIONS}
 
@@ -18,5 +18,5 @@ for _line in (files("actors.ai.gate") / "units.txt").read_text(encoding="utf-8")
 
 
 def unit(word: str) -> tuple[str, float]:
-    """The kind and the factor of a unit, as ``("s", 60.0)`` for a minute; an empty kind for another word."""
+    """The kind and the factor of a unit, such as ``("s", 60.0)`` for a minute; the kind is empty if the word is not a unit."""
     return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))

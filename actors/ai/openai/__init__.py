@@ -1,1 +1,1 @@
-"""The AI step by any server that speaks OpenAI's chat completions and embeddings."""
+"""The AI step with a model on any server that has OpenAI's chat completions and embeddings."""

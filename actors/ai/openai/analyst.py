@@ -1,4 +1,4 @@
-"""The AI step by a model: versioned prompts, checked answers, every call in the ledger."""
+"""The AI step with a model: it uses versioned prompts, checks answers, and records every call in the ledger."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -47,8 +47,9 @@ class OpenAIAnalyst(Analyst):
     """A model behind a provider; embeddings from the provider or, if none are configured, local ones.
 
     Args:
-        settings: Address, model, prices and others.
-        local: The arguments of ``Analyst``, which embeds without an embedding model, and updates the scores that it once gave.
+        settings: The settings of the provider.
+        local: The arguments of ``Analyst``, which makes the embeddings if no embedding model is configured, and updates its
+            earlier scores.
         in_batches: Whether the questions of jobs that nobody waits for are asked in batches.
     """
 
@@ -72,8 +73,8 @@ class OpenAIAnalyst(Analyst):
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
         """Ask why the story matters, and for brief and summary in the same answer.
 
-        Quotations that are not in the story are dropped; at least one must be in it. A brief or summary that does not pass is
-        left out.
+        Quotations that are not in the story are dropped; at least one must be in it. A brief or summary that does not pass the
+        checks is left out.
         """
         answer, made_by = self._ask("analyze", StoryAnswer, story, _needed(ledger), self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
@@ -90,11 +91,11 @@ class OpenAIAnalyst(Analyst):
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
-        """Ask for three lengths; the caller enforces their limits."""
+        """Ask for the three parts of a brief; the caller enforces their limits."""
         return _brief(*self._ask("brief", BriefAnswer, story, _needed(ledger), self._local.brief))
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
-        """Ask for a paragraph."""
+        """Ask for a summary of one paragraph."""
         answer, made_by = self._ask("summarize", SummaryAnswer, story, _needed(ledger), self._local.summarize)
         return Summary(plain(answer.summary), made_by)
 
@@ -116,12 +117,12 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """A model's answer that passes the gate, with its verified statements alone.
+        """A model's answer that passes the gate, with only its verified statements.
 
         The model is asked once more, with the fault named, if the first answer does not pass or no statement is verified.
 
         Raises:
-            Unfounded: nor does the second; it carries the text of ``local``.
+            Unfounded: the second answer does not pass either; the exception carries the text of ``local``.
         """
         settings = self._settings
         settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
@@ -149,13 +150,13 @@ class OpenAIAnalyst(Analyst):
             raise Unfounded(second.reason, second.said, local(story)) from second
 
     def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, may_wait: bool) -> Form:
-        """The answer with those statements alone for which the model names the sentences of the story that show them.
+        """The answer with only those statements for which the model names supporting sentences of the story.
 
         Raises:
             Unfounded: no statement is left.
         """
         model = settings.verify if isinstance(settings.verify, str) else settings.model
-        # It copies sentences of the story, which may be longer than the answer.
+        # The model copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
         asked = statements(found)
         _, answer = self._question(
@@ -181,10 +182,10 @@ class OpenAIAnalyst(Analyst):
         remembers: bool = True,
         may_wait: bool,
     ) -> tuple[str, Form]:
-        """The model that answered about a story and a text ``beside`` it, and its answer: new, or that to an equal question.
+        """The model that answered a question about a story and the text ``beside``, and its answer.
 
-        ``may_wait``: a batch may ask it. A question that follows from an answer without a batch is asked at once, so that no
-        attempt asks it anew.
+        The answer is new, or stored from an equal question. ``may_wait``: a batch may ask the question. If an earlier question
+        was answered without a batch, the question that follows from it is asked at once, so that no attempt asks it again.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.
@@ -197,7 +198,7 @@ class OpenAIAnalyst(Analyst):
         turns = [("user", fenced(text, nonce) + beside), *again]
         body = self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
         payload = json.dumps(body, ensure_ascii=False).encode()
-        # A token has at least one byte, so this is never too low.
+        # A token has at least one byte, so this cost is never too low.
         most = settings.cost(settings.model, len(payload) + OVERHEAD, settings.output_tokens)
         start = CallStart(operation, settings.model, instructions.name, most)
         asked = {"path": self._wire.path, "body": body} if may_wait and self._in_batches else None

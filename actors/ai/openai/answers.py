@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
-    """The part of the answer to ``analyze`` that must be good."""
+    """The part of the answer to ``analyze`` that must be valid."""
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
     chili: int = Field(ge=0, le=5)
@@ -39,7 +39,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class StoryAnswer(AnalysisAnswer):
-    """The answer to ``analyze``: with the analysis a brief and a summary, which may fail by themselves."""
+    """The answer to ``analyze``: the analysis, and a brief and a summary, each of which may be invalid on its own."""
 
     one_liner: str = ""
     two_liner: str = ""
@@ -69,19 +69,19 @@ _UNSUPPORTED = frozenset(
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """The form's JSON Schema for strict mode: every key required, nothing else allowed, no bounds.
+    """The form's JSON Schema for strict mode: every key is required, other keys are forbidden, and there are no bounds.
 
-    ``read`` checks the bounds in the answer. Computed once for each form; callers must not change it.
+    ``read`` checks the bounds in the answer. The schema is computed once for each form; callers must not change it.
     """
     schema: dict[str, Any] = _bare(form.model_json_schema())
     return schema
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """The answer in the first of ``texts`` that has one: a JSON object alone, in prose, in a fence or after thoughts.
+    """The answer in the first of ``texts`` that has one: a JSON object alone, in prose, in a fence or after reasoning.
 
     Raises:
-        ValueError: none has the form; the message names the place.
+        ValueError: no text has an answer of this form; the message names the wrong place.
     """
     fault = ValueError("no JSON object")
     for text in texts:
@@ -98,7 +98,7 @@ def read(form: type[Form], *texts: str) -> Form:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, in order; the number of places that are tried is bounded."""
+    """The JSON objects in a text, in order; only a limited number of places is tried."""
     at = text.find("{")
     for _ in range(_TRIES):
         if at < 0:
@@ -113,22 +113,22 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def key_of(*parts: Any) -> str:
-    """The identity of a question: equal ones have equal answers."""
+    """The identity of a question; questions with the same identity may share an answer."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def packed(vector: list[float]) -> str:
-    """A vector as short text, with four bytes a number, as embeddings are stored."""
+    """A vector as a short text, with four bytes for each number, which is the precision of stored embeddings."""
     return base64.b64encode(array("f", vector).tobytes()).decode()
 
 
 def unpacked(text: str) -> list[float]:
-    """The vector of a text from ``packed``."""
+    """The vector in a text from ``packed``."""
     return array("f", base64.b64decode(text)).tolist()
 
 
 def _bare(schema: Any) -> Any:
-    """Without bounds, names and defaults. The forms give all else: they allow no other key."""
+    """The schema without bounds, titles and defaults. The forms already forbid other keys."""
     if isinstance(schema, list):
         return [_bare(each) for each in schema]
     if not isinstance(schema, dict):

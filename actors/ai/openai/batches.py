@@ -1,4 +1,4 @@
-"""Batches of questions, which a provider answers within a day at half the price: OpenAI's and Anthropic's.
+"""Batches of questions, which OpenAI and Anthropic answer within a day at half the price.
 
 The fields follow the API references of both providers, as of 2026: https://platform.openai.com/docs/api-reference/batch and
 https://docs.claude.com/en/api/creating-message-batches.
@@ -20,15 +20,15 @@ from actors.ai.protocol import HALF, CallEnd
 from zeke_jobs import Defer, Reject, Retry
 
 _ID = re.compile(r"[\w-]{1,200}")
-_JOB = "zeke_job"  # the name under which a batch's metadata has its job
-_REASON = 300  # characters
+_JOB = "zeke_job"  # the key of the job's id in a batch's metadata
+_REASON = 300  # maximum number of characters in a reason
 _REASONS = ("message", "error", "data", "code", "type")
 
 
 class Batches:
-    """The batches of a provider, in OpenAI's form. Its methods raise ``CallFailed`` with the verdict for the job.
+    """The batches of a provider, in OpenAI's form. The methods raise ``CallFailed`` with the verdict for the job.
 
-    A batch is a file of lines; its answers are a file, and its errors another one.
+    A batch is a file with a question on each line; its answers are a second file, and its errors a third.
     """
 
     _path, _after, _status = "/batches", "after", "status"
@@ -40,13 +40,13 @@ class Batches:
         self.question_path = WIRES[settings.kind].path
 
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
-        """The id of a job's batch with these questions, which stand under the ids of their calls.
+        """The id of a job's batch with these ``questions``, by the ids of their calls.
 
-        ``since``: an earlier attempt may have created it, at this time in UTC or later. Then it is searched first, among batches
-        that are not ``known`` as those of other jobs.
+        ``since``: an earlier attempt may have created the batch, at this time in UTC or later. Then the provider's batches are
+        searched first, without ``known`` batches, which belong to other jobs.
 
         Raises:
-            Defer: whether an open batch is this one will be seen at its end.
+            Defer: an open batch may be this one; only its end will show that.
         """
         for batch in self._listed() if since else ():
             if batch.get("id") not in known and self._is_of(job, batch, questions, since):
@@ -54,7 +54,7 @@ class Batches:
         return _checked(self._create(job, questions).get("id"))
 
     def ended(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        """Those of the batches that have ended, with the facts that ``answers`` needs."""
+        """The batches in ``ids`` that have ended, with the facts that ``answers`` needs."""
         left = set(ids)
         found: dict[str, Mapping[str, Any]] = {}
         for batch in self._listed():
@@ -69,7 +69,10 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """For the ids of calls the replies of a batch that has ended, or as text why there is none; the first of several."""
+        """The replies of a batch that has ended, by the ids of their calls; a text instead of a reply says why it is missing.
+
+        If a call has several replies, the first one counts.
+        """
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
@@ -81,7 +84,7 @@ class Batches:
         return found
 
     def cancel(self, batch: str) -> None:
-        """Ask the provider to stop a batch. It may have ended just now."""
+        """Ask the provider to stop a batch; the batch may have ended meanwhile."""
         try:
             self._client.post(f"{self._path}/{_checked(batch)}/cancel", b"{}")
         except CallFailed as failure:
@@ -125,12 +128,12 @@ class Batches:
 
 
 class AnthropicBatches(Batches):
-    """A batch is one request. It carries no mark: it is known by the names of its questions, once it has ended."""
+    """A batch is one request. It has no metadata, so only the ids of its questions identify it, after it has ended."""
 
     _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """As in OpenAI's form."""
+        """See ``Batches``."""
         found = dict[str, Any]()
         for line in self._client.lines(f"{self._path}/{_checked(batch.get('id'))}/results"):
             result = line.get("result")
@@ -155,7 +158,7 @@ class AnthropicBatches(Batches):
 
 
 def _checked(name: Any) -> str:
-    """The id of a batch or file, which becomes a part of addresses."""
+    """The id of a batch or file, checked, because it becomes a part of addresses."""
     if not isinstance(name, str) or not _ID.fullmatch(name):
         reason = f"expected the id of a batch or file, got {str(name)[:_REASON]!r}"
         raise CallFailed("invalid", Retry(reason=reason), is_charged=True)

@@ -1,4 +1,4 @@
-"""The checks of an answer before any part of it is used: its kind, its form, and the gate."""
+"""Checks an answer before any part of it is used: its type, its form, and the gate."""
 
 import math
 import re
@@ -30,7 +30,7 @@ def checked(
     """The answer in a provider's reply.
 
     Raises:
-        CallFailed: there is none, or ``fault_of`` finds a fault in it; it has the verdict for the job.
+        CallFailed: there is no answer, or ``fault_of`` finds a fault in it; the exception has the verdict for the job.
     """
     try:
         said = WIRES[settings.kind].said(got)
@@ -54,7 +54,7 @@ def checked(
 
 
 def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
-    """The reason why an answer must not be shown; None if it may. ``language`` is the requested one, if any."""
+    """The reason why an answer must not be shown, or None. ``language`` is the requested language, if any."""
     is_translated = language is not None and not gate.is_in(language, story)
     for value in needed(answer):
         if repeats_instructions(value):
@@ -70,7 +70,7 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
 
 
 def without_faults(answer: Form, story: Story, language: str | None) -> Form:
-    """The answer to ``analyze`` without a brief or summary that must not be shown; any other one as it is."""
+    """The answer to ``analyze`` without a brief or summary that must not be shown; other answers stay unchanged."""
     bad = dict[str, str]()
     for form in (BriefAnswer, SummaryAnswer) if isinstance(answer, StoryAnswer) else ():
         try:
@@ -83,7 +83,7 @@ def without_faults(answer: Form, story: Story, language: str | None) -> Form:
 
 
 def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[float] | CallFailed]:
-    """The vectors of ``size`` finite numbers in the reply to so many texts; the fault instead of one that is missing."""
+    """The vectors, of ``size`` finite numbers, in the reply to ``count`` texts; a fault instead of a missing vector."""
     found = dict[int, Any]()
     for position, one in enumerate(got["data"]):
         at = one.get("index", position) if isinstance(one, dict) else None
@@ -93,7 +93,7 @@ def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[
 
 def _vector(found: Any, size: int) -> list[float] | CallFailed:
     try:
-        vector = array("f", map(float, found["embedding"])).tolist()  # as the database has them
+        vector = array("f", map(float, found["embedding"])).tolist()  # the database's precision
     except (KeyError, TypeError, ValueError, OverflowError):
         return _invalid(Retry(reason="the embedding answer has no vector"))
     if not all(map(math.isfinite, vector)):

@@ -1,4 +1,4 @@
-"""One HTTP call to a provider, and the consequence of each failure for the job. Only this module decides about its retries."""
+"""Makes HTTP calls to a provider, and decides what a failure means for the job. Only this module decides about retries."""
 
 import json
 import re
@@ -27,14 +27,14 @@ _SPENT_CODES = {
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
-    "enforced_spend_limit_reached",  # Anthropic's, a 429 too
+    "enforced_spend_limit_reached",  # from Anthropic, also with status 429
 }
-_BUSY = {httpx.codes.SERVICE_UNAVAILABLE, 529}  # 529 is Anthropic's: it did not look at the question
+_BUSY = {httpx.codes.SERVICE_UNAVAILABLE, 529}  # with 529, Anthropic says that it did not process the question
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _LONGEST_DURATION = 100  # characters; a longer text is not read as a duration
 _MOST_TOKENS = 100_000_000
-_LONGEST_NAME = 200  # characters of a model's name
+_LONGEST_NAME = 200  # maximum number of characters in a model's name
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -44,8 +44,8 @@ class CallFailed(Exception):
     Attributes:
         outcome: rate_limited, timeout, failed or invalid.
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
-        is_charged: Whether the provider may charge for it.
-        rests: Seconds for which the provider is left alone by all jobs; None after a failure of this call alone.
+        is_charged: Whether the provider may charge for the call.
+        rests: Seconds for which all jobs leave the provider alone; None if only this call failed.
     """
 
     def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool, rests: float | None = None) -> None:
@@ -56,18 +56,18 @@ class CallFailed(Exception):
         self.is_charged = is_charged
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """The end of a call of ``model``, beside what is ``known`` of its answer."""
+        """The end of a call of ``model``, with the facts of its answer in ``known``."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
 
 class ContentRefused(CallFailed):
-    """The provider refused a request; it may accept a part of it."""
+    """The provider refused the content of a request; it may accept a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The JSON of a good answer, and how long it took; None for the answer of a batch."""
+    """The JSON of a successful answer, and its latency, which is None for an answer from a batch."""
 
     body: Mapping[str, Any]
     latency_ms: int | None = None
@@ -76,7 +76,7 @@ class Reply:
         """The end of a call of ``model``: the model that answered, tokens, and ``share`` of their cost."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
-        if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # money is computed from them
+        if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost is computed from them
             return CallEnd("ok", model=answered, latency_ms=self.latency_ms)
         cost = settings.cost(model, *told)
         cost = None if cost is None else share * cost
@@ -84,7 +84,7 @@ class Reply:
 
 
 class Client:
-    """A provider's address and key; safe to share between threads."""
+    """The connection to a provider, with its address and key; safe to share between threads."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._base = httpx.URL(settings.base_url)
@@ -103,7 +103,7 @@ class Client:
         """Send a body, and read the JSON object of the answer within the timeout, or within ten minutes if it is a file.
 
         Raises:
-            CallFailed: there is no answer; it has the verdict for the job.
+            CallFailed: there is no answer; the exception has the verdict for the job.
         """
         started = time.monotonic()
         body = self._answer(path, {}, payload, content_type, self._of_files if is_file else self._limits)
@@ -113,15 +113,15 @@ class Client:
         """The JSON object at a path.
 
         Raises:
-            CallFailed: there is none; it has the verdict for the job.
+            CallFailed: there is no JSON object; the exception has the verdict for the job.
         """
         return _object(self._answer(path, query, None, "", self._limits))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:
-        """The JSON objects in the lines of a file, at most 64 MiB; lines of another kind are left out.
+        """The JSON objects in the lines of a file of at most 64 MiB; other lines are left out.
 
         Raises:
-            CallFailed: there is no file; it has the verdict for the job.
+            CallFailed: there is no file; the exception has the verdict for the job.
         """
         found = []
         for line in self._answer(path, {}, None, "", self._of_files).splitlines():
@@ -161,8 +161,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
     """The failure for an answer other than 200.
 
-    429, 503 and 529 with a time to wait close the limit for all and defer the job, which costs no attempt. Without one they are
-    retried, and so are 408, 409 and other 5xx. A spent quota, 501 and every other 4xx fail the job, because no retry would help.
+    429, 503 and 529 with a time to wait close the limit for all and defer the job, which costs no attempt. Without such a time
+    they are retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job, because no retry would help.
     A 5xx other than 501, 503 and 529 is charged: the model may have worked before a gateway gave up.
     """
     code, message, delay = _error(body)
@@ -184,10 +184,10 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait, at most a day; None if it names no time.
+    """The seconds that the provider asks to wait, at most a day; None if it names no time.
 
-    Read from ``retry-after-ms``, else ``retry-after`` (seconds or a date), else the longest ``x-ratelimit-reset-*`` of a used-up
-    limit.
+    The time is from ``retry-after-ms``, or ``retry-after`` (seconds or a date), or the longest ``x-ratelimit-reset-*`` of a
+    used-up limit.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:
@@ -198,7 +198,7 @@ def wait_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """The seconds of ``6m0s``, ``1.2s``, ``350ms`` or plain seconds."""
+    """The seconds of a text such as ``6m0s``, ``1.2s``, ``350ms`` or ``20``."""
     if len(text) > _LONGEST_DURATION:
         return None
     if re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):
@@ -208,7 +208,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """The code, message and seconds to wait of a refusal; Gemini's is an element of a list, with the time in its details."""
+    """The code, message and seconds to wait of a refusal. Gemini sends it as an element of a list, with the time in details."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]

@@ -1,4 +1,4 @@
-"""Embeddings by the provider: many texts in one request, and for each its own call in the ledger."""
+"""Embeddings by the provider: many texts in one request, with a call in the ledger for each text."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ class Embedder:
         self._client = client
 
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
-        """The vectors of titles and beginnings, padded to 1536, by one request; the verdict instead of a vector that is missing.
+        """The vectors of titles and beginnings, padded to 1536, by one request; an exception instead of a missing vector.
 
-        A request that the provider refuses for its content is asked again in halves, so that one text spoils no other.
+        If the provider refuses a request for its content, it is sent again in halves, so that one text does not fail the others.
 
         Raises:
-            Retry, Defer, Reject: the verdict on all of them.
+            Retry, Defer, Reject: the verdict on all stories.
         """
         model, size = self._settings.embedding_model, self._settings.embedding_dimensions
         assert model is not None
@@ -48,7 +48,7 @@ class Embedder:
     def _vectors(
         self, model: str, version: str, wanted: Mapping[int, str], books: Ledger
     ) -> dict[int, list[float] | Exception]:
-        """The vectors of some texts by their places: kept ones, and all others by one request, whose cost they share."""
+        """The vectors of some texts by their index: stored vectors, and the others by one request, whose cost they share."""
         settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}
@@ -102,7 +102,7 @@ class Embedder:
 
 
 def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:
-    """The tokens of a request, shared out by the lengths of its texts."""
+    """The tokens of a request, divided among its texts in proportion to their lengths."""
     if tokens is None:
         return [None for _ in texts]
     ends = [0, *accumulate(len(text) for text in texts)]

@@ -6,14 +6,14 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from zeke_jobs import Duration, parse_duration
 
-TEXT = 1_000  # tokens
+TEXT = 1_000  # the default maximum number of tokens in an answer
 _THINKING = 8_000
-OVERHEAD = 64  # tokens that a provider adds around messages
+OVERHEAD = 64  # maximum number of tokens that a provider adds around messages
 _OURS = {"model", "messages", "input", "stream", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"}
 
 
 class Price(BaseModel, frozen=True, extra="forbid"):
-    """US dollars for a million tokens."""
+    """The price of a million tokens in US dollars."""
 
     input: float = Field(ge=0)
     output: float = Field(default=0.0, ge=0)
@@ -24,27 +24,28 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         kind: The server's interface: ``chat`` (completions), ``responses`` (OpenAI's) or ``anthropic`` (messages).
-        base_url: Of any compatible server, up to and including ``/v1``; a query behind it is kept.
-        api_key: Sent as a bearer token; write ``${NAME}`` in jobs.yaml, never the key itself.
-        model: For analysis, briefs and summaries.
-        verify: Whether a second call asks for each statement whether it follows from the story: true by ``model``, a name by that
-            model, false leaves it to the rules for numbers, dates, names and quotations.
-        embedding_model: None keeps the local embeddings.
-        embedding_dimensions: Length of the embedding model's vectors; fewer than 1536 are padded with zeros.
+        base_url: The address of a compatible server, up to and including ``/v1``; a query after it is kept.
+        api_key: The key, which is sent as a bearer token; write ``${NAME}`` in jobs.yaml, never the key itself.
+        model: The model for analyses, briefs and summaries.
+        verify: Whether a second call asks if each statement follows from the story: true asks ``model``, a name asks that
+            model, false uses only the rules for numbers, dates, names and quotations.
+        embedding_model: The embedding model; None keeps the local embeddings.
+        embedding_dimensions: The length of the embedding model's vectors; shorter ones are padded to 1536 with zeros.
         send_dimensions: Whether to ask the embedding model for that length; not every server knows the parameter.
         answer_format: ``json_schema`` (strict), ``json_object`` or ``text``, whichever the server supports.
         language: The language of the answers; None for the story's own.
         temperature: Sent only if it is set here.
-        reasoning_effort: The effort of a model that thinks, in the provider's words, such as ``low``.
-        max_output_tokens: The most tokens of one answer, thinking included; 1,000, or 8,000 if ``reasoning_effort`` is set.
+        reasoning_effort: The effort of a reasoning model, in the provider's words, such as ``low``.
+        max_output_tokens: The maximum number of tokens in one answer, reasoning included; by default 1,000, or 8,000 if
+            ``reasoning_effort`` is set.
         output_limit: The parameter's name for that number; older servers know only ``max_tokens``.
         extra_body: Parameters for each question; they replace the usual ones of the same name.
         extra_headers: Headers of each call; write ``${NAME}`` for keys.
         query: Parameters of each call's address, such as ``api-version``.
-        max_input_chars: Most characters of a story; longer stories are cut after a line.
-        timeout: Time for one call, from the connection to the last byte.
+        max_input_chars: The maximum number of characters of a story; longer stories are cut after a line.
+        timeout: The longest time for one call, from the connection to the last byte.
         prices: Prices by model; a model that is not listed has an unknown price.
-        limit: Name of the limit that closes for all when the provider asks to wait.
+        limit: The name of the limit that closes for all when the provider asks to wait.
         cache: Whether the answer to an equal earlier question is used again.
     """
 
@@ -89,7 +90,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def output_tokens(self) -> int:
-        """The most tokens of one answer. A model that thinks gets more, because its thoughts count too."""
+        """The maximum number of tokens in one answer. A reasoning model gets more, because its reasoning counts too."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def longer(self, output_tokens: int) -> Self:

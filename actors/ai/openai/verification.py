@@ -1,7 +1,7 @@
-"""The second look at an answer: for each statement, the model names the sentences of the story that show it.
+"""Verifies an answer: for each of its statements, a model names the sentences of the story that support it.
 
-A verdict is believed only with such sentences: they are in the story, they share a word with the statement, and they or
-their neighbours have its numbers and dates.
+A verdict counts only with such sentences: they are in the story, they share a word with the statement, and they or their
+neighbours have the statement's numbers and dates.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from actors.ai.sentences import sentences
 from actors.ai.standing import leans
 from actors.ai.words import is_dense
 
-_LEAST = 12  # characters; less is no sentence
+_LEAST = 12  # minimum number of characters in a sentence
 _STOPS = " .,;:!?\u3002"
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -39,18 +39,18 @@ class VerifyAnswer(BaseModel, extra="forbid", strict=True):
 
 
 def statements(answer: BaseModel) -> list[str]:
-    """The different sentences of an answer's texts, in order."""
+    """The sentences of an answer's texts, in order, each once."""
     texts = (plain(value) for _, value in answer if isinstance(value, str))
     return list(dict.fromkeys(one.text for text in texts for one in sentences(text)))
 
 
 def numbered(asked: Sequence[str]) -> str:
-    """The statements as lines with numbers, from 1."""
+    """The statements as numbered lines, from 1."""
     return "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
 
 
 def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_translated: bool) -> set[str]:
-    """The statements that follow from the story. One with two verdicts, or none, does not."""
+    """The statements that follow from the story. A statement with two verdicts, or without a verdict, does not count."""
     known = evidence(story)
     verdicts: dict[int, list[Check]] = {}
     for check in answer.checks:

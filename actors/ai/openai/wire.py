@@ -1,4 +1,4 @@
-"""The request for each kind of provider, and the place of its answer: chat completions, Responses, Anthropic's messages."""
+"""Writes requests and reads answers for each kind of provider: chat completions, Responses, Anthropic's messages."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.ai.openai.settings import OpenAISettings
 
-_FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # Gemini's words, in capitals
+_FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # of Gemini, in capitals
 _CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
 
 Turn = tuple[str, str]
@@ -16,7 +16,7 @@ Turn = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: the instructions, the turns so far, and the name and schema of the answer."""
+    """A question: the instructions, the turns so far, and the name and JSON Schema of the answer."""
 
     system: str
     turns: Sequence[Turn]
@@ -34,7 +34,7 @@ class Said:
     """The contents of an answer.
 
     Attributes:
-        texts: Texts that may be the answer, the likeliest first: the content, then the model's thoughts.
+        texts: Texts that may be the answer, the likeliest first: the content, then the model's reasoning.
         ending: ``stop``, ``length`` or ``refused``.
         refusal: The model's reason for its refusal.
     """
@@ -47,8 +47,8 @@ class Said:
 class _OpenAI:
     """The common parts of OpenAI's two interfaces.
 
-    Each kind has the request's ``path``, ``headers`` and ``body``, and the contents of an answer (``said``). If that is of
-    another kind, it raises KeyError, IndexError, TypeError, ValueError or AttributeError.
+    Each kind has the request's ``path``, ``headers`` and ``body``, and reads the contents of an answer (``said``). If the answer
+    has another form, ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError.
     """
 
     def headers(self, key: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ class Chat(_OpenAI):
 
 
 class Responses(_OpenAI):
-    """``POST /responses``, OpenAI's later interface."""
+    """``POST /responses``, the newer interface of OpenAI."""
 
     path = "/responses"
 
@@ -152,12 +152,12 @@ def tokens(usage: Any) -> tuple[Any, Any]:
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
     said, total = usage.get("completion_tokens", usage.get("output_tokens", 0)), usage.get("total_tokens")
     if isinstance(asked, int) and isinstance(said, int) and isinstance(total, int):
-        said = max(said, total - asked)  # Gemini counts paid thoughts in the total alone
+        said = max(said, total - asked)  # Gemini counts paid reasoning only in the total
     return asked, said
 
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without the fields that are None or an empty mapping."""
+    """The body without fields that are None or an empty mapping."""
     return {name: value for name, value in body.items() if value is not None and value != {}}
 
 
@@ -166,7 +166,7 @@ def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any]
 
 
 def _text(content: Any) -> str:
-    """A content as text; it may come in parts."""
+    """The content of a message as text; it may come in parts."""
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if part.get("type") in {"text", "output_text"})
     return str(content or "")
