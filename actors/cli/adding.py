@@ -101,7 +101,7 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
     """The feeds behind an address, read by the Engine in force.
 
     Raises:
-        CannotRead: there is no feed, or it may not be fetched.
+        CannotRead: the address has no feed, or the feed must not be fetched.
     """
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)

@@ -1,4 +1,4 @@
-"""The pages and feeds of the bundled sample site, rendered for one address and one moment."""
+"""Renders the pages and feeds of the bundled sample site for an address and a time, and serves them."""
 
 import json
 import threading

@@ -124,7 +124,7 @@ class LocalEngine:
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
-    """The latest moment that ``ttl``, ``max-age`` or ``Expires`` name."""
+    """The latest of the times that ``ttl``, ``max-age`` and ``Expires`` name."""
     waits = [timedelta(minutes=ttl_minutes)] if ttl_minutes else []
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))

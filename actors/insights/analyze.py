@@ -1,4 +1,4 @@
-"""analyze-story: say why a story matters, find its neighbours, and start the next tasks."""
+"""analyze-story: say why a story matters, find the other stories of its event, and send the next tasks."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,15 +22,15 @@ NO_REASON = "only a model says why a story matters"
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story, with its brief and its summary; then send extract-highlights.
 
-    Generate-brief and story-summarize are sent if the answer had no good one. Overlay, cluster, the scores of its stories, the
-    jobs and the completion commit together; the embedding before them, so that another story of the event finds this one.
-    If a provider makes the embeddings and nobody waits, embed-story is sent, and finds the event. With the trigger ``grown``,
-    only the scores are updated.
+    generate-brief and story-summarize are sent if the answer had no valid brief or summary. The overlay, the cluster, the scores
+    of its stories, the jobs and the completion are committed together; the embedding is committed before, so that another story
+    of the event finds this one. If a provider makes the embeddings and nobody waits, embed-story is sent and finds the event.
+    With the trigger ``grown``, only the scores are updated.
 
     Raises:
-        Reject: there is no such story, or it has no text.
+        Reject: the story does not exist, or it has no text.
         Retry, Defer: the provider asked to wait.
-        WaitFor: a batch asks the question, together with others.
+        WaitFor: the question was put into a batch, and the job waits for its answer.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     analyst: Analyst = ctx.service("ai")
@@ -44,16 +44,16 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     analysis, unfounded = answered(lambda: analyst.analyze(text, books))
     if unfounded is None:
         analysis, saved = _within_limits(analysis, text, ctx)
-    else:  # the local analysis in place of a model's: the model is still asked for brief and summary
+    else:  # this is the local analysis instead of a model's; still ask the model for brief and summary
         analysis, saved = replace(analysis, brief=None, summary=None), None
     same_event = [] if made is None else events.found(ctx, text, made)
     with ctx.transaction() as tx:
-        if embeds_later:  # embed-story finds the event, and scores it then
+        if embeds_later:  # embed-story will find the event and score it
             texts.hold(tx, text.id)
         else:
-            clusters.unite(tx, [text.id, *same_event])  # locked against changes and scoring
+            clusters.unite(tx, [text.id, *same_event])  # also locks the event against other changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
-        # Its event may have grown meanwhile.
+        # The event may have grown meanwhile.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
         stays, changed = overlays.save(
@@ -105,9 +105,9 @@ def _grow(text: texts.StoryText, ctx: Context[EventSettings], analyst: Analyst) 
 def _within_limits(
     analysis: Analysis, text: texts.StoryText, ctx: Context[EventSettings]
 ) -> tuple[Analysis, int | None]:
-    """The analysis with its brief within the limits, and the seconds that this saves; without a brief None.
+    """The analysis with its brief within the limits, and the seconds that the brief saves, or None without a brief.
 
-    A model is asked again for a brief of which nothing is left.
+    If no part of a model's brief is within the limits, the brief is dropped, so that the model is asked again.
     """
     if analysis.brief is None:
         return analysis, None
@@ -119,7 +119,7 @@ def _within_limits(
 
 
 def _send_next(ctx: Context[EventSettings], story_id: str, analysis: Analysis) -> None:
-    """Send the next tasks: a brief's or summary's only if the answer had no good one."""
+    """Send the next tasks; the tasks for brief and summary only if the answer had no valid one."""
     ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
     if analysis.brief is None:
         ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)

@@ -9,7 +9,7 @@ from actors.schema import Context, Insight
 Kind = Literal["insight", "quote", "action", "question", "code_example", "code_change", "api_change", "metric"]
 
 
-_TITLE = 80  # characters
+_TITLE = 80  # maximum number of characters in a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Candidate:
     Attributes:
         summary: Its content as plain text.
         quote: The characters of the document from ``start`` to ``end``, unchanged.
-        heading: The heading above it; empty without one.
+        heading: The heading above it, or an empty text.
         language: The programming language that a code block names, or empty.
         weight: Its importance within its kind; higher is better.
     """
@@ -35,7 +35,7 @@ class Candidate:
     context: Context = field(default_factory=Context)
 
     def insight(self, document_hash: str) -> Insight:
-        """The insight for dedupe-insights. ``document_hash`` identifies the text of the places."""
+        """The insight for dedupe-insights. ``document_hash`` identifies the text that the places refer to."""
         place = {"start": self.start, "end": self.end, "heading": self.heading or None}
         language = {"language": self.language} if self.language else {}
         return Insight(

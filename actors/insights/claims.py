@@ -1,4 +1,4 @@
-"""Sentences of a text with code as candidates: figures, API changes, instructions, quotations and questions."""
+"""Finds candidates among the sentences of a text with code: figures, API changes, instructions, quotations, questions."""
 
 from collections.abc import Sequence
 
@@ -22,17 +22,17 @@ _SAYS = patterns("actors.insights", "cues.txt")
 
 _MAX_CHARS = 500
 _MIN_WORDS = 5
-_MAX_MARKUP = 2000  # the same with addresses of links and pictures, of which a sentence of a page may have megabytes
+_MAX_MARKUP = 2000  # the same with the addresses of links and pictures, which may be very long
 _OPENING = "\u201c"
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """The candidates in the prose among ``blocks`` of a text with code; a sentence counts once, as the first kind that fits."""
+    """The candidates in the prose among ``blocks`` of a text with code; a sentence has only the first kind that fits."""
     return [each for block in blocks if is_prose(block) for each in _sentences(block)]
 
 
 def _sentences(block: Block) -> list[Candidate]:
-    """The candidates in a block's sentences. A sentence that refers to the one before it is quoted together with it."""
+    """The candidates in a block's sentences. A sentence that refers to the sentence before is quoted together with it."""
     body = marker(block)
     offset = block.end - len(body)
     found: list[Candidate] = []
@@ -55,7 +55,7 @@ def _sentences(block: Block) -> list[Candidate]:
 
 
 def _with_speech(text: str, offset: int) -> list[Sentence]:
-    """The sentences of a paragraph, with one person's speech of several sentences in one piece."""
+    """The sentences of a paragraph; a quotation of several sentences counts as one sentence."""
     found: list[Sentence] = []
     for part, is_spoken in spoken(text, offset):
         if found and (is_spoken or (part.text.startswith(_OPENING) and found[-1].text.startswith(_OPENING))):
@@ -89,7 +89,7 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """The number of quantities in a sentence with a share or a measurement; 0 if it addresses the reader, as adverts do."""
+    """The number of quantities in a sentence that has a share or a measurement; 0 if it addresses the reader like an advert."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0

@@ -1,4 +1,4 @@
-"""Code blocks of a document as candidates: examples, diffs, and pairs of before and after."""
+"""Finds candidates among the code blocks of a document: examples, diffs, and pairs of before and after."""
 
 from collections.abc import Sequence
 
@@ -32,11 +32,11 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             or bool(earlier and _SAYS["before_and_after"].search(block.heading))
             or bool(replaced and _SAYS["before"].search(replaced) and _SAYS["after"].search(introduction))
         )
-        # A program's output names no language, and the text calls it output.
+        # The block of a program's output names no language, and the sentence before calls it output.
         is_output = not block.language and _SAYS["shown"].search(introduction)
         if not changed and (len(lines) < min_lines or is_output):
             continue
-        if changed and earlier:  # the old form of a change that came in two blocks is no example to follow
+        if changed and earlier:  # this block and the one before show a change; the old form is not an example to follow
             old = {blocks[at].start for at in earlier}
             found = [each for each in found if each.kind == "code_change" or each.start not in old]
         cut = block.text if len(block.text) <= max_chars else block.text[:max_chars].rpartition("\n")[0]

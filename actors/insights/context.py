@@ -1,4 +1,4 @@
-"""The words above and before a highlight that its reader does not see: headings, and the sentence before it."""
+"""Finds the context of a highlight that its quote does not show: the headings above it, and the sentence before it."""
 
 import re
 from bisect import bisect_right
@@ -15,10 +15,10 @@ from actors.ai.words import is_dense
 from actors.insights.candidates import Candidate
 from actors.schema import Context
 
-_LONGEST = 200  # characters of the sentences before
+_LONGEST = 200  # maximum number of characters of the sentences before a highlight
 _LONGEST_HEADING = 100
 _HEADINGS = 2
-_KNOWN = 0.75  # a heading of whose words the title has this share says nothing new
+_KNOWN = 0.75  # if the title has this share of a heading's words, the heading adds nothing
 _LEVEL = re.compile(r"\s*(#+)")
 _LOWEST = 7  # the level of a line in bold, below all headings
 _COLONS = (":", "\uff1a")
@@ -55,7 +55,10 @@ def _before(blocks: Sequence[Block], at: int, start: int) -> str:
 
 
 def _last(block: Block, place: int) -> str:
-    """The last sentence of a block before a place; if it leans on another one, both; nothing that must not be shown."""
+    """The last sentence of a block before ``place``, or an empty text if it must not be shown.
+
+    If the sentence refers to the sentence before it, the result has both.
+    """
     body = marker(block)
     found = ""
     for sentence in reversed(sentences(body, block.end - len(body))):
@@ -74,7 +77,7 @@ def _last(block: Block, place: int) -> str:
 
 
 def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
-    """The headings above each block, the outer ones first. A heading with which a document begins belongs to all of it."""
+    """The headings above each block, the outermost first. A heading at the beginning of a document is above all blocks."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
@@ -87,7 +90,7 @@ def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
 
 
 def _level(block: Block) -> int:
-    """The level of a heading, or of a line in bold; else 0."""
+    """The level of a heading or of a line in bold; 0 for other blocks."""
     if block.kind == "heading" and (match := _LEVEL.match(block.text)):
         return len(match.group(1))
     return _LOWEST if is_bold(block) else 0

@@ -1,4 +1,4 @@
-"""dedupe-insights: store each insight once, under a stable identity."""
+"""dedupe-insights: store each insight once, under a stable id."""
 
 import hashlib
 import unicodedata
@@ -20,12 +20,12 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have, bring the pipeline's own up to date, and score them all.
+    """Store the insights that the story does not have, update the pipeline's stored insights, and score them all.
 
     A person's insights are never changed.
 
     Raises:
-        Reject: there is no such story.
+        Reject: the story does not exist.
     """
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
@@ -37,12 +37,12 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
-    """Store the insights of a story that the caller holds, beside the ``stored`` ones, and score all with some ``settings``.
+    """Store new insights in addition to the ``stored`` ones, and score all; the caller holds the lock of the story.
 
-    Returns the numbers of added, updated and duplicate ones.
+    Returns the numbers of added, updated and duplicate insights.
 
-    An insight is updated if the pipeline stored it for the same team, under any id. It is a duplicate if a person wrote it in
-    the same words, or the story has it for everybody.
+    An insight is updated if the pipeline has stored it for the same team, under any id. It is a duplicate if a person wrote it
+    in the same words, or the story has it for all teams.
     """
     own: dict[str, Row] = {}
     taken: set[str] = set()
@@ -66,7 +66,7 @@ def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settin
         else:
             new.append(_highlight(payload, insight, key, None))
         seen.add(scoped)
-    if not stored and new:  # with their scores, so that no row is written twice
+    if not stored and new:  # store them with their scores, so that no row is written twice
         rate = rating(tx, payload.story_id, settings)
         for one in (row for row in new if row.origin != "user"):
             one.metadata["relevance"] = rate(one)
@@ -112,11 +112,11 @@ def _kind(insight: Insight) -> Kind:
 
 
 def insight_key(summary: str, quote: str | None) -> str:
-    """The key, from the words of the summary, and from the quote without case and white space."""
+    """The key of an insight: a hash of the summary's words, and of the quote without case and white space."""
     exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
     return hashlib.sha256(f"{normalise(summary)}|{exact}".encode()).hexdigest()
 
 
 def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:
-    """The id of a highlight: the same each time for one story, ``scope`` (its team, its person) and key."""
+    """The id of a highlight, derived from the story, the ``scope`` (its team, its person) and the key."""
     return uuid5(_NAMESPACE, "|".join([str(story_id), *scope, key]))

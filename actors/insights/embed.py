@@ -1,4 +1,4 @@
-"""embed-story: the embeddings of many stories by one request to the provider, and their events."""
+"""embed-story: make the embeddings of many stories by one request to the provider, and find their events."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,13 +20,13 @@ from zeke_jobs import ChunkContext, Context, Reject
 from zeke_jobs.errors import ClaimLost
 
 Ready = tuple[Written, Sequence[int], Facts]
-"""An embedding and the terms of its story."""
+"""The embedding, the terms and the facts of a story."""
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
-    """Embed stories. The embeddings commit together; then each story joins its event and is completed in a transaction.
+    """Embed stories. The embeddings are committed together; then each story joins its event in its own transaction.
 
-    If the provider leaves out or refuses a story, only that story's job fails: it has no event until the job is retried.
+    If the provider leaves out or refuses a story, only that story's job fails; the story has no event until the job is retried.
 
     Raises:
         Retry, Defer, Reject: the provider's verdict on the whole request.
@@ -54,13 +54,13 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
                 with job.transaction() as tx:
                     alerts.raise_for(job, tx, payload.story_id)
         except ClaimLost:
-            continue  # a job that was cancelled leaves its chunk
+            continue  # the job was cancelled and has left its chunk
         except Reject as gone:
             ctx.fail(place, gone)
 
 
 def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
-    """Publish stories by the first job that is still ours; all processes take them in one order."""
+    """Publish the stories in the transaction of the first job that is still claimed; all processes use the same order."""
     for job in ctx.jobs if ready else ():
         with suppress(ClaimLost), job.transaction() as tx:
             for story_id in sorted(ready):
@@ -69,12 +69,12 @@ def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
 
 
 def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> None:
-    """Find a story's event, and score the event, as an analysis does that embeds its story itself."""
+    """Find a story's event and score it, like an analysis that embeds its story itself."""
     given = job.settings_of("analyze-story")
-    settings = given if isinstance(given, EventSettings) else EventSettings()  # it may have another handler
+    settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
     same_event = events.like(job.db, story, *ready, settings)
     with job.transaction() as tx:
-        clusters.unite(tx, [story.id, *same_event])  # locked against changes and scoring
+        clusters.unite(tx, [story.id, *same_event])  # also locks the event against other changes and scoring
         scored, told_by = overlays.of_event(tx, story.id)
         events.rescore(tx, scored, analyst, told_by)
         if settings.interests.has_examples and interests.apply(tx, story, settings.interests):

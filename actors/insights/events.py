@@ -1,4 +1,4 @@
-"""Stories of one event: united when one is analysed, and scored by their number of sources, in any order of arrival."""
+"""Finds and unites the stories of one event when one of them is analysed, and scores them by their number of sources."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,25 +23,29 @@ from actors.store.texts import StoryText
 from zeke_jobs import Context
 
 _BATCH = 32
-"""Candidates that are compared at once. They come in order of likelihood: where a batch holds no hit, no other does.
+"""The number of candidates that are compared at once.
 
-Among 100,000 stories, batches of 16 missed 0.7 % of the pairs, batches of 32 none.
+The likeliest candidates come first, so the search stops after a batch without a hit. Among 100,000 stories, batches of 16
+missed 0.7 % of the pairs, batches of 32 missed none.
 """
 
 
-_NEWEST = 256  # stories of each term; bounds the rows that a look-up reads. Among 100,000 stories, 64 missed 2.7 % of the pairs
+_NEWEST = 256  # maximum number of stories read for each term. Among 100,000 stories, 64 missed 2.7 % of the pairs
 _MOST = 256
-_FEW = 16  # with fewer terms, one shared term is enough; with more, one may be chance
+_FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
 _SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
-"""Found on half of the judged headlines, where wordllama is as precise as hashed words are at .6."""
+"""The lowest cosine of two stories of one event, by embedding model.
+
+Found on half of the judged headlines, where wordllama is as precise at .8 as hashed words at .6.
+"""
 _ANY_MODEL = 0.6
 _SAME_FACTS = 0.25
-"""The bound for two stories that share two names and a figure."""
+"""The lowest cosine for two stories that share two names and a figure."""
 _DOUBT = {"hashed-words": 0.1}
-"""By how much the bound rises for two stories of which neither has a name of the other's headline."""
-_LEAD = 1000  # characters in which names are looked for
-_TITLE_CASE = 0.6  # share of words with a capital
+"""The amount by which the lowest cosine rises if neither story has a name from the other's headline."""
+_LEAD = 1000  # number of first characters of a story in which names are searched
+_TITLE_CASE = 0.6  # a headline with a larger share of capitalised words is in title case
 _SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
 
 
@@ -66,7 +70,7 @@ def threshold(model_version: str) -> float:
 
 
 def knows(model_version: str, text: str) -> bool:
-    """Whether the model knows the script of a text; otherwise it would call all such texts alike."""
+    """Whether the model knows the script of a text; for an unknown script, all texts would look alike."""
     known: frozenset[str] = _of_model(_SCRIPTS, model_version, frozenset())
     return not known or script(text) in known
 
@@ -76,7 +80,7 @@ def _of_model(table: Mapping[str, Any], model_version: str, default: Any) -> Any
 
 
 def _names_differ(one: StoryText, other: StoryText) -> bool:
-    """Whether neither story has a name of the other's headline."""
+    """Whether neither story has a name from the other's headline."""
     leads = [tokens(text.document[:_LEAD]) for text in (one, other)]
     titles = [tokens(text.title) for text in (one, other)]
     mine, its = (_names(title, set(lead)) for title, lead in zip(titles, leads, strict=True))
@@ -84,7 +88,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """The capitalised words of a headline that the lead never writes small.
+    """The capitalised words of a headline that are never in lower case in the lead.
 
     The first word, and each word of a headline in title case, must be capitalised in the lead too.
     """
@@ -95,7 +99,7 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int], told: Facts) -> None:
-    """Let other stories find this one. Commit before the search: of two stories at once, at least one finds the other."""
+    """Let other stories find this one. Commit before you search, so that of two simultaneous stories one finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), facts=told.stored, **made)
 
@@ -112,9 +116,9 @@ def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> lis
 def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], told: Facts, settings: EventSettings
 ) -> list[UUID]:
-    """Stories of the same event: like this one by their words, or with the same facts.
+    """Stories of the same event: with similar words, or with the same facts.
 
-    A large cluster is represented by the stories that joined it first.
+    In a large cluster, only the stories that joined it first are compared.
     """
     if not knows(embedding.model_version, f"{text.title}\n{text.document[:1000]}"):
         return []
@@ -148,14 +152,14 @@ def like(
 def candidates(
     conn: Connection, story_id: UUID, terms: Sequence[int], since: datetime, until: datetime
 ) -> list[dict[str, Any]]:
-    """Other stories between two moments that share terms with this one, with their clusters, the most alike first."""
+    """Other stories of a period that share terms with this one, with their clusters; the most similar stories come first."""
     least = 1 if len(terms) < _FEW else 2
     bounds = {"since": since, "until": until, "least": least, "newest": _NEWEST, "most": _MOST}
     return SQL.all(conn, "story_event_candidates", story_id=story_id, terms=list(terms), **bounds)
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """A window around a moment; at the limits of the calendar, such as the year 1, only the moment itself."""
+    """The beginning and end of a window around a moment; near the calendar's limits (the year 1), only the moment itself."""
     try:
         return moment - window, moment + window
     except OverflowError:
@@ -163,9 +167,9 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Score stories of an event by its present number of sources; returns the number of changed stories.
+    """Score the stories of an event again by its present number of sources; returns the number of changed stories.
 
-    Call it while the event is locked, so that the last story to join decides. A score that a model or a person gave stays.
+    Call it with the event locked, so that the story that joins last sets the scores. Scores by a model or a person stay.
     """
     changed = 0
     for story_id, overlay in found.items():
@@ -178,7 +182,7 @@ def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sou
 
 
 def grow(tx: Connection, story_id: UUID, analyst: Analyst) -> dict[str, Any]:
-    """Count the event's sources and score it again, after one more source brought a copy of a known text."""
+    """Count the event's sources and score it again, after one more source had a copy of a known text."""
     for story in clusters.hold(tx, [story_id]):
         if story["cluster_id"] is not None:
             SQL.run(tx, "cluster_lead", cluster_id=story["cluster_id"])

@@ -1,4 +1,4 @@
-"""extract-highlights: find the highlights of a story, with their places in the text."""
+"""extract-highlights: find the highlights of a story and their places in the text."""
 
 import hashlib
 from typing import Any
@@ -12,12 +12,13 @@ from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find a story's highlights beside its one-liner, store them as dedupe-insights does, and score them as score-relevance does.
+    """Find a story's highlights, store them like dedupe-insights, and score them like score-relevance.
 
-    Highlights of an earlier text that are not in this one are marked as withdrawn, in the same transaction.
+    No highlight repeats the one-liner. Highlights of an earlier text that are not in the present text are marked as withdrawn,
+    in the same transaction.
 
     Raises:
-        Reject: there is no such story.
+        Reject: the story does not exist.
     """
     text = texts.needed(ctx.db, payload.story_id)
     found = highlights(text.document, ctx.settings, text.title, text.overlay.brief[0] or "")

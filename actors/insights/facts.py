@@ -1,4 +1,4 @@
-"""The names and figures of a story, by which two tellings of one event are known although they share few other words."""
+"""The names and figures of a story, which identify two reports of one event even if they share few other words."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -7,9 +7,9 @@ from actors.ai.gate.dates import dates
 from actors.ai.gate.numbers import numbers
 from actors.ai.subject import names_in
 
-_NAMES = 2  # shared names of a pair of tellings
-_DIGITS = 2  # significant digits of a figure that is not shared by chance
-_SMALL = 10.0  # whole numbers below it are shared by chance
+_NAMES = 2  # minimum number of names that two reports of one event share
+_DIGITS = 2  # a figure with fewer significant digits may be shared by chance
+_SMALL = 10.0  # a smaller whole number may be shared by chance
 
 
 class Facts(NamedTuple):
@@ -17,7 +17,7 @@ class Facts(NamedTuple):
 
     Attributes:
         names: The words of each name; forms that share a word, such as "Ilse Marek" and "Marek", are one name.
-        figures: Its figures as values, such as ``6.5`` and ``4200000000``.
+        figures: The values of its figures, such as ``6.5`` and ``4200000000``.
     """
 
     names: tuple[frozenset[str], ...]
@@ -35,7 +35,7 @@ class Facts(NamedTuple):
 
 
 def facts(text: str) -> Facts:
-    """The names of a text, without words that it also writes small, and its figures of at least two digits."""
+    """The names in a text, without words that it also has in lower case, and its figures of at least two digits."""
     small = {word for word in text.split() if word.islower()}
     names: list[frozenset[str]] = []
     for run in names_in(text):

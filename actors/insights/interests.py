@@ -14,7 +14,7 @@ from actors.store.statements import SQL
 from actors.store.texts import StoryText
 
 RELEVANCE = 0.2
-"""By how much a word that a team cares for raises the relevance of a highlight, or lowers it."""
+"""The amount by which a word of a team's interests raises or lowers the relevance of a highlight."""
 
 _Example = Annotated[int, Field(ge=1)] | UUID
 
@@ -23,8 +23,8 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
     """The interests of one team.
 
     Attributes:
-        more: Words that raise a story; ``less``: words that lower it. Found as whole words, in any case.
-        like: Example stories, by number or id, that raise similar stories; ``unlike``: examples that lower them.
+        more: Words that raise a story's chili; ``less``: words that lower it. They are found as whole words, in any case.
+        like: Example stories, by number or id, that raise similar stories; ``unlike``: examples that lower similar stories.
     """
 
     more: tuple[str, ...] = ()
@@ -36,13 +36,13 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 class Interests(BaseModel, frozen=True, extra="forbid"):
     """The interests of teams; part of the settings of analyze-story.
 
-    Each of the four can move the chili by at most ``points``.
+    Each of ``more``, ``less``, ``like`` and ``unlike`` can move the chili by at most ``points``.
 
     Attributes:
-        teams: By the team's id; ``all`` for everybody without interests of their own.
+        teams: The interests by the id of the team; ``all`` is for teams without interests of their own.
         points: Chili points for ``enough`` different words, or for a story that resembles an example.
         enough: See ``points``; fewer words move the chili less.
-        resembles: From this cosine on, a story resembles an example.
+        resembles: A story with at least this cosine resembles an example.
     """
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
@@ -57,7 +57,7 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
-    """Store each team's shift of a story's chili, by its words and its embedding; returns whether that changed anything."""
+    """Store each team's shift of a story's chili, by its words and its embedding; returns whether anything changed."""
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
@@ -100,7 +100,7 @@ def _nearest(near: Sequence[Mapping[str, Any]], examples: Sequence[int | UUID], 
 
 
 def relevance(score: float, words: str, teams: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A highlight's relevance for each team whose words are in it, 0 to 1, with those words."""
+    """A highlight's relevance, 0 to 1, for each team with a word in the highlight, and these words."""
     found = {}
     for team in teams:
         more, less = (hits(words, team["parts"].get(name, ())) for name in ("more", "less"))

@@ -17,7 +17,7 @@ from zeke_jobs import Context
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):
-    """The weight of each part of the score."""
+    """The weights of the parts of a relevance score."""
 
     keyword: float = Field(default=0.4, ge=0)
     kind: float = Field(default=0.3, ge=0)
@@ -29,10 +29,10 @@ class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
 
     Attributes:
-        keywords: Words to find as whole words in title, summary and quote.
-        enough_keywords: Number of different keywords that counts as 1.
+        keywords: Words that are searched as whole words in title, summary and quote.
+        enough_keywords: With this number of different keywords, their part of the score is 1.
         weights: The weight of each part.
-        kinds: The value of each kind.
+        kinds: The value of each kind of highlight.
         default_authority: The authority of a source that nobody rated.
         fresh_days: Freshness is ``1 - days / fresh_days``, and at least ``least_freshness``.
         least_freshness: See ``fresh_days``.
@@ -60,7 +60,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     """Score the pipeline's highlights of a story; people's highlights and withdrawn ones have no score.
 
     Raises:
-        Reject: there is no such story.
+        Reject: the story does not exist.
     """
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
@@ -75,7 +75,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
-    """Score the highlights of a story that is held; the number of them, and of those whose score changed."""
+    """Score the highlights of a story that the caller has locked; returns their number, and the number of changed scores."""
     rate = rating(tx, story_id, settings)
     some = [
         one for one in highlights.of_story(tx, story_id) if one.origin == "system" and not one.metadata.get("withdrawn")
@@ -84,9 +84,9 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """How the highlights of a story that is held are scored.
+    """The function that scores a highlight of a story that the caller has locked.
 
-    ``settings`` belong to the task score-relevance; if it has another handler or is missing, the defaults count.
+    ``settings`` are the settings of the task score-relevance. If the task has another handler or is missing, the defaults apply.
     """
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
@@ -100,7 +100,10 @@ def relevance(
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The score of one highlight (its kind, title, summary and quote), 0 to 1, with its parts, as ``metadata.relevance``."""
+    """The score of one highlight, 0 to 1, with its parts, in the form of ``metadata.relevance``.
+
+    It depends on the highlight's kind, title, summary and quote.
+    """
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {

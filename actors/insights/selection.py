@@ -1,4 +1,4 @@
-"""From a document to the highlights worth keeping: the best candidates of each kind, without repetition."""
+"""Selects the highlights of a document: the best candidates of each kind, without repetition."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,18 +15,18 @@ from actors.insights.context import in_context
 from actors.insights.telling import telling, telling_beside_code
 from actors.schema import Context
 
-_MARKS = 4  # back quotes of two names
+_MARKS = 4  # a text with this number of back quotes has at least two names in code
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
     """Settings of extract-highlights: how many highlights of each kind a story may have.
 
     Attributes:
-        limits: The most of each kind; a kind that is not named has none.
-        total: The most for one story.
+        limits: The maximum number of highlights of each kind; a kind that is not named gets no highlights.
+        total: The maximum number of highlights of one story.
         min_code_lines: Shorter code blocks are left out, unless they show a change.
-        max_quote: Longest quote, in characters; code is cut after a whole line.
-        repetition: If two share this part (0 to 1) of the shorter one's words, they say the same, and the better one stays.
+        max_quote: The maximum number of characters in a quote; code is cut after a whole line.
+        repetition: If two highlights share this part (0 to 1) of the shorter one's words, only the better one stays.
         lead: The weight of an article's beginning in the ranking of its sentences, 0 to 1.
 
     """
@@ -49,9 +49,9 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """The highlights of a Markdown ``document`` with a title, in their order there; none repeats the text ``told``.
+    """The highlights of a Markdown ``document`` with a title, in the document's order, without repeats of the text ``told``.
 
-    Each quote is a verbatim piece of the document: ``document[c.start:c.end] == c.quote``.
+    Each quote is verbatim: ``document[c.start:c.end] == c.quote``.
     """
     parts = article(document)
     if has_code(parts):
@@ -65,7 +65,7 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
 
 def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: str) -> list[Candidate]:
     code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
-    is_guide = announces(title)  # its instructions belong together, in their order
+    is_guide = announces(title)  # the instructions of a guide belong together, in their order
     claims = [
         claim
         for claim in claim_candidates(parts)
@@ -77,7 +77,7 @@ def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: 
 
 
 def has_code(parts: Sequence[Block]) -> bool:
-    """Whether a text has code: a block, or several names in it."""
+    """Whether a text has code: a code block, or several names in back quotes."""
     return any(part.kind == "code" for part in parts) or sum(part.text.count("`") for part in parts) >= _MARKS
 
 
@@ -103,7 +103,10 @@ def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """The first ``limit`` of ``candidates`` without repeats of an earlier one or of ``told``; code repeats only itself."""
+    """The first ``limit`` of ``candidates``, without repeats of an earlier one or of ``told``.
+
+    Code is only a repeat if it is the same.
+    """
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:

@@ -1,4 +1,4 @@
-"""Terms by which stories of one event are found: a sample of a text's word pairs, which similar texts share."""
+"""Computes the terms by which stories of one event are found: a sample of a text's word pairs, which similar texts share."""
 
 from hashlib import blake2b
 from itertools import pairwise
@@ -12,9 +12,9 @@ _GROUP = 4
 def sketch(text: str) -> list[int]:
     """At most 40 terms of a text as 63-bit hashes: a bottom-k sketch.
 
-    A term is a pair of adjacent words without stop words: most pairs are rare, and texts of one event share many. In scripts
-    without spaces between words it is a group of four letters. A short text has its single words as terms, too. Only the least
-    hashes are kept, so that two texts keep the same ones of their common terms.
+    A term is a pair of adjacent words without stop words: most pairs are rare, and texts about one event share many. In scripts
+    without spaces between words, a term is a group of four letters. In a short text, single words are terms too. Only the
+    smallest hashes are kept, so that two texts keep the same of their common terms.
     """
     words = content_words(text)
     groups = {

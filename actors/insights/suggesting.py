@@ -1,4 +1,4 @@
-"""Interests that a team's marks suggest, each with the effect that it would have had in the last week. Changes nothing."""
+"""Proposes interests from a team's marks, each with the effect that it would have had in the last week. Changes nothing."""
 
 import math
 from collections import Counter, defaultdict
@@ -12,12 +12,12 @@ from actors.ai.words import SMALL, words
 from actors.insights.interests import Interest, Interests, examples, score
 from actors.store.statements import SQL, by_index
 
-_LEAD = 1000  # characters in which words are looked for
-_LEAST = 3  # marked stories that have a word, or resemble an example
-_SHARE = 0.05  # of the marked stories that have a word
-_TIMES = 2.0  # how much more frequent a word is among them than among the others
-_MOST = 4  # proposals of a kind
-_EXAMPLES = 20  # the newest marked stories that are tried as examples
+_LEAD = 1000  # number of first characters of a story in which words are searched
+_LEAST = 3  # minimum number of marked stories that have a proposed word, or resemble an example
+_SHARE = 0.05  # minimum share of the marked stories that have a proposed word
+_TIMES = 2.0  # a proposed word is at least this many times more frequent in marked stories than in others
+_MOST = 4  # maximum number of proposals of each kind
+_EXAMPLES = 20  # number of the newest marked stories that are tried as examples
 
 Kind = Literal["more", "less", "like", "unlike"]
 
@@ -25,10 +25,10 @@ Kind = Literal["more", "less", "like", "unlike"]
 def propose(
     conn: Connection, team: UUID, interest: Interest, settings: Interests
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Proposals of each kind, the most telling first; and the numbers of liked, archived and recent stories behind them.
+    """Proposals of each kind, the strongest first; and the numbers of liked, archived and recent stories used for them.
 
-    Each has its name as ``--accept`` takes it, the numbers of ``liked`` and ``archived`` stories that have the word or resemble
-    the example, and the stories of the last week that it would have ``moved``, with the shift in points.
+    Each proposal has its name as ``--accept`` takes it, the numbers of ``liked`` and ``archived`` stories that have the word or
+    resemble the example, and the stories of the last week that it would have ``moved``, with the shift in points.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)
@@ -55,7 +55,7 @@ def propose(
             for some in (liked, archived)
         ]
         mine, opposite = fits if kind in {"more", "like"} else fits[::-1]
-        if mine < (_LEAST if isinstance(value, str) else _LEAST - 1) or mine <= opposite:  # an example is one itself
+        if mine < (_LEAST if isinstance(value, str) else _LEAST - 1) or mine <= opposite:  # an example counts itself
             continue
         shown[kind] += 1
         wider = interest.model_copy(update={kind: (*getattr(interest, kind), value)})
@@ -69,7 +69,7 @@ def propose(
 
 
 def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The words that are in many of some stories, most of all in headlines, and, by share, in far fewer others."""
+    """The words that are much more frequent in ``some`` stories than in ``others``; words in headlines come first."""
     here, there = (Counter(word for row in rows for word in _words(row["said"])) for rows in (some, others))
     rate = {word: (count / len(some)) / ((there[word] + 0.5) / (len(others) + 1)) for word, count in here.items()}
     fitting = [

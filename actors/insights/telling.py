@@ -1,4 +1,4 @@
-"""The best sentences of a text, as candidates: without code, each can be read with the headline alone and adds a fact."""
+"""Chooses the best sentences of a text as candidates; in a text without code, each adds a fact and needs only the headline."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -16,21 +16,21 @@ _TEXT = patterns("actors.ai", "patterns.txt")
 _SAYS = patterns("actors.insights", "cues.txt")
 
 _MOST = 3
-_LEAST = 0.35  # share of the best score
+_LEAST = 0.35  # a sentence must have this share of the best score
 _MIN_WORDS = 10
 _MAX_CHARS = 400
-_ABOUT = 1.5  # keys of the topic; those of the headline count twice as much as the others
+_ABOUT = 1.5  # number of the topic's keys that a sentence must have; keys of the headline count 1, other keys 0.5
 _SHARED = 12  # with fewer keys that occur more than once, a topic is not clear
-_BEGINNING = 3  # sentences
-_LONG = 10  # sentences
-_END = 0.85  # share of a long text; after it comes text about the author or company
-_SPEECH = 0.5  # a speech counts half, because it seldom says what happened
+_BEGINNING = 3  # number of first sentences in which the opening statement is searched
+_LONG = 10  # a text with this number of sentences is long
+_END = 0.85  # after this share of a long text comes text about the author or the company
+_SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seldom says what happened
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Up to three sentences of a document, best first; ``told`` is not among them.
+    """Up to three sentences of a document, best first, without the sentence ``told``.
 
-    A list or a guide has one at most, with a figure, because its other sentences are general or cover only a part.
+    A list or a guide gives at most one sentence, with a figure, because its other sentences are general or cover only a part.
     """
     items = ranked(document, lead)
     headline, shared = _topic(title, document)
@@ -99,7 +99,7 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 
 
 def _tells(text: str, title: str) -> bool:
-    """Whether a sentence is news: no background, no advert, no praise or feelings in a speech."""
+    """Whether a sentence is news: not background, not an advert, not praise or feelings in a quotation."""
     return (
         adds_to(title, text)
         and names_more(title, text)

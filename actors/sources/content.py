@@ -60,7 +60,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     """Fetch the items one after another; each ends in its own transaction.
 
     Items that have ended are skipped, so a job that runs again goes on where it stopped. A failed item does not
-    block the others: it is sent again by itself, later; if its feed has an article's text, that is its story meanwhile.
+    block the others: it is sent again later in its own job; meanwhile its story is the feed's text, if that is an article.
 
     Raises:
         Defer: another job is asking the same host, the host rests, or the Engine is unavailable.

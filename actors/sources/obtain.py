@@ -22,7 +22,7 @@ _SPOKEN = "transcript"
 
 @dataclass(frozen=True)
 class Missing:
-    """The reason why there is no text."""
+    """The reason why an item has no text: its outcome, and the details."""
 
     outcome: Outcome
     detail: str

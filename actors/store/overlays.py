@@ -29,7 +29,7 @@ def mark(*texts: str | None) -> str:
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
     """The author of ``texts``; ``note`` has the hash that the pipeline stored when it last wrote them.
 
-    The author is ``unknown`` if there is a text without a note, as in rows of an earlier version.
+    The author is ``unknown`` if a text has no note, as in rows of an earlier version.
     """
     written = (note or {}).get("written")
     if written is not None:

@@ -15,7 +15,7 @@ from actors.patterns import patterns
 # The values were chosen on the choosing halves of the corpora.
 _ARTICLE = 2000  # a text with this number of characters is an article and is not checked
 _TEASER = 1200  # a text with fewer characters is a teaser, if the page is declared as not free
-_NOTICE = 1500  # of a page that only explains why there is no article
+_NOTICE = 1500  # a page with this number of characters does more than explain why it has no article
 _A_FEW = 600
 _PARAGRAPH, _START = 100, 30
 _WIDE = 3  # a Chinese or Japanese character counts as this number of characters

@@ -33,7 +33,7 @@ class Reader(Protocol):
 
 
 def feeds_behind(text: str, engine: Reader) -> list[ContentSource]:
-    """The feeds behind a person's input, each with its items; only one if there is no choice.
+    """The feeds behind a person's input, each with its items; often only one.
 
     If two feeds have the same items, only the first counts.
 
