@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # importing typing takes longer than a whole probe
+TYPE_CHECKING = False  # importing typing would take longer than a whole probe
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn

@@ -11,7 +11,7 @@ from zeke_jobs.errors import ConfigurationError
 
 
 def choose(*, writes: bool = False) -> str:
-    """The URL: ``DATABASE_URL``, else the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
+    """The URL: ``DATABASE_URL``, or the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
 
     Sets ``DATABASE_URL``, so that the rest of the process uses the same database. Raises ConfigurationError if there is no URL
     and no server, the embedded server is stopped, or, for a command that ``writes``, the database is another installation's.
@@ -44,10 +44,10 @@ def choose(*, writes: bool = False) -> str:
 
 @contextmanager
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
-    """A connection to the command's database, whose server shows the command's name.
+    """Connect to the command's database; the server shows the command's name.
 
-    If it ``writes``, a database of another installation is refused; unless ``is_migrated`` is False, a schema that does not fit.
-    Raises ConfigurationError, MigrationError.
+    With ``writes``, it refuses a database of another installation; unless ``is_migrated`` is False, also a schema that
+    does not fit. Raises ConfigurationError, MigrationError.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

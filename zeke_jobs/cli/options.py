@@ -25,7 +25,7 @@ def duration(text: str) -> timedelta:
 
 
 def moment(text: str) -> datetime:
-    """Read an ISO 8601 time; one without a zone is UTC."""
+    """Read an ISO 8601 time; a time without a zone is in UTC."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError as error:
@@ -67,7 +67,7 @@ def pair(text: str, expected: str) -> tuple[str, str]:
 
 
 def read_json(text: str, what: str) -> Any:
-    """Read a word in JSON; ``-`` stands for standard input."""
+    """Read a word in JSON; ``-`` means standard input."""
     try:
         return json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
@@ -89,14 +89,15 @@ Revision = Annotated[int, argument("Number of a revision.", "REV")]
 TaskId = Annotated[str, argument("Id or alias of a task.", "TASK")]
 JobId = Annotated[str, argument("The job's id, or its beginning or end.", "ID")]
 
-_LEAST = 4  # digits
-_LISTED = 10  # candidates
+_LEAST = 4  # minimum number of digits of a part of an id
+_LISTED = 10  # maximum number of matching jobs to list
 
 
 def find_job(text: str) -> UUID:
     """The only job whose id equals the text, or begins or ends with it.
 
-    Raises JobNotFound if no job matches, UsageError if it cannot be part of an id, or several match; the message lists them.
+    Raises JobNotFound if no job matches, and UsageError if the text cannot be a part of an id, or several jobs match;
+    the message lists them.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
@@ -133,9 +134,9 @@ FILTERS: dict[str, Any] = {
 
 
 def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
-    """A command with more options than its own. Its first parameter gets a mapping of the used options.
+    """Add options to a command. Its first parameter gets a mapping of the options that were used.
 
-    ``added`` has the annotation of each, by name. Their default is None, or False for a flag.
+    ``added`` has the annotations of the options, by name. Their default is None, or False for a flag.
     """
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY

@@ -46,7 +46,7 @@ _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retr
 
 
 class Markup(str):
-    """A text with rich's markup; foreign texts in it are escaped."""
+    """A text with rich's markup, in which texts from outside are escaped."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ def console() -> Console:
 
 
 def escape(text: str, *, lines: bool = False) -> str:
-    """Escape a foreign text for rich: it contains no markup then, and is on one line unless ``lines``."""
+    """Escape a text from outside for rich: the result has no markup, and is on one line unless ``lines``."""
     return markup.escape(visible(text, lines=lines))  # noqa: TID251
 
 
@@ -95,7 +95,7 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Columns for ``listing``, as in ``"task, since=applied_on"``: the title, and the name if it is another one."""
+    """Columns for ``listing``, as in ``"task, since=applied_on"``: the title, and the attribute's name if it differs."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 
@@ -114,10 +114,10 @@ def listing(
     as_json: bool = False,
     data: Callable[[T], object] = lambda one: one,
 ) -> None:
-    """Print a result: a table for people, with a row for each element; one JSON document for scripts, with ``data`` of each.
+    """Print a result: for people a table with a row for each element, for scripts one JSON document with each ``data``.
 
-    ``columns`` has each title, and the name of an attribute or key, left empty for 0, or a function that returns the cell:
-    ``Markup``, or any value shown as plain text. ``right`` are numbers.
+    ``columns`` has for each title the name of an attribute or key (0 is shown as empty), or a function that returns the
+    cell: ``Markup``, or any value, which is shown as plain text. ``right`` names the columns to align right.
     """
     if as_json:
         print_json([data(one) for one in found])
@@ -153,7 +153,7 @@ def _cell(value: object) -> Markup:
 
 
 def _print_columns(titles: list[str], rows: Sequence[Sequence[Markup]], right: tuple[str, ...]) -> None:
-    """A table in a file or pipe: without colours, each row on one line. Rich takes a millisecond for a row."""
+    """Print a table to a file or pipe, without colours, one line for each row. Rich takes a millisecond for a row."""
     columns = []
     for title, *cells in zip(titles, *rows, strict=True):
         texts = [title, *(visible(markup.render(one, emoji=False).plain if "[" in one else one) for one in cells)]
@@ -169,9 +169,9 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value in JSON's types: ids, times and money as text, spans in seconds, dataclasses as objects.
+    """A value in JSON's types: ids, times and money as text, durations in seconds, dataclasses as objects.
 
-    Infinite numbers become null, because JSON has none.
+    Infinite numbers become null, because JSON has no infinity.
     """
     return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
 
@@ -182,7 +182,7 @@ def tick(moment: datetime | None, zone: tzinfo | None = None) -> str:
 
 
 def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
-    """The limits of a task on one line; empty without one."""
+    """The limits of a task on one line; empty without limits."""
     parts = (limit, per_key and f"{per_key} per key", rate, budget)
     return ", ".join(str(part) for part in parts if part)
 

@@ -55,20 +55,20 @@ _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ i
 
 
 class Command(NamedTuple):
-    """A command, or a group of them."""
+    """A command, or a group of commands."""
 
     name: str
-    place: str  # its module below the package of all commands, and its function: ``queue.change:send``
+    place: str  # its module within the package of commands, and its function: ``queue.change:send``
     help: str  # its line in the list of commands
-    settings: dict[str, Any] | None = None  # its context's settings
+    settings: dict[str, Any] | None = None  # settings of its click context
 
 
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """The command that ``words`` begin with, or all commands, with the options of ``root``.
+    """The command that ``words`` begin with, or all commands; with the options of ``root``.
 
-    The others are not even imported: all together take three times as long as one.
+    The other commands are not imported, because importing all takes three times as long as importing one.
     """
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -89,15 +89,16 @@ def run(
 ) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. A reader that
-    closes the output ends the command, and an output that is full is a failure. ``app`` may be a function of a command's words.
+    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. If the
+    reader closes the output, the command ends; a full disk is a failure. ``app`` may be a function that gets the
+    command's words.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # escape what its encoding lacks, as Python does on standard error
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(app, name, sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
-    except OSError as error:  # the output's; at the end Python would write the rest of it once more
+    except OSError as error:  # of the output; otherwise Python would write the rest again at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         is_closed = isinstance(error, BrokenPipeError)
         return FAILED if is_closed else complain(f"expected to write all of the output, got: {error.strerror}", FAILED)
@@ -124,7 +125,7 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
         return complain(f"{error}{next_step}", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except Exception as error:  # shown in full, with a status of its own
+    except Exception as error:  # shown in full, with its own exit status
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
         return _our_bug()
@@ -135,7 +136,7 @@ def _not_migrated() -> str:
     """The missing part of our schema, in words; empty if the schema is complete and the error has another cause."""
     from zeke_jobs.cli import database
 
-    with suppress(Error, errors.ConfigurationError):  # the first error is shown
+    with suppress(Error, errors.ConfigurationError):  # only the first error is shown
         try:
             with database.connection():
                 pass
@@ -156,8 +157,8 @@ def _refuse(error: Exception, name: str) -> int:
 
 def complain(message: str, status: int) -> int:
     """Print an error on standard error; returns the status."""
-    # Each line of jobs.yaml's diagnostics has "error" already.
-    with suppress(OSError):  # nobody reads it, or the disk is full; the status says it too
+    # Each line of jobs.yaml's diagnostics already contains "error".
+    with suppress(OSError):  # nobody reads the output, or the disk is full; the exit status also shows the error
         say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status
 

@@ -1,1 +1,1 @@
-"""A worker process: from the broker that Dramatiq runs to the end of its last job."""
+"""A worker process: the broker, claims, handlers, the ends of jobs, and the proof of life."""

@@ -1,4 +1,4 @@
-"""The broker: dramatiq-pg's table and messages, with our own claims."""
+"""The broker: it uses dramatiq-pg's table and messages, and our own claims."""
 
 import sys
 from collections.abc import Iterable
@@ -29,9 +29,10 @@ SCHEMA = "zeke_jobs"
 
 
 class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no types
-    """A ``dramatiq_pg.PostgresBroker`` whose consumer claims in the database, within limits that hold over all machines.
+    """A ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits for the whole fleet.
 
-    It opens no connection before its first use. Dramatiq's own middleware is left out: retries, time limits and results are ours.
+    It opens no connection before its first use. It leaves out Dramatiq's own middleware, because we do retries, time
+    limits and results.
     """
 
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
@@ -40,7 +41,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.producer = Producer(self.process)
         self.lifecycle = Lifecycle(self.producer)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
-        # Dramatiq looks for Results itself (not a subclass) before it warns about an unused return value.
+        # Dramatiq looks for the class Results (not a subclass) before it warns about an unused return value.
         for middleware in (
             self.lifecycle,
             self.process.executor,
@@ -63,14 +64,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Like dramatiq's, but an exception before an acknowledgement is only logged, because the job's end must be written."""
+        """Like dramatiq's, but only log an exception before an acknowledgement, because the job's end must be written."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Like dramatiq's, but a ``SystemExit`` after a job does not end the worker's thread."""
+        """Like dramatiq's method, but a ``SystemExit`` after a job does not end the worker's thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:
@@ -100,7 +101,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         Raises:
             TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware knows.
             UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
-            SystemExit: the scheduler's first beat found a reason not to start.
+            SystemExit: the checks of the scheduler's first beat failed.
         """
         if message.actor_name == beat.NAME:
             try:

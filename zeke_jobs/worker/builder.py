@@ -1,4 +1,4 @@
-"""Turns jobs.yaml into Dramatiq actors, when a command line or an API imports ``zeke_jobs.actors``."""
+"""Turns jobs.yaml into Dramatiq actors, when a command or a program imports ``zeke_jobs.actors``."""
 
 import sys
 from pathlib import Path
@@ -25,8 +25,8 @@ def load_broker() -> JobBroker:
     """Read and check jobs.yaml, and build the broker. Opens no connection.
 
     Raises:
-        SystemExit: with status 2 after the diagnostics, when a command line finds a fault.
-        ConfigurationError: the same, when another program imports the actors.
+        SystemExit: a command found a fault; the status is 2, and the diagnostics are printed.
+        ConfigurationError: another program that imports the actors found a fault.
     """
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
@@ -35,7 +35,7 @@ def load_broker() -> JobBroker:
     try:
         logs.configure()
         if name == "periodiq":
-            beat.obey_signals()  # from the start, so that it works as PID 1 too
+            beat.obey_signals()  # at the start, so that signals also work as PID 1
         else:
             sys.stdout = cast("TextIO", Printed(sys.stdout))
             sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
@@ -48,7 +48,7 @@ def load_broker() -> JobBroker:
 
 
 def from_file(path: Path, url: str | None = None) -> JobBroker:
-    """The broker of a jobs.yaml: all that a booting process does before it needs the database. ``check`` does the same.
+    """Build the broker of a jobs.yaml, as a booting process and ``check`` do; needs no database.
 
     Raises:
         ConfigurationError: the file cannot be read, has faults or does not fit the code.
@@ -69,7 +69,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
 
 
 def _declare(broker: JobBroker, task: Task) -> None:
-    """Make the task's actor unless it exists. An actor needs no update: the task's settings are read anew for each job."""
+    """Make the task's actor unless it exists. It needs no update, because each job reads its task's settings anew."""
     if task.id not in broker.actors:
         _make_actor(broker, task.id, task.queue, {"throws": EXPECTED})
 

@@ -1,4 +1,4 @@
-"""Starts a worker process and its own threads, in dramatiq's hooks, and ends it within a stated time, even if something hangs."""
+"""Starts a worker process and its threads, in dramatiq's hooks, and ends it within a bounded time, whatever hangs."""
 
 import os
 import signal
@@ -33,28 +33,28 @@ from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.event_loop import HELPERS, Coroutines
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
-_WARN_EACH = 60.0  # seconds
+_WARN_EACH = 60.0  # maximum number of seconds between warnings
 _PATIENCE = 2.0  # seconds that dramatiq waits for a boot; meanwhile log lines and signals do not work
 _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
-_TO_LOOK = 2.0  # seconds for the last look for jobs
-_CLOSE_WITHIN = 15.0  # seconds; the most that a stop takes after the time for running jobs is over
-_IDLE = 200  # milliseconds after which dramatiq's idle threads check whether the worker stops; a stop waits for them
+_TO_LOOK = 2.0  # maximum number of seconds for the last look for jobs
+_CLOSE_WITHIN = 15.0  # seconds; the maximum time of a stop after the time for running jobs is over
+_IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether the worker stops; a stop waits for them
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Created with the broker; the process starts when dramatiq boots its worker.
 
-    Dramatiq's main process waits for its workers' boot with signals blocked and their log unread. The boot has a thread, so that
-    dramatiq goes on if it takes long; the process claims nothing before it has booted.
+    Dramatiq's main process waits for its workers' boot, and meanwhile blocks signals and does not read their logs. So
+    the boot runs in a thread, and dramatiq goes on if it takes long; the process claims nothing before it has booted.
     """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._process = producer.process
         self._boot = threading.Thread(target=self._boot_until_done, name="boot", daemon=True)
-        self._is_away = False  # the database was away at the last attempt
-        self._goes_on = False  # dramatiq no longer waits for the boot
+        self._is_away = False  # the database was unreachable at the last attempt
+        self._goes_on = False  # whether dramatiq no longer waits for the boot
         self._refusal: SystemExit | None = None
         self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
         self._warn_at, self._warn_after = 0.0, 1.0  # seconds
@@ -63,7 +63,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._log = get_logger("zeke_jobs.worker")
 
     def after_process_boot(self, _broker: object) -> None:
-        """Stop claiming as soon as SIGTERM comes, because dramatiq's main loop checks only once a second."""
+        """Stop claiming at once on SIGTERM, by a handler, because dramatiq's main loop checks only once a second."""
         self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
@@ -79,7 +79,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         """Check the database, put jobs.yaml in force, write this process's row and start its threads.
 
-        Ends the process with status 2 when the database's schema or the configuration does not fit.
+        Ends the process with status 2 if the database's schema or the configuration does not fit.
         """
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
@@ -113,7 +113,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Run the start checks of a scheduler when its first beat reaches the database. Returns the revision of its file."""
+        """Run a scheduler's start checks when its first beat reaches the database. Returns its file's revision."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
@@ -132,7 +132,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 )  # makes dramatiq stop its threads and call ``after_worker_shutdown``
 
     def _try_to_boot(self) -> bool:
-        """Returns False when the database is unreachable."""
+        """Try to boot; returns False if the database is unreachable."""
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)
@@ -192,15 +192,15 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last look for jobs that takes too long; repeatedly, because a query cannot be cancelled on its way."""
+        """Cancel a last look that takes too long, repeatedly, because a query on its way cannot be cancelled."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             self._producer.end_look()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, hand back jobs that run past the time allowed, and end."""
-        self._boot.join(_LAST_MOMENT)  # if it waits for a lock or the network, it ends with the process
+        """Write the last outcomes, hand back jobs that still run after the time allowed, and end."""
+        self._boot.join(_LAST_MOMENT)  # a boot that waits for a lock or the network ends with the process
         if self._refusal is not None:
             raise self._refusal
         if self._is_command:
@@ -213,7 +213,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         for step in steps:
             try:
                 step()
-            except Exception:  # noqa: BLE001 (the other steps are to be taken too; unwritten jobs are rescued elsewhere)
+            except Exception:  # noqa: BLE001 (the other steps must follow; other processes rescue unwritten jobs)
                 self._log.exception("could not stop in good order; please report this")
         if self._is_command and (left := end_children()):
             self._log.warning("ended processes that handlers had left running", processes=left)
@@ -221,12 +221,13 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # Return jobs whose claim's answer was lost. Otherwise another process would rescue them, and count a death.
+            # Return the jobs of claims whose answers were lost. Otherwise another process would rescue them, and count
+            # a death.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))
 
 
 def _guarded(step: Callable[[], bool]) -> bool:
-    """Take a step of the boot. Dramatiq would log its exception and run on without us.
+    """Take a step of the boot. Dramatiq would log its exception and go on without a booted process.
 
     Raises:
         SystemExit: the step failed: status 2 for a wrong configuration, 3 for a fault in zeke_jobs.

@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes, by their outcomes: in Dramatiq's metrics, and in some of our own."""
+"""Counts attempts in worker processes by outcome, in Dramatiq's metrics and in our own."""
 
 import time
 from typing import Any
@@ -24,14 +24,14 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 
     @property
     def forks(self) -> list[Any]:
-        """One process beside the workers serves the metrics of all of them."""
+        """The function of an extra process that serves the metrics of all worker processes."""
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:
-        """Create the metrics in files that the exposition reads. Ends the process with status 2 when it cannot."""
+        """Create the metrics in files that the exposition reads. Ends the process with status 2 if it cannot."""
         try:
             prometheus.DB_PATH = str(exposition.prepare())
-        except OSError as error:  # dramatiq would log it once, and then log each job that it cannot count
+        except OSError as error:  # dramatiq would log this once, and then for each job that it cannot count
             refuse(
                 ConfigurationError(f"expected a folder for metrics, got: {error}\n  help: unset {environment.METRICS}")
             )

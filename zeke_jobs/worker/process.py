@@ -1,4 +1,4 @@
-"""One worker process: its claims and their outcomes. Consumers, worker threads, heartbeat and stop share it."""
+"""One worker process: its claims and their outcomes. Consumers, worker threads, heartbeat and shutdown share it."""
 
 import os
 import threading
@@ -27,10 +27,10 @@ from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
-_SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; handlers have others
+_SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; not for handlers
 _MARGIN = 0.02  # seconds from the report of a late start to the start
 UNDER_WAY = 10.0  # seconds for which the answer to a claim may still arrive
-TO_WRITE = 8.0  # seconds for the last outcomes at the end of the process
+TO_WRITE = 8.0  # seconds to write the last outcomes at the end of the process
 
 
 class WorkerProcess:
@@ -50,8 +50,8 @@ class WorkerProcess:
         self.queues: tuple[str, ...] = ()
         self.is_booted = False  # database and configuration are checked, and the process's row is written
         self.stopping = False
-        self.stop_begun = threading.Event()  # set once dramatiq stops its threads; ``stopping`` may be true earlier
-        self.registrations = 0  # how often its row was written; after each time, the producer asks again to be notified
+        self.stop_begun = threading.Event()  # set when dramatiq stops its threads; ``stopping`` may be true earlier
+        self.registrations = 0  # number of writes of its row; after each, the producer asks again to be notified
         self._counted = count(1)  # two threads may register, and each needs its own number
         self.proof: ProofOfLife
         self.start: Callable[
@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the handler starts late, report that to the rates of its task. False when it is too late to start."""
+        """If the handler starts late, report that to the rates of its task. False if it is too late to start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
@@ -94,8 +94,9 @@ class WorkerProcess:
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
         """End a claim; the completer writes the end unless the database has it.
 
-        ``unstarted``: only if it has not started. ``gives_up``: its handler cannot be stopped, and keeps its thread. False if the
-        claim had ended before, or had started and must not be ended; the outcome is then ignored.
+        With ``unstarted``, end it only if it has not started. With ``gives_up``, its handler cannot be stopped and
+        keeps its thread. Returns False if the claim had already ended, or had started and must not be ended; the
+        outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
@@ -108,7 +109,7 @@ class WorkerProcess:
         return True
 
     def mark_started(self, conn: Connection, longer_than: float) -> None:
-        """Record in the database which handlers have run longer than these seconds. The end tells of a shorter run."""
+        """Record which handlers have run longer than ``longer_than`` seconds. A shorter run is recorded at its end."""
         now = time.monotonic()
         claims = [
             claim
@@ -131,7 +132,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return jobs to the queue that the database gave us and that are unknown here, because the answer to a claim was lost.
+        """Return jobs of lost answers to the queue: the database gave them to this process, which does not know them.
 
         ``older``: seconds that must have passed since the claim, by default ``UNDER_WAY``.
         """
@@ -144,7 +145,7 @@ class WorkerProcess:
             )
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
-        """End a cancelled job before it starts, or stop its handler. False when its handler is starting and not found yet."""
+        """End a cancelled job before it starts, or stop its handler. False if its handler is just starting."""
         claim = self.held.find(job)
         if claim is None:
             return False
@@ -154,15 +155,15 @@ class WorkerProcess:
         claim.cancelled = True
         together = claim.chunk.claims if claim.chunk else [claim]
         running = next((one.running for one in together if one.running), None)
-        if running and all(one.cancelled or one.ended for one in together):  # else the other jobs of its chunk go on
+        if running and all(one.cancelled or one.ended for one in together):  # the other jobs of a chunk go on
             running.stop(interrupt)
         return claim.ended or running is not None
 
     def give_up(self, claim: Claim) -> None:
-        """End a job whose handler ignores an interrupt. If the handler ends later, that changes nothing.
+        """End a job whose handler ignores an interrupt. A later end of the handler has no effect.
 
-        Its thread or place is lost until the handler returns. When all threads are lost, or the event loop is blocked, the
-        process ends, so that a new one can start.
+        Its thread or place is lost until the handler returns. If all threads are lost, or the event loop is blocked,
+        the process ends, so that a new process can start.
         """
         assert claim.running is not None
         assert claim.running.interrupt is not None
@@ -191,7 +192,7 @@ class WorkerProcess:
             outcome = of_shutdown(self.runtime.policy(claim))
             if self.settle(claim, outcome, gives_up=True):
                 self._log.warning(str(outcome.reason), task=claim.task, job_id=str(claim.id), outcome=outcome.how)
-                if claim.is_async and claim.running:  # a thread goes with the process, a coroutine can still clean up
+                if claim.is_async and claim.running:  # a thread ends with the process; a coroutine can clean up
                     claim.running.stop(Lost(str(outcome.reason)))
             else:
                 self.settle(claim, RETURNED, unstarted=True)
@@ -208,7 +209,7 @@ class WorkerProcess:
         self.runtime.use(config, revision)
 
     def register(self, conn: Connection) -> None:
-        """Write this process's row, at boot and after other processes have taken it for dead."""
+        """Write this process's row, at boot, and again if other processes took it for dead."""
         beat.register(
             conn,
             self.id,

@@ -22,7 +22,7 @@ _TO_CLOSE = 5.0  # seconds for a service's async close()
 
 @dataclass(frozen=True, slots=True)
 class RunnableTask:
-    """A task with its handler and its settings, an object of the handler's settings model (None when it has none)."""
+    """A task with its handler and its settings, which are an object of the handler's settings model, or None."""
 
     task: Task
     handler: Handler
@@ -41,17 +41,17 @@ def _freed(task: Task, config: Config) -> frozenset[str]:
 
 
 class Runtime:
-    """The configuration in force in this process. Executor and context read it anew for each job, so a change counts at once."""
+    """The configuration in force in this process. Each job reads it anew, so changes apply at once."""
 
     def __init__(self, config: Config) -> None:
-        self.file = config  # of this process's own file
-        self.file_revision: int | None = None  # the revision with the text of that file, if there is one
-        self.revision = 0  # of the configuration in force; 0 until the process has asked the database
-        self.loop = EventLoop()  # runs async handlers, and their services live on it
+        self.file = config  # the configuration in this process's own file
+        self.file_revision: int | None = None  # the revision with the text of that file, or None
+        self.revision = 0  # the revision in force; 0 until the process has read it from the database
+        self.loop = EventLoop()  # runs async handlers and their services
         self._services: dict[str, tuple[Any, Any, bool]] = {}  # its stanza, its object, and whether its open() is async
         self._opening: dict[str, threading.RLock] = {}
         self._opening_on_loop: dict[str, asyncio.Lock] = {}
-        self._lock = threading.Lock()  # held only for moments, never while a service's or handler's code runs
+        self._lock = threading.Lock()  # held only briefly, never while code of a service or a handler runs
         self.use(config, 0)
 
     def use(self, config: Config, revision: int) -> None:
@@ -68,16 +68,17 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
-            #: The ids of the tasks whose handlers are async (True), of the others (False), and of all (None).
+            #: The ids of the tasks with async handlers (True), of the other tasks (False), and of all tasks (None).
             self.ids: dict[bool | None, list[str]] = {
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)
             }
-            #: The limits in which the end of a job of each task makes room, its own and shared ones. A rate makes room with time.
+            #: For each task, its own and shared limits in which the end of a job makes room. (In a rate, time makes
+            #: room.)
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """The retry policy of a job: the values of its send, then its task's, then the defaults if the task left jobs.yaml."""
+        """The retry policy of a job: the values of its send, then its task's, or the defaults if the task is gone."""
         runnable = self.tasks.get(claim.task)
         policy = runnable.task.retry if runnable else Retry()
         if not claim.retry:
@@ -91,7 +92,7 @@ class Runtime:
         """The service's object, opened at its first use, and again after its settings changed.
 
         Raises:
-            KeyError: jobs.yaml has no service of that name.
+            KeyError: jobs.yaml has no service of this name.
         """
         stanza = self._stanza(name)
         with self._lock:
@@ -102,7 +103,7 @@ class Runtime:
                 settings: Any = services.settings(stanza)
                 if inspect.iscoroutinefunction(settings.open):
                     raise TypeError(f"expected `await ctx.aservice({name!r})` in an async handler: its open() is async")
-                # Do not close the old object: a handler may still use it. It goes when its last user has ended.
+                # Do not close the old object: a handler may still use it. It is freed when its last user has ended.
                 self._services[name] = opened = (stanza, settings.open(), False)
             return opened[1]
 
@@ -127,7 +128,7 @@ class Runtime:
         return stanza
 
     def close(self) -> None:
-        """Close the services that have a ``close``, and the event loop. An exception of a service is only logged."""
+        """Close the services that have a ``close``, and the event loop. Only log an exception of a service."""
         self.loop.drain()
         with self._lock:
             opened, self._services = self._services, {}
@@ -140,7 +141,7 @@ class Runtime:
                     self.loop.run(_finish(close), _TO_CLOSE)
                 else:
                     close()
-            except Exception:  # noqa: BLE001 (it goes with the process; the others are to be closed too)
+            except Exception:  # noqa: BLE001 (it ends with the process; the other services must be closed too)
                 get_logger(__name__).exception("a service could not be closed", service=name)
         self.loop.close()
 

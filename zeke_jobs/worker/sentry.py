@@ -1,4 +1,4 @@
-"""Adds the job to Sentry events and removes secrets from them, where a program uses Sentry's own integration."""
+"""Adds the job to Sentry events and removes secrets from them, if a program uses Sentry's own integration."""
 
 from functools import partial
 from typing import Any
@@ -11,15 +11,15 @@ from zeke_jobs.worker.finish.outcome import DONE
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Works beside ``sentry_sdk``'s own ``DramatiqIntegration``, which makes a job's scope and reports its exception.
+    """Works with ``sentry_sdk``'s own ``DramatiqIntegration``, which makes a job's scope and reports its exception.
 
-    Tags: ``task``, ``job_id``, ``attempt``, and ``outcome`` (``retry`` or ``failed``) where it is known.
+    Tags: ``task``, ``job_id``, ``attempt``, and ``outcome`` (``retry`` or ``failed``) if it is known.
     """
 
     def __init__(self) -> None:
         from sentry_sdk.integrations.logging import ignore_logger
 
-        # The executor logs a line about each failed attempt; Sentry would make a second event of it.
+        # The executor logs a line about each failed attempt; Sentry would make a second event of this line.
         ignore_logger("zeke_jobs.executor")
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
@@ -35,7 +35,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
-    """The event with its outcome. If the job has sensitive fields, local variables are removed, because any may hold one."""
+    """The event with its outcome. Without local variables if the job has sensitive fields, because any may contain one."""
     if message.outcome is not None and message.outcome.how not in DONE:
         event.setdefault("tags", {})["outcome"] = message.outcome.how
     with message.hiding():
@@ -43,7 +43,7 @@ def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
 
 
 def _cleaned(value: Any, *, has_variables: bool) -> Any:
-    """The value with its texts redacted. Modules, files and lines in the frames of a stack are code, and stay."""
+    """The value with its texts redacted. Modules, files and lines in stack frames are code, and stay unchanged."""
     match value:
         case dict():
             return {

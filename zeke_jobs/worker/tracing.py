@@ -1,4 +1,4 @@
-"""The trace span of an attempt, a child of the span of its send, and the export of traces to a collector, if one is named."""
+"""Makes the trace span of an attempt, a child of its send's span, and exports traces to a collector, if configured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SILENT: AbstractContextManager[dict[str, str]] = nullcontext({})
 
 
 def attempt(message: JobMessage) -> AbstractContextManager[dict[str, str]]:
-    """A span around an attempt, a child of the span of its send. Yields the trace's id, if any, as log lines show it."""
+    """A span around an attempt, a child of its send's span. Yields the fields for log lines: the trace's id, if any."""
     return _span(message) if tracing.is_on() else _SILENT
 
 
@@ -68,13 +68,13 @@ def _record(span: Span, outcome: Outcome) -> None:
 
 
 class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Sets OpenTelemetry up when a worker boots, and sends the last spans when it stops."""
+    """Sets up OpenTelemetry when a worker boots, and sends the last spans when it stops."""
 
     def __init__(self) -> None:
         self._provider: TracerProvider | None = None
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """Start after the fork, because the exporter has a thread. Ends the process with status 2 when the SDK is missing."""
+        """Start after the fork, as the exporter has a thread. Ends the process with status 2 if the SDK is missing."""
         try:
             self._provider = start()
         except ConfigurationError as error:
@@ -89,7 +89,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
 def start() -> TracerProvider | None:
     """Send this process's traces to the address in the standard variable ``OTEL_EXPORTER_OTLP_ENDPOINT``.
 
-    Does nothing when the program has set up OpenTelemetry itself, as ``opentelemetry-instrument`` does.
+    Does nothing if the program has set up OpenTelemetry itself, as ``opentelemetry-instrument`` does.
     """
     try:
         from opentelemetry import trace

@@ -1,4 +1,4 @@
-"""``zeke-jobs apply``, ``rollback`` and ``set``: put a jobs.yaml, or single values beside it, in force while workers run."""
+"""``zeke-jobs apply``, ``rollback`` and ``set``: put a jobs.yaml, or values that override it, in force while workers run."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -62,7 +62,7 @@ def _apply(command: str, request: Callable[[Connection], Request], as_json: bool
 
 
 def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
-    """Print the revision in force and the workers that do not follow it. 1 if a worker's code does not fit."""
+    """Print the revision in force and the workers that do not follow it. Returns 1 if a worker's code does not fit."""
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members) if done.is_new else 0
     followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"
@@ -105,7 +105,7 @@ def set_(
 
 
 def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], shared: dict[str, Any]) -> list[Override]:
-    """The values set by hand with new ones. ``shared``: who set them, why, when and until when."""
+    """The values set by hand, with the new values. ``shared`` has the new values' author, reason, time and end."""
     faults: list[str] = []
     made: dict[str, Override] = {}
     for assignment in assignments:
@@ -128,7 +128,7 @@ def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], shar
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
     """The path and the value of ``my-task.concurrency=3``.
 
-    Raises UsageError, ConfigurationError if it is not an assignment, or there is no such setting.
+    Raises UsageError if it is not an assignment, and ConfigurationError if the setting does not exist.
     """
     key, equals, value = assignment.partition("=")
     if not equals:

@@ -1,4 +1,4 @@
-"""``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the load that a configuration carries."""
+"""``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the possible load."""
 
 import re
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ def backtest(
 
 
 def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Recording, Config, Config]:
-    """The jobs that a file describes, the configuration that they run under, and the one to try."""
+    """The jobs that a file describes, the configuration under which they run, and the configuration to try."""
     if "end" in given:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
     file = given.get("file") or environment.config_path()
@@ -104,10 +104,10 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Recording, 
 
 
 def recorded(command: str, given: dict[str, Any]) -> tuple[Recording, Config, Config]:
-    """The jobs of a time, the configuration in force, and the one to try.
+    """The recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    That is the file as `apply` would put it in force, or the one in force, with new values beside it.
-    An error without a revision in force, and when the time is empty or has no jobs.
+    The configuration to try is the file as `apply` would put it in force, or the configuration in force with overriding
+    values. Raises an error if no revision is in force, or if the period is empty or has no jobs.
     """
     file = given.get("file")
     with database.connection(command) as conn:
@@ -135,7 +135,7 @@ def recorded(command: str, given: dict[str, Any]) -> tuple[Recording, Config, Co
 
 
 def _with_values(base: Config, name: str, edits: Sequence[Edit], given: dict[str, Any]) -> Config:
-    """The configuration with values set beside its text."""
+    """The configuration with values that override its text."""
     new = [read_assignment(assignment, base) for assignment in given.get("set_", ())]
     name += " with --set" if new else ""
     return config.load_text(base.text, name, handlers=False, edits=[*edits, *new])

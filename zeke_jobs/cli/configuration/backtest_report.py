@@ -11,16 +11,16 @@ from zeke_jobs.core.wording import took
 
 Columns: TypeAlias = Mapping[str, tuple[str, Callable[[Any], str]]]
 _COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
-_LEAST_HELD = 0.5  # seconds; shorter holds are part of every claim
+_LEAST_HELD = 0.5  # seconds; every claim holds jobs back for a shorter time
 
 
 def as_data(answer: Backtest) -> dict[str, Any]:
-    """A backtest for scripts."""
+    """A backtest in JSON's types, for scripts."""
     return picked(answer, "from=begin, to=end, jobs, workers_from=fleet_from, confidence, notes, today, proposed")
 
 
 def show(answer: Backtest) -> None:
-    """A backtest for people."""
+    """Print a backtest for people."""
     today, proposed = answer.today, answer.proposed
     times = f"{when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
     other = f"; proposed: {proposed.workers}" if proposed else ""
@@ -43,7 +43,7 @@ def show(answer: Backtest) -> None:
 
 
 def headline(answer: Backtest) -> list[str]:
-    """The largest effects of a proposal, in a few lines; empty without one."""
+    """The largest effects of a proposal, in a few lines; empty without a proposal."""
     if answer.proposed is None:
         return []
     today, proposed = answer.today, answer.proposed

@@ -1,4 +1,4 @@
-"""``zeke-jobs check``, ``schema`` and ``init``: the faults or a summary of jobs.yaml, its JSON Schema, and a first one."""
+"""``zeke-jobs check``, ``schema`` and ``init``: faults or a summary of jobs.yaml, its JSON Schema, a first jobs.yaml."""
 
 import importlib.util
 import json
@@ -30,7 +30,7 @@ def check(file: File = None) -> None:
 
 
 def load(path: Path) -> Config:
-    """A jobs.yaml with which a worker of this code boots. Raises ConfigurationError if it would not."""
+    """Load a jobs.yaml with all checks of a booting worker. Raises ConfigurationError if a worker would refuse it."""
     from zeke_jobs.worker import builder
 
     find_modules_here()

@@ -27,7 +27,7 @@ from zeke_jobs.revisions.store import Override, visible
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
 _LONGEST = 100
-#: A new one, whose values are the defaults.
+#: A new task or limit, whose values are the defaults.
 _MODELS: dict[str, Callable[[str], Any]] = {"task": lambda name: Task(id=name), "limit": lambda name: Limit(name=name)}
 
 
@@ -168,7 +168,7 @@ def plan(ordered: dict[str, Any], file: File = None, as_json: Json = False) -> i
 
 
 def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
-    """The backtest of a change, or the reason why there is none; None when the change has no effect on jobs."""
+    """The backtest of a change, or the reason why it is impossible; None if the change has no effect on jobs."""
     if proposal.latest is None or not proposal.plan.changes:
         return None
     if proposal.before is None:
@@ -190,7 +190,7 @@ def orders(ordered: dict[str, Any]) -> Orders:
 
 
 def as_data(found: Plan) -> dict[str, Any]:
-    """A plan for scripts."""
+    """A plan in JSON's types, for scripts."""
     data: dict[str, Any] = plain(found)
     return {"pending": found.is_pending, "stranded": bool(found.stranded), **data}
 

@@ -10,8 +10,8 @@ from zeke_jobs import __version__
 from zeke_jobs.cli import database
 from zeke_jobs.core import environment
 
-_MOST = 60_000  # characters of an answer
-_LONGEST = 60.0  # seconds
+_MOST = 60_000  # maximum number of characters of an answer
+_LONGEST = 60.0  # maximum number of seconds for an answer
 _MAIN = "from zeke_jobs.cli import main; main()"
 _ANSWERS = (0, 1, 4)  # 1: doctor found something; 4: a plan has changes
 
@@ -86,9 +86,9 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """The output of a command that only reads, in a process of its own, which runs the Python ``main``.
+    """The output of a command that only reads, run by the Python code ``main`` in a separate process.
 
-    Raises ToolError if the command was refused; the message is its own.
+    Raises ToolError if the command was refused, with the command's message.
     """
     from mcp.server.mcpserver.exceptions import ToolError
 

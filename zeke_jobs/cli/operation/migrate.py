@@ -93,7 +93,7 @@ def _show(removal: Row) -> None:
     tell("\n".join(map(escape, lines)))
 
 
-_LISTED = 20  # jobs and schedules that are left
+_LISTED = 20  # maximum number of jobs and schedules to list that stay in pg-boss
 app = typer.Typer(no_args_is_help=True)
 
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
-_OWN = ("up", "database", "dashboard")  # their lines are no errors
+_OWN = ("up", "database", "dashboard")  # their lines are not errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between checks for a signal
-_LOOK = 0.5  # seconds between looks whether all jobs are done
+_LOOK = 0.5  # seconds between checks whether all jobs are done
 _READY = "Worker process is ready"
 
 
@@ -48,7 +48,7 @@ def up(
         raise UsageError("expected --reload or --until-idle, got both")
     if port is not None and not dashboard:
         raise UsageError("expected --port with --dashboard, whose port it is, got --port alone")
-    # Until the supervisor handles signals.
+    # This handler applies until the supervisor handles signals.
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.supervise import reload as made
@@ -94,7 +94,7 @@ def up(
 def write_line(name: str, line: str) -> None:
     """Write one line of a command to standard error, after the command's name or as JSON."""
     if not line.startswith("{") and logs.is_json():
-        # Workers and scheduler log JSON; any other line of theirs is an error message, such as that of a killed process.
+        # Workers and scheduler log JSON; any other line is an error message, for example of a killed process.
         if line.strip():
             logger = logs.get_logger(name)
             (logger.info if name in _OWN else logger.error)(line)
@@ -105,7 +105,7 @@ def write_line(name: str, line: str) -> None:
 
 
 def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queues: Sequence[str]) -> int:
-    """Stop the workers when no job of these queues is due; 1 if one failed, 130 if the workers were stopped before."""
+    """Stop the workers when no job of these queues is due. Returns 1 if a job failed, 130 if interrupted before."""
     from zeke_jobs.diagnosis import fleet
     from zeke_jobs.postgres.pool import DISCONNECTED, Pool
     from zeke_jobs.scheduler.dispatch import clock
@@ -116,7 +116,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
 
     def look() -> None:
         ready.wait()  # a new jobs.yaml is then in force
-        while not (is_idle.wait(_LOOK) or running.stops):  # a second stop would kill
+        while not (is_idle.wait(_LOOK) or running.stops):  # a second call of stop would kill the workers
             with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is unreachable
                 if fleet.is_idle(conn, queues, since):
                     is_idle.set()
@@ -146,7 +146,7 @@ def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
 
 
 def _own_database(stack: ExitStack) -> str:
-    """Start the embedded server of this folder, and say where its data is and how to look inside."""
+    """Start the embedded server of this folder, and print where its data is and how to open it."""
     from zeke_jobs.postgres.own_server import own_server, place, why_elsewhere
     from zeke_jobs.postgres.server_programs import binaries
 
@@ -162,7 +162,7 @@ def _own_database(stack: ExitStack) -> str:
 
 
 def _heeding_signals(step: Callable[[], str]) -> str:
-    """Run a step in a thread, because it may wait for a lock in the database; the main thread would hear no signal meanwhile."""
+    """Run a step in a thread, because it may wait for a lock, and the main thread must handle signals meanwhile."""
     with ThreadPool(1) as pool:
         taken = pool.apply_async(step)
         while not taken.ready():
@@ -171,7 +171,7 @@ def _heeding_signals(step: Callable[[], str]) -> str:
 
 
 def _migrate(url: str, packages: Sequence[str]) -> str:
-    """Migrate, and answer the schema with pg-boss's names."""
+    """Migrate, and return the name of the schema with our views in pg-boss's form."""
     from zeke_jobs.postgres.migrate import migrate
     from zeke_jobs.postgres.pool import connect
     from zeke_jobs.postgres.queries import SQL
@@ -184,7 +184,7 @@ def _migrate(url: str, packages: Sequence[str]) -> str:
 
 
 def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
-    """Clean up and end; a second SIGTERM, which may come at once, does not stop the cleaning."""
+    """Clean up and end; a second SIGTERM, which may come at once, does not interrupt this."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(status)
 
@@ -209,7 +209,7 @@ def reload(
 
 
 def _refuse_strangers(pid: int) -> None:
-    """Refuse a process that is not ours: SIGHUP ends most other programs, and a pid file may be old."""
+    """Refuse a process that is not ours, because SIGHUP ends most other programs, and a pid file may be old."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""``zeke-jobs send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule``: jobs by id, or all that match filters."""
+"""``zeke-jobs send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule``: change jobs by id or by filters."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _SHARED: dict[str, Any] = {
     "yes": options.Yes,
     "as_json": options.Json,
 }
-_SLOW = 1000  # jobs; a change of more shows its progress
+_SLOW = 1000  # a change of more jobs shows its progress
 _changing = partial(with_options, added={**FILTERS, **_SHARED})
 
 
@@ -80,7 +80,7 @@ def _change(
     *,
     reason: str | None = None,
 ) -> int:
-    """Change each of the jobs, or all that match filters; a batch alone, without a limit, is changed as a whole."""
+    """Change the named jobs, or all jobs that match filters; a batch alone, without a limit, is changed as a whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
     if bool(job_ids) is bool(given):
@@ -90,7 +90,7 @@ def _change(
     said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
-            found = [options.find_job(text) for text in job_ids]  # all, before any is changed
+            found = [options.find_job(text) for text in job_ids]  # find all jobs before any job is changed
             changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
             answer(changed, "\n".join(f"{job.id}: {escape(job.note)}" for job in changed), as_json=as_json)
             return FINE if all(job.changed for job in changed) else FAILED
@@ -121,7 +121,7 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
                 changed += part
                 told(f"{len(changed):,} of {total:,}")
     except BaseException:
-        # Each part is a transaction, so earlier parts stay changed; the answer about the last one may be lost.
+        # Each part is a transaction, so earlier parts stay changed; the result of the last part may be lost.
         jobs = count(len(changed), "job")
         say(f"at least {jobs} changed before it was interrupted; run it again for the rest", is_trouble=True)
         raise
@@ -129,7 +129,7 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
 
 
 def _tell_changed(changed: list[UUID], done: str, *, as_json: bool) -> int:
-    """Print the number of changed jobs, or their ids as JSON; 1 if there are none."""
+    """Print the number of changed jobs, or their ids as JSON. Returns 1 if no job changed."""
     answer(changed, f"{count(len(changed), 'job')} {'is' if len(changed) == 1 else 'are'} {done}", as_json=as_json)
     return FINE if changed else FAILED
 
@@ -205,7 +205,7 @@ def _field(task: str, word: str) -> tuple[str, Any]:
     try:
         return name, json.loads(text)
     except ValueError:
-        return name, text  # the payload's check gives the better message
+        return name, text  # the check of the payload has a better message
 
 
 def _amount(word: str) -> tuple[str, float]:

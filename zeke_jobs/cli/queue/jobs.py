@@ -23,7 +23,7 @@ from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.queries import SQL
 
 _LINE = 100
-_ROOM = 130  # columns of a terminal on which a list shows ids in full
+_ROOM = 130  # minimum number of terminal columns at which a list shows whole ids
 
 
 def status(
@@ -55,7 +55,7 @@ def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> Non
     database.choose()
     with usage():
         found = list(zeke_jobs.jobs(**given, limit=limit))
-    # The end of an id leaves room for the note, and every command takes it.
+    # Show only the end of an id, which leaves room for the note; every command accepts it.
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
         "id": lambda job: str(job.id)[-8:] if is_short else job.id,
@@ -91,7 +91,7 @@ def _took(job: Job) -> str:
 
 
 def _note(job: Job) -> str:
-    """The most useful fact beside the status."""
+    """The most useful fact apart from the status."""
     found = ""
     if job.status == "active" and job.cancelled_on is not None:
         found = "being cancelled"
@@ -138,7 +138,7 @@ def logs(
     """
     wanted = find_job(job_id)
     with database.connection("logs") as conn:
-        zeke_jobs.status(wanted)  # raises if there is no such job
+        zeke_jobs.status(wanted)  # raises if no job has this id
         found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
     if as_json:
         print_json([{**row, "lines": row["lines"].split("\n")} for row in found])
@@ -167,7 +167,7 @@ def why(job_id: JobId, as_json: Json = False) -> None:
 
 
 def show_reasons(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> None:
-    """Print reasons and the past, each sentence wrapped, the lines of tracebacks as they are."""
+    """Print reasons and history, with each sentence wrapped, and the lines of tracebacks unchanged."""
     for indent, style, text in told(reasons, history):
         if style == "red":
             say(" " * indent + text)

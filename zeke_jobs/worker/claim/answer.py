@@ -27,40 +27,40 @@ _names = lru_cache(maxsize=16)(array)
 
 @dataclass(eq=False)
 class ServedQueue:
-    """What the producer knows of a queue: of its jobs that run in threads, or on the event loop. Times are monotonic seconds."""
+    """The producer's state of a queue, for the jobs in threads or on the event loop. Times are monotonic seconds."""
 
     name: str
-    is_async: bool  # it stands for the jobs of async handlers
-    look_on: float = 0.0  # when the next look is due; infinite during a look
+    is_async: bool  # whether it is for the jobs of async handlers
+    look_on: float = 0.0  # when the next look (a claim) is due; infinite during a look
     due_on: float = math.inf  # when the next delayed job is due, as far as this process knows
     looks: int = (
-        0  # how many looks in a row found fewer jobs than they asked for, since the process asked to be notified
+        0  # number of looks in a row that found fewer jobs than they asked for, since the process asked to be notified
     )
-    busy_since: float = field(default_factory=time.monotonic)  # since when each look has found as many as it asked for
+    busy_since: float = field(default_factory=time.monotonic)  # since when each look has found all jobs it asked for
     idle: bool = False  # the process asks to be notified of new jobs
     limited: dict[str, float] = field(
         default_factory=dict
-    )  # limits that held jobs back until an end, and when last seen
-    full: set[str] = field(default_factory=set)  # the limits of this kind that the last look met
+    )  # limits that held jobs back until a job ends, and when this was last seen
+    full: set[str] = field(default_factory=set)  # those of ``limited`` that held jobs back at the last look
     took: float = 0.0  # seconds that the last look took
-    freed: bool = False  # a job of this process has ended that counts in one of the limits in ``limited``
+    freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
 
 
 class Answer(NamedTuple):
     """The answer to a claim."""
 
     jobs: list[Row]
-    lost: set[UUID]  # completed jobs that this worker no longer held
-    is_full: bool  # more jobs may be due, which can start once a thread is free, or a job that runs alone has ended
+    lost: set[UUID]  # ids of completed jobs that this worker no longer held
+    is_full: bool  # more jobs may be due, and can start when a thread is free, or a job that runs alone has ended
     lacks_threads: bool  # jobs were left for processes with free threads
     runs_alone: bool  # a job of the answer runs alone in the process
-    must_empty: bool  # the process must end all its jobs, because a job must run alone
-    opens_in: float  # seconds until a limit lets a job start; infinite if none says when
-    limits: set[tuple[str, str]]  # tasks whose due jobs are held back, each with the limit that does so
+    must_empty: bool  # the process must first end all its jobs, because a job must run alone
+    opens_in: float  # seconds until a limit lets a job start; infinite if unknown
+    limits: set[tuple[str, str]]  # tasks whose due jobs are held back, each with the limit that holds them back
 
 
 class Asking(NamedTuple):
-    """A process that asks for jobs: its id, its tasks, and the revision that it runs by."""
+    """A process that asks for jobs: its id, its tasks, and the revision that it uses."""
 
     worker: UUID
     tasks: Sequence[str]
@@ -77,10 +77,11 @@ def ask(
     is_empty: bool,
     completions: Sequence[Ending] = (),
 ) -> Answer:
-    """Complete ended jobs, and claim at most ``want`` due ones of the queue, on an autocommit connection.
+    """Complete ended jobs, and claim at most ``want`` due jobs of the queue, on an autocommit connection.
 
-    ``room`` has the process's free threads (negative: jobs that wait for one), and how many jobs with limits may wait for one.
-    ``is_empty``: the process holds no job, so it may claim one that must run alone.
+    ``room`` has the number of the process's free threads (negative: of jobs that wait for a thread), and the number of
+    jobs with limits that may wait for a thread. ``is_empty`` says that the process holds no job, so it may claim a job
+    that must run alone.
     """
     asked = {
         "worker": who.worker,
@@ -103,7 +104,7 @@ def ask(
     conn.notices.clear()
     jobs = [row for row in rows if row.kind == "job"]
     if missing := [row.message_id for row in jobs if row.message is None]:
-        # Long messages are read after the claim has committed. Jobs that are lost since are left out.
+        # Read long messages after the claim has committed. Jobs lost since then are left out.
         read = SQL.rows(conn, "job/messages", worker=who.worker, ids=missing)
         messages = {(job, claim): message for job, claim, message in read}
         jobs = [row._replace(message=row.message or messages.get((row.message_id, row.claim))) for row in jobs]

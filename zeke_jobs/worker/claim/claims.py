@@ -31,12 +31,12 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
-    """Monotonic seconds. If the system has such a clock, it goes on while the machine is suspended."""
+    """Monotonic seconds. If the system has a clock that goes on while the machine is suspended, it is used."""
     return time.clock_gettime(_CLOCK)
 
 
 class Row(NamedTuple):
-    """A row of ``zeke_jobs.complete_and_claim``, where the kinds are described. Columns that its kind does not use are None."""
+    """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds of rows. Unused columns of a kind are None."""
 
     kind: str
     message_id: UUID
@@ -88,7 +88,7 @@ class Chunk:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A job of ``zeke_jobs.claim``. Times are those of this process's monotonic clock. Only ``HeldJobs`` changes it."""
+    """A job of ``zeke_jobs.claim``. Times are by this process's monotonic clock. Only ``HeldJobs`` changes it."""
 
     id: UUID
     number: int
@@ -99,37 +99,37 @@ class Claim:
     revision: int
     scheduled_for: datetime | None
     claimed_on: datetime
-    asked: float = field(default_factory=clock)  # when the process asked for jobs; the claim itself happened later
+    asked: float = field(default_factory=clock)  # when the process asked for jobs, which is before the claim
     received: float = field(default_factory=time.monotonic)  # when the answer came
     started: float | None = None
     done: float | None = None  # when its outcome was decided
-    on_time: float | None = None  # seconds from the claim; a later start must be reported to its rates. None: no rate
+    on_time: float | None = None  # seconds from the claim; a later start is reported to its rates; None without a rate
     sensitive: tuple[str, ...] = ()  # the fields that its task marked as sensitive at the time of the send
     order: int = 0  # its position among the claims of this process
     stage: Stage = Stage.CLAIMED
-    marked: bool = False  # the database was told that it has started
-    long: bool = True  # it may run long, so it is not kept here to wait for a thread
+    marked: bool = False  # the database knows that it has started
+    long: bool = True  # it may run long, so it does not wait here for a thread
     retry: Mapping[str, float] = field(
         default_factory=dict
     )  # parts of the policy that the send set; lengths in seconds
-    timeout: float | None = None  # seconds that an attempt may take, as the send says; None: the task's own timeout
+    timeout: float | None = None  # seconds that an attempt may take, as set by the send; None: the task's timeout
     batch: str | None = None
     is_async: bool = False  # its handler runs on the event loop, not in a thread
-    fault: InvalidPayload | None = None  # why its row cannot be read; the handler then never starts
+    fault: InvalidPayload | None = None  # the reason why its row cannot be read; its handler then never starts
     log: Captured | None = None  # the last lines that its handler has logged
     chunk: Chunk | None = None  # None: the handler runs for this job only
     cancelled: bool = False  # somebody has cancelled it
-    running: Running | None = None  # the run of its handler, also when that has ended
+    running: Running | None = None  # the run of its handler, even after its end
 
     def move(self, to: Stage) -> None:
-        """Move to another stage. A move that the stages do not allow is a RuntimeError."""
+        """Move to another stage. Raises RuntimeError if the stages do not allow this move."""
         if to not in _ARROWS[self.stage]:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
 
     @property
     def retries(self) -> int:
-        """Number of retries that it has used up."""
+        """Number of retries that the job has used up."""
         return self.attempt - self.attempt_base
 
     @property
@@ -139,12 +139,12 @@ class Claim:
 
     @property
     def after(self) -> float | None:
-        """Seconds from the claim to the handler's start; None when it has not started."""
+        """Seconds from the claim to the handler's start; None before the start."""
         return None if self.started is None else self.started - self.received
 
     @property
     def took(self) -> float | None:
-        """Seconds from the claim to the handler's end; None when it has not started or not ended."""
+        """Seconds from the claim to the handler's end; None before the end, or if it never started."""
         return None if self.started is None or self.done is None else self.done - self.received
 
 
@@ -168,7 +168,8 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
         "timeout": None if timeout is None else float(timeout),
         "batch": options.pop("batch", None),
     }
-    # Dramatiq would delay a message with eta, and compare exceptions with the text in throws. Only the database uses producer.
+    # Remove options: Dramatiq would delay a message with eta, and compare exceptions with the text in throws; only the
+    # database uses producer.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
     timestamp = int(fields.get("message_timestamp") or 0)
@@ -176,11 +177,12 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
-    """The dramatiq message of a claimed job. The executor sets ``outcome``; it is written when dramatiq acknowledges.
+    """The dramatiq message of a claimed job. The executor sets ``outcome``; dramatiq's acknowledgement writes it.
 
-    ``traceparent`` is the sender's trace context; ``sensitive`` has the fields that are never shown. If the row cannot be read,
-    the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The message of a chunk is that of its
-    first job, with the ``others``. ``asked``, ``is_async``: see ``Claim``.
+    ``traceparent`` is the sender's trace context; ``sensitive`` has the names of the fields that are never shown. If
+    the row cannot be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The
+    message of a chunk is the message of its first job, and ``others`` has the rest. For ``asked`` and ``is_async`` see
+    ``Claim``.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
@@ -188,14 +190,15 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         try:
             read, asked_for = _read(row.message or "", row.scheduled_for)
         except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database should have refused this row. It must not stop the other jobs of the same claim.
+            # The database should have refused this row. It must not prevent the other jobs of the claim.
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             read, asked_for = _read("{}", None)
         if row.attempt > row.attempt_base:
             read["options"]["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
             Message(
-                # Dramatiq finds the consumer by this name. A message of an unmodified producer may name a delay queue (.DQ).
+                # Dramatiq finds the consumer by this name. A message of an unmodified dramatiq producer may have the
+                # name of a delay queue (.DQ).
                 queue_name=queue,
                 actor_name=row.task,
                 message_id=str(row.message_id),
@@ -253,7 +256,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
 
 def by_threads(messages: Iterable[JobMessage]) -> list[JobMessage]:
-    """One message for each thread that the jobs take. The jobs of a chunk, which have the same time of claim, share one."""
+    """One message for each thread that the jobs need. The jobs of a chunk (same time of claim) share a message."""
     found: dict[object, JobMessage] = {}
     for one in messages:
         claim = one.claim

@@ -1,4 +1,4 @@
-"""Dramatiq's view of a queue, where its threads acknowledge the jobs that the producer claimed, and of results."""
+"""Dramatiq's consumer of a queue, by which its threads acknowledge claimed jobs, and dramatiq's backend of results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.finish.outcome import Outcome
 
 _DEFAULT_TIMEOUT = 10_000  # milliseconds; the same as in dramatiq
-_LOOK = 0.05  # seconds after which dramatiq's thread checks again whether it may end
+_LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
@@ -49,10 +49,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         outcomes = [outcome for one in message.members if (outcome := self._end(one, message)) is not None]
         if not outcomes:
             self._producer.freed(set())
-            return  # handed back before it started, or given up: its end is recorded and its thread is free
+            return  # all were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # The next look writes completed jobs with its claim. A statement for one job costs as much as for many, so none is sent
-        # while a job waits for a thread. Other outcomes make room when the completer has written them.
+        # The next look writes completed jobs with its claim. A statement for one job costs as much as for many, so no
+        # statement is sent while a job waits for a thread. Other outcomes make room when the completer has written
+        # them.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):
@@ -61,7 +62,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def _end(self, one: JobMessage, message: JobMessage) -> Outcome | None:
-        """End a job of the message, and return its outcome; None if it had ended before."""
+        """End a job of the message, and return its outcome; None if it had already ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came late.
@@ -73,14 +74,14 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return outcome or RETURNED if process.settle(claim, outcome or RETURNED) else None
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
-        """Hand back the jobs that have not started, because the process stops."""
+        """Return the jobs that have not started to the queue, because the process stops."""
         for message in messages:
             for one in message.members:
                 self._process.settle(one.claim, RETURNED, unstarted=True)
 
 
 class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types
-    """Reads outputs from the jobs' own rows, where each end writes them; stores nothing itself."""
+    """Reads outputs from the jobs' rows, where the end of a job writes them. It stores nothing itself."""
 
     def store_result(self, message: Message, result: Any, ttl: int) -> None:
         """Do nothing: the job's end writes the output."""
@@ -93,8 +94,8 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
 
         Raises:
             dramatiq.results.ResultMissing: the job has not ended, and ``block`` is False.
-            dramatiq.results.ResultTimeout: it did not end in time.
-            dramatiq.results.ResultFailure: it failed or was cancelled.
+            dramatiq.results.ResultTimeout: the job did not end in time. dramatiq.results.ResultFailure: the job failed
+            or was cancelled.
         """
         within = (_DEFAULT_TIMEOUT if timeout is None else timeout) if block else 0
         try:

@@ -1,4 +1,4 @@
-"""The jobs that a worker process holds: the stage of each, and how many more it can claim for its threads and event loop."""
+"""Keeps the jobs that a worker process holds, with their stages, and computes how many more it can claim."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
     from zeke_jobs.worker.claim.claims import Claim
 
-#: Seconds that a claimed job may wait for a thread: more than a round trip to the database, less than a person notices.
+#: Seconds that a claimed job may wait for a thread: longer than a round trip to the database, but not noticeable.
 _AHEAD = 0.03
 _MOST_AHEAD = 512
 _SMOOTHING = 0.2
-_TOO_LONG = 0.1  # seconds; if a job runs longer, the jobs that have waited longer are handed back
+_TOO_LONG = 0.1  # seconds; if a job runs longer than this, jobs that have waited longer than this are handed back
 
 
 class HeldJobs:
-    """Thread-safe: each method is one step under one lock. ``Claim.move`` raises when a step does not fit the claim's stage.
+    """Thread-safe: each method is one step under one lock. ``Claim.move`` raises if the step does not fit the stage.
 
     docs/engine-internals.md draws the stages. Only the first caller that ends a claim records its outcome, so an end counts once.
     """
 
     def __init__(self, threads: int = 0, places: int = 0) -> None:
         self.threads = threads
-        self.places = places  # async handlers that may run at once; such a job takes a place and no thread
+        self.places = places  # number of async handlers that may run at once; their jobs take a place, not a thread
         self.changed = threading.Condition(threading.RLock())  # the lock; notified when no job is held any more
         self.lost = 0  # threads whose handlers ignore an interrupt
-        self._on_loop = 0  # async jobs
+        self._on_loop = 0  # number of jobs of async handlers
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
-        self._taken = self._started = self._long = 0  # jobs with a thread or waiting for one; started ones; long ones
-        self._apart = 0  # held jobs that must run alone
+        self._taken = self._started = self._long = 0  # numbers of jobs with or awaiting a thread, started, long
+        self._apart = 0  # number of held jobs that must run alone
         self._durations: dict[str, float] = {}  # seconds, by task
         self._duration = 0.0  # seconds that short jobs take, smoothed
         self._flows = False  # the last claim brought short jobs only
@@ -45,10 +45,10 @@ class HeldJobs:
     # ── stages of a claim ──
 
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
-        """Claims came from the database, each with whether it may wait for a thread if the jobs of its task are short.
+        """Take claims from the database, each with whether it may wait for a thread if its task's jobs are short.
 
-        ``lack_threads``: other jobs were left for processes with free threads. Returns for each claim the one that this process
-        now holds for the job: this claim, or an earlier one that still runs.
+        ``lack_threads`` says that other jobs were left for processes with free threads. Returns for each claim the
+        claim that this process now holds for the job: this claim, or an earlier claim that still runs.
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
@@ -59,12 +59,12 @@ class HeldJobs:
     def _accept(self, claim: Claim, *, may_wait: bool) -> Claim:
         held = self._claims.get(claim.id)
         if held is not None and held.number == claim.number:
-            # The server lost the claim in a crash, and has given it again with the same number. The run goes on.
+            # The server lost the claim in a crash, and has made it again with the same number. The run goes on.
             held.marked = False
             return held
         if held is not None and not held.ended:
             return held
-        # An earlier run has ended here. The database knows it, although its answer has not arrived yet.
+        # An earlier run has ended here. The database has recorded its end, although its answer has not arrived yet.
         self.forget([held] if held else [])
         self._claims[claim.id] = claim
         claim.move(Stage.WAITS)
@@ -92,7 +92,7 @@ class HeldJobs:
                     claim.chunk, claim.long = chunk, True
 
     def start(self, claim: Claim) -> bool:
-        """A thread starts a job; False when the job has ended in the meantime."""
+        """Record that a thread starts a job; False if the job has ended in the meantime."""
         with self.changed:
             if claim.ended:
                 return False
@@ -104,7 +104,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """A job ends (with ``unstarted`` only if it has not started), and leaves its thread; False if not, or if it had ended."""
+        """End a job (with ``unstarted``, only if it has not started) and free its thread; False if it did not end now."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
@@ -141,7 +141,7 @@ class HeldJobs:
             return True
 
     def forget(self, claims: Iterable[Claim]) -> None:
-        """Forget claims whose ends the database knows, or that are no longer ours."""
+        """Forget claims whose ends are in the database, or that are no longer ours."""
         with self.changed:
             for claim in claims:
                 if self._claims.get(claim.id) is claim:
@@ -166,22 +166,25 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Free threads or places, and how many jobs of a task with limits may wait for a thread.
+        """Number of free threads or places, and of jobs of a task with limits that may wait for a thread.
 
-        They start before the next look could end, which takes ``took`` seconds, so another process would not start them earlier.
+        The waiting jobs start before the next look, which takes ``took`` seconds, could end, so another process would
+        not start them earlier.
         """
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 
     def _ahead(self, seconds: float) -> int:
-        # So many jobs can start on threads whose jobs end soon. If some jobs are long, one thread more is left out.
+        # The number of jobs that can start on threads whose jobs end soon. If some jobs are long, one more thread is
+        # left out.
         flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
         return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
         """Jobs that have waited too long for a thread, because another job runs long. The caller hands them back.
 
-        The task of the long job no longer counts as short. Otherwise its jobs would be claimed ahead of a free thread again.
+        The task of the long job no longer counts as short. Otherwise its jobs would again be claimed before a thread is
+        free.
         """
         now, is_long = time.monotonic(), False
         with self.changed:
@@ -198,7 +201,7 @@ class HeldJobs:
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)
-        # After one long job, no more jobs are claimed ahead; only several short jobs change that again.
+        # After one long job, no more jobs are claimed in advance, until several short jobs have ended.
         if known is not None and duration <= _AHEAD:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration
@@ -208,7 +211,7 @@ class HeldJobs:
     # ── state, as it was a moment ago ──
 
     def free(self, *, is_async: bool = False) -> int:
-        """Number of threads without a job, less the jobs that wait for a thread; for async handlers, of free places."""
+        """Number of free threads minus number of jobs that wait for one; for async handlers, number of free places."""
         return self.places - self._on_loop if is_async else self.threads - self._taken
 
     def waiting(self) -> int:

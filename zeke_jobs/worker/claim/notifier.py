@@ -26,7 +26,7 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """One LISTEN connection. A notification only causes a look for jobs, because any client can send one; polling goes on."""
+    """One LISTEN connection. A notification, which any client can send, only causes a look for jobs; polling goes on."""
 
     def __init__(self, producer: Producer, heartbeat: Heartbeat) -> None:
         self._producer, self._process = producer, producer.process
@@ -58,7 +58,7 @@ class Notifier:
                     self._listen(conn)
             except DISCONNECTED as error:
                 self._log.warning("notifications lost; polling goes on", error=str(error).strip())
-            except Exception:  # noqa: BLE001 (without this thread each job would wait for a poll; it is logged each time)
+            except Exception:  # noqa: BLE001 (without this thread, each job would wait for a poll; each failure is logged)
                 self._log.exception("the notifier failed; it is tried again")
             else:
                 continue
@@ -69,12 +69,12 @@ class Notifier:
             for channel in _CHANNELS:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._heartbeat.check_revision_soon()
-        self._producer.wake()  # for notifications sent before we listened
+        self._producer.wake()  # because notifications may have been sent before we listened
         while not self._stopping:
             ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], _LOOK)
             if not ready:
                 with conn.cursor() as cursor:
-                    cursor.execute("SELECT 1")  # a dead connection sends nothing: only a query shows it
+                    cursor.execute("SELECT 1")  # only a query shows that a connection is dead
             conn.poll()
             while conn.notifies:
                 self._receive(conn.notifies.pop(0))

@@ -1,4 +1,4 @@
-"""The loop that claims: wait for a wake-up or a time, ask for as many jobs as can start, and give them to the threads."""
+"""The loop that claims: it waits for a wake-up or a time, claims the jobs that can start, and passes them to threads."""
 
 import math
 import random
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
 _POLL = 2.0  # seconds; an idle process of one queue looks for jobs at least this often
-_MOST_POLLS = 2  # with more queues, it may take twice as long; still less than 5 s (zeke_jobs.is_soon)
-_POLL_ALONE = 1.0  # seconds between looks where no notifications arrive
+_MOST_POLLS = 2  # with more queues, twice this time, which is still less than 5 s (zeke_jobs.is_soon)
+_POLL_ALONE = 1.0  # seconds between looks if no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
-_SOONEST = 0.005  # seconds; the shortest wait for a time at which a limit lets a job start
-_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify any more
-_LATER = 0.1  # seconds before a look that probably finds nothing: another process was told first, or a limit was full
-_CHECK = 0.2  # seconds; the longest pause while some queue has no free thread
-_LONGEST_LOOK = 0.01  # seconds that a look counts for at most, so that few jobs of a limit wait here for a thread
+_SOONEST = 0.005  # seconds; the minimum wait for the time at which a limit lets a job start
+_BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify this process
+_LATER = 0.1  # seconds before a look that probably finds nothing: another process was first, or a limit was full
+_CHECK = 0.2  # seconds; the maximum pause while a queue has no free thread
+_LONGEST_LOOK = 0.01  # seconds; a longer look counts as this long, so that few jobs of a limit wait here for a thread
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is unreachable
 _AFTER_FAULT = 3.0  # seconds
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
@@ -36,7 +36,7 @@ _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this jo
 
 
 class Producer:
-    """The only thread of a process that claims jobs. A look is one question to the database for jobs of a queue.
+    """The only thread of a process that claims jobs. A look is one query that claims jobs of a queue.
 
     When the process stops, the thread ends after the current look.
     """
@@ -49,9 +49,9 @@ class Producer:
         self._held = process.held
         self._changed = process.held.changed
         self._queues: list[ServedQueue] = []
-        self._apart: ServedQueue | None = None  # a job of this queue must run alone: claim nothing before that
-        self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups last asked for; the next pause
-        self._look_connection: Connection | None = None  # while a look is under way
+        self._apart: ServedQueue | None = None  # a job of this queue must run alone: claim no other jobs before it
+        self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups that were last asked for; the next pause
+        self._look_connection: Connection | None = None  # the connection of the current look
         self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")
 
@@ -68,7 +68,7 @@ class Producer:
                 if queue is not None:
                     self._look(queue, want)
                     self._pause = _PAUSE
-            except BaseException as error:  # noqa: BLE001 (this thread must live on; it is logged each time)
+            except BaseException as error:  # noqa: BLE001 (this thread must go on; each failure is logged)
                 self._recover(queue, error)
 
     def _next(self) -> tuple[ServedQueue | None, int]:
@@ -115,14 +115,15 @@ class Producer:
                 process.completer.put_back(completions)
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
-        """Give claimed jobs to the threads or the event loop; hand back long ones without a free thread."""
+        """Give claimed jobs to the threads or the event loop; return long jobs without a free thread to the queue."""
         process = self.process
         try:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
             for message, ours in zip(messages, held, strict=True):
                 if ours.number != message.claim.number:
-                    # Another process rescued this job from us, and we claimed it again; but its earlier run here has not ended.
+                    # Another process rescued this job from us, and we claimed it again; but the earlier run in this
+                    # process has not ended.
                     process.settle(message.claim, _STILL_ENDING)
             new = by_threads(one for one, ours in zip(messages, held, strict=True) if ours is one.claim)
             self._held.join([one.claim for one in message.members] for message in new if message.others)
@@ -141,7 +142,7 @@ class Producer:
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
         """Decide when to look again, and ask to be notified of new jobs, and of ended jobs that make room in a limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
-        # A full limit lets a job start now and then. Keep its name for a while all the same, to save writes.
+        # A full limit lets a job start now and then. Still keep its name for a while, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = {name for task, name in answer.limits if (freed := frees.get(task)) is None or name in freed}
         queue.limited |= dict.fromkeys(queue.full, now)
@@ -151,13 +152,14 @@ class Producer:
             if now - queue.busy_since > _BUSY_AFTER:
                 queue.idle, queue.limited = False, {}
                 self._report(conn)
-            self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues
+            self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Look again at once, and twice more soon after: a send or an end that was under way does not know yet that we wait.
+        # Look again at once, and twice more soon after: a send or an end that was in progress does not know that we
+        # wait.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Twice the time since the look, because this statement takes as long to reach the server.
+            # Twice the time since the look, because this statement takes the same time to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
@@ -181,7 +183,7 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
-        # The completer may be writing the ended jobs already; then even a look without ended jobs waits for its locks.
+        # The completer may already be writing the ended jobs; then even a look without ended jobs waits for its locks.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
             # The completer finds out which output Postgres cannot store, or which job another session holds.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
@@ -195,7 +197,7 @@ class Producer:
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
         else:
             self._log.exception("a claim failed; please report this", exc_info=error)
-            process.pool.drop_idle()  # a session whose prepared statements no longer fit would fail for ever
+            process.pool.drop_idle()  # because sessions with outdated prepared statements would always fail
             process.stop_begun.wait(_AFTER_FAULT)
         if queue is not None:
             self._look_again(queue)
@@ -207,9 +209,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """A job of this task was sent: look for jobs in its queue, or in all queues.
+        """Look for jobs in a queue, or in all queues, because a job of this task was sent.
 
-        Wait a moment if another process was told first, or if one of its limits was full at the last look.
+        Wait a moment first if another process was notified first, or if a limit of the task was full at the last look.
         """
         limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
@@ -219,7 +221,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Jobs of these tasks have ended: look where room was missing. Returns whether a look follows soon, which writes ends."""
+        """Look where room was missing, because jobs of these tasks ended. Returns whether a look soon writes the ends."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()

@@ -1,1 +1,1 @@
-"""Decides how an attempt ended, and writes that until the database has it."""
+"""Decides how an attempt ended, and writes its outcome to the database, again if necessary."""

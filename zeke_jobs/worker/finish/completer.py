@@ -1,4 +1,4 @@
-"""Writes the ends of attempts in batches until the database has them."""
+"""Writes the ends of attempts to the database in batches, and repeats writes that fail."""
 
 import math
 import os
@@ -24,24 +24,25 @@ from zeke_jobs.worker.finish.outcome import Outcome
 from zeke_jobs.worker.finish.writer import Ending, store_logs, write
 from zeke_jobs.worker.run.reports import Shared
 
-_MOST_WAITING = 5_000  # outcomes; beyond that, worker threads wait, to save memory
+_MOST_WAITING = 5_000  # outcomes; if more wait, worker threads wait too, to save memory
 _BATCH = 500
 _GRACE = 0.025  # seconds to wait, so that a woken producer can write completions with its next claim
 _FLUSH_GRACE = 0.02  # seconds to wait, so that one flush serves more completions, and one statement more log lines
 _LONGEST_PAUSE = 2.0
-_HELD_UP = 1.0  # seconds before another try to write an end whose locks another session holds
+_HELD_UP = 1.0  # seconds before another try to write an end whose row another session has locked
 _LOOK = 0.5  # seconds between checks for work
-_MOST_LINES = 10  # lines a second; nobody reads more, and each one takes time from the worker
+_MOST_LINES = 10  # maximum number of lines a second; nobody reads more, and each line takes time
 _LONGEST_OUTPUT = 60  # characters
-_SHORT_ID = 8  # characters from the end, because ids made at the same time begin alike
+_SHORT_ID = 8  # last characters of an id, because ids made at the same time begin alike
 
 
 class Completer:
-    """Keeps the outcomes that are not written yet. Its thread writes them, unless the producer does so with its next claim.
+    """Keeps the outcomes that are not written yet. Its thread, or the producer with its next claim, writes them.
 
     The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The thread flushes
-    many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes before that,
-    its completion is written again. ``on_written`` is called with the tasks whose ends it has written.
+    many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes
+    before that, the completion is written again. It calls ``on_written`` with the tasks of the ends that it has
+    written.
     """
 
     def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -52,12 +53,12 @@ class Completer:
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
-        self._held_up: list[Ending] = []  # another session has locked their rows; these are written one by one
+        self._held_up: list[Ending] = []  # another session has locked their rows; they are written one by one
         self._try_held_up_on = 0.0  # monotonic seconds
         self._waiting_since = self._unflushed_since = 0.0
         self._wakes_at = math.inf  # monotonic seconds; when the thread wakes without a signal
         self._condition = threading.Condition()
-        self._completed: Counter[str] = Counter()  # completed jobs without a line of their own
+        self._completed: Counter[str] = Counter()  # completed jobs without their own log line
         self._lines = CompletedLines()
         self._closing = False
         self.thread = threading.Thread(target=self._run, name="completer", daemon=True)
@@ -72,7 +73,7 @@ class Completer:
                 self._wake_by(self._waiting_since + _GRACE)
 
     def store_log(self, claim: Claim) -> None:
-        """Store the log lines of an attempt that ends. Called before ``put``, so that they are stored before its outcome."""
+        """Store the log lines of an attempt that ends; called before ``put``, so that they are stored before the outcome."""
         with self._condition:
             self._begin_flush()
             self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
@@ -85,10 +86,10 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block while too many outcomes wait, for example because the database is unreachable; return when the process stops.
+        """Block while too many outcomes wait, for example for an unreachable database; return when the process stops.
 
-        Only worker threads call it: they produce the outcomes, which would fill the memory. A finished job stays held until its
-        outcome is written.
+        Only worker threads call it, because they produce the outcomes. A finished job stays held until its outcome is
+        written.
         """
         if len(self._waiting) < _MOST_WAITING:
             return
@@ -102,7 +103,7 @@ class Completer:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Completions for a producer to write with its next claim. It must then call ``flush_soon`` or ``put_back``."""
+        """Completions for the producer to write with its next claim; it then calls ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [(claim, outcome) for claim, outcome in self._waiting if outcome.how == "completed"][:_BATCH]
             if len(taken) == len(self._waiting):
@@ -143,13 +144,13 @@ class Completer:
         self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
-        """Log the number of jobs completed without a line of their own since the last call; each failure has its own line."""
+        """Log the number of jobs completed without their own line since the last call. Failures have their own lines."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
-        """Write the waiting outcomes and stop; give up after ``timeout`` seconds, and leave the jobs to be rescued."""
+        """Write the waiting outcomes and stop; after ``timeout`` seconds, give up and leave the jobs to be rescued."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -188,7 +189,7 @@ class Completer:
                 if batch:
                     with self._condition:
                         self._held_up += (left := _without(batch, written))
-                        if left or again:  # when one was written, the next one may have waited for the same lock
+                        if left or again:  # if one was written, the next may have waited for the same lock
                             self._try_held_up_on = time.monotonic() + _HELD_UP if left else 0.0
                     self.on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
@@ -219,14 +220,14 @@ class Completer:
             self._log.exception("log lines could not be stored with their jobs", jobs=len(claims))
 
     def _wake_by(self, when: float) -> None:
-        # Do not wake the thread if it wakes earlier anyway, because a wake-up takes the interpreter from others.
+        # Do not wake the thread if it wakes earlier anyway, because a wake-up takes the interpreter from other threads.
         if when < self._wakes_at:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns the endings to write, and those to flush; None when closing and all is done.
+        """Wait for work. Returns the endings to write, and the endings to flush; None if it is closing and all is done.
 
-        True: the endings to write were tried before.
+        The third value says whether the endings to write were tried before.
         """
         with self._condition:
             while True:
@@ -255,7 +256,7 @@ class Completer:
 
 
 def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:
-    """The endings of a batch that were not written; the written ones come in another order."""
+    """The endings of a batch that were not written; ``written`` may have another order."""
     if len(written) == len(batch):
         return []
     claims = {id(claim) for claim, _ in written}
@@ -263,7 +264,7 @@ def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:
 
 
 class CompletedLines:
-    """Logs a line for each completed job, only in the readable log format: machines use sums and metrics."""
+    """Logs a line for each completed job, only in the readable log format, because machines use sums and metrics."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -273,7 +274,7 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
-        """Log the line. False in the format for machines, and when ten lines were logged in this second already."""
+        """Log the line. False in the format for machines, and if ten lines were already logged in this second."""
         if self._is_on is None:
             self._is_on = not is_json()
         if not self._is_on:

@@ -1,4 +1,4 @@
-"""The outcome of an attempt: one value, made from the handler's result or exception, and written by the completer."""
+"""The outcome of an attempt: one value, made from the handler's result or exception, which the completer writes."""
 
 import contextlib
 import json
@@ -20,9 +20,9 @@ from zeke_jobs.errors import Retry as RetryRequested
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
 
-_LONGEST_TRACEBACK = 16_000  # characters; kept from the end, because the innermost frames say most
+_LONGEST_TRACEBACK = 16_000  # characters; the end is kept, because the innermost frames help most
 _LONGEST_MESSAGE = 4_000
-_REST = " " * 524_000  # more than the rest of an error takes
+_REST = " " * 524_000  # longer than the rest of an error
 _OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames are not the handler's
 
 
@@ -40,15 +40,15 @@ class Outcome(NamedTuple):
 
 DONE = ("completed", "settled")
 SETTLED = Outcome("settled")
-"""No end is left to write: ``ctx.complete`` wrote it, or the claim is no longer ours."""
+"""Nothing is left to write: ``ctx.complete`` wrote the end, or the claim is no longer ours."""
 RETURNED = Outcome("returned")
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
-"""Exceptions of a handler that are no errors. Dramatiq's option ``throws`` passes them to middleware."""
+"""Exceptions of a handler that are not errors. Dramatiq's option ``throws`` passes them to middleware."""
 _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter refuses it
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Seconds before a retry, counted from 1. They grow exponentially up to a maximum, and vary by the policy's jitter.
+    """Seconds before the retry with this number, from 1. They grow exponentially up to a maximum, with random jitter.
 
     ``chance`` (0 to 1) replaces the random number in tests.
     """
@@ -62,14 +62,14 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 
 
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcome:
-    """The end of a job whose handler raised ``error`` after ``retries`` retries.
+    """The outcome of a job whose handler raised ``error`` after ``retries`` retries.
 
-    An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job and says so.
-    Without an end the job would run again for ever.
+    An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job with
+    a message about that. Without an outcome the job would run again for ever.
     """
     try:
         return _of_exception(error, policy, retries)
-    except Exception as broken:  # noqa: BLE001 (an exception's own code; it ends in the job's row)
+    except Exception as broken:  # noqa: BLE001 (code of an exception; the error is stored in the job's row)
         reason = f"{type(error).__name__} does not decide about the job: {type(broken).__name__}: {text_of(broken)}"
         described = {**describe(broken), "type": type(error).__name__, "message": reason}
         return Outcome("failed", reason=reason, error=described)
@@ -107,7 +107,7 @@ def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Outcome:
 
 
 def of_shutdown(policy: Retry) -> Outcome:
-    """The end of a running job that is stopped with its worker: it is handed back, or fails if it may start only once."""
+    """The outcome of a job that is stopped with its worker: it is handed back, or fails if it may start only once."""
     reason = "the worker stopped before the job had ended"
     if policy.limit:
         return Outcome("returned", reason=reason)
@@ -116,7 +116,7 @@ def of_shutdown(policy: Retry) -> Outcome:
 
 
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
-    """Turn the outcome of a failed message into a failure: a middleware may fail a job that would be retried or completed."""
+    """Turn the outcome of a failed message into a failure: a middleware may fail any job."""
     if outcome and outcome.how in ("retry", "deferred", "waiting"):
         return outcome._replace(how="failed", delay=None, until=None)
     if outcome and outcome.how == "completed":
@@ -132,7 +132,7 @@ def limit_of(error: BaseException, policy: Retry) -> int:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as the attempt stores it: type, message, traceback (lines of code, never values of variables)."""
+    """An exception in the form that an attempt stores: type, message, traceback (code, no values of variables)."""
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),
@@ -144,7 +144,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _details(details: Any) -> Any:
-    """The details of a ``Reject``, if they fit into the job's attempts and, beside the error, into an ``on_failed`` payload."""
+    """The details of a ``Reject``, if they fit into the job's attempts and, with the error, an ``on_failed`` payload."""
     try:
         value = json.loads(json_text.encode(details))
         json_text.encode([[[[value]]], _REST])
@@ -154,7 +154,7 @@ def _details(details: Any) -> Any:
 
 
 def _printed(error: BaseException) -> str:
-    """The traceback as Python prints it, with its causes, but without our own frames. The frame that raised always stays."""
+    """The traceback as Python prints it, with its causes, but without our frames (the frame that raised stays)."""
     printed = TracebackException(type(error), error, error.__traceback__, compact=True)
     parts = [printed]
     while parts:
@@ -167,7 +167,7 @@ def _printed(error: BaseException) -> str:
 
 
 def kept(text: str) -> str:
-    """The text, shortened, without secrets and without characters that Postgres cannot store."""
+    """The text, shortened, without secrets and characters that Postgres cannot store."""
     return redact(_storable(text))[:_LONGEST_MESSAGE]
 
 
@@ -175,7 +175,7 @@ def text_of(error: BaseException) -> str:
     """The text of an exception, in the form that ``kept`` gives it."""
     try:
         return kept(str(error))
-    except Exception as broken:  # noqa: BLE001 (an exception's own code; the text names both errors)
+    except Exception as broken:  # noqa: BLE001 (code of an exception; the text names both errors)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 
 

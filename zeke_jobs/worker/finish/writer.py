@@ -1,4 +1,4 @@
-"""Writes the ends of attempts: completions together, others one by one. An end that cannot be stored does not stop the others."""
+"""Writes the ends of attempts, completions together. An end that cannot be stored does not stop other ends."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
 # Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values that
-# are too large. All other errors have nothing to do with the outcome.
+# are too large. All other errors have another cause than the outcome.
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
@@ -38,10 +38,11 @@ def write(
         worker: The process that holds the claims.
         batch: The ends.
         revision: The revision that the process uses.
-        is_told: A warning has already told which session has locked their rows.
+        is_told: Whether a warning has already named the session that has locked their rows.
 
     Raises:
-        psycopg2.Error: the database is unreachable (``postgres.is_away``); parts not yielded may be unwritten.
+        psycopg2.Error: the database is unreachable (``postgres.is_away``); parts that were not yielded may be
+        unwritten.
     """
     singly: list[Ending] = []
     for how in ("completed", "returned"):
@@ -119,7 +120,7 @@ def store_logs(conn: Connection, claims: Sequence[Claim]) -> None:
 
 
 def columns(part: Sequence[Ending]) -> dict[str, Any]:
-    """Ends as the parallel arrays that SQL takes."""
+    """The ends as parallel arrays for SQL."""
     return {
         "ids": array(claim.id for claim, _ in part),
         "claims": array(claim.number for claim, _ in part),
@@ -130,7 +131,7 @@ def columns(part: Sequence[Ending]) -> dict[str, Any]:
 
 
 def array(values: Iterable[UUID | float | str | None]) -> str:
-    """Ids, numbers or texts as one literal, which the server reads faster than an expression with each of them."""
+    """Ids, numbers or texts as one array literal, which the server reads faster than an expression of the values."""
     return "{" + ",".join(map(_element, values)) + "}"
 
 

@@ -1,1 +1,1 @@
-"""Tasks beside the jobs: proving life, returning lost jobs, cleaning up."""
+"""What a worker does besides running jobs: proving life, returning lost jobs, cleaning up."""

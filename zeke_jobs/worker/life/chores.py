@@ -1,4 +1,4 @@
-"""The chores of a process: purging finished jobs, which one process of the fleet does, and all that a heartbeat finds due."""
+"""The chores of a worker: purging finished jobs, which one process of the fleet does, and what a heartbeat finds due."""
 
 from collections.abc import Callable, Collection
 
@@ -8,16 +8,16 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 
-EVERY = 60.0  # seconds
+EVERY = 60.0  # seconds between purges
 _EXPIRED = 500  # jobs cancelled by one statement
-_GATHERED = 10_000  # jobs of a task moved to its new name or queue in one statement
+_GATHERED = 10_000  # jobs of a task that one statement moves to its new name or queue
 LONG = frozenset({"revert", "gather"})
 """The chores that may take long."""
-_BATCH = 1_000  # jobs of one statement, which takes some 15 ms
+_BATCH = 1_000  # jobs purged by one statement, which takes about 15 ms
 
 
 def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
-    """Purge, unless a process has done so within the last minute; returns the number of removed jobs."""
+    """Purge, unless a process has purged within the last minute; returns the number of removed jobs."""
     if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
         return 0
     SQL.run(conn, "lease/forget")
@@ -34,7 +34,7 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
     """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
 
-    Each batch commits by itself. A job that another transaction has locked is left for the next time.
+    Each batch is its own transaction. A job that another transaction has locked is purged the next time.
 
     Args:
         conn: An autocommit connection.
@@ -60,7 +60,7 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores. Several processes may try one at once; the first one does it.
+    """Do the named chores. Several processes may try a chore at once; the first process does it.
 
     rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides whose time
     is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs whose task is gone.

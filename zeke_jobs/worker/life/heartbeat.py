@@ -24,22 +24,22 @@ from zeke_jobs.worker.life import chores
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 _TICK = 0.1  # seconds; the precision of timeouts
-_LEAST_PAUSE = 0.005  # seconds between two looks caused by notifications, because any client can send them
-_WATCH = 1.0  # seconds between checks of running jobs, while there are some
-_MARK_AFTER = 0.05  # seconds; if a handler has run longer, its start is written before its end
+_LEAST_PAUSE = 0.005  # minimum number of seconds between two looks for notifications, because any client can send many
+_WATCH = 1.0  # seconds between checks of running jobs
+_MARK_AFTER = 0.05  # seconds; if a handler runs longer, its start is written before its end
 _TRIM_AFTER = 10.0
 _REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, if no notifications arrive
-_RARE_REVISION_CHECK = 60.0  # seconds between the same checks if they arrive; each heartbeat brings the number, too
+_RARE_REVISION_CHECK = 60.0  # seconds between these checks if they arrive; each heartbeat also reads the number
 _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
-_CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; then the server rolls them back
-_THOROUGH = 60.0  # seconds between searches for the chores that may need all queued jobs to be read
+_CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; after that, the server rolls them back
+_THOROUGH = 60.0  # seconds between searches for chores that may read all queued jobs
 _SUMMARY = 10.0  # seconds between lines about completed jobs
-_STUCK_AFTER = 30.0  # seconds; each turn of either loop takes at most 3, unless it waits for the database
+_STUCK_AFTER = 30.0  # seconds; a turn of either loop takes at most 3 s, unless it waits for the database
 _DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
-    """A thread that ticks. It uses the monotonic clock only for waiting; the database decides whether a process is late."""
+    """A thread with a regular tick. It uses the monotonic clock only to wait; the database decides who is late."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -47,7 +47,7 @@ class Heartbeat:
         self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         now = time.monotonic()
-        # When each kind of work is due next. Spread the processes of a fleet, because they boot together.
+        # When each kind of work is due next. The random offsets spread the processes of a fleet, which boot together.
         self._next = {
             "thorough chores": now + random.uniform(0, _THOROUGH),  # noqa: S311 (it spreads load, no secrets)
             "purge": now + random.uniform(0, chores.EVERY),  # noqa: S311
@@ -56,7 +56,7 @@ class Heartbeat:
         self._woken = threading.Event()
         self._closing = False
         self.turned = time.monotonic()  # when its loop began its current turn
-        self.is_away = False  # the database did not answer its last question
+        self.is_away = False  # the database did not answer the last query
         self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
@@ -72,16 +72,16 @@ class Heartbeat:
         self._pool.close()
 
     def check_revision_soon(self) -> None:
-        """Another revision is in force: read it at the next tick."""
+        """Read the revision at the next tick, because another one is in force."""
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
-        """Somebody cancels a job, perhaps one of ours that has not started: find out at once, before it starts."""
+        """Check for cancelled jobs at once, because a job was cancelled, perhaps one of ours that has not started."""
         self._next["watch"] = 0.0
         self._woken.set()
 
     def _is_due(self, work: str, every: float) -> bool:
-        """Whether the work is due. If it is, it is due again after ``every`` seconds."""
+        """Whether the work is due. If so, it is next due after ``every`` seconds."""
         now = time.monotonic()
         if now < self._next.get(work, 0.0):
             return False
@@ -95,7 +95,7 @@ class Heartbeat:
                 time.sleep(_LEAST_PAUSE)
             self.turned = time.monotonic()
             try:
-                # First, because a failure of the rest must not stop the proof of life.
+                # Do this first, because a failure of the rest must not prevent the proof of life.
                 if self._is_due("beat", self._proof.every):
                     with self._pool.connection() as conn:
                         self.beat(conn)
@@ -109,7 +109,7 @@ class Heartbeat:
                 if len(self._process.held) and self._is_due("watch", _WATCH):
                     with self._pool.connection() as conn:
                         self.watch(conn)
-            except Exception as error:  # noqa: BLE001 (the thread that proves life must not die of it; it is logged each time)
+            except Exception as error:  # noqa: BLE001 (the thread that proves life must go on; each failure is logged)
                 if not is_away(error):
                     self._log.exception("heartbeat failed")
                     continue
@@ -120,7 +120,7 @@ class Heartbeat:
                 self._next["beat"] = self.turned + 1.0
 
     def _note_blocked(self, claim: Claim | None, stack: str) -> None:
-        """A handler blocks the event loop for all others: log which one, and record it for ``doctor``."""
+        """Log a handler that blocks the event loop for all others, and record it for ``doctor``."""
         job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
         self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
         with self._pool.connection() as conn:
@@ -133,14 +133,15 @@ class Heartbeat:
         said = {"busy": len(process.held), "revision": process.runtime.revision, "stopping": process.stopping}
         row = SQL.only(conn, "worker/heartbeat", worker=process.id, **said)
         if not row["alive"]:
-            # We were frozen or cut off. Others have our jobs; handlers that still run here cannot commit.
+            # This process was frozen or cut off. Other processes have its jobs, so handlers that still run here cannot
+            # commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             for claim in process.held.all():
                 if claim.running is not None:
                     claim.running.stop(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             self._proof.registered_again()
-            self._producer.wake()  # so that it asks again to be notified
+            self._producer.wake()  # so that the producer asks again to be notified
         self._proof.proved(sent)
         self.is_away = False
         if row["revision"] > process.runtime.revision:
@@ -162,7 +163,7 @@ class Heartbeat:
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def _begin(self, name: str, work: Callable[[Connection], object]) -> None:
-        """Begin work that may take long, in its own thread and on its own connection, unless work of this name still goes on."""
+        """Begin work that may take long, in its own thread and connection, unless this work is still in progress."""
         if (thread := self._background.get(name)) is None or not thread.is_alive():
             self._background[name] = threading.Thread(target=self._work, args=(name, work), name=name, daemon=True)
             self._background[name].start()
@@ -178,13 +179,13 @@ class Heartbeat:
             log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
-        """Use the revision in force. A separate thread does so, because it imports handlers, whose code may take any time."""
+        """Use the revision in force, in a separate thread, because importing handlers may take any time."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
-        """Use the revision in force from the next job on. If it does not fit this code, note the reason in the worker's row."""
+        """Use the revision in force from the next job on. If it does not fit this code, write why in the worker's row."""
         process, latest = self._process, store.latest(conn)
         assert latest is not None  # check_revision has seen its number
         try:
@@ -212,13 +213,14 @@ class Heartbeat:
         process.mark_started(conn, _MARK_AFTER)
         for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):
             if not process.cancel(row["id"], Cancelled(row["reason"] or "cancelled")):
-                self._next["watch"] = 0.0  # its handler is just starting: try again at the next tick
+                self._next["watch"] = 0.0  # the handler is just starting, so try again at the next tick
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
     """Why the process makes no progress, and why it can do no work now; each text is empty if it does.
 
-    A database that is away, or a lock that a claim waits for, is no lack of progress: a restart would not help.
+    An unreachable database, or a lock that a claim waits for, does not count as lack of progress: a restart would not
+    help.
     """
     process = producer.process
     if not process.is_booted:

@@ -1,4 +1,4 @@
-"""A process's proof of life: whether others may have rescued its jobs, and whether it may have claims that it does not know."""
+"""A process's proof of life: whether others may have rescued its jobs, and whether it may have unknown claims."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
@@ -7,20 +7,20 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """Updated by the heartbeat, read by all other threads. Its time is that of ``clock``."""
+    """The heartbeat updates it, and all other threads read it. Its times are by ``clock``."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
-        self.lost_after = every * BEATS_TO_LOSS  # seconds without a heartbeat after which others take the jobs
+        self.lost_after = every * BEATS_TO_LOSS  # seconds without a heartbeat after which other processes take its jobs
         self._proved = self._alive_since = clock()
         self._unknown_until = 0.0
 
     def proved(self, sent: float) -> None:
-        """A heartbeat sent at this time has succeeded."""
+        """Record that a heartbeat sent at this time succeeded."""
         self._proved = sent
 
     def registered_again(self) -> None:
-        """Others took this process for dead, and it has registered again: its next claims are valid."""
+        """Record that this process, which counted as dead, has registered again: its next claims are valid."""
         self._alive_since = clock()
 
     def is_fresh(self) -> bool:
@@ -32,7 +32,7 @@ class ProofOfLife:
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
-        """The answer to a claim was lost: the database may have given us jobs that we do not know."""
+        """Record that the answer to a claim was lost: the database may have given us jobs that we do not know."""
         self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:

@@ -1,1 +1,1 @@
-"""Running one job: its handler, the handler's context, interrupts and leases."""
+"""Runs one job: its handler, the handler's context, interrupts and leases."""

@@ -1,4 +1,4 @@
-"""The event loop of this process, in a thread of its own: async handlers run on it side by side, and take no thread."""
+"""The event loop of this process, in its own thread: async handlers run on it concurrently, without worker threads."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from zeke_jobs.worker.claim.claims import Claim, JobMessage
 #: Threads for calls around an async handler that may block: middleware, and statements on psycopg2.
 HELPERS = 4
 _BLOCKED = 1.0  # seconds without an answer after which the loop counts as blocked
-_BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose frames are below each handler's
+_BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose frames are below a handler's frames
 _TO_STOP = 1.0
 _LOOK = 0.01
 
@@ -36,11 +36,11 @@ Call = tuple[Claim, Callable[[], Any]]
 
 
 class EventLoop:
-    """The loop starts at its first use. Its methods may be called from any thread."""
+    """The event loop, which starts at its first use. Any thread may call these methods."""
 
     def __init__(self) -> None:
         self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")  # for calls that may block
-        self.is_blocked = False  # a handler has kept the loop to itself for a second
+        self.is_blocked = False  # a handler has blocked the loop for a second
         self._loop: asyncio.AbstractEventLoop | None = None
         self.thread = threading.Thread(target=self._run, name="event loop", daemon=True)
         self._lock = threading.RLock()
@@ -65,7 +65,8 @@ class EventLoop:
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
         """Take the steps of an attempt in helper threads, and await their calls here; return its value or exception.
 
-        All share one set of context variables: the handler sees what a middleware has set, and the middleware can reset it.
+        All steps share one set of context variables: the handler sees the values that a middleware has set, and the
+        middleware can reset them.
         """
         loop, context = asyncio.get_running_loop(), copy_context()
         advance: Callable[[], Call] = partial(next, steps)
@@ -83,7 +84,7 @@ class EventLoop:
             # A task that was cancelled before its first step never ran.
             result, error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
             advance = partial(steps.send, result) if error is None else partial(steps.throw, error)
-            del task, result, error  # this frame is part of the traceback, and must not keep the exception in memory
+            del task, result, error  # the traceback includes this frame, which must not keep the exception in memory
 
     def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
         """Call a function that may block in a helper thread, with the caller's context variables; only on the loop."""
@@ -97,10 +98,10 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Ask the loop for a sign of life. If it has given none for a second, return the job that blocks it, and the stack.
+        """Check whether the loop responds. If it has not for a second, return the job that blocks it, and the stack.
 
-        Each blockage is returned once. Its job is None if a task that a handler made blocks the loop. None if the loop answers.
-        One thread calls this about ten times a second.
+        Each blockage is returned once; its job is None if a task made by a handler blocks the loop. Returns None if the
+        loop responds. One thread calls this about ten times a second.
         """
         if self._loop is None:
             return None
@@ -123,13 +124,13 @@ class EventLoop:
         self._asked, self.is_blocked = None, False
 
     def drain(self) -> None:
-        """Wait a moment for handlers that were interrupted, so that they can clean up."""
+        """Wait a moment, so that interrupted handlers can clean up."""
         end = time.monotonic() + _TO_STOP
         while self._calls and not self.is_blocked and time.monotonic() < end:
             time.sleep(_LOOK)
 
     def close(self) -> None:
-        """Stop the loop; handlers that still run are left where they are."""
+        """Stop the loop; handlers that still run are abandoned."""
         with self._lock:
             if self._loop is not None and not self._closing:
                 if self._pool is not None and not self.is_blocked:
@@ -150,7 +151,7 @@ class EventLoop:
 
 
 class Coroutines:
-    """Does with a message what a thread of dramatiq's worker does, and looks like one, so that a stop waits for its jobs."""
+    """Processes messages like a thread of dramatiq's worker, with its interface, so that a stop waits for its jobs."""
 
     def __init__(self, worker: Any, steps: Callable[[JobMessage], Generator[Call, Any, Any]], loop: EventLoop) -> None:
         self.paused_event = threading.Event()
@@ -192,7 +193,7 @@ class Coroutines:
             if message.failed:
                 message.stuff_exception(skip)
             broker.emit_after("skip_message", message)
-        except BaseException as error:  # noqa: BLE001 (it has become the job's outcome)
+        except BaseException as error:  # noqa: BLE001 (it is recorded as the job's outcome)
             message.stuff_exception(error)
             broker.emit_after("process_message", message, exception=error)
         finally:
@@ -213,7 +214,7 @@ async def _awaited(begin: Callable[[], Any]) -> tuple[Any, BaseException | None]
     pid = os.getpid()
     try:
         return await begin(), None
-    except BaseException as error:  # noqa: BLE001 (it goes to the steps; a SystemExit would end the loop)
+    except BaseException as error:  # noqa: BLE001 (the steps get it; a SystemExit would end the loop)
         return None, error
     finally:
         if os.getpid() != pid:
@@ -221,6 +222,6 @@ async def _awaited(begin: Callable[[], Any]) -> tuple[Any, BaseException | None]
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """End a child process that a handler has forked, and that has returned here: it would use the worker's connections."""
+    """End a child that a handler forked and that returned here, because it would use the worker's connections."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)

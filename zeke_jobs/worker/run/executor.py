@@ -29,15 +29,15 @@ from zeke_jobs.worker.run.payload import validated
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import RunnableTask
 
-#: A handler raises these to decide how its job goes on. Their traceback is not logged, because it explains nothing.
+#: A handler raises these to decide how its job goes on. Their tracebacks are not logged, because they explain nothing.
 _DECISIONS = (Reject, Retry, InvalidPayload)
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Remembers the message that each thread works on; ``run`` is the function of every actor, ``steps`` is for async handlers.
+    """Remembers each thread's message; ``run`` is the function of every actor, and ``steps`` is for async handlers.
 
-    ``begin`` records that a job starts. If the job must not start, because it was handed back or may have been rescued, it
-    returns an outcome instead.
+    ``begin`` records that a job starts. If the job must not start, because it was handed back or may have been rescued,
+    ``begin`` returns an outcome.
     """
 
     def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
@@ -50,11 +50,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """Declare ``periodic``, which periodiq needs, and ``throws``, which tells middleware which exceptions are no errors."""
+        """Declare ``periodic`` for periodiq, and ``throws``, from which middleware learns which exceptions are not errors."""
         return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
-        """Remember the message for ``run``, because dramatiq calls it next in this thread with only the payload."""
+        """Remember the message for ``run``, which dramatiq calls next in this thread with only the payload."""
         if not message.claim.is_async:
             self._current.message = message
         if (runnable := self._runtime.tasks.get(message.claim.task)) is not None:
@@ -62,7 +62,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             message.sensitive = frozenset({*runnable.task.sensitive, *marked})
 
     def after_skip_message(self, _broker: object, message: JobMessage) -> None:
-        """End the job of a message that a middleware skipped: failed if the message is failed, else completed."""
+        """End the job of a message that a middleware skipped: failed if the message is failed, otherwise completed."""
         for one in message.members:
             if one.outcome is None:
                 with message.hiding():
@@ -106,11 +106,12 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             or runnable.handler.is_async is not claim.is_async
             or (message.others and not runnable.handler.takes_chunk)
         ):
-            # Since the claim, the task has left jobs.yaml or got a handler of another kind. Return the job, to be claimed anew.
+            # Since the claim, the task was removed from jobs.yaml or got a handler of another kind. Return the job to
+            # be claimed again.
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
-        # Bind the job to every line that any library logs while the handler runs, so that a job's lines are found by its id.
+        # Bind the job to every line that any library logs while the handler runs, so that its id finds a job's lines.
         job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
         with message.hiding(), tracing.attempt(begun[0]) as trace, bound_contextvars(**job, **trace):
             result, error = yield from self._attempt(begun, runnable)
@@ -120,13 +121,13 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             try:
                 raise error
             finally:
-                del error  # else error and frame would hold each other in memory
+                del error  # otherwise error and frame would keep each other in memory
         return result
 
     def _attempt(
         self, begun: list[JobMessage], runnable: RunnableTask
     ) -> Generator[Call, Any, tuple[Any, BaseException | None]]:
-        """Run the handler, and set the outcome of each job. Returns what dramatiq's middleware gets: a result or an exception."""
+        """Run the handler, and set the outcome of each job. Returns the result or exception for dramatiq's middleware."""
         lead, task, result = begun[0].claim, runnable.task, None
         payloads: dict[JobMessage, Any] = {}
         unfit: dict[JobMessage, InvalidPayload] = {}
@@ -142,7 +143,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                         unfit[one] = fault
                 if payloads:
                     result = yield from self._call(payloads, runnable, views)
-        except BaseException as raised:  # noqa: BLE001 (it ends in the rows of the jobs, where people look)
+        except BaseException as raised:  # noqa: BLE001 (it is stored in the rows of the jobs)
             error = raised
         view = views[0] if views else None
         try:
@@ -176,7 +177,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         return result, end if error is None and isinstance(end, BaseException) else error
 
     def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Outcome:
-        """The outcome of a job whose handler raised. ``is_told``: the traceback is already in the log."""
+        """The outcome of a job whose handler raised ``error``. ``is_told``: the log already has the traceback."""
         if isinstance(error, Lost):
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
             return RETURNED
@@ -213,7 +214,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                     if isinstance(error, Throttled):
                         try:
                             contexts[0].throttled(error.limit, error.retry_after, error.reason)
-                        except ValueError as unknown:  # jobs.yaml has no such limit: only this job waits
+                        except ValueError as unknown:  # jobs.yaml has no limit of this name, so only this job waits
                             contexts[0].logger.warning("nothing closed", limit=error.limit, reason=str(unknown))
                     raise
                 context.logger.exception("raised after its completion was committed; the job stays completed")
@@ -226,7 +227,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise running.interrupt  # the handler caught the interrupt and returned
         if is_chunk and result is not None and not (isinstance(result, list) and len(result) == len(claims)):
             got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-            # Another run would repeat its effects and return the same.
+            # Another run would repeat its effects and return the same result.
             raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
         return result
 
@@ -246,7 +247,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """How a job ended: its outcome, or the exception that decides it. ``place``: its place in a chunk."""
+    """The outcome of a job, or the exception that decides its outcome. ``place`` is the job's index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:
@@ -256,15 +257,15 @@ def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> 
     if error is not None:
         return (
             RETURNED if chunk and isinstance(error, ClaimLost) else error
-        )  # one job is lost, the others are still ours
+        )  # one job is lost, the other jobs are still ours
     try:
         return Outcome("completed", json_text.encode(result[place] if chunk and result is not None else result))
     except json_text.UnfitForJson as unfit:
-        # Another run would repeat its effects and return the same.
+        # Another run would repeat its effects and return the same result.
         return Reject(f"the output cannot be stored: {unfit}")
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
-    """False for dramatiq's lines about the end of our jobs: the executor logs that itself, without the payload."""
+    """Whether to log a line: not dramatiq's lines about the ends of jobs. The executor logs them, without payloads."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)

@@ -13,14 +13,14 @@ from zeke_jobs.core.logs import get_logger
 
 
 class Interrupt(BaseException):
-    """Raised in a handler's thread. It is no ``Exception``, so a handler's ``except Exception`` does not catch it.
+    """Raised in a handler's thread. It is not an ``Exception``, so a handler's ``except Exception`` does not catch it.
 
     An async handler gets asyncio's ``CancelledError`` at its next ``await``, with the same text.
     """
 
 
 class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types
-    """The task's ``timeout`` is over. A handler may catch it as dramatiq's exception, to tidy up."""
+    """The task's ``timeout`` is over. A handler may catch it as dramatiq's exception, to clean up."""
 
 
 class Cancelled(Interrupt):
@@ -36,10 +36,10 @@ STUCK_AFTER = 30.0
 
 
 class Running:
-    """One running handler, in a thread or on the event loop, and the means to stop it. A ``with`` block wraps its call.
+    """One running handler, in a thread or on the event loop, which can be stopped. A ``with`` block wraps its call.
 
-    If the handler was interrupted, the block raises ``interrupt``, with its own text. ``stoppers`` are called from another thread
-    to end a wait that Python cannot interrupt, such as a query or a read of a socket.
+    If the handler was interrupted, the block raises ``interrupt`` with its text. ``stoppers`` are called from another
+    thread to end a wait that Python cannot interrupt, such as a query or a read of a socket.
     """
 
     def __init__(self, timeout: float, *, is_async: bool = False) -> None:
@@ -61,21 +61,21 @@ class Running:
             self.interrupt = interrupt
             self._stuck_on = time.monotonic() + STUCK_AFTER
             if self.thread is not None:
-                # CPython takes a class, and makes the exception in the target thread. ``__exit__`` puts the text back.
+                # CPython takes a class, and makes the exception in the target thread. ``__exit__`` restores the text.
                 pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
             elif self._cancel is not None:
                 self._cancel(str(interrupt))
             self._call_stoppers()
 
     def attach(self, cancel: Callable[[str], object]) -> None:
-        """The handler is about to start on the event loop; ``cancel`` is called once, with the reason, from any thread."""
+        """Prepare for a start on the event loop; any thread may call ``cancel``, once, with the reason."""
         with self._lock:
             self._cancel = cancel
             if self.interrupt is not None:
                 cancel(str(self.interrupt))
 
     def tick(self) -> bool:
-        """Stop the handler if its timeout is over. Returns True once: when it has ignored an interrupt for too long.
+        """Stop the handler if its timeout is over. Returns True once, if it has ignored an interrupt for too long.
 
         Python cannot end a thread that waits inside C code.
         """
@@ -85,7 +85,7 @@ class Running:
         with self._lock:
             if not self._active or self.interrupt is None:
                 return False
-            self._call_stoppers()  # the first cancel may have come a moment before the server began the query
+            self._call_stoppers()  # the first cancel may have been too early for the server's query
             is_stuck = now > self._stuck_on
             self._stuck_on = math.inf if is_stuck else self._stuck_on
             return is_stuck
@@ -94,11 +94,11 @@ class Running:
         for stopper in list(self.stoppers):
             try:
                 stopper()
-            except Exception:  # noqa: BLE001 (its target may be over; the thread that calls must live on)
+            except Exception:  # noqa: BLE001 (its target may have ended; the calling thread must go on)
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
     def forget(self, *stoppers: Callable[[], object]) -> None:
-        """Remove stoppers whose targets are gone or about to be used by somebody else."""
+        """Remove stoppers whose targets have ended or will be used by another job."""
         with self._lock:
             self.stoppers[:] = [one for one in self.stoppers if one not in stoppers]
 
@@ -113,7 +113,7 @@ class Running:
             raise interrupt from (None if isinstance(error, Interrupt) else error)
 
     def _end(self) -> None:
-        """The handler has returned: no exception may be raised in this thread from now on."""
+        """Make sure that no exception is raised in this thread any more, because the handler has returned."""
         while True:
             try:
                 with self._lock:
@@ -123,5 +123,5 @@ class Running:
                 for _ in range(2 if self.interrupt is not None else 0):
                     pass
             except Interrupt:
-                continue  # an exception was still on its way
+                continue  # a pending exception was raised just now
             return

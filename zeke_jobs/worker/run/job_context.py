@@ -25,9 +25,9 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 
 
 class JobContext(Reports):
-    """See ``Context``. ``close`` gives the connection back. ``completed``: ``complete`` has already written the job's outcome.
+    """See ``Context``. ``close`` gives the connection back. ``completed``: ``complete`` has written the outcome.
 
-    ``mates``: the contexts of the other jobs in its chunk; they share the one connection of their thread in turns.
+    ``mates`` are the contexts of the other jobs in its chunk; they take turns with the only connection of their thread.
     """
 
     def __init__(self, claim: Claim, shared: Shared, running: Running, settings: Any) -> None:
@@ -60,7 +60,7 @@ class JobContext(Reports):
 
     def _connection(self) -> Connection:
         if self._conn is None or (self._conn.closed and not self._in_transaction):
-            self._drop_connection()  # give the dead one back first, because the pool has only one for each thread
+            self._drop_connection()  # give the dead connection back first, because the pool has one for each thread
             for one in self.mates:
                 one.give_way()
             self._conn = self._exits.enter_context(self._pool.connection())
@@ -131,7 +131,7 @@ class JobContext(Reports):
 
     @contextmanager
     def _fenced(self, batch: str | None) -> Iterator[Connection]:
-        """The connection for a send. If a job adds to its own batch, the send is fenced: the batch may end with this job."""
+        """The connection for a send. A send to the job's own batch is fenced, because the batch may end with this job."""
         if batch is None or batch != self.batch_id or self._in_transaction:
             yield self._connection()
             return

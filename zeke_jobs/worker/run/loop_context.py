@@ -1,4 +1,4 @@
-"""The context of an async handler: its awaitable methods, which run in a helper thread or on the event loop."""
+"""The context of an async handler, whose awaitable methods run in a helper thread or on the event loop."""
 
 import asyncio
 import threading
@@ -20,12 +20,12 @@ _INSTEAD = {
     "batch": "`await ctx.asend_many(…, batch=…, then=…)`",
     "step": "`await ctx.step(name, f, …)` with an async f, such as asyncio.to_thread,",
 }
-#: Methods that, inside ``atransaction``, are part of that transaction.
+#: Methods that join an open ``atransaction``.
 _JOINING = {"send", "send_many", "_keep_step"}
 
 
 class LoopContext(JobContext):
-    """See ``Context``. Most awaitable methods call the blocking one in a helper thread; see ``_JOINING`` for the others."""
+    """See ``Context``. Most awaitable methods call the blocking one in a helper thread; ``_JOINING`` has the exceptions."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -34,7 +34,7 @@ class LoopContext(JobContext):
         self._turn = asyncio.Lock()
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a method that blocks, if it is called on the event loop: other jobs would stand still."""
+        """Refuse a method that blocks if it is called on the event loop, because it would block the other jobs."""
         if threading.get_ident() == self._loop.thread.ident:
             instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
             raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
@@ -65,7 +65,7 @@ class LoopContext(JobContext):
             try:
                 return await asyncio.shield(call)
             except asyncio.CancelledError:
-                await asyncio.wait([call])  # it must not go on while the handler does something else
+                await asyncio.wait([call])  # the call must not go on while the handler does something else
                 raise
 
     def _released(self, form: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Takes the payload out of a message, and names the options of Dramatiq's messages that no worker obeys."""
+"""Takes the payload out of a message, and lists the options of Dramatiq's messages that workers do not support."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -36,13 +36,13 @@ def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     """The payload of a message, as an object of the handler's model.
 
     Raises:
-        InvalidPayload: it does not fit the model, or the row cannot be read.
+        InvalidPayload: the payload does not fit the model, or the row cannot be read.
     """
     if message.claim.fault is not None:
         raise message.claim.fault
     for name in (
         message.options.keys() & _FOLLOWS.keys()
-    ):  # set by a program that writes the table: they would never run
+    ):  # set by a program that writes to the table; the jobs to follow would never run
         raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")

@@ -1,4 +1,4 @@
-"""The steps of a handler; and its reports and leases, which are written outside its transaction and outlast a rollback."""
+"""A handler's steps, and its reports and leases, which a rollback keeps because they are outside its transaction."""
 
 import inspect
 import json
@@ -42,10 +42,10 @@ class Steps(Context[Any]):
 
     @abstractmethod
     def _keep_step(self, name: str, result: str) -> str:
-        """Store a result, and return the kept one."""
+        """Store a result, and return the result that is kept."""
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a blocking call on the event loop. Here it is allowed, because the handler runs in a thread."""
+        """Refuse a blocking call on the event loop. This method allows it, because the handler runs in a thread."""
 
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -78,8 +78,8 @@ class Shared(NamedTuple):
     worker: UUID
     runtime: Runtime
     pool: Pool  # a connection for each handler
-    #: For short statements outside a handler's transaction. In ``pool``, every connection may be in use by a thread that waits
-    #: for a second one, and all would wait for ever.
+    #: For short statements outside a handler's transaction. With ``pool`` alone, all threads may hold a connection and
+    #: wait for a second one for ever.
     statement_pool: Pool
 
 
@@ -179,6 +179,6 @@ def take_lease(
 
 
 def taken(name: str, by: str, wait: timedelta | float | None) -> Defer:
-    """The exception for a job that does not get a lease."""
+    """The exception for a job that did not get a lease."""
     chance = random.uniform(*_AGAIN_IN)  # noqa: S311 (it spreads load, no secrets)
     return Defer(chance if wait is None else wait, f"lease {name} is taken {by}")
