@@ -34,9 +34,9 @@ class Outcome(StrEnum):
     STORED = "stored", "completed", "again"  # became a story
     UPDATED = "updated", "completed", "again"  # was edited at its source, and its story was updated
     DUPLICATE = "duplicate", "completed"  # another item's story has this text or address
-    RETRACTED = "retracted", "completed", "again"  # was a story, and its source took it back
+    RETRACTED = "retracted", "completed", "again"  # was a story, and its source removed the page
 
-    BACKLOG = "backlog", "skipped"  # older than the items that a new source brings at first
+    BACKLOG = "backlog", "skipped"  # older than the items that a new source brings in
     FILTERED = "filtered", "skipped", "again"  # a filter dropped the item
     TOO_SHORT = "too_short", "skipped"  # less text than a story needs
     PAYWALL = "paywall", "skipped", "feed obstacle"  # the page shows its text to subscribers only

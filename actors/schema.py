@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from zeke_jobs import Payload
 
 MAX_BATCH = 20
-"""Maximum number of raw items of one fetch-content job."""
+"""The maximum number of raw items in one fetch-content job."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
@@ -66,10 +66,10 @@ class UploadItem(_Part):
 class IngestFromUpload(Payload):
     """ingest-from-upload: bring in uploaded items.
 
-    They are in the payload; large ones are stored first by ``actors.store.uploads.save``, which returns the ``upload_id``.
+    The items are in the payload. A large upload is first stored by ``actors.store.uploads.save``, which returns ``upload_id``.
     """
 
-    # The sender may check only the JSON Schema, so the schema has the check below too.
+    # ``send`` checks payloads only by their JSON Schema, so the schema has the check below too.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
@@ -150,7 +150,7 @@ class DeliverDigest(Payload):
 
 
 class DeliverAlert(Payload):
-    """deliver-alert: send a receiver of the settings all that its alerts have found for it."""
+    """deliver-alert: send a receiver of the settings all stories that its alerts have found."""
 
     receiver: str = Field(min_length=1, max_length=100)
 
@@ -215,7 +215,7 @@ class StoriesUpdateStatus(Payload):
     ``pinned`` adds or removes a team's star.
     """
 
-    # The sender may check only the JSON Schema, so the schema has the check below too.
+    # ``send`` checks payloads only by their JSON Schema, so the schema has the check below too.
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
     )

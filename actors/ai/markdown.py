@@ -120,7 +120,7 @@ def marker(block: Block) -> str:
 
 
 def is_bold(block: Block) -> bool:
-    """Whether a paragraph is a line in bold, which serves as a heading."""
+    """Whether a paragraph is a line in bold, which counts as a heading."""
     return block.kind == "paragraph" and _BOLD.fullmatch(block.text) is not None
 
 

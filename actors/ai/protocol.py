@@ -188,7 +188,7 @@ class Begun:
     Attributes:
         id: The id of the row.
         kept: The answer to an earlier equal call, or None.
-        reply: The provider's reply in a batch; None if the question was not asked in one.
+        reply: The provider's reply in a batch; None if the question was not asked in a batch.
     """
 
     id: UUID
@@ -211,7 +211,7 @@ class Ledger(Protocol):
         """Open a call and reserve its highest possible cost; or find the answer to an equal call, of the same ``key``.
 
         Args:
-            call: The call.
+            call: The operation, model, prompt and highest cost of the call.
             key: The identity of the question; equal questions have equal keys.
             question: The question; a new question may go into the next batch.
             recalls: Whether a stored answer may be used.
@@ -223,7 +223,7 @@ class Ledger(Protocol):
         """
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call, once, with its real cost. ``keep``: a key, and the answer for later equal calls."""
+        """Close a call, once, with its real cost. ``keep`` has a key, and the answer to store for later equal calls."""
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
         """Begin calls of one model with their keys, all at once: one call for each job, by the job's place in the chunk."""

@@ -103,7 +103,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     is_small = following is not None and following[1].lower() in SMALL
     if (
         text[match.end()] == first and text[match.end() - 1] in _STOPS[:3]
-    ):  # no space, as in "that day.The" and Task.Run
+    ):  # without a space, as in "that day.The" and Task.Run
         return is_small or _SMALL_LETTERS.search(ahead) is not None
     before = _LAST_WORD.search(ahead)
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):

@@ -58,7 +58,7 @@ def is_personal(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
-    """Whether a sentence refers to the one before it."""
+    """Whether a sentence refers to the sentence before it."""
     if (
         _SAYS["linked"].search(text)
         or _SAYS["of_it"].search(text)

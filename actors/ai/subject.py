@@ -117,7 +117,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], names: Names) -> bool:
-    """Whether a sentence has only the last name of somebody whom the document, but not the headline, names in full."""
+    """Whether a sentence has only a last name, and the full name is elsewhere in the document, but not in the headline."""
     runs = list(names_in(text))
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in names.last - whole and key(run[0]) not in title for run in runs)

@@ -110,7 +110,7 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
 
 
 def unread(address: str) -> ContentSource:
-    """The feed at an address that nobody has read yet."""
+    """The feed at an address, without reading it."""
     return ContentSource(id=address, url=address, source_type="youtube" if "youtube.com/" in address.lower() else "rss")
 
 

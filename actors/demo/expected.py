@@ -70,7 +70,7 @@ def of_sample_site(found: Results) -> list[Check]:
 
 
 def of_any_feeds(found: Results, count: int) -> list[Check]:
-    """The checks for a number of unknown feeds."""
+    """The checks for ``count`` feeds whose contents are unknown."""
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
     stories = len(found.stories)
     failed = {task: count for (task, state), count in found.jobs.items() if state == "failed"}

@@ -159,7 +159,7 @@ def checks(
 
 
 def _verdict(console: Console, checks: Sequence[expected.Check], begin: float) -> bool:
-    """Print whether all checks hold, and each of them."""
+    """Print each check, and whether all of them hold."""
     broken = [check for check in checks if not check.holds]
     seconds = f"{time.monotonic() - begin:.0f} s after the start"
     told = f"[bold red]{len(broken)} of {len(checks)} checks failed[/]" if broken else "[bold green]All checks hold[/]"

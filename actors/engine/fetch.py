@@ -59,7 +59,7 @@ class Fetched:
     Attributes:
         url: The address after redirects.
         headers: The headers by name, in lower case.
-        moved_to: The last target, if there were redirects and all were permanent.
+        moved_to: The last target, if there were redirects and all of them were permanent.
     """
 
     url: str
@@ -76,7 +76,7 @@ class Fetched:
 
 @dataclass
 class Fetcher:
-    """Fetches by GET, and posts to webhooks, Engines and models, under the rules of this module.
+    """Sends GET requests to sites, and POST requests to webhooks, Engines and models, under the rules of this module.
 
     It accepts http and https only. It checks addresses when it connects, also after each redirect. It ignores proxies from the
     environment. It asks for no compression except gzip, and bounds the inflated size. The deadline includes the body.

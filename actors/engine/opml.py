@@ -14,7 +14,7 @@ _LONGEST_FOLDER = 100
 
 
 class Listed(NamedTuple):
-    """A feed of a list; ``folder`` is its path of folders, the outermost first."""
+    """A feed in a list; ``folder`` is its path of folders, the outermost first."""
 
     name: str
     address: str
@@ -57,7 +57,7 @@ def read_opml(data: bytes) -> list[Listed]:
 
 
 def write_opml(feeds: Iterable[Listed]) -> bytes:
-    """A list of feeds in their folders."""
+    """The feeds in their folders as an OPML document."""
     root = ET.Element("opml", version="2.0")
     ET.SubElement(ET.SubElement(root, "head"), "title").text = "Sources"
     outlines: dict[tuple[str, ...], ET.Element] = {(): ET.SubElement(root, "body")}

@@ -142,7 +142,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
     """The settings of all Engines.
 
     Attributes:
-        sites: Rules by host.
+        sites: The rules for sites, by host.
     """
 
     sites: dict[Annotated[str, AfterValidator(_site)], Site] = Field(default_factory=dict)

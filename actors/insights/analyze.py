@@ -20,7 +20,7 @@ NO_REASON = "only a model says why a story matters"
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
-    """Analyse and embed a story, with its brief and its summary; then send extract-highlights.
+    """Analyse and embed a story, write its brief and its summary, and send extract-highlights.
 
     generate-brief and story-summarize are sent if the answer had no valid brief or summary. The overlay, the cluster, the scores
     of its stories, the jobs and the completion are committed together; the embedding is committed before, so that another story

@@ -1,4 +1,4 @@
-"""A candidate highlight: a quote of a text, its kind and its place."""
+"""A candidate highlight: a quote from a text, its kind and its place."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -34,7 +34,7 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     A video's watch page is never extracted, and items uploaded with their text are not fetched.
 
     Raises:
-        EngineError: a temporary fault; all other faults are a ``Missing``.
+        EngineError: the fault is temporary; for other faults a ``Missing`` is returned.
     """
     if (given := _given(item, least)) is not None:
         return given
@@ -98,7 +98,7 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
     """The feed's text of an item whose page is temporarily unavailable, or None."""
     try:
         return _instead(item, _told(item, least)[0], error)
-    except EngineError:  # the feed's text cannot be read for now either
+    except EngineError:  # the feed's text is temporarily unreadable too
         return None
 
 

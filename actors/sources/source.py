@@ -195,9 +195,9 @@ def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: dateti
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """An entry as a raw item, with the feed's text for it, in case its page gives none.
+    """An entry as a raw item, with the feed's text for the case that the page has no text.
 
-    A link on a page says less than its target's own title, and often changes.
+    For a link on a page, the title of its target is better than the text of the link, which often changes.
     """
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"

@@ -80,7 +80,7 @@ class PostgresLedger:
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
         """See ``Ledger``: one statement."""
-        with transaction(self.conn):  # if the model rests, none of them has begun
+        with transaction(self.conn):  # if the model rests, no call has begun
             rows = self._begin(self.conn, calls, None, None, recalls=recalls)
             for (call, _), row in zip(calls.values(), rows, strict=True):
                 if row["until"] is not None:
@@ -140,7 +140,7 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
     try:
         emit(_answer(call_id), {"refused" if end is None else "reply": told}, connection=conn)
-    except ValueError:  # more than 1 MiB, or characters that PostgreSQL's JSON does not take: no answer, and paid
+    except ValueError:  # more than 1 MiB, or characters that PostgreSQL's JSON refuses: the reply is lost, but was paid
         emit(_answer(call_id), {"reply": {}}, connection=conn)
 
 
@@ -150,7 +150,7 @@ def batch_end(batch: str, *, is_late: bool = False) -> str:
 
 
 def open_batches(conn: Connection) -> dict[str, str]:
-    """The events for which jobs wait, each with its batch."""
+    """The events of open batches for which jobs wait, each with the batch's id."""
     return {row["event"]: row["event"].split("/")[1] for row in SQL.all(conn, "ai_batches_awaited")}
 
 

@@ -24,7 +24,7 @@ _LEFT_OUT: dict[str | None, list[str]] = {
 """The states that a list leaves out."""
 
 _FEW = 5000
-"""The largest number of stories for which a filter's result is read first. With more, each listed story is tested."""
+"""If at most this number of stories pass a filter by chili, their ids are read first; otherwise each story is tested."""
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 

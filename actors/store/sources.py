@@ -18,7 +18,7 @@ YOUTUBE_TYPES = ("youtube_channel",)
 PAGE = "page"
 NEWSLETTER = "newsletter"
 POLLED_TYPES = (*FEED_TYPES, PAGE, NEWSLETTER)
-"""The sources that ingest-pull has read."""
+"""The types of the sources that ingest-pull sends to ingest-source."""
 
 MANUAL = "manual"
 

@@ -23,7 +23,7 @@ class StoryText(Story):
 
     Attributes:
         kind: article, video, podcast, pdf or tweet.
-        happened_at: Time of publication; if it is unknown, the time when the pipeline found the story.
+        happened_at: The time of publication; if it is unknown, the time when the pipeline found the story.
         overlay: The analysis, brief and summary as they were when the story was read.
     """
 

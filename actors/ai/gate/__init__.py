@@ -43,7 +43,7 @@ def is_in(language: str, story: Story) -> bool:
 
 
 def figures(sentence: str, story: Evidence) -> str | None:
-    """The first number or date of a sentence that the story does not have, as a fault."""
+    """A fault that names the first number or date of a sentence that the story does not have, or None."""
     mine = dates(sentence)
     if mine.days or mine.weekdays or mine.times:
         missing = mine.missing(story.dates, {value for one in story.numbers for value in one.values})

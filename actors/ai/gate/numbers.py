@@ -211,7 +211,7 @@ def _unit_at(text: str, end: int) -> tuple[tuple[str, float], int, bool]:
         return ("", 1.0), end, False
     second = _TAIL.match(text, tail.end())
     if second and len(second.group(1)) >= _ADJECTIVE and (named := unit_of(second.group(1)))[0]:
-        return named, second.end(), True  # five working days
+        return named, second.end(), True  # such as "five working days"
     return ("", 1.0), end, True
 
 

@@ -44,7 +44,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class OpenAIAnalyst(Analyst):
-    """A model behind a provider; embeddings from the provider or, if none are configured, local ones.
+    """Analyses by a model of a provider; embeddings by the provider's model or, if none is configured, local ones.
 
     Args:
         settings: The settings of the provider.

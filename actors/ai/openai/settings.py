@@ -34,7 +34,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         send_dimensions: Whether to ask the embedding model for that length; not every server knows the parameter.
         answer_format: ``json_schema`` (strict), ``json_object`` or ``text``, whichever the server supports.
         language: The language of the answers; None for the story's own.
-        temperature: Sent only if it is set here.
+        temperature: The temperature of the model; it is sent only if it is set here.
         reasoning_effort: The effort of a reasoning model, in the provider's words, such as ``low``.
         max_output_tokens: The maximum number of tokens in one answer, reasoning included; by default 1,000, or 8,000 if
             ``reasoning_effort`` is set.

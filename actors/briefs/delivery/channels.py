@@ -28,8 +28,8 @@ from zeke_jobs import Reject, Retry
 
 _AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000
-_NTFY_TEXT = 3800  # bytes of a text; ntfy turns more than 4096 into an attachment, and refuses more than 8192 of JSON
-_NTFY_TITLE = 250  # characters of a title
+_NTFY_TEXT = 3800  # maximum bytes of a text; ntfy makes a file of more than 4096, and refuses JSON of more than 8192
+_NTFY_TITLE = 250  # maximum number of characters in a title
 _COMMAND = 30.0  # seconds that the command may run
 
 

@@ -171,7 +171,7 @@ def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
 
 
 class Said:
-    """A text as its words and runs of words."""
+    """A text as words and runs of words, to compare it with other texts."""
 
     def __init__(self, text: str) -> None:
         self._words = _WORD.findall(text)
@@ -212,7 +212,7 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
 
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
-    """Index of the first line below the article."""
+    """The index of the first line below the article."""
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
         is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _BELOW.search(line))

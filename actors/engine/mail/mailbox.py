@@ -104,7 +104,7 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
 
 
 class _Folder(imaplib.IMAP4):
-    """A connection to a mailbox, within a budget of time and bytes."""
+    """A connection to a mailbox, with a budget of time and bytes."""
 
     def __init__(self, mailbox: Mailbox, budget: Budget, **tls: Any) -> None:
         self._budget = budget

@@ -101,7 +101,7 @@ class Readers:
         return answer, found
 
     def _reader(self, *, is_fresh: bool) -> Connection:
-        """An idle reader, or a new one.
+        """An idle reader, or a new reader.
 
         Raises:
             EngineError: ``engine_failed`` if the machine cannot start another process, or the reader cannot import its code.

@@ -133,10 +133,10 @@ def _answer(
 
 
 def _confine(limits: Limits) -> None:
-    with suppress(OSError, ValueError):  # only Linux has it
+    with suppress(OSError, ValueError):  # only Linux enforces this limit
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # the kernel should end this process before the worker
+    with suppress(OSError):  # if memory runs out, the kernel should end this process and not the worker
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
