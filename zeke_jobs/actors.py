@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import PurePath
 
-# Periodiq has not set its signal handler yet. With this one, a stop during the imports is orderly too. It does not
+# Periodiq has not set its signal handler yet. This handler makes a stop during the imports orderly too. It does not
 # raise SystemExit, because the imported code may turn that into another error.
 if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

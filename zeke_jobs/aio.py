@@ -2,8 +2,9 @@
 
 Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
 connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's
-``AsyncConnection`` or ``AsyncSession``. On a connection a call is part of its transaction, without a commit. Without one, each
-event loop has up to eight connections of its own, by psycopg 3 (``pip install 'zeke-jobs[psycopg]'``); ``close`` closes them.
+``AsyncConnection`` or ``AsyncSession``. On a connection, a call is part of its transaction, without a commit. Without
+``connection``, each event loop has up to eight connections of its own, by psycopg 3 (``pip install
+'zeke-jobs[psycopg]'``); ``close`` closes them.
 """
 
 from __future__ import annotations

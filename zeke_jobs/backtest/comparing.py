@@ -168,7 +168,7 @@ def _findings(recording: Recording, today: Figures, fleet: Fleet) -> Iterator[Fi
 
 
 def _misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
-    """Tasks whose simulated waits differ from the recorded ones."""
+    """Tasks whose simulated waits differ from their recorded waits."""
     recorded: dict[str, list[float]] = {}
     for job in workload.counted():
         if job.waited is not None:

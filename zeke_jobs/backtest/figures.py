@@ -10,7 +10,7 @@ from statistics import quantiles
 class TaskFigures:
     """One task's figures, for jobs sent in the time that counts. A wait is the seconds from a due time to a start."""
 
-    max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, if there is one
+    max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, or None
     jobs: int = 0
     wait_mean: float | None = None  # unstarted jobs count with their wait so far
     wait_p50: float | None = None

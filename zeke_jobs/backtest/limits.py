@@ -1,4 +1,4 @@
-"""The room of a bucket, by the rules of ``zeke_jobs.room``, and what changes it. Times are seconds on any one clock."""
+"""The room of a bucket, by the rules of ``zeke_jobs.room``, and its changes. All times are seconds on the same clock."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""Decides which job starts next, as ``zeke_jobs.claim`` does (a test compares both). Times are seconds on any clock.
+"""Decides which job starts next, as ``zeke_jobs.claim`` does (a test compares both). Times are seconds on one clock.
 
 1. A claim goes through the due jobs by priority. Tasks of one priority share its places, in random order.
 2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
@@ -60,7 +60,8 @@ class Lane:
         jobs: Its due jobs by priority and key, in order.
         open: For each priority the keys that may have room, in the order of their turns.
         due, high: Number of due jobs, and its maximum since the last reset.
-        cause: What holds its due jobs back; empty if nothing did at the last check, or if no job is due.
+        cause: The cause that holds its due jobs back; empty if there was no cause at the last check, or if no job is
+            due.
         span: The period in which ``figures`` count for how long each cause held jobs back.
         line: In strict order, each key's jobs that have not ended.
     """
@@ -174,14 +175,14 @@ class Lane:
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
     def obstacle(self, now: float) -> str:
-        """What holds its due jobs back while all threads are busy."""
+        """The cause that holds its due jobs back while all threads are busy."""
         room, cause, _ = (0, PAUSED, NEVER) if self.paused else self.room(now)
         if room <= 0:
             return cause
         return THREADS if any(self.open.values()) else KEY
 
     def note(self, cause: str, now: float) -> None:
-        """Note what holds its due jobs back from now on."""
+        """Record the cause that holds its due jobs back from now on."""
         if cause != self.cause:
             passed = min(now, self.span[1]) - max(self._since, self.span[0])
             if self.cause and passed > 0:

@@ -13,8 +13,9 @@ from zeke_jobs.errors import ConfigurationError
 def choose(*, writes: bool = False) -> str:
     """The URL: ``DATABASE_URL``, or the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
 
-    Sets ``DATABASE_URL``, so that the rest of the process uses the same database. Raises ConfigurationError if there is no URL
-    and no server, the embedded server is stopped, or, for a command that ``writes``, the database is another installation's.
+    Sets ``DATABASE_URL``, so that the rest of the process uses the same database. Raises ConfigurationError if neither
+    a URL is set nor a server runs, the embedded server is stopped, or, for a command that ``writes``, the database is
+    another installation's.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs

@@ -150,7 +150,7 @@ _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDiction
 
 
 def own_pool() -> AsyncPool:
-    """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new one."""
+    """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new pool."""
     url = environment.database_url()
     loop = asyncio.get_running_loop()
     pool = _POOLS.get(loop)

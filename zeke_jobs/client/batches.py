@@ -1,4 +1,4 @@
-"""Batches of jobs: open one, read its progress, cancel it, or run its failed jobs again."""
+"""Opens batches of jobs, reads their progress, cancels them, and runs their failed jobs again."""
 
 from dataclasses import replace
 from functools import partial
@@ -33,7 +33,7 @@ def batch(
         then: The task and the payload of the job that is sent when the last job has ended.
         after_failure: ``send``: a job that failed for good counts as ended. ``hold``: the batch waits until somebody
             retries or cancels it.
-        connection: See ``send``. The sends of the batch use it, too.
+        connection: See ``send``. The sends of the batch also use it.
 
     Raises:
         BatchClosed: a batch with this id exists and was closed.

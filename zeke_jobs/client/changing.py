@@ -64,9 +64,9 @@ def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOpt
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued job at once, an active job within moments. A finished job does not change.
 
-    A worker that has claimed the job but not started it does not start it. With an id, cancels one job and returns
-    ``Changed``. With filters, cancels all matching unfinished jobs, in parts, each in its own transaction, and returns
-    their ids; with ``status="failed"``, it cancels failed jobs that block others.
+    A claimed job whose handler has not started does not start. With an id, cancels one job and returns ``Changed``.
+    With filters, cancels all matching unfinished jobs, in parts, each in its own transaction, and returns their ids;
+    with ``status="failed"``, it cancels failed jobs that block others.
 
     Args:
         id: The job's id.
@@ -93,8 +93,8 @@ def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
     With an id, retries one job and returns ``Changed``; a job that waits for its next attempt gets it at once. With filters,
-    retries all matching jobs, in parts, each in its own transaction, and returns their ids: by default failed ones,
-    with ``status="cancelled"`` cancelled ones; ``newer`` and ``older`` compare the time since the end. The other
+    retries all matching jobs, in parts, each in its own transaction, and returns their ids: by default failed jobs,
+    with ``status="cancelled"`` cancelled jobs; ``newer`` and ``older`` compare the time since the end. The other
     arguments and the exceptions are the same as for ``cancel``.
     """
     return _change("retry", id, options)
@@ -161,7 +161,7 @@ def _change(
 async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
-    """The plan of a change of one job."""
+    """The plan that changes one job."""
     params = {"filter": encode({"id": str(job_id)}), "value": encode(dict(value)), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)

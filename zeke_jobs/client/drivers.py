@@ -101,7 +101,7 @@ _inherited: Pool | None = None
 
 
 def own_pool() -> Pool:
-    """The process's pool of autocommit connections; a forked child and a changed ``DATABASE_URL`` get a new one."""
+    """The process's pool of autocommit connections; a forked child and a changed ``DATABASE_URL`` get a new pool."""
     global _pool  # noqa: PLW0603 (one for the process)
     url = environment.database_url()
     with _lock:

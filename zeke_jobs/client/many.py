@@ -13,7 +13,7 @@ from zeke_jobs.client.plans import Database, Rows
 from zeke_jobs.payload.json_text import encode
 
 Verb = Literal["cancel", "retry", "prioritise", "reschedule"]
-_AT_ONCE = 1000  # jobs changed in one transaction
+_AT_ONCE = 1000  # maximum number of jobs to change in one transaction
 
 
 @dataclass(frozen=True, slots=True)

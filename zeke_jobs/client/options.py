@@ -68,7 +68,7 @@ def plain(name: str, value: Any) -> Any:
 
 
 def refused(refusal: Mapping[str, Any], options: Mapping[str, Any]) -> TypeError | ValueError:
-    """The exception for a refusal of the database, which names the field and what it accepts."""
+    """The exception for a refusal of the database; it names the field and the accepted values."""
     accepted = refusal["accepted"]
     words = [refusal["field"], _IN_PYTHON.get(accepted, accepted)]
     if not (got := refusal.get("got")):

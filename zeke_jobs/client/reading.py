@@ -33,7 +33,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "cost": Decimal,
 }
 _NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
-_PAGE = 1000  # jobs of one statement
+_PAGE = 1000  # maximum number of jobs to read by one statement
 _SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two checks of a job whose end is awaited
 _SHARE = 0.05  # next pause as a share of the time waited so far, so the end of a job is noticed at most this much late
 

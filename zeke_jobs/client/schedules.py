@@ -72,7 +72,7 @@ def put(
         key: Key of the jobs.
         missed: What happens to missed ticks. This and the next three arguments are the same as the keys in jobs.yaml.
         window: How far back the scheduler looks for missed ticks.
-        overlap: Whether a tick is skipped while the job of an earlier one is unfinished.
+        overlap: Whether a tick is skipped while the job of an earlier tick is unfinished.
         jitter: Jobs may start up to this much later.
         by: Name of the caller; ``zeke-jobs audit`` shows it.
         connection: As for ``send``.

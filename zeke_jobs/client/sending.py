@@ -1,4 +1,4 @@
-"""Send jobs: one, many in one statement, or by a statement that the caller runs."""
+"""Sends one job, or many jobs in one statement, or makes a statement that the caller runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def send(
     connection: Any = None,
     **options: Unpack[OneJobOptions],
 ) -> Sent:
-    """Send one job: one INSERT, one round trip.
+    """Send one job, in one statement and one round trip.
 
     Args:
         task: Id or alias of a task.
@@ -45,8 +45,8 @@ def send(
             names, ``True`` for the fields that the task names, by default the whole payload, ``False`` for no field; or
             a mapping of ``fields`` with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a
             timedelta, or seconds, after the first was sent). A running job may send its own successor. With
-            ``on_duplicate``, a later send gives the queued job its own payload and run time (``replace``), or does so
-            without making it earlier (``postpone``), until ``at_most`` after the first send.
+            ``on_duplicate``, a later send replaces the payload and the run time of the queued job (``replace``), or
+            does this without making it earlier (``postpone``), until ``at_most`` after the first send.
         unique_key: A text in place of fields: make no second job of the task with this text while the first is queued or
             running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.

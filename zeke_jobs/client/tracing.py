@@ -59,7 +59,7 @@ def attributes(operation: str, task: str) -> dict[str, Any]:
 
 
 def current() -> str | None:
-    """The context of the current span as W3C ``traceparent``, if there is one."""
+    """The context of the current span as W3C ``traceparent``, or None."""
     if not is_on():
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

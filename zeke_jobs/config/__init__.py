@@ -24,10 +24,10 @@ def check(
     """Check a text and return all its faults. No text makes it raise an exception.
 
     With ``handlers``, it imports handlers and services, and checks settings and payloads against them. ``edits`` are values that
-    are read as if the text had them; a fault of one is shown at the nearest place in the text.
+    are read as if the text had them; the fault of an edit is shown at the nearest place in the text.
 
     Returns:
-        The configuration and no diagnostics, or None and at least one, in the order of the text.
+        The configuration and an empty list, or None and the diagnostics, in the order of the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = read_once.named(name)

@@ -124,7 +124,7 @@ class Substitution:
     """Settings with their variables filled in, their secrets, and the names of unset variables."""
 
     value: Any = None  # the settings; text with an unset variable is unchanged
-    secrets: list[Secret] = field(default_factory=list)  # one for each variable and place
+    secrets: list[Secret] = field(default_factory=list)  # a secret for each variable and place
     unset: list[tuple[Steps, str]] = field(default_factory=list)  # (path, name) of each unset variable
     malformed: list[tuple[Steps, str]] = field(default_factory=list)  # (path, text) of each ``${…}`` without a name
 

@@ -55,7 +55,7 @@ class ChunkContext(Generic[S]):
     def retry(
         self, i: int, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None
     ) -> None:
-        """Try job ``i`` again, as ``raise Retry(delay, reason, limit=limit)`` in a handler of one job; the other jobs go on."""
+        """Try job ``i`` again, like ``raise Retry(delay, reason, limit=limit)`` in a handler of one job. Others go on."""
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:

@@ -123,10 +123,10 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def event(self, name: str) -> Event | None:
-        """The result of this job's wait for an event: its data, or ``timed_out``; None while there is no result."""
+        """The result of this job's wait for an event: its data, or ``timed_out``; or None before the result."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """Return the event, or after ``timeout`` one with ``timed_out``. Until then the job waits, without a thread.
+        """Return the event; after ``timeout``, an event with ``timed_out``. Until then the job waits, without a thread.
 
         The call leaves the handler by raising ``WaitFor``, and when the event comes, the handler runs again from the start. Work
         that must not be done twice belongs in ``step``.

@@ -129,7 +129,7 @@ def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Mask sensitive fields by their names. Values that a message or an exception quotes are masked later, in the line's text."""
     name = str(event.get("logger"))
     if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
-        return event  # our own lines, which may use a field's name for something else
+        return event  # our own lines, which may use a field's name with another meaning
     return {key: value if key in _NO_FIELDS else redaction.shown(key, value) for key, value in event.items()}
 
 

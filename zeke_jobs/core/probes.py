@@ -6,7 +6,7 @@ database.
 
 from __future__ import annotations
 
-import _socket  # importing socket takes longer than everything else here; so would pathlib and typing
+import _socket  # importing socket, pathlib or typing takes longer than everything else here
 import os
 import sys
 import time
@@ -61,7 +61,7 @@ def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]
             try:
                 asking.sendall(said)
             except OSError:
-                continue  # the probe has gone
+                continue  # the probe has closed its connection
 
 
 def ask(what: str, folder: str) -> tuple[bool, str]:

@@ -26,8 +26,8 @@ MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
 _WORD = re.compile(r"[A-Za-z_./-]*")  # a word, module or path; as zeke_jobs.is_distinct in SQL
-# The passwords of addresses within a text, but not the one of an example, user:password@host. No match extends over a
-# quotation mark, so JSON stays valid.
+# The passwords of addresses within a text, but not the word "password" of the example user:password@host. No match
+# extends over a quotation mark, so JSON stays valid.
 _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
@@ -45,7 +45,7 @@ _EXCERPT = re.compile(
 
 
 class _Hidden(NamedTuple):
-    """The sensitive fields of the payload in this context, and those of their values that texts are searched for."""
+    """The sensitive fields of the payload in this context, and the values of them for which texts are searched."""
 
     fields: frozenset[str] = frozenset()
     values: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ _HOLDERS = 5  # maximum number of jobs to name for a full limit
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The explanation of one job. A queued job starts only after the last of its reasons is gone, so all are listed."""
+    """The explanation of one job. A queued job starts only when no reason remains, so all reasons are listed."""
 
     id: UUID
     task: str

@@ -40,7 +40,7 @@ def _max_wait(patient: Patient) -> Iterator[Finding]:
 
 
 def _keeping_up(patient: Patient) -> Iterator[Finding]:
-    """Compare the jobs that arrive under each limit with those that it lets through."""
+    """Compare the number of jobs that arrive under each limit with the number that it allows."""
     rows = SQL.named(patient.conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
     rows = [row for row in rows if row.arrived >= _LEAST and not row.paused]
     for bound in SQL.named(patient.conn, "doctor/room"):

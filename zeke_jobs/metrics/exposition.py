@@ -1,4 +1,4 @@
-"""Declares our metrics (name, kind, labels, meaning), and serves those of all workers of one ``dramatiq`` command."""
+"""Declares our metrics (name, kind, labels, meaning), and serves the metrics of one command's workers."""
 
 import os
 import shutil

@@ -35,7 +35,7 @@ _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 # Messages of libpq, PostgreSQL and PgBouncer about a wrong address, because there is no SQLSTATE without a connection.
 # "Temporary failure in name resolution" is left out, because it passes.
 _WRONG_ADDRESS = {
-    # With several hosts, another one may exist and only be unreachable.
+    # With several hosts, another host may exist and only be unreachable.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
     "the port of a PostgreSQL server": "received invalid response to|expected authentication request from server, but received",
@@ -108,7 +108,7 @@ def connect(
 
 
 def _refused(reason: str) -> OperationalError:
-    """The error with the reason why there is no connection."""
+    """The error that says why the connection failed."""
     for expected, words in _WRONG_ADDRESS.items():
         if re.search(words, reason):
             return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
@@ -160,7 +160,7 @@ def has_news(conn: Any) -> bool:
 
 
 class Pool:
-    """At most ``max_size`` connections, opened when needed; ``trim`` closes idle ones.
+    """At most ``max_size`` connections, opened when needed; ``trim`` closes idle connections.
 
     When all are in use, a caller waits. (psycopg2's own pool raises an exception at once, which would lose jobs.)
     """

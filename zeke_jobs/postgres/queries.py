@@ -1,4 +1,4 @@
-"""Runs SQL statements by the names of their files; values that Python cannot read become the nearest readable ones."""
+"""Runs SQL statements by the names of their files; values that Python cannot read become the nearest readable values."""
 
 import json
 import re
@@ -143,7 +143,8 @@ class Queries:
                 if prepare and conn.prepares(key, prepare):
                     return cursor.execute(execute, params)
             except (FeatureNotSupported, InvalidSqlStatementName):
-                # A migration has changed the statement's columns, or a handler has discarded what the session had prepared.
+                # A migration has changed the statement's columns, or a handler has discarded the session's prepared
+                # statements.
                 conn.statements[key] = False
                 if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                     raise

@@ -30,7 +30,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     The result also has the columns of ``uninstall/summary``; ``views`` are our views for readers of pg-boss.
 
     Raises:
-        MigrationError: the database was never migrated, or not for one of the packages.
+        MigrationError: the database was never migrated, or never for one of the packages.
         StillNeeded: workers or schedulers are running.
     """
     if SQL.one(conn, "migration/table_exists") is None:

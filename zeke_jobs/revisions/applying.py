@@ -29,7 +29,7 @@ ITSELF = "zeke-jobs"  # the author of the revision that ends a timed override
 
 @dataclass(frozen=True)
 class Applied:
-    """The proposal that is in force after the call. ``is_new`` is False when nothing had to change."""
+    """The proposal that is in force after the call. ``is_new`` is False if nothing had to change."""
 
     revision: int
     proposal: Proposal
@@ -48,7 +48,7 @@ def apply(conn: Connection, request: Request) -> Applied:
 
 
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
-    """Change the catalogue in a transaction, one process at a time; try again when the database aborts the transaction.
+    """Change the catalogue in a transaction, one process at a time; try again if the database aborts the transaction.
 
     ``patience`` is in seconds, for all tries, by default ``lock_waits.PATIENCE``.
     Raises Contended if the locks were not free in that time; the message names the session that holds them.
@@ -81,7 +81,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
         "overrides": [override.as_json() for override in proposal.overrides],
         "shown": store.shown(config, proposal.overrides),
     }
-    priorities = [  # queued jobs that were sent with a task's old priority get its new one
+    priorities = [  # queued jobs that were sent with a task's old priority get its new priority
         {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
         for task in config.tasks.values()
         if task.id in before and before[task.id].priority != task.priority
@@ -174,7 +174,7 @@ def _stranded(found: Sequence[Touched]) -> str:
     )
 
 
-_PATIENCE = 10.0  # seconds; then the process says who holds the catalogue, and boots again
+_PATIENCE = 10.0  # seconds; after that the process logs which session holds the catalogue, and boots again
 
 
 @dataclass(frozen=True)

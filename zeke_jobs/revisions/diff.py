@@ -32,7 +32,7 @@ class Null(StrEnum):
 
 
 def flat(one: Task | Limit) -> Flat:
-    """The values of a task or a limit by dotted key, without unset ones."""
+    """The values of a task or a limit by dotted key, without unset values."""
     return {
         key: _kept(value)
         for key, value in _pairs("", one)

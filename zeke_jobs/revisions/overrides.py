@@ -72,7 +72,7 @@ def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> li
 
 
 def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Override]:
-    """The overrides that apply again when this one ends."""
+    """The overrides that apply again when ``override`` ends."""
     before = next(at for at, one in enumerate(overrides) if one is override)
     return [one for one in visible(overrides[:before]) if override.covers(one)]
 
@@ -127,7 +127,7 @@ def _help(text: str) -> str:
 def read_path(text: str, config: Config) -> tuple[str, ...]:
     """Split a name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys from the top of the file.
 
-    Raises ConfigurationError if there is no such task, limit or service; the message suggests the nearest name.
+    Raises ConfigurationError if no task, limit or service has this name; the message suggests the nearest name.
     """
     first, _, rest = text.partition(".")
     if text in _TOP:

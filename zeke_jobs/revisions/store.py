@@ -158,7 +158,7 @@ def latest_number(conn: Connection) -> int:
 
 
 def number_of(conn: Connection, digest: str) -> int | None:
-    """The newest revision with this text; None when the text was never in force."""
+    """The newest revision with this text; None if the text was never in force."""
     number: int | None = SQL.value(conn, "revision/by_digest", digest=digest)
     return number
 

@@ -1,1 +1,1 @@
-"""The scheduler, driven by periodiq: finds due ticks and sends one job for each."""
+"""The scheduler, driven by periodiq: finds due ticks and sends a job for each tick."""

@@ -195,7 +195,7 @@ def obey_signals() -> None:
 
     The process then leaves the fleet, within a second or not at all.
 
-    Does nothing outside the main thread, because only that one receives signals.
+    Does nothing outside the main thread, because only the main thread receives signals.
     """
     if threading.current_thread() is not threading.main_thread():
         return

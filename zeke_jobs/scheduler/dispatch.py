@@ -93,7 +93,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 def silence(conn: Connection) -> timedelta | None:
     """Time since a scheduler last handled all schedules, if longer than ``SILENT_AFTER``; otherwise None.
 
-    Also None when no task has a schedule.
+    Also None if no task has a schedule.
     """
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed

@@ -24,7 +24,7 @@ MOST_SKIPPED = 1000
 
 @dataclass(frozen=True)
 class Timetable:
-    """A schedule from jobs.yaml, or one that a program stored."""
+    """A schedule from jobs.yaml, or a schedule that a program stored."""
 
     task: str  # canonical id of the task
     cron: Cron

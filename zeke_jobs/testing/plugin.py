@@ -27,7 +27,7 @@ TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.wo
 
 @pytest.fixture(scope="session")
 def zeke_config() -> config.Config:
-    """jobs.yaml: the one in ``ZEKE_JOBS_CONFIG``, by default the one in the current folder."""
+    """The jobs.yaml at ``ZEKE_JOBS_CONFIG``, by default in the current folder."""
     return config.load(environment.config_path())
 
 

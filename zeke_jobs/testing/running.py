@@ -147,7 +147,7 @@ class _Lent(NamedTuple):
 
 
 class _Run:
-    """One call of the runner: a worker of one thread, which is the test's."""
+    """One call of the runner: a worker that runs jobs in the test's thread."""
 
     def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
         self.ended: list[UUID] = []

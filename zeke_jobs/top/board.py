@@ -48,7 +48,7 @@ class Board:
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
     """Read the board, with the waiting jobs of one task (by default the busiest) and the explanation of one job.
 
-    Raises JobNotFound if the job is gone.
+    Raises JobNotFound if the job no longer exists.
     """
     with snapshot(conn):
         head = SQL.only(conn, "top/head")

@@ -31,7 +31,7 @@ class Pane:
 
     name: str  # its name, which is also the board's attribute with its rows
     key: str  # the statement's column with the subject of a row
-    target: Callable[[Any, Board], str | None]  # what ``p`` and ``r`` pause and resume on a row
+    target: Callable[[Any, Board], str | None]  # the target of a row that ``p`` pauses and ``r`` resumes
     empty: str
     columns: tuple[Column, ...]
     holds_jobs: bool = False

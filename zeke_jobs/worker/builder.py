@@ -62,7 +62,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
     for task in config.tasks.values():
         _declare(broker, task)
     broker.process.declare = lambda task: _declare(broker, task)
-    # periodiq needs at least one actor; this one does the scheduler's work.
+    # periodiq needs at least one actor; this actor does the scheduler's work.
     _make_actor(broker, beat.NAME, config.defaults.queue, {"periodic": beat.Beat()})
     dramatiq.set_broker(broker)
     return broker

@@ -63,7 +63,7 @@ class WorkerProcess:
     # ── its claims ──
 
     def is_alive(self) -> bool:
-        """Whether other processes still count this one as alive, as far as it can know."""
+        """Whether other processes still count this process as alive, as far as it can know."""
         return self.is_booted and self.proof.is_fresh()
 
     def begin(self, claim: Claim) -> Outcome | None:

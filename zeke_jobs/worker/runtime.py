@@ -78,7 +78,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """The retry policy of a job: the values of its send, then its task's, or the defaults if the task is gone."""
+        """The retry policy of a job: the values of its send, then its task's, or the defaults if jobs.yaml lacks the task."""
         runnable = self.tasks.get(claim.task)
         policy = runnable.task.retry if runnable else Retry()
         if not claim.retry:

@@ -1,4 +1,4 @@
-"""``zeke-jobs up``: the whole system on one machine, until Ctrl-C; and ``reload``, its restart after a check."""
+"""``zeke-jobs up``: run the whole system on one machine, until Ctrl-C; ``reload``: restart it after a check."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ServedQueue:
     looks: int = (
         0  # number of looks in a row that found fewer jobs than they asked for, since the process asked to be notified
     )
-    busy_since: float = field(default_factory=time.monotonic)  # since when each look has found all jobs it asked for
+    busy_since: float = field(default_factory=time.monotonic)  # since when every look has found as many jobs as asked
     idle: bool = False  # the process asks to be notified of new jobs
     limited: dict[str, float] = field(
         default_factory=dict

@@ -83,7 +83,7 @@ class Chunk:
 
     claims: list[Claim]
     held: int  # number of its claims that have not ended
-    has_started: bool = False  # one of its claims has started
+    has_started: bool = False  # whether one of its claims has started
 
 
 @dataclass(slots=True, eq=False)

@@ -155,7 +155,7 @@ class HeldJobs:
     def want(self, *, is_async: bool = False) -> int:
         """Number of jobs to claim now: as many as will start at once or within ``_AHEAD`` seconds.
 
-        It stays 0 until there is room for many, because a claim costs a round trip even for one job.
+        It stays 0 until many jobs have room, because a claim costs a round trip even for one job.
         """
         with self.changed:
             if self._apart:

@@ -9,11 +9,11 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 
 EVERY = 60.0  # seconds between purges
-_EXPIRED = 500  # jobs cancelled by one statement
-_GATHERED = 10_000  # jobs of a task that one statement moves to its new name or queue
+_EXPIRED = 500  # maximum number of jobs that one statement cancels
+_GATHERED = 10_000  # maximum number of a task's jobs that one statement moves to its new name or queue
 LONG = frozenset({"revert", "gather"})
 """The chores that may take long."""
-_BATCH = 1_000  # jobs purged by one statement, which takes about 15 ms
+_BATCH = 1_000  # maximum number of jobs that one statement purges, in about 15 ms
 
 
 def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
@@ -63,7 +63,7 @@ def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. Several processes may try a chore at once; the first process does it.
 
     rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides whose time
-    is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs whose task is gone.
+    is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs whose task was removed.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

@@ -39,7 +39,7 @@ _DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
-    """A thread with a regular tick. It uses the monotonic clock only to wait; the database decides who is late."""
+    """A thread with a regular tick. It uses the monotonic clock only to wait; the database decides which process is late."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
