@@ -68,7 +68,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
             cluster_size: The present number of sources of the event.
 
         Returns:
-            None if a model or a person gave the score.
+            The new score and its parts; None if a model or a person gave the score.
         """
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")

@@ -35,7 +35,7 @@ class Analyst:
     Attributes:
         embeds_together: Whether a provider makes the embeddings; it takes many stories in one request.
         batches: The provider's ``Batches`` of questions; None without batches.
-        rescore: See ``Chili``; the score that a model gave stays.
+        rescore: The method ``Chili.rescore``, which does not change the score that a model gave.
     """
 
     embeds_together = False

@@ -79,6 +79,6 @@ def _has_figures_of_one(text: str, document: str) -> bool:
 
 
 def _is_ended(text: str, document: str) -> bool:
-    """Whether a description is a whole sentence with its full stop, and does not go on in the document."""
+    """Whether a description is a whole sentence, and this sentence does not go on in the document."""
     rest = document.partition(text)[2][:_LOOK_AHEAD]
     return is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text

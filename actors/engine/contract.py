@@ -67,7 +67,7 @@ def _publication(moment: datetime | None) -> datetime | None:
 
 
 class EngineError(Exception):
-    """An Engine could not answer a request.
+    """The Engine could not answer a request.
 
     Args:
         code: The reason, an ``Outcome`` that is skipped or failed.

@@ -211,7 +211,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """A title without markup; a text declared as plain stays. ``typed``: the format declares types, as Atom and JSON Feed."""
+    """A title without markup; a plain text stays. ``typed``: the format (Atom, JSON Feed) declares the types of texts."""
     line = _value(entry, key)[:_LONGEST_MARKUP]
     if typed and _is_plain(entry, key):
         return line

@@ -129,7 +129,7 @@ def search(
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """The stories with the ids of these rows, in their order, in the form of ``stories``, with the fields of their rows."""
+    """Read the stories with the ids of ``found``, in its order, as ``stories`` does; each also has the fields of its row."""
     none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])

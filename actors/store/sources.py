@@ -31,8 +31,8 @@ class Polling:
 
     Attributes:
         etag: The value of the header as the server sent it; the same for ``last_modified``.
-        failures: Number of consecutive failed polls.
-        gone_count: Number of consecutive answers with 410.
+        failures: The number of consecutive failed polls.
+        gone_count: The number of consecutive answers with 410.
         moved_to: The target of the permanent redirect, seen ``moved_count`` times since ``moved_since``.
         fetched_once: Whether its items were read before; if not, only its newest items are brought in.
     """

@@ -33,7 +33,7 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """The parts of a story with which an answer about it is compared.
+    """The parts of a story that are compared with an answer about the story.
 
     Attributes:
         sentences: The sentences of the story, with the headline and the source.

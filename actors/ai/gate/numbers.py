@@ -23,7 +23,7 @@ class Number:
         start: The index at which it begins.
         digits: The number of significant digits: one for 200, two for 1.8.
         bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about"; otherwise empty.
-        is_open: Whether neither a unit nor a noun follows, as after the 64 of "from 64 to 18 kilobytes".
+        is_open: Whether neither a unit nor a noun follows, as with the 64 in "from 64 to 18 kilobytes".
         unit: The name of its unit and the unit's factor.
     """
 

@@ -32,7 +32,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
 _DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date
 _MOST_AUTHORS = 10
-_NAME_ABOVE, _NAME_BELOW = 25, 60  # and a name; all chosen on WCXB's choosing half, as the patterns
+_NAME_ABOVE, _NAME_BELOW = 25, 60  # elements between it and a name; all chosen on WCXB's choosing half
 _BY = re.compile(
     r"\W*(?P<said>(?:written|posted|published|words|story|text|created) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|"
     r"authors?\s*:)[\s:]+(?P<name>.+)",
@@ -168,7 +168,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """The first name of each kind: near the heading after "by", in a profile's link or an author's element; or "written by"."""
+    """The first name of each kind: after "by", in a profile's link, in an author's element; elsewhere only "written by"."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""
