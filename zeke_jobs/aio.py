@@ -3,8 +3,8 @@
 Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
 connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's
 ``AsyncConnection`` or ``AsyncSession``. On a connection, a call is part of its transaction, without a commit. Without
-``connection``, each event loop has up to eight connections of its own, by psycopg 3 (``pip install
-'zeke-jobs[psycopg]'``); ``close`` closes them.
+``connection``, each event loop uses up to eight own connections of psycopg 3 (``pip install 'zeke-jobs[psycopg]'``);
+``close`` closes them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def send(
     connection: Any = None,
     **options: Unpack[OneJobOptions],
 ) -> Sent:
-    """Send one job, as ``zeke_jobs.send``."""
+    """Send one job, like ``zeke_jobs.send``."""
     with tracing.sending(task):
         return tracing.sent(await perform(connection, sending.one(task, payload, options)))
 
@@ -49,18 +49,18 @@ async def send_many(
     connection: Any = None,
     **options: Unpack[ManyJobOptions],
 ) -> list[Sent]:
-    """Send many jobs of one task in one statement, as ``zeke_jobs.send_many``."""
+    """Send many jobs of one task in one statement, like ``zeke_jobs.send_many``."""
     with tracing.sending(task):
         return tracing.sent(await perform(connection, sending.many(task, payloads, keys, options)))
 
 
 async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The job's present state, as ``zeke_jobs.status``."""
+    """The job's present state, like ``zeke_jobs.status``."""
     return await perform(connection, reading.one, as_id("id", id))
 
 
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
-    """Wait until the job has ended, and return its output, as ``zeke_jobs.wait``.
+    """Wait until the job has ended, and return its output, like ``zeke_jobs.wait``.
 
     From a pool, each check takes a connection and gives it back at once.
     """
@@ -83,15 +83,15 @@ async def cancel(
     by: str | None = None,
     connection: Any = None,
 ) -> Changed:
-    """Cancel a job, as ``zeke_jobs.cancel``."""
+    """Cancel a job, like ``zeke_jobs.cancel``."""
     return await perform(connection, changing.one, "cancel", as_id("id", id), {}, by=by, reason=reason)
 
 
 async def retry(id: UUID | str, *, by: str | None = None, connection: Any = None) -> Changed:  # noqa: A002 (the field's word)
-    """Run a failed or cancelled job again, as ``zeke_jobs.retry``."""
+    """Run a failed or cancelled job again, like ``zeke_jobs.retry``."""
     return await perform(connection, changing.one, "retry", as_id("id", id), {}, by=by)
 
 
 async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
-    """Send an event to the jobs that wait for it, as ``zeke_jobs.emit``."""
+    """Send an event to the jobs that wait for it, like ``zeke_jobs.emit``."""
     await perform(connection, events.emission, name, data)

@@ -1,4 +1,4 @@
-"""Every exception that zeke_jobs raises on purpose, including those with which a handler directs its job."""
+"""All exceptions that zeke_jobs raises, and the exceptions by which a handler decides how its job goes on."""
 
 from __future__ import annotations
 

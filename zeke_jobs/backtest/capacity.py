@@ -77,8 +77,8 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
     """The needs of each task's jobs: thread-seconds (held), starts, units and money (cost); also their number (jobs).
 
-    Units are not recorded, so the estimates of jobs.yaml count. For money, they count if a job has no cost in that
-    currency.
+    Units are not recorded, so the estimates of jobs.yaml count. For money, the estimate counts if a job has no cost in
+    that currency.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -41,7 +41,7 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Re
     ``config`` shows whether a priority is the task's or the sender's, and a retry delay the policy's or the handler's.
     """
     recorder = _Recorder(config, begin.timestamp(), end.timestamp())
-    # One snapshot for all rows, so that a job purged meanwhile is neither lost nor read twice.
+    # Read all rows in one snapshot, so that a job that is purged meanwhile is neither lost nor read twice.
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
         cursor.itersize = _AT_ONCE
         cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ class Rate:
     """A token bucket, by the generic cell rate algorithm: see the head of 04_limits.sql.
 
     Args:
-        period: The period, as rows of the catalogue have it, such as ``60.0 seconds``.
+        period: The period in the form of the catalogue, such as ``60.0 seconds``.
         burst: Units that may start at once, in addition to the first.
 
     Attributes:

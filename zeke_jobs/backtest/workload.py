@@ -1,4 +1,4 @@
-"""The jobs that a simulation runs, as recorded or described, and under more load or other schedules."""
+"""The jobs that a simulation runs: recorded or described ones, also with more load or other schedules."""
 
 from __future__ import annotations
 

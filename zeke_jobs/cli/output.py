@@ -95,7 +95,7 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Columns for ``listing``, as in ``"task, since=applied_on"``: the title, and the attribute's name if it differs."""
+    """Columns for ``listing``, from a text such as ``"task, since=applied_on"``: titles, with attributes that differ."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 

@@ -162,7 +162,7 @@ def own_pool() -> AsyncPool:
 async def close() -> None:
     """Close the connections of the running event loop, at the end of a program.
 
-    A later call opens new connections, and so does a ``wait`` that has not ended: it goes on.
+    A later call opens new connections. A ``wait`` that has not ended goes on with a new connection.
     """
     pool = _POOLS.pop(asyncio.get_running_loop(), None)
     if pool is not None:

@@ -67,7 +67,7 @@ class Change:
     async def _count(self, database: Database) -> Rows:
         rows = await database.ask("change/count", **self._params(self._filter), limit=self._limit)
         if not rows and "task" in self._filter:
-            # A task that left jobs.yaml may still have jobs. This name has none, so it must be a task of the catalogue.
+            # A task that left jobs.yaml may still have jobs. This name has none: raise UnknownTask if no task has it.
             await task_cache.refresh(database, self._filter["task"])
         return rows
 

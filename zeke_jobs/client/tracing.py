@@ -13,7 +13,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def is_on() -> bool:
-    """Whether this program has imported OpenTelemetry. Of our modules, only ``trace_export`` imports it on its own."""
+    """Whether this program has imported OpenTelemetry. Only our module ``trace_export`` imports it on its own."""
     return _API in sys.modules
 
 

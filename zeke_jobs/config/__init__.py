@@ -23,8 +23,8 @@ def check(
 ) -> tuple[Config | None, list[Diagnostic]]:
     """Check a text and return all its faults. No text makes it raise an exception.
 
-    With ``handlers``, it imports handlers and services, and checks settings and payloads against them. ``edits`` are values that
-    are read as if the text had them; the fault of an edit is shown at the nearest place in the text.
+    With ``handlers``, this imports handlers and services, and checks settings and payloads against them. ``edits`` are
+    values that are read as if the text had them; the fault of an edit is shown at the nearest place in the text.
 
     Returns:
         The configuration and an empty list, or None and the diagnostics, in the order of the text.

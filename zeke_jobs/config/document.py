@@ -22,7 +22,7 @@ _MOST_MENDS = 50
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
-    """All faults in readable form, and their number."""
+    """A text with all faults and their number."""
     listed = list(diagnostics)
     count = "1 error" if len(listed) == 1 else f"{len(listed)} errors"
     return "\n\n".join([*map(str, listed), f"{count} in {listed[0].file}" if listed else count])

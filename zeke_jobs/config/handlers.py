@@ -38,7 +38,7 @@ def complete(model: type[BaseModel]) -> None:
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a payload model, in snake_case, as the catalogue keeps it.
+    """The JSON Schema of a payload model, in snake_case, for the catalogue.
 
     Raises EntryError if the model has no JSON Schema that Postgres can store; the message names field and model.
     """

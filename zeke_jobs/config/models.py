@@ -269,7 +269,7 @@ class File(Keys):
 class Config(File):
     """A checked jobs.yaml; its limits have their names, and its tasks include the values of ``defaults``.
 
-    It holds no value of an environment variable, so it may be stored and shown.
+    It contains no value of an environment variable, so it may be stored and shown.
     """
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant

@@ -65,7 +65,7 @@ def mend(text: str, fault: Fault) -> str | None:
     head = lines[line][:column]
     if not fault.bare or "{" in head or "[" in head:
         return None
-    # Without trailing spaces and a comment, because quotes would shift their columns.
+    # Leave out trailing spaces and a comment, because quotes would shift their columns.
     lines[line] = head + "'" + fault.bare.replace("'", "''") + "'"
     return "\n".join(lines)
 

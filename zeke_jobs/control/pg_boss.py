@@ -38,7 +38,7 @@ class Report:
 
     version: int
     queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for a queue without a task
-    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)  # their number by queue and pg-boss state
+    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)  # number of jobs by queue and pg-boss state
     schedules: list[str] = field(default_factory=list)  # names in zeke_jobs of the schedules taken over
     left: list[Left] = field(default_factory=list)  # jobs and schedules that stay because of a fault
 

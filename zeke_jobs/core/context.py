@@ -104,7 +104,7 @@ class Context(ABC, Generic[S]):
     ) -> list[Sent]:
         """Send follow-up jobs of one task in one statement: all of them, or none if one is refused. See ``send``.
 
-        The options apply to each job; ``keys`` gives each its own key. The answers are in the order of the payloads.
+        The options apply to each job; ``keys`` has a key for each job. The answers are in the order of the payloads.
         """
 
     @abstractmethod

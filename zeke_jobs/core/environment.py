@@ -87,7 +87,7 @@ def _encoded(text: str) -> str:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """The parameters that libpq knows, with libpq's names."""
+    """The parameters of an address that libpq accepts, under libpq's names."""
     try:
         # A + in libpq's URIs is a plus sign, not a space.
         found = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query))

@@ -71,7 +71,7 @@ def _drift(one: Row, number: int, versions: set[str]) -> list[str]:
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
     # Compare the texts, because a revision that only sets a value by hand has a new number but the same text. Leave out processes
-    # that do not use the revision in force yet: they have not read their file since.
+    # that do not use the revision in force yet: they have not read their file since that change.
     elif one.file_differs and one.revision == number:
         found.append(f"its file is that of revision {one.file_revision}; it changes nothing")
     if len(versions) > 1 and one.version != max(versions):

@@ -24,7 +24,7 @@ _SOCKET = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
 }
-#: Settings for the wheel's server only. Other servers keep their own defaults, as usual installations do.
+#: Settings for the wheel's server only. Other servers keep their own defaults, like usual installations.
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to start or to stop

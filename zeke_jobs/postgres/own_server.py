@@ -38,7 +38,7 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
 
 
 def stop_abandoned(data_dir: str) -> None:
-    """Stop the server of a command that was killed, unless another command uses it by now."""
+    """Stop the server of a command that was killed, unless another command now uses it."""
     folder = Path(data_dir)
     server = server_folder(folder)
     with suppress(ZekeJobsError), _alone(server, folder, "the end of a command that was killed"):
@@ -88,7 +88,7 @@ def _make_place(data_dir: Path) -> None:
 def _make(folder: Path, mode: int | None) -> None:
     if not server_programs.is_there(folder):
         server_programs.make(folder, mode)
-        # Only in a folder that we made, so that `git add .` does not add the database.
+        # Write it only into a folder that we made, so that `git add .` does not add the database.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 

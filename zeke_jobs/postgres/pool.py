@@ -96,7 +96,7 @@ def connect(
     except OperationalError as error:
         raise _refused(redaction.redact(str(error).strip())) from None
     conn.autocommit = True
-    # For this connection only, because the rest of the program may read UUIDs as text.
+    # Register UUIDs for this connection only, because the rest of the program may read them as text.
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
     opening = set() if opening is None else opening
     opening.add(conn)

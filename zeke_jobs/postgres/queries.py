@@ -41,7 +41,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """The value of a payload's JSON text, as ``value_of``; a payload must be an object."""
+    """The value of a payload's JSON text, like ``value_of``; a payload must be an object."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 

@@ -49,7 +49,7 @@ def _role_with(said: str) -> str:
 
 
 def grant(conn: Connection) -> None:
-    """Create the missing roles and grant them the rights that this version needs, as the owner of the schema.
+    """Create the missing roles and grant them the rights that this version needs. Only the schema's owner can.
 
     Raises psycopg2.errors.InsufficientPrivilege if a right is missing; nothing was changed.
     """

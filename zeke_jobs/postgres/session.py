@@ -26,10 +26,10 @@ KEEPALIVE: dict[str, Any] = {
 
 # A statement makes the settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
 # the time zone and the form of intervals for each client; any other setting would apply to another program's
-# transactions. Our statements use the planner's own defaults and no JIT, as they were tested. A handler's own
-# statements lose only JIT, because the author may rely on the rest. Behind a pooler, each function makes its own
-# settings. JIT and the timeout are set first: with JIT, the second statement could take longer than a timeout allows.
-# Settings are read by name, because a scan of pg_settings takes as long as opening the session.
+# transactions. Our statements use the planner's own defaults and no JIT, because they were tested with these. A
+# handler's own statements lose only JIT, because the author may rely on the rest. Behind a pooler, each function makes
+# its own settings. JIT and the timeout are set first: with JIT, the second statement could take longer than a timeout
+# allows. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
@@ -114,7 +114,7 @@ class Session(connection):
         self.settings, self.statements = row[0], {}
         self.made = self.face()
         self._cancellation = _LIBPQ.PQgetCancel(self.pgconn_ptr)
-        # Not at the end of the process, because a thread may still use it.
+        # Do not free it at the end of the process, because a thread may still use it.
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:

@@ -26,9 +26,9 @@ def carried(
 ) -> tuple[list[Override], list[str]]:
     """The overrides that still have an effect on this file, with notes about the overrides that end.
 
-    An override ends when its task, limit or service leaves the file. It also ends when the file has the same value, and
-    no other override is at its place. Only overrides in ``set_before`` (default: all) get a note. Raises
-    ConfigurationError if a remaining override does not fit the file.
+    An override ends when its task, limit or service leaves the file. It also ends if the file has the same value and no
+    other override has its path. Only overrides in ``set_before`` (default: all) get a note. Raises ConfigurationError
+    if a remaining override does not fit the file.
     """
     if not overrides:
         return [], []
@@ -92,7 +92,7 @@ def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """Permanent overrides; none for draining tasks."""
+    """The permanent overrides, without those for draining tasks."""
     return [one for one in overrides if one.until is None and one.drains is None]
 
 

@@ -66,7 +66,7 @@ class Override:
 
     @property
     def label(self) -> str:
-        """Its path as shown to people: without ``tasks.``."""
+        """Its path for people, without ``tasks.``."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
     def masked(self, fields: Fields, *, services: bool = False) -> Override:

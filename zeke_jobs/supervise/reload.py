@@ -165,7 +165,7 @@ class Reloader:
         self._asked.set()
 
     def run(self) -> None:
-        """Watch until ``end``; meant for a thread."""
+        """Watch until ``end`` is called; runs in a thread."""
         while not self._ended.wait(_LOOK):
             try:
                 self.step()

@@ -99,7 +99,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         """Send a job through dramatiq's interface; ``delay`` is in milliseconds.
 
         Raises:
-            TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware knows.
+            TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware accepts.
             UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
             SystemExit: the checks of the scheduler's first beat failed.
         """

@@ -35,7 +35,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
-    """The event with its outcome. Without local variables if the job has sensitive fields, because any may contain one."""
+    """The event with its outcome. It has no local variables if the job has sensitive fields."""
     if message.outcome is not None and message.outcome.how not in DONE:
         event.setdefault("tags", {})["outcome"] = message.outcome.how
     with message.hiding():

@@ -32,7 +32,7 @@ class ServedQueue:
     name: str
     is_async: bool  # whether it is for the jobs of async handlers
     look_on: float = 0.0  # when the next look (a claim) is due; infinite during a look
-    due_on: float = math.inf  # when the next delayed job is due, as far as this process knows
+    due_on: float = math.inf  # when the next delayed job that this process has heard of is due
     looks: int = (
         0  # number of looks in a row that found fewer jobs than they asked for, since the process asked to be notified
     )

@@ -118,7 +118,7 @@ class Claim:
     fault: InvalidPayload | None = None  # the reason why its row cannot be read; its handler then never starts
     log: Captured | None = None  # the last lines that its handler has logged
     chunk: Chunk | None = None  # None: the handler runs for this job only
-    cancelled: bool = False  # somebody has cancelled it
+    cancelled: bool = False  # whether it was cancelled
     running: Running | None = None  # the run of its handler, even after its end
 
     def move(self, to: Stage) -> None:

@@ -32,14 +32,14 @@ class HeldJobs:
         self.threads = threads
         self.places = places  # number of async handlers that may run at once; their jobs take a place, not a thread
         self.changed = threading.Condition(threading.RLock())  # the lock; notified when no job is held any more
-        self.lost = 0  # threads whose handlers ignore an interrupt
+        self.lost = 0  # number of threads whose handlers ignore an interrupt
         self._on_loop = 0  # number of jobs of async handlers
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
         self._taken = self._started = self._long = 0  # numbers of jobs with or awaiting a thread, started, long
         self._apart = 0  # number of held jobs that must run alone
         self._durations: dict[str, float] = {}  # seconds, by task
-        self._duration = 0.0  # seconds that short jobs take, smoothed
+        self._duration = 0.0  # smoothed duration of short jobs in seconds
         self._flows = False  # the last claim brought short jobs only
 
     # ── stages of a claim ──

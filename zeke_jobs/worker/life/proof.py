@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """The heartbeat updates it, and all other threads read it. Its times are by ``clock``."""
+    """The heartbeat updates it, and all other threads read it. All times are values of ``clock``."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats

@@ -111,7 +111,7 @@ class EventLoop:
             self._loop.call_soon_threadsafe(self._answer)
         elif self._asked is not None and not self.is_blocked and now - self._asked >= _BLOCKED:
             self.is_blocked = True
-            frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001 (documented for debuggers, as here)
+            frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001 (documented for debuggers, which this is)
             frames = dropwhile(lambda one: one.filename.startswith(_BELOW), traceback.extract_stack(frame))
             stack = redact("".join(traceback.format_list(list(frames))))
             task = asyncio.current_task(self._loop)

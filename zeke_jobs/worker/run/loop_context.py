@@ -65,7 +65,7 @@ class LoopContext(JobContext):
             try:
                 return await asyncio.shield(call)
             except asyncio.CancelledError:
-                await asyncio.wait([call])  # the call must not go on while the handler does something else
+                await asyncio.wait([call])  # wait, so that the call does not overlap with the handler's next step
                 raise
 
     def _released(self, form: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:

@@ -78,8 +78,8 @@ class Shared(NamedTuple):
     worker: UUID
     runtime: Runtime
     pool: Pool  # a connection for each handler
-    #: For short statements outside a handler's transaction. With ``pool`` alone, all threads may hold a connection and
-    #: wait for a second one for ever.
+    #: Connections for short statements outside a handler's transaction. With ``pool`` alone, all threads may hold a
+    #: connection and wait for a second one for ever.
     statement_pool: Pool
 
 
@@ -167,7 +167,7 @@ class Reports(Steps):
 def take_lease(
     conn: Connection, name: str, limit: int, claim: Claim, worker: UUID, *, wait: timedelta | float | None = None
 ) -> None:
-    """Take a lease for a job that ``worker`` runs. It ends with the claim at the latest."""
+    """Take a lease for a job that ``worker`` runs. The lease ends with the claim at the latest."""
     if limit < 1:
         raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
     row = SQL.only(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
