@@ -79,8 +79,8 @@ class Import:
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
         """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
 
-        ``told`` is called after each transaction with the number of jobs taken over. Without ``commits``, nothing is
-        changed, and the report shows what would be.
+        ``told`` is called after each transaction with the number of jobs taken over. Without ``commits``, nothing
+        changes, and the report shows what would change.
         """
         queues = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
         for queue in queues:

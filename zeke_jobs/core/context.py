@@ -123,7 +123,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def event(self, name: str) -> Event | None:
-        """The result of this job's wait for an event: its data, or ``timed_out``; or None before the result."""
+        """The event that this job has waited for, with its data or ``timed_out``; None before that."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
         """Return the event; after ``timeout``, an event with ``timed_out``. Until then the job waits, without a thread.

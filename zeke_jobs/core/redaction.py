@@ -45,7 +45,7 @@ _EXCERPT = re.compile(
 
 
 class _Hidden(NamedTuple):
-    """The sensitive fields of the payload in this context, and the values of them for which texts are searched."""
+    """The sensitive fields of the payload in this context, and their values, for which texts are searched."""
 
     fields: frozenset[str] = frozenset()
     values: tuple[str, ...] = ()

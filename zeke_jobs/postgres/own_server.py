@@ -24,7 +24,7 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         ConfigurationError: a server cannot run there; the message has the remedy.
         ZekeJobsError: another command uses the server, or it does not start.
     """
-    server_programs.binaries()  # raise before any folder is made
+    server_programs.binaries()  # raises before any folder is made
     server = server_folder(data_dir)
     with ExitStack() as stack:
         try:

@@ -126,7 +126,8 @@ def revert_due(conn: Connection) -> Applied | None:
     """End the overrides whose time is over. Any number of processes may call it at once; one of them ends the overrides.
 
     Raises:
-        ConfigurationError: the configuration without them does not fit this process's code; another process may succeed.
+        ConfigurationError: the configuration without the overrides does not fit this process's code; another process
+            may succeed.
         Contended: another session holds the locks, or every attempt was aborted.
     """
 

@@ -41,7 +41,7 @@ class View:
     task: str = ""  # the task whose waiting jobs are shown; empty: the busiest
     asking: Command | None = None  # the command that waits for a yes
     opened: UUID | None = None
-    scroll: int = 0  # the first line shown of the opened job
+    scroll: int = 0  # the first visible line of the opened job
     helps: bool = False
     said: str = ""
     quits: bool = False

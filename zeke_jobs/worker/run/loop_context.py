@@ -56,7 +56,7 @@ class LoopContext(JobContext):
         return rows[0][0] if rows else None
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call a method that blocks in a helper thread; one at a time, because they share a connection."""
+        """In a helper thread, call a method that blocks; one call at a time, because all share a connection."""
         if self._on_loop is not None and form.__name__ in _JOINING:
             joined: R = await self._join(form.__name__, *args, **options)
             return joined
