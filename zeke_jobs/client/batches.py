@@ -81,13 +81,13 @@ def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A0
     return found[0]
 
 
-def batches(*, limit: int = 20, connection: Any = None) -> list[BatchStatus]:
-    """The newest batches.
+def batches(*, limit: int | None = 20, connection: Any = None) -> list[BatchStatus]:
+    """The newest batches; all batches if ``limit`` is None.
 
     Raises:
         TypeError, ValueError: the limit is not valid.
     """
-    return find(connection, id=None, limit=as_limit(limit))
+    return find(connection, id=None, limit=None if limit is None else as_limit(limit))
 
 
 def find(connection: Any, **filters: Any) -> list[BatchStatus]:

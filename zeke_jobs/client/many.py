@@ -73,6 +73,7 @@ class Change:
 
     def parts(self) -> Iterator[list[UUID]]:
         """Change the jobs part by part; yields the ids of each part."""
+        self._left = as_limit(self._limit)
         if self._until is None and not self.count():
             return
         assert self._until is not None

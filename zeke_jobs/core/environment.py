@@ -146,6 +146,7 @@ class Address(NamedTuple):
 
 _N = TypeVar("_N", int, float)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+")
 
 
 def check() -> None:
@@ -261,6 +262,8 @@ def _one_of(name: str, default: str, *others: str) -> str:
 def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
     text = lookup(name)
     with suppress(ValueError):
+        if text is not None and not _NUMBER.fullmatch(text):
+            raise ValueError(text)
         number = default if text is None else type(default)(text)
         if low <= number <= high:
             return number

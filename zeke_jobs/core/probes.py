@@ -70,24 +70,33 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
     A process that has ended does not count, because its command then ends too or starts another process.
     """
     found: dict[str, str] = {}
+    asked: dict[str, _socket.socket] = {}
     until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up after a few seconds
-    for name in sorted(one for one in os.listdir(folder) if one.endswith(_SUFFIX)) if os.path.isdir(folder) else ():
-        process, asking, said = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX), b""
-        asking.settimeout(max(until - time.monotonic(), 0.05))  # even if one process is stuck, the others answer
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if not name.endswith(_SUFFIX):
+            continue
+        process, asking = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX)
+        asking.settimeout(_ANSWER_WITHIN)
         try:
-            asking.connect(f"{folder}/{name}")
+            asking.connect(f"{folder}/{name}")  # to all before the first answer: they prepare their answers at once
+            asked[process] = asking
+        except (ConnectionRefusedError, FileNotFoundError):
+            asking.close()
+        except OSError as error:
+            found[process] = f"cannot be asked: {error}"
+    for process, asking in asked.items():
+        said = b""
+        try:
+            asking.settimeout(max(until - time.monotonic(), 0.05))  # an answer that is there already is read
             while part := asking.recv(_MOST):
                 said += part
             stuck, unready = said.decode().split("\n")
             found[process] = stuck if what == "live" else unready
-        except (ConnectionRefusedError, FileNotFoundError):
-            continue
         except TimeoutError:
             found[process] = f"does not answer within {_ANSWER_WITHIN:g} s"
         except (OSError, ValueError) as error:
             found[process] = f"cannot be asked: {error}"
-        finally:
-            asking.close()
+        asking.close()
     if not found:
         return False, f"expected a worker or scheduler that answers in {folder}, got none"
     return not any(found.values()), "; ".join(f"{name} {found[name] or f'is {what}'}" for name in sorted(found))

@@ -45,7 +45,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     ``now`` is by default the database's time. If this process fails halfway, the next beat of any process does the rest.
 
     If a schedule fails, this is logged, and the other schedules are handled. Raises psycopg2.Error if the database is
-    unreachable or refuses a statement.
+    unreachable, and RuntimeError at the end if it refused the statements of a schedule.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -74,7 +74,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
             decided += ticks
     SQL.run(conn, "schedule/tidy")
     if refusal is not None:
-        raise refusal
+        raise RuntimeError("the database refused the statements of a schedule") from refusal
     return decided
 
 

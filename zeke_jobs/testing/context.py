@@ -48,16 +48,14 @@ class FakeContext(Steps):
     revision: int = 1
     scheduled_for: datetime | None = None
     batch_id: str | None = None
-    steps: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # results by name; the test's results are of an earlier attempt
+    # results by name; results given by the test are of an earlier attempt
+    steps: Mapping[str, Any] = field(default_factory=dict)
     events: Mapping[str, Any] = field(default_factory=dict)  # the events that came, with their data
-    timed_out: Collection[str] = ()  # the events that did not come in time
-    taken_leases: Collection[str] = ()  # the leases that other jobs hold
+    timed_out: Iterable[str] = ()  # the events that did not come in time
+    taken_leases: Iterable[str] = ()  # the leases that other jobs hold
     sent: list[SentCall] = field(init=False, default_factory=list)  # the jobs that the handler sent, in order
-    batches: dict[str, tuple[Then | None, AfterFailure]] = field(
-        init=False, default_factory=dict
-    )  # the batches that the handler opened, by id
+    # the batches that the handler opened, by id
+    batches: dict[str, tuple[Then | None, AfterFailure]] = field(init=False, default_factory=dict)
     output: Any = field(init=False, default=None)  # the output with which the handler completed the job
     completed: bool = field(init=False, default=False)  # whether the handler called ``complete``
     progressed: list[tuple[float, float | None, str]] = field(init=False, default_factory=list)  # calls of ``progress``
@@ -68,6 +66,11 @@ class FakeContext(Steps):
     leased: list[str] = field(init=False, default_factory=list)  # names of the leases taken, in order
 
     def __post_init__(self) -> None:
+        # None is the default too, and an iterator is read once.
+        self.job_id = self.job_id or uuid4()
+        self.others, self.services = dict(self.others or {}), dict(self.services or {})
+        self.steps, self.events = dict(self.steps or {}), dict(self.events or {})
+        self.timed_out, self.taken_leases = frozenset(self.timed_out), frozenset(self.taken_leases)
         self.logger = get_logger("zeke_jobs.job", task=self.task_id, job_id=str(self.job_id))
 
     def __getattribute__(self, name: str) -> Any:

@@ -125,8 +125,9 @@ class WorkerProcess:
 
     def tick(self) -> None:
         """Stop handlers whose timeout is over, and return jobs to the queue that have waited here too long for a thread."""
-        for claim in self.held.all():
-            if claim.running is not None and claim.running.tick():
+        running = {claim.running: claim for claim in self.held.all() if claim.running is not None}
+        for one, claim in running.items():  # the claims of a chunk run together
+            if one.tick():
                 self.give_up(claim)
         for claim in self.held.behind_long_job():
             self.settle(claim, RETURNED, unstarted=True)

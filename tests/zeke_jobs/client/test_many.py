@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.sql import change, rows, value
-from zeke_jobs.client import many, reading
+from zeke_jobs.client import batches, many, reading
 from zeke_jobs.errors import UnknownTask
 from zeke_jobs.postgres.pool import connect
 
@@ -103,6 +103,12 @@ def test_many_are_changed_in_parts_each_a_transaction_and_each_on_record(
     assert rows(
         conn, "SELECT action, target, said_by, reason, cardinality(jobs) FROM zeke_jobs.audit ORDER BY number"
     ) == [("prioritise", "task/anything", "ada", "priority 3", size) for size in (4, 4, 2)]
+
+
+def test_a_change_that_is_made_again_has_its_whole_limit_again() -> None:
+    zeke_jobs.send_many("anything", [{}] * 4)
+    change = many.Change("cancel", {"task": "anything"}, limit=2)
+    assert [len(change.all()), len(change.all()), len(change.all())] == [2, 2, 0]
 
 
 def test_jobs_that_are_sent_meanwhile_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,3 +224,10 @@ def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first_without_an_
     assert rest == sorted((one.id for one in at_once), reverse=True)
     assert len(list(zeke_jobs.jobs(limit=5))) == 5
     assert [job.id for job in zeke_jobs.jobs(task="other", limit=1)] != [last.id]
+
+
+def test_all_batches_are_listed_without_a_limit() -> None:
+    for name in ("a", "b"):
+        zeke_jobs.send_many("anything", [{}], batch=name)
+    assert [one.id for one in batches.batches(limit=None)] == ["b", "a"]
+    assert [one.id for one in batches.batches(limit=1)] == ["b"]

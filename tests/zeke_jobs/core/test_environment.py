@@ -41,3 +41,10 @@ def test_anything_else_is_no_address(monkeypatch: pytest.MonkeyPatch, text: str)
     monkeypatch.setenv(environment.METRICS, text)
     with pytest.raises(ConfigurationError, match="expected ZEKE_JOBS_METRICS to be HOST:PORT"):
         environment.metrics_address()
+
+
+@pytest.mark.parametrize("text", ["1_0", "+5", "\uff12\uff10", "0", "10001", "2.5", "nan", "-1"])
+def test_anything_else_is_no_number_of_jobs(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ZEKE_JOBS_ASYNC", text)
+    with pytest.raises(ConfigurationError, match="expected ZEKE_JOBS_ASYNC to be 1 to 10000 jobs, got "):
+        environment.async_places()

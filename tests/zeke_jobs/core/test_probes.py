@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,13 @@ def test_each_process_in_the_folder_must_be_fine(folder: str) -> None:
     probes.answer("scheduler", lambda: ("is stuck", ""))
     assert probes.ask("live", folder) == (False, f"scheduler-{os.getpid()} is stuck; {me} is live")
     assert probes.ask("ready", folder) == (False, f"scheduler-{os.getpid()} is ready; {me} waits for the database")
+
+
+def test_all_are_asked_before_the_first_answer_is_awaited(folder: str) -> None:
+    asked = threading.Event()
+    probes.answer("scheduler", lambda: ("" if asked.wait(2.5) else "the worker was not asked", ""))
+    probes.answer("worker", lambda: (asked.set() or "", ""))  # type: ignore[func-returns-value]
+    assert probes.ask("live", folder)[0]
 
 
 def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_count(

@@ -135,6 +135,21 @@ def test_whatever_is_wrong_with_a_schedule_the_others_tick(world: World, wrong: 
     assert world.jobs("second") == ["09:05"]
 
 
+def test_what_the_database_refuses_one_schedule_is_no_lost_connection(world: World) -> None:
+    world.put("first")
+    world.put("second")
+    world.at(NINE + 5 * MINUTE)
+    full = "RAISE EXCEPTION USING ERRCODE = ''53100'', MESSAGE = ''the disk is full''"
+    world.rows(
+        "SELECT set_config('x.y', '', false); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"'BEGIN IF NEW.task = ''first'' THEN {full}; END IF; RETURN NEW; END';"
+        " CREATE TRIGGER refuse BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION refuse(); SELECT 1 AS one"
+    )
+    with pytest.raises(RuntimeError, match="refused"):
+        dispatch.beat(world.conn)
+    assert world.jobs("second") == ["09:05"]
+
+
 def test_schedules_that_somebody_holds_locked_make_no_other_late_and_the_holder_is_named(
     world: World, other_conn: Connection
 ) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -11,6 +12,7 @@ import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
 from tests.zeke_jobs.worker.conftest import Jobs, a_claim, a_context, at_once
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from zeke_jobs.core.job import Event
 from zeke_jobs.errors import BatchClosed, BatchNotFound, ClaimLost, InvalidPayload, UnknownTask
 from zeke_jobs.postgres.pool import Pool, transaction
 from zeke_jobs.testing import FakeContext
@@ -306,3 +308,12 @@ def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whene
     assert zeke_jobs.batch_status("import-42").status == "ended"
     assert len(reports(jobs)) == 1
     assert jobs.rows("SELECT 1 FROM zeke_jobs.batch_change") == []
+
+
+def test_a_fake_context_takes_none_for_a_default_and_reads_an_iterator_once() -> None:
+    ctx = FakeContext(others=None, services=None, job_id=None, steps=None, events=None, timed_out=iter(["a"]))  # type: ignore[arg-type]
+    assert isinstance(ctx.job_id, UUID)
+    assert ctx.step("sum", lambda: 2) == 2
+    assert ctx.event("a") == ctx.event("a") == Event("a", timed_out=True)
+    with pytest.raises(RuntimeError, match="services"):
+        ctx.service("web")

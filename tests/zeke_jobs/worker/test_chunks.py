@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -18,6 +19,7 @@ from tests.zeke_jobs.worker.handlers import CALLS, GATE, Number
 from zeke_jobs import ChunkContext, Payload
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.testing import FakeChunk, JobRunner
+from zeke_jobs.worker.run import interrupts
 
 HERE = "tests.zeke_jobs.worker.test_chunks"
 RETRY = "retry: {limit: 1, delay: 1ms}"
@@ -185,6 +187,24 @@ def test_when_all_its_jobs_are_cancelled_a_chunk_is_stopped(running: Running) ->
         for one in ids:
             zeke_jobs.cancel(one)
         eventually(lambda: [zeke_jobs.status(one).status for one in ids] == ["cancelled"] * 3)
+
+
+def test_the_handler_of_a_chunk_is_looked_at_once_a_tick(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    me, looks = threading.get_ident(), list[Any]()
+    with running(task("gated", "{size: 3, wait: 0s}")) as broker:
+        ids = sent([{"n": n} for n in range(3)])
+        eventually(lambda: CALLS == ["started"])
+
+        def look(one: interrupts.Running) -> bool:
+            looks.extend([one] if threading.get_ident() == me else [])  # and not in the heartbeat's thread
+            return False
+
+        with monkeypatch.context() as patched:
+            patched.setattr(interrupts.Running, "tick", look)
+            broker.process.tick()
+        for one in ids:
+            zeke_jobs.cancel(one)
+    assert len(looks) == 1
 
 
 def test_a_timeout_stops_the_chunk_and_counts_for_each(running: Running) -> None:
