@@ -9,7 +9,6 @@ from actors.ai.local import Analyst, lead
 from actors.ai.protocol import Embedding
 from actors.insights import events, interests, relevance
 from actors.insights.events import EventSettings
-from actors.insights.facts import Facts, facts
 from actors.insights.sketch import sketch
 from actors.schema import EmbedStory
 from actors.store import clusters, embeddings, overlays, texts
@@ -19,8 +18,8 @@ from actors.store.texts import StoryText
 from zeke_jobs import ChunkContext, Context, Reject
 from zeke_jobs.errors import ClaimLost
 
-Ready = tuple[Written, Sequence[int], Facts]
-"""The embedding, the terms and the facts of a story."""
+Ready = tuple[Written, Sequence[int]]
+"""The embedding and the terms of a story."""
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
@@ -38,10 +37,9 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     books = ledger_of_chunk(ctx, {place: story.id for place, story in known.items()})
     made = dict(zip(known, analyst.embed_many(list(known.values()), books) if known else (), strict=True))
     ready = {
-        known[place].id: (embeddings.written(one.model_version, one.vector), sketch(text), facts(text))
+        known[place].id: (embeddings.written(one.model_version, one.vector), sketch(lead(known[place])))
         for place, one in made.items()
         if isinstance(one, Embedding)
-        for text in (lead(known[place]),)
     }
     _publish(ctx, ready)
     for place, (payload, job) in enumerate(zip(payloads, ctx.jobs, strict=True)):

@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 from actors.ai.gate.evidence import script, tokens
 from actors.ai.local import Analyst, lead
 from actors.ai.protocol import Embedding
-from actors.insights.facts import Facts, facts
 from actors.insights.interests import Interests
 from actors.insights.sketch import sketch
 from actors.store import clusters, embeddings, overlays, texts
@@ -40,8 +39,6 @@ _SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
 Found on half of the judged headlines, where wordllama is as precise at .8 as hashed words at .6.
 """
 _ANY_MODEL = 0.6
-_SAME_FACTS = 0.25
-"""The lowest cosine for two stories that share two names and a figure."""
 _DOUBT = {"hashed-words": 0.1}
 """The amount by which the lowest cosine rises if neither story has a name from the other's headline."""
 _LEAD = 1000  # number of first characters of a story in which names are searched
@@ -54,7 +51,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         same_event_cosine: Two stories within ``same_event_hours`` with at least this cosine report one event; None for the
-            default of the embedding model. Stories that share two names and a figure need only .25.
+            default of the embedding model.
         same_event_hours: The longest time between two stories of one event.
         interests: The interests of teams, which raise and lower their chili.
     """
@@ -98,28 +95,24 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
     return {word for word in names if word in lead or (word not in title[:1] and not is_title_case)}
 
 
-def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int], told: Facts) -> None:
+def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
     """Let other stories find this one. Commit before you search, so that of two simultaneous stories one finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
-    SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), facts=told.stored, **made)
+    SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
 
 def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> list[UUID]:
     """Publish a story, and find the stories of the same event."""
-    embedding = embeddings.written(made.model_version, made.vector)
-    terms, told = sketch(lead(story)), facts(lead(story))
+    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
-        publish(tx, story.id, embedding, terms, told)
-    return like(ctx.db, story, embedding, terms, told, ctx.settings)
+        publish(tx, story.id, embedding, terms)
+    return like(ctx.db, story, embedding, terms, ctx.settings)
 
 
 def like(
-    conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], told: Facts, settings: EventSettings
+    conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
 ) -> list[UUID]:
-    """Stories of the same event: with similar words, or with the same facts.
-
-    In a large cluster, only the stories that joined it first are compared.
-    """
+    """Stories of the same event. In a large cluster, only the stories that joined it first are compared."""
     if not knows(embedding.model_version, f"{text.title}\n{text.document[:1000]}"):
         return []
     least = settings.same_event_cosine or threshold(embedding.model_version)
@@ -129,17 +122,11 @@ def like(
     found: list[UUID] = []
     while left:
         batch, left = left[:_BATCH], left[_BATCH:]
-        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], min(least, _SAME_FACTS))
+        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least)
         hits = [
-            one["story_id"]
-            for one in near
-            if one["cosine"] >= sure
-            or told.agree(one["facts"] or ())
-            or (
-                one["cosine"] >= least
-                and (other := texts.read(conn, one["story_id"]))
-                and not _names_differ(text, other)
-            )
+            story
+            for story, cosine in near.items()
+            if cosine >= sure or ((other := texts.read(conn, story)) and not _names_differ(text, other))
         ]
         if not hits:
             break

@@ -53,12 +53,12 @@ def _signs(vector: Sequence[float]) -> str:
     return "".join("1" if value > 0 else "0" for value in mixed[::2])
 
 
-def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> list[dict[str, Any]]:
-    """``story_id``, ``cosine`` and ``facts`` of the ``stories`` with the same model and a cosine of at least ``least``."""
+def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
+    """The cosines of the ``stories`` with the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
     # The cosine of a vector of zeros is NULL; with pgvector it is NaN.
-    return [row for row in rows if row["cosine"] is not None and row["cosine"] >= least]
+    return {row["story_id"]: row["cosine"] for row in rows if row["cosine"] is not None and row["cosine"] >= least}
 
 
 def of_story(conn: Connection, story_id: UUID) -> Written | None:

@@ -1,4 +1,4 @@
--- Store a story's embedding, its signs, and the terms and facts by which stories of its event are found; equal rows are not written.
+-- Store a story's embedding, its signs, and the terms by which stories of its event are found; equal rows are not written.
 WITH told AS MATERIALIZED (
   SELECT s.id, coalesce(s.published_at, s.created_at) AS happened_at FROM public.stories AS s WHERE s.id = %(story_id)s::uuid
 ), wanted AS MATERIALIZED (
@@ -17,13 +17,12 @@ WITH told AS MATERIALIZED (
     WHERE t.story_id = w.story_id AND t.term = w.term AND t.happened_at = w.happened_at
   )
 ), signed AS (
-  INSERT INTO public.story_signs AS g (story_id, happened_at, model_version, signs, facts)
-  SELECT told.id, told.happened_at, %(model_version)s, %(signs)s::bit(1024), %(facts)s::text[]
+  INSERT INTO public.story_signs AS g (story_id, happened_at, model_version, signs)
+  SELECT told.id, told.happened_at, %(model_version)s, %(signs)s::bit(1024)
   FROM told
   ON CONFLICT (story_id) DO UPDATE
-  SET happened_at = EXCLUDED.happened_at, model_version = EXCLUDED.model_version, signs = EXCLUDED.signs, facts = EXCLUDED.facts
-  WHERE (g.happened_at, g.model_version, g.signs, g.facts)
-    IS DISTINCT FROM (EXCLUDED.happened_at, EXCLUDED.model_version, EXCLUDED.signs, EXCLUDED.facts)
+  SET happened_at = EXCLUDED.happened_at, model_version = EXCLUDED.model_version, signs = EXCLUDED.signs
+  WHERE (g.happened_at, g.model_version, g.signs) IS DISTINCT FROM (EXCLUDED.happened_at, EXCLUDED.model_version, EXCLUDED.signs)
 )
 INSERT INTO public.story_embeddings (story_id, model_version, embedding, created_at, updated_at)
 SELECT told.id, %(model_version)s, %(vector)s::real[], zeke_jobs.now(), zeke_jobs.now()

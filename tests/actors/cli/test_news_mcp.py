@@ -10,7 +10,6 @@ from psycopg2.extensions import connection as Connection
 
 from actors.ai import hashing
 from actors.insights.events import publish
-from actors.insights.facts import facts
 from actors.store import embeddings
 from tests.actors.database import execute
 from tests.zeke_jobs.cli.test_mcp import ask  # where the package mcp is installed
@@ -55,7 +54,7 @@ def test_an_agent_reads_the_news_and_changes_nothing(agent: Any, add_story: Any,
     other = add_story(f"A text of strangers. {HIDDEN}", title=EVIL)
     for story in (plain, other):
         made = embeddings.written(hashing.MODEL_VERSION, hashing.embed("A kernel."))
-        publish(conn, story, made, [], facts(""))
+        publish(conn, story, made, [])
     execute(
         conn,
         "UPDATE raw_items SET url = 'https://a.example/kernel' WHERE id = (SELECT c.raw_item_id FROM contents AS c"

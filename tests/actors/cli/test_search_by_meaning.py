@@ -9,7 +9,6 @@ import pytest
 
 from actors.ai import hashing
 from actors.insights import events
-from actors.insights.facts import facts
 from actors.store import embeddings
 from tests.actors.database import execute
 from tests.lab.quality.corpora import cosine
@@ -78,7 +77,7 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
     for n in range(120):
         story = add_story("A text.", title=f"Other {n}", days_old=0.5)
         vector = hashing.embed(f"word{n} thing{n} item{n} of a storm of retries")
-        events.publish(conn, story, embeddings.written(hashing.MODEL_VERSION, vector), [], facts(""))
+        events.publish(conn, story, embeddings.written(hashing.MODEL_VERSION, vector), [])
     out = told("search", "--meaning", "a cat on a mat looked at the moon", "--limit", "1", "--json")
     assert titles(out) == ["Cats"]
 

@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 
 from actors.insights.events import _names_differ
-from actors.insights.facts import facts
 
 
 @dataclass(frozen=True)
@@ -53,25 +52,6 @@ def test_few_common_words_do_not_hide_one_event_nor_common_people_make_one(
             wrong += [] if is_true else [(one.title, other.title)]
     figure(f"same event in other words ({half} half), found of 5", found / 5, before=0)
     assert wrong == []
-
-
-@pytest.mark.parametrize(
-    ("other", "agree"),
-    [
-        ("A cheap loan no more: Marek of Verania asks for 6.5 per cent.", True),
-        ("Marek calls 6.5 percent right.", False),
-        ("Ilse Marek is one, and Marek is the same, whatever the 6.5 percent.", False),
-        ("Verania and Ilse Marek: what next? It rose by half a point, the third time, on 7 days.", False),
-        ("The bank of Verania under Marek fined two lenders 40 million.", False),
-    ],
-    ids=["two names and a figure", "one name", "one name in two forms", "small figures", "another figure"],
-)
-def test_two_names_and_a_figure_are_the_same_facts(other: str, agree: bool) -> None:
-    mine = facts(
-        "Verania raises its rate to 6.5 percent. Governor Ilse Marek said so; it is the third step, after 7 days."
-    )
-    assert mine.agree(facts(other).stored) is agree
-    assert facts(other).agree(mine.stored) is agree
 
 
 CRANES = (
