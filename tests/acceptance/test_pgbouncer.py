@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -20,8 +21,9 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from tests.fleet import Fleet, eventually, query, scalar
+from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs import config
-from zeke_jobs.control import actions
+from zeke_jobs.control import actions, pg_boss
 from zeke_jobs.core import environment
 from zeke_jobs.diagnosis.doctor import examine
 from zeke_jobs.diagnosis.why import why
@@ -247,3 +249,18 @@ def test_we_leave_nothing_in_sessions_that_others_use_next(make_bouncer: Any, da
         assert shown(ours, "transaction_isolation") == "read committed"
     with closing(psycopg2.connect(url)) as theirs, closing(psycopg2.connect(database)) as direct:
         assert shown(theirs, "plan_cache_mode") == shown(direct, "plan_cache_mode") == "force_custom_plan"
+
+
+def test_an_import_from_pg_boss_leaves_its_search_path_in_no_session(
+    make_bouncer: Any, database: str, conn: Connection
+) -> None:
+    boss.install(conn, "12", "old-mail", schema="old")
+    boss.put(conn, "old-mail", {}, schema="old")
+    url = make_bouncer(1).at(database)
+    with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
+        theirs.autocommit = True
+        before = shown(theirs, "search_path")
+        importing = pg_boss.Import(ours, schema="old", names={}, recent=timedelta(days=1))
+        for commits in (False, True):
+            assert [queue.name for queue in importing.run(commits=commits).queues] == ["old-mail"]
+            assert shown(theirs, "search_path") == before

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,7 +53,7 @@ class Import:
     """Takes over jobs and schedules from pg-boss.
 
     Args:
-        conn: An autocommit connection of a user with write access to both systems; its search path becomes pg-boss's schema.
+        conn: An autocommit connection of a user with write access to both systems.
         names: For a queue's name, the id or alias of its task; a queue with a task's name needs no entry.
         recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.
 
@@ -64,13 +65,11 @@ class Import:
     def __init__(
         self, conn: Connection, *, schema: str, names: Mapping[str, str], recent: timedelta, by: str | None = None
     ) -> None:
-        self._conn, self._source, self._by = conn, f"pg-boss/{schema}", by
-        found = SQL.only(conn, "import/version", recent=recent) if SQL.one(conn, "import/schema", schema=schema) else {}
-        if found.get("version") is None:
-            raise ConfigurationError(
-                f"expected a pg-boss of version 10, 11 or 12 in schema {schema}, got none\n"
-                "  help: --schema names its schema; DATABASE_URL must name its database"
-            )
+        self._conn, self._schema, self._source, self._by = conn, schema, f"pg-boss/{schema}", by
+        with self._there():
+            found = SQL.only(conn, "import/version", recent=recent)
+        if found["version"] is None:
+            raise self._missing()
         self.version: int = found["version"]
         self._since: datetime = found["since"]
         self._names = {name: self._find(task).id for name, task in names.items()}
@@ -82,7 +81,8 @@ class Import:
         ``told`` is called after each transaction with the number of jobs taken over. Without ``commits``, nothing
         changes, and the report shows what would change.
         """
-        queues = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
+        with self._there():
+            queues = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
         for queue in queues:
             queue.task_id = self._names.get(queue.name, queue.task_id)
         report = Report(self.version, queues)
@@ -93,27 +93,45 @@ class Import:
                 told(report.jobs.total())
         return report
 
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """A transaction whose statements find pg-boss's tables; its search path ends with it.
+
+        Behind a pooler, a setting of the session would reach other programs.
+        """
+        with transaction(self._conn):
+            if SQL.one(self._conn, "import/schema", schema=self._schema) is None:
+                raise self._missing()
+            yield
+
+    def _missing(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"expected a pg-boss of version 10, 11 or 12 in schema {self._schema}, got none\n"
+            "  help: --schema names its schema; DATABASE_URL must name its database"
+        )
+
     def _find(self, name: str) -> KnownTask:
         return drivers.perform(self._conn, task_cache.find, name)
 
     def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}
+        locks = commits and states == _QUEUED
         while True:
-            with transaction(self._conn):
+            with self._there():
                 given = {
                     "source": self._source,
                     "names": list(self._known),
                     "states": list(states),
                     "since": self._since,
                 }
-                rows = SQL.all(self._conn, "import/page", most=_AT_ONCE, **given, **after)
+                rows = SQL.all(self._conn, "import/queued" if locks else "import/page", most=_AT_ONCE, **given, **after)
                 jobs = [json.loads(row["job"]) for row in rows]
                 fit = [one for job in jobs if (one := self._fit(job, report)) is not None]
                 taken = {one["job"]["id"] for one in fit}
                 if commits and fit:
                     params = {"source": self._source, "jobs": encode(fit), "by": self._by}
                     taken = set(SQL.value(self._conn, "import/take", **params))
-                if commits and taken and states == _QUEUED:
+                if locks and taken:
                     SQL.run(self._conn, "import/cancel", source=self._source, jobs=sorted(taken))
             counted = [one["job"] for one in fit if one["job"]["id"] in taken]
             report.jobs.update((job["name"], job["state"]) for job in counted)
@@ -132,7 +150,9 @@ class Import:
             return None
 
     def _take_schedules(self, report: Report, *, commits: bool) -> None:
-        for row in SQL.all(self._conn, "import/schedules"):
+        with self._there():
+            rows = SQL.all(self._conn, "import/schedules")
+        for row in rows:
             one = json.loads(row["schedule"])
             name, key = one["name"], one.get("key") or ""
             if name.startswith("__pgboss__"):
@@ -144,7 +164,7 @@ class Import:
                     report.left.append(Left(name, what, "jobs.yaml has a schedule of its task"))
                     continue
                 ours = f"{name}/{key or 'pg-boss'}"
-                with transaction(self._conn), self._conn.cursor() as cursor:
+                with self._there(), self._conn.cursor() as cursor:
                     schedules.put(
                         ours, task=task.id, at=one["cron"], timezone=one.get("timezone") or "UTC", payload=one["data"],
                         by=self._by, connection=self._conn,

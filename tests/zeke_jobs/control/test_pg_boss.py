@@ -215,6 +215,46 @@ def test_each_job_runs_here_or_there_and_never_at_both(there: There, url: str, m
     assert set(our_jobs()) == sent - held
 
 
+def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tables(there: There) -> None:
+    settings = "SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%'"  # unknown before their first use
+    there.rows("""
+        INSERT INTO pgboss.schedule (name, key, cron) VALUES ('old-mail', '', '0 3 * * *');
+        CREATE TABLE public.job AS TABLE pgboss.job; CREATE TABLE public.schedule AS TABLE pgboss.schedule;
+        CREATE TABLE public.version AS SELECT 99 AS version; CREATE TEMPORARY TABLE job AS TABLE pgboss.job
+    """)
+    queued = there.put()
+    there.put(state="completed", completed_on=datetime.now(UTC))
+    there.rows("INSERT INTO public.job (id, name, state) SELECT id, name, 'created' FROM pgboss.job")
+    there.rows("SET search_path TO public; SET enable_seqscan TO off")
+    before = there.rows(settings)
+    for commits in (False, True):
+        importing = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT)
+        report = importing.run(commits=commits)
+        assert (report.version, report.jobs.total()) == (boss.VERSIONS[LATEST], 2)
+        assert report.schedules == ["old-mail/pg-boss"]
+        assert there.rows(settings) == before
+    assert boss.states(there.conn)[queued] == "cancelled"
+    assert {*boss.states(there.conn, schema="public").values()} == {"created"}
+    assert there.rows("SELECT name FROM public.schedule") == [("old-mail",)]
+    assert there.rows("SELECT name FROM pgboss.schedule") == []
+
+
+def test_ended_jobs_that_somebody_has_locked_are_taken_and_a_look_counts_locked_jobs(there: There, url: str) -> None:
+    queued, done = there.put(), there.put(state="completed", completed_on=datetime.now(UTC))
+    with closing(connect(url)) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT id FROM pgboss.job FOR UPDATE")
+        looked = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(
+            commits=False
+        )
+        assert looked.jobs == {("old-mail", "created"): 1, ("old-mail", "completed"): 1}
+        there.take()
+        assert set(our_jobs()) == {done}
+        cursor.execute("ROLLBACK")
+    there.take()
+    assert set(our_jobs()) == {queued, done}
+
+
 def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
     there: There, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

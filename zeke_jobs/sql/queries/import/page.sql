@@ -1,8 +1,7 @@
--- Lock the next jobs of pg-boss with these names and states, the oldest first, after a given time and id. Jobs that its workers have locked are
--- skipped.
+-- The next jobs of pg-boss with these names and states, the oldest first, after a given time and id.
 SELECT to_jsonb(j)::text AS job
 FROM job AS j
 WHERE j.name = ANY (%(names)s) AND j.state::text = ANY (%(states)s) AND (j.completed_on IS NULL OR j.completed_on >= %(since)s::timestamptz)
   AND (%(after)s::uuid IS NULL OR (j.created_on, j.id) > (%(after_time)s::timestamptz, %(after)s::uuid))
   AND NOT EXISTS (SELECT 1 FROM zeke_jobs.imported AS i WHERE i.source = %(source)s AND i.source_id = j.id AND i.name = j.name)
-ORDER BY j.created_on, j.id LIMIT %(most)s FOR UPDATE OF j SKIP LOCKED
+ORDER BY j.created_on, j.id LIMIT %(most)s
