@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import InvalidFunctionDefinition
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import MigrationError
@@ -22,6 +23,7 @@ from zeke_jobs.postgres.pool import is_pooled, transaction
 from zeke_jobs.postgres.queries import SQL
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
+_DROP = re.compile(r"DROP FUNCTION .*\)")  # the server's hint, in any language
 _CODE = re.compile(r"code-(\d{4})")
 _OF_EARLIER = "0001_tables.sql"  # a file of versions before 1.0, whose jobs cannot be taken over
 _DRAMATIQ_PG = "0000_dramatiq_pg.sql"
@@ -129,13 +131,33 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
     if not _is_missing(migration, _checksums(SQL.all(conn, "migration/list"))):
         return False
     before = objects()
-    with conn.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+    for statement in statements:
+        if _CODE.fullmatch(migration.name):
+            _replace(conn, statement)
+        else:
+            with conn.cursor() as cursor:
+                cursor.execute(statement)
     known = {"package": migration.package, "name": migration.name, "checksum": migration.checksum}
     made = {"breaking": migration.breaking, "version": version(OURS), "made": sorted(objects() - before)}
     SQL.run(conn, "migration/record", **known, **made)
     return True
+
+
+def _replace(conn: Connection, script: str) -> None:
+    """Run the code's script; each function whose result has had another type is dropped first.
+
+    Nothing that depends on such a function is dropped: a view of somebody else that does makes the script fail.
+    """
+    while True:
+        try:
+            with transaction(conn), conn.cursor() as cursor:
+                return cursor.execute(script)
+        except InvalidFunctionDefinition as error:
+            drop = _DROP.search(error.diag.message_hint or "")
+            if drop is None:
+                raise
+        with conn.cursor() as cursor:
+            cursor.execute(drop[0])
 
 
 @contextmanager

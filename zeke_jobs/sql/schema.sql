@@ -107,7 +107,7 @@ COMMENT ON TABLE zeke_jobs.bucket IS 'Limits: what a claim must lock and ask for
 
 COMMENT ON COLUMN zeke_jobs.bucket.tasks IS 'The tasks that pass it, under all their names: their active jobs count for the concurrency.';
 
-COMMENT ON COLUMN zeke_jobs.bucket.chunked IS 'The tasks that run in chunks: a chunk counts as one for the concurrency. NULL: none.';
+COMMENT ON COLUMN zeke_jobs.bucket.chunked IS 'Those of tasks that run in chunks: a chunk counts as one for the concurrency. NULL: none.';
 
 COMMENT ON COLUMN zeke_jobs.bucket.amount IS 'At most so much of the unit within any time as long as period; without a period, on each day in zone (a budget).';
 
@@ -197,9 +197,9 @@ COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never rese
 
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'The process that holds the claim; NULL when the job is not active.';
 
-COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without starts that ended in a deferral or were handed back.';
+COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral or were handed back.';
 
-COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Attempts that used up no retry: all before a retry by hand, and each that died with its process.';
+COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Attempts that used up no retry: those before a retry by hand, and those that died with their process.';
 
 COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Processes that were lost while they ran it. From 2 on it runs alone in a process; 3 quarantine it.';
 
@@ -251,15 +251,15 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
 
-COMMENT ON COLUMN zeke_jobs.worker.places IS 'Number of jobs that it runs at once on its event loop, beside its threads: jobs of async_tasks.';
+COMMENT ON COLUMN zeke_jobs.worker.places IS 'Number of jobs that it runs at once on its event loop, beside its threads: those of async_tasks.';
 
 COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues of which it waits for new jobs: the next send notifies it.';
 
 COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Limits that held due jobs back from it: the end of a job that passes one of them notifies it.';
 
-COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Claims nothing until it is empty, and then the jobs that must run alone, one after another.';
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Claims nothing until it is empty, and then one job that must run alone.';
 
-COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is the revision of its own file.';
+COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 
@@ -380,7 +380,7 @@ CREATE TABLE zeke_jobs.stored_schedule (
     CONSTRAINT stored_schedule_name CHECK (((name ~ '^[^/]+/.+'::text) AND (octet_length(name) <= 200)))
 );
 
-COMMENT ON TABLE zeke_jobs.stored_schedule IS 'Schedules that programs put; zeke_jobs.schedule has these and the schedules of jobs.yaml.';
+COMMENT ON TABLE zeke_jobs.stored_schedule IS 'Schedules that programs put; zeke_jobs.schedule has these and those of jobs.yaml.';
 
 COMMENT ON COLUMN zeke_jobs.stored_schedule.cron IS 'As zeke_jobs.task.cron.';
 
@@ -443,7 +443,7 @@ CREATE TABLE zeke_jobs.audit (
 
 COMMENT ON TABLE zeke_jobs.audit IS 'Who changed what by hand. Rows are added and never changed; they go after 400 days.';
 
-COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler the user of the pool.';
+COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler that of the pool.';
 
 COMMENT ON COLUMN zeke_jobs.audit.said_by IS 'Who the caller said it was: user@host of a command line.';
 

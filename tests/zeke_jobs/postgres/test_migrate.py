@@ -64,6 +64,41 @@ def test_code_of_an_earlier_edition_or_another_text_is_replaced(conn: Connection
         migrate.verify(conn)
 
 
+OTHER_RESULTS = """
+    UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%';
+    DROP FUNCTION zeke_jobs.due_tasks, zeke_jobs.unfit_json(jsonb);
+    CREATE FUNCTION zeke_jobs.due_tasks(
+      p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[])
+    RETURN (NULL::zeke_jobs.first_job[], NULL::bigint[]);
+    CREATE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS integer RETURN 1;
+    CREATE VIEW public.mine AS SELECT j.id FROM zeke_jobs.job AS j;
+"""
+RESULTS = """
+    SELECT p.oid::regprocedure::text, pg_get_function_result(p.oid), p.proallargtypes FROM pg_proc AS p
+    WHERE p.pronamespace = 'zeke_jobs'::regnamespace ORDER BY 1
+"""
+
+
+def test_code_replaces_functions_whose_results_had_other_types_and_no_view(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
+    before = rows(conn, RESULTS)
+    rows(conn, OTHER_RESULTS)
+    assert rows(conn, RESULTS) != before
+    assert migrate.migrate(conn) == [migrate.code()]
+    assert rows(conn, RESULTS) == before
+    make_task("echo")
+    zeke_jobs.send("echo")
+    assert value(conn, "SELECT count(*) FROM public.mine") == 1
+
+
+def test_a_view_of_others_on_a_function_whose_result_had_another_type_is_not_dropped(conn: Connection) -> None:
+    rows(conn, OTHER_RESULTS + "CREATE VIEW public.theirs AS SELECT zeke_jobs.unfit_json('{}')")
+    with pytest.raises(MigrationError, match=r"(?s)code-\d+ failed: cannot drop function .* view theirs depends on"):
+        migrate.migrate(conn)
+    assert rows(conn, "SELECT unfit_json FROM public.theirs") == [(1,)]
+
+
 def test_code_of_a_later_edition_is_left_alone(conn: Connection) -> None:
     conn.cursor().execute("UPDATE zeke_jobs.migration SET name = 'code-9999' WHERE name = %s", (migrate.code().name,))
     assert migrate.migrate(conn) == []

@@ -56,8 +56,8 @@ COMMENT ON COLUMN zeke_jobs.queue.key IS
 COMMENT ON COLUMN zeke_jobs.queue.order_hold IS 'As its task''s: it runs in the strict order of its key. NULL: in no order.';
 COMMENT ON COLUMN zeke_jobs.queue.claim IS 'Grows with each claim, is never reset, and fences every later change by the claimant.';
 COMMENT ON COLUMN zeke_jobs.queue.worker IS 'The process that holds the claim; NULL when the job is not active.';
-COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without starts that ended in a deferral or were handed back.';
-COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Attempts that used up no retry: all before a retry by hand, and each that died with its process.';
+COMMENT ON COLUMN zeke_jobs.queue.attempt IS 'Starts of the handler, without those that ended in a deferral or were handed back.';
+COMMENT ON COLUMN zeke_jobs.queue.attempt_base IS 'Attempts that used up no retry: those before a retry by hand, and those that died with their process.';
 COMMENT ON COLUMN zeke_jobs.queue.deaths IS 'Processes that were lost while they ran it. From 2 on it runs alone in a process; 3 quarantine it.';
 COMMENT ON COLUMN zeke_jobs.queue.started_on IS 'Start of the handler; while active, NULL until the worker has reported it.';
 COMMENT ON COLUMN zeke_jobs.queue.completed_on IS 'When the job ended, in whatever way.';

@@ -120,7 +120,7 @@ CREATE INDEX bucket_breaker ON zeke_jobs.bucket (name) WHERE breaker_pause IS NO
 
 COMMENT ON TABLE zeke_jobs.bucket IS 'Limits: what a claim must lock and ask for room. No row, no limit.';
 COMMENT ON COLUMN zeke_jobs.bucket.tasks IS 'The tasks that pass it, under all their names: their active jobs count for the concurrency.';
-COMMENT ON COLUMN zeke_jobs.bucket.chunked IS 'The tasks that run in chunks: a chunk counts as one for the concurrency. NULL: none.';
+COMMENT ON COLUMN zeke_jobs.bucket.chunked IS 'Those of tasks that run in chunks: a chunk counts as one for the concurrency. NULL: none.';
 COMMENT ON COLUMN zeke_jobs.bucket.amount IS 'At most so much of the unit within any time as long as period; without a period, on each day in zone (a budget).';
 COMMENT ON COLUMN zeke_jobs.bucket.burst IS 'So much of it may be used at once, beside one job.';
 COMMENT ON COLUMN zeke_jobs.bucket.step IS 'Seconds by which each unit moves next_at; see zeke_jobs.step_of.';
@@ -207,7 +207,7 @@ CREATE TABLE zeke_jobs.audit (
   CONSTRAINT audit_pkey PRIMARY KEY (number)
 );
 COMMENT ON TABLE zeke_jobs.audit IS 'Who changed what by hand. Rows are added and never changed; they go after 400 days.';
-COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler the user of the pool.';
+COMMENT ON COLUMN zeke_jobs.audit.login IS 'The database user, as the server knows it; behind a pooler that of the pool.';
 COMMENT ON COLUMN zeke_jobs.audit.said_by IS 'Who the caller said it was: user@host of a command line.';
 COMMENT ON COLUMN zeke_jobs.audit.jobs IS 'The jobs that were changed.';
 

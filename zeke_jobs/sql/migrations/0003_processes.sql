@@ -30,10 +30,10 @@ CREATE TABLE zeke_jobs.worker (
 COMMENT ON TABLE zeke_jobs.worker IS 'One row per live process.';
 COMMENT ON COLUMN zeke_jobs.worker.idle IS 'Queues of which it waits for new jobs: the next send notifies it.';
 COMMENT ON COLUMN zeke_jobs.worker.limited IS 'Limits that held due jobs back from it: the end of a job that passes one of them notifies it.';
-COMMENT ON COLUMN zeke_jobs.worker.places IS 'Number of jobs that it runs at once on its event loop, beside its threads: jobs of async_tasks.';
+COMMENT ON COLUMN zeke_jobs.worker.places IS 'Number of jobs that it runs at once on its event loop, beside its threads: those of async_tasks.';
 COMMENT ON COLUMN zeke_jobs.worker.blocked IS 'The last handler that kept the event loop to itself for a second: task, job, stack and time.';
-COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Claims nothing until it is empty, and then the jobs that must run alone, one after another.';
-COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is the revision of its own file.';
+COMMENT ON COLUMN zeke_jobs.worker.alone IS 'Claims nothing until it is empty, and then one job that must run alone.';
+COMMENT ON COLUMN zeke_jobs.worker.revision IS 'Revision of jobs.yaml that it runs by; file_revision is that of its own file.';
 COMMENT ON COLUMN zeke_jobs.worker.lost_after IS 'Without a heartbeat for so long, others return its jobs to the queue.';
 COMMENT ON COLUMN zeke_jobs.worker.refusal IS 'Why it does not run by the revision in force; NULL when it does.';
 COMMENT ON COLUMN zeke_jobs.worker.beating_since IS 'Since when it has proved life without a gap for which others would have given it up.';
@@ -81,7 +81,7 @@ CREATE TABLE zeke_jobs.schedule_beat (
 );
 COMMENT ON TABLE zeke_jobs.schedule_beat IS 'When a scheduler last went through all schedules.';
 
--- Schedules that programs put beside the schedules of jobs.yaml, on the same ticks. A schedule of jobs.yaml is named by its task, a stored one by its own
+-- Schedules that programs put beside those of jobs.yaml, on the same ticks. A schedule of jobs.yaml is named by its task, a stored one by its own
 -- name.
 CREATE TABLE zeke_jobs.stored_schedule (
   name text NOT NULL,
@@ -93,6 +93,6 @@ CREATE TABLE zeke_jobs.stored_schedule (
   CONSTRAINT stored_schedule_pkey PRIMARY KEY (name),
   CONSTRAINT stored_schedule_name CHECK (name ~ '^[^/]+/.+' AND octet_length(name) <= 200)
 );
-COMMENT ON TABLE zeke_jobs.stored_schedule IS 'Schedules that programs put; zeke_jobs.schedule has these and the schedules of jobs.yaml.';
+COMMENT ON TABLE zeke_jobs.stored_schedule IS 'Schedules that programs put; zeke_jobs.schedule has these and those of jobs.yaml.';
 COMMENT ON COLUMN zeke_jobs.stored_schedule.cron IS 'As zeke_jobs.task.cron.';
 COMMENT ON COLUMN zeke_jobs.stored_schedule.put_on IS 'When it was put as it is now: no tick before that is sent.';
