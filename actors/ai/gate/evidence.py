@@ -28,6 +28,7 @@ _MOST_SENTENCES = 2_000
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019.+#-][^\W_]+)*")
 _POSSESSIVE = ("'s", "\u2019s")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_ELIDED = re.compile(r"^[^\W\d_]{1,2}['\u2019](?=\w{3})")  # such as the l' of l'eau
 _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 
@@ -82,6 +83,11 @@ class Evidence:
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
+    @cached_property
+    def script(self) -> str:
+        """The script of most letters."""
+        return script(self.text)
+
 
 def evidence(story: Story) -> Evidence:
     """The story as evidence. An instruction to a model, and the rest of its paragraph, do not count as evidence."""
@@ -113,7 +119,7 @@ def tokens(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
     """The common part of a word's forms: its first letters without an ending."""
-    lower = word.lower()
+    lower = _ELIDED.sub("", word.lower())
     if len(lower) > 4 and lower.isalpha():
         lower = _ENDING.sub("", lower)
     elif len(lower) == 4 and lower.endswith("s"):
