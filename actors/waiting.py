@@ -20,7 +20,7 @@ def host(name: str) -> str:
 
 
 def model(name: str) -> str:
-    """The name under which the rest of a model is stored."""
+    """The name under which the pause of a model is stored."""
     return f"model/{name}"
 
 
@@ -36,17 +36,20 @@ def grown(
 
 
 def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
-    """Let all jobs leave ``who`` (such as ``host/example.org``) alone for ``wait``; a longer earlier rest stays."""
+    """Pause all requests of jobs to ``who`` (such as ``host/example.org``) for ``wait``.
+
+    If an earlier pause of ``who`` ends later, it stays in force.
+    """
     SQL.run(conn, "rest_note", who=who, wait=wait, why=why[:500])
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The present rests, with ``who``, ``until`` and ``why``, the longest first: all, or only the ones named in ``of``."""
+    """The current pauses, with ``who``, ``until`` and ``why``, the longest first: all, or only the ones named in ``of``."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 
 def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
-    """Let all jobs leave ``who`` alone for this number of seconds, at most a day."""
+    """Pause all requests of jobs to ``who`` for this number of seconds, at most a day."""
     with ctx.transaction() as tx:
         note(tx, who, min(timedelta(seconds=seconds), LONGEST), why)
 

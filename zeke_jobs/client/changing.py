@@ -95,7 +95,7 @@ def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:
     With an id, retries one job and returns ``Changed``; a job that waits for its next attempt gets it at once. With filters,
     retries all matching jobs, in parts, each in its own transaction, and returns their ids: by default failed jobs,
     with ``status="cancelled"`` cancelled jobs; ``newer`` and ``older`` compare the time since the end. The other
-    arguments and the exceptions are the same as for ``cancel``.
+    arguments (without ``reason``) and the exceptions are the same as for ``cancel``.
     """
     return _change("retry", id, options)
 
@@ -107,7 +107,7 @@ def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Set the priority of a queued job, or of all queued jobs that match filters. The highest runs first.
 
-    The result, the other arguments and the exceptions are the same as for ``cancel``.
+    The result, the other arguments (without ``reason``) and the exceptions are the same as for ``cancel``.
     """
     return _change("prioritise", id, options, {"priority": priority})
 
@@ -125,8 +125,8 @@ def reschedule(
 ) -> Changed | list[UUID]:
     """Set the run time of a queued job, or of all queued jobs that match filters. ``delay=0`` means now.
 
-    A job that is already due does not change if the new time is in the past. The result, the other arguments and the
-    exceptions are the same as for ``cancel``.
+    A job that is already due does not change if the new time is in the past. The result, the other arguments (without
+    ``reason``) and the exceptions are the same as for ``cancel``.
 
     Args:
         id: The job's id.

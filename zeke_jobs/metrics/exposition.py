@@ -36,7 +36,7 @@ DATABASE: tuple[Family, ...] = (
     _gauge("active", _TASK, "Active jobs."),
     _gauge("active_limit", _TASK, "Maximum number of active jobs; absent without a limit."),
     _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job has waited; 0 if none waits."),
-    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent without one."),
+    _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent if unset."),
     _gauge(
         "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent without max_wait."
     ),
@@ -51,11 +51,11 @@ DATABASE: tuple[Family, ...] = (
     _gauge("serving_threads", _TASK, "Threads of the live worker processes that run the task."),
     _gauge("cost_last_day", ("task", "currency"), "Costs that jobs reported within the last day."),
     _gauge("limit_active", ("limit",), "Active jobs under a limit."),
-    _gauge("limit_concurrency", ("limit",), "Maximum number of active jobs under a limit; absent without one."),
+    _gauge("limit_concurrency", ("limit",), "Maximum active jobs of a limit; absent if unset."),
     _gauge(
         "limit_rate_wait_seconds", ("limit",), "Seconds until the rate lets the next job start; absent without a rate."
     ),
-    _gauge("limit_rate", ("limit",), "Maximum number of starts in the period of its rate; absent without one."),
+    _gauge("limit_rate", ("limit",), "Maximum starts in the period of its rate; absent if unset."),
     _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit that its rate still counts, or money spent today."),
     _gauge("limit_unit", ("limit", "unit"), "Maximum use of the unit in the period of its rate, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
@@ -71,7 +71,7 @@ DATABASE: tuple[Family, ...] = (
 
 _OUTCOMES = "completed, retry, failed, deferred, returned, cancelled"
 ATTEMPTS = Family("zeke_jobs_attempts_total", "counter", (*_TASK, "outcome"), f"Attempts that ended: {_OUTCOMES}.")
-ATTEMPT_SECONDS = Family("zeke_jobs_attempt_seconds", "histogram", _TASK, "From the handler's start to any end of it.")
+ATTEMPT_SECONDS = Family("zeke_jobs_attempt_seconds", "histogram", _TASK, "Seconds from a handler's start to its end.")
 THREADS_LOST = _gauge("threads_lost", (), "Threads whose handler ignores its timeout or its cancellation.")
 _PREFIX = "zeke-jobs-metrics-"
 

@@ -78,7 +78,7 @@ def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Overrid
 
 
 def listed(overrides: Sequence[Override], of: Override) -> str:
-    """The values of overrides in words, with the keys other than the key of ``of``."""
+    """The values of overrides as text, with the keys other than the key of ``of``."""
     return ", ".join(
         (f"{one.label} = " if one.path != of.path else "")
         + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
@@ -87,7 +87,7 @@ def listed(overrides: Sequence[Override], of: Override) -> str:
 
 
 def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
-    """The overrides that are left at a moment."""
+    """The overrides that do not end by ``moment``."""
     return [one for one in overrides if one.until is None or one.until > moment]
 
 

@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the handler starts late, report that to the rates of its task. False if it is too late to start."""
+        """If the handler starts late, delay the next starts in its task's rate limits. False if it is too late to start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:

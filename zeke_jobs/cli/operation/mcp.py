@@ -10,7 +10,7 @@ from zeke_jobs import __version__
 from zeke_jobs.cli import database
 from zeke_jobs.core import environment
 
-_MOST = 60_000  # maximum number of characters of an answer
+_MOST = 60_000  # a longer answer is cut to this number of characters, and a line says so
 _LONGEST = 60.0  # maximum number of seconds for an answer
 _MAIN = "from zeke_jobs.cli import main; main()"
 _ANSWERS = (0, 1, 4)  # 1: doctor found something; 4: a plan has changes

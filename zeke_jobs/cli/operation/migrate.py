@@ -69,7 +69,7 @@ def uninstall(
     ] = None,
     yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
 ) -> int:
-    """Remove the schema zeke_jobs with all jobs and our views, after a question. Tables of packages stay unless named."""
+    """Ask, then remove the schema zeke_jobs with all jobs and our views. Tables of packages stay unless named."""
     with database.connection("uninstall", writes=True, is_migrated=False) as conn:
         removal = removing.plan(conn, package or ())
         _show(removal)

@@ -4,7 +4,7 @@
 -- it a part of the caller's statement: without settings, and no more volatile than what it calls. The parts of zeke_jobs.claim run with its settings.
 
 -- The clock of all statements; tests replace it. It is STABLE, so that an index can be searched by its value, and in plpgsql, because an sql function
--- that calls a volatile one is not inlined, and each call would cost 20 µs.
+-- that calls a volatile function is not inlined, and each call would cost 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
@@ -29,7 +29,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END::zeke_jobs.job_status;
 
--- The key of a job that was sent without one: the job's own id if its task has a limit per key; '-' if keys only take turns; else NULL.
+-- The key of a job that was sent without a key: the job's own id if its task has a limit per key; '-' if keys only take turns; else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
@@ -60,7 +60,7 @@ RETURN (
   SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n));
 
--- Turns story_id into storyId. The planner inlines this function; the one that it calls for a name of several words takes thirty times as long.
+-- Turns story_id into storyId. The planner inlines this function; camel_of_words, called for a name of several words, takes thirty times as long.
 CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;

@@ -1,8 +1,8 @@
--- Sending. A sender calls zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The first two return a refusal as JSON, because an
--- error would abort the caller's transaction. zeke_jobs.put also sends the jobs of on_failed and of a batch's end.
+-- Sending. A sender calls zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The first two return an error as JSON, because a
+-- raised error would abort the caller's transaction. zeke_jobs.put also sends the jobs of on_failed and of a batch's end.
 
 -- A sentence that says why Python could not read a JSON value, or would read it differently, or that it has more than 1 MiB as compact JSON; NULL if
--- there is no such fault. The depth is limited as in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an
+-- there is no such error. The depth is limited as in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an
 -- integer of more than 4,300 digits; a value with such a number has more than 308 bytes.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -48,7 +48,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ELSE (p_options ->> p_name)::timestamptz END
 $$;
 
--- A refusal of a send as JSON. Its message is "expected FIELD ACCEPTED, got GOT"; without p_got it shows the value that the sender gave.
+-- The error for a send that is not accepted, as JSON. Its message is "expected FIELD ACCEPTED, got GOT"; without p_got it shows the value that the
+-- sender gave.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
@@ -56,7 +57,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices))
 $$;
 
--- The words for what a valid time or length of time would be, such as "as seconds or an interval"; NULL if the given one is valid.
+-- A text that says which time or length of time is valid, such as "as seconds or an interval"; NULL if p_value is valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -77,7 +78,7 @@ EXCEPTION WHEN datetime_field_overflow OR interval_field_overflow THEN RETURN v_
 WHEN data_exception THEN RETURN v_words;
 END $$;
 
--- The refusal of the first option whose value is not valid; NULL if all values are valid.
+-- The error for the first option whose value is not valid; NULL if all values are valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -127,8 +128,8 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- The refusal of a send's options, by the name of the task; NULL if they are accepted. Sends call it, except those with common options only
--- (see zeke_jobs.enqueue); so does a client that only prepares a statement.
+-- Check the options of a send to the task p_task (an id or alias). Returns the error as JSON; NULL if the options are accepted. Sends call this
+-- function, except sends with common options only (see zeke_jobs.enqueue); so does a client that only prepares a statement.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -191,7 +192,7 @@ BEGIN
     WHERE r.refusal IS NOT NULL LIMIT 1);
 END $$;
 
--- A refusal (zeke_jobs.refusal) as a sentence.
+-- The error of a send (zeke_jobs.refusal) as a sentence.
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
@@ -368,7 +369,7 @@ BEGIN
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- While this transaction has locked the row, claims skip the job, so idle processes must look again.
+  -- While this transaction has locked the row, claims skip the job, so idle processes must claim again.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
 END $$;
@@ -531,7 +532,7 @@ BEGIN
 END $$;
 
 -- Send a job. p_revision: the revision of the task against which the payload was checked; NULL: any. Returns NULL if the job was created with this
--- id; else an object with outcome, job_id and status (see zeke_jobs.put), or a refusal. All arguments are texts, because each driver writes other
+-- id; else an object with outcome, job_id and status (see zeke_jobs.put), or an error. All arguments are texts, because each driver writes other
 -- types in its own way, and each cast in a statement costs the server some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$

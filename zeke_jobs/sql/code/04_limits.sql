@@ -1,23 +1,24 @@
 -- Limits: how many jobs a limit lets start now (its room), and what changes this number. A limit is one or more rows of zeke_jobs.bucket.
 --
 -- A rate is a token bucket in one row, by the generic cell rate algorithm: next_at is the time from which the next job may start, and each start
--- moves next_at on by step. If next_at lies further back than slack, it counts as lying slack back: a rest saves up no more than the burst. So 60/m
--- lets a job start each second, and with burst: 10, ten jobs may start at once after a rest.
+-- moves next_at on by step. If next_at is earlier than now by more than slack, it counts as now minus slack, so a time without starts saves up no
+-- more than the burst. So 60/m lets a job start about each second, and with burst: 10, ten jobs may start at once after such a time.
 --
 -- The promise: in no span of time as long as the period do more jobs start than the amount; units may exceed it by the units of one job. Handlers
 -- start some milliseconds after their claim, and claims come a little late. So the period counts as longer: by the seconds that a handler may start
--- after its claim (zeke_jobs.allowance), and by the seconds that a late claim may catch up (zeke_jobs.catch_up). If a handler starts later than that,
--- its delay is added to next_at. If it is late by a whole period, it does not start.
+-- after its claim (zeke_jobs.allowance), and by the delay of a claim that does not slow the rate down (zeke_jobs.catch_up). If a handler starts later
+-- than that, its delay is added to next_at. If it is late by a whole period, it does not start.
 
 -- How many seconds after its claim a handler may start without a correction.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.25)::double precision $$;
 
--- How many seconds a rate may catch up when a claim comes late.
+-- If a claim comes later than next_at, up to this many seconds of the delay do not slow the rate down.
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- The seconds by which each unit moves next_at. A burst may come on top of the regular starts, so these are fewer: the amount less the burst.
+-- The seconds by which each unit moves next_at. A burst may come on top of the regular starts, so a period has fewer of these: the amount less the
+-- burst.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
@@ -31,7 +32,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
-  -- These columns are unset unless jobs.yaml sets them. The other columns of a row are the state of the limit, and stay.
+  -- These columns are unset unless jobs.yaml sets them. The other columns of a row are the state of the limit, and are kept.
   c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
     "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
   v_buckets zeke_jobs.bucket[];
@@ -74,7 +75,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END
 $$;
 
--- The next_at of a rate after p_units more.
+-- The next_at of a rate after p_units more units.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
   p_next_at timestamptz, p_step double precision, p_slack double precision, p_units double precision, p_now timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -93,7 +94,7 @@ BEGIN
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key));
 END $$;
 
--- The present concurrency of a limit. Throttling halves it; after that, each period of raise_every adds one, up to the full concurrency.
+-- The current concurrency of a limit. Throttling halves it; after that, each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   -- If the clock was set back, the last throttling is in the future.
@@ -101,14 +102,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END
 $$;
 
--- Whether the probe of a breaker is active. The probe is the one job that may run after the breaker's pause, to show whether jobs succeed again.
+-- Whether the probe of a breaker is active. The probe is the only job that may run after the breaker's pause, to show whether jobs succeed again.
 CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_job uuid) RETURNS boolean
 LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.state = 'consumed') $$;
 
 -- How many jobs each of these limits lets start now (its room), for the claim and for all explanations. Returns a row for each bucket that has a
--- bound. reason: the bound that leaves least room. opens_on: the time at which there will be more room; NULL if that is when a job ends. A bucket of
--- units or money lets one job start at a time. A claim must lock the buckets in an earlier statement: the locking statement itself reads a snapshot
--- from before the lock, and would let too many jobs start.
+-- bound. reason: the bound that leaves least room. opens_on: the time at which there will be more room; NULL if the end of a job brings it. A bucket
+-- of units or money lets one job start at a time. A claim must lock the buckets in an earlier statement: the locking statement itself reads a
+-- snapshot from before the lock, and would let too many jobs start.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
@@ -212,7 +213,7 @@ BEGIN
 END $$;
 
 -- Charge the jobs that a claim has picked to their limits: the starts to the rates, the estimated units and costs to the other buckets. The caller
--- has locked the buckets. The estimate is the one of the send, else the average of the task's recent jobs, else the one of jobs.yaml.
+-- has locked the buckets. The estimate comes from the send, else from the average of the task's recent jobs, else from jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -248,9 +249,9 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- A worker calls this before a handler acts that starts later after its claim than the rates of the job allow for. Adds the delay to the rates, which
--- delays the next starts. Returns false if the handler is late by a whole period or more, and must not start. p_margin: the seconds from now within
--- which it starts. The delay is counted from the claim by the database's clock, because the worker may have been frozen.
+-- If a handler starts later after its claim than the rates of the job allow for, the worker calls this function first. It adds the delay to the
+-- rates, which delays the next starts. Returns false if the handler is late by a whole period or more, and must not start. p_margin: the seconds from
+-- now within which it starts. The delay is counted from the claim by the database's clock, because the worker may have been frozen.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -347,9 +348,10 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets, by the attempts that have ended. A breaker opens when the number or the share of failures reaches
--- its bound; then the limit lets no job start. After the breaker's pause one job at a time runs as a probe: if it fails, the breaker stays open for
--- another pause; if it succeeds, the breaker closes. Each change raises a warning to the claiming worker, which logs it.
+-- Open and close the breakers of locked buckets, by the attempts that have ended. A breaker opens when the number of failures reaches its
+-- bound, or when their share does and there are at least ten; then the limit lets no job start. After the breaker's pause one job at a time runs as a
+-- probe: if it fails, the breaker stays open for another pause; if it succeeds, the breaker closes. Each change raises a warning to the claiming
+-- worker, which logs it.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -370,7 +372,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- An attempt that began before the breaker's pause is no probe, even if it ends after the pause.
+      -- An attempt that began before the breaker's pause is not a probe, even if it ends after the pause.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)

@@ -16,7 +16,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on
 
 -- For each task of p_tasks and each priority, the first queued job in a queue. p_task, p_priority, p_run_at, p_seq: the queue's first job, if the
 -- caller has found it already: the index may have many dead entries before it, and so they are read only once. For each task the search takes the
--- thousand highest priorities of its queued jobs, and then one more: the highest that is not above the task's own priority. So even a thousand higher
+-- thousand highest priorities of its queued jobs, and then the highest priority that is not above the task's own priority. So even a thousand higher
 -- priorities whose jobs are due only in years hide no job that was sent without a priority. n numbers the priorities of a task. It is NULL for a task
 -- that is not in p_tasks: from there the search jumps to the next task that is.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
@@ -46,7 +46,7 @@ LANGUAGE sql STABLE AS $$
   SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL
 $$;
 
--- The job of a key that comes next in strict order: the oldest one that has not ended, or that has failed and blocks the key.
+-- The job of a key that comes next in strict order: the oldest job that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -61,7 +61,7 @@ END $$;
 -- first whose oldest job has the highest rank (zeke_jobs.risen); pairs of equal rank take turns. Inside such a pair, jobs come in the order in which
 -- they became due, or their keys take turns.
 --
--- p_revision: the revision that the process runs by. p_is_empty: the process holds no job, so it may claim one that must run alone. p_free: the
+-- p_revision: the revision that the process uses. p_is_empty: the process holds no job, so it may claim a job that must run alone. p_free: the
 -- number of its free threads; a negative number counts the claimed jobs that wait for a thread. Of a task with limits a claim takes at most p_free +
 -- p_ahead jobs, because another process may have a free thread for the rest. The jobs of a chunk run in one thread together; their rows have the
 -- reason chunk and the same time of claim.
@@ -229,7 +229,8 @@ LANGUAGE sql STABLE AS $$
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
 $$;
 
--- The tasks whose suspects another live process of a queue runs alone. An empty process ignores one that still finishes other jobs, and replaces it.
+-- The tasks whose suspects another live process of a queue runs alone. If p_is_empty (this process holds no job), the result leaves out processes
+-- that are still finishing other jobs, so that this process may run the suspects in their place.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that it sees what another process has just written
 BEGIN
@@ -240,8 +241,8 @@ BEGIN
 END $$;
 
 -- Find a due job that must run alone and could start now. For each task one process at a time (zeke_jobs.worker.alone) runs such jobs, so that the
--- others go on. must_empty: this process is the one, and must first finish its other jobs. place: the row of the job, if this process has no other
--- job and may claim it: because it is the one, or because no other job can start.
+-- other processes go on. must_empty: this process runs them, and must first finish its other jobs. place: the row of the job, if this process has no
+-- other job and may claim it, because it runs such jobs, or because no other job can start.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -381,7 +382,7 @@ BEGIN
 END $$;
 
 -- Lock up to p_most due jobs of one task and priority whose keys have room. The keys of the oldest due jobs are tried first, in random order, so that
--- keys take turns; then all keys from the one where the last claim stopped, some hundreds in a claim. A job without a key is held back by no such
+-- keys take turns; then all keys from the key where the last claim stopped, some hundreds in a claim. A job without a key is held back by no such
 -- limit. reason: key, if other jobs are due. opens_on: the time at which the rate of a key has room, or at which the search goes on.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
@@ -487,7 +488,7 @@ END $$;
 
 -- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs, once the oldest has been due for as long as the chunk's
 -- wait. If chunk has `by: key`, all jobs of a chunk have one key, and keys take turns. If places is empty, reason says what holds the chunk back.
--- p_revision: a process that runs by an older revision than the task's gets one job at a time. NULL, as in a test: a chunk does not wait.
+-- p_revision: a process that uses an older revision than the task gets one job at a time. NULL, as in a test: a chunk does not wait.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
   p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -564,7 +565,7 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Seconds until the next job of a queue becomes due; NULL if none waits. A worker asks after a claim that found no due job. p_since: the seconds
+-- Seconds until the next job of a queue becomes due; NULL if no job waits. A worker asks after a claim that found no due job. p_since: the seconds
 -- since that claim began, because a job may have become due in them. Costs two searches of the index for each task and priority with waiting jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$

@@ -1,7 +1,7 @@
--- Moving: apart from the claim, this is the only way of a job from one state to another.
+-- Moving: only the claim and these functions change the state of a job.
 
 -- Move jobs to another state, and do all that follows: wake-ups, the counters of batches, units, the job for on_failed. Returns the ids of the moved
--- jobs. With p_worker, p_claims is the fence: a job stays as it is if its claim number or its worker is another one. Without p_worker, the caller has
+-- jobs. With p_worker, p_claims is the fence: a job does not change if its claim number or its worker is another. Without p_worker, the caller has
 -- chosen and locked the rows. A job that is marked as cancelled ends as cancelled, whatever its worker says. p_to is one of:
 --   completed: ended, with an output.
 --   failed, cancelled, expired: ended, without an output.
@@ -247,8 +247,9 @@ BEGIN
   FROM running AS r WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
 END $$;
 
--- Send a job to the task that on_failed names, because a job has failed for good. A job that on_failed itself has sent sends none, because two tasks
--- that name each other would never stop. If the failed job's payload is too large to be sent on, it is left out, because the failed job must end.
+-- Send a job to the task that on_failed names, because a job has failed for good. A job that on_failed itself has sent sends no further job, because
+-- two tasks that name each other would never stop. If the failed job's payload is too large to be sent on, the payload is left out, because the
+-- failed job must end.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -12,7 +12,7 @@ $$;
 
 -- Return the jobs of lost processes to the queue. Such a job may have had effects, so its attempt counts, but uses up no retry; a job that allows no
 -- retry fails. The job may have killed the process, so its death counts: after the second death it runs alone, and the third death fails it as
--- quarantined. Jobs that are locked are left to a later call: their worker may have frozen in an open transaction, which ends by itself.
+-- quarantined. A later call returns jobs that are locked now: their worker may have frozen in an open transaction, which ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column

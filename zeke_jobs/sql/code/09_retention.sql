@@ -42,7 +42,7 @@ BEGIN
 END $$;
 
 -- Move finished jobs from the table to the history: up to p_limit jobs of one task and outcome that ended before p_before, the oldest first. Without
--- a task: jobs whose own keep option ends before p_before. Locked jobs stay until a later call, and failed jobs stay while they block others.
+-- a task: jobs whose own keep option ends before p_before. A later call moves locked jobs. Failed jobs are kept while they block others.
 -- reached: the end of the last job, where the next call starts (p_after), so that it need not read the index entries of the removed rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,

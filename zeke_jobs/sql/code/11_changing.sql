@@ -64,7 +64,7 @@ BEGIN
 END $$;
 
 -- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. Returns false if
--- somebody has locked the job, or it is gone.
+-- somebody has locked the job, or the job no longer exists.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -104,7 +104,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   ORDER BY n.task
 $$;
 
--- Pause a target: no more of its jobs are claimed. If it was paused already, that pause stays, and false is returned.
+-- Pause a target: no more of its jobs are claimed. If the target was paused already, that pause is kept, and false is returned.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -115,7 +115,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- End a pause, and wake the workers that can claim again. Returns false if there was none.
+-- End a pause, and wake the workers that can claim again. Returns false if there was no pause.
 CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -129,7 +129,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The jobs of removed tasks stay as they are.
+-- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The jobs of removed tasks do not change.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -204,7 +204,7 @@ BEGIN
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);
-  -- A pause follows its task to the new name. If the task then has several pauses, the earliest stays.
+  -- A pause follows its task to the new name. If the task then has several pauses, the earliest is kept.
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
     WHERE p.target IN ('task/' || a.name, 'schedule/' || a.name)
@@ -225,8 +225,8 @@ BEGIN
   RETURN v_number;
 END $$;
 
--- Returns the time, or refuses it: only a login that may write the schedule tables (a scheduler, the owner) may decide future ticks. An operator
--- needs only past ones, to resume a schedule and to backfill; by deciding future ones it could silently stop a schedule.
+-- Returns the time, or raises an error: only a login that may write the schedule tables (a scheduler, the owner) may decide future ticks. An operator
+-- needs only past ticks, to resume a schedule and to backfill; by deciding future ticks an operator could silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

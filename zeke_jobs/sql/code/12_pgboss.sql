@@ -23,12 +23,13 @@ BEGIN
   END IF;
 END $$;
 
--- The time at which the transaction began. It must stay the same: statements of pg-boss call it several times, and compare the results.
+-- The time at which the transaction began. It must not change: statements of pg-boss call this function several times, and compare the results.
 CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- Programs of pg-boss create a queue before they use it. Here a queue of pg-boss is a task of jobs.yaml, so this only checks that there is one.
+-- Programs of pg-boss create a queue before they use it. Here a queue of pg-boss is a task of jobs.yaml, so this function only checks that the task
+-- exists.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -111,11 +112,11 @@ LEFT JOIN (
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q
   GROUP BY q.task
--- The expression instead of the column makes the planner leave out the counts if nobody asks for them, as for the single queue of each send.
+-- The expression instead of the column makes the planner leave out the counts if the query does not read them, as for the single queue of each send.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
--- Each release of pg-boss expects exactly its own number, by default the one of its dashboard 1.9.0; a program may set another in its database
+-- Each release of pg-boss expects exactly its own number, by default that of its dashboard 1.9.0; a program may set another in its database
 -- address.
 CREATE OR REPLACE VIEW version AS
 SELECT

@@ -1,12 +1,12 @@
--- Batches: counting their jobs, and sending the one job at their end.
+-- Batches: counting their jobs, and sending a job at their end.
 --
 -- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. When the end of a job commits, a
 -- deferred trigger adds these rows to the counters in the batch's row; if no job is unfinished then, it sends the batch's own job. The counters are
 -- exact, because the row is locked, but only for as long as a commit takes. A sender locks no counter: its rows stay in batch_change until the next
 -- end of a job adds them up. The batch cannot end before that: an open batch does not end, and a job of the batch that sends is itself unfinished.
 
--- Record the states of jobs in their batches. p_sign 1: add their present states. p_sign -1: take them away. p_sign 0: the jobs were counted as
--- unfinished, and are now counted in their present states instead.
+-- Record the states of jobs in their batches. p_sign 1: add their current states. p_sign -1: subtract them. p_sign 0: the jobs were counted as
+-- unfinished, and are now counted in their current states instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -76,7 +76,7 @@ CROSS JOIN LATERAL (
 ) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
--- End a batch whose row is locked, and send its job. A refused send does not fail the caller's commit; the batch records its outcome.
+-- End a batch whose row is locked, and send its job. If the send is not accepted, the caller's commit does not fail; the batch records its outcome.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -135,7 +135,7 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  -- No lock is needed: the batch cannot end before the sending job, which is one of its own.
+  -- No lock is needed: the batch cannot end before the sending job, which is a job of the batch.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND (q.extra ->> 'batch') = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;

@@ -1,7 +1,7 @@
 -- Events: a job that waits for an event is queued until the event comes or the wait is over.
 --
--- An event must not miss a job that begins to wait for it. So each looks for the other under the same lock: the job when it is queued again, and the
--- event when its sender commits. The lock is held only for a statement or a commit.
+-- An event must not miss a job that begins to wait for it. So each searches for the other under the same lock: the job when it is queued again, and
+-- the event when its sender commits. The lock is held only for a statement or a commit.
 
 -- Emit an event, in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the data.
 -- If the event is emitted again, later waits get the new data.

@@ -19,7 +19,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- This checks only the form. When Python reads the line, it finds other faults, as in 99 * * * *.
+    -- This checks only the form. When Python reads the line, it finds wrong values, as in 99 * * * *.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -47,7 +47,7 @@ BEGIN
   END IF;
 END $$;
 
--- Delete a stored schedule; its jobs stay. Returns false if there is none.
+-- Delete a stored schedule; its jobs are kept. Returns false if the schedule does not exist.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

@@ -70,8 +70,8 @@ LANGUAGE sql STABLE AS $$
     AND (p_after IS NULL OR q.message_id > p_after)
 $$;
 
--- The number of jobs that a change would affect, by task and status, and the time of the count: a change with this time as "until" leaves later
--- jobs alone. With "most", only that many are counted, in the order of their ids.
+-- The number of jobs that a change would affect, by task and status, and the time of the count: a change with this time as "until" does not
+-- change later jobs. With "most", at most that number of jobs is counted, in the order of their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -91,8 +91,8 @@ BEGIN
 END $$;
 
 -- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs, such as one whose end is being written,
--- are skipped and returned as "passed"; but a job that the filter names by its id is waited for. The next part begins after "last"; NULL if there is
--- none. The audit records the change with the login.
+-- are skipped and returned as "passed"; but the function waits for a job that the filter names by its id. The next part begins after "last"; NULL if
+-- there is no next part. The audit records the change with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)

@@ -1,7 +1,7 @@
 -- Import of jobs from a pg-boss in the same database, by its rows as JSON: their columns have the same names in pg-boss 10, 11 and 12.
 
 -- Import jobs: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). A job keeps its id unless another job
--- here has it. Returns the ids in pg-boss of the imported jobs. The audit records the import with the login.
+-- here has this id. Returns the ids in pg-boss of the imported jobs. The audit records the import with the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

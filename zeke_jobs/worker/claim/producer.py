@@ -20,7 +20,7 @@ from zeke_jobs.worker.finish.writer import UNFIT
 if TYPE_CHECKING:
     from zeke_jobs.worker.process import WorkerProcess
 
-_POLL = 2.0  # seconds; an idle process of one queue looks for jobs at least this often
+_POLL = 2.0  # seconds; the mean time between claims of an idle process of one queue, which varies by a fifth
 _MOST_POLLS = 2  # with more queues, twice this time, which is still less than 5 s (zeke_jobs.is_soon)
 _POLL_ALONE = 1.0  # seconds between looks if no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle

@@ -1,5 +1,5 @@
--- End attempts, all as completed or all as returned; returns the jobs that this worker no longer held. Waits for a lock of another session no longer
--- than the given time, also at the commit.
+-- End attempts, all as completed or all as returned; returns the jobs that this worker no longer held. Waits at most 100 ms for each
+-- lock of another session, also at the commit.
 SELECT d.id FROM unnest(%(ids)s::uuid[]) AS d (id)
 EXCEPT ALL
 SELECT unnest(zeke_jobs.move(
