@@ -20,7 +20,7 @@ TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
 
 LONGEST_TEXT = 1_000_000  # maximum number of characters in an article's text; the rest is dropped
 LONGEST_FRAGMENT = 200_000  # maximum number of characters in a feed's text for an item
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier date of publication is a default value, not a real date
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier date of publication is a default value, not a real date
 _LONGEST_METADATA = 1_000_000  # maximum number of characters of an item's metadata in JSON
 _LONGEST_MESSAGE = 1000
 _LONGEST_ID = 500
@@ -63,7 +63,7 @@ def plausible_duration(seconds: float | None) -> float | None:
 def _publication(moment: datetime | None) -> datetime | None:
     """A time of publication: without a zone it counts as UTC; a time in the future becomes the present time."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
-    return min(moment, datetime.now(UTC)) if moment and moment >= _EARLIEST else None
+    return min(moment, datetime.now(UTC)) if moment and moment >= EARLIEST else None
 
 
 class EngineError(Exception):

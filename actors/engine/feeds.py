@@ -17,6 +17,7 @@ from actors.engine import json_feed
 from actors.engine.article.transcript import CAPTIONS
 from actors.engine.canonical import LONGEST_ADDRESS, is_web, joined
 from actors.engine.contract import (
+    EARLIEST,
     LONGEST_FRAGMENT,
     Author,
     ContentItem,
@@ -115,8 +116,8 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
     content = max(
         (_fragment(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
     )
-    updated = read_date(_value(entry, "updated"))
-    published = read_date(_value(entry, "published")) or updated
+    updated = _moment(_value(entry, "updated"))
+    published = _moment(_value(entry, "published")) or updated
     metadata = {
         "content": content[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
@@ -169,6 +170,11 @@ def _hashed(item: ContentItem) -> str:
     date = item.published_at.isoformat() if item.published_at else ""
     parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
     return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _moment(text: str) -> datetime | None:
+    moment = read_date(text)
+    return moment if moment and moment >= EARLIEST else None
 
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:

@@ -56,12 +56,14 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     publisher = article.get("publisher")
     site = one_line(metas.get("og:site_name") or text_at(publisher, "name") or text_of(publisher), 200)
     lines = short_lines(tree)
-    headings = [one_line(one.text_content()) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
+    headings = [one_line(html.unescape(one.text_content())) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
     named = next((text for one in tree.iter("title") if (text := " ".join(one.itertext()).strip())), "")
-    declared = map(one_line, (metas.get("og:title", ""), text_at(article, "headline"), named))
+    declared = [
+        one_line(html.unescape(one)) for one in (metas.get("og:title", ""), text_at(article, "headline"), named)
+    ]
     described = metas.get("og:description") or metas.get("description")
     return Metadata(
-        title=page_title([*filter(None, declared)], [*filter(None, headings)]),
+        title=page_title([*filter(None, declared)], [*filter(None, headings)], site),
         description=one_line(html.unescape(described or text_at(article, "description")), 2000),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
@@ -75,12 +77,13 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     )
 
 
-def page_title(declared: Sequence[str], headings: Sequence[str]) -> str:
-    """The heading that matches the declared titles, or the first of these; without the site's name."""
-    # From ``The story | The Site``, take the story.
-    bare = [next(filter(letters, _SEPARATOR.split(title)), title) for title in declared]
+def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> str:
+    """The heading that matches the declared titles, or the first of these; without the site's name, unless all have only that."""
+    # From ``The story | The Site`` and ``The Site | The story``, take the story.
+    parts = ((one for one in _SEPARATOR.split(title) if letters(one) not in {"", letters(site)}) for title in declared)
+    bare = [first for some in parts if (first := next(some, ""))]
     meant = max(headings, key=lambda one: _likeness(one, bare), default="")
-    return next(iter([*([meant] if _likeness(meant, bare) >= _ALIKE else []), *bare, *headings]), "")
+    return next(iter([*([meant] if _likeness(meant, bare) >= _ALIKE else []), *bare, *headings, *declared]), "")
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
@@ -136,6 +139,6 @@ def _data(tree: HtmlElement) -> Iterator[dict[str, Any]]:
 def _objects(data: Any, depth: int) -> Iterator[dict[str, Any]]:
     if isinstance(data, dict):
         yield data
-        data = data.get("@graph")
+        data = [data.get(key) for key in ("@graph", "mainEntity", "mainEntityOfPage")]
     for part in data[:_MOST_BLOCKS] if isinstance(data, list) and depth < _DEEPEST else ():
         yield from _objects(part, depth + 1)

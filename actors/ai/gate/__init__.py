@@ -7,7 +7,7 @@ import unicodedata
 
 from actors.ai.gate import form, names
 from actors.ai.gate.dates import dates
-from actors.ai.gate.evidence import Evidence, evidence, key, keys, script, tokens
+from actors.ai.gate.evidence import Evidence, evidence, is_unspaced, key, keys, script, tokens
 from actors.ai.gate.figures import stands_among
 from actors.ai.gate.numbers import numbers
 from actors.ai.gate.quotations import quoted, stands_in
@@ -58,7 +58,7 @@ def figures(sentence: str, story: Evidence) -> str | None:
 def _words(sentence: str, story: Evidence) -> str | None:
     # Only the words that the story lacks, because most of a sentence may be foreign names of the story.
     new = " ".join(word for word in tokens(sentence) if key(word) not in story.keys)
-    if script(new) not in {"", story.script}:
+    if not is_unspaced(story.text) and script(new) not in {"", story.script}:
         return "it is not in the story's language"
     for quote in quoted(sentence):
         if not stands_in(quote, story.normal):

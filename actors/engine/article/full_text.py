@@ -7,7 +7,7 @@
    words, which may be from around the article; or if trafilatura's text is short and readability's is three times as long.
 3. A reading that looks cut off is replaced by a reading that contains most of it, and has 1.8 times its words, or 1.15 times
    its words and at least 300 further words. The text in the page's own data may replace a reading too.
-4. A reading of fewer than 200 characters counts only if no other reading exists.
+4. If no reading has 200 characters, the longest is taken.
 5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
@@ -125,9 +125,10 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
 
 def choose(found: list[Reading]) -> tuple[Reading | None, str]:
     """The chosen reading, and the reason in words."""
-    whole = [one for one in found if len(one.text) >= SHORT] or [one for one in found if one.text]
+    whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
-        return None, "no reading has a text"
+        longest = max(found, key=lambda one: len(one.text))
+        return (longest, "the longest of short readings") if longest.text else (None, "no reading has a text")
     chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:

@@ -192,6 +192,15 @@ def test_a_date_before_1970_is_none(date: str) -> None:
         assert ContentItem.model_validate({"id": "1", "publishedAt": date}).published_at is None
 
 
+def test_an_entry_whose_publication_is_before_1970_has_the_date_of_its_update() -> None:
+    def dated(tag: str, date: str) -> str:
+        return f"<atom:{tag} xmlns:atom='http://www.w3.org/2005/Atom'>{date}</atom:{tag}>"
+
+    none, update = "0001-01-01T00:00:00Z", datetime(2026, 11, 19, 10, tzinfo=UTC)
+    assert entry(dated("published", none) + dated("updated", update.isoformat())).published_at == update
+    assert "updated" not in entry(dated("updated", none)).metadata
+
+
 def test_a_date_of_an_engine_that_names_no_zone_is_utc() -> None:
     for text, moment in (("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)), ("2026-11-20T12:00:00", NOW)):
         assert ContentItem.model_validate({"id": "1", "publishedAt": text}).published_at == moment

@@ -15,6 +15,7 @@ from tests.actors.scripted_site import page, paragraphs
 
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))
+BYLINE = "By Ada Lovelace and Alan Turing, correspondents, in Hallin on Monday, 30 November 2026"
 TEASERS = " ".join(f"Another story, number {n}, is only told of here." for n in range(40))
 
 
@@ -49,6 +50,12 @@ def test_readability_is_taken_where_trafilatura_has_more_around_an_article_or_on
     is_part = text.startswith(ARTICLE[:900])
     way, _ = chosen(reading("trafilatura", text), reading("readability", ARTICLE[:900] if is_part else ARTICLE))
     assert way == "readability"
+
+
+def test_the_longest_of_short_readings_is_taken() -> None:
+    byline, teaser = reading("trafilatura", BYLINE), reading("readability", ARTICLE[: SHORT - 1])
+    assert chosen(byline, teaser)[0] == "readability"
+    assert chosen(reading("trafilatura", ""), reading("readability", "")) == (None, "no reading has a text")
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(5, 40), st.booleans()), min_size=1, max_size=3))

@@ -52,6 +52,47 @@ def test_what_the_page_says_of_itself_is_read() -> None:
     assert read_page(page("t", BODY, head).encode(), URL).canonical_url is None
 
 
+SITE = '<meta property="og:site_name" content="The Daily News">'
+
+
+@pytest.mark.parametrize(
+    ("head", "heading"),
+    [
+        (f"{SITE}<title>The Daily News | Cranes closed in Hallin</title>", ""),
+        (f"{SITE}<title>The Daily News - Cranes closed in Hallin</title>", "<h1>The Daily News</h1>"),
+        (f'{SITE}<meta property="og:title" content="The Daily News"><title>Cranes closed in Hallin</title>', ""),
+    ],
+    ids=["no heading", "the logo is the heading", "the site's name is declared as a title"],
+)
+def test_the_name_of_the_site_is_not_the_title_of_a_page(head: str, heading: str) -> None:
+    body = f"{heading}<h2>Cranes closed in Hallin</h2>{BODY}"
+    html = f"<html><head>{head}</head><body><article>{body}</article></body></html>"
+    assert read_page(html.encode(), URL).title == "Cranes closed in Hallin"
+
+
+def test_a_page_that_has_only_the_name_of_its_site_has_it_as_the_title() -> None:
+    html = f"<html><head>{SITE}<title>The Daily News</title></head><body><article>{BODY}</article></body></html>"
+    assert read_page(html.encode(), URL).title == "The Daily News"
+
+
+@pytest.mark.parametrize("heading", ["", "<h1>Jack&amp;#8217;s AT&amp;amp;T deal</h1>"], ids=["title", "heading"])
+def test_a_title_that_is_escaped_twice_is_unescaped(heading: str) -> None:
+    html = f"<title>Jack&amp;#8217;s AT&amp;amp;T deal | News</title><article>{heading}{BODY}</article>"
+    assert read_page(html.encode(), URL).title == "Jack\u2019s AT&T deal"
+
+
+@pytest.mark.parametrize("key", ["@graph", "mainEntity", "mainEntityOfPage"])
+def test_an_article_within_structured_data_is_read_though_it_is_no_list(key: str) -> None:
+    article = {"@type": "NewsArticle", "headline": "H", "author": {"name": "Ada"}, "isAccessibleForFree": False}
+    data = json.dumps({"@context": "https://schema.org", "@type": "WebPage", key: article})
+    head = f'<script type="application/ld+json">{data}</script>'
+    item = read_page(page("H", BODY * 2, head).encode(), URL)
+    assert item.author is not None
+    assert item.author.name == "Ada"
+    teaser = page("H", f"<p>{'Sentence of the bridge says it. ' * 25}</p>", head)
+    assert failure(read_page, teaser.encode(), URL).code == "paywall"
+
+
 @pytest.mark.parametrize(
     ("line", "name"),
     [

@@ -84,6 +84,11 @@ def test_a_third_is_a_share_only_if_it_is_one_of_three_parts(text: str, document
             True,
         ),
         ("OpenAIは新しいモデルを発表した。", "OpenAIは月曜日に新しいモデルを世界に向けて発表したと説明した。", True),
+        (
+            "OpenAI, Microsoft も 発表。",
+            "OpenAIは月曜日に新しいモデルを世界に向けて発表したと説明した。市場はこの発表を大いに歓迎した。提供: Microsoft Azure.",
+            True,
+        ),
     ],
 )
 def test_a_sentence_in_a_script_that_is_not_the_story_s_is_refused(text: str, document: str, is_true: bool) -> None:
