@@ -20,7 +20,8 @@ def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
     lines = []
     if all(isinstance(breakdown.get(name), int | float) for name in (*_PARTS, "value")):
         lines.append(f"chili {chili(base)} is 5 * {breakdown['value']:g}, rounded. Its parts, each from 0 to 1:")
-        source, found = row["source"] or "its source", breakdown["found"]
+        weights = breakdown.get("weights") or {}
+        source, found = row["source"] or "its source", breakdown.get("found") or []
         tellers = (row["cluster_metrics"] or {}).get("sources", 1)
         trusted = f"{source} is trusted with {row['authority']}"
         named = f"{len(found)} different keywords: {', '.join(found)}"
@@ -31,7 +32,7 @@ def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
             "freshness": "by its age when it was scored; 0 once it is old",
         }
         for name in _PARTS:
-            weight = f" * {breakdown['weights'][name]:g}"
+            weight = f" * {weights[name]:g}" if name in weights else ""
             lines.append(f"  {name:9} {breakdown[name]:.2f}{weight:8} {said[name]}")
     else:
         note = citations.get("analysis") or {}
@@ -43,9 +44,14 @@ def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
 
 def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
     """The parts of a highlight's score with their weights and reasons."""
-    why = {"keyword": f" ({', '.join(relevance['keywords']) or 'none'})", "kind": f" ({kind.replace('_', ' ')})"}
-    parts, weights = relevance["parts"], relevance["weights"]
-    return " + ".join(f"{name} {parts[name]:g}{why.get(name, '')} * {weights[name]:g}" for name in _RELEVANCE)
+    parts, weights = relevance["parts"], relevance.get("weights") or {}
+    keywords = ", ".join(relevance.get("keywords") or []) or "none"
+    why = {"keyword": f" ({keywords})", "kind": f" ({kind.replace('_', ' ')})"}
+    return " + ".join(
+        f"{name} {parts[name]:g}{why.get(name, '')}{f' * {weights[name]:g}' if name in weights else ''}"
+        for name in _RELEVANCE
+        if name in parts
+    )
 
 
 def relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:

@@ -198,6 +198,24 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
     assert row["source"] == "Feed"
 
 
+def test_a_story_is_shown_whose_scores_are_stored_without_their_weights_and_words(
+    news: Callable[..., Any], finished: uuid.UUID, conn: Any
+) -> None:
+    breakdown = "(citations -> 'breakdown') - 'found' - 'weights'"
+    execute(conn, f"UPDATE story_overlays SET citations = jsonb_set(citations, '{{breakdown}}', {breakdown})")
+    relevance = "(metadata -> 'relevance') - 'weights' - 'keywords' #- '{parts,kind}'"
+    execute(conn, f"UPDATE highlights SET metadata = jsonb_set(metadata, '{{relevance}}', {relevance})")
+    status, out, err = news("story", str(finished))
+    assert (status, err) == (0, "")
+    flat = " ".join(out.split())
+    for expected in (
+        "authority 0.90 Feed is trusted with 0.90",
+        "none of the keywords is in it",
+        "(none) + authority 0.9 + freshness 1",
+    ):
+        assert expected in flat, expected
+
+
 def test_why_follows_an_article_by_any_form_of_its_address(
     news: Callable[..., Any], finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
 ) -> None:
