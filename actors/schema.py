@@ -203,7 +203,7 @@ class DedupeInsights(Payload):
 
 
 class StorySummarize(Payload):
-    """story-summarize: fill ``stories.summary`` (``force``: write it anew)."""
+    """story-summarize: fill ``stories.summary`` (``force``: write it again)."""
 
     story_id: UUID
     mode: Literal["auto", "force"] = "auto"

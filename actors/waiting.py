@@ -1,4 +1,4 @@
-"""Pauses: after a refusal of a site, an Engine or an AI provider, all jobs leave it alone for a time; and growing delays."""
+"""Pauses: after an error of a site, an Engine or an AI provider, no job calls it for a time; and growing delays."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ ENGINE = "engine"
 
 
 def host(name: str) -> str:
-    """The name under which the rest of a host is stored."""
+    """The name under which the pause of a host is stored."""
     return f"host/{name}"
 
 
@@ -38,7 +38,7 @@ def grown(
 def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
     """Pause all requests of jobs to ``who`` (such as ``host/example.org``) for ``wait``.
 
-    If an earlier pause of ``who`` ends later, it stays in force.
+    If an earlier pause of ``who`` ends later, that pause stays in force.
     """
     SQL.run(conn, "rest_note", who=who, wait=wait, why=why[:500])
 
@@ -55,11 +55,11 @@ def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
 
 
 def keep(ctx: Context[Any], *who: str) -> None:
-    """Put the job off while one of ``who`` rests. Raises Defer in that case."""
+    """Raise Defer if requests to one of ``who`` are paused."""
     for row in now(ctx.db, who):
         raise resting(row["who"], row["until"], row["why"])
 
 
 def resting(who: str, until: datetime, why: str) -> Defer:
-    """The exception for a job that needs ``who`` while it rests."""
+    """The exception for a job that needs ``who`` while requests to it are paused."""
     return Defer(until, f"{who} is left alone until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {why}")

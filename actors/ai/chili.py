@@ -63,9 +63,9 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         The same parts give the same score, so it does not matter in which order the stories of an event were found.
 
         Args:
-            chili: The present score.
+            chili: The current score.
             breakdown: The stored parts of the score.
-            cluster_size: The present number of sources of the event.
+            cluster_size: The current number of sources of the event.
 
         Returns:
             The new score and its parts; None if a model or a person gave the score.

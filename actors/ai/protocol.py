@@ -145,7 +145,7 @@ class CallEnd:
         cost: The cost in US dollars; if it is None, the highest possible cost counts as spent.
         is_charged: False if the provider did no work, so that the call is free.
         latency_ms: Milliseconds from the request to the end of the answer.
-        rests: The model that all jobs must leave alone, and the number of seconds.
+        rests: The model that no job may call, and for how many seconds.
     """
 
     outcome: str
@@ -218,7 +218,7 @@ class Ledger(Protocol):
             may_wait: Whether this question may wait for a batch, or may be in a batch since an earlier attempt.
 
         Raises:
-            Defer: the model rests.
+            Defer: calls of the model are paused.
             WaitFor: the batch with the question has not ended yet.
         """
 

@@ -43,7 +43,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
     """Whether a sentence of a document can be read with its headline alone.
 
     It names its subject, does not refer to an earlier sentence, gives full names of people, and does not say "I", "we" or "you".
-    The first sentence of a text need not name its subject anew, because nothing comes before it.
+    The first sentence of a text need not name its subject again, because nothing comes before it.
     """
     return (
         is_independent(text)

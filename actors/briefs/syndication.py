@@ -19,7 +19,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
         stories: The result of ``news.stories``.
         title: The feed's title.
         url: The address at which the feed will be published, if known.
-        now: The present time.
+        now: The current time.
     """
     feed = ET.Element("feed", {"xmlns": _ATOM})
     _put(feed, "id", url or "urn:zeke-news:stories")

@@ -96,7 +96,7 @@ app = typer.Typer(
 def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json: Json = False) -> None:
     """Fetch a page without its site's rule, and with it; nothing is stored.
 
-    The rule comes from the jobs.yaml in this folder, or else from the one in force.
+    The rule comes from the jobs.yaml in this folder, or else from the revision in force.
     """
     address = typed(url)
     with database() as conn:

@@ -1,4 +1,4 @@
-"""Explains a story's chili score, and the relevance scores of its highlights, in words."""
+"""Explains a story's chili score, and the relevance scores of its highlights, in sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

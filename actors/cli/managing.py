@@ -189,7 +189,7 @@ def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]
 
 
 def _told(job: Mapping[str, Any] | None) -> str:
-    """The state of a job in words."""
+    """The state of a job as text."""
     if job is None:
         return "its job is gone"
     if job["state"] == "completed":

@@ -49,7 +49,7 @@ def render(base_url: str, now: datetime) -> dict[str, str]:
 
     Args:
         base_url: ``http://host:port``, without a slash at its end.
-        now: The present time; the ages of the entries are relative to it. The pages depend on nothing else.
+        now: The current time; the ages of the entries are relative to it. The pages depend on nothing else.
     """
     pages: dict[str, str] = {}
     for row in tomllib.loads(_read("catalogue.toml"))["publication"]:

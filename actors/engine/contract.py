@@ -61,7 +61,7 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """A time of publication: without a zone it counts as UTC; a time in the future becomes the present time."""
+    """A time of publication: without a zone it counts as UTC; a time in the future becomes the current time."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
     return min(moment, datetime.now(UTC)) if moment and moment >= EARLIEST else None
 
@@ -71,7 +71,7 @@ class EngineError(Exception):
 
     Args:
         code: The reason, an ``Outcome`` that is skipped or failed.
-        message: The reason in words, for a person.
+        message: The reason as a sentence, for a person.
         transient: Whether a later try may succeed; by default, whether the outcome is a temporary fault.
         retry_after: The seconds that the server asked us to wait, or None.
         is_away: Whether the Engine itself is unavailable, so that every page and feed fails.
@@ -137,7 +137,7 @@ class ContentItem(ContractModel):
 
     Attributes:
         id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.
-        published_at: None if the time is before 1970; the present time if it is in the future.
+        published_at: None if the time is before 1970; the current time if it is in the future.
         duration: The length of a recording in seconds, up to 31 days.
         text: The body as plain text; None if the Engine does not extract it.
         markdown: The same body as markdown, with its code blocks.
@@ -176,7 +176,7 @@ class ContentSource(ContractModel):
         etag: The value to send back unchanged with the next request; the same for ``last_modified``.
         not_modified: Whether the server reports no change; then ``items`` is empty.
         next_check_at: The time before which the server does not want another request (ttl, max-age, Expires).
-        moved_to: The feed's present address, if every redirect was permanent.
+        moved_to: The feed's current address, if every redirect was permanent.
         gone: Whether the server reports that the feed no longer exists (410).
     """
 
@@ -198,7 +198,7 @@ class ContentSource(ContractModel):
 
 
 class Found(ContractModel):
-    """The feeds behind an address, each with its present items."""
+    """The feeds behind an address, each with its current items."""
 
     feeds: list[ContentSource]
 

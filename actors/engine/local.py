@@ -102,7 +102,7 @@ class LocalEngine:
         return self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY})
 
     def fetch_present(self, url: str) -> ContentSource:
-        """Get an existing feed at its present address."""
+        """Get an existing feed at its current address."""
         parse(url)  # a podcast directory may name any text as an address
         source = self.fetch_source(url)
         if source.gone:

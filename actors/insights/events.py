@@ -154,7 +154,7 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Score the stories of an event again by its present number of sources; returns the number of changed stories.
+    """Score the stories of an event again by its current number of sources; returns the number of changed stories.
 
     Call it with the event locked, so that the story that joins last sets the scores. Scores by a model or a person stay.
     """

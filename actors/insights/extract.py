@@ -14,7 +14,7 @@ from zeke_jobs import Context
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
     """Find a story's highlights, store them like dedupe-insights, and score them like score-relevance.
 
-    No highlight repeats the one-liner. Highlights of an earlier text that are not in the present text are marked as withdrawn,
+    No highlight repeats the one-liner. Highlights of an earlier text that are not in the current text are marked as withdrawn,
     in the same transaction.
 
     Raises:

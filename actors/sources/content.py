@@ -63,7 +63,7 @@ def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[
     block the others: it is sent again later in its own job; meanwhile its story is the feed's text, if that is an article.
 
     Raises:
-        Defer: another job is asking the same host, the host rests, or the Engine is unavailable.
+        Defer: another job is asking the same host, requests to the host are paused, or the Engine is unavailable.
     """
     found = map(items.of_row, SQL.all(ctx.db, "items_for_fetch", ids=list(payload.raw_item_ids)))
     waiting = [item for item in found if item.outcome is None or item.outcome in IN_FLIGHT]

@@ -29,7 +29,7 @@ class PoliteEngine(ExitStack):
 
     Raises:
         Defer: raised by the methods if another job holds the host (then this job is tried again a few seconds later), the
-            host rests, or the Engine is unavailable. None of this is a fault of the page or feed.
+            host may get no request yet, or the Engine is unavailable. None of this is an error of the page or feed.
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: float = AWAY) -> None:
@@ -82,7 +82,7 @@ class PoliteEngine(ExitStack):
         self._host = ""
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
-            # Check this with the lease held, so that a rest noted by its last holder is visible.
+            # Check this with the lease held, so that a pause noted by its last holder is visible.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host, self._is_paused = host, rule.pause is not None
             if rule.pause:

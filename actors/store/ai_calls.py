@@ -80,7 +80,7 @@ class PostgresLedger:
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
         """See ``Ledger``: one statement."""
-        with transaction(self.conn):  # if the model rests, no call has begun
+        with transaction(self.conn):  # if the model is paused, no call has begun
             rows = self._begin(self.conn, calls, None, None, recalls=recalls)
             for (call, _), row in zip(calls.values(), rows, strict=True):
                 if row["until"] is not None:

@@ -38,9 +38,9 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """The job's outcome if the present text stays, or None if the pipeline may write a new text.
+    """The job's outcome if the current text is kept, or None if the pipeline may write a new text.
 
-    A person's text always stays. A text of unknown origin stays unless a person asked for a new one.
+    A person's text is always kept. A text of unknown origin is kept unless a person asked for a new one.
     """
     if author == "person":
         return "kept_edited"

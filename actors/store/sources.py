@@ -50,7 +50,7 @@ class Polling:
 def get(conn: Connection, source_id: UUID) -> Row | None:
     """The source; None if no source has this id.
 
-    In the row, ``now`` is the database's present time, ``polling`` has the results so far, and ``interval`` is the usual time
+    In the row, ``now`` is the database's current time, ``polling`` has the results so far, and ``interval`` is the usual time
     between two polls, if known.
     """
     row = SQL.one(conn, "source_get", source_id=source_id)

@@ -22,7 +22,7 @@ class Rate:
 
     Attributes:
         step: Seconds by which each unit moves ``next_at``, the time from which the next job may start.
-        slack: Seconds by which ``next_at`` may be before the present: the burst, and the allowed delay of a claim.
+        slack: Seconds by which ``next_at`` may be before the current time: the burst, and the allowed delay of a claim.
     """
 
     __slots__ = ("next_at", "slack", "step")

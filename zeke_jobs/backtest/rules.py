@@ -49,7 +49,7 @@ class Live:
 
     @property
     def attempt(self) -> Attempt:
-        """The present attempt. A job whose last recorded attempt failed is assumed to fail again."""
+        """The current attempt. A job whose last recorded attempt failed is assumed to fail again."""
         return self.job.attempts[min(self.tried, len(self.job.attempts) - 1)]
 
 

@@ -19,7 +19,7 @@ _WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue 
 
 
 class Simulation:
-    """One simulated run. ``now`` is its present time.
+    """One simulated run. ``now`` is its current time.
 
     Args:
         config: The configuration; jobs of tasks that it lacks are left out.

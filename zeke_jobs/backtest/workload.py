@@ -114,7 +114,7 @@ class Recording:
     """The jobs from ``begin`` to ``end``.
 
     Attributes:
-        oddities: Contradictions and gaps of the recording in words, each with its number.
+        oddities: Contradictions and gaps of the recording as text, each with its number.
         facts: The facts about that period, a row of ``backtest/facts``; for a described load, its workers.
     """
 

@@ -133,7 +133,7 @@ def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, w
 
 
 def _not_migrated() -> str:
-    """The missing part of our schema, in words; empty if the schema is complete and the error has another cause."""
+    """The missing part of our schema, as text; empty if the schema is complete and the error has another cause."""
     from zeke_jobs.cli import database
 
     with suppress(Error, errors.ConfigurationError):  # only the first error is shown

@@ -70,7 +70,7 @@ def close(batch_id: str, connection: Any = None) -> bool:
 
 
 def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A002 (the field's word)
-    """The present state of a batch.
+    """The current state of a batch.
 
     Raises:
         BatchNotFound: no batch has this id.

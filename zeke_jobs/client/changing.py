@@ -24,7 +24,7 @@ class Changed:
         id: The job's id.
         changed: Whether anything changed.
         status: The job's status afterwards. After ``cancel``, ``active`` means that its worker will stop it: see ``note``.
-        note: The change in words, or the reason why nothing changed.
+        note: The change as a sentence, or the reason why nothing changed.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""The options of a send, as JSON. The database checks them; its refusal becomes an exception here."""
+"""The options of a send, as JSON. The database checks them; the error that it returns becomes an exception here."""
 
 import os
 import time
@@ -68,7 +68,7 @@ def plain(name: str, value: Any) -> Any:
 
 
 def refused(refusal: Mapping[str, Any], options: Mapping[str, Any]) -> TypeError | ValueError:
-    """The exception for a refusal of the database; it names the field and the accepted values."""
+    """The exception for an error that the database returned; it names the field and the accepted values."""
     accepted = refusal["accepted"]
     words = [refusal["field"], _IN_PYTHON.get(accepted, accepted)]
     if not (got := refusal.get("got")):

@@ -50,7 +50,7 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 
 def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The present state of a job.
+    """The current state of a job.
 
     Raises:
         JobNotFound: no job has this id; JobPurged if a purged job had it.

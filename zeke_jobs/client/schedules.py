@@ -83,7 +83,7 @@ def put(
     """
     for what, value in {"at": at, "timezone": timezone, "key": "" if key is None else key}.items():
         if not isinstance(value, str):
-            raise ValueError(f"expected {what} as text, got {value!r:.60}")  # noqa: TRY004 (each refusal is a ValueError)
+            raise ValueError(f"expected {what} as text, got {value!r:.60}")  # noqa: TRY004 (each such error is a ValueError)
     try:
         parse(at)  # the database checks only the form of a line
         ZoneInfo(timezone)

@@ -39,7 +39,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def explain(error: YAMLError, text: str) -> Fault:
-    """The fault in words for an operator."""
+    """The error as a sentence for an operator."""
     if isinstance(error, ReaderError):
         before = split_lines(text[: error.position])
         line, column = len(before), len(before[-1]) + 1

@@ -39,7 +39,7 @@ class Context(ABC, Generic[S]):
 
     Attributes:
         job_id: The job's id, the same in all its attempts.
-        task_id: The task's present id, even if the job was sent under an alias.
+        task_id: The task's current id, even if the job was sent under an alias.
         attempt: Number of this start of the handler, from 1. Deferrals do not count.
         revision: Number of the revision of jobs.yaml that this attempt uses.
         batch_id: The batch that this job belongs to, or None.

@@ -1,4 +1,4 @@
-"""Parses a cron line (five fields or an @name) strictly, with a reason for each refusal."""
+"""Parses a cron line (five fields or an @name) strictly, with a reason for each error."""
 
 import re
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class Report:
 
 
 def examine(url: str, file: Path | None = None) -> Report:
-    """Examine a database with its processes and jobs, and compare a jobs.yaml with the one in force."""
+    """Examine a database with its processes and jobs, and compare a jobs.yaml with the revision in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except AddressError as error:

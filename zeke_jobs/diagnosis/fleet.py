@@ -37,7 +37,7 @@ def look(conn: Connection) -> Row:
 
 
 def unapplied(conn: Connection, file: Path) -> str | None:
-    """Describe how a jobs.yaml differs from the one in force; None if both are equal, or none is in force."""
+    """Describe how a jobs.yaml differs from the revision in force; None if both are equal, or none is in force."""
     latest = store.latest(conn, whole=False)
     if latest is None:
         return None

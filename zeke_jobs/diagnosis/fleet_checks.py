@@ -23,7 +23,7 @@ _OF_A_LOOP = 12  # connections of an event loop, for single statements and for t
 #: Pages of 8 KiB: half of PostgreSQL's default.
 _LEAST_BUFFERS = 8_192
 _LEAST_JIT_COST = 10_000.0
-#: Programs whose connections are counted by their maximum instead of their present number.
+#: Programs whose connections are counted by their maximum instead of their current number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 
 

@@ -20,7 +20,7 @@ class Reason:
     """One fact about a job that explains its state."""
 
     kind: str  # its name, for programs
-    sentence: str  # the fact in words, with the figures
+    sentence: str  # the fact as a sentence, with the figures
     help: str = ""  # the remedy; may be empty
     traceback: tuple[str, ...] = ()  # the lines of a failed attempt's traceback
 
@@ -115,7 +115,7 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
-    """The active jobs of a full limit in words; the first jobs are named, the rest is counted."""
+    """The active jobs of a full limit as text; the first jobs are named, the rest is counted."""
     named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
     return "; ".join([*named, f"{active - len(named)} more"] if active > len(named) else named)
 

@@ -147,7 +147,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """The present result of a job; sensitive fields of its payload are ``***``.
+        """The current result of a job; sensitive fields of its payload are ``***``.
 
         Raises TaskResultDoesNotExist if no job of a function with ``@task`` has this id.
         """

@@ -57,7 +57,7 @@ _KINDS = {
 
 
 def expected(error: ErrorDetails) -> str:
-    """The accepted values, in words."""
+    """The accepted values, as text."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         accepted = str(context.get("expected") or context.get("expected_tags"))

@@ -101,7 +101,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
 def set_by_hand(
     conn: Connection, change: Callable[[Config, Sequence[Override]], Sequence[Override]], *, by: str, message: str
 ) -> Applied:
-    """Put in force the overrides that ``change`` returns for the file in force and its present overrides.
+    """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
 
     Both are read under the lock, so that two changes at once do not undo each other; ``change`` may be called again.
 

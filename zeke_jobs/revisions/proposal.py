@@ -106,12 +106,12 @@ class Request:
     message: str = ""
     origin: str = "apply"  # ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``
     orders: Orders = field(default_factory=Orders)  # orders for unfinished jobs of tasks that the file lacks
-    overrides: Sequence[Override] | None = None  # the values that will override the file; None keeps the present values
+    overrides: Sequence[Override] | None = None  # the values that will override the file; None keeps the current values
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """The proposed configuration: the file with the overrides. ``before`` is None if the one in force is unreadable."""
+    """The proposed configuration: the file with the overrides. ``before`` is None if the revision in force is unreadable."""
 
     latest: Revision | None
     before: Config | None

@@ -191,7 +191,7 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End at once on SIGTERM (status 0) and SIGINT (130), even as PID 1. Ignore SIGHUP, because each beat reads all anew.
+    """End at once on SIGTERM (status 0) and SIGINT (130), even as PID 1. Ignore SIGHUP, because each beat reads everything again.
 
     The process then leaves the fleet, within a second or not at all.
 

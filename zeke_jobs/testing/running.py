@@ -40,7 +40,7 @@ class Clock:
             return dispatch.clock(conn)
 
     def set(self, moment: datetime) -> None:
-        """Stop the clock at a moment, which must have a time zone."""
+        """Stop the clock at ``moment``, which must have a time zone."""
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got {moment.isoformat()}")
         with closing(connect(self._url)) as conn:
@@ -177,7 +177,7 @@ class _Run:
         return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to the next moment at which a job is due, expires or gets room; False without one."""
+        """Move the clock to the next moment at which a job is due, expires or gets room; False if there is none."""
         [(due,)] = self._ask(_NEXT)
         if due is None:
             return False

@@ -82,7 +82,7 @@ def _current(feed: Feed, view: View, console: Console) -> RenderableType:
 
 
 def perform(url: str, command: Command) -> str:
-    """Run a command; returns the result or the refusal on one line."""
+    """Run a command; returns the result or the error on one line."""
     target, by = command.target, author()
     try:
         with closing(connect(url, application_name="zeke-jobs top")) as conn:

@@ -69,7 +69,7 @@ def build(config: Config, url: str | None = None) -> JobBroker:
 
 
 def _declare(broker: JobBroker, task: Task) -> None:
-    """Make the task's actor unless it exists. It needs no update, because each job reads its task's settings anew."""
+    """Make the task's actor unless it exists. It needs no update, because each job reads its task's settings again."""
     if task.id not in broker.actors:
         _make_actor(broker, task.id, task.queue, {"throws": EXPECTED})
 

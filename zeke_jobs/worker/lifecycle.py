@@ -37,7 +37,7 @@ _WARN_EACH = 60.0  # maximum number of seconds between warnings
 _PATIENCE = 2.0  # seconds that dramatiq waits for a boot; meanwhile log lines and signals do not work
 _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
-_TO_LOOK = 2.0  # maximum number of seconds for the last look for jobs
+_TO_LOOK = 2.0  # maximum number of seconds for the last claim
 _CLOSE_WITHIN = 15.0  # seconds; the maximum time of a stop after the time for running jobs is over
 _IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether the worker stops; a stop waits for them
 
@@ -192,7 +192,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last look that takes too long, repeatedly, because a query on its way cannot be cancelled."""
+        """Cancel a last claim that takes too long, repeatedly, because a query on its way cannot be cancelled."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()

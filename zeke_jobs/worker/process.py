@@ -92,7 +92,7 @@ class WorkerProcess:
         return True
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim; the completer writes the end unless the database has it.
+        """End a claim; the completer writes its outcome unless the database already has it.
 
         With ``unstarted``, end it only if it has not started. With ``gives_up``, its handler cannot be stopped and
         keeps its thread. Returns False if the claim had already ended, or had started and must not be ended; the
@@ -204,7 +204,7 @@ class WorkerProcess:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on."""
         for task in config.tasks.values():
-            # Make the actor before the first claim, because dramatiq refuses a message without one.
+            # Make the actor before the first claim, because dramatiq refuses a message without an actor.
             if task.queue in self.queues:
                 self.declare(task)
         self.runtime.use(config, revision)

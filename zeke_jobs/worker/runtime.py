@@ -41,7 +41,7 @@ def _freed(task: Task, config: Config) -> frozenset[str]:
 
 
 class Runtime:
-    """The configuration in force in this process. Each job reads it anew, so changes apply at once."""
+    """The configuration in force in this process. Each job reads it again, so changes apply at once."""
 
     def __init__(self, config: Config) -> None:
         self.file = config  # the configuration in this process's own file
@@ -55,7 +55,7 @@ class Runtime:
         self.use(config, 0)
 
     def use(self, config: Config, revision: int) -> None:
-        """Use another configuration from the next job on. Services with changed settings are opened anew.
+        """Use another configuration from the next job on. Services with changed settings are opened again.
 
         Raises:
             ConfigurationError: a handler or a setting does not fit this code; the old configuration stays in force.
@@ -73,8 +73,8 @@ class Runtime:
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)
             }
-            #: For each task, its own and shared limits in which the end of a job makes room. (In a rate, time makes
-            #: room.)
+            #: For each task, its own and shared limits in which the end of a job lets another job start. (In a
+            #: rate, time lets it start.)
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:

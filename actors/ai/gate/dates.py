@@ -50,7 +50,7 @@ class Dates:
     rest: str = ""
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """The first date or part of a date that ``known`` does not have, in words, or None.
+        """The first date or part of a date that ``known`` does not have, as text, or None.
 
         A year alone may also be one of the story's ``numbers``.
         """

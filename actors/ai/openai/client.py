@@ -45,7 +45,7 @@ class CallFailed(Exception):
         outcome: rate_limited, timeout, failed or invalid.
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for the call.
-        rests: Seconds for which all jobs leave the provider alone; None if only this call failed.
+        rests: Seconds for which no job calls the provider; None if only this call failed.
     """
 
     def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool, rests: float | None = None) -> None:
@@ -208,7 +208,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """The code, message and seconds to wait of a refusal. Gemini sends it as an element of a list, with the time in details."""
+    """The code, message and seconds to wait of an error. Gemini sends it in a list, with the time in details."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]

@@ -124,7 +124,7 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
 
 
 def choose(found: list[Reading]) -> tuple[Reading | None, str]:
-    """The chosen reading, and the reason in words."""
+    """The chosen reading, and the reason as a sentence."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
         longest = max(found, key=lambda one: len(one.text))

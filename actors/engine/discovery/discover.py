@@ -26,7 +26,7 @@ class Reader(Protocol):
         """Get a feed, or the page that names it."""
 
     def fetch_present(self, url: str) -> ContentSource:
-        """Get an existing feed at its present address."""
+        """Get an existing feed at its current address."""
 
     def read(self, answer: Fetched, url: str) -> ContentSource:
         """Read an answer as a feed."""

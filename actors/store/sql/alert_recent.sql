@@ -1,4 +1,4 @@
--- The present time, and the times of the receiver's messages in the last hour, the earliest first.
+-- The current time, and the times of the receiver's messages in the last hour, the earliest first.
 SELECT
   zeke_jobs.now() AS now,
   ARRAY(

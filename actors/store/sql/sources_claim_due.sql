@@ -1,5 +1,5 @@
--- Mark sources as queued for reading and return them: the due ones, or all active ones if a person asks. A source that is already queued is left
--- alone, unless its job was lost, that is, it was queued long ago and has no unfinished job. The statement groups and does not join, as in
+-- Mark sources as queued for reading and return them: the due sources, or all active sources if a person asks. A source that is already
+-- queued does not change, unless its job was lost, that is, it was queued long ago and has no unfinished job. The statement groups and does not join, as in
 -- items_sweep; it reads the jobs only if a source was queued that long ago.
 WITH wanted AS MATERIALIZED (
     SELECT s.id::text AS id, s.url, p.next_check_at, p.queued_at

@@ -1,4 +1,4 @@
--- Stories for the AI step and the insights, each with its overlay and its present age.
+-- Stories for the AI step and the insights, each with its overlay and its current age.
 SELECT
   f.id, f.title, f.summary, f.kind, f.happened_at, f.document, f.description, f.language, f.duration_seconds, f.source, f.authority,
   f.age_days,

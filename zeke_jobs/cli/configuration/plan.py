@@ -1,4 +1,4 @@
-"""``zeke-jobs plan``: the effects of a jobs.yaml before it is applied, in words."""
+"""``zeke-jobs plan``: the effects of a jobs.yaml before it is applied, as text."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence

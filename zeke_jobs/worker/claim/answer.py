@@ -31,18 +31,18 @@ class ServedQueue:
 
     name: str
     is_async: bool  # whether it is for the jobs of async handlers
-    look_on: float = 0.0  # when the next look (a claim) is due; infinite during a look
+    look_on: float = 0.0  # when the next claim is due; infinite during a claim
     due_on: float = math.inf  # when the next delayed job that this process has heard of is due
     looks: int = (
-        0  # number of looks in a row that found fewer jobs than they asked for, since the process asked to be notified
+        0  # number of claims in a row that found fewer jobs than they asked for, since the process asked to be notified
     )
-    busy_since: float = field(default_factory=time.monotonic)  # since when every look has found as many jobs as asked
+    busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
     idle: bool = False  # the process asks to be notified of new jobs
     limited: dict[str, float] = field(
         default_factory=dict
     )  # limits that held jobs back until a job ends, and when this was last seen
-    full: set[str] = field(default_factory=set)  # those of ``limited`` that held jobs back at the last look
-    took: float = 0.0  # seconds that the last look took
+    full: set[str] = field(default_factory=set)  # those of ``limited`` that held jobs back at the last claim
+    took: float = 0.0  # seconds that the last claim took
     freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
 
 

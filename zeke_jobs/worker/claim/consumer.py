@@ -51,7 +51,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._producer.freed(set())
             return  # all were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # The next look writes completed jobs with its claim. A statement for one job costs as much as for many, so no
+        # The next claim also writes completed jobs. A statement for one job costs as much as for many, so no
         # statement is sent while a job waits for a thread. Other outcomes make room when the completer has written
         # them.
         rides = all(one.how in DONE for one in outcomes)

@@ -168,7 +168,7 @@ class HeldJobs:
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
         """Number of free threads or places, and of jobs of a task with limits that may wait for a thread.
 
-        The waiting jobs start before the next look, which takes ``took`` seconds, could end, so another process would
+        The waiting jobs start before the next claim, which takes ``took`` seconds, could end, so another process would
         not start them earlier.
         """
         with self.changed:

@@ -26,7 +26,7 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """One LISTEN connection. A notification, which any client can send, only causes a look for jobs; polling goes on."""
+    """One LISTEN connection. A notification, which any client can send, only causes a claim; polling goes on."""
 
     def __init__(self, producer: Producer, heartbeat: Heartbeat) -> None:
         self._producer, self._process = producer, producer.process

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _POLL = 2.0  # seconds; the mean time between claims of an idle process of one queue, which varies by a fifth
 _MOST_POLLS = 2  # with more queues, twice this time, which is still less than 5 s (zeke_jobs.is_soon)
-_POLL_ALONE = 1.0  # seconds between looks if no notifications arrive
-_SOON = (0.02, 0.2)  # seconds before the two extra looks of a process that has just become idle
+_POLL_ALONE = 1.0  # seconds between claims if no notifications arrive
+_SOON = (0.02, 0.2)  # seconds before the two extra claims of a process that has just become idle
 _SOONEST = 0.005  # seconds; the minimum wait for the time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify this process
-_LATER = 0.1  # seconds before a look that probably finds nothing: another process was first, or a limit was full
+_LATER = 0.1  # seconds before a claim that probably finds nothing: another process was first, or a limit was full
 _CHECK = 0.2  # seconds; the maximum pause while a queue has no free thread
-_LONGEST_LOOK = 0.01  # seconds; a longer look counts as this long, so that few jobs of a limit wait here for a thread
+_LONGEST_LOOK = 0.01  # seconds; a longer claim counts as this time, so that few jobs of a limit wait here for a thread
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is unreachable
 _AFTER_FAULT = 3.0  # seconds
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
@@ -36,9 +36,9 @@ _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this jo
 
 
 class Producer:
-    """The only thread of a process that claims jobs. A look is one query that claims jobs of a queue.
+    """The only thread of a process that claims jobs. A claim is one query for jobs of a queue.
 
-    When the process stops, the thread ends after the current look.
+    When the process stops, the thread ends after the current claim.
     """
 
     def __init__(self, process: "WorkerProcess") -> None:
@@ -51,7 +51,7 @@ class Producer:
         self._queues: list[ServedQueue] = []
         self._apart: ServedQueue | None = None  # a job of this queue must run alone: claim no other jobs before it
         self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups that were last asked for; the next pause
-        self._look_connection: Connection | None = None  # the connection of the current look
+        self._look_connection: Connection | None = None  # the connection of the current claim
         self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")
 
@@ -140,7 +140,7 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
-        """Decide when to look again, and ask to be notified of new jobs, and of ended jobs that make room in a limit."""
+        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that make room in a limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
         # A full limit lets a job start now and then. Still keep its name for a while, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
@@ -155,15 +155,15 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Look again at once, and twice more soon after: a send or an end that was in progress does not know that we
+        # Claim again at once, and twice more soon after: a send or an end that was in progress does not know that we
         # wait.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Twice the time since the look, because this statement takes the same time to reach the server.
+            # Twice the time since the claim, because this statement takes the same time to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
-        # Without notifications, look at each queue every second, so that a send is noticed in time.
+        # Without notifications, poll each queue every second, so that a send is noticed in time.
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
@@ -183,7 +183,7 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given us jobs that we do not know
         self._reported = _NOTHING
-        # The completer may already be writing the ended jobs; then even a look without ended jobs waits for its locks.
+        # The completer may already be writing the ended jobs; then even a claim without ended jobs waits for its locks.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
             # The completer finds out which output Postgres cannot store, or which job another session holds.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
@@ -209,9 +209,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """Look for jobs in a queue, or in all queues, because a job of this task was sent.
+        """Claim from a queue, or from all queues, because a job of this task was sent.
 
-        Wait a moment first if another process was notified first, or if a limit of the task was full at the last look.
+        Wait a moment first if another process was notified first, or if a limit of the task was full at the last claim.
         """
         limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
@@ -221,7 +221,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Look where room was missing, because jobs of these tasks ended. Returns whether a look soon writes the ends."""
+        """Claim where limits were full, because jobs of these tasks ended. Returns whether a claim soon writes the ends."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
@@ -234,11 +234,11 @@ class Producer:
                 if any(self._want(queue) > 0 for queue in due):
                     self._changed.notify_all()
                 return True
-            # If the current look finds as many jobs as it asks for, the next look follows at once.
+            # If the current claim finds as many jobs as it asks for, the next claim follows at once.
             return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
-        """Cancel the current look, because the process stops: it may wait for a lock or a silent server."""
+        """Cancel the current claim, because the process stops: it may wait for a lock or a silent server."""
         conn = self._look_connection
         if conn is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")

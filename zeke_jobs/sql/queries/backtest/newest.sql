@@ -1,4 +1,4 @@
--- The send time of the job after which exactly the given number of jobs were sent, all before a given time; NULL if there are fewer.
+-- The send time of the job after which exactly "jobs" jobs were sent before the time "end"; NULL if fewer were sent.
 SELECT (
   SELECT q.created_on FROM zeke_jobs.queue AS q WHERE q.created_on < %(end)s
   ORDER BY q.created_on DESC OFFSET %(jobs)s LIMIT 1) AS created_on

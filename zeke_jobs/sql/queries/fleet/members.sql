@@ -1,4 +1,4 @@
--- The live processes. For each: its jobs; the newest revision with the text of its jobs.yaml, and whether that text is not the one in force; why its
+-- The live processes. For each: its jobs; the newest revision with the text of its jobs.yaml, and whether that text differs from the text in force; why its
 -- code does not fit a newer revision; whether it counts as lost; and whether it is silent for so long that it has ended or hangs.
 SELECT
   w.id, w.kind, w.host, w.pid, w.version, w.queues,

@@ -1,4 +1,4 @@
--- Jobs of these queues that have failed for good since the given time: their number, and the earliest of them, up to the given number. Sensitive
+-- Jobs of these queues that have failed for good since the time "since": their number, and the earliest of them, at most "most". Sensitive
 -- fields are masked.
 SELECT n.number, n.id, n.task, j.error ->> 'type' AS type, j.error ->> 'message' AS message
 FROM (
