@@ -6,7 +6,6 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
@@ -76,6 +75,8 @@ def _named(model: type[BaseModel], field: str = "") -> str:
 _SHAPE = "a handler is def {name}(payload: MyPayload, ctx: Context) -> None, or ctx: Context[MySettings]"
 _CHUNK_SHAPE = "a handler of chunks is def {name}(payloads: list[MyPayload], ctx: ChunkContext) -> list[object]"
 
+_known: dict[str, Handler] = {}  # by path, because many tasks may share a handler, and a schema takes a millisecond
+
 
 @dataclass(frozen=True)
 class Handler:
@@ -120,7 +121,9 @@ def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):
         raise EntryError(f"expected {path} to be a plain function, got {kind_of(found)}", _shape(path))
-    known = _read(found, function, path)
+    known = _known.get(path)
+    if known is None or known.function is not found:
+        known = _known[path] = _read(found, function, path)
     if in_chunks and not known.takes_chunk:
         got = known.payload_model.__name__
         fault = f"expected {path} to take list[{got}], because its task has chunk, got {got}"
@@ -131,7 +134,6 @@ def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
     return known
 
 
-@lru_cache(maxsize=1000)  # many tasks may share a handler, and making a schema takes a millisecond
 def _read(found: Callable[..., Any], function: Callable[..., Any], path: str) -> Handler:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise EntryError(f"expected {path} to return its output, got a generator", "return instead of yield")

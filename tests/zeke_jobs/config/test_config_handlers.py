@@ -48,7 +48,20 @@ def run(payload: P, ctx: C) -> None: ...
 """
 
 
-@pytest.mark.parametrize("source", [IN_QUOTES, AT_RUN_TIME, WRAPPED])
+UNHASHABLE = """
+import dataclasses, functools
+from zeke_jobs.core.context import Context as C
+@dataclasses.dataclass
+class Noted:
+    function: object
+    def __post_init__(self): functools.update_wrapper(self, self.function)
+    def __call__(self, *arguments): return self.function(*arguments)
+@Noted
+def run(payload: P, ctx: C) -> None: ...
+"""
+
+
+@pytest.mark.parametrize("source", [IN_QUOTES, AT_RUN_TIME, WRAPPED, UNHASHABLE])
 def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "spelled.py").write_text("from pydantic import BaseModel\nclass P(BaseModel): ...\n" + source)
     monkeypatch.syspath_prepend(tmp_path)
