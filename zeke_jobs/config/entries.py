@@ -73,9 +73,10 @@ class Shape:
 def _spellings(text: str) -> Iterator[str]:
     """Other spellings of a text; the shape decides which of them are valid."""
     yield ":".join(text.replace(":", ".").rpartition(".")[::2])
-    yield re.sub(r"[./]+", ".", text)
+    yield re.sub(r"[./]+", ".", re.sub(r"\.py(?=:)", "", text)).strip(".")
     yield re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
     yield re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text).lower()).strip("-")
+    yield re.sub(r"[^A-Za-z0-9_]+", ".", text).strip(".")
 
 
 _IN_A_CLASS = re.compile(r":\w+\.\w|\.[A-Z]\w*\.\w")

@@ -216,7 +216,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
     """A limit that tasks share by naming it in `uses`."""
 
     called = "a limit"
-    spread = "units"
+    spread: ClassVar[str] = "units"
 
     description: str = key("", "The limit's purpose, for people.")
     concurrency: Slots | None = key(None, "Maximum number of active jobs of all tasks that use it.", "concurrency: 8")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from zeke_jobs.config.document import Document
 from zeke_jobs.config.entries import Keys
-from zeke_jobs.config.limits import Limit
+from zeke_jobs.config.limits import Limit, LimitKeys
 from zeke_jobs.config.models import Config, File, Task
 from zeke_jobs.config.validation import Subject, note, only_model_at
 from zeke_jobs.core.quoting import describe
@@ -34,7 +34,7 @@ def read(document: Document, model: type[K], example: str) -> K | None:
     try:
         return model.read(value)
     except ValidationError as error:
-        note(error, value, Subject(model, (), model.called), document)
+        note(error, value, Subject(model, (), model.called, spread=LimitKeys.spread), document)
         return _rest(model, value, error)
 
 
@@ -89,7 +89,10 @@ def _inherited(own: Keys, base: Keys) -> Keys:
 def _rest(model: type[K], value: Any, error: ValidationError) -> K:
     kept = deepcopy(value)
     while True:
-        paths = [tuple(step for step in path_in(kept, one) if step != KEY) for one in error.errors(include_url=False)]
+        paths = [
+            tuple(step for step in path_in(kept, one, LimitKeys.spread) if step != KEY)
+            for one in error.errors(include_url=False)
+        ]
         # If only a part of a mapping is faulty, the other parts are kept and checked.
         around = {path[:depth] for path in paths for depth in range(len(path))}
         for path in dict.fromkeys(reversed(paths)):  # the last item of a list first, so that places stay correct

@@ -105,11 +105,12 @@ class Subject:
     name: str
     secrets: Sequence[Secret] = ()  # values in it that must not be shown; their paths start at the mapping
     missing: str = ""  # the help for a missing key
+    spread: str = ""  # a field of inner mappings whose keys may be in the mapping around it
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
     """Report a fault for each place with errors in the value, there or at the nearest place in the text around it."""
-    for path, errors in located(error, value).items():
+    for path, errors in located(error, value, subject.spread).items():
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
         if kind == "missing":
@@ -135,13 +136,14 @@ def note_missing(document: Document, whole: type[Keys]) -> None:
 
 def _say(path: Path, errors: list[ErrorDetails], subject: Subject) -> tuple[str, str]:
     error, loc = errors[0], errors[0]["loc"]
-    owner = model_at(subject.model, loc[:-1]) or subject.model
+    owner = model_at(subject.model, loc[:-1])
     called = getattr(owner, "called", subject.name)
     if error["type"] == "extra_forbidden":
-        return unknown_key(str(loc[-1]), called, accepted_keys(owner))
-    field = _field(owner, loc[-1]) if loc else None
+        return unknown_key(str(loc[-1]), called, accepted_keys(owner or subject.model))
+    field = _field(owner, loc[-1]) if owner and loc else None
     if error["type"] == "missing":
-        spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True)  # pydantic's is the alias
+        # pydantic's name of the key is the alias
+        spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True) if owner else ()
         key = next((own for own, (name, one) in spelled if loc[-1] in names(name, one)), str(loc[-1]))
         return f"expected the key {quote(key)} in {called}, got none", _teach(field)
     if field is None and len(loc) > len(path):  # in a union the last step is the name of its member

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -96,23 +97,45 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
             yield place, f"expected {' or '.join(dict.fromkeys(map(expected, found[path])))}, got {got}"
 
 
-def located(error: ValidationError, value: Any) -> dict[Path, list[ErrorDetails]]:
+def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, list[ErrorDetails]]:
     """The errors by place in the value. For a union, only the errors of the member in which the check came furthest."""
-    errors = [(path_in(value, one), one) for one in error.errors(include_url=False)]
-    around = {path[:at] for path, _ in errors for at in range(len(path))}
-    around_values = {path[:at] for path, one in errors if one["type"] not in _OF_FIELDS for at in range(len(path))}
+    errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
+    around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
+    # For each place in the value, the members of unions (by pydantic's place) in which a value there is refused.
+    furthest: defaultdict[Path, set[Path]] = defaultdict(set)
+    for path, one in errors:
+        at = 0
+        for depth, step in enumerate(path if one["type"] not in _OF_FIELDS else ()):
+            at = one["loc"].index(step, at)
+            furthest[path[:depth]].add(one["loc"][:at])
+            at += 1
+    refused = {one["loc"] for _, one in errors if one["type"] == "extra_forbidden"}
     found: dict[Path, list[ErrorDetails]] = {}
     for path, one in errors:
-        is_outdone = path[:-1] in around_values if one["type"] in _OF_FIELDS else path in around
+        kind, member, key = one["type"], one["loc"][:-1], one["loc"][-1:]
+        best = furthest.get(path[:-1], set())
+        if kind == "missing":
+            is_outdone = not best <= {member}
+        elif kind == "extra_forbidden":
+            is_outdone = any(other + key not in refused for other in best)
+        else:
+            is_outdone = path in around
         if len(one["loc"]) == len(path) or not is_outdone:
             found.setdefault(path, []).append(one)
     return found
 
 
-def path_in(value: Any, error: ErrorDetails) -> Path:
-    """The place of an error in the value; pydantic's place also has the names of a union's members."""
+def path_in(value: Any, error: ErrorDetails, spread: str = "") -> Path:
+    """The place of an error in the value; pydantic's place also has the names of a union's members.
+
+    ``spread`` names a field whose keys may be in the mapping around it.
+    """
     path: Path = ()
-    for step in error["loc"]:
+    for at, step in enumerate(error["loc"]):
+        if step == spread and isinstance(value, dict) and error["loc"][at + 1 : at + 2]:
+            key = error["loc"][at + 1]
+            if key in value and not (isinstance(value.get(step), dict) and key in value[step]):
+                continue
         is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
         if is_item or (isinstance(value, dict) and step in value):
             path, value = (*path, step), value[step]
@@ -187,10 +210,15 @@ def _union(field: Mapping[str, Any]) -> dict[str, Any]:
             choices = {tag: _core({"$ref": place}) for tag, place in places.items()}
             return {"type": "tagged-union", "discriminator": name, "choices": choices}
         case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
-            return {"type": "union", "choices": [_core(branch) for branch in branches]}
+            return _any_of([_core(branch) for branch in branches])
         case {"allOf": [branch]}:
             return _core(branch)
     return {"type": "any"}
+
+
+def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
+    """A union whose errors name the number of the member, because two models would have the same name."""
+    return {"type": "union", "choices": [(member, f"[{number}]") for number, member in enumerate(members)]}
 
 
 def _array(field: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +238,7 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     # A model may need one of several fields.
     needed = [branch["required"] for branch in schema.get("anyOf", ()) if branch.keys() == {"required"}] or [[]]
     choices = [_model(schema, {*schema.get("required", ()), *names}) for names in needed]
-    return {"type": "union", "choices": choices} if len(choices) > 1 else choices[0]
+    return _any_of(choices) if len(choices) > 1 else choices[0]
 
 
 def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, Any]:

@@ -184,6 +184,23 @@ def test_a_fault_says_what_was_expected_and_what_came(payload: dict[str, Any], f
     assert faults(Rules, payload) == [fault]
 
 
+NO_NUMBER, NO_LIST = "expected a whole number, got 'big'", "expected a list, got 'few'"
+
+
+@pytest.mark.parametrize(
+    ("either", "found"),
+    [
+        ({"branchSize": "big", "moreLeaves": []}, {"branch_size": NO_NUMBER, "more_leaves": "expected no such field, got []"}),
+        ({"moreLeaves": "few"}, {"leaf_name": "expected a value, got none", "more_leaves": NO_LIST}),
+        ({"branchSize": "big", "moreLeaves": "few"}, {"branch_size": NO_NUMBER, "more_leaves": NO_LIST}),
+    ],
+)  # fmt: skip
+def test_a_fault_in_a_union_hides_no_other_fault_of_the_same_model(
+    either: dict[str, Any], found: dict[str, str]
+) -> None:
+    assert faults(Rules, {"either": either}) == [(f"either.{name}", fault) for name, fault in found.items()]
+
+
 class Leaves(Payload):
     leaves: list[Leaf | int]
 
