@@ -44,7 +44,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The current pauses, with ``who``, ``until`` and ``why``, the longest first: all, or only the ones named in ``of``."""
+    """The current pauses, with ``who``, ``until`` and ``why``, the longest first: all, or only those named in ``of``."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 

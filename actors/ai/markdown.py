@@ -100,7 +100,7 @@ def prose(document: str) -> str:
 
 
 def article(document: str) -> list[Block]:
-    """The blocks, without the ones below a heading near the end that introduces the company or the author."""
+    """The blocks, without those below a heading near the end that introduces the company or the author."""
     found = blocks(document)
     late = range(2 * len(found) // 3, len(found))
     ends = (

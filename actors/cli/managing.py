@@ -96,7 +96,7 @@ def merge(
     into: Annotated[str, typer.Argument(metavar="INTO", help="The source that stays, such as the feed's new address.")],
     is_json: Json = False,
 ) -> None:
-    """Move a source's items and stories to another one, and remove it."""
+    """Move a source's items and stories to another source, and remove it."""
     with database() as conn:
         old, new = news.find_source(conn, source), news.find_source(conn, into)
         if old == new:

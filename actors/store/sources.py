@@ -119,7 +119,7 @@ def remove(tx: Connection, source_id: UUID) -> None:
 
 
 def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
-    """Move all items and stories of a source to another one, and remove it; returns the number of moved items."""
+    """Move all items and stories of a source to another, and remove it; returns the number of moved items."""
     for one in sorted((source_id, into)):
         SQL.one(tx, "source_lock", source_id=one)
     both = {"source_id": source_id, "into": into}

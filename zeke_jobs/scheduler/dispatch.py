@@ -134,7 +134,7 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
     """Send the job of a tick, to start no earlier than ``start``. The returned tick has the reason if no job was sent."""
     sent = send(conn, timetable, tick.scheduled_for, start)
     own = SQL.one(conn, "schedule/job", task=timetable.task, schedule=timetable.name, tick=tick.scheduled_for)
-    if own is not None:  # already sent by this scheduler or by another one
+    if own is not None:  # already sent by this scheduler or by another
         return replace(tick, job=own["job"])
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
 

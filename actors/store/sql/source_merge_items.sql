@@ -1,4 +1,4 @@
--- Move a source's items to another source. If that source has an item with the same identity, both stay, and the moved one gets a suffix.
+-- Move a source's items to another source. If that source has an item with the same identity, both are kept, and the moved item gets a suffix.
 UPDATE public.raw_items AS r
 SET
   source_id = %(into)s::uuid,

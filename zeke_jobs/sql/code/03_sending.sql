@@ -25,7 +25,7 @@ BEGIN
   END;
 END $$;
 
--- A sentence that says why no task accepts this payload; NULL if there is no such fault. The planner inlines this function.
+-- A sentence that says why no task accepts this payload; NULL if a task may accept the payload. The planner inlines this function.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
@@ -299,8 +299,8 @@ BEGIN
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END $$;
 
--- An unmodified dramatiq-pg producer has written a row: fill in the columns that our own sends fill in. A message that no worker could read is
--- refused with an error in the producer's transaction.
+-- An unmodified dramatiq-pg producer has written a row: fill in the columns that our own sends fill in. A message that no worker could read raises
+-- an error in the producer's transaction.
 CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -374,9 +374,9 @@ BEGIN
   RETURN true;
 END $$;
 
--- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier one. p_takes: false
--- only asks which job that would be. p_while, p_period: how long a job holds its key; without p_while, as long as its row exists. p_parent: the job
--- that sends this one; while it runs, it is no obstacle to its own successor.
+-- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier job. p_takes: if
+-- false, the function only returns that job, and does not take the key. p_while, p_period: how long a job holds its key; without p_while, as long as
+-- its row exists. p_parent: the job that sends p_job; while the parent runs, it does not prevent its own successor.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE AS $$
@@ -545,9 +545,9 @@ BEGIN
   IF p_options <> '{}' THEN
     v_options := p_options;
   END IF;
-  -- Most sends need only the INSERT below. JSON that begins with a brace is an object, and below 200 bytes a payload has no fault.
+  -- Most sends need only the INSERT below. JSON that begins with a brace is an object, and below 200 bytes a payload is always readable.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- Each option is a common one with a valid value. The type is compared first, because a comparison of different types is neither true nor false.
+    -- Each option is common, and its value valid. The type is compared first, because a comparison of different types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")

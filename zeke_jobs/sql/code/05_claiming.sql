@@ -18,7 +18,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on
 -- caller has found it already: the index may have many dead entries before it, and so they are read only once. For each task the search takes the
 -- thousand highest priorities of its queued jobs, and then the highest priority that is not above the task's own priority. So even a thousand higher
 -- priorities whose jobs are due only in years hide no job that was sent without a priority. n numbers the priorities of a task. It is NULL for a task
--- that is not in p_tasks: from there the search jumps to the next task that is.
+-- that is not in p_tasks: from there the search jumps to the next task of p_tasks.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job

@@ -140,7 +140,7 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
-        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that make room in a limit."""
+        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that let a limit start another."""
         now, frees = time.monotonic(), self.process.runtime.frees
         # A full limit lets a job start now and then. Still keep its name for a while, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}

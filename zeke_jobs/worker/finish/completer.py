@@ -1,4 +1,4 @@
-"""Writes the ends of attempts to the database in batches, and repeats writes that fail."""
+"""Writes the outcomes of attempts to the database in batches, and repeats writes that fail."""
 
 import math
 import os
@@ -79,7 +79,7 @@ class Completer:
             self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
 
     def write_now(self) -> None:
-        """Write the waiting outcomes at once, because the producer will not look for jobs soon."""
+        """Write the waiting outcomes at once, because the producer will not claim soon."""
         with self._condition:
             if self._waiting:
                 self._waiting_since = 0.0

@@ -1,4 +1,4 @@
-"""Writes the ends of attempts, completions together. An end that cannot be stored does not stop other ends."""
+"""Writes the outcomes of attempts, completions together. An outcome that cannot be stored does not stop the others."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

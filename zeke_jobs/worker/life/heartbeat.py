@@ -24,7 +24,7 @@ from zeke_jobs.worker.life import chores
 from zeke_jobs.worker.run.interrupts import Cancelled, Lost
 
 _TICK = 0.1  # seconds; the precision of timeouts
-_LEAST_PAUSE = 0.005  # minimum number of seconds between two looks for notifications, because any client can send many
+_LEAST_PAUSE = 0.005  # minimum number of seconds between two checks for notifications, because any client can send many
 _WATCH = 1.0  # seconds between checks of running jobs
 _MARK_AFTER = 0.05  # seconds; if a handler runs longer, its start is written before its end
 _TRIM_AFTER = 10.0

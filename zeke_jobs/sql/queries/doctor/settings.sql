@@ -1,5 +1,5 @@
--- Settings that may slow jobs. Each comes with the value of a session that sets none itself, and with the statement that restores the usual value
--- where it was changed: for the role in the database, the role, the database, or the server.
+-- Settings that may slow jobs. Each comes with the value of a session that does not set them itself, and with the statement that restores the usual
+-- value where it was changed: for the role in the database, the role, the database, or the server.
 SELECT
   s.name, s.reset_val AS value,
   coalesce((

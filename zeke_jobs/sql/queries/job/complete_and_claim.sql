@@ -1,4 +1,4 @@
--- Complete ended jobs and claim due ones in one round trip. The claim waits at most 1 s for each lock, the
+-- Complete ended jobs and claim due jobs in one round trip. The claim waits at most 1 s for each lock, the
 -- completion at most 100 ms.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait

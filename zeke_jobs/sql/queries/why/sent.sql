@@ -1,4 +1,4 @@
--- How many jobs a job sent, by task and status, and the first of each.
+-- How many jobs a job sent, by task and status, and the first job of each pair.
 SELECT
   q.task,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
