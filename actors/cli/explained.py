@@ -55,7 +55,7 @@ def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
-    """A highlight's score for a team, and the reason for its difference from the general score; empty without a difference."""
+    """A highlight's score for a team, and the reason for its difference from the general score; empty if there is none."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(NOBODY))
     if mine is None:

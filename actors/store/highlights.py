@@ -28,7 +28,7 @@ def of_story(conn: Connection, story_id: UUID) -> list[Row]:
 def write(conn: Connection, statement: Literal["insert", "update"], some: Sequence[Row]) -> int:
     """Insert new highlights, or update the pipeline's own except their relevance; returns the number of changed rows.
 
-    If the id of a new highlight exists already, the stored highlight stays as it is.
+    If the id of a new highlight exists already, the stored highlight does not change.
     """
     rows = Json([vars(one) for one in some], dumps=_dumps)
     return SQL.run(conn, f"highlights_{statement}", highlights=rows) if some else 0

@@ -185,7 +185,7 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """The root jobs multiplied by ``load``. Jobs of ticks stay as they are; the jobs that these send are multiplied."""
+    """The root jobs multiplied by ``load``. Jobs of ticks are not multiplied; the jobs that these send are multiplied."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)

@@ -144,7 +144,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     Raises UnknownTask if no target has this name, and Contended if another session holds the schedule.
     """
     standing = {one.target for one in paused(conn)}
-    # A target that left jobs.yaml may still be paused. Without this line it would be paused when it comes back.
+    # A target that left jobs.yaml may still be paused. Without this line it would be paused when it is in jobs.yaml again.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
     # If the name is now an alias, its pause does not belong to the schedule in force.
