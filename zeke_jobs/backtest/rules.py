@@ -3,8 +3,7 @@
 1. A claim goes through the due jobs by priority. Tasks of one priority share its places, in random order.
 2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
 3. With a limit or a rate per key, each key starts as many jobs as it has room for; keys take turns.
-4. In strict order, only the key's first-sent job that has not ended may start; with ``after_failure: hold`` a failed
-   job blocks its key.
+4. In strict order, only a key's oldest unfinished job may start; with ``after_failure: hold`` a failed job blocks it.
 """
 
 from __future__ import annotations
@@ -60,8 +59,7 @@ class Lane:
         jobs: Its due jobs by priority and key, in order.
         open: For each priority the keys that may have room, in the order of their turns.
         due, high: Number of due jobs, and its maximum since the last reset.
-        cause: The cause that holds its due jobs back; empty if there was no cause at the last check, or if no job is
-            due.
+        cause: What holds its due jobs back; empty if nothing did at the last check.
         span: The period in which ``figures`` count for how long each cause held jobs back.
         line: In strict order, each key's jobs that have not ended.
     """
