@@ -32,6 +32,12 @@ class SiteEngines:
     def discover(self, text: str) -> Found:
         return self._of(typed(text)).discover(text)
 
+    def close(self) -> None:
+        """Close the Engines that can be closed."""
+        for engine in self._engines.values():
+            if (close := getattr(engine, "close", None)) is not None:
+                close()
+
     def _of(self, url: str) -> Finder:
         return self._engines.get(self._settings.rule_for(url)[0], self._engines[""])
 

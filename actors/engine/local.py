@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from actors.engine import youtube
+from actors.engine import reading, youtube
 from actors.engine.article.transcript import CAPTIONS
 from actors.engine.connect import Resolver, resolve
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
@@ -47,6 +47,10 @@ class LocalEngine:
         limits = replace(self._limits(("application/json",)), redirects=0)  # never send the key to another host
         headers = {"X-Goog-Api-Key": key.get_secret_value()}  # a header, so that no error message contains the key
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
+
+    def close(self) -> None:
+        """End the reader processes, so that a worker that stops leaves none."""
+        reading.close()
 
     def fetch_item(self, url: str) -> ContentItem:
         if (video := youtube.video_id(url)) is not None:

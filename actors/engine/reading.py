@@ -29,7 +29,9 @@ T = TypeVar("T")
 OPERATIONS: dict[str, Callable[..., bytes]] = {}  # the functions that a reader can run, by name
 
 _readers = Readers(__name__)
-atexit.register(_readers.close)
+close = _readers.close
+"""Ends the reader processes; the next reading starts others."""
+atexit.register(close)
 os.register_at_fork(after_in_child=_readers.forget)
 
 

@@ -283,3 +283,19 @@ def test_a_process_that_was_forked_has_readers_of_its_own() -> None:
         [sys.executable, "-c", _FORKING], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
     )
     assert sorted(done.stdout.split()) == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize("sites", [{}, {"slow.example": {"pause": "1s"}}], ids=["one Engine", "with rules for sites"])
+def test_an_engine_that_is_closed_leaves_no_process(sites: dict[str, Any]) -> None:
+    code = (
+        "import psutil; from actors.engine import Settings, reading\n"
+        f"engine = Settings.model_validate({{'kind': 'local', 'sites': {sites!r}}}).open()\n"
+        "def read(): return reading.read_page(b'<p>A text of a page.</p>', 'https://news.example/a', 'text/html').text\n"
+        "first, begun = read(), len(psutil.Process().children(recursive=True))\n"
+        "engine.close(); print(first == read(), begun > 0); engine.close()\n"
+        "gone, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5); print(len(alive))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert said.stdout.split() == ["True", "True", "0"]
