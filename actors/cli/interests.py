@@ -1,4 +1,4 @@
-"""``zeke-news interests``: words and example stories that marks suggest, for a person to accept."""
+"""``zeke-news interests``: proposes words and examples from the stories that people starred, read or archived."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any

@@ -94,7 +94,7 @@ _LISTED = 10  # maximum number of matching jobs to list
 
 
 def find_job(text: str) -> UUID:
-    """The only job whose id equals the text, or begins or ends with it.
+    """The id of the only job whose id begins or ends with the text; a complete id is returned as it is.
 
     Raises JobNotFound if no job matches, and UsageError if the text cannot be a part of an id, or several jobs match;
     the message lists them.

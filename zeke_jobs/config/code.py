@@ -105,7 +105,7 @@ class _Checks:
                 self._refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
-        """The object that the file names, or None, with a fault unless the key is missing."""
+        """The object that the file names. None if the key is missing; None, and a fault, if it cannot be found."""
         try:
             return resolve(name) if name else None
         except EntryError as error:

@@ -37,7 +37,7 @@ class Timetable:
     paused: str = ""  # the reason why no tick is sent; empty when ticks are sent
     name: str = ""  # the name of a stored schedule; empty for a task's
     key: str | None = None
-    names: tuple[str, ...] = ()  # all names of its ticks so far, such as former names of the task
+    names: tuple[str, ...] = ()  # under which its ticks may be recorded: of a task, its id and its aliases
     decided_to: datetime = EARLIEST  # all ticks up to this time are decided
     is_known: bool = False  # this progress is stored for this cron line
 

@@ -79,7 +79,7 @@ DO $$
 DECLARE
   v_one record;
 BEGIN
-  -- A loop, so that it includes the views of later versions, but for the two that mask nothing: only the scheduler reads zeke_jobs.planned.
+  -- A loop, so that it includes the views of later versions, except the two that mask nothing.
   FOR v_one IN
     SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'v' AND c.oid NOT IN ('zeke_jobs.planned'::regclass, 'zeke_jobs.unmasked'::regclass) AND (n.nspname = 'zeke_jobs' OR c.oid IN (

@@ -56,7 +56,7 @@ class Supervisor:
     """Runs ``commands`` until ``stop``.
 
     A child that dies is started again after ``pause``, and the rest of its process group is ended. If the configuration
-    is wrong at the first start, everything ends; after a crash, the start is repeated until the configuration is right.
+    is wrong at the first start, everything ends; a command that once ran is started again until it is right.
     On ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no
     SIGTERM, because Dramatiq's main process passes the signal on, and its workers take a second SIGTERM for "now". If
     ``run`` itself fails, all children are killed. If this process is killed, ``guardian`` ends them.

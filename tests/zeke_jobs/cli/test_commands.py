@@ -182,6 +182,12 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Cli, conn: Connect
 # cancel, retry
 
 
+def test_of_several_jobs_none_is_changed_if_one_is_unknown(cli: Cli) -> None:
+    sent = zeke_jobs.send("pull")
+    ran = cli("cancel", sent.id, "01900000-0000-7000-8000-000000000000")
+    assert (ran.status, zeke_jobs.status(sent.id).status) == (1, "created")
+
+
 def test_cancel_says_what_it_did_and_exits_with_1_where_it_could_not(cli: Cli) -> None:
     sent = zeke_jobs.send("pull")
     ran = cli("cancel", sent.id, "--reason", "not needed")

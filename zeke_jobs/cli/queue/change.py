@@ -90,7 +90,8 @@ def _change(
     said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
-            found = [options.find_job(text) for text in job_ids]  # find all jobs before any job is changed
+            # Find all jobs before any job is changed.
+            found = [zeke_jobs.status(options.find_job(text)).id for text in job_ids]
             changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
             answer(changed, "\n".join(f"{job.id}: {escape(job.note)}" for job in changed), as_json=as_json)
             return FINE if all(job.changed for job in changed) else FAILED

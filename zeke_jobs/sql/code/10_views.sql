@@ -82,7 +82,7 @@ FROM zeke_jobs.revision AS r
 ORDER BY r.number DESC LIMIT 1;
 COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
--- The schedules in force, of jobs.yaml and stored ones. names: all names under which a schedule's ticks may be recorded, if its task was renamed.
+-- The schedules in force: from jobs.yaml, and stored by programs. names: all names under which a schedule's ticks may be recorded, if its task was renamed.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
   ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
@@ -94,7 +94,7 @@ WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
 FROM zeke_jobs.stored_schedule AS s
--- The same as zeke_jobs.find_task, which readers of the view may not call.
+-- The same as zeke_jobs.find_task, which reads the task with the rights of its caller.
 CROSS JOIN LATERAL (
   SELECT o.id, o.sensitive FROM zeke_jobs.task AS o WHERE o.id = s.task OR s.task = ANY (o.aliases) ORDER BY (o.id = s.task) DESC LIMIT 1
 ) AS t

@@ -1,3 +1,3 @@
--- The number of pg-boss's schema (24 is pg-boss 10, 25 is 11, from 26 on it is 12), and the time "recent" before now.
+-- The version number of pg-boss's schema (21 to 24: pg-boss 10; 25: 11.0; 26: 11.1 or 12; above: 12), and now minus %(recent)s.
 SELECT max(v.version) AS version, zeke_jobs.now() - %(recent)s::interval AS since
 FROM version AS v
