@@ -34,7 +34,7 @@ FILTERS = tuple(JobFilter.__annotations__)
 
 
 def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the filters; returns those that are set, in the database's form."""
+    """Check the filters. Returns the filters that are set, in the database's form."""
     for name in filters:
         if name not in FILTERS:
             raise TypeError(f"expected a filter of jobs, got {quote(name)}; {suggest(name, FILTERS, what='filters')}")

@@ -261,12 +261,13 @@ def _one_of(name: str, default: str, *others: str) -> str:
 
 def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
     text = lookup(name)
-    with suppress(ValueError):
-        if text is not None and not _NUMBER.fullmatch(text):
-            raise ValueError(text)
-        number = default if text is None else type(default)(text)
-        if low <= number <= high:
-            return number
+    if text is None:
+        return default
+    if _NUMBER.fullmatch(text):
+        with suppress(ValueError):  # a fraction of a whole number
+            number = type(default)(text)
+            if low <= number <= high:
+                return number
     raise ConfigurationError(f"expected {name} to be {low:g} to {high:g} {unit}, got {text!r}")
 
 

@@ -97,7 +97,7 @@ def lasting(overrides: Sequence[Override]) -> list[Override]:
 
 
 def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """Remove the overrides in effect at a path and below. What a removed timed override hid applies again."""
+    """Remove the overrides in effect at a path and below. Values that a removed timed override hid apply again."""
     gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
     return [one for one in overrides if not any(one is other for other in gone)]
 

@@ -186,7 +186,7 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """The overrides, and those that orders add: for draining tasks, and for former names that the file does not list."""
+    """The overrides, with the ones that orders add: for draining tasks, and for former names that the file does not list."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
     # An order may cancel or rename a task that was draining; then it no longer drains.

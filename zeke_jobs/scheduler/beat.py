@@ -217,7 +217,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log the tasks that became late since ``known``, and those that are no longer late. Returns all late tasks."""
+    """Log the tasks that became late since ``known``, and the tasks that are no longer late. Returns all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

@@ -81,9 +81,7 @@ class Witness(Board):
         super().withdraw(live, now)
         self._settle()
         self._clock(now)
-        self.sql.rows(
-            "SELECT zeke_jobs.expire(100)"
-        )  # the sweep of what was not started in time, as the simulation has it
+        self.sql.rows("SELECT zeke_jobs.expire(100)")  # the simulation also ends jobs that did not start in time
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
         self._settle()

@@ -134,7 +134,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Refuse a job if the id of its batch quotes a sensitive field of its payload, because everybody who may read batches sees their ids.
+-- Refuse a job if the id of its batch quotes a sensitive field of its payload, because all readers of batches see their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_telling_batch(p_batch text, p_payload jsonb, p_task text, p_sensitive text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
