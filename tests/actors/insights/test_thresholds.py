@@ -52,4 +52,4 @@ def test_scripts_that_a_model_does_not_know_are_not_compared_by_it() -> None:
 
 def test_a_model_without_a_threshold_of_its_own_has_the_common_one() -> None:
     models = ("hashed-words-1", "wordllama-0.4.0@256", "text-embedding-3@1536")
-    assert [threshold(model) for model in models] == [0.6, 0.8, 0.6]
+    assert [threshold(model) for model in models] == [0.6, 0.8, 0.75]
