@@ -38,7 +38,7 @@ _SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
 
 Found on half of the judged headlines, where wordllama is as precise at .8 as hashed words at .6.
 """
-_ANY_MODEL = 0.75  # on the same headlines, the sentence model all-MiniLM-L6-v2 has a precision of .80 here, and of .68 at .6
+_ANY_MODEL = 0.75  # there the model all-MiniLM-L6-v2 has a precision of .80, and of .68 at .6
 _DOUBT = {"hashed-words": 0.1}
 """The amount by which the lowest cosine rises if neither story has a name from the other's headline."""
 _LEAD = 1000  # number of first characters of a story in which names are searched
