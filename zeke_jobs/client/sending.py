@@ -39,7 +39,7 @@ def send(
         payload: Its fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
         delay: The time from now to the earliest start; a timedelta, or seconds.
         run_at: The earliest start, a time with a zone.
-        priority: Jobs with a higher number run first; by default the task's priority.
+        priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
         key: The key by which the task's per-key limits count.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
             names, ``True`` for the fields that the task names, by default the whole payload, ``False`` for no field; or

@@ -161,7 +161,8 @@ def _ended(override: Override, before: Sequence[Override]) -> str:
         return f"{override.path[1]} has drained"
     back = by_hand.hidden_by(override, before)
     why = f" ({override.why})" if override.why else ""
-    then = f", back to {by_hand.listed(back, override)} ({'; '.join(one.why for one in back)})" if back else ""
+    reasons = "; ".join(one.why for one in back if one.why)
+    then = f", back to {by_hand.listed(back, override)}{f' ({reasons})' if reasons else ''}" if back else ""
     return f"{override.label} was set until now{why}{then}"
 
 

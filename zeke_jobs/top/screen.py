@@ -37,6 +37,7 @@ class View:
     """The state of one user's screen."""
 
     pane: str = "tasks"  # the pane that receives the keys
+    back: str = ""  # the pane to which escape leads back from the waiting jobs of a task
     selected: dict[str, str] = field(default_factory=dict)  # each pane's selected row, by key; if gone, the first
     task: str = ""  # the task whose waiting jobs are shown; empty: the busiest
     asking: Command | None = None  # the command that waits for a yes
@@ -78,6 +79,8 @@ def _in_panes(view: View, key: str, board: Board) -> View:
     keys = pane.keys(board)
     at = place(view, view.pane, keys, board)
     match key:
+        case "escape" if view.back and view.pane == "waiting":
+            return replace(view, pane=view.back, back="")
         case "q" | "escape":
             return replace(view, quits=True)
         case "tab" | "right" | "shift-tab" | "left":
@@ -97,7 +100,7 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
     subject = str(getattr(chosen, pane.key))
     match key:
         case "enter" if pane.name in ("tasks", "schedules"):
-            return replace(view, pane="waiting", task=subject)
+            return replace(view, pane="waiting", back=pane.name, task=subject)
         case "enter" if pane.holds_jobs:
             return replace(view, opened=chosen.id, scroll=0)
         case "p" | "r" if (target := pane.target(chosen, board)) is not None:

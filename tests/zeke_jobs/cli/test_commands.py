@@ -84,7 +84,7 @@ def test_a_second_send_says_that_the_job_was_there(cli: Cli) -> None:
         (["jobs", "--status", "done"], "expected a status (created, retry"),
         (["retry"], "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), got neither"),
         (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
-        (["prioritise", "--task", "pull", "--priority", "99999999999"], "expected priority of 32 bits, got 99999999999"),
+        (["prioritise", "--task", "pull", "--priority", "99999999999"], "expected priority of -100 to 100, got 99999999999"),
         (["batch", "--limit", "99999999999"], "expected limit of 31 bits, got 99999999999"),
         (["up", "--port", "3001"], "expected --port with --dashboard, whose port it is, got --port alone"),
         (["nope"], "error: no such command 'nope'"),

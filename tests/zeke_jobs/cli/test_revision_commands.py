@@ -24,6 +24,7 @@ from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.config import reading
+from zeke_jobs.core.environment import author
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
@@ -137,8 +138,16 @@ def test_rollback_makes_a_revision_of_the_old_text_and_what_was_set_then(cli: Cl
     assert cli("history", "--json").json[0]["overrides"] == []
 
 
-def test_set_needs_a_reason_and_shows_itself_in_plans(cli: Cli) -> None:
-    assert cli("set", "analyze.concurrency=3").status == cli("set", "--clear", "pull.concurrency").status == 2
+def test_a_reason_is_optional_for_set_as_for_apply(cli: Cli, file: Path) -> None:
+    assert cli("set", "analyze.concurrency=3").status == 0
+    assert f"# set by hand: analyze.concurrency = 3 ({author()})\n" in cli("show", 2).out
+    edit(file, "concurrency: 5", "concurrency: 8")
+    assert cli("apply").status == 0
+    assert [one["why"] for one in cli("history", "--json").json] == ["", "", "first"]
+
+
+def test_set_shows_itself_in_plans(cli: Cli) -> None:
+    assert cli("set", "--clear", "pull.concurrency").status == 2
     at_once = cli("set", "analyze.concurrency=3", "-m", "x", "--for", "0s")
     assert "expected --for a time that passes, got 0s" in at_once.err
     ran = cli("set", "analyze.concurrency=3", "limits.ai.rate=30/m", "-m", "model is slow", "--for", "2h")
@@ -164,9 +173,7 @@ def test_set_names_all_that_is_wrong_at_once(cli: Cli) -> None:
         "error: expected KEY=VALUE, got 'pull'",
         "error: expected each key once, got score.settings.words again",
         "error: pull.cron.at=12:30: expected text in quotes, got a bare 12:30, which YAML reads as a number in base 60",
-        "error: expected a reason, got none",
     ]
-    assert "[required without --clear]" in " ".join(cli("set", "--help").out.split())
 
 
 def worker(conn: Connection, **columns: Any) -> None:

@@ -111,7 +111,8 @@ def test_a_database_without_our_tables_names_the_command(
             ({"delay": 1, "run_at": datetime.now(UTC)}, "expected delay or run_at, got both"),
             ({"delay": -1}, "expected delay of 0 seconds"),
             ({"run_at": datetime(2026, 1, 1)}, "expected run_at with a time zone"),  # noqa: DTZ001
-            ({"priority": 2**31}, "expected priority of 32 bits"),
+            ({"priority": 101}, "expected priority of -100 to 100, got 101"),
+            ({"priority": -101, "key": "k"}, "expected priority of -100 to 100, got -101"),
             ({"key": ""}, "expected key of 1 to 1024 bytes"),
             ({"id": "x"}, "expected id as a UUID"),
             ({"unique": "nope"}, "expected unique by fields of analyze-story's payload, got 'nope'"),

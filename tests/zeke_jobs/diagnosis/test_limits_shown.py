@@ -139,7 +139,7 @@ def test_throttling(shown: Shown) -> None:
     assert shown.scene.reasons(job)["throttled"] == f"the shared limit ai {words}"
     (finding,) = found(shown.scene.conn, "limit-closed")
     assert "limit/ai is throttled by its provider (429), until 12:00:12 at least" in finding.sentence
-    assert shown.limits()["ai"]["closed"] == "throttled: 429"
+    assert shown.limits()["ai"]["closed"] == "throttled until 2026-03-10 12:00:12 UTC: 429"
     assert shown.row("limit/ai")[1::2] == ["1/4", "throttled until 12:00:12"]
     assert shown.samples("limit/ai")["closed", "throttled"] == 1.0
 
@@ -151,7 +151,9 @@ def test_a_breaker(shown: Shown) -> None:
     words = "the shared limit site is paused by its breaker (1 jobs failed within 00:01:00)"
     assert shown.scene.reasons(job)["breaker-open"] == f"{words}; it opens 2026-03-10 12:00:10 UTC (in 10s)"
     assert shown.row("limit/site")[3] == "breaker until 12:00:10"
-    assert shown.limits()["site"]["closed"] == "breaker: 1 jobs failed within 00:01:00"
+    closed = "breaker until 2026-03-10 12:00:10 UTC: 1 jobs failed within 00:01:00"
+    assert shown.limits()["site"]["closed"] == closed
+    assert closed in shown.printed()
     assert shown.samples("limit/site")["closed", "breaker"] == 1.0
     shown.scene.later(11)
     (probe,) = shown.scene.claim(shown.worker, 9, ["frail"])
@@ -160,3 +162,4 @@ def test_a_breaker(shown: Shown) -> None:
     (finding,) = found(shown.scene.conn, "limit-closed")
     assert "and one job at a time probes" in finding.sentence
     assert shown.row("limit/site")[3] == "breaker: probes"
+    assert shown.limits()["site"]["closed"] == "breaker, one job at a time probes: 1 jobs failed within 00:01:00"

@@ -90,6 +90,11 @@ def test_the_waiting_jobs_follow_the_chosen_task_and_enter_leads_to_them() -> No
     assert (view.task, view.pane) == ("ingest-oneoff", "tasks")
     view, _ = after("enter", view=view)
     assert (view.task, view.pane) == ("ingest-oneoff", "waiting")
+    view, _ = after("down", "escape", view=view)
+    assert (view.pane, view.quits) == ("tasks", False)
+    assert after("escape", view=view)[0].quits
+    assert after("5", "enter", "escape")[0].pane == "schedules"
+    assert after("5", "enter", "q")[0].quits
 
 
 def test_enter_opens_a_job_and_escape_leads_back_and_out() -> None:

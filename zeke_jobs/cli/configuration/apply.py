@@ -77,7 +77,7 @@ def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
 
 def set_(
     assignments: Annotated[list[str], argument("Such as my-task.concurrency=3, or limits.ai.rate=30/m.", "KEY=VALUE")],
-    message: Annotated[str, option("The reason.  [required without --clear]", "WHY", "--message", "-m")] = "",
+    message: Message = "",
     for_: Annotated[timedelta | None, span("End the values after this time, such as 2h.", "--for")] = None,
     clear: Annotated[bool, flag("--clear", "Remove values set by hand: name their keys.")] = False,
     as_json: Json = False,
@@ -118,8 +118,6 @@ def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], shar
             faults.append(f"expected each key once, got {assignment.partition('=')[0]} again")
             continue
         made[assignment] = Override(path, value, **shared)
-    if not shared["why"]:
-        faults.append('expected a reason, got none\n  help: add -m "why"')
     if faults := [*overrides.faults(file, old, made), *faults]:
         raise UsageError("\nerror: ".join(faults))
     return overrides.with_overrides(old, made.values())

@@ -39,7 +39,8 @@ def show(number: Revision, as_json: Json = False) -> None:
     why = f": {one.message}" if one.message else ""
     say(visible(f"# revision {one.number}, by {one.origin}, since {when(one.applied_on)}, {one.applied_by}{why}"))
     for override in store.visible(one.overrides):
-        say(visible(f"# set by hand: {override.label} = {override.value} ({override.by}: {override.why})"))
+        by = f"{override.by}: {override.why}" if override.why else override.by
+        say(visible(f"# set by hand: {override.label} = {override.value} ({by})"))
     say(one.source, end="" if one.source.endswith("\n") else "\n")
 
 

@@ -13,7 +13,7 @@ from zeke_jobs.config import Rate
 from zeke_jobs.config.limits import TaskRate
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.batch import BatchStatus
-from zeke_jobs.core.wording import amount_text, format_duration, passed, progress, took
+from zeke_jobs.core.wording import amount_text, format_duration, passed, progress, took, when
 from zeke_jobs.postgres.queries import SQL
 
 
@@ -74,7 +74,8 @@ def limits(as_json: Json = False) -> None:
 def _limit(row: dict[str, Any]) -> dict[str, Any]:
     count, period = row.pop("rate_count"), row.pop("rate_period")
     rate = str(Rate(count=count, period=period)) if count is not None else None
-    closed = row["closed_by"] and f"{row['closed_by']}: {row['closed_why']}"
+    opens = ", one job at a time probes" if row.pop("probes") else f" until {when(row['closed_until'])}"
+    closed = row["closed_by"] and f"{row['closed_by']}{opens}: {row['closed_why']}"
     return {**row, "rate": rate, "closed": closed}
 
 

@@ -106,7 +106,7 @@ BEGIN
       WHEN 'text' THEN CASE WHEN o.type <> 'string' THEN 'as text' WHEN octet_length(o.text) NOT BETWEEN 1 AND 1024 THEN 'of 1 to 1024 bytes' END
       WHEN 'id' THEN CASE WHEN o.type <> 'string' OR o.text !~* '^[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$' THEN 'as a UUID' END
       WHEN 'integer' THEN CASE WHEN o.type <> 'number' THEN 'as an integer' WHEN o.value::numeric % 1 <> 0 THEN 'as an integer'
-        WHEN o.value NOT BETWEEN '-2147483648' AND '2147483647' THEN 'of 32 bits' END
+        WHEN o.value NOT BETWEEN '-100' AND '100' THEN 'of -100 to 100' END
       WHEN 'count' THEN CASE WHEN o.name = 'retry' AND o.type = 'object' THEN NULL WHEN o.type <> 'number' OR o.text !~ '^-?[0-9]+$' THEN 'as an integer'
         WHEN o.value < '0' THEN 'of at least 0' WHEN o.value > '1000' THEN 'of at most 1000' END
       WHEN 'time' THEN zeke_jobs.unfit_time(o.name, o.value)
@@ -551,7 +551,7 @@ BEGIN
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
-      || @.value.type() == "number" && (@.key == "priority" && @.value.floor() == @.value && @.value.abs() < 2147483648
+      || @.value.type() == "number" && (@.key == "priority" && @.value.floor() == @.value && @.value.abs() <= 100
         || @.key == "delay" && @.value >= 0 && @.value <= 3155760000)))') IS NOT TRUE
     -- If the send names a batch, that batch exists already.
     AND ((v_options ? 'batch') IS NOT TRUE OR zeke_jobs.takes_jobs(v_options ->> 'batch', (v_options ->> 'parent')::uuid))

@@ -5,7 +5,7 @@ SELECT
   ARRAY(SELECT t.id FROM zeke_jobs.task AS t WHERE u.name = ANY (t.limits) ORDER BY t.id) AS tasks,
   u.active, u.next_on,
   coalesce(u.units, '[]') AS units,
-  u.closed_by, u.closed_until, u.closed_why,
+  u.closed_by, u.closed_until, u.closed_until <= zeke_jobs.now() AS probes, u.closed_why,
   p.target IS NOT NULL AS paused
 FROM zeke_jobs.limit_use AS u
 LEFT JOIN zeke_jobs.pause AS p ON p.target = u.name
