@@ -12,7 +12,7 @@ _ALWAYS_LIST = (
     "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u "
     "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
 )
-_NAMES_LIST = "Prof Gov Gen Rep Sen Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
+_NAMES_LIST = "ID Prof Gov Gen Rep Sen Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
 _NUMBERS_LIST = "no nos rec fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz"
 _ALWAYS = frozenset(_ALWAYS_LIST.split())
 _BEFORE_NAMES = frozenset(_NAMES_LIST.split())
@@ -31,7 +31,7 @@ _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
 _NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # has a bound, because a page may consist of stops and spaces
 _SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
 _CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
-_DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]")  # as in U.S., which may end a sentence
+_DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]|ID")  # as in U.S., which may end a sentence
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _ORDINAL = re.compile(  # after the stop of a German ordinal, as in "31. März"
     rf"\s(?:{MONTHS['de'].title().replace(' ', '|')}|Jahrhundert|Geburtstag|Weltkrieg)\b"

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from actors.ai.markdown import Block, marker, plain
 from actors.ai.sentences import sentences
+from actors.ai.standing import is_independent, is_told_to_reader
 from actors.insights.candidates import Candidate
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.insights", "cues.txt")
 
-_MIN_WORDS = 4
+_MIN_WORDS = 5
 _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"})
 
 
@@ -36,6 +37,8 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
         is_output = not block.language and _SAYS["shown"].search(introduction)
         if not changed and (len(lines) < min_lines or is_output):
             continue
+        if not (summary := _said_about(block, introduction)):
+            continue
         if changed and earlier:  # this block and the one before show a change; the old form is not an example to follow
             old = {blocks[at].start for at in earlier}
             found = [each for each in found if each.kind == "code_change" or each.start not in old]
@@ -44,7 +47,7 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
         found.append(
             Candidate(
                 kind="code_change" if changed else "code_example",
-                summary=_said_about(blocks, index, introduction),
+                summary=summary,
                 quote=quote,
                 start=block.start,
                 end=block.start + len(quote),
@@ -72,13 +75,14 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
     return plain(parts[-1].text) if parts else ""
 
 
-def _said_about(blocks: Sequence[Block], index: int, introduction: str) -> str:
-    if len(introduction.split()) >= _MIN_WORDS and not _SAYS["code"].search(introduction):
-        return introduction.rstrip(" :") + ("." if introduction.rstrip().endswith(":") else "")
-    block, following = blocks[index], blocks[index + 1] if index + 1 < len(blocks) else None
-    if following is not None and following.kind == "paragraph":
-        parts = sentences(following.text)
-        if parts and len(parts[0].text.split()) >= _MIN_WORDS:
-            return plain(parts[0].text)
+def _said_about(block: Block, introduction: str) -> str:
+    """The sentence before a block if it can be read alone, otherwise the heading; empty if the block has neither."""
+    said = introduction.rstrip(" :.") + "."
+    if (
+        len(said.split()) >= _MIN_WORDS
+        and is_independent(said)
+        and not (is_told_to_reader(said) or _SAYS["code"].search(said))
+    ):
+        return said
     named = f"{block.language} code" if block.language else "Code"
-    return f"{named} under “{block.heading}”" if block.heading else f"{named} of the article"
+    return f"{named} under “{block.heading}”" if block.heading else ""

@@ -29,6 +29,7 @@ def test_each_sentence_knows_its_place(text: str, offset: int) -> None:
         ("Call Task.Run to begin at Booking.com now.", 1),
         ("It costs $3.50 in v1.2.3 of Node.js today. Fine.", 2),
         ("See fig. 3 and no. 4 for that. The answer is no. Then it ends.", 3),
+        ("The VW ID. SPACE is new. Show your ID. The guard waits.", 3),
         ("J. Doe wrote it. So did K. Roe.", 2),
         ("It fell to 70 ms. “We did not expect it,” he said.", 2),
         ("“Really?” she asked. It was!", 2),

@@ -55,7 +55,7 @@ def test_one_of_everything() -> None:
         'Callers must now pass mode="strict".',
     ]
     assert found["code_change"] == ["With the new release it becomes."]
-    assert found["code_example"] == ["Here is how a server uses it."]
+    assert found["code_example"] == ["python code under “How to use it”"]
     assert found["action"] == ["You should upgrade to 3.14.1 before the end of May."]
 
 
@@ -119,6 +119,11 @@ NEWS = [
 
 GUIDE = "How to live with a dam of Orrin"
 BESIDE = "A bakery in Elm Street sells 30% more loaves than in spring."
+NO_FIGURES = [
+    "Engineers of Velm Works built the dam of Orrin of 100% recycled stone.",
+    "Engineers of Velm Works rose to the dam of Orrin in the 80s and 1990s.",
+    "The 75% RGB Works of Velm show the dam of Orrin to children of Ansel.",
+]
 REMARK = "Tom Reed of Ansel sold 40% of all cars to Eve Hart on Friday."
 FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Orrin."
 
@@ -132,6 +137,7 @@ FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Or
         (GUIDE, NEWS, [NEWS[2]]),
         (GUIDE, [*NEWS, FURTHER], [NEWS[2]]),
         (GUIDE, [*NEWS[:2], NEWS[3]], []),
+        (GUIDE, [*NEWS[:2], *NO_FIGURES], []),
         (GUIDE, [*TOWN, BESIDE], []),
     ],
     ids=[
@@ -141,6 +147,7 @@ FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Or
         "a guide",
         "two figures",
         "no figure",
+        "figures that say nothing",
         "a figure beside the topic",
     ],
 )
@@ -190,6 +197,20 @@ def test_the_end_of_a_long_text_tells_about_its_author_and_gives_no_highlight() 
         assert (author in found) is is_shown
 
 
+@pytest.mark.parametrize(
+    ("introduction", "shown"),
+    [
+        ("The server parses every request of a client.", "The server parses every request of a client."),
+        ("Let's check out the code it generated.", "python code under “JSON”"),
+        ("Here is how a server uses it:", "python code under “JSON”"),
+    ],
+)
+def test_a_sentence_that_only_points_to_the_code_is_replaced_by_the_heading(introduction: str, shown: str) -> None:
+    code = f"{introduction}\n\n```python\nimport json\nprint(json)\nprint(1)\n```"
+    assert kinds(f"# JSON\n\n{code}")["code_example"] == [shown]
+    assert "code_example" not in kinds(code) or shown == introduction
+
+
 def test_code_keeps_its_lines_and_indentation() -> None:
     (code,) = [each for each in highlights(ARTICLE, Selection()) if each.kind == "code_example"]
     assert code.quote == "import json\ndef handler(req):\n    return json.loads(req.body)"
@@ -198,7 +219,7 @@ def test_code_keeps_its_lines_and_indentation() -> None:
 
 def test_long_code_is_cut_after_a_whole_line() -> None:
     code = "\n".join(f"line_{number} = {number}" for number in range(500))
-    (found,) = highlights(f"```python\n{code}\n```", Selection(max_quote=300))
+    (found,) = highlights(f"## Lines\n\n```python\n{code}\n```", Selection(max_quote=300))
     assert len(found.quote) <= 300
     assert code.startswith(found.quote + "\n")
 
@@ -206,6 +227,6 @@ def test_long_code_is_cut_after_a_whole_line() -> None:
 def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences() -> None:
     text = (
         "Die neue Version ist 42 % schneller als zuvor. Der Index braucht weniger Speicher als jede andere Version, die davor kam.\n\n"
-        "So geht es:\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
+        "## So geht es\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
     )
     assert set(kinds(text)) == {"metric", "insight", "code_example"}
