@@ -92,9 +92,8 @@ class Place:
         for started in self.started:
             started.stop(90)
         for asked in (self.folder / ".zeke", self.folder / ".zeke" / "demo"):
-            for name in (_digest(asked), f"socket-{_digest(asked / 'postgres' / 'data')}"):
-                for base in ("/var/lib/zeke-jobs", f"/var/tmp/zeke-jobs-{self.user or os.geteuid()}"):
-                    shutil.rmtree(Path(base, name), ignore_errors=True)
+            name = hashlib.sha256(os.fsencode(asked)).hexdigest()[:12]
+            shutil.rmtree(Path("/var/lib/zeke-jobs", name), ignore_errors=True)
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """The status and the output of one that ends by itself."""
@@ -110,10 +109,6 @@ class Place:
         error = text[text.index("error: expected ") :]
         assert error.count("\n") <= 2, text
         return error
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
 def server_of(up: Command) -> psutil.Process:

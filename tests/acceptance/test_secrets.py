@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
-from zeke_jobs.postgres import embedded
+from zeke_jobs.postgres import server_programs
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -86,7 +86,12 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
         assert shown(scalar(conn, f"SELECT coalesce(string_agg(v::text, ''), '') FROM {view} AS v")) == [], view
 
     # The database keeps a sensitive field in its payload and output alone.
-    command = (embedded.binaries() / "pg_dump", "--data-only", "--exclude-table=zeke_jobs.queue", planted.database)
+    command = (
+        server_programs.binaries() / "pg_dump",
+        "--data-only",
+        "--exclude-table=zeke_jobs.queue",
+        planted.database,
+    )
     dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "log-in" in dump
     assert shown(dump) == []

@@ -1,9 +1,10 @@
 """Runs the embedded PostgreSQL for development, demo and tests: the wheel's programs, a data folder, a unix socket."""
 
 import fcntl
-import hashlib
 import os
+import re
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,20 +16,15 @@ import psycopg2
 
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import server_programs
-from zeke_jobs.postgres.server_programs import binaries
 
-__all__ = ["binaries", "ensure", "running", "stop"]
-
-_SOCKET = {
-    "port": "5432",  # part of the socket's name; the folder has no other socket
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
-}
+#: The port is part of the socket's name; the folder has no other socket.
+_SOCKET = {"port": "5432", "listen_addresses": "", "unix_socket_permissions": "0700"}
 #: Settings for the wheel's server only. Other servers keep their own defaults, like usual installations.
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
+#: A path for a socket: without characters that libpq interprets, and, with the socket's name, at most 107 bytes long.
+_FIT_FOR_SOCKET = re.compile(r"[A-Za-z0-9/._+~-]{1,80}")
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to start or to stop
-_NOBODY = 2**31 - 1  # a process id that no process has
 
 T = TypeVar("T")
 
@@ -50,7 +46,9 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     """
     folder = folder.absolute()
     user = server_programs.account(folder / "data")
-    _make(folder, user)
+    server_programs.make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _give(folder, user)
 
     def look() -> str | bool:
         return running(folder) or not _lives(folder)
@@ -58,14 +56,13 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     with _open(folder / "lock", user) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Wait for a server that is starting, and for processes of a server that was killed.
-        patience = (
-            f"expected the server of {folder} to answer within a minute, got none; its log is {folder / 'data' / 'log'}"
-        )
-        told: int | None = None
-        while not isinstance(found := _until(look, patience), str):
-            if told is not None:
-                raise server_programs.failure(folder, (folder / "data" / "log").read_bytes()[told:])
+        log = folder / "data" / "log"
+        patience = f"expected the server of {folder} to answer within a minute, got none; its log is {log}"
+        if not isinstance(found := _until(look, patience), str):
             told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
+            found = _until(look, patience)
+            if not isinstance(found, str):
+                raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
         return found
 
 
@@ -75,10 +72,8 @@ def running(folder: Path) -> str | None:
     if not _lives(folder):
         return None
     try:
-        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
-        process, _, _, port, socket, *_ = lines
-        # While a server starts, the file is of an earlier server or names no socket yet, so the address would be wrong.
-        if process == str(_NOBODY) or not socket:
+        _, _, _, port, socket, *_ = (folder / "data" / "postmaster.pid").read_text().splitlines()
+        if not socket:  # the server is starting
             return None
         url = f"postgresql://postgres@/postgres?host={quote(socket, safe='/')}&port={port}"
         psycopg2.connect(url, connect_timeout=5).close()
@@ -92,15 +87,19 @@ def stop(folder: Path, *, mode: str = "fast") -> None:
 
     Raises ZekeJobsError if it still runs after a minute.
     """
-    folder = folder.absolute()
+    folder, socket = folder.absolute(), ""
 
     def ends() -> bool:
+        nonlocal socket
         with suppress(OSError, ValueError):  # it has not written its process id yet, or has already ended
-            os.kill(int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]), _STOP[mode])
+            process, _, _, _, socket, *_ = (folder / "data" / "postmaster.pid").read_text().splitlines()
+            os.kill(int(process), _STOP[mode])
         return not _lives(folder)
 
     if _lives(folder):
         _until(ends, f"expected the server of {folder} to stop within a minute, got one that runs on")
+    with suppress(OSError):  # the data's folder, which is not empty, or not known
+        Path(socket).rmdir()
 
 
 def _until(look: Callable[[], T], failure: str) -> T:
@@ -135,13 +134,12 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     if not (data / "PG_VERSION").exists():
         server_programs.initdb(programs, data, user)
     socket = data
-    if not server_programs.is_plain(data):  # the path is too long for a socket, or unsafe in an address
-        socket = (
-            server_programs.state_folder(plain=True) / f"socket-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
-        )
-    _make(socket, user)
-    for lock_file in (data / "postmaster.pid", socket / f".s.PGSQL.{settings['port']}.lock"):
-        _forget_process(lock_file)
+    if not _FIT_FOR_SOCKET.fullmatch(str(data)):
+        socket = Path(tempfile.mkdtemp(prefix="zeke-jobs-", dir="/tmp"))
+        _give(socket, user)
+    # No process of this folder's server is alive, and other processes may have got the ids in its lock files.
+    for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
+        lock_file.unlink(missing_ok=True)
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with _open(data / "log", user) as log, _open(folder / "alive", user) as alive:
         told = log.tell()
@@ -153,36 +151,18 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     return told
 
 
-def _make(folder: Path, user: dict[str, Any]) -> None:
-    """Make a folder that only the server's user can enter."""
-    server_programs.make(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if user:
-        try:
+def _give(folder: Path, user: dict[str, Any]) -> None:
+    """Give a folder of root's to the server's user."""
+    try:
+        if user:
             os.chown(folder, user["user"], user["group"])
-        except OSError as error:
-            raise server_programs.powerless(error) from error
+    except OSError as error:
+        raise server_programs.powerless(error) from error
 
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
     """Open a file of the server's user to append to it."""
     # As root, do not follow a link, because the folder's owner may have made it to one of root's files.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    if user:
-        os.fchown(number, user["user"], user["group"])
+    os.fchown(number, user.get("user", -1), user.get("group", -1))
     return os.fdopen(number, "a")
-
-
-def _forget_process(lock_file: Path) -> None:
-    """Replace the process id in a lock file by an unused id: another process may have got the old id.
-
-    PostgreSQL would take that process for the old server. The rest of the file stays, because PostgreSQL needs it to
-    see whether the shared memory is still in use.
-    """
-    with suppress(FileNotFoundError), os.fdopen(os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:
-        _, *rest = file.read().split("\n", 1)
-        if not rest:  # the file was never complete; with it PostgreSQL would refuse to start
-            lock_file.unlink()
-            return
-        file.seek(0)
-        file.write("\n".join([str(_NOBODY), *rest]))

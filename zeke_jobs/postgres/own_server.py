@@ -25,8 +25,8 @@ def own_server(data_dir: Path, name: str) -> Iterator[str]:
         ZekeJobsError: another command uses the server, or it does not start.
     """
     server_programs.binaries()  # raises before any folder is made
-    server = server_folder(data_dir)
     with ExitStack() as stack:
+        server = server_folder(data_dir)
         try:
             _make_place(data_dir)
             stack.enter_context(_alone(server, data_dir, name))
@@ -66,35 +66,31 @@ def server_folder(data_dir: Path) -> Path:
 def why_elsewhere(data_dir: Path) -> str:
     """The reason why a server cannot run in ``data_dir``; empty if it can."""
     asked = data_dir.absolute()
-    if _nothing_can_be_written(asked):
-        return f"nothing can be written to {server_programs.above(asked)}"
+    above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
+    if above != asked and not os.access(
+        above, os.W_OK | os.X_OK
+    ):  # an existing folder is never replaced by another place
+        return f"nothing can be written to {above}"
     user = server_programs.account(asked / "postgres" / "data")
     closed = server_programs.closed(asked, user["user"]) if user else None
     return "" if closed is None else f"PostgreSQL does not run as root, and other users may not enter {closed}"
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make ``place(data_dir)`` if missing, with a link to it in ``data_dir`` if it is elsewhere."""
-    folder = place(data_dir)
-    asked = data_dir.absolute()
-    if not _nothing_can_be_written(asked):
-        _make(asked, None)
+    """Make ``place(data_dir)`` if missing, and a link to it in ``data_dir`` if it is elsewhere."""
+    folder, asked = place(data_dir), data_dir.absolute()
+    _make(folder)
     if folder != asked:
-        _make(folder, 0o700)
-        with suppress(OSError):  # the link exists, or cannot be made; then only the name shows where the files are
+        with suppress(OSError):  # without a link, only the name shows where the files are
+            _make(asked)
             (asked / _LINK).symlink_to(folder)
 
 
-def _make(folder: Path, mode: int | None) -> None:
+def _make(folder: Path) -> None:
     if not server_programs.is_there(folder):
-        server_programs.make(folder, mode)
+        server_programs.make(folder)
         # Write it only into a folder that we made, so that `git add .` does not add the database.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-
-
-def _nothing_can_be_written(folder: Path) -> bool:
-    """Whether the folder is missing and cannot be made. An existing folder is never replaced by another place."""
-    return not server_programs.is_there(folder) and not os.access(server_programs.above(folder), os.W_OK | os.X_OK)
 
 
 @contextmanager

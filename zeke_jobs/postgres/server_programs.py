@@ -1,4 +1,4 @@
-"""Finds or copies the wheel's PostgreSQL programs so that the server's user can run them, and finds folders."""
+"""Finds the wheel's PostgreSQL programs, the server's user, and folders that this user may enter."""
 
 import errno
 import importlib.metadata
@@ -10,8 +10,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +67,30 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
     If the user may not enter the wheel's folder, or a shell would misread its path, the programs are copied, once for
     each version.
     """
-    if bin_dir is not None:
-        return bin_dir
-    ours = binaries()
+    ours = bin_dir or binaries()
     is_closed = bool(user) and closed(ours, user["user"]) is not None
-    return _copy(ours) if is_closed or _MISREAD.search(str(ours)) else ours
+    return _copy(ours) if not bin_dir and (is_closed or _MISREAD.search(str(ours))) else ours
+
+
+def _copy(ours: Path) -> Path:
+    """The copy of this version's programs; always complete, even if several processes copy or one is interrupted."""
+    package = ours.parents[1]
+    target = state_folder() / f"postgresql-{importlib.metadata.version(PACKAGE)}"
+    if not target.exists():
+        make(target.parent)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="copying-") as folder:
+            made = Path(folder) / "whole"
+            # Keep the layout: the programs look for libraries and files in folders next to their own.
+            for part in (ours.parent, *package.parent.glob(f"{PACKAGE}.*libs")):
+                shutil.copytree(part, made / part.relative_to(package.parent), copy_function=shutil.copyfile)
+            for path in (made, *made.rglob("*")):
+                path.chmod(0o755)
+            try:
+                made.rename(target)
+            except OSError:
+                if not target.exists():  # another reason than that another process made the copy
+                    raise
+    return target / ours.relative_to(package.parent)
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
@@ -92,7 +110,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
     if "invalid locale name" in done.stdout:  # this system lacks it; PostgreSQL 17 and later have a built-in C.UTF-8
         done = run([*command, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"], user)
     if done.returncode:
-        raise failure(data.parent, done.stdout.encode())
+        raise failure(data.parent, done.stdout)
     half.rename(data)
 
 
@@ -129,68 +147,20 @@ def powerless(error: OSError) -> ConfigurationError:
     )
 
 
-def _copy(ours: Path) -> Path:
-    """The copy of this version's programs; always complete, even if several processes copy or one is interrupted."""
-    copies = state_folder(plain=True)
-    target = copies / f"postgresql-{importlib.metadata.version(PACKAGE)}"
-    if not target.exists():
-        with tempfile.TemporaryDirectory(dir=copies, prefix="copying-") as folder:
-            made = Path(folder) / "whole"
-            # Keep the layout: the programs look for libraries and files in folders next to their own.
-            install = made / ours.parent.relative_to(ours.parents[2])
-            for part in ("lib", "share"):
-                shutil.copytree(ours.parent / part, install / part, copy_function=shutil.copyfile)
-            (install / "bin").mkdir()
-            for name in ("initdb", "postgres"):
-                shutil.copyfile(ours / name, install / "bin" / name)
-            for libraries in ours.parents[2].glob(f"{PACKAGE}.*libs"):
-                shutil.copytree(libraries, made / libraries.name, copy_function=shutil.copyfile)
-            for path in (made, *made.rglob("*")):
-                path.chmod(0o755)
-            try:
-                made.rename(target)
-            except OSError:
-                if not target.exists():  # another reason than that another process made the copy
-                    raise
-    return target / ours.relative_to(ours.parents[2])
-
-
-def failure(folder: Path, said: bytes) -> ZekeJobsError:
+def failure(folder: Path, said: str) -> ZekeJobsError:
     """The error for a server that did not start, with the reason in a sentence."""
-    text = said.decode(errors="replace")
-    if "No space left" in text or "Disk quota" in text or shutil.disk_usage(folder).free < _ROOM:
+    if "No space left" in said or "Disk quota" in said or shutil.disk_usage(folder).free < _ROOM:
         return ZekeJobsError(f"expected room for the embedded server's data in {folder}, got a full disk")
-    causes = _CAUSE.findall(text) or text.split("\n")[-2:-1] or ["it ended without a word"]
+    causes = _CAUSE.findall(said) or said.split("\n")[-2:-1] or ["it ended without a word"]
     log = folder / "data" / "log"
     help_ = f"\n  help: its log is {log}" if log.exists() else ""
     return ZekeJobsError(f"expected the embedded server to start, got: {causes[0].strip()}{help_}")
 
 
-_LONGEST = 80  # bytes; Linux allows 107 for a unix socket's path, which includes the socket's name
-_PLAIN = re.compile(r"[A-Za-z0-9/._+~-]+")
-
-
-def is_plain(folder: Path) -> bool:
-    """Whether a unix socket may be in ``folder``: a short path without characters that a shell or libpq interprets."""
-    return len(str(folder)) <= _LONGEST and _PLAIN.fullmatch(str(folder)) is not None
-
-
-def state_folder(*, plain: bool = False) -> Path:
-    """The first usual folder that this user, but no other user, may write to; made if missing.
-
-    Other users may enter root's folder, because PostgreSQL does not run as root. A ``plain`` folder suits a unix
-    socket. Raises ConfigurationError if there is no such folder.
-    """
-    tried = [folder for folder in _candidates() if is_plain(folder) or not plain]
-    for folder in tried:
-        if not is_there(folder) and os.access(above(folder), os.W_OK | os.X_OK):
-            make(folder, 0o700)
-        if _is_ours(folder):
-            return folder
-    raise ConfigurationError(
-        f"expected a folder that only this user can write to, got none of {', '.join(map(str, tried))}\n"
-        f"  help: set {environment.DATA} to a folder that this user may write to, or {environment.DATABASE_URL} to a server"
-    )
+def state_folder() -> Path:
+    """The folder for files that cannot be where they belong."""
+    root, home = Path("/var/lib/zeke-jobs"), os.path.expanduser("~")  # noqa: PTH111 (no error for a user without a home)
+    return root if os.geteuid() == 0 else Path(home).absolute() / ".local" / "state" / "zeke-jobs"
 
 
 def is_there(path: Path) -> bool:
@@ -198,18 +168,12 @@ def is_there(path: Path) -> bool:
     return os.access(path, os.F_OK)
 
 
-def above(folder: Path) -> Path:
-    """The nearest existing folder above ``folder``."""
-    return next(one for one in folder.parents if is_there(one))
-
-
-def make(folder: Path, mode: int | None = None) -> None:
+def make(folder: Path) -> None:
     """Make a folder and its missing parents, if need be. All users can enter root's folders, whatever the umask."""
     missing = [one for one in (folder, *folder.parents) if not is_there(one)]
     folder.mkdir(parents=True, exist_ok=True)
-    for one in missing:
-        wanted = stat.S_IMODE(one.stat().st_mode) if mode is None else mode
-        one.chmod(wanted | 0o011 if os.geteuid() == 0 else wanted)
+    for one in missing if os.geteuid() == 0 else ():
+        one.chmod(0o755)
 
 
 def closed(folder: Path, user: int) -> Path | None:
@@ -220,23 +184,3 @@ def closed(folder: Path, user: int) -> Path | None:
             if not found.st_mode & (stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH):
                 return one
     return None
-
-
-def _candidates() -> Iterator[Path]:
-    if os.geteuid() == 0:
-        yield Path("/var/lib/zeke-jobs")
-    else:
-        with suppress(RuntimeError):  # neither HOME nor /etc/passwd has a home folder
-            yield Path.home() / ".local" / "state" / "zeke-jobs"
-    for shared in ("/var/tmp", "/tmp"):  # noqa: S108 (the folder's owner is checked)
-        yield Path(shared) / f"zeke-jobs-{os.geteuid()}"
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether the folder exists, and only this user can write to it, because another user may have made it first."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    is_private = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(found.st_mode) and is_private and os.access(folder, os.W_OK | os.X_OK)

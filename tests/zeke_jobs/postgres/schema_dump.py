@@ -6,7 +6,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from zeke_jobs.postgres import embedded, migrate
+from zeke_jobs.postgres import embedded, migrate, server_programs
 from zeke_jobs.postgres.pool import connect
 
 SQL = Path(__file__).parents[3] / "zeke_jobs" / "sql"
@@ -31,7 +31,7 @@ def dump(url: str) -> str:
         subprocess.CalledProcessError: pg_dump refused; it has said why.
     """
     form = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces"]
-    command = [str(embedded.binaries() / "pg_dump"), *form, "--schema=zeke_jobs", "--schema=pgboss", url]
+    command = [str(server_programs.binaries() / "pg_dump"), *form, "--schema=zeke_jobs", "--schema=pgboss", url]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return HEADER + "\n" + re.sub(r"\n{2,}", "\n\n", _CODE.sub("", _NOISE.sub("", done.stdout))).strip() + "\n"
 
