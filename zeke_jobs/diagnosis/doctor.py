@@ -1,14 +1,14 @@
 """Examines an installation: all checks read one snapshot of the database, and each names faults and their remedies."""
 
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.wording import one_line
 from zeke_jobs.diagnosis import fleet_checks, work_checks
-from zeke_jobs.diagnosis.reasons import Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Finding, Severity
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import AddressError, connect
@@ -32,8 +32,8 @@ class Report:
         return all(one.severity == Severity.NOTICE for one in self.findings)
 
 
-def examine(url: str, file: Path | None = None) -> Report:
-    """Examine a database with its processes and jobs, and compare a jobs.yaml with the revision in force."""
+def examine(url: str) -> Report:
+    """Examine a database with its processes and jobs, and compare this folder's jobs.yaml with the revision in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except AddressError as error:
@@ -49,14 +49,19 @@ def examine(url: str, file: Path | None = None) -> Report:
             sentence, _, help_ = str(error).partition("\n  help: ")
             return _stopped("not-migrated", sentence, help_ or "zeke-jobs migrate")
         with snapshot(conn):
-            return look(Patient(conn, file=file))
+            return look(conn)
 
 
-def look(patient: Patient) -> Report:
+def look(conn: Connection) -> Report:
     """Run all checks on a database that answers and is migrated."""
-    found = {check.name: check.look(patient) for check in CHECKS}
-    findings = sorted((one for some in found.values() for one in some), key=lambda one: _ORDER.index(one.severity))
-    return Report(tuple(findings), tuple(name for name, some in found.items() if not some))
+    findings = [
+        replace(one, id=check.name, severity=one.severity or check.severity)
+        for check in CHECKS
+        for one in check.faults(conn)
+    ]
+    faulty = {one.id for one in findings}
+    findings.sort(key=lambda one: _ORDER.index(one.severity))
+    return Report(tuple(findings), tuple(check.name for check in CHECKS if check.name not in faulty))
 
 
 def _stopped(name: str, sentence: str, help_: str) -> Report:

@@ -6,12 +6,12 @@ import urllib.request
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.config import digest_of, read_text
+from zeke_jobs.core import environment
 from zeke_jobs.core.wording import span
 from zeke_jobs.postgres.pool import UNMIGRATED, AddressError, connect
 from zeke_jobs.postgres.queries import SQL, Row
@@ -36,10 +36,10 @@ def look(conn: Connection) -> Row:
     return Row(revision=number, members=members, unserved=unserved)
 
 
-def unapplied(conn: Connection, file: Path) -> str | None:
-    """Describe how a jobs.yaml differs from the revision in force; None if both are equal, or none is in force."""
-    latest = store.latest(conn, whole=False)
-    if latest is None:
+def unapplied(conn: Connection) -> str | None:
+    """Describe how this folder's jobs.yaml differs from the revision in force; None if it does not, or one is missing."""
+    file, latest = environment.config_path(), store.latest(conn, whole=False)
+    if latest is None or not file.is_file():
         return None
     digest = digest_of(read_text(file))
     if digest == latest.digest:

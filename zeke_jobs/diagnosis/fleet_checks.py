@@ -1,14 +1,18 @@
 """The doctor's checks of the server (clock, vacuum, settings, connections) and of the processes (scheduler, workers)."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
+from psycopg2.extensions import connection as Connection
+
 from zeke_jobs import config
+from zeke_jobs.core import environment
 from zeke_jobs.core.wording import MOST, count, listed, place, span, up_to_most
 from zeke_jobs.diagnosis import fleet, reasons
-from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Check, Finding, Severity
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.pool import is_pooled
 from zeke_jobs.postgres.queries import SQL
@@ -16,21 +20,23 @@ from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.dispatch import clock
 
 _SKEW = timedelta(seconds=1)  # allowed difference between the clocks
-_DEAD_SHARE = 0.5  # allowed dead rows of a table, relative to its live rows
-#: Connections of a worker process in addition to one for each thread.
-_SPARE = 4
+_DEAD_ROWS, _DEAD_SHARE = 20_000, 0.5  # allowed dead rows of a table: their number, and their share of its live rows
+_OPEN = timedelta(minutes=5)  # allowed duration of a transaction
+_SPARE = 4  # connections of a worker process in addition to one for each thread
 _OF_A_LOOP = 12  # connections of an event loop, for single statements and for transactions
-#: Pages of 8 KiB: half of PostgreSQL's default.
-_LEAST_BUFFERS = 8_192
+_LEAST_BUFFERS = 8_192  # pages of 8 KiB: half of PostgreSQL's default
 _LEAST_JIT_COST = 10_000.0
+_KEPT = timedelta(minutes=1)  # if one job keeps all processes of a queue longer than this, the notice becomes a warning
 #: Programs whose connections are counted by their maximum instead of their current number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 
+_here = partial(datetime.now, UTC)
 
-def _skew(patient: Patient) -> Iterator[Finding]:
-    before = patient.clock()
-    database_time = clock(patient.conn)
-    after = patient.clock()
+
+def _skew(conn: Connection) -> Iterator[Finding]:
+    before = _here()
+    database_time = clock(conn)
+    after = _here()
     ahead = database_time - (before + (after - before) / 2)
     # The network's delay may be in one direction only, so allow half of the round trip.
     if abs(ahead) > _SKEW + (after - before) / 2:
@@ -41,8 +47,8 @@ def _skew(patient: Patient) -> Iterator[Finding]:
         yield Finding("", f"this machine's clock is {span(ahead)} {side} the database's", help_)
 
 
-def _vacuum(patient: Patient) -> Iterator[Finding]:
-    for table in SQL.named(patient.conn, "doctor/table"):
+def _vacuum(conn: Connection) -> Iterator[Finding]:
+    for table in SQL.named(conn, "doctor/table"):
         name = f"zeke_jobs.{table.name}"
         if not table.server_vacuums and table.name == "queue":
             sentence = "autovacuum, or track_counts that it needs, is off for the whole server: dead rows stay for ever"
@@ -53,8 +59,8 @@ def _vacuum(patient: Patient) -> Iterator[Finding]:
             yield Finding(name, sentence, f"ALTER TABLE {name} RESET (autovacuum_enabled)")
 
 
-def _settings(patient: Patient) -> Iterator[Finding]:
-    rows = {row.name: row for row in SQL.named(patient.conn, "doctor/settings")}
+def _settings(conn: Connection) -> Iterator[Finding]:
+    rows = {row.name: row for row in SQL.named(conn, "doctor/settings")}
     buffers, cost = int(rows["shared_buffers"].value), rows["jit_above_cost"].value
     costly = {}
     if rows["synchronous_commit"].value == "off":
@@ -69,9 +75,9 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         yield Finding(name, f"{name} {sentence}", f"{mend}; {then}" if mend.startswith("ALTER SYSTEM") else mend)
 
 
-def _dead_rows(patient: Patient) -> Iterator[Finding]:
-    for table in SQL.named(patient.conn, "doctor/table"):
-        if table.dead > patient.dead_rows and table.dead > _DEAD_SHARE * table.live:
+def _dead_rows(conn: Connection) -> Iterator[Finding]:
+    for table in SQL.named(conn, "doctor/table"):
+        if table.dead > _DEAD_ROWS and table.dead > _DEAD_SHARE * table.live:
             name, last = f"zeke_jobs.{table.name}", table.vacuumed_on
             vacuumed = "never vacuumed" if last is None else f"last vacuumed {last:%Y-%m-%d %H:%M} UTC"
             size = f"{table.bytes / 2**20:,.0f} MiB; {vacuumed}"
@@ -79,25 +85,25 @@ def _dead_rows(patient: Patient) -> Iterator[Finding]:
             yield Finding(name, sentence, f"end the old transactions (see open-transaction), then: VACUUM {name}")
 
 
-def _open_transactions(patient: Patient) -> Iterator[Finding]:
-    for one in SQL.named(patient.conn, "doctor/transactions", seconds=patient.open_transaction.total_seconds()):
+def _open_transactions(conn: Connection) -> Iterator[Finding]:
+    for one in SQL.named(conn, "doctor/transactions", seconds=_OPEN.total_seconds()):
         who = f"{one.program or 'a program without a name'} ({one.role}, pid {one.pid})"
         sentence = f"{who} has had a transaction open for {span(timedelta(seconds=one.seconds))}, {one.state}: "
         sentence += "dead rows stay, and claims must step over them"
         yield Finding(str(one.pid), sentence, f"end it in its program, or: SELECT pg_terminate_backend({one.pid})")
 
 
-def _visibility(patient: Patient) -> Iterator[Finding]:
-    (row,) = SQL.named(patient.conn, "doctor/sight")
+def _visibility(conn: Connection) -> Iterator[Finding]:
+    (row,) = SQL.named(conn, "doctor/sight")
     if not row.sees_all:
         sentence = f"the user {row.role} sees only its own sessions, so open-transaction and connections may miss some"
         yield Finding(row.role, sentence, f"GRANT pg_read_all_stats TO {row.role}")
 
 
-def _connections(patient: Patient) -> Iterator[Finding]:
-    if is_pooled(patient.conn):
+def _connections(conn: Connection) -> Iterator[Finding]:
+    if is_pooled(conn):
         return  # the pooler limits connections, and clients above the limit wait
-    (row,) = SQL.named(patient.conn, "doctor/connections", ours=_OURS)
+    (row,) = SQL.named(conn, "doctor/connections", ours=_OURS)
     needed = row.threads + _SPARE * row.workers + _OF_A_LOOP * row.loops + row.schedulers
     if needed + row.others > row.available:
         workers = f"{count(row.workers, 'worker process', 'worker processes')} with {row.threads} threads"
@@ -107,19 +113,15 @@ def _connections(patient: Patient) -> Iterator[Finding]:
         yield Finding("", sentence, "raise max_connections, run fewer threads, or put PgBouncer in between")
 
 
-#: If one job keeps all processes of a queue longer than this, the notice becomes a warning.
-_KEPT = timedelta(minutes=1)
-
-
-def _scheduler(patient: Patient) -> Iterator[Finding]:
-    silence = dispatch.silence(patient.conn)
+def _scheduler(conn: Connection) -> Iterator[Finding]:
+    silence = dispatch.silence(conn)
     if silence is not None:
         sentence = f"no scheduler has completed a beat for {span(silence)}; cron jobs are not sent"
         yield Finding("", sentence, "start one, better two: periodiq zeke_jobs.actors")
 
 
-def _unreadable(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/schedules"):
+def _unreadable(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/schedules"):
         try:
             dispatch.read_line(row.schedule, row.cron)
         except dispatch.Unreadable as error:
@@ -127,8 +129,8 @@ def _unreadable(patient: Patient) -> Iterator[Finding]:
             yield Finding(row.schedule, str(error), help_)
 
 
-def _unserved(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/unserved", most=MOST + 1):
+def _unserved(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/unserved", most=MOST + 1):
         waiting = up_to_most(row.queued, "job")
         yield Finding(
             f"queue/{row.queue}",
@@ -138,11 +140,9 @@ def _unserved(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _kept(patient: Patient) -> Iterator[Finding]:
-    keepers = SQL.named(patient.conn, "doctor/keepers")
-    rows = (
-        SQL.named(patient.conn, "doctor/kept", kept=[one.worker for one in keepers], most=MOST + 1) if keepers else []
-    )
+def _kept(conn: Connection) -> Iterator[Finding]:
+    keepers = SQL.named(conn, "doctor/keepers")
+    rows = SQL.named(conn, "doctor/kept", kept=[one.worker for one in keepers], most=MOST + 1) if keepers else []
     for queue, group in groupby(rows, attrgetter("queue")):
         tasks = list(group)
         serving, now = {worker for row in tasks for worker in row.workers}, tasks[0].now
@@ -154,16 +154,16 @@ def _kept(patient: Patient) -> Iterator[Finding]:
         yield Finding(f"queue/{queue}", sentence, reasons.advice_about(ours), severity)
 
 
-def _threads(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/threads"):
+def _threads(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/threads"):
         if row.threads < row.concurrency:
             sentence = f"{row.name} may have {row.concurrency} active jobs, but its workers run {row.threads} at once"
             help_ = "run more processes or threads (dramatiq --processes N --threads M, or ZEKE_JOBS_ASYNC), or lower the limit"
             yield Finding(row.name, sentence, help_)
 
 
-def _blocked(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/blocked"):
+def _blocked(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/blocked"):
         who, found = place(row.host, row.pid), row.blocked
         job = f"{found['task']} {found['job']}" if found["job"] else "a task that a handler had made"
         kept = f"kept the event loop of {who} from all other async handlers for a second"
@@ -172,8 +172,8 @@ def _blocked(patient: Patient) -> Iterator[Finding]:
         yield Finding(who, f"{job} {kept}, {span(row.ago)} ago", help_)
 
 
-def _not_held(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/not_held"):
+def _not_held(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/not_held"):
         who, jobs = place(row.host, row.pid), count(row.jobs, "job")
         sentence = f"{who} claimed {jobs} of {listed(row.tasks)} up to {span(row.now - row.since)} ago"
         if row.lives:
@@ -185,8 +185,8 @@ def _not_held(patient: Patient) -> Iterator[Finding]:
         yield Finding(who, sentence, help_)
 
 
-def _drift(patient: Patient) -> Iterator[Finding]:
-    for one in fleet.look(patient.conn).members:
+def _drift(conn: Connection) -> Iterator[Finding]:
+    for one in fleet.look(conn).members:
         for drift in one.drift:
             who = place(one.host, one.pid)
             help_ = "zeke-jobs fleet shows all of them; restart it with the code and the jobs.yaml of the others"
@@ -195,14 +195,13 @@ def _drift(patient: Patient) -> Iterator[Finding]:
             yield Finding(who, f"the {one.kind} {who}: {drift}", help_)
 
 
-def _unapplied(patient: Patient) -> Iterator[Finding]:
-    file = patient.file
-    if file is None or (differs := fleet.unapplied(patient.conn, file)) is None:
+def _unapplied(conn: Connection) -> Iterator[Finding]:
+    if (differs := fleet.unapplied(conn)) is None:
         return
     severity, advice = Severity.NOTICE, "zeke-jobs plan shows the difference; "
     advice += "zeke-jobs apply -m WHY puts the file in force, and so does a process that starts"
     try:
-        config.load(file, handlers=False)
+        config.load(file := environment.config_path(), handlers=False)
     except ConfigurationError as error:
         differs = f"{differs}. It is wrong: {str(error).splitlines()[0]}"
         severity = Severity.WARNING

@@ -1,10 +1,9 @@
 """The words of the diagnosis: the reasons why a queued job does not run yet, and the findings of the doctor."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -140,25 +139,10 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """The database and the file that the doctor examines."""
-
-    conn: Connection  # a connection to the database, inside a snapshot
-    file: Path | None = None  # this folder's jobs.yaml, or None
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    dead_rows: int = 20_000
-    open_transaction: timedelta = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """One check of the doctor."""
 
     name: str  # the id of its findings
     severity: Severity
     fine: str  # the sentence to print when the check finds nothing
-    faults: Callable[[Patient], Iterator[Finding]]  # examines a patient and yields faults
-
-    def look(self, patient: Patient) -> list[Finding]:
-        """Run the check; returns its findings."""
-        return [replace(one, id=self.name, severity=one.severity or self.severity) for one in self.faults(patient)]
+    faults: Callable[[Connection], Iterator[Finding]]  # examines a database, in a snapshot

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator
 from datetime import timedelta
 
+from psycopg2.extensions import connection as Connection
+
 from zeke_jobs.core.wording import MOST, amount_text, listed, since, span, up_to_most
 from zeke_jobs.diagnosis import reasons
-from zeke_jobs.diagnosis.reasons import Check, Finding, Patient, Severity
+from zeke_jobs.diagnosis.reasons import Check, Finding, Severity
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 
@@ -19,31 +21,31 @@ _BACKLOG_WAIT = 60.0  # seconds; while the oldest job has waited for less, a lim
 _SPARE = 1.2  # the advised value as a multiple of the need
 
 
-def _catalogue(patient: Patient) -> Iterator[Finding]:
-    if not SQL.value(patient.conn, "revision/number"):
+def _catalogue(conn: Connection) -> Iterator[Finding]:
+    if not SQL.value(conn, "revision/number"):
         sentence = "no jobs.yaml was ever in force: nothing can be sent, nothing is scheduled"
         yield Finding("", sentence, "start a worker (dramatiq zeke_jobs.actors), or: zeke-jobs apply")
 
 
-def _unknown_tasks(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/unknown", most=MOST + 1):
+def _unknown_tasks(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/unknown", most=MOST + 1):
         queued = f"{up_to_most(row.queued, 'queued job')} of {row.task} (queue {row.queue})"
         help_ = f"name its successor: zeke-jobs apply --rename {row.task}=NEW, or put it back into jobs.yaml"
         yield Finding(row.task, f"{queued}, which is not a task in force", help_)
 
 
-def _max_wait(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "schedule/late"):
+def _max_wait(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "schedule/late"):
         sentence = f"the oldest due job of {row.task} waits {span(row.wait)}; its max_wait is {span(row.max_wait)}"
         help_ = "zeke-jobs top: enter on the task shows its waiting jobs in order, enter on a job why it waits"
         yield Finding(row.task, sentence, help_)
 
 
-def _keeping_up(patient: Patient) -> Iterator[Finding]:
+def _keeping_up(conn: Connection) -> Iterator[Finding]:
     """Compare the number of jobs that arrive under each limit with the number that it allows."""
-    rows = SQL.named(patient.conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
+    rows = SQL.named(conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
     rows = [row for row in rows if row.arrived >= _LEAST and not row.paused]
-    for bound in SQL.named(patient.conn, "doctor/room"):
+    for bound in SQL.named(conn, "doctor/room"):
         under = [row for row in rows if bound.name in row.limits or bound.name == f"queue/{row.queue}"]
         waits = max((row.waits or 0.0 for row in under), default=0.0)
         if waits < _BACKLOG_WAIT:
@@ -81,31 +83,31 @@ def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, st
             yield said, f"raise the {unit} of {name}, or send less"
 
 
-def _skipped(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/skipped"):
+def _skipped(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/skipped"):
         queued = f"its job {str(row.job)[-8:]} is queued {since(row.queued_on, row.now)}"
         sentence = f"the schedule of {row.task} has skipped {up_to_most(row.skipped, 'tick')}, because {queued}"
         yield Finding(row.task, sentence, f"zeke-jobs why {row.job} shows why it waits")
 
 
-def _closed(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/closed"):
+def _closed(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/closed"):
         how = "is throttled by its provider" if row.closed_by == "throttled" else "is paused by its breaker"
         opens = "and one job at a time probes" if row.probes else f"until {row.closed_until:%H:%M:%S} at least"
         sentence = f"{row.name} {how} ({row.closed_why}), {opens}; its jobs wait"
         yield Finding(row.name, sentence, "check the service that these jobs use; the jobs go on automatically")
 
 
-def _spent(patient: Patient) -> Iterator[Finding]:
-    for row in SQL.named(patient.conn, "doctor/spent"):
+def _spent(conn: Connection) -> Iterator[Finding]:
+    for row in SQL.named(conn, "doctor/spent"):
         spent = f"{amount_text(row.used)} of {amount_text(row.amount)} {row.unit}"
         sentence = f"{row.name} has spent its budget of the day, {spent}; its jobs wait"
         yield Finding(row.name, sentence, f"raise the budget of {row.name}, or let them wait")
 
 
-def _pauses(patient: Patient) -> Iterator[Finding]:
-    now = SQL.value(patient.conn, "schedule/clock")
-    for row in store.pauses(patient.conn, "pause/list", most=MOST + 1):
+def _pauses(conn: Connection) -> Iterator[Finding]:
+    now = SQL.value(conn, "schedule/clock")
+    for row in store.pauses(conn, "pause/list", most=MOST + 1):
         why = reasons.paused(row, now)
         waits = f"{up_to_most(row.waiting, 'queued job')} {'waits' if row.waiting == 1 else 'wait'}"
         yield Finding(row.target, f"{why.sentence}; {waits}", why.help)

@@ -18,8 +18,9 @@ from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 from zeke_jobs.control import actions
 from zeke_jobs.core.wording import when
+from zeke_jobs.diagnosis import fleet_checks
 from zeke_jobs.diagnosis.doctor import CHECKS, Report, examine, look
-from zeke_jobs.diagnosis.reasons import Finding, Patient
+from zeke_jobs.diagnosis.reasons import Finding
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL, snapshot
 from zeke_jobs.revisions import applying, store
@@ -30,13 +31,20 @@ from zeke_jobs.testing import release_clock
 PLAIN = "  plain: {handler: 'H:echo'}\n"
 
 
-def look_at(conn: Connection, ahead: float = 0.0, **thresholds: Any) -> Report:
+@pytest.fixture(autouse=True)
+def no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without jobs.yaml."""
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
+
+
+def look_at(conn: Connection, ahead: float = 0.0, **bounds: Any) -> Report:
     """The doctor's findings; this machine's clock is some seconds ahead of the database's, which stands still."""
-    with snapshot(conn):
-        theirs = SQL.one(conn, "schedule/clock")
-        assert theirs is not None
-        moment = theirs["now"] + timedelta(seconds=ahead)
-        return look(Patient(conn, clock=lambda: moment, **thresholds))
+    with snapshot(conn), pytest.MonkeyPatch.context() as patch:
+        moment = SQL.value(conn, "schedule/clock") + timedelta(seconds=ahead)
+        patch.setattr(fleet_checks, "_here", lambda: moment)
+        for name, bound in bounds.items():
+            patch.setattr(fleet_checks, name, bound)
+        return look(conn)
 
 
 def found(conn: Connection, name: str, **how: Any) -> list[Finding]:
@@ -185,13 +193,13 @@ def test_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Conne
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM zeke_jobs.queue")  # an old snapshot, for which the rows must stay
         scene.rows("DELETE FROM zeke_jobs.queue")
-        (one,) = eventually(lambda: found(scene.conn, "dead-rows", dead_rows=100))
+        (one,) = eventually(lambda: found(scene.conn, "dead-rows", _DEAD_ROWS=100))
         assert re.search(r"has [3-9]\d\d dead rows", one.sentence)
         assert found(scene.conn, "dead-rows") == []  # so few are nothing
         assert "VACUUM zeke_jobs.queue" in one.help
     scene.rows("ALTER TABLE zeke_jobs.queue RESET (autovacuum_enabled)")
     scene.rows("VACUUM zeke_jobs.queue")
-    assert eventually(lambda: not found(scene.conn, "dead-rows", dead_rows=100))
+    assert eventually(lambda: not found(scene.conn, "dead-rows", _DEAD_ROWS=100))
 
 
 def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, other_conn: Connection) -> None:
@@ -199,11 +207,11 @@ def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, ot
     soon = timedelta(milliseconds=1)
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.01)")
-        one = the(scene.conn, "open-transaction", open_transaction=soon)
+        one = the(scene.conn, "open-transaction", _OPEN=soon)
         assert one.subject == str(other_conn.info.backend_pid)
         assert "idle in transaction" in one.sentence
         assert found(scene.conn, "open-transaction") == []  # not for five minutes yet
-    assert found(scene.conn, "open-transaction", open_transaction=soon) == []
+    assert found(scene.conn, "open-transaction", _OPEN=soon) == []
 
 
 def test_claimed_jobs_that_a_live_worker_does_not_hold_are_found(scene: Scene) -> None:
@@ -249,10 +257,10 @@ def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None
     scene.rows(f"CREATE ROLE {role}")
     try:
         scene.rows(f"SET ROLE {role}")
-        (one,) = check.look(Patient(scene.conn))
-        assert (one.severity, one.subject) == ("notice", role)
+        (one,) = check.faults(scene.conn)
+        assert (check.severity, one.subject) == ("notice", role)
         scene.rows(f"RESET ROLE; {one.help}; SET ROLE {role}")
-        assert check.look(Patient(scene.conn)) == []
+        assert list(check.faults(scene.conn)) == []
     finally:
         scene.rows(f"RESET ROLE; DROP ROLE {role}")
 
@@ -435,7 +443,7 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
     def noticed(text: str) -> list[tuple[str, str]]:
         file.write_text(text)
         with snapshot(scene.conn):
-            findings = look(Patient(scene.conn, file=file)).findings
+            findings = look(scene.conn).findings
         return [(one.severity, one.sentence) for one in findings if one.id == "not-applied"]
 
     assert noticed(in_force.source) == []
@@ -449,10 +457,7 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
 # The command
 
 
-def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(
-    scene: Scene, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)  # where no jobs.yaml is
+def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(scene: Scene, cli: Cli) -> None:
     release_clock(scene.conn)
     scene.use(PLAIN)
     ran = cli("doctor")

@@ -3,7 +3,6 @@
 import signal
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 from zeke_jobs.cli import database
@@ -22,7 +21,7 @@ _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 
 def doctor(as_json: Json = False) -> int:
     """Examine database, workers, scheduler and jobs. Exit 1 if there is a warning or an error, 0 otherwise."""
-    report = examine(database.choose(), _file())
+    report = examine(database.choose())
     lines = []
     for one in report.findings:
         lines += [f"[{_STYLES[one.severity]}]{one.severity:<8}[/] {one.id}: {escape(one.sentence)}"]
@@ -33,18 +32,11 @@ def doctor(as_json: Json = False) -> int:
     return FINE if report.is_healthy else FAILED
 
 
-def _file() -> Path | None:
-    """The jobs.yaml of this folder, or the file named by the environment."""
-    path = environment.config_path()
-    return path if path.is_file() else None
-
-
 def fleet(as_json: Json = False) -> None:
     """List workers and schedulers: host, version, revision in force and of the own file, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
-        file = _file()
-        differs = None if file is None else members.unapplied(conn, file)
+        differs = members.unapplied(conn)
     if as_json:
         print_json(found)
         return
