@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs import Queries
 from zeke_jobs.postgres.pool import transaction
 
-SQL = Queries("actors.store", "sql", prepares=True)
+SQL = Queries("actors.store")
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""Checks that a database is on a supported server and belongs to this process's installation.
-
-A database belongs to one installation, named by its environment; a process of another installation is refused.
-"""
+"""Checks that a database is on a supported server, and belongs to this process's installation (its environment)."""
 
 from psycopg2.extensions import connection as Connection
 
@@ -23,10 +20,7 @@ def claim(conn: Connection) -> None:
 
 
 def verify(conn: Connection) -> None:
-    """Refuse the database of another installation. A database that was never migrated has no owner.
-
-    Raises ConfigurationError if it belongs to another installation.
-    """
+    """Raise ConfigurationError for another installation's database. One that was never migrated has no owner."""
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(
@@ -60,7 +54,5 @@ def verify_server(conn: Connection) -> None:
 
 
 def _owner(conn: Connection) -> str | None:
-    if SQL.one(conn, "installation/table_exists") is None:
-        return None
-    row = SQL.one(conn, "installation/name")
-    return None if row is None else str(row["name"])
+    is_there = SQL.value(conn, "migration/table_exists", table="installation")
+    return SQL.value(conn, "installation/name") if is_there else None

@@ -29,14 +29,10 @@ def bound(conn: Connection, seconds: float = 0.5) -> None:
 
 
 def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, patience: float | None = None) -> _Result:
-    """Repeat a change (a transaction that calls ``bound``) until it gets its locks.
+    """Repeat a change (a transaction that calls ``bound``) until it gets its locks, also after a deadlock.
 
-    Two transactions that lock the same rows in different orders may deadlock. The database then aborts one of them, and
-    this function repeats it. ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one
-    try.
-
-    Raises:
-        Contended: ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.
+    ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. Raises Contended if
+    ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.
     """
     begun = time.monotonic()
     while True:
@@ -71,14 +67,10 @@ def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
 
 
 def _held(conn: Connection, what: str, error: Error, seconds: float) -> str:
-    expected = f"expected {what} to get its locks within {seconds:.3g} s"
-    if not isinstance(error, LockNotAvailable):
-        return f"{expected}, got each time: {str(error).strip()}\n  help: run it again"
-    found = holder(conn, error)
-    if found is None:
-        return f"{expected}, got none: other sessions held them, and have ended since\n  help: run it again"
-    pid, session = found
-    return (
-        f"{expected}, got none: a transaction of {session} has used our tables and goes on\n"
-        f"  help: end it, for example by SELECT pg_terminate_backend({pid}), and run this again"
-    )
+    got, help_ = f"got each time: {str(error).strip()}", "run it again"
+    if isinstance(error, LockNotAvailable):
+        got = "got none: other sessions held them, and have ended since"
+        if found := holder(conn, error):
+            got = f"got none: a transaction of {found[1]} has used our tables and goes on"
+            help_ = f"end it, for example by SELECT pg_terminate_backend({found[0]}), and run this again"
+    return f"expected {what} to get its locks within {seconds:.3g} s, {got}\n  help: {help_}"

@@ -14,13 +14,13 @@ from importlib.resources import files
 from typing import Any
 
 import psycopg2
-from psycopg2.errors import InvalidFunctionDefinition
+from psycopg2.errors import InsufficientPrivilege, InvalidFunctionDefinition
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.errors import MigrationError
 from zeke_jobs.postgres import installation, lock_waits
 from zeke_jobs.postgres.pool import is_pooled, transaction
-from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.postgres.queries import SQL, Row
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _DROP = re.compile(r"DROP FUNCTION .*\)")  # the server's hint, in any language
@@ -29,6 +29,9 @@ _OF_EARLIER = "0001_tables.sql"  # a file of versions before 1.0, whose jobs can
 _DRAMATIQ_PG = "0000_dramatiq_pg.sql"
 _EDITION = "edition"  # the file that counts the changes of sql/code
 OURS = "zeke_jobs"
+_RIGHTS = """
+  help: GRANT CREATE ON DATABASE the_database TO the_role; or make the schemas for it: \
+CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATION the_role"""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,7 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     """
     from dramatiq_pg.schema import generate_init_sql
 
-    # dramatiq-pg's own table, made by its own script, so that its producers and tools work unchanged. CREATE SCHEMA is
-    # left out: it needs a right on the database even if the schema exists.
+    # dramatiq-pg's producers and tools need its own table. CREATE SCHEMA needs a right even if the schema exists.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]
@@ -111,7 +113,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
     def within() -> bool:
         with transaction(conn):
-            SQL.run(conn, "migration/lock")  # this lock needs more than read access
+            SQL.run(conn, "migration/lock")
             lock_waits.bound(conn)
             return _apply_missing(conn, migration, [migration.text])
 
@@ -128,7 +130,7 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
         """The objects outside our schema; empty for our own files, because an uninstall drops our schema as a whole."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
-    if not _is_missing(migration, _checksums(SQL.all(conn, "migration/list"))):
+    if not _is_missing(migration, _applied(conn)):
         return False
     before = objects()
     for statement in statements:
@@ -137,8 +139,8 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
         else:
             with conn.cursor() as cursor:
                 cursor.execute(statement)
-    known = {"package": migration.package, "name": migration.name, "checksum": migration.checksum}
-    made = {"breaking": migration.breaking, "version": version(OURS), "made": sorted(objects() - before)}
+    made = {"version": version(OURS), "made": sorted(objects() - before)}
+    known = {key: getattr(migration, key) for key in ("package", "name", "checksum", "breaking")}
     SQL.run(conn, "migration/record", **known, **made)
     return True
 
@@ -166,9 +168,7 @@ def _words(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        help_ = "GRANT CREATE ON DATABASE the_database TO the_role; or make the schemas for it: "
-        help_ += "CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATION the_role"
-        help_ = f"\n  help: {help_}" if error.pgcode == "42501" else ""
+        help_ = _RIGHTS if isinstance(error, InsufficientPrivilege) else ""
         raise MigrationError(f"{what} failed: {str(error).strip()}{help_}") from error
 
 
@@ -178,7 +178,7 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
             f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
             "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
         )
-    # A second session holds the lock until it is closed, because this session is not in a transaction.
+    # A second session holds the lock, because this session is not in a transaction.
     beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
     with closing(psycopg2.connect(**beside)) as holder:
         SQL.run(holder, "migration/lock")
@@ -186,14 +186,15 @@ def _apply_outside(conn: Connection, migration: Migration) -> bool:
         return _apply_missing(conn, migration, filter(str.strip, re.split(r";[ \t]*\n", migration.text)))
 
 
-def _checksums(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Checksums of the applied files, by package and name."""
-    return {(row["package"], row["name"]): row["checksum"] for row in rows}
+def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
+    """The applied files, by package and name."""
+    return {(row.package, row.name): row for row in SQL.named(conn, "migration/list")}
 
 
-def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], str]) -> bool:
+def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) -> bool:
     """Whether a file must be applied: a frozen file once, the code when its edition is new or has changed."""
-    checksum = applied.get((migration.package, migration.name))
+    found = applied.get((migration.package, migration.name))
+    checksum = found and found.checksum
     if _CODE.fullmatch(migration.name):
         newest = max((name for package, name in applied if package == OURS and _CODE.fullmatch(name)), default="")
         return newest < migration.name or (newest == migration.name and checksum != migration.checksum)
@@ -213,19 +214,16 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
             that this code does not know.
     """
     files = available(packages)
-    if SQL.one(conn, "migration/table_exists") is None:
+    if not SQL.value(conn, "migration/table_exists", table="migration"):
         return files
-    rows, known = SQL.all(conn, "migration/list"), {(one.package, one.name) for one in files}
-    unknown = [
-        row for row in rows if row["package"] in {OURS, *packages} and (row["package"], row["name"]) not in known
-    ]
-    if ahead := [row for row in unknown if row["breaking"]]:
+    applied, known = _applied(conn), {(one.package, one.name) for one in files}
+    breaking = [row for key, row in applied.items() if row.breaking and key not in known]
+    if ahead := [row for row in breaking if row.package in {OURS, *packages}]:
         raise MigrationError(
             f"expected a database for zeke-jobs {version(OURS)}, got one past a breaking migration: "
-            f"{', '.join(map('{package}/{name}'.format_map, ahead))}\n"
-            f"  help: upgrade this code to zeke-jobs {ahead[-1]['version'] or 'as new as it'}"
+            f"{', '.join(f'{row.package}/{row.name}' for row in ahead)}\n"
+            f"  help: upgrade this code to zeke-jobs {ahead[-1].version or 'as new as it'}"
         )
-    applied = _checksums(rows)
     if (OURS, _OF_EARLIER) in applied:
         raise MigrationError(
             "expected a new database or one of zeke-jobs 1.0, got one with the tables of an earlier version\n"

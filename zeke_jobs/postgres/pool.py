@@ -24,8 +24,8 @@ DISCONNECTED = (OperationalError, InterfaceError)
 #: psycopg2's errors when the database is not migrated.
 UNMIGRATED = (InvalidSchemaName, UndefinedTable)
 
-# SQLSTATE classes of faults of the server, not of a statement: read-only transaction, resources, operator intervention,
-# system and internal errors. For the first and the last, psycopg2 does not raise OperationalError.
+# SQLSTATE classes of faults of the server, not of a statement: read-only transaction (not an OperationalError),
+# resources, operator intervention, system and internal errors (nor these).
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of exceeded program limits: an OperationalError, but caused by a value
 
@@ -54,8 +54,7 @@ class AddressError(OperationalError):
 class Cursor(cursor):
     """The cursor of our own connections: it distinguishes a dead server from a wrong statement.
 
-    If the server sends a warning before it closes the connection, as at an immediate shutdown, libpq fails while it writes.
-    psycopg2 then raises DatabaseError without a code, and treats the connection as open.
+    After an immediate shutdown, psycopg2 raises DatabaseError without a code, and treats the connection as open.
     """
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)
@@ -78,10 +77,9 @@ def is_away(error: BaseException) -> bool:
 def connect(
     url: str | None = None, *, application_name: str = "zeke-jobs", opening: set[Session] | None = None
 ) -> Connection:
-    """Open a connection: autocommit, READ COMMITTED, UTC.
+    """Open a connection: autocommit, READ COMMITTED, UTC; ``transaction`` groups statements.
 
-    A single statement is then one round trip; ``transaction`` groups several. ``opening`` contains the connection while
-    its settings are made, so that another thread can end it.
+    ``opening`` contains the connection while its settings are made, so that another thread can end it.
 
     Raises:
         ConfigurationError: ``url`` and ``DATABASE_URL`` are missing or not an address; or the database's default
@@ -117,10 +115,7 @@ def _refused(reason: str) -> OperationalError:
 
 
 def is_pooled(conn: Connection) -> bool:
-    """Whether the connection goes through a pooler such as PgBouncer, so that two statements may run in two sessions.
-
-    The process id shows this, because a pooler invents ids for its clients.
-    """
+    """Whether the connection goes through a pooler such as PgBouncer, which invents process ids for its clients."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid() <> %s", (conn.info.backend_pid,))
         row = cursor.fetchone()
@@ -211,10 +206,10 @@ class Pool:
         """Close connections that have been idle for ``older_than`` seconds, except the ``keep`` most recent."""
         limit = time.monotonic() - older_than
         with self._lock:
-            surplus = max(0, len(self._idle) - keep)
-            old = [conn for since, conn in self._idle[:surplus] if since < limit]
-            self._idle = [(since, conn) for since, conn in self._idle if not any(conn is o for o in old)]
-        for conn in old:
+            surplus = self._idle[: max(0, len(self._idle) - keep)]  # the longest idle first
+            number = sum(since < limit for since, _ in surplus)
+            old, self._idle = self._idle[:number], self._idle[number:]
+        for _, conn in old:
             conn.close()
 
     def resize(self, max_size: int) -> None:
@@ -228,10 +223,7 @@ class Pool:
 
     def drop_idle(self) -> None:
         """Close all idle connections: after a disconnection they are probably dead too."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, conn in idle:
-            conn.close()
+        self.trim(older_than=-1.0)
 
     def close(self) -> None:
         """Close all idle connections now, and each connection in use when it comes back."""

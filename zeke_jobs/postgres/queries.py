@@ -61,7 +61,6 @@ _CASTERS = (
     new_type((_JSON, _JSONB), "JSON", lambda text, _: None if text is None else value_of(str(text))),
 )
 
-
 #: A row with its columns as attributes.
 Row = SimpleNamespace
 _CAST = re.compile(r"%\((\w+)\)s(::[\w.]+(?: precision)?(?:\(\d[\d, ]*\))?(?:\[\])?)")
@@ -71,19 +70,16 @@ _CANNOT_BE_PREPARED = re.compile(r"(?:\s|--[^\n]*\n)*(?:DO|LOCK)\b")
 class Queries:
     """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
 
-    A statement in a subfolder is named ``subfolder/name``.
+    A file contains one statement with named parameters, ``%(name)s``; in a subfolder it is named ``subfolder/name``.
+    Rows are dictionaries. Times and JSON that Python cannot read become the nearest readable value.
 
-    A file contains one statement with named parameters, ``%(name)s``. Rows are dictionaries. With ``tolerant``, times
-    and JSON that Python cannot read become the nearest readable value.
-
-    With ``prepares``, a session of ours prepares a statement at its second use, because most statements take the server
-    longer to parse and plan than to run. The types of parameters then follow from the statement, not from their values.
-    Raises KeyError if no file has that name.
+    A session of ours prepares a statement at its second use, because most statements take the server longer to parse
+    and plan than to run. The types of parameters then follow from the statement, not from their values. Raises KeyError
+    if no file has that name.
     """
 
-    def __init__(self, package: str, folder: str = "sql", *, tolerant: bool = False, prepares: bool = False) -> None:
+    def __init__(self, package: str, folder: str = "sql") -> None:
         self._package = package
-        self._tolerant, self._prepares = tolerant, prepares
         self._root = files(package).joinpath(folder)
         self.text = cache(self._read)
         self._prepared = cache(self._write_prepared)
@@ -97,8 +93,7 @@ class Queries:
     def all(self, conn: Connection, name: str, /, **params: Any) -> list[dict[str, Any]]:
         """Run a statement and return all its rows."""
         with conn.cursor() as cursor:
-            if self._tolerant:
-                tolerate(cursor)
+            tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
             # Dictionaries are made here, because making the driver's takes as long as a round trip.
@@ -137,14 +132,13 @@ class Queries:
     def execute(self, cursor: Cursor, name: str, params: Mapping[str, Any]) -> None:
         """Run a statement with a cursor of psycopg2 or psycopg 3."""
         conn, key = cursor.connection, f"{self._package} {name}"
-        if self._prepares and isinstance(conn, Session):
+        if isinstance(conn, Session):
             prepare, execute = self._prepared(name)
             try:
                 if prepare and conn.prepares(key, prepare):
                     return cursor.execute(execute, params)
             except (FeatureNotSupported, InvalidSqlStatementName):
-                # A migration has changed the statement's columns, or a handler has discarded the session's prepared
-                # statements.
+                # A migration has changed the columns, or a handler has discarded the session's prepared statements.
                 conn.statements[key] = False
                 if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                     raise
@@ -168,7 +162,7 @@ class _Places(dict[str, str]):
         return self.setdefault(param, f"${len(self) + 1}")
 
 
-SQL = Queries("zeke_jobs", "sql/queries", tolerant=True, prepares=True)
+SQL = Queries("zeke_jobs", "sql/queries")
 
 
 @contextmanager

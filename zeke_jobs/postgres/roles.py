@@ -20,6 +20,7 @@ def complaint(error: Exception, role: str = "") -> str:
     """The message for a missing right: the server's words, the login, and the GRANT of ``role`` or the least role."""
     said = str(error).strip().partition("\n")[0]
     login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
+    help_ = "`zeke-jobs roles` shows the rights of each database role"
     if wanted := role or _role_with(said):
         quoted = login if re.fullmatch(r"[a-z_][a-z0-9_]*", login) else '"' + login.replace('"', '""') + '"'
         more = f"it needs {OPERATOR} for this, or " if wanted == READER and "for table" in said else ""
@@ -27,8 +28,6 @@ def complaint(error: Exception, role: str = "") -> str:
             f"GRANT {wanted} TO {quoted}; if {login} has that role, {more}its rights are older than this code: "
             "let the schema's owner run zeke-jobs roles --apply"
         )
-    else:
-        help_ = "`zeke-jobs roles` shows the rights of each database role"
     return f"expected a database user with this right, got: {said}, as {login}\n  help: {help_}"
 
 
@@ -39,13 +38,14 @@ def _role_with(said: str) -> str:
         return ""
     kind, name = match.groups()
     of = rf"\bzeke_jobs\.{name}" + (r"\(" if kind == "function" else r"\b")
-    given = "".join(
-        one.rpartition("\nTO ")[2] if kind == "function" else one for one in script().split(";") if re.search(of, one)
-    )
-    least = (READER, CLIENT, OPERATOR, WORKER) if kind == "function" else (CLIENT,)
-    looks = any(re.search(of, one) and one.endswith(f"TO {READER}") for one in script().split(";"))
-    usual = {"view": READER, "schema": READER, "table": READER if looks else OPERATOR}.get(kind, "")
-    return next((role for role in least if role in given), usual)
+    grants = [one for one in script().split(";") if re.search(of, one)]
+    if kind == "function":
+        given = "".join(one.rpartition("\nTO ")[2] for one in grants)
+        return next((role for role in (READER, CLIENT, OPERATOR, WORKER) if role in given), "")
+    if any(CLIENT in one for one in grants):
+        return CLIENT
+    looks = kind != "table" or any(one.endswith(f"TO {READER}") for one in grants)
+    return READER if looks else OPERATOR
 
 
 def grant(conn: Connection) -> None:

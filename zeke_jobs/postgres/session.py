@@ -24,12 +24,11 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# A statement makes the settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
-# the time zone and the form of intervals for each client; any other setting would apply to another program's
-# transactions. Our statements use the planner's own defaults and no JIT, because they were tested with these. A
-# handler's own statements lose only JIT, because the author may rely on the rest. Behind a pooler, each function makes
-# its own settings. JIT and the timeout are set first: with JIT, the second statement could take longer than a timeout
-# allows. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
+# A statement makes the settings, because PgBouncer refuses start-up options that it does not know. It keeps only the
+# time zone and the form of intervals for each client; any other setting would apply to another program's transactions,
+# so behind a pooler each function makes its own. Our statements are tested with the planner's defaults and without JIT;
+# a handler's own statements lose only JIT. JIT and the timeout are set first, because with JIT the second statement
+# could take too long. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
@@ -114,7 +113,7 @@ class Session(connection):
         self.settings, self.statements = row[0], {}
         self.made = self.face()
         self._cancellation = _LIBPQ.PQgetCancel(self.pgconn_ptr)
-        # Do not free it at the end of the process, because a thread may still use it.
+        # It is not freed at the end of the process, because a thread may still use it.
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
@@ -133,8 +132,7 @@ class Session(connection):
     def cancel(self) -> None:
         """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
 
-        # libpq's cancellation works even after the connection has ended. psycopg2's own holds the GIL until the server
-        # answers, so a silent server would stop the whole process.
+        # psycopg2's own cancellation holds the GIL until the server answers; a silent server would stop the process.
         def ask() -> None:
             _LIBPQ.PQcancel(self._cancellation, ctypes.create_string_buffer(256), 256)
 
@@ -160,21 +158,18 @@ def renew(conn: connection) -> None:
     It takes one or two round trips. Behind a pooler it resets nothing, because the session is no longer ours.
     """
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
-        return
+        return None
     if not isinstance(conn, Session) or conn.face() != conn.made:
-        conn.close()
-        return
+        return conn.close()
     if conn.settings is None:
-        return
+        return None
     settings = {"TimeZone": "UTC", "IntervalStyle": "postgres", **conn.settings}
     reset = _RESET.format(settings=" ".join(f"SET {name} TO %s;" for name in settings))
     try:
         with conn.cursor() as cursor:
             cursor.execute(reset, tuple(settings.values()))
             (prepared,) = cursor.fetchone() or (0,)
-            if prepared != sum(
-                map(bool, conn.statements.values())
-            ):  # the last user has prepared statements, or discarded ours
+            if prepared != sum(map(bool, conn.statements.values())):  # the last user has prepared or discarded some
                 cursor.execute("DEALLOCATE ALL")
                 conn.statements.clear()
     except BaseException as error:

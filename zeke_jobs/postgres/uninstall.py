@@ -1,7 +1,6 @@
 """Removes the objects that migrations made: our schema, our pg-boss views, and the objects of named packages."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -27,13 +26,10 @@ class StillNeeded(ZekeJobsError):
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     """What ``uninstall`` would remove: our objects, and these packages' (``made``); other packages' objects are ``left``.
 
-    The result also has the columns of ``uninstall/summary``; ``views`` are our views for readers of pg-boss.
-
-    Raises:
-        MigrationError: the database was never migrated, or never for one of the packages.
-        StillNeeded: workers or schedulers are running.
+    The result also has the columns of ``uninstall/summary``; ``views`` are our views for readers of pg-boss. Raises
+    MigrationError if the database was never migrated, or never for a package; StillNeeded while processes run.
     """
-    if SQL.one(conn, "migration/table_exists") is None:
+    if not SQL.value(conn, "migration/table_exists", table="migration"):
         raise MigrationError(
             "expected a database with the tables of zeke_jobs, got one without; nothing is to be removed"
         )
@@ -69,7 +65,7 @@ def _remove(conn: Connection, removal: Row) -> list[str]:
         for kind in ("view", "function", "type"):
             _drop(conn, kind.upper(), (row["name"] for row in theirs if row["kind"] == kind))
         for schema in sorted({row["schema"] for row in theirs}):
-            if (row := SQL.one(conn, "uninstall/schema_empty", schema=schema)) and row["empty"]:
+            if SQL.value(conn, "uninstall/schema_empty", schema=schema):
                 _drop(conn, "SCHEMA", [schema])
         _drop_made(conn, removal.made)
         dependents = SQL.all(conn, "uninstall/dependents")
@@ -82,14 +78,10 @@ def _remove(conn: Connection, removal: Row) -> list[str]:
     return [row["object"] for row in dependents]
 
 
-def _drop_made(conn: Connection, made: Iterable[str]) -> None:
-    by_kind: dict[str, list[str]] = defaultdict(list)
-    for one in made:
-        kind = next(kind for kind in _ORDER if one.startswith(f"{kind} "))
-        by_kind[kind].append(one.removeprefix(f"{kind} "))
+def _drop_made(conn: Connection, made: Sequence[str]) -> None:
     try:
         for kind in _ORDER:
-            _drop(conn, kind.upper(), by_kind[kind])
+            _drop(conn, kind.upper(), (one.removeprefix(f"{kind} ") for one in made if one.startswith(f"{kind} ")))
     except psycopg2.errors.DependentObjectsStillExist as error:
         detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
         raise StillNeeded(f"expected nothing else to need the removed objects, got: {detail}") from error

@@ -104,7 +104,7 @@ def test_a_prepared_statement_whose_columns_a_migration_changed_is_run_as_text(d
         "-- All of it.\nSELECT * FROM changing WHERE 'a%%' LIKE %(like)s AND n = ANY (%(n)s::int[])"
     )
     (tmp_path / "__init__.py").write_text("")
-    queries = Queries("zeke_jobs", "sql/queries", prepares=True)
+    queries = Queries("zeke_jobs", "sql/queries")
     queries._root = tmp_path
     with closing(connect(database)) as conn, conn.cursor() as cursor:
         cursor.execute("CREATE TABLE changing AS SELECT 1 AS n")

@@ -1,3 +1,2 @@
--- Whether this database was ever migrated.
-SELECT 1 AS found
-WHERE to_regclass('zeke_jobs.migration') IS NOT NULL
+-- Whether the schema has a table; without "migration", the database was never migrated.
+SELECT to_regclass('zeke_jobs.' || %(table)s) IS NOT NULL AS found
