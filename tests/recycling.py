@@ -110,8 +110,7 @@ class Recycled:
 
     def _of_the_client(self) -> list[Connection]:
         """The connection of this process's own sends and queries, as if it were new: to open another takes a hundredth of a second."""
-        pool = drivers._pool
-        if pool is None or pool.url != self.url:
+        if drivers._own is None or (pool := drivers._own[1]).url != self.url:
             return []
         pool.trim(keep=1, older_than=0.0)
         kept = [conn for _, conn in pool._idle]

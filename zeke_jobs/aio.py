@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
-from zeke_jobs.client import async_drivers, changing, events, reading, sending, tracing
+from zeke_jobs.client import async_drivers, changing, events, reading, sending
 from zeke_jobs.client.async_drivers import close, perform
 from zeke_jobs.client.changing import Changed
 from zeke_jobs.client.options import as_id
@@ -37,8 +37,7 @@ async def send(
     **options: Unpack[OneJobOptions],
 ) -> Sent:
     """Send one job, like ``zeke_jobs.send``."""
-    with tracing.sending(task):
-        return tracing.sent(await perform(connection, sending.one(task, payload, options)))
+    return await perform(connection, sending.one, task, payload, options)
 
 
 async def send_many(
@@ -50,8 +49,7 @@ async def send_many(
     **options: Unpack[ManyJobOptions],
 ) -> list[Sent]:
     """Send many jobs of one task in one statement, like ``zeke_jobs.send_many``."""
-    with tracing.sending(task):
-        return tracing.sent(await perform(connection, sending.many(task, payloads, keys, options)))
+    return await perform(connection, sending.many, task, payloads, keys, options)
 
 
 async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)

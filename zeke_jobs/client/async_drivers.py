@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on the caller's pool.
 
-    Without a connection or a pool, run it on this event loop's own pool (see ``AsyncPool.perform``).
+    Without a connection or a pool, run it on this event loop's own pool (see ``AsyncPool.database``).
 
     Raises:
         TypeError: the connection is of an unknown kind.
@@ -29,7 +30,7 @@ async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P
     if drivers.stand_in is not None:
         return drivers.stand_in.run(plan, *args, **options)
     if connection is None:
-        return await own_pool().perform(plan, *args, **options)
+        return await plan(own_pool().database, *args, **options)
     kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
     name = type(connection).__name__
     if "psycopg_pool" in kinds and name.startswith("Async"):
@@ -51,16 +52,17 @@ async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P
     )
 
 
-def _psycopg(connection: Any, identity: str = "") -> Database:
+def _psycopg(connection: Any) -> Database:
+    return Database(drivers.place(connection), partial(_execute, connection))
+
+
+async def _execute(connection: Any, name: str, params: Mapping[str, Any]) -> Rows:
     from psycopg.rows import tuple_row
 
-    async def execute(name: str, params: Mapping[str, Any]) -> Rows:
-        async with connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(SQL.text(name), params)
-            rows: Rows = await cursor.fetchall()
-            return rows
-
-    return Database(identity or drivers.place(connection), execute)
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(SQL.text(name), params)
+        rows: Rows = await cursor.fetchall()
+        return rows
 
 
 def _asyncpg(connection: Any) -> Database:
@@ -94,23 +96,23 @@ class AsyncPool:
             raise environment.missing(
                 "psycopg 3, to connect without a thread", "zeke-jobs[psycopg]", error=error, instead="pass connection="
             ) from error
-        self.url = url
-        self._name = application_name
+        self.database = Database(url, self._execute)
+        self._url, self._name = url, application_name
         self.disconnected = (psycopg.OperationalError, psycopg.InterfaceError)
         self._psycopg = psycopg
         self._places = asyncio.Semaphore(_POOL_SIZE)
         self._idle: list[Any] = []
         self._is_closed = False
 
-    async def perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run a plan, each statement in its own transaction. If the connection is dead, all statements run again."""
+    async def _execute(self, name: str, params: Mapping[str, Any]) -> Rows:
+        """Run a statement in its own transaction. If the connection is dead, run it again on a new one."""
         try:
             async with self.connection() as connection:
-                return await plan(_psycopg(connection, self.url), *args, **options)
+                return await _execute(connection, name, params)
         except self.disconnected:
             await self.drop_idle()
         async with self.connection() as connection:
-            return await plan(_psycopg(connection, self.url), *args, **options)
+            return await _execute(connection, name, params)
 
     async def close(self) -> None:
         """Close the idle connections now, and each connection in use when it comes back."""
@@ -133,7 +135,7 @@ class AsyncPool:
                 connection = self._idle.pop()
             else:
                 named: dict[str, Any] = {"application_name": self._name, "client_encoding": "UTF8"}
-                connection = await self._psycopg.AsyncConnection.connect(self.url, autocommit=True, **named)
+                connection = await self._psycopg.AsyncConnection.connect(self._url, autocommit=True, **named)
                 await connection.set_isolation_level(self._psycopg.IsolationLevel.READ_COMMITTED)
             try:
                 yield connection
@@ -154,7 +156,7 @@ def own_pool() -> AsyncPool:
     url = environment.database_url()
     loop = asyncio.get_running_loop()
     pool = _POOLS.get(loop)
-    if pool is None or pool.url != url:
+    if pool is None or pool.database.identity != url:
         pool = _POOLS[loop] = AsyncPool(url)
     return pool
 

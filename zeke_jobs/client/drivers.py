@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -20,29 +21,15 @@ stand_in: Database | None = None
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on the process's own pool.
 
-    On the pool each statement is its own transaction. If the pooled connection is dead, all statements run once more,
-    so they must be safe to repeat.
+    On the pool each statement is its own transaction. If its connection is dead, it runs once more, so it must be safe
+    to repeat.
 
     Raises:
         TypeError: the connection is of an unknown kind.
         ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set.
     """
     own = None if connection is None else foreign(connection)
-    if (database := stand_in or own) is not None:
-        return database.run(plan, *args, **options)
-    pool = own_pool()
-
-    def run() -> T:
-        with pool.connection() as conn:
-            return Database(pool.url, lambda name, params: _execute(conn.cursor(), name, params)).run(
-                plan, *args, **options
-            )
-
-    try:
-        return run()
-    except DISCONNECTED:
-        pool.drop_idle()
-        return run()
+    return (stand_in or own or own_database()).run(plan, *args, **options)
 
 
 def foreign(connection: Any) -> Database:
@@ -96,26 +83,43 @@ def _sqlalchemy(connection: Any) -> Database:
 
 
 _lock = Lock()
-_pool: Pool | None = None
-_inherited: Pool | None = None
+_own: tuple[Database, Pool] | None = None
+_inherited: tuple[Database, Pool] | None = None
 
 
-def own_pool() -> Pool:
-    """The process's pool of autocommit connections; a forked child and a changed ``DATABASE_URL`` get a new pool."""
-    global _pool  # noqa: PLW0603 (one for the process)
+def own_database() -> Database:
+    """The process's own pool of connections; a forked child and a changed ``DATABASE_URL`` get a new pool."""
+    global _own  # noqa: PLW0603 (one for the process)
     url = environment.database_url()
     with _lock:
-        if _pool is None or _pool.url != url:
-            if _pool is not None:
-                _pool.close()
-            _pool = Pool(url, max_size=_POOL_SIZE, application_name="zeke-jobs client")
-        return _pool
+        if _own is None or _own[0].identity != url:
+            if _own is not None:
+                _own[1].close()
+            pool = Pool(url, max_size=_POOL_SIZE, application_name="zeke-jobs client")
+            _own = Database(url, partial(_on_pool, pool)), pool
+        return _own[0]
+
+
+def _on_pool(pool: Pool, name: str, params: Mapping[str, Any]) -> Rows:
+    try:
+        return _once(pool, name, params)
+    except DISCONNECTED:
+        pool.drop_idle()
+        return _once(pool, name, params)
+
+
+def _once(pool: Pool, name: str, params: Mapping[str, Any]) -> Rows:
+    conn = pool.take()
+    try:
+        return _execute(conn.cursor(), name, params)
+    finally:
+        pool.give_back(conn)
 
 
 def _forget() -> None:
     # The connections belong to the parent; closing them here would end its sessions.
-    global _lock, _pool, _inherited
-    _lock, _pool, _inherited = Lock(), None, _pool
+    global _lock, _own, _inherited
+    _lock, _own, _inherited = Lock(), None, _own
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -41,8 +41,9 @@ def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOpti
 def stored(options: Mapping[str, object]) -> dict[str, Any]:
     """The options as JSON, with the trace of the caller. An option that was not given is left out."""
     given = {name: plain(name, value) for name, value in options.items() if value is not None}
-    trace = tracing.current()
-    return given if trace is None else {**given, "traceparent": trace}
+    if trace := tracing.current():
+        given["traceparent"] = trace
+    return given
 
 
 def plain(name: str, value: Any) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from uuid import UUID
 
@@ -71,22 +70,27 @@ def send(
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: there is neither a ``connection`` nor ``DATABASE_URL``.
     """
-    with tracing.sending(task):  # the job carries the context of this span
-        return tracing.sent(drivers.perform(connection, one(task, payload, options)))
+    return drivers.perform(connection, one, task, payload, options)
 
 
-def one(
+@tracing.in_span
+async def one(
+    database: Database,
     task: str,
     payload: Mapping[str, Any] | BaseModel | None,
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
-) -> Callable[[Database], Coroutine[Any, Any, Sent]]:
+) -> Sent:
     """The plan of ``send``. ``carried``: options from the sender's Dramatiq middleware for the worker's middleware."""
     refuse_unknown(options)
-    # Choose the id here, so that a send whose connection died can be repeated without a second job.
+    # Choose the id here, so that a statement whose connection died can be repeated without a second job.
     own = new_id() if options.get("id") is None else None
     job_id = own or as_id("id", options["id"])
-    text = encode(stored({**options, "id": None}) | ({"carried": dict(carried)} if carried else {}))
+    chosen = stored(options)
+    chosen.pop("id", None)
+    if carried:
+        chosen["carried"] = dict(carried)
+    text = encode(chosen) if chosen else "{}"
 
     async def attempt(database: Database, known: KnownTask) -> Sent | None:
         given = {"task": known.id, "revision": str(known.revision), "payload": known.accept(payload), "options": text}
@@ -95,7 +99,7 @@ def one(
             return Sent(job_id, "created", known.id)
         return _sent(known, options, job_id, json.loads(answer), own=own)
 
-    return partial(with_task, task=task, attempt=attempt)
+    return await with_task(database, task, attempt)
 
 
 def send_many(
@@ -119,16 +123,17 @@ def send_many(
         BatchClosed: a batch with this id exists and accepts no more jobs.
         ValueError: ``keys`` has another length or an invalid key, or the payloads together exceed 64 MiB.
     """
-    with tracing.sending(task):
-        return tracing.sent(drivers.perform(connection, many(task, payloads, keys, options)))
+    return drivers.perform(connection, many, task, payloads, keys, options)
 
 
-def many(
+@tracing.in_span
+async def many(
+    database: Database,
     task: str,
     payloads: Iterable[Mapping[str, Any] | BaseModel],
     keys: Sequence[str | None] | None,
     options: Mapping[str, Any],
-) -> Callable[[Database], Coroutine[Any, Any, list[Sent]]]:
+) -> list[Sent]:
     """The plan of ``send_many``."""
     refuse_unknown(options, ManyJobOptions)
     given, own_keys = list(payloads), list(keys or ())
@@ -156,10 +161,7 @@ def many(
             sent[index] = one
         return sent
 
-    async def plan(database: Database) -> list[Sent]:
-        return await with_task(database, task, attempt) if given or options.get("batch") is not None else []
-
-    return plan
+    return await with_task(database, task, attempt) if given or options.get("batch") is not None else []
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,50 +1,46 @@
 """The trace span of a send. Does nothing if the program does not use OpenTelemetry."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, TypeAlias, TypeVar
 
+from zeke_jobs.client.plans import Database, P
 from zeke_jobs.core.job import Sent
 
 T = TypeVar("T", Sent, "list[Sent]")
-_API = "opentelemetry.trace"
-_NOTHING: AbstractContextManager[None] = nullcontext()
+Sending: TypeAlias = Callable[Concatenate[Database, str, P], Coroutine[Any, Any, T]]
 
 
 def is_on() -> bool:
     """Whether this program has imported OpenTelemetry. Only our module ``trace_export`` imports it on its own."""
-    return _API in sys.modules
+    return "opentelemetry.trace" in sys.modules
 
 
-def sending(task: str) -> AbstractContextManager[object]:
-    """A span around a send; the job carries its context."""
-    return _sending(task) if is_on() else _NOTHING
+def in_span(plan: Sending[P, T]) -> Sending[P, T]:
+    """Run the plan of a send in a span, whose context the job carries."""
+
+    def run(database: Database, task: str, /, *args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, T]:
+        send = plan(database, task, *args, **options)
+        return _in_span(task, send) if is_on() else send
+
+    return run
 
 
-@contextmanager
-def _sending(task: str) -> Iterator[object]:
+async def _in_span(task: str, send: Coroutine[Any, Any, T]) -> T:
     from opentelemetry.trace import SpanKind
 
-    span = tracer().start_as_current_span(f"send {task}", kind=SpanKind.PRODUCER, attributes=attributes("send", task))
-    with span as current_span:
+    of_send = attributes("send", task)
+    with tracer().start_as_current_span(f"send {task}", kind=SpanKind.PRODUCER, attributes=of_send) as span:
         try:
-            yield current_span
+            sent = await send
         except Exception as error:
-            current_span.set_attribute("error.type", type(error).__qualname__)
+            span.set_attribute("error.type", type(error).__qualname__)
             raise
-
-
-def sent(result: T) -> T:
-    """Record the job's id, or the number of sent jobs, in the span of a send."""
-    if is_on():
-        from opentelemetry.trace import get_current_span
-
-        if isinstance(result, Sent):
-            get_current_span().set_attribute("messaging.message.id", str(result.id))
+        if isinstance(sent, Sent):
+            span.set_attribute("messaging.message.id", str(sent.id))
         else:
-            get_current_span().set_attribute("messaging.batch.message_count", len(result))
-    return result
+            span.set_attribute("messaging.batch.message_count", len(sent))
+        return sent
 
 
 def attributes(operation: str, task: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from psycopg2.extensions import parse_dsn
 
-from zeke_jobs.client import drivers, reading, sending, tracing
+from zeke_jobs.client import drivers, reading, sending
 from zeke_jobs.client.options import as_id
 from zeke_jobs.client.plans import P, Plan, T
 from zeke_jobs.core import environment
@@ -139,9 +139,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         options: dict[str, Any] = {"priority": task.priority}
         if (moment := task.run_after) is not None:
             options["run_at"] = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
-        name = self.stanza(task.module_path, task.queue_name)
-        with tracing.sending(name):
-            sent = tracing.sent(self._perform(sending.one(name, call, options)))
+        sent = self._perform(sending.one, self.stanza(task.module_path, task.queue_name), call, options)
         object.__setattr__(result, "id", str(sent.id))
         signals.task_enqueued.send(type(self), task_result=result)
         return result

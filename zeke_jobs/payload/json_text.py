@@ -40,10 +40,11 @@ def encode(value: Any) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         _search(value, "")  # raises with the place, which json's error lacks; UnicodeEncodeError is a ValueError
         raise UnfitForJson("", str(error)) from error
-    if size <= LARGEST:
+    is_doubtful = _DOUBTFUL.search(text) is not None
+    if size <= LARGEST and (is_doubtful or size > DEEPEST):  # a short text is neither too deep nor too large
         if is_too_deep(text):
             raise _too_deep()
-        if _DOUBTFUL.search(text) is not None:
+        if is_doubtful:
             _search(json.loads(text), "")
         size = _stored_size(text, size)
     if size > LARGEST:

@@ -70,11 +70,9 @@ class PayloadSchema:
         # The validator may take a camelCase field for a free key, so look for one first.
         if self.schema is None or self._camel.search(text):
             return False
-        from pydantic_core import ValidationError
-
         try:
             self._validator.validate_json(text)
-        except ValidationError:
+        except ValueError:  # among them pydantic's
             return False
         return True
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import psycopg2
@@ -165,8 +166,8 @@ class Pool:
         self.application_name = application_name
         self._idle: list[tuple[float, Connection]] = []
         self._opening: set[Session] = set()
-        self._slots = threading.BoundedSemaphore(max_size)
         self._lock = threading.Lock()
+        self.resize(max_size)
         self._closed = False
 
     @contextmanager
@@ -176,31 +177,44 @@ class Pool:
         Raises psycopg2.OperationalError if the server cannot be reached, or if all connections are in use and the pool
         was closed.
         """
-        while not self._slots.acquire(timeout=_LOOK):
-            if self._closed:
-                raise OperationalError("expected a free connection, got none before the process stopped")
+        conn = self.take()
         try:
-            conn = self._take()
-            try:
-                yield conn
-            finally:
-                # An interrupted block may have left a transaction or unread results.
-                if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
-                    conn.close()
-                else:
-                    with self._lock:
-                        self._idle.append((time.monotonic(), conn))
+            yield conn
         finally:
-            self._slots.release()
+            self.give_back(conn)
 
-    def _take(self) -> Connection:
-        with self._lock:
-            while self._idle:
-                _, conn = self._idle.pop()
-                if not conn.closed and not has_news(conn):
-                    return conn
+    def take(self) -> Connection:
+        """Lend a connection until ``give_back``; see ``connection``."""
+        while True:
+            try:
+                self._places.get(timeout=_LOOK)
+                break
+            except Empty:
+                if self._closed:
+                    raise OperationalError("expected a free connection, got none before the process stopped") from None
+        try:
+            with self._lock:
+                while self._idle:
+                    _, conn = self._idle.pop()
+                    if not conn.closed and not has_news(conn):
+                        return conn
+                    conn.close()
+            return connect(self.url, application_name=self.application_name, opening=self._opening)
+        except BaseException:
+            self._places.put(None)
+            raise
+
+    def give_back(self, conn: Connection) -> None:
+        """End a loan of ``take``."""
+        try:
+            # An interrupted block may have left a transaction or unread results.
+            if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 conn.close()
-        return connect(self.url, application_name=self.application_name, opening=self._opening)
+            else:
+                with self._lock:
+                    self._idle.append((time.monotonic(), conn))
+        finally:
+            self._places.put(None)
 
     def trim(self, *, keep: int = 0, older_than: float = 10.0) -> None:
         """Close connections that have been idle for ``older_than`` seconds, except the ``keep`` most recent."""
@@ -214,7 +228,9 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections, before the pool is used."""
-        self._slots = threading.BoundedSemaphore(max_size)
+        self._places: SimpleQueue[None] = SimpleQueue()  # in C, unlike a semaphore: each send takes a place
+        for _ in range(max_size):
+            self._places.put(None)
 
     def cut_opening(self) -> None:
         """End connections that are being opened: each caller gets an OperationalError, even if the server is silent."""

@@ -9,7 +9,7 @@ from dramatiq.message import Message
 from dramatiq.results import Results
 from dramatiq_pg import PostgresBroker
 
-from zeke_jobs.client import drivers, sending, tracing
+from zeke_jobs.client import drivers, sending
 from zeke_jobs.config.services import open_middleware
 from zeke_jobs.core import environment
 from zeke_jobs.core.batch import OneJobOptions
@@ -121,9 +121,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.emit_before("enqueue", message, delay)
         carried = {name: value for name, value in message.options.items() if name not in options}
         options |= {"id": message.message_id, "delay": None if delay is None else timedelta(milliseconds=delay)}
-        with tracing.sending(message.actor_name):
-            plan = sending.one(message.actor_name, message.kwargs, options, carried)
-            tracing.sent(drivers.perform(None, plan))
+        drivers.perform(None, sending.one, message.actor_name, message.kwargs, options, carried)
         self.emit_after("enqueue", message, delay)
         return message
 

@@ -493,6 +493,6 @@ def test_many_with_repetitions_answer_with_the_first_job_of_each(conn: Connectio
 def test_an_unknown_option_is_refused_before_the_database_is_asked(
     send: Callable[..., object], said: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
     with pytest.raises(TypeError, match=re.escape(f"expected an option of send, {message}")):
         send("plain", {}, **said)
