@@ -1,8 +1,4 @@
-"""Ends a supervisor's commands if the supervisor is killed: a small process notices that their pipe closes.
-
-On Linux and macOS, the operating system closes a pipe however its owner ends. A signal at the parent's death is not
-used, because macOS has no such signal.
-"""
+"""Ends a supervisor's commands if it is killed: a small process notices that their pipe closes, on Linux and macOS."""
 
 import json
 import os
@@ -51,21 +47,16 @@ def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
         if line == "dismissed\n":
             return
         pids = json.loads(line)
-    _end(pids, grace)
-    if then:
-        subprocess.run(then, check=False)  # noqa: S603 (our own command)
-
-
-def _end(pids: list[int], grace: float) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
-            # Dramatiq's main process passes SIGTERM on; workers would take a second one for "now".
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGTERM)  # to the main process alone; see ``Supervisor``
     end = time.monotonic() + grace
     while (left := [pid for pid in pids if signal_group(pid, 0)]) and time.monotonic() < end:
         time.sleep(_LOOK)
     for pid in left:
         signal_group(pid, signal.SIGKILL)
+    if then:
+        subprocess.run(then, check=False)  # noqa: S603 (our own command)
 
 
 def signal_group(group: int, number: int) -> bool:

@@ -19,11 +19,15 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.supervise.supervisor import Command, Supervisor
 
-#: Seconds in which a worker can hand back its jobs and leave the fleet, even with a slow database.
-LAST_WORDS = 20.0
+LAST_WORDS = 20.0  # seconds in which a worker can hand back its jobs and leave the fleet, even with a slow database
 _SHORTEST = 1.0  # minimum number of seconds for jobs; a running claim may take this long
-#: A line that periodiq writes in another format, before our log is set up.
-_GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")
+_GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")  # written before our log is set up
+DASHBOARD = "@pg-boss/dashboard@1.9.0"  # the version of pg-boss's dashboard that we have tried
+_DASHBOARD = "pg-boss-dashboard"
+_LOOK = 0.5  # seconds between checks of the files
+_SKIPPED = {"__pycache__", "node_modules", "site-packages", "tests"}
+_TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")  # as pytest finds them; no worker imports them
+_PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages: jobs may write such files elsewhere
 
 
 def program(name: str) -> list[str]:
@@ -46,25 +50,18 @@ def system(
 ) -> list[Command]:
     """The commands of workers and scheduler, with the environment ``env``. Without ``queues``, workers serve all queues.
 
-    ``grace`` is the number of seconds from SIGTERM to SIGKILL. Workers keep the last 20 seconds to hand back unfinished
-    jobs, so that no worker counts as dead. With ``on_terminal``, their output is readable and coloured unless ``env``
-    sets another format.
+    ``grace`` is the number of seconds from SIGTERM to SIGKILL; workers keep the last 20 of them to hand back unfinished
+    jobs. With ``on_terminal``, their output is readable and coloured unless ``env`` sets another format.
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
     # Dramatiq's main process logs in its own format; without its logging it still writes warnings.
-    size = ["--processes", str(processes), "--threads", str(threads), "--skip-logging"]
-    size += [*(["--queues", *queues] if queues else ()), "--worker-shutdown-timeout"]
-    size += [str(round(max(_SHORTEST, grace - LAST_WORDS) * 1000))]
+    size = ["--processes", str(processes), "--threads", str(threads), *(["--queues", *queues] if queues else ())]
+    stop = ["--skip-logging", "--worker-shutdown-timeout", str(round(max(_SHORTEST, grace - LAST_WORDS) * 1000))]
     return [
-        Command("workers", [*program("dramatiq"), "zeke_jobs.actors", *size], env),
+        Command("workers", [*program("dramatiq"), "zeke_jobs.actors", *size, *stop], env),
         Command("scheduler", [*program("periodiq"), "zeke_jobs.actors"], env, _GREETING),
     ]
-
-
-#: The version of pg-boss's dashboard that we have tried.
-DASHBOARD = "@pg-boss/dashboard@1.9.0"
-_DASHBOARD = "pg-boss-dashboard"
 
 
 def dashboard_program() -> list[str]:
@@ -97,17 +94,8 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 
 
-_LOOK = 0.5  # seconds between checks of the files
-_SKIPPED = {"__pycache__", "node_modules", "site-packages", "tests"}
-_TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")  # as pytest finds them; no worker imports them
-_PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages: jobs may write such files elsewhere
-
-
 class Watch:
-    """Remembers the files of ``roots`` and their times: single files, and in folders Python files and packages' texts.
-
-    Folders include all subfolders, except tests, caches and hidden folders.
-    """
+    """Remembers the times of ``roots``: of files, and of all Python files and packages' texts below folders, except tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)
@@ -144,17 +132,13 @@ def _files(root: Path) -> Iterator[Path]:
 
 @dataclass
 class Reloader:
-    """Restarts the supervisor's commands after a change of files, if the checks succeed.
-
-    The checks run in separate processes, because this process has loaded the old code.
-    """
+    """Restarts the supervisor's commands after a change of files, if the checks succeed in processes with the new code."""
 
     supervisor: Supervisor
     write: Callable[[str, str], None]  # takes "check" and each line that the checks print
     env: Mapping[str, str]
     watch: Watch | None  # None to restart only on request
-    # Commands that must succeed, in this order.
-    checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate"))
+    checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate"))  # in this order
     _check: subprocess.Popen[str] | None = None
     _asked: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -171,6 +155,7 @@ class Reloader:
                 self.step()
             except Exception:  # noqa: BLE001 (a file that may not be read, no process left; it is logged each time)
                 self._log.exception("could not check for changes; trying again")
+                self.ask()  # the change has been seen, and would not be seen again
 
     def end(self) -> None:
         """Make ``run`` return, and end a running check, because it may wait for a lock."""
@@ -192,14 +177,8 @@ class Reloader:
             self._log.error("refused; the running processes go on")
 
     def _passes(self, check: tuple[str, ...]) -> bool:
-        self._check = subprocess.Popen(  # noqa: S603 (our own commands)
-            [*program(check[0]), *check[1:]],
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self._check = subprocess.Popen([*program(check[0]), *check[1:]], env=self.env, text=True, **pipes)  # noqa: S603
         output, _ = self._check.communicate()
         if self._check.returncode:
             for line in output.splitlines():

@@ -15,8 +15,7 @@ from zeke_jobs.core.environment import RESTART
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.supervise.guardian import Guardian, signal_group
 
-#: Exit status of a command with a wrong configuration; another start would fail too.
-CONFIGURATION = 2
+CONFIGURATION = 2  # exit status of a command with a wrong configuration
 _TICK = 0.2  # seconds between checks of the children
 _BOOTED = 5.0  # seconds after which a process has read its configuration
 _HEALTHY = 30.0  # seconds after which a start counts as a success and resets the backoff
@@ -44,8 +43,8 @@ class _Child:
     command: Command
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
-    deaths: int = 0
-    has_run: bool = False  # an earlier start accepted the configuration
+    deaths: int = 0  # since the last long run or reload
+    has_run: bool = False  # a start since the last reload accepted the configuration
     start_at: float | None = 0.0  # None: do not start
     kill_at: float | None = None  # set when it is asked to end
     reader: threading.Thread | None = None
@@ -56,16 +55,16 @@ class Supervisor:
     """Runs ``commands`` until ``stop``.
 
     A child that dies is started again after ``pause``, and the rest of its process group is ended. If the configuration
-    is wrong at the first start, everything ends; a command that once ran is started again until it is right.
-    On ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no
-    SIGTERM, because Dramatiq's main process passes the signal on, and its workers take a second SIGTERM for "now". If
-    ``run`` itself fails, all children are killed. If this process is killed, ``guardian`` ends them.
+    is wrong at the first start, everything ends; later a command is started again until it is right. On ``stop`` the
+    main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because
+    Dramatiq's main process passes it on, and its workers take a second one for "now". If ``run`` itself fails, all
+    children are killed. If this process is killed, ``guardian`` ends them.
     """
 
     commands: Sequence[Command]
     write: Callable[[str, str], None]  # gets a command's name and a line of its output, from a thread per command
     grace: float = 30.0  # seconds from SIGTERM to SIGKILL
-    wait_for_change: bool = False  # after a configuration error, wait for ``reload``; True from the first reload on
+    retries: bool = False  # a wrong configuration is tried again also at the first start; True from a reload on
     guardian: Guardian | None = None  # gets the process ids after each start and end
     clock: Callable[[], float] = time.monotonic
     status: int = 0
@@ -81,7 +80,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run until ``stop``, or until a command ends with a configuration error; return the exit status."""
+        """Run until ``stop``, or until the first start of a command is refused; return the exit status."""
         try:
             while self.step():
                 time.sleep(_TICK)
@@ -135,11 +134,10 @@ class Supervisor:
                 if child.kill_at is not None:
                     child.kill_at = now
         if self._reload and not self._stopping:
-            self.wait_for_change = True  # an operator who has reloaded once can reload again
+            self._reload, self.retries = False, True  # an operator who has reloaded once can reload again
             for child in self._children:
-                child.deaths, child.start_at = 0, now
+                child.deaths, child.has_run, child.start_at = 0, False, now
                 self._terminate(child, now)
-        self._reload = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -191,23 +189,21 @@ class Supervisor:
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
         self._tell_guardian()  # because another process may get this process id
-        child.has_run = child.has_run or (code != CONFIGURATION and now - child.started >= _BOOTED)
         if asked:
             return
+        child.has_run |= code != CONFIGURATION and now - child.started >= _BOOTED
         told = self._log.bind(command=child.command.name)
-        if code == CONFIGURATION and self.wait_for_change:
-            told.error("refused its configuration; waiting for a change")
-        elif code == CONFIGURATION and not child.has_run:
+        if code == CONFIGURATION and not (child.has_run or self.retries):
             told.error("refused its configuration; stopping")
             self.status = CONFIGURATION
             self.stop()
+            return
+        child.deaths = 0 if now - child.started >= _HEALTHY else child.deaths
+        seconds = self._again(child, now)
+        if code == CONFIGURATION:
+            told.error(f"refused its configuration, tried again in {seconds:g} s")
         else:
-            child.deaths = 0 if now - child.started >= _HEALTHY else child.deaths
-            seconds = self._again(child, now)
-            if code == CONFIGURATION:
-                told.error(f"refused its configuration, tried again in {seconds:g} s")
-            else:
-                told.warning(f"ended, starts again in {seconds:g} s", status=code)
+            told.warning(f"ended, starts again in {seconds:g} s", status=code)
 
     def _again(self, child: _Child, now: float) -> float:
         child.deaths += 1

@@ -210,28 +210,29 @@ def test_a_process_learns_that_it_starts_again_after_a_crash_and_not_after_a_rel
     one.says("new", "ready", "again", "ready", "ended", "new", "ready")
 
 
-def test_while_watching_a_configuration_error_waits_for_a_change(started: Start) -> None:
-    one = started(python("a", "print('tried'); raise SystemExit(2)"), is_ready=False, wait_for_change=True)
+def test_while_watching_a_wrong_file_is_tried_again_from_the_first_start_on(started: Start) -> None:
+    one = started(python("a", "print('tried'); raise SystemExit(2)"), is_ready=False, retries=True)
     one.until(lambda: not one.pids)
-    one.now += 3600
-    assert (one.step(), one.pids) == (True, {})
-    one.reload()
+    one.later(0.6)
     one.says("tried", "tried")
+    one.reload()
+    one.says("tried", "tried", "tried")
 
 
-def test_what_was_reloaded_once_waits_for_the_next_time_when_it_refuses_its_configuration(
+def test_a_file_that_breaks_during_a_reload_is_tried_again_until_it_is_right_and_then_put_in_force(
     started: Start, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
-    one = started(python("a", SERVE, f"import os; os.path.exists({str(broken)!r}) and exit(2)"))
+    look = f"import os; os.path.exists({str(broken)!r}) and exit(2); print(os.environ.get('ZEKE_JOBS_RESTART'))"
+    one = started(python("a", SERVE, look))
+    one.now += 6
     broken.touch()
     one.reload()
-    one.says("ready", "ended")
+    one.says("None", "ready", "ended")
     one.until(lambda: not one.pids)
-    assert one.step() is True
     broken.unlink()
-    one.reload()
-    one.says("ready", "ended", "ready")
+    one.later(0.6)
+    one.says("None", "ready", "ended", "None", "ready")
     assert one.status == 0
 
 

@@ -78,7 +78,7 @@ def up(
         if shown:
             commands.append(made.dashboard(shown, env, port=port or 3000, schema=schema))
         write = _announcing(ready := threading.Event())
-        running = Supervisor(commands, write, grace, wait_for_change=reload, guardian=guardian)
+        running = Supervisor(commands, write, grace, retries=reload, guardian=guardian)
         reloader = made.Reloader(running, write_line, env, watch)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: running.stop())
