@@ -31,8 +31,7 @@ from zeke_jobs.scheduler import dispatch
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-#: The only actor that periodiq sends to.
-NAME = "zeke-metronome"
+NAME = "zeke-metronome"  # the only actor that periodiq sends to
 _SIGNALS = 0.5  # seconds; the maximum time that a wait delays a signal
 _BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower beat goes on in its thread while periodiq goes on
 _AGAIN = 5  # seconds before the next try when the database is unreachable
@@ -82,12 +81,9 @@ _PROCESS = _Process()
 def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _: None) -> None:
     """Run one beat: send the due jobs, then record that a scheduler is alive. Returns within a minute.
 
-    The work runs in a thread, so that a signal ends the process even if the database does not answer. The database then
-    rolls back an open transaction, and the next beat of any scheduler does the rest.
-
-    Args:
-        url: The database; by default the environment's.
-        prepare: Called first with the connection, for the checks of a start; returns the revision of our jobs.yaml.
+    The work runs in a thread, so that a signal ends the process even if the database does not answer; the next beat of
+    any scheduler then does the rest. ``url`` is by default the environment's. ``prepare`` makes the checks of a start,
+    and returns the revision of our jobs.yaml.
 
     Raises:
         ConfigurationError, MigrationError: raised by ``prepare``.
@@ -151,13 +147,11 @@ def _measure_skew(database_time: datetime) -> None:
     skew = database_time - datetime.now(UTC)
     _PROCESS.skew = skew if abs(skew) > _TOLERANCE else timedelta(0)
     if _PROCESS.skew:
-        seconds = round(skew.total_seconds(), 1)
-        get_logger(__name__).warning(
-            "this machine's clock is not the database's; beating by the database's", ahead=seconds
-        )
+        event = "this machine's clock is not the database's; beating by the database's"
+        get_logger(__name__).warning(event, ahead=round(skew.total_seconds(), 1))
 
 
-def _prove_life(conn: Any, file_revision: int | None) -> None:
+def _prove_life(conn: Connection, file_revision: int | None) -> None:
     revision = SQL.value(conn, "revision/number")
     if not revision:
         get_logger(__name__).warning("nothing to schedule: the catalogue is empty until a worker has started")
@@ -173,15 +167,14 @@ def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove one of our processes from the fleet. If that fails, other processes do so when heartbeats are missing."""
+    """Remove one of our processes from the fleet. If that fails, others do so when heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
             SQL.run(conn, "worker/leave", worker=process)
     except (psycopg2.Error, ConfigurationError) as error:
-        get_logger(__name__).warning(
-            "could not unregister; others will notice its missing heartbeats", error=str(error).strip()
-        )
+        event = "could not unregister; others will notice its missing heartbeats"
+        get_logger(__name__).warning(event, error=str(error).strip())
 
 
 def _leave() -> None:
@@ -191,11 +184,9 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End at once on SIGTERM (status 0) and SIGINT (130), even as PID 1. Ignore SIGHUP, because each beat reads everything again.
+    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1, and leave the fleet within a second or not at all.
 
-    The process then leaves the fleet, within a second or not at all.
-
-    Does nothing outside the main thread, because only the main thread receives signals.
+    SIGHUP does nothing, because each beat reads everything again. Only the main thread receives signals.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -217,7 +208,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log the tasks that became late since ``known``, and the tasks that are no longer late. Returns all late tasks."""
+    """Log the tasks that became late since ``known``, and those that are no longer late. Returns all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

@@ -22,8 +22,7 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler.rules import Tick, Timetable, decide, due, start_of
 
-#: A warning appears after two and a half beats without any scheduler.
-SILENT_AFTER = timedelta(seconds=150)
+SILENT_AFTER = timedelta(seconds=150)  # without any scheduler, a warning appears after two and a half beats
 _WAIT = 1.0  # seconds that a beat waits for the first lock that another session holds
 _NO_WAIT = 0.01  # seconds for each later lock, because many locks must not make the other schedules late
 _CLOCK_PUT_BACK = timedelta(minutes=1)
@@ -40,12 +39,10 @@ class Unreadable(ZekeJobsError, ValueError):
 
 
 def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
-    """Decide all due ticks and send their jobs. Any number of schedulers may do so at once.
+    """Decide all due ticks and send their jobs. Any number of schedulers may do so at once, and finish each other's work.
 
-    ``now`` is by default the database's time. If this process fails halfway, the next beat of any process does the rest.
-
-    If a schedule fails, this is logged, and the other schedules are handled. Raises psycopg2.Error if the database is
-    unreachable, and RuntimeError at the end if it refused the statements of a schedule.
+    ``now`` is by default the database's time. A schedule that fails is logged, and does not stop the others. Raises
+    psycopg2.Error if the database is unreachable, RuntimeError at the end if it refused the statements of a schedule.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -61,14 +58,11 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
         except Exception as error:  # a fault of one schedule must not stop the others
             if conn.closed:
                 raise
-            if isinstance(error, psycopg2.Error):
-                refusal = error
-            if isinstance(error, Contended):
-                wait = _NO_WAIT
+            refusal = error if isinstance(error, psycopg2.Error) else refusal
+            wait = _NO_WAIT if isinstance(error, Contended) else wait
+            told = {"what": f"schedule of {row['schedule']}", "error": str(error)}
             trace = None if isinstance(error, Unreadable | Contended) else error
-            get_logger(__name__).error(
-                "failed; the others are done", what=f"schedule of {row['schedule']}", error=str(error), exc_info=trace
-            )
+            get_logger(__name__).error("failed; the others are done", exc_info=trace, **told)
         else:
             _log(ticks, now)
             decided += ticks
@@ -91,10 +85,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Time since a scheduler last handled all schedules, if longer than ``SILENT_AFTER``; otherwise None.
-
-    Also None if no task has a schedule.
-    """
+    """Time since a scheduler last handled all schedules, if there are any and it is longer than ``SILENT_AFTER``."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 
@@ -114,16 +105,10 @@ def send(
         "schedule": timetable.name,
         "key": timetable.key,
     }
-    job_id = str(new_id())
-    sent = SQL.value(
-        conn,
-        "send/one",
-        task=timetable.task,
-        revision=None,  # the payload was checked when the revision was put in force
-        payload=encode(timetable.payload or {}),
-        options=encode({name: value for name, value in options.items() if value}),
-        id=job_id,
-    )
+    job_id, payload = str(new_id()), encode(timetable.payload or {})
+    # No revision: the payload was checked when the schedule was put in force.
+    job = {"id": job_id, "task": timetable.task, "revision": None, "payload": payload}
+    sent = SQL.value(conn, "send/one", options=encode({name: one for name, one in options.items() if one}), **job)
     answer: dict[str, Any] = json.loads(sent) if sent else {"outcome": "created", "job_id": job_id}
     if answer["outcome"] == "refused":
         raise refused(answer, options)
@@ -143,29 +128,20 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
 def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
     """A transaction in which no other session decides the schedule's ticks; yields the schedule with its progress.
 
-    ``wait`` is the number of seconds to wait for each lock.
+    ``wait``: seconds for each lock.
     """
-    line = {"cron": str(timetable.cron), "timezone": timetable.zone.key}
+    known = timetable.decided_to
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
-        row = SQL.only(conn, "schedule/lock", task=timetable.id, decided_to=timetable.decided_to, **line)
-        is_same = (row["cron"], row["timezone"]) == (line["cron"], line["timezone"])
-        yield replace(
-            timetable, decided_to=row["decided_to"] if is_same else max(timetable.decided_to, row["decided_to"])
-        )
+        row = SQL.only(conn, "schedule/lock", task=timetable.id, decided_to=known, **timetable.line)
+        is_same = row.items() >= timetable.line.items()
+        yield replace(timetable, decided_to=row["decided_to"] if is_same else max(known, row["decided_to"]))
 
 
 def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
     """Store the progress of a schedule."""
-    SQL.run(
-        conn,
-        "schedule/advance",
-        task=timetable.id,
-        cron=str(timetable.cron),
-        timezone=timetable.zone.key,
-        decided_to=decided_to,
-        next_tick=timetable.cron.next_after(decided_to, timetable.zone),
-    )
+    progress = {"decided_to": decided_to, "next_tick": timetable.cron.next_after(decided_to, timetable.zone)}
+    SQL.run(conn, "schedule/advance", task=timetable.id, **timetable.line, **progress)
 
 
 def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]:
@@ -186,10 +162,7 @@ def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
-    """The line, the zone, the window and the jitter of a schedule in force.
-
-    Raises Unreadable if SQL stored a value that this machine cannot read; the message has the reason.
-    """
+    """The line, zone, window and jitter of a schedule in force. Raises Unreadable if SQL stored one that cannot be read."""
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]
         return parse(cron["at"]), ZoneInfo(cron["timezone"]), lengths[0], lengths[1]
@@ -202,8 +175,7 @@ def _read(row: dict[str, Any], now: datetime) -> Timetable:
     cron = row["cron"]
     line, zone, window, jitter = read_line(row["schedule"], cron)
     is_known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
-    # A new or changed cron line does not apply to the time before it was in force.
-    begun = row["applied_on"] or now
+    begun = row["applied_on"] or now  # a new or changed cron line does not apply to the time before
     return Timetable(
         task=row["task"],
         cron=line,
@@ -232,9 +204,6 @@ def _why_paused(row: dict[str, Any]) -> str:
 def _log(decided: list[Tick], now: datetime) -> None:
     log = get_logger("zeke_jobs.schedule")
     for tick in decided:
-        if tick.outcome == "sent":
-            late = (now - tick.scheduled_for).total_seconds()
-            more: dict[str, Any] = {"job_id": str(tick.job), "late": round(late, 1)}
-        else:
-            more = {"reason": tick.reason}
+        late = round((now - tick.scheduled_for).total_seconds(), 1)
+        more = {"job_id": str(tick.job), "late": late} if tick.outcome == "sent" else {"reason": tick.reason}
         log.info(tick.outcome, task=tick.task, scheduled_for=str(tick.scheduled_for), **more)

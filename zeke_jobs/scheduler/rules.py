@@ -14,12 +14,9 @@ from zeke_jobs.postgres.queries import Row
 
 Outcome = Literal["sent", "skipped"]
 
-#: A tick handled within this time does not count as missed, because a restart or the database may delay a beat.
-ON_TIME = timedelta(minutes=2)
-#: periodiq wakes just before the minute (59.9 s), so a beat includes ticks that are due this much later.
-GRACE = timedelta(seconds=1)
-#: Maximum number of skipped ticks to record at once, the newest first; it is enough after a long absence.
-MOST_SKIPPED = 1000
+ON_TIME = timedelta(minutes=2)  # a restart or the database may delay a beat by so much; later a tick counts as missed
+GRACE = timedelta(seconds=1)  # a beat includes ticks that are due so much later: periodiq wakes just before the minute
+MOST_SKIPPED = 1000  # number of skipped ticks to record at once, the newest
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,11 @@ class Timetable:
         """The id of its ticks: its name, or its task's id."""
         return self.name or self.task
 
+    @property
+    def line(self) -> dict[str, str]:
+        """The cron line and zone that its progress belongs to."""
+        return {"cron": str(self.cron), "timezone": self.zone.key}
+
 
 @dataclass(frozen=True)
 class Tick:
@@ -70,8 +72,8 @@ def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datet
 def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Row | None = None) -> list[Tick]:
     """The outcome of each due tick, in order. ``unfinished`` is an earlier tick's job, a row of ``schedule/unfinished``.
 
-    Several ticks at once mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
-    ``overlap`` about the rest. With ``missed: all``, every tick is sent, as the user asked.
+    Several ticks mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
+    ``overlap`` about the rest; with ``missed: all``, every tick is sent.
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])

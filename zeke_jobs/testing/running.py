@@ -19,7 +19,7 @@ from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat, dispatch
-from zeke_jobs.worker.claim.answer import Asking, ask
+from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.claims import Claim, JobMessage, by_threads
 from zeke_jobs.worker.finish.outcome import SETTLED, Outcome
 from zeke_jobs.worker.finish.writer import write
@@ -196,8 +196,7 @@ class _Run:
             with self._conn.cursor() as cursor:
                 cursor.execute(_AT_COMMIT)
         asked = time.monotonic()
-        who = Asking(self._id, self._tasks)
-        answer = ask(self._conn, who, queue, 1, (1, 0), is_empty=True)
+        answer = ask(self._conn, self._id, self._tasks, queue, 1, (1, 0), is_empty=True)
         self._opens += [answer.opens_in] if answer.opens_in < math.inf else []
         for message in by_threads(
             JobMessage(row, queue, asked, is_async=row.task in self._runtime.ids[True]) for row in answer.jobs

@@ -31,8 +31,7 @@ SCHEMA = "zeke_jobs"
 class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no types
     """A ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits for the whole fleet.
 
-    It opens no connection before its first use. It leaves out Dramatiq's own middleware, because we do retries, time
-    limits and results.
+    It opens no connection before its first use. Retries, time limits and results are ours, not Dramatiq's middleware.
     """
 
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
@@ -41,13 +40,10 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.producer = Producer(self.process)
         self.lifecycle = Lifecycle(self.producer)
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
-        # Dramatiq looks for the class Results (not a subclass) before it warns about an unused return value.
-        for middleware in (
-            self.lifecycle,
-            self.process.executor,
-            Results(backend=JobResultBackend(), store_results=True),
-        ):
-            self.add_middleware(middleware)
+        self.add_middleware(self.lifecycle)
+        self.add_middleware(self.process.executor)
+        # Not a subclass: dramatiq looks for this class before it warns about an unused return value.
+        self.add_middleware(Results(backend=JobResultBackend(), store_results=True))
         if environment.metrics_address() is not None:
             from zeke_jobs.worker.metrics import WorkerMetrics
 
@@ -64,7 +60,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Like dramatiq's, but only log an exception before an acknowledgement, because the job's end must be written."""
+        """Like dramatiq's, but log an exception before an acknowledgement, because the job's end must be written."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
@@ -92,7 +88,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
-        """The consumer of a queue. It returns no messages, because the process's producer claims for all queues."""
+        """The consumer of a queue, which returns no messages: the process's producer claims for all queues."""
         return JobConsumer(self.producer, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:

@@ -8,7 +8,7 @@ import dramatiq
 from dramatiq.actor import Actor
 
 from zeke_jobs.config import load
-from zeke_jobs.config.models import Config, Task
+from zeke_jobs.config.models import Config
 from zeke_jobs.core import environment, logs, probes
 from zeke_jobs.core.logs import refuse
 from zeke_jobs.core.printed import Printed
@@ -59,24 +59,18 @@ def from_file(path: Path, url: str | None = None) -> JobBroker:
 def build(config: Config, url: str | None = None) -> JobBroker:
     """A broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker."""
     broker = JobBroker(Runtime(config), url)
+
+    def make_actor(name: str, queue: str, **options: Any) -> None:
+        if name not in broker.actors:  # it needs no update, because each job reads its task's settings again
+            run = broker.process.executor.run
+            Actor(run, broker=broker, actor_name=name, queue_name=queue, priority=0, options=options)
+
+    broker.process.declare = lambda task: make_actor(task.id, task.queue, throws=EXPECTED)
     for task in config.tasks.values():
-        _declare(broker, task)
-    broker.process.declare = lambda task: _declare(broker, task)
-    # periodiq needs at least one actor; this actor does the scheduler's work.
-    _make_actor(broker, beat.NAME, config.defaults.queue, {"periodic": beat.Beat()})
+        broker.process.declare(task)
+    make_actor(beat.NAME, config.defaults.queue, periodic=beat.Beat())  # does the scheduler's work
     dramatiq.set_broker(broker)
     return broker
-
-
-def _declare(broker: JobBroker, task: Task) -> None:
-    """Make the task's actor unless it exists. It needs no update, because each job reads its task's settings again."""
-    if task.id not in broker.actors:
-        _make_actor(broker, task.id, task.queue, {"throws": EXPECTED})
-
-
-def _make_actor(broker: JobBroker, name: str, queue: str, options: dict[str, Any]) -> None:
-    run = broker.process.executor.run
-    Actor(run, broker=broker, actor_name=name, queue_name=queue, priority=0, options=options)
 
 
 def attribute(task: str) -> str:

@@ -16,24 +16,20 @@ _LOOK = 0.02  # seconds between checks
 def end_children() -> int:
     """End all processes below this one, even those that ignore SIGTERM; returns their number.
 
-    It does not find processes outside this process's tree, such as daemons, and finds nothing without /proc. Such
-    processes end with the container, the systemd unit or the process group of ``zeke-jobs up``.
+    Daemons outside its tree, and all where there is no /proc, end with the container, the systemd unit or the process
+    group of ``zeke-jobs up``.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)
     end = time.monotonic() + _GRACE
     while (left := found & _all().keys()) and time.monotonic() < end:
         time.sleep(_LOOK)
-    # Also kill processes that were forked meanwhile.
-    _signal(left | _below(os.getpid()), signal.SIGKILL)
+    _signal(left | _below(os.getpid()), signal.SIGKILL)  # also those that were forked meanwhile
     return len(found)
 
 
 def end_within(seconds: float) -> None:
-    """End this process and its children after ``seconds``, even if its threads still run.
-
-    Without this, Python would wait at its end for each non-daemon thread, and multiprocessing for each child.
-    """
+    """End this process and its children after ``seconds``. Python would wait for each non-daemon thread and child."""
 
     def end() -> None:
         time.sleep(seconds)

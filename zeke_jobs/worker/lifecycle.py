@@ -29,11 +29,10 @@ from zeke_jobs.worker.claim.notifier import Notifier
 from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.leftovers import end_children, end_within
 from zeke_jobs.worker.life.heartbeat import Heartbeat, faults
-from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.event_loop import HELPERS, Coroutines
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
-_WARN_EACH = 60.0  # maximum number of seconds between warnings
+_WARN_EACH = 10.0  # seconds between warnings
 _PATIENCE = 2.0  # seconds that dramatiq waits for a boot; meanwhile log lines and signals do not work
 _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
@@ -45,8 +44,8 @@ _IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether th
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Created with the broker; the process starts when dramatiq boots its worker.
 
-    Dramatiq's main process waits for its workers' boot, and meanwhile blocks signals and does not read their logs. So
-    the boot runs in a thread, and dramatiq goes on if it takes long; the process claims nothing before it has booted.
+    Until then dramatiq's main process blocks signals and does not read logs. So the boot runs in a thread, and dramatiq
+    goes on if it takes long; the process claims nothing before it has booted.
     """
 
     def __init__(self, producer: Producer) -> None:
@@ -57,7 +56,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._goes_on = False  # whether dramatiq no longer waits for the boot
         self._refusal: SystemExit | None = None
         self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
-        self._warn_at, self._warn_after = 0.0, 1.0  # seconds
+        self._warn_on = 0.0  # monotonic seconds
         self.notifier: Notifier
         self.heartbeat: Heartbeat
         self._log = get_logger("zeke_jobs.worker")
@@ -77,10 +76,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             signal.signal(number, stop_claiming)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        """Check the database, put jobs.yaml in force, write this process's row and start its threads.
-
-        Ends the process with status 2 if the database's schema or the configuration does not fit.
-        """
+        """Boot, and wait a moment for its end. Ends the process with status 2 if schema or configuration do not fit."""
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         for name in set(process.queues) - set(broker.queues):
@@ -95,7 +91,6 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         )
         process.held.threads, process.held.places = worker.worker_threads, environment.async_places()
         process.handler_pool.resize(worker.worker_threads + HELPERS)
-        _guarded(self._prepare)
         self._boot.start()
         end = time.monotonic() + _PATIENCE
         while self._boot.is_alive() and not (self._is_away or process.stopping or time.monotonic() > end):
@@ -103,14 +98,6 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._goes_on = True
         if self._refusal is not None:
             raise self._refusal
-
-    def _prepare(self) -> bool:
-        process = self._process
-        process.proof = ProofOfLife(environment.heartbeat())
-        self.heartbeat = Heartbeat(self._producer)
-        probes.answer("worker", lambda: faults(self._producer, self.heartbeat))
-        self.notifier = Notifier(self._producer, self.heartbeat)
-        return True
 
     def boot_scheduler(self, conn: Connection) -> int | None:
         """Run a scheduler's start checks when its first beat reaches the database. Returns its file's revision."""
@@ -121,15 +108,26 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     def _boot_until_done(self) -> None:
         try:
-            while not (self._process.stopping or _guarded(self._try_to_boot)):
-                self._is_away = True
-                time.sleep(_AGAIN)
+            self._boot_or_exit()
         except SystemExit as refusal:
             self._refusal = refusal
-            if self._goes_on:
-                os.kill(
-                    os.getpid(), signal.SIGTERM
-                )  # makes dramatiq stop its threads and call ``after_worker_shutdown``
+            if self._goes_on:  # then this makes dramatiq stop its threads and call ``after_worker_shutdown``
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _boot_or_exit(self) -> None:
+        """Boot; exit with status 2 for a wrong configuration, 3 for a fault in zeke_jobs."""
+        try:
+            self.heartbeat = Heartbeat(self._producer)
+            probes.answer("worker", lambda: faults(self._producer, self.heartbeat))
+            self.notifier = Notifier(self._producer, self.heartbeat)
+            while not (self._process.stopping or self._try_to_boot()):
+                self._is_away = True
+                time.sleep(_AGAIN)
+        except (ConfigurationError, MigrationError) as error:
+            refuse(error)
+        except Exception:  # noqa: BLE001 (logged, and the process ends)
+            self._log.exception("could not start; please report this")
+            sys.exit(3)
 
     def _try_to_boot(self) -> bool:
         """Try to boot; returns False if the database is unreachable."""
@@ -147,42 +145,31 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         except (psycopg2.Error, Contended) as error:
             if not isinstance(error, Contended) and not is_away(error):
                 raise
-            self._warn_of(error)
+            if (now := time.monotonic()) >= self._warn_on:
+                self._log.warning("waiting for the database", error=str(error).strip())
+                self._warn_on = now + _WARN_EACH
             return False
         self._process.completer.thread.start()
         self.heartbeat.thread.start()
         self._process.is_booted = True
         self._producer.start()
         self.notifier.start()
-        self._log.info(
-            "Worker process is ready for action",
-            revision=self._process.runtime.revision,
-            queues=list(self._process.queues),
-        )
+        in_force, queues = self._process.runtime.revision, list(self._process.queues)
+        self._log.info("Worker process is ready for action", revision=in_force, queues=queues)
         return True
 
-    def _warn_of(self, error: Exception) -> None:
-        """Log why the database cannot be used yet: at once, then less and less often, but at least once a minute."""
-        now = time.monotonic()
-        if now >= self._warn_at:
-            self._log.warning("waiting for the database", error=str(error).strip())
-            self._warn_after = min(2 * self._warn_after, _WARN_EACH)
-            self._warn_at = now + self._warn_after
-
     def _check(self, conn: Connection) -> None:
+        runtime = self._process.runtime
         installation.verify(conn)
-        migrate.verify(conn, self._process.runtime.file.migrations)
+        migrate.verify(conn, runtime.file.migrations)
         installation.claim(conn)
-        state = applying.sync(conn, self._process.runtime.file)
-        self._process.runtime.file_revision = state.file_revision
+        state = applying.sync(conn, runtime.file)
+        runtime.file_revision = state.file_revision
         self._process.use(state.config, state.revision)
         if not state.is_file:
             what = "an older revision" if state.file_revision else "not applied"
-            self._log.warning(
-                f"this process's jobs.yaml is {what} and changes nothing; running by the one in force",
-                file_revision=state.file_revision,
-                revision=state.revision,
-            )
+            event = f"this process's jobs.yaml is {what} and changes nothing; running by the one in force"
+            self._log.warning(event, file_revision=state.file_revision, revision=state.revision)
 
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
         """Stop claiming. Jobs that have not started are handed back after dramatiq's threads have ended."""
@@ -221,21 +208,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # Return the jobs of claims whose answers were lost. Otherwise another process would rescue them, and count
-            # a death.
+            # Return the jobs of lost answers first. Another process would rescue them, and count a death.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))
-
-
-def _guarded(step: Callable[[], bool]) -> bool:
-    """Take a step of the boot. Dramatiq would log its exception and go on without a booted process.
-
-    Raises:
-        SystemExit: the step failed: status 2 for a wrong configuration, 3 for a fault in zeke_jobs.
-    """
-    try:
-        return step()
-    except (ConfigurationError, MigrationError) as error:
-        refuse(error)
-    except Exception:  # noqa: BLE001 (logged, and the process ends)
-        get_logger("zeke_jobs.worker").exception("could not start; please report this")
-        sys.exit(3)

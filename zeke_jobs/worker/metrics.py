@@ -32,9 +32,8 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         try:
             prometheus.DB_PATH = str(exposition.prepare())
         except OSError as error:  # dramatiq would log this once, and then for each job that it cannot count
-            refuse(
-                ConfigurationError(f"expected a folder for metrics, got: {error}\n  help: unset {environment.METRICS}")
-            )
+            help_ = f"help: unset {environment.METRICS}"
+            refuse(ConfigurationError(f"expected a folder for metrics, got: {error}\n  {help_}"))
         super().after_process_boot(broker)
         import prometheus_client as prom
 

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.config.models import Config, Task
+from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import Pool, is_away
 from zeke_jobs.postgres.queries import SQL
@@ -53,10 +54,9 @@ class WorkerProcess:
         self.stop_begun = threading.Event()  # set when dramatiq stops its threads; ``stopping`` may be true earlier
         self.registrations = 0  # number of writes of its row; after each, the producer asks again to be notified
         self._counted = count(1)  # two threads may register, and each needs its own number
-        self.proof: ProofOfLife
-        self.start: Callable[
-            [JobMessage], object
-        ]  # puts a job into dramatiq's queue for its threads, or on the event loop
+        self.proof = ProofOfLife(environment.heartbeat())
+        # Puts a job into dramatiq's queue for its threads, or on the event loop.
+        self.start: Callable[[JobMessage], object]
         self.declare: Callable[[Task], object] = lambda _task: None  # makes a task's actor
         self._log = get_logger("zeke_jobs.worker")
 
@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the handler starts late, delay the next starts in its task's rate limits. False if it is too late to start."""
+        """If the handler starts late, delay the next starts in its rate limits. False if it is too late to start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
@@ -94,9 +94,8 @@ class WorkerProcess:
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
         """End a claim; the completer writes its outcome unless the database already has it.
 
-        With ``unstarted``, end it only if it has not started. With ``gives_up``, its handler cannot be stopped and
-        keeps its thread. Returns False if the claim had already ended, or had started and must not be ended; the
-        outcome is then ignored.
+        ``unstarted``: only if it has not started. ``gives_up``: its handler cannot be stopped, and keeps its thread.
+        Returns False if it had already ended or must not be ended; the outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
@@ -110,21 +109,16 @@ class WorkerProcess:
 
     def mark_started(self, conn: Connection, longer_than: float) -> None:
         """Record which handlers have run longer than ``longer_than`` seconds. A shorter run is recorded at its end."""
-        now = time.monotonic()
-        claims = [
-            claim
-            for claim in self.held.all()
-            if claim.started is not None and not (claim.marked or claim.ended) and now - claim.started > longer_than
-        ]
-        if claims:
-            ids, numbers = [claim.id for claim in claims], [claim.number for claim in claims]
-            after = [claim.after for claim in claims]
+        before = time.monotonic() - longer_than
+        running = [one for one in self.held.all() if one.started is not None and one.started < before]
+        if claims := [one for one in running if not (one.marked or one.ended)]:
+            ids, numbers, after = ([getattr(one, name) for one in claims] for name in ("id", "number", "after"))
             SQL.all(conn, "job/mark_started", worker=self.id, ids=ids, claims=numbers, after=after)
         for claim in claims:
             claim.marked = True
 
     def tick(self) -> None:
-        """Stop handlers whose timeout is over, and return jobs to the queue that have waited here too long for a thread."""
+        """Stop handlers whose timeout is over, and return jobs that have waited here too long for a thread."""
         running = {claim.running: claim for claim in self.held.all() if claim.running is not None}
         for one, claim in running.items():  # the claims of a chunk run together
             if one.tick():
@@ -133,17 +127,12 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return jobs of lost answers to the queue: the database gave them to this process, which does not know them.
-
-        ``older``: seconds that must have passed since the claim, by default ``UNDER_WAY``.
-        """
-        older = UNDER_WAY if older is None else older
-        known = self.held.all()
+        """Return jobs of lost answers to the queue: claimed ``older`` seconds ago, and unknown to this process."""
+        known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):
-            self._log.warning(
-                "returned: its claim was lost on the way", task=row["task"], job_id=str(row["message_id"])
-            )
+            job = {"task": row["task"], "job_id": str(row["message_id"])}
+            self._log.warning("returned: its claim was lost on the way", **job)
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
         """End a cancelled job before it starts, or stop its handler. False if its handler is just starting."""
@@ -154,22 +143,20 @@ class WorkerProcess:
             self._log.info("cancelled before it started", task=claim.task, job_id=str(job), reason=str(interrupt))
             return True
         claim.cancelled = True
-        together = claim.chunk.claims if claim.chunk else [claim]
-        running = next((one.running for one in together if one.running), None)
-        if running and all(one.cancelled or one.ended for one in together):  # the other jobs of a chunk go on
+        running = next((one.running for one in claim.together if one.running), None)
+        if running and all(one.cancelled or one.ended for one in claim.together):  # the other jobs of a chunk go on
             running.stop(interrupt)
         return claim.ended or running is not None
 
     def give_up(self, claim: Claim) -> None:
-        """End a job whose handler ignores an interrupt. A later end of the handler has no effect.
+        """End a job whose handler ignores an interrupt, and whose thread or place is lost until the handler returns.
 
-        Its thread or place is lost until the handler returns. If all threads are lost, or the event loop is blocked,
-        the process ends, so that a new process can start.
+        If all threads are lost, or the event loop is blocked, the process ends, so that a new one can start.
         """
         assert claim.running is not None
         assert claim.running.interrupt is not None
         interrupt, is_first = claim.running.interrupt, False
-        for one in claim.chunk.claims if claim.chunk else [claim]:
+        for one in claim.together:
             ended = of_exception(interrupt, self.runtime.policy(one), retries=one.retries)
             is_first |= self.settle(one, ended, gives_up=one is claim) and one is claim
         if not is_first:
@@ -204,24 +191,15 @@ class WorkerProcess:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on."""
         for task in config.tasks.values():
-            # Make the actor before the first claim, because dramatiq refuses a message without an actor.
             if task.queue in self.queues:
-                self.declare(task)
+                self.declare(task)  # before the first claim, because dramatiq refuses a message without an actor
         self.runtime.use(config, revision)
 
     def register(self, conn: Connection) -> None:
         """Write this process's row, at boot, and again if other processes took it for dead."""
-        beat.register(
-            conn,
-            self.id,
-            "worker",
-            queues=list(self.queues),
-            tasks=self.runtime.ids[None],
-            threads=self.held.threads,
-            revision=self.runtime.revision,
-            file_revision=self.runtime.file_revision,
-            lost_after=timedelta(seconds=self.proof.lost_after),
-        )
-        SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=self.runtime.ids[True])
-        # If the row is new, the producer must report in it again.
-        self.registrations = next(self._counted)
+        runtime, lost_after = self.runtime, timedelta(seconds=self.proof.lost_after)
+        serves = {"queues": list(self.queues), "tasks": runtime.ids[None], "threads": self.held.threads}
+        by = {"revision": runtime.revision, "file_revision": runtime.file_revision, "lost_after": lost_after}
+        beat.register(conn, self.id, "worker", **serves, **by)
+        SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=runtime.ids[True])
+        self.registrations = next(self._counted)  # if the row is new, the producer must report in it again

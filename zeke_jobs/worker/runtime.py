@@ -22,7 +22,7 @@ _TO_CLOSE = 5.0  # seconds for a service's async close()
 
 @dataclass(frozen=True, slots=True)
 class RunnableTask:
-    """A task with its handler and its settings, which are an object of the handler's settings model, or None."""
+    """A task with its handler and its settings, an object of the handler's settings model."""
 
     task: Task
     handler: Handler
@@ -30,14 +30,14 @@ class RunnableTask:
 
 
 def _freed(task: Task, config: Config) -> frozenset[str]:
-    """The limits in which the end of a job of this task makes room."""
-    shared = {
-        f"limit/{name}"
-        for name in task.uses
-        if (one := config.limits[name]).concurrency or one.units or one.budget or one.breaker
+    """The limits, its own and shared, in which the end of a job of this task makes room; in a rate, time does."""
+    used = {name: config.limits[name] for name in task.uses}
+    counted = {
+        f"limit/{name}" for name, one in used.items() if one.concurrency or one.units or one.budget or one.breaker
     }
-    counts_ends = task.concurrency.limit or task.per_key or task.budget
-    return frozenset(shared | {f"task/{task.id}"} if counts_ends else shared)
+    if task.concurrency.limit or task.per_key or task.budget:
+        counted.add(f"task/{task.id}")
+    return frozenset(counted)
 
 
 class Runtime:
@@ -73,20 +73,16 @@ class Runtime:
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)
             }
-            #: For each task, its own and shared limits in which the end of a job lets another job start. (In a
-            #: rate, time lets it start.)
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """The retry policy of a job: the values of its send, then its task's, or the defaults if jobs.yaml lacks the task."""
-        runnable = self.tasks.get(claim.task)
+        """The retry policy of a job: its send's values, then its task's, or the defaults if jobs.yaml lacks the task."""
+        runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
-        if not claim.retry:
+        if not sent:
             return policy
-        sent = {
-            part: int(value) if part == "limit" else timedelta(seconds=value) for part, value in claim.retry.items()
-        }
-        return policy.model_copy(update=sent)
+        parts = {part: int(n) if part == "limit" else timedelta(seconds=n) for part, n in sent.items()}
+        return policy.model_copy(update=parts)
 
     def service(self, name: str) -> Any:
         """The service's object, opened at its first use, and again after its settings changed.
@@ -122,13 +118,12 @@ class Runtime:
     def _stanza(self, name: str) -> Service:
         stanza = self.config.services.get(name)
         if stanza is None:
-            raise KeyError(
-                f"expected one of the services of jobs.yaml ({', '.join(self.config.services) or 'none'}), got {name!r}"
-            )
+            known = ", ".join(self.config.services) or "none"
+            raise KeyError(f"expected one of the services of jobs.yaml ({known}), got {name!r}")
         return stanza
 
     def close(self) -> None:
-        """Close the services that have a ``close``, and the event loop. Only log an exception of a service."""
+        """Close the services that have a ``close``, and the event loop."""
         self.loop.drain()
         with self._lock:
             opened, self._services = self._services, {}

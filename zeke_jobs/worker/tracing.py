@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.middleware import Middleware
@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _FAILED = {"retry", "failed"}
-_SILENT: AbstractContextManager[dict[str, str]] = nullcontext({})
-
-
-def attempt(message: JobMessage) -> AbstractContextManager[dict[str, str]]:
-    """A span around an attempt, a child of its send's span. Yields the fields for log lines: the trace's id, if any."""
-    return _span(message) if tracing.is_on() else _SILENT
 
 
 @contextmanager
-def _span(message: JobMessage) -> Iterator[dict[str, str]]:
+def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
+    """A span around an attempt, a child of its send's span. Yields the fields for log lines: the trace's id, if any."""
+    if not tracing.is_on():
+        yield {}
+        return
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -61,7 +59,7 @@ def _record(span: Span, outcome: Outcome) -> None:
         error: dict[str, Any] = outcome.error or {}
         span.set_attribute("error.type", str(error.get("type")))
         names = {"type": "type", "message": "message", "traceback": "stacktrace"}
-        # span.record_exception is not used, because it would include secrets.
+        # Not span.record_exception, which would include secrets.
         described = {f"exception.{name}": str(error[part]) for part, name in names.items() if part in error}
         span.add_event("exception", described)
         span.set_status(Status(StatusCode.ERROR, str(error.get("message"))))
@@ -87,10 +85,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def start() -> TracerProvider | None:
-    """Send this process's traces to the address in the standard variable ``OTEL_EXPORTER_OTLP_ENDPOINT``.
-
-    Does nothing if the program has set up OpenTelemetry itself, as ``opentelemetry-instrument`` does.
-    """
+    """Send this process's traces to ``OTEL_EXPORTER_OTLP_ENDPOINT``, unless the program has set up OpenTelemetry itself."""
     try:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

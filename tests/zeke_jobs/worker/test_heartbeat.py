@@ -101,10 +101,10 @@ def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
 
 def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(conn: Connection, database: str) -> None:
     assert said(threading.current_thread(), 0) == ("", "")
-    assert said(threading.current_thread(), 1000)[0].startswith("its thread producer has stood still for 10")
+    assert said(threading.current_thread(), 1000)[0].startswith("its thread MainThread has stood still for 10")
     rows(conn, "SELECT pg_advisory_lock(1)")
     with closing(connect(database)) as other:
-        asking = threading.Thread(target=rows, args=(other, "SELECT pg_advisory_lock(1)"), daemon=True)
+        asking = threading.Thread(target=rows, args=(other, "SELECT pg_advisory_lock(1)"), name="producer", daemon=True)
         asking.start()
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         eventually(lambda: value(conn, held))

@@ -1,49 +1,19 @@
 """Asks the database for jobs of a queue, and reads its answer."""
 
-from __future__ import annotations
-
 import math
-import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Row
-from zeke_jobs.worker.finish.writer import array, columns
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.finish.writer import Ending
-
+from zeke_jobs.worker.finish.writer import Ending, array, columns
 
 _names = lru_cache(maxsize=16)(array)
-
-
-@dataclass(eq=False)
-class ServedQueue:
-    """The producer's state of a queue, for the jobs in threads or on the event loop. Times are monotonic seconds."""
-
-    name: str
-    is_async: bool  # whether it is for the jobs of async handlers
-    look_on: float = 0.0  # when the next claim is due; infinite during a claim
-    due_on: float = math.inf  # when the next delayed job that this process has heard of is due
-    looks: int = (
-        0  # number of claims in a row that found fewer jobs than they asked for, since the process asked to be notified
-    )
-    busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
-    idle: bool = False  # the process asks to be notified of new jobs
-    limited: dict[str, float] = field(
-        default_factory=dict
-    )  # limits that held jobs back until a job ends, and when this was last seen
-    full: set[str] = field(default_factory=set)  # those of ``limited`` that held jobs back at the last claim
-    took: float = 0.0  # seconds that the last claim took
-    freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
 
 
 class Answer(NamedTuple):
@@ -59,45 +29,35 @@ class Answer(NamedTuple):
     limits: set[tuple[str, str]]  # tasks whose due jobs are held back, each with the limit that holds them back
 
 
-class Asking(NamedTuple):
-    """A process that asks for jobs: its id, its tasks, and the revision that it uses."""
-
-    worker: UUID
-    tasks: Sequence[str]
-    revision: int | None = None
-
-
 def ask(
     conn: Connection,
-    who: Asking,
+    worker: UUID,
+    tasks: Sequence[str],
     queue: str,
     want: int,
     room: tuple[int, int],
     *,
     is_empty: bool,
+    revision: int | None = None,
     completions: Sequence[Ending] = (),
 ) -> Answer:
-    """Complete ended jobs, and claim at most ``want`` due jobs of the queue, on an autocommit connection.
+    """Complete ended jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
 
-    ``room`` has the number of the process's free threads (negative: of jobs that wait for a thread), and the number of
-    jobs with limits that may wait for a thread. ``is_empty`` says that the process holds no job, so it may claim a job
-    that must run alone.
+    Args:
+        conn: The connection.
+        worker: The process that asks.
+        tasks: The tasks that it runs.
+        queue: The queue to claim from.
+        want: Number of jobs.
+        room: The number of its free threads (negative: of jobs that wait for a thread), and of jobs with limits that
+            may wait for a thread.
+        is_empty: It holds no job, so it may claim a job that must run alone.
+        revision: The revision that it uses.
+        completions: The ended jobs.
     """
-    asked = {
-        "worker": who.worker,
-        "queue": queue,
-        "tasks": _names(tuple(who.tasks)),
-        "want": want,
-        "revision": who.revision,
-        "is_empty": is_empty,
-        "free": room[0],
-        "ahead": room[1],
-    }
-    if completions:
-        found = SQL.rows(conn, "job/complete_and_claim", **asked, **columns(completions))
-    else:
-        found = SQL.rows(conn, "job/claim", **asked)
-    rows = [Row(*row) for row in found]
+    asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
+    asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}
+    rows = [Row(*row) for row in SQL.rows(conn, "job/complete_and_claim" if completions else "job/claim", **asked)]
     for notice in conn.notices:
         if "breaker of " in notice:
             get_logger("zeke_jobs.producer").warning("limit: " + notice.partition("WARNING:")[2].strip())
@@ -105,7 +65,7 @@ def ask(
     jobs = [row for row in rows if row.kind == "job"]
     if missing := [row.message_id for row in jobs if row.message is None]:
         # Read long messages after the claim has committed. Jobs lost since then are left out.
-        read = SQL.rows(conn, "job/messages", worker=who.worker, ids=missing)
+        read = SQL.rows(conn, "job/messages", worker=worker, ids=missing)
         messages = {(job, claim): message for job, claim, message in read}
         jobs = [row._replace(message=row.message or messages.get((row.message_id, row.claim))) for row in jobs]
     jobs, held = [row for row in jobs if row.message is not None], [row for row in rows if row.kind == "held"]

@@ -1,37 +1,31 @@
 """One claimed job in this process, and its stage."""
 
-from __future__ import annotations
-
 import json
 import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
+from uuid import UUID
 
 from dramatiq.broker import MessageProxy
 from dramatiq.message import Message
 
 from zeke_jobs.core.bounds import DEEPEST
+from zeke_jobs.core.logs import Captured
 from zeke_jobs.core.redaction import hiding, masked
 from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.payload.json_text import is_too_deep
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from contextlib import AbstractContextManager
-    from uuid import UUID
-
-    from zeke_jobs.core.logs import Captured
-    from zeke_jobs.worker.finish.outcome import Outcome
-    from zeke_jobs.worker.run.interrupts import Running
-
+from zeke_jobs.worker.finish.outcome import Outcome
+from zeke_jobs.worker.run.interrupts import Running
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
-    """Monotonic seconds. If the system has a clock that goes on while the machine is suspended, it is used."""
+    """Monotonic seconds, if possible of a clock that goes on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -63,8 +57,7 @@ class Stage(Enum):
     CLAIMED = "claimed"
     WAITS = "waits for a thread"
     RUNS = "runs"
-    GIVEN_UP = "given up"
-    """The job has ended, but its handler still runs and keeps its thread."""
+    GIVEN_UP = "given up"  # the job has ended, but its handler still runs and keeps its thread
     ENDED = "ended"
 
 
@@ -75,15 +68,6 @@ _ARROWS = {
     Stage.GIVEN_UP: {Stage.ENDED},
     Stage.ENDED: set[Stage](),
 }
-
-
-@dataclass(slots=True, eq=False)
-class Chunk:
-    """Claims that share one thread, or one place on the event loop. Only ``HeldJobs`` changes it."""
-
-    claims: list[Claim]
-    held: int  # number of its claims that have not ended
-    has_started: bool = False  # whether one of its claims has started
 
 
 @dataclass(slots=True, eq=False)
@@ -109,16 +93,14 @@ class Claim:
     stage: Stage = Stage.CLAIMED
     marked: bool = False  # the database knows that it has started
     long: bool = True  # it may run long, so it does not wait here for a thread
-    retry: Mapping[str, float] = field(
-        default_factory=dict
-    )  # parts of the policy that the send set; lengths in seconds
+    retry: Mapping[str, float] = field(default_factory=dict)  # what the send set of the policy; lengths in seconds
     timeout: float | None = None  # seconds that an attempt may take, as set by the send; None: the task's timeout
     batch: str | None = None
     is_async: bool = False  # its handler runs on the event loop, not in a thread
     fault: InvalidPayload | None = None  # the reason why its row cannot be read; its handler then never starts
     log: Captured | None = None  # the last lines that its handler has logged
-    chunk: Chunk | None = None  # None: the handler runs for this job only
-    cancelled: bool = False  # whether it was cancelled
+    chunk: Sequence[Self] = ()  # the claims that share its thread or place, with this one; empty: it has its own
+    cancelled: bool = False
     running: Running | None = None  # the run of its handler, even after its end
 
     def move(self, to: Stage) -> None:
@@ -126,6 +108,11 @@ class Claim:
         if to not in _ARROWS[self.stage]:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
+
+    @property
+    def together(self) -> Sequence[Self]:
+        """The claims of its handler's run: its chunk's, or only this one."""
+        return self.chunk or (self,)
 
     @property
     def retries(self) -> int:
@@ -148,12 +135,12 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the parts of a row that other programs may have written: fields of its Dramatiq message, and of its claim.
+#: If a row has such an error, it cannot be read.
+_BROKEN = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
-    Raises:
-        ValueError, TypeError, AttributeError, ArithmeticError, RecursionError: it cannot be read.
-    """
+
+def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What other programs may have written into a row: fields of its Dramatiq message, and of its claim. Raises ``_BROKEN``."""
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
     fields = json.loads(message)
@@ -168,8 +155,7 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
         "timeout": None if timeout is None else float(timeout),
         "batch": options.pop("batch", None),
     }
-    # Remove options: Dramatiq would delay a message with eta, and compare exceptions with the text in throws; only the
-    # database uses producer.
+    # Dramatiq would delay a message with eta, and compare exceptions with the text in throws. The database uses producer.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
     timestamp = int(fields.get("message_timestamp") or 0)
@@ -179,35 +165,27 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """The dramatiq message of a claimed job. The executor sets ``outcome``; dramatiq's acknowledgement writes it.
 
-    ``traceparent`` is the sender's trace context; ``sensitive`` has the names of the fields that are never shown. If
-    the row cannot be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The
-    message of a chunk is the message of its first job, and ``others`` has the rest. For ``asked`` and ``is_async`` see
-    ``Claim``.
+    ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the row cannot
+    be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The message of a
+    chunk is that of its first job, and ``others`` has the rest.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
         fault = None
         try:
             read, asked_for = _read(row.message or "", row.scheduled_for)
-        except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            # The database should have refused this row. It must not prevent the other jobs of the claim.
+        except _BROKEN as error:  # the database should have refused this row; the other jobs of the claim go on
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
             read, asked_for = _read("{}", None)
         if row.attempt > row.attempt_base:
             read["options"]["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
-            Message(
-                # Dramatiq finds the consumer by this name. A message of an unmodified dramatiq producer may have the
-                # name of a delay queue (.DQ).
-                queue_name=queue,
-                actor_name=row.task,
-                message_id=str(row.message_id),
-                **read,
-            )
+            # Dramatiq finds the consumer by the queue. The stored message may have the name of a delay queue (.DQ).
+            Message(queue_name=queue, actor_name=row.task, message_id=str(row.message_id), **read)
         )
         self.outcome: Outcome | None = None
         self.in_chunk = row.reason == "chunk"
-        self.others: list[JobMessage] = []
+        self.others: list[Self] = []
         self.traceparent: Any = self._message.options.get("traceparent")
         self.sensitive: frozenset[str] = frozenset(row.sensitive or ())
         self.claim = Claim(
@@ -228,7 +206,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         )
 
     @property
-    def members(self) -> list[JobMessage]:
+    def members(self) -> list[Self]:
         """The messages of its jobs."""
         return [self, *self.others]
 
@@ -251,7 +229,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __lt__(self, other: JobMessage) -> bool:
+    def __lt__(self, other: Self) -> bool:
         return self.claim.order < other.claim.order
 
 

@@ -1,26 +1,19 @@
 """Dramatiq's consumer of a queue, by which its threads acknowledge claimed jobs, and dramatiq's backend of results."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from dramatiq.broker import Consumer
+from dramatiq.message import Message
 from dramatiq.results import ResultBackend, ResultFailure, ResultMissing, ResultTimeout
 
 from zeke_jobs.client import reading
 from zeke_jobs.client.options import as_id
 from zeke_jobs.errors import JobFailed, JobNotFound, WaitTimeout
+from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.finish.outcome import DONE, RETURNED, Outcome, failed_by_middleware, of_exception
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dramatiq.message import Message
-
-    from zeke_jobs.worker.claim.claims import JobMessage
-    from zeke_jobs.worker.claim.producer import Producer
-    from zeke_jobs.worker.finish.outcome import Outcome
 
 _DEFAULT_TIMEOUT = 10_000  # milliseconds; the same as in dramatiq
 _LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
@@ -29,9 +22,7 @@ _LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     """Has no messages for dramatiq's thread, because the producer gives them to the worker threads.
 
-    Args:
-        producer: The producer of the process.
-        timeout: Milliseconds after which dramatiq's thread checks whether it may end.
+    Dramatiq's thread checks every ``timeout`` milliseconds whether it may end.
     """
 
     def __init__(self, producer: Producer, timeout: int) -> None:
@@ -51,9 +42,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._producer.freed(set())
             return  # all were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # The next claim also writes completed jobs. A statement for one job costs as much as for many, so no
-        # statement is sent while a job waits for a thread. Other outcomes make room when the completer has written
-        # them.
+        # The next claim also writes completed jobs. A statement for one job costs as much as for many, so none is sent
+        # while a job waits for a thread. Other outcomes make room when the completer has written them.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):
@@ -65,8 +55,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """End a job of the message, and return its outcome; None if it had already ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came late.
-            # Count this as a start; otherwise the job would be tried again for ever.
+            # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came
+            # late. This counts as a start; otherwise the job would be tried again for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             outcome = of_exception(error, process.runtime.policy(claim), retries=claim.retries)
         if message.failed:
@@ -86,11 +76,10 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
     def store_result(self, message: Message, result: Any, ttl: int) -> None:
         """Do nothing: the job's end writes the output."""
 
-    def store_exception(self, message: Message, exception: BaseException, ttl: int) -> None:
-        """Do nothing: the job's end writes the failure."""
+    store_exception = store_result
 
     def get_result(self, message: Message, *, block: bool = False, timeout: int | None = None) -> Any:
-        """The output of a message's job; ``timeout`` is in milliseconds.
+        """The output of a message's job; ``timeout`` is in milliseconds, by default ten seconds.
 
         Raises:
             dramatiq.results.ResultMissing: the job has not ended, and ``block`` is False.

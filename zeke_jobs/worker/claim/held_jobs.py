@@ -1,22 +1,14 @@
 """Keeps the jobs that a worker process holds, with their stages, and computes how many more it can claim."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from uuid import UUID
 
-from zeke_jobs.worker.claim.claims import Chunk, Stage
+from zeke_jobs.worker.claim.claims import Claim, Stage
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from uuid import UUID
-
-    from zeke_jobs.worker.claim.claims import Claim
-
-#: Seconds that a claimed job may wait for a thread: longer than a round trip to the database, but not noticeable.
-_AHEAD = 0.03
+_AHEAD = 0.03  # seconds that a claimed job may wait for a thread: longer than a round trip, but not noticeable
 _MOST_AHEAD = 512
 _SMOOTHING = 0.2
 _TOO_LONG = 0.1  # seconds; if a job runs longer than this, jobs that have waited longer than this are handed back
@@ -45,10 +37,10 @@ class HeldJobs:
     # ── stages of a claim ──
 
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
-        """Take claims from the database, each with whether it may wait for a thread if its task's jobs are short.
+        """Take claims, each with whether it may wait for a thread if its task's jobs are short.
 
-        ``lack_threads`` says that other jobs were left for processes with free threads. Returns for each claim the
-        claim that this process now holds for the job: this claim, or an earlier claim that still runs.
+        ``lack_threads``: other jobs were left for processes with free threads. Returns for each claim the claim that
+        this process now holds for the job: this claim, or an earlier claim that still runs.
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
@@ -59,13 +51,11 @@ class HeldJobs:
     def _accept(self, claim: Claim, *, may_wait: bool) -> Claim:
         held = self._claims.get(claim.id)
         if held is not None and held.number == claim.number:
-            # The server lost the claim in a crash, and has made it again with the same number. The run goes on.
-            held.marked = False
+            held.marked = False  # the server lost the claim in a crash, and has made it again; the run goes on
             return held
         if held is not None and not held.ended:
             return held
-        # An earlier run has ended here. The database has recorded its end, although its answer has not arrived yet.
-        self.forget([held] if held else [])
+        self.forget([held] if held else [])  # it has ended, and the database has that, but its answer is on the way
         self._claims[claim.id] = claim
         claim.move(Stage.WAITS)
         self._accepted += 1
@@ -83,12 +73,11 @@ class HeldJobs:
         """Make chunks of accepted claims. The claims of a chunk share one thread or place until the last of them ends."""
         with self.changed:
             for claims in chunks:
-                held = [claim for claim in claims if not claim.ended]
-                chunk = Chunk(held, len(held))
-                for claim in held[1:]:
+                chunk = [claim for claim in claims if not claim.ended]
+                for claim in chunk[1:]:
                     self._leave(claim)
-                self._long += sum(not (claim.is_async or claim.long) for claim in held[:1])
-                for claim in held:
+                self._long += sum(not (claim.is_async or claim.long) for claim in chunk[:1])
+                for claim in chunk:
                     claim.chunk, claim.long = chunk, True
 
     def start(self, claim: Claim) -> bool:
@@ -97,10 +86,8 @@ class HeldJobs:
             if claim.ended:
                 return False
             claim.move(Stage.RUNS)
+            self._started += not (claim.is_async or _has_started(claim))
             claim.started = time.monotonic()
-            self._started += not claim.is_async and not (claim.chunk and claim.chunk.has_started)
-            if claim.chunk is not None:
-                claim.chunk.has_started = True
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
@@ -110,9 +97,7 @@ class HeldJobs:
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
                 return False
             claim.move(Stage.ENDED)
-            if claim.chunk is not None:
-                claim.chunk.held -= 1
-            if was is not Stage.CLAIMED and not (claim.chunk and claim.chunk.held):
+            if was is not Stage.CLAIMED and all(one.stage is Stage.ENDED for one in reversed(claim.together)):
                 self._leave(claim)
             if was is Stage.GIVEN_UP:
                 self.lost -= not claim.is_async
@@ -126,8 +111,8 @@ class HeldJobs:
             return
         self._taken -= 1
         self._long -= claim.long
-        self._started -= claim.started is not None if claim.chunk is None else claim.chunk.has_started
-        if claim.started is not None and claim.chunk is None:
+        self._started -= _has_started(claim)
+        if claim.started is not None and not claim.chunk:
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:
@@ -153,10 +138,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, *, is_async: bool = False) -> int:
-        """Number of jobs to claim now: as many as will start at once or within ``_AHEAD`` seconds.
-
-        It stays 0 until many jobs have room, because a claim costs a round trip even for one job.
-        """
+        """Number of jobs to claim now: as many as will start within ``_AHEAD`` seconds; 0 if these are few of many."""
         with self.changed:
             if self._apart:
                 return 0
@@ -168,24 +150,18 @@ class HeldJobs:
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
         """Number of free threads or places, and of jobs of a task with limits that may wait for a thread.
 
-        The waiting jobs start before the next claim, which takes ``took`` seconds, could end, so another process would
-        not start them earlier.
+        No other process would start those earlier: they start before another claim, of ``took`` seconds, could end.
         """
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 
     def _ahead(self, seconds: float) -> int:
-        # The number of jobs that can start on threads whose jobs end soon. If some jobs are long, one more thread is
-        # left out.
+        # The number of jobs that can start on threads whose jobs end soon; if some jobs are long, on one thread less.
         flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
         return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Jobs that have waited too long for a thread, because another job runs long. The caller hands them back.
-
-        The task of the long job no longer counts as short. Otherwise its jobs would again be claimed before a thread is
-        free.
-        """
+        """Jobs that have waited too long for a thread, because another job runs long. Its task no longer counts as short."""
         now, is_long = time.monotonic(), False
         with self.changed:
             for claim in self._claims.values():
@@ -201,7 +177,7 @@ class HeldJobs:
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)
-        # After one long job, no more jobs are claimed in advance, until several short jobs have ended.
+        # After one long job, several short jobs must end before jobs are claimed in advance again.
         if known is not None and duration <= _AHEAD:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration
@@ -229,3 +205,8 @@ class HeldJobs:
 
     def __len__(self) -> int:
         return len(self._claims)
+
+
+def _has_started(claim: Claim) -> bool:
+    """Whether its thread has started it, or another job of its chunk."""
+    return any(one.started is not None for one in claim.together)

@@ -1,24 +1,18 @@
 """Listens for NOTIFY on one connection for the whole process, and wakes its producer."""
 
-from __future__ import annotations
-
 import os
 import select
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from psycopg2 import sql
+from psycopg2.extensions import Notify
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import Notify
-    from psycopg2.extensions import connection as Connection
-
-    from zeke_jobs.worker.claim.producer import Producer
-    from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.claim.producer import Producer
+from zeke_jobs.worker.life.heartbeat import Heartbeat
 
 _LOOK = 10.0  # seconds between checks of a silent connection
 _PAUSE = 1.0

@@ -4,7 +4,7 @@ import math
 import random
 import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection as Connection
@@ -12,13 +12,11 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import Answer, Asking, ServedQueue, ask
+from zeke_jobs.worker.claim.answer import Answer, ask
 from zeke_jobs.worker.claim.claims import JobMessage, by_threads, clock
 from zeke_jobs.worker.finish.outcome import RETURNED, Outcome
 from zeke_jobs.worker.finish.writer import UNFIT
-
-if TYPE_CHECKING:
-    from zeke_jobs.worker.process import WorkerProcess
+from zeke_jobs.worker.process import WorkerProcess
 
 _POLL = 2.0  # seconds; the mean time between claims of an idle process of one queue, which varies by a fifth
 _MOST_POLLS = 2  # with more queues, twice this time, which is still less than 5 s (zeke_jobs.is_soon)
@@ -35,13 +33,27 @@ _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
 _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 
 
+@dataclass(eq=False)
+class ServedQueue:
+    """A queue's jobs in threads, or those on the event loop. Times are monotonic seconds."""
+
+    name: str
+    is_async: bool
+    look_on: float = 0.0  # when the next claim is due; infinite during a claim
+    due_on: float = math.inf  # when the next delayed job that this process has heard of is due
+    looks: int = 0  # claims in a row that found fewer jobs than they asked for, since the process asks to be notified
+    busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
+    idle: bool = False  # the process asks to be notified of new jobs
+    limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when last seen full
+    full: set[str] = field(default_factory=set)  # those of ``limited`` that held jobs back at the last claim
+    took: float = 0.0  # seconds that the last claim took
+    freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
+
+
 class Producer:
-    """The only thread of a process that claims jobs. A claim is one query for jobs of a queue.
+    """The only thread of a process that claims jobs. When the process stops, it ends after the current claim."""
 
-    When the process stops, the thread ends after the current claim.
-    """
-
-    def __init__(self, process: "WorkerProcess") -> None:
+    def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True  # False behind a pooler; the process then only polls
         self.turned = time.monotonic()  # when its loop began its current turn
         self.process = process
@@ -98,9 +110,9 @@ class Producer:
         try:
             with process.pool.connection() as conn:
                 self._look_connection, asked = conn, clock()
-                who = Asking(process.id, process.runtime.ids[queue.is_async], process.runtime.revision)
-                room = self._held.room(queue.took, is_async=queue.is_async)
-                answer = ask(conn, who, queue.name, want, room, is_empty=is_empty, completions=completions)
+                tasks, revision = process.runtime.ids[queue.is_async], process.runtime.revision
+                room, of = self._held.room(queue.took, is_async=queue.is_async), (conn, process.id, tasks, queue.name)
+                answer = ask(*of, want, room, is_empty=is_empty, revision=revision, completions=completions)
                 queue.took = min(_LONGEST_LOOK, clock() - asked)
                 if completions:
                     process.completer.flush_soon(completions, answer.lost)
@@ -121,9 +133,7 @@ class Producer:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
             for message, ours in zip(messages, held, strict=True):
-                if ours.number != message.claim.number:
-                    # Another process rescued this job from us, and we claimed it again; but the earlier run in this
-                    # process has not ended.
+                if ours.number != message.claim.number:  # another process rescued the job, and we claimed it again
                     process.settle(message.claim, _STILL_ENDING)
             new = by_threads(one for one, ours in zip(messages, held, strict=True) if ours is one.claim)
             self._held.join([one.claim for one in message.members] for message in new if message.others)
@@ -155,8 +165,7 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Claim again at once, and twice more soon after: a send or an end that was in progress does not know that we
-        # wait.
+        # Claim again at once, and twice more soon after: a send or end that is in progress does not know that we wait.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
             # Twice the time since the claim, because this statement takes the same time to reach the server.
@@ -239,7 +248,6 @@ class Producer:
 
     def end_look(self) -> None:
         """Cancel the current claim, because the process stops: it may wait for a lock or a silent server."""
-        conn = self._look_connection
-        if conn is not None:
+        if (conn := self._look_connection) is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")
             conn.cancel()

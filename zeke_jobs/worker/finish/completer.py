@@ -26,8 +26,8 @@ from zeke_jobs.worker.run.reports import Shared
 
 _MOST_WAITING = 5_000  # outcomes; if more wait, worker threads wait too, to save memory
 _BATCH = 500
-_GRACE = 0.025  # seconds to wait, so that a woken producer can write completions with its next claim
-_FLUSH_GRACE = 0.02  # seconds to wait, so that one flush serves more completions, and one statement more log lines
+_GRACE = 0.025  # seconds in which a woken producer can write completions with its next claim
+_FLUSH_GRACE = 0.02  # seconds in which one flush gathers more completions, and one statement more log lines
 _LONGEST_PAUSE = 2.0
 _HELD_UP = 1.0  # seconds before another try to write an end whose row another session has locked
 _LOOK = 0.5  # seconds between checks for work
@@ -39,10 +39,9 @@ _SHORT_ID = 8  # last characters of an id, because ids made at the same time beg
 class Completer:
     """Keeps the outcomes that are not written yet. Its thread, or the producer with its next claim, writes them.
 
-    The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The thread flushes
-    many of them together a moment later. A job counts as held until its outcome is on disk; if the server crashes
-    before that, the completion is written again. It calls ``on_written`` with the tasks of the ends that it has
-    written.
+    The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The thread
+    flushes many of them together a moment later. A job counts as held until its outcome is on disk; if the server
+    crashes before that, the completion is written again. ``on_written`` gets the tasks of the written ends.
     """
 
     def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -86,11 +85,7 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block while too many outcomes wait, for example for an unreachable database; return when the process stops.
-
-        Only worker threads call it, because they produce the outcomes. A finished job stays held until its outcome is
-        written.
-        """
+        """Block a worker thread while too many outcomes wait, as for an unreachable database, until the process stops."""
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
@@ -105,12 +100,8 @@ class Completer:
     def take_completions(self) -> list[Ending]:
         """Completions for the producer to write with its next claim; it then calls ``flush_soon`` or ``put_back``."""
         with self._condition:
-            taken = [(claim, outcome) for claim, outcome in self._waiting if outcome.how == "completed"][:_BATCH]
-            if len(taken) == len(self._waiting):
-                self._waiting = []
-            else:
-                gone = {id(outcome) for _, outcome in taken}
-                self._waiting = [one for one in self._waiting if id(one[1]) not in gone]
+            taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
+            self._waiting = _without(self._waiting, taken)
             return taken
 
     def put_back(self, endings: Sequence[Ending]) -> None:
@@ -121,12 +112,12 @@ class Completer:
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Flush endings that are committed, but not yet on disk. Jobs in ``lost`` are no longer ours: nothing was written."""
-        if lost:
-            self.confirm([one for one in endings if one[0].id in lost], lost)
+        """Flush endings that are committed, but not yet on disk; not those of jobs in ``lost``, which are no longer ours."""
+        gone = [one for one in endings if one[0].id in lost]
+        self.confirm(gone, lost)
         with self._condition:
             self._begin_flush()
-            self._unflushed += [one for one in endings if one[0].id not in lost] if lost else endings
+            self._unflushed += _without(endings, gone)
 
     def _begin_flush(self) -> None:
         if not (self._unflushed or self._logs):
@@ -134,7 +125,7 @@ class Completer:
             self._wake_by(self._unflushed_since + _FLUSH_GRACE)
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours: nothing was written."""
+        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours."""
         for claim, outcome in endings:
             if claim.id in lost:
                 said = {"task": claim.task, "job_id": str(claim.id), "claim": claim.number, "outcome": outcome.how}
@@ -157,15 +148,13 @@ class Completer:
         self.thread.join(timeout)
         self.log_completed()
         if self.thread.is_alive():
-            self._log.error(
-                "outcomes not written; the jobs will run again elsewhere", count=len(self._waiting) + len(self._held_up)
-            )
+            count = len(self._waiting) + len(self._held_up)
+            self._log.error("outcomes not written; the jobs will run again elsewhere", count=count)
 
     def _run(self) -> None:
         try:
             self._write_until_closed()
-        except BaseException:
-            # A process that cannot write outcomes must end, so that its jobs are rescued.
+        except BaseException:  # the process must end, so that its jobs are rescued
             self._log.exception("outcomes can no longer be written; this process ends, please report it")
             os.kill(os.getpid(), signal.SIGTERM)
             raise
@@ -220,15 +209,11 @@ class Completer:
             self._log.exception("log lines could not be stored with their jobs", jobs=len(claims))
 
     def _wake_by(self, when: float) -> None:
-        # Do not wake the thread if it wakes earlier anyway, because a wake-up takes the interpreter from other threads.
-        if when < self._wakes_at:
+        if when < self._wakes_at:  # a needless wake-up would take the interpreter from other threads
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns the endings to write, and the endings to flush; None if it is closing and all is done.
-
-        The third value says whether the endings to write were tried before.
-        """
+        """Wait for work: endings to write, endings to flush, and whether the first were tried before. None: all is done."""
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -255,12 +240,10 @@ class Completer:
             return batch, unflushed, again
 
 
-def _without(batch: list[Ending], written: list[Ending]) -> list[Ending]:
-    """The endings of a batch that were not written; ``written`` may have another order."""
-    if len(written) == len(batch):
-        return []
-    claims = {id(claim) for claim, _ in written}
-    return [one for one in batch if id(one[0]) not in claims]
+def _without(batch: Sequence[Ending], some: Sequence[Ending]) -> list[Ending]:
+    """The endings of a batch without some of them, which may have another order."""
+    claims = {id(claim) for claim, _ in some}
+    return [one for one in batch if id(one[0]) not in claims] if len(some) < len(batch) else []
 
 
 class CompletedLines:
@@ -268,25 +251,18 @@ class CompletedLines:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._second = 0
-        self._left = _MOST_LINES
-        self._is_on: bool | None = None  # set when the first job ends, because the log is configured by then
+        self._second, self._left = -1, 0
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
         """Log the line. False in the format for machines, and if ten lines were already logged in this second."""
-        if self._is_on is None:
-            self._is_on = not is_json()
-        if not self._is_on:
-            return False
-        second = int(self._clock())
-        if second != self._second:
-            self._second, self._left = second, _MOST_LINES
+        if (second := int(self._clock())) != self._second:
+            self._second, self._left = second, 0 if is_json() else _MOST_LINES
         if not self._left:
             return False
         self._left -= 1
         took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
-        # Hide an output that may quote a sensitive field. Only the database knows how to mask it.
+        # Hide an output that may quote a sensitive field: only the database knows how to mask it.
         hides = claim.sensitive or outcome.output == "null"
         shown = "" if hides else f": {one_line(redact(outcome.output), _LONGEST_OUTPUT)}"
         self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import Any, Literal, NamedTuple
@@ -39,18 +39,17 @@ class Outcome(NamedTuple):
 
 
 DONE = ("completed", "settled")
-SETTLED = Outcome("settled")
-"""Nothing is left to write: ``ctx.complete`` wrote the end, or the claim is no longer ours."""
+SETTLED = Outcome("settled")  # nothing is left to write: ``ctx.complete`` wrote the end, or the claim is no longer ours
 RETURNED = Outcome("returned")
+#: Exceptions of a handler that are not errors. Dramatiq's option ``throws`` passes them to middleware.
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
-"""Exceptions of a handler that are not errors. Dramatiq's option ``throws`` passes them to middleware."""
 _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter refuses it
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Seconds before the retry with this number, from 1. They grow exponentially up to a maximum, with random jitter.
+    """Seconds before the retry with this number, from 1; they grow exponentially, with random jitter.
 
-    ``chance`` (0 to 1) replaces the random number in tests.
+    ``chance`` (0 to 1) replaces the random number.
     """
     longest = policy.max_delay.total_seconds()
     try:
@@ -64,8 +63,8 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcome:
     """The outcome of a job whose handler raised ``error`` after ``retries`` retries.
 
-    An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job with
-    a message about that. Without an outcome the job would run again for ever.
+    An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job.
+    Without an outcome it would run again for ever.
     """
     try:
         return _of_exception(error, policy, retries)
@@ -76,9 +75,18 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcom
 
 
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Outcome:
+    # Fields are checked again, because a subclass may have set them without its base class.
     match error:
-        case Defer() | WaitFor() | RateLimitExceeded():
-            return _deferral(error)
+        case WaitFor():
+            seconds = bounds.delay("timeout", error.timeout).total_seconds()
+            return Outcome("waiting", delay=seconds, reason=error.event)
+        case RateLimitExceeded():
+            return Outcome("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
+        case Defer(until=datetime() as until):
+            return Outcome("deferred", until=bounds.moment("until", until), reason=text_of(error))
+        case Defer():
+            seconds = bounds.delay("until", error.until).total_seconds()  # type: ignore[arg-type] # no datetime
+            return Outcome("deferred", delay=seconds, reason=text_of(error))
         case Cancelled():
             return Outcome("cancelled", reason=text_of(error))
         case Reject() | InvalidPayload():
@@ -87,23 +95,15 @@ def _of_exception(error: BaseException, policy: Retry, retries: int) -> Outcome:
             return RETURNED
     if retries >= limit_of(error, policy):
         return Outcome("failed", reason=text_of(error) or None, error=describe(error), breaks=True)
-    delay = backoff(policy, retries + 1)
-    if isinstance(error, RetryRequested) and error.delay is not None:
-        delay = bounds.delay("delay", error.delay).total_seconds()
-    elif isinstance(error, dramatiq.Retry) and error.delay is not None:
-        delay = bounds.delay("delay", error.delay / 1000).total_seconds()
+    asked = _delay_of(error)
+    delay = backoff(policy, retries + 1) if asked is None else bounds.delay("delay", asked).total_seconds()
     return Outcome("retry", delay=delay, reason=text_of(error) or None, error=describe(error), breaks=True)
 
 
-def _deferral(error: Defer | WaitFor | RateLimitExceeded) -> Outcome:
-    # Check again, because a subclass may have set the fields without its base class.
-    if isinstance(error, WaitFor):
-        return Outcome("waiting", delay=bounds.delay("timeout", error.timeout).total_seconds(), reason=error.event)
-    if isinstance(error, RateLimitExceeded):
-        return Outcome("deferred", delay=random.uniform(*_LIMITED), reason=text_of(error))  # noqa: S311
-    if isinstance(error.until, datetime):
-        return Outcome("deferred", until=bounds.moment("until", error.until), reason=text_of(error))
-    return Outcome("deferred", delay=bounds.delay("until", error.until).total_seconds(), reason=text_of(error))
+def _delay_of(error: BaseException) -> timedelta | float | None:
+    if isinstance(error, dramatiq.Retry):
+        return None if error.delay is None else error.delay / 1000
+    return error.delay if isinstance(error, RetryRequested) else None
 
 
 def of_shutdown(policy: Retry) -> Outcome:

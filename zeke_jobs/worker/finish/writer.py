@@ -18,8 +18,8 @@ from zeke_jobs.worker.finish.outcome import Outcome, describe, text_of
 Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
-# Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values that
-# are too large. All other errors have another cause than the outcome.
+# Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values
+# that are too large.
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
@@ -31,18 +31,10 @@ def write(
 ) -> Iterator[Written]:
     """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
 
-    An end is not yielded if another session has locked the job's row. The caller must write it later.
+    An end is not yielded, and must be written later, if another session has locked the job's row. ``is_told``: a
+    warning has already named that session. ``conn`` is an autocommit connection.
 
-    Args:
-        conn: An autocommit connection.
-        worker: The process that holds the claims.
-        batch: The ends.
-        revision: The revision that the process uses.
-        is_told: Whether a warning has already named the session that has locked their rows.
-
-    Raises:
-        psycopg2.Error: the database is unreachable (``postgres.is_away``); parts that were not yielded may be
-        unwritten.
+    Raises psycopg2.Error if the database is unreachable; parts that were not yielded may be unwritten.
     """
     singly: list[Ending] = []
     for how in ("completed", "returned"):
@@ -66,10 +58,9 @@ def write(
                 lost = _end(conn, worker, claim, Outcome("failed", reason=reason, error=describe(error)), revision)
         except LockNotAvailable as error:
             if not is_told:
-                _, held_by = lock_waits.holder(conn, error) or (0, "a session that has ended since")
-                _log.warning(
-                    "its end is written later: another session holds it", job_id=str(claim.id), held_by=held_by
-                )
+                _, holder = lock_waits.holder(conn, error) or (0, "a session that has ended since")
+                event = "its end is written later: another session holds it"
+                _log.warning(event, job_id=str(claim.id), held_by=holder)
         else:
             yield [(claim, outcome)], lost
 
@@ -87,28 +78,14 @@ def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID
 def _end(conn: Connection, worker: UUID, claim: Claim, outcome: Outcome, revision: int) -> set[UUID]:
     if outcome.how in ("completed", "returned"):
         return _end_all(conn, worker, [(claim, outcome)])
-    params = {
-        "worker": worker,
-        "id": claim.id,
-        "claim": claim.number,
-        "after": claim.after,
-        "delay": outcome.delay,
-        "revision": revision,
-        "took": claim.took,
-    }
+    params: dict[str, Any] = {"worker": worker, "id": claim.id, "claim": claim.number, "revision": revision}
+    params |= {"after": claim.after, "took": claim.took, "delay": outcome.delay}
     if outcome.how == "waiting":
         ours = SQL.value(conn, "job/wait_for", event=outcome.reason, **params)
     else:
-        ours = SQL.value(
-            conn,
-            "job/finish",
-            outcome=outcome.how,
-            until=outcome.until,
-            reason=outcome.reason,
-            error=None if outcome.error is None else Json(outcome.error),
-            breaks=outcome.breaks,
-            **params,
-        )
+        error = None if outcome.error is None else Json(outcome.error)
+        params |= {"outcome": outcome.how, "until": outcome.until, "reason": outcome.reason, "breaks": outcome.breaks}
+        ours = SQL.value(conn, "job/finish", error=error, **params)
     return set() if ours else {claim.id}
 
 

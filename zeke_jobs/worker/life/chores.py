@@ -11,8 +11,7 @@ from zeke_jobs.revisions import applying
 EVERY = 60.0  # seconds between purges
 _EXPIRED = 500  # maximum number of jobs that one statement cancels
 _GATHERED = 10_000  # maximum number of a task's jobs that one statement moves to its new name or queue
-LONG = frozenset({"revert", "gather"})
-"""The chores that may take long."""
+LONG = frozenset({"revert", "gather"})  # chores that may take long
 _BATCH = 1_000  # maximum number of jobs that one statement purges, in about 15 ms
 
 
@@ -20,13 +19,9 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
     """Purge, unless a process has purged within the last minute; returns the number of removed jobs."""
     if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
         return 0
-    SQL.run(conn, "lease/forget")
-    SQL.run(conn, "audit/forget")
-    SQL.run(conn, "batch/forget")
-    SQL.run(conn, "event/forget")
-    SQL.run(conn, "retention/forget_keys")
-    count = purge(conn, stop)
-    if count:
+    for statement in ("lease/forget", "audit/forget", "batch/forget", "event/forget", "retention/forget_keys"):
+        SQL.run(conn, statement)
+    if count := purge(conn, stop):
         get_logger("zeke_jobs.retention").info("purged", count=count)
     return count
 
@@ -34,15 +29,8 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
     """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
 
-    Each batch is its own transaction. A job that another transaction has locked is purged the next time.
-
-    Args:
-        conn: An autocommit connection.
-        stop: Called after each batch; True ends the purge.
-        batch: Jobs to remove at once.
-
-    Returns:
-        Number of jobs removed.
+    Each ``batch`` of jobs is its own transaction, after which ``stop`` may end the purge. A locked job is purged the
+    next time. ``conn`` is an autocommit connection. Returns the number of removed jobs.
     """
     total = 0
     for overdue in SQL.all(conn, "retention/overdue"):
@@ -62,8 +50,8 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. Several processes may try a chore at once; the first process does it.
 
-    rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides whose time
-    is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs whose task was removed.
+    rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides
+    whose time is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

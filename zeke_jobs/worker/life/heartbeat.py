@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from threading import Thread
 
 from psycopg2.extensions import connection as Connection
 
@@ -39,7 +38,7 @@ _DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
-    """A thread with a regular tick. It uses the monotonic clock only to wait; the database decides which process is late."""
+    """A thread with a regular tick. It uses its clock only to wait; the database decides which process is late."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -48,11 +47,8 @@ class Heartbeat:
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         now = time.monotonic()
         # When each kind of work is due next. The random offsets spread the processes of a fleet, which boot together.
-        self._next = {
-            "thorough chores": now + random.uniform(0, _THOROUGH),  # noqa: S311 (it spreads load, no secrets)
-            "purge": now + random.uniform(0, chores.EVERY),  # noqa: S311
-            "silence": now + _SILENCE,
-        }
+        thorough, purge = random.uniform(0, _THOROUGH), random.uniform(0, chores.EVERY)  # noqa: S311 (no secrets)
+        self._next = {"thorough chores": now + thorough, "purge": now + purge, "silence": now + _SILENCE}
         self._woken = threading.Event()
         self._closing = False
         self.turned = time.monotonic()  # when its loop began its current turn
@@ -76,7 +72,7 @@ class Heartbeat:
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
-        """Check for cancelled jobs at once, because a job was cancelled, perhaps one of ours that has not started."""
+        """Check for cancelled jobs at once, because a job was cancelled, perhaps one of ours."""
         self._next["watch"] = 0.0
         self._woken.set()
 
@@ -95,10 +91,9 @@ class Heartbeat:
                 time.sleep(_LEAST_PAUSE)
             self.turned = time.monotonic()
             try:
-                # Do this first, because a failure of the rest must not prevent the proof of life.
                 if self._is_due("beat", self._proof.every):
                     with self._pool.connection() as conn:
-                        self.beat(conn)
+                        self.beat(conn)  # first, because a failure of the rest must not prevent the proof of life
                 self._process.tick()
                 if (blocked := self._process.loop.watch()) is not None:
                     self._note_blocked(*blocked)
@@ -133,8 +128,7 @@ class Heartbeat:
         said = {"busy": len(process.held), "revision": process.runtime.revision, "stopping": process.stopping}
         row = SQL.only(conn, "worker/heartbeat", worker=process.id, **said)
         if not row["alive"]:
-            # This process was frozen or cut off. Other processes have its jobs, so handlers that still run here cannot
-            # commit.
+            # It was frozen or cut off. Other processes have its jobs, so handlers that still run here cannot commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             for claim in process.held.all():
                 if claim.running is not None:
@@ -194,17 +188,13 @@ class Heartbeat:
         except ConfigurationError as error:
             self._refused = latest.number
             SQL.run(conn, "fleet/refusal", worker=process.id, refusal=str(error))
-            self._log.error(
-                "the revision in force does not fit this process's code; the last one stays",
-                revision=latest.number,
-                error=str(error),
-            )
+            event = "the revision in force does not fit this process's code; the last one stays"
+            self._log.error(event, revision=latest.number, error=str(error))
             return
         process.runtime.file_revision = applying.file_revision(conn, process.runtime.file_revision)
         process.register(conn)
         self._log.info("running by a new revision", revision=latest.number)
-        unserved = sorted(set(config.queues) - set(process.queues))
-        if unserved:
+        if unserved := sorted(set(config.queues) - set(process.queues)):
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
     def watch(self, conn: Connection) -> None:
@@ -219,34 +209,26 @@ class Heartbeat:
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
     """Why the process makes no progress, and why it can do no work now; each text is empty if it does.
 
-    An unreachable database, or a lock that a claim waits for, does not count as lack of progress: a restart would not
-    help.
+    Waiting for the database counts as progress, because a restart would not help.
     """
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"
     if process.stopping:
         return "", "is stopping"
-    loops = (
-        ("heartbeat", heartbeat.thread, heartbeat.turned),
-        ("producer", producer.thread, producer.turned),
-    )
-    stuck = "; ".join(why for name, thread, turned in loops if (why := _stuck(name, thread, turned)))
+    loops: tuple[Heartbeat | Producer, ...] = (heartbeat, producer)
+    stuck = "; ".join(why for loop in loops if (why := _stuck(loop)))
     if heartbeat.is_away:
         return stuck, "waits for the database"
     return stuck, "" if process.proof.is_fresh() else "no heartbeat has reached the database for too long"
 
 
-def _stuck(name: str, thread: Thread, turned: float) -> str:
+def _stuck(loop: Heartbeat | Producer) -> str:
+    thread, still = loop.thread, time.monotonic() - loop.turned
     if not thread.is_alive():
-        return f"its thread {name} has ended"
-    still = time.monotonic() - turned
-    return f"its thread {name} has stood still for {still:.0f} s" if still > _STUCK_AFTER and not _asks(thread) else ""
-
-
-def _asks(thread: Thread) -> bool:
-    """Whether the thread is inside a call to the database."""
+        return f"its thread {thread.name} has ended"
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 (made for finding deadlocks)
     while frame is not None and not frame.f_code.co_filename.startswith(_DATABASE):
         frame = frame.f_back
-    return frame is not None
+    asks = frame is not None  # it is inside a call to the database
+    return f"its thread {thread.name} has stood still for {still:.0f} s" if still > _STUCK_AFTER and not asks else ""

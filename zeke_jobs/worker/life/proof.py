@@ -20,7 +20,7 @@ class ProofOfLife:
         self._proved = sent
 
     def registered_again(self) -> None:
-        """Record that this process, which counted as dead, has registered again: its next claims are valid."""
+        """Record that this process, which counted as dead, has registered again: claims from now on are valid."""
         self._alive_since = clock()
 
     def is_fresh(self) -> bool:
@@ -36,5 +36,5 @@ class ProofOfLife:
         self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:
-        """Whether the database may have given us jobs that we do not know."""
+        """Whether an answer was lost so recently."""
         return clock() < self._unknown_until

@@ -21,18 +21,14 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 
-#: Threads for calls around an async handler that may block: middleware, and statements on psycopg2.
-HELPERS = 4
+HELPERS = 4  # threads for calls around an async handler that may block: middleware, and statements on psycopg2
 _BLOCKED = 1.0  # seconds without an answer after which the loop counts as blocked
 _BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose frames are below a handler's frames
 _TO_STOP = 1.0
 _LOOK = 0.01
 
 T = TypeVar("T")
-
-
-Call = tuple[Claim, Callable[[], Any]]
-"""The call of an async handler for a job, for the event loop to await."""
+Call = tuple[Claim, Callable[[], Any]]  # of an async handler for a job, for the event loop to await
 
 
 class EventLoop:
@@ -65,8 +61,7 @@ class EventLoop:
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
         """Take the steps of an attempt in helper threads, and await their calls here; return its value or exception.
 
-        All steps share one set of context variables: the handler sees the values that a middleware has set, and the
-        middleware can reset them.
+        All steps share one set of context variables, which a middleware can set and reset.
         """
         loop, context = asyncio.get_running_loop(), copy_context()
         advance: Callable[[], Call] = partial(next, steps)
@@ -87,7 +82,7 @@ class EventLoop:
             del task, result, error  # the traceback includes this frame, which must not keep the exception in memory
 
     def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
-        """Call a function that may block in a helper thread, with the caller's context variables; only on the loop."""
+        """Call a function that may block in a helper thread, with the caller's context variables. Only on the loop."""
         call = partial(copy_context().run, function, *args, **options)
         return asyncio.get_running_loop().run_in_executor(self.helpers, call)
 
@@ -98,10 +93,9 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Check whether the loop responds. If it has not for a second, return the job that blocks it, and the stack.
+        """If the loop has not responded for a second, return once the job that blocks it, and the stack.
 
-        Each blockage is returned once; its job is None if a task made by a handler blocks the loop. Returns None if the
-        loop responds. One thread calls this about ten times a second.
+        The job is None if a task made by a handler blocks it. One thread calls this about ten times a second.
         """
         if self._loop is None:
             return None

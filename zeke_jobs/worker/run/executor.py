@@ -29,15 +29,13 @@ from zeke_jobs.worker.run.payload import validated
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import RunnableTask
 
-#: A handler raises these to decide how its job goes on. Their tracebacks are not logged, because they explain nothing.
-_DECISIONS = (Reject, Retry, InvalidPayload)
+_DECISIONS = (Reject, Retry, InvalidPayload)  # of a handler about its job: their tracebacks explain nothing
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Remembers each thread's message; ``run`` is the function of every actor, and ``steps`` is for async handlers.
 
-    ``begin`` records that a job starts. If the job must not start, because it was handed back or may have been rescued,
-    ``begin`` returns an outcome.
+    ``begin`` records that a job starts, or returns an outcome if it was handed back or may have been rescued.
     """
 
     def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
@@ -50,11 +48,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """Declare ``periodic`` for periodiq, and ``throws``, from which middleware learns which exceptions are not errors."""
+        """``periodic`` for periodiq, and ``throws``, which tells middleware which exceptions are not errors."""
         return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
-        """Remember the message for ``run``, which dramatiq calls next in this thread with only the payload."""
+        """Remember the message for ``run``, which dramatiq calls next in this thread."""
         if not message.claim.is_async:
             self._current.message = message
         if (runnable := self._runtime.tasks.get(message.claim.task)) is not None:
@@ -73,7 +71,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._log.info(reason, task=one.claim.task, job_id=str(one.claim.id), failed=message.failed)
 
     def run(self, *_args: Any, **_payload: Any) -> Any:
-        """Run the job of this thread's message. Leaves the outcome on the message, and returns or raises as the handler does.
+        """Run the job of this thread's message, set its outcome, and return or raise as the handler does.
 
         Raises:
             SkipMessage: the handler was not called, because the job has ended or goes back to the queue.
@@ -81,9 +79,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         """
         message: JobMessage | None = self._current.__dict__.pop("message", None)
         if message is None:
-            raise TypeError(
-                "expected a job, got a call of its actor; send it: actor.send(…), or call the handler itself"
-            )
+            help_ = "send it: actor.send(…), or call the handler itself"
+            raise TypeError(f"expected a job, got a call of its actor; {help_}")
         try:
             next(self.steps(message))
         except StopIteration as end:
@@ -91,27 +88,20 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         raise AssertionError("a job of a thread yields nothing")
 
     def steps(self, message: JobMessage) -> Generator[Call, Any, Any]:
-        """Do the same as ``run``. Yields the call of an async handler, and gets its result or exception.
-
-        The steps before and after that call may block, and so need a thread.
-        """
+        """Do the same as ``run`` in a thread, but yield the call of an async handler, and get its result or exception."""
         for one in message.members:
             one.outcome = self._begin(one.claim)
         begun = [one for one in message.members if one.outcome is None]
         if not begun:
             raise SkipMessage("its job does not start here")
         claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
-        if (
-            runnable is None
-            or runnable.handler.is_async is not claim.is_async
-            or (message.others and not runnable.handler.takes_chunk)
-        ):
-            # Since the claim, the task was removed from jobs.yaml or got a handler of another kind. Return the job to
-            # be claimed again.
+        kind = runnable and (runnable.handler.is_async, bool(message.others) <= runnable.handler.takes_chunk)
+        if runnable is None or kind != (claim.is_async, True):
+            # Since the claim, the task left jobs.yaml or got a handler of another kind. The job is claimed again.
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
-        # Bind the job to every line that any library logs while the handler runs, so that its id finds a job's lines.
+        # Bound to every line that any library logs while the handler runs.
         job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
         with message.hiding(), tracing.attempt(begun[0]) as trace, bound_contextvars(**job, **trace):
             result, error = yield from self._attempt(begun, runnable)
@@ -127,7 +117,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _attempt(
         self, begun: list[JobMessage], runnable: RunnableTask
     ) -> Generator[Call, Any, tuple[Any, BaseException | None]]:
-        """Run the handler, and set the outcome of each job. Returns the result or exception for dramatiq's middleware."""
+        """Run the handler, and set each job's outcome. Returns the result or exception for dramatiq's middleware."""
         lead, task, result = begun[0].claim, runnable.task, None
         payloads: dict[JobMessage, Any] = {}
         unfit: dict[JobMessage, InvalidPayload] = {}
@@ -184,7 +174,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
+            # If it was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
@@ -227,8 +217,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise running.interrupt  # the handler caught the interrupt and returned
         if is_chunk and result is not None and not (isinstance(result, list) and len(result) == len(claims)):
             got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-            # Another run would repeat its effects and return the same result.
-            raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
+            raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")  # as another run would return
         return result
 
     def _log_end(self, claim: Claim, outcome: Outcome, limit: int, *, has_traceback: bool) -> None:
@@ -254,14 +243,11 @@ def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> 
         return SETTLED
     if chunk is not None and place in chunk.settled:
         return chunk.settled[place]
-    if error is not None:
-        return (
-            RETURNED if chunk and isinstance(error, ClaimLost) else error
-        )  # one job is lost, the other jobs are still ours
+    if error is not None:  # if one job of a chunk is lost, the other jobs are still ours
+        return RETURNED if chunk and isinstance(error, ClaimLost) else error
     try:
         return Outcome("completed", json_text.encode(result[place] if chunk and result is not None else result))
-    except json_text.UnfitForJson as unfit:
-        # Another run would repeat its effects and return the same result.
+    except json_text.UnfitForJson as unfit:  # another run would return the same
         return Reject(f"the output cannot be stored: {unfit}")
 
 

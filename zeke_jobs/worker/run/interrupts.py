@@ -31,15 +31,14 @@ class Lost(Interrupt):
     """This process no longer holds the job."""
 
 
-#: Seconds that a handler may take to end after an interrupt.
-STUCK_AFTER = 30.0
+STUCK_AFTER = 30.0  # seconds that a handler may take to end after an interrupt
 
 
 class Running:
     """One running handler, in a thread or on the event loop, which can be stopped. A ``with`` block wraps its call.
 
-    If the handler was interrupted, the block raises ``interrupt`` with its text. ``stoppers`` are called from another
-    thread to end a wait that Python cannot interrupt, such as a query or a read of a socket.
+    If it was interrupted, the block raises ``interrupt``. ``stoppers``, called from another thread, end a wait that
+    Python cannot interrupt, such as a query or a read of a socket.
     """
 
     def __init__(self, timeout: float, *, is_async: bool = False) -> None:
@@ -75,10 +74,7 @@ class Running:
                 cancel(str(self.interrupt))
 
     def tick(self) -> bool:
-        """Stop the handler if its timeout is over. Returns True once, if it has ignored an interrupt for too long.
-
-        Python cannot end a thread that waits inside C code.
-        """
+        """Stop the handler if its timeout is over. Returns True once, if it has ignored an interrupt for too long."""
         now = time.monotonic()
         if self.deadline <= now:
             self.stop(TimedOut(f"it ran longer than its timeout of {self.timeout:g} s"))
@@ -107,18 +103,18 @@ class Running:
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         self._end()
-        # A cancelled query, a closed socket and a cancelled asyncio task raise other exceptions; the interrupt is the cause.
+        # A cancelled query, a closed socket or a cancelled asyncio task may have raised another exception.
         if error is not None and self.interrupt is not None:
             interrupt = self.interrupt.with_traceback(error.__traceback__)  # the place in the handler
             raise interrupt from (None if isinstance(error, Interrupt) else error)
 
     def _end(self) -> None:
-        """Make sure that no exception is raised in this thread any more, because the handler has returned."""
+        """Make sure that no exception is raised in this thread any more."""
         while True:
             try:
                 with self._lock:
                     self._active = False
-                # Run some bytecode, so that a pending exception is raised here. Withdrawing it instead would, up to Python 3.12,
+                # Run some bytecode, so that a pending exception is raised here. Withdrawing it would, up to Python 3.12,
                 # leave a mark that stops traced threads (under a debugger) for ever.
                 for _ in range(2 if self.interrupt is not None else 0):
                     pass

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -25,9 +25,9 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 
 
 class JobContext(Reports):
-    """See ``Context``. ``close`` gives the connection back. ``completed``: ``complete`` has written the outcome.
+    """See ``Context``. ``completed``: ``complete`` has written the outcome.
 
-    ``mates`` are the contexts of the other jobs in its chunk; they take turns with the only connection of their thread.
+    ``mates`` are the contexts of its chunk, which take turns with the only connection of their thread.
     """
 
     def __init__(self, claim: Claim, shared: Shared, running: Running, settings: Any) -> None:
@@ -81,7 +81,7 @@ class JobContext(Reports):
             conn = self._connection()
             with transaction(conn):
                 yield conn
-                self._fence(conn)
+                self._check_fence(SQL.value(conn, "job/fence", **self._before_fence()))
 
     @contextmanager
     def _checkpoint(self) -> Iterator[None]:
@@ -96,9 +96,6 @@ class JobContext(Reports):
             self.completed = self._output is not None
         finally:
             self._in_transaction = False
-
-    def _fence(self, conn: Connection) -> None:
-        self._check_fence(SQL.value(conn, "job/fence", **self._before_fence()))
 
     def _before_fence(self) -> dict[str, Any]:
         if self._running.interrupt is not None:
@@ -129,14 +126,10 @@ class JobContext(Reports):
         with deferring_when_full(), self._fenced(options.get("batch")) as conn:
             return sending.send_many(task, payloads, parent=self.job_id, connection=conn, **options)
 
-    @contextmanager
-    def _fenced(self, batch: str | None) -> Iterator[Connection]:
+    def _fenced(self, batch: str | None) -> AbstractContextManager[Connection]:
         """The connection for a send. A send to the job's own batch is fenced, because the batch may end with this job."""
-        if batch is None or batch != self.batch_id or self._in_transaction:
-            yield self._connection()
-            return
-        with self._transaction() as conn:
-            yield conn
+        is_own = batch is not None and batch == self.batch_id
+        return self._transaction() if is_own and not self._in_transaction else nullcontext(self._connection())
 
     def _kept_steps(self) -> dict[str, str]:
         return {row["name"]: row["result"] for row in SQL.all(self._connection(), "step/list", id=self.job_id)}
@@ -170,11 +163,7 @@ class JobContext(Reports):
         return found and found.settings
 
     def give_way(self) -> None:
-        """Give the connection back, for another job of the chunk.
-
-        Raises:
-            RuntimeError: its transaction is open.
-        """
+        """Give the connection back, for another job of the chunk. Raises RuntimeError if its transaction is open."""
         if self._in_transaction and self._conn is not None:
             raise RuntimeError("expected one open transaction in a chunk at a time, got one of another job")
         self._drop_connection()

@@ -20,12 +20,11 @@ _INSTEAD = {
     "batch": "`await ctx.asend_many(…, batch=…, then=…)`",
     "step": "`await ctx.step(name, f, …)` with an async f, such as asyncio.to_thread,",
 }
-#: Methods that join an open ``atransaction``.
-_JOINING = {"send", "send_many", "_keep_step"}
+_JOINING = {"send", "send_many", "_keep_step"}  # methods that join an open ``atransaction``
 
 
 class LoopContext(JobContext):
-    """See ``Context``. Most awaitable methods call the blocking one in a helper thread; ``_JOINING`` has the exceptions."""
+    """See ``Context``. Awaitable methods call the blocking ones in a helper thread, unless they join a transaction."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -34,7 +33,7 @@ class LoopContext(JobContext):
         self._turn = asyncio.Lock()
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a method that blocks if it is called on the event loop, because it would block the other jobs."""
+        """Refuse a method that blocks on the event loop, because it would block the other jobs."""
         if threading.get_ident() == self._loop.thread.ident:
             instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
             raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
@@ -56,7 +55,7 @@ class LoopContext(JobContext):
         return rows[0][0] if rows else None
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """In a helper thread, call a method that blocks; one call at a time, because all share a connection."""
+        """Call a method that blocks in a helper thread; one call at a time, because all share a connection."""
         if self._on_loop is not None and form.__name__ in _JOINING:
             joined: R = await self._join(form.__name__, *args, **options)
             return joined
@@ -77,9 +76,8 @@ class LoopContext(JobContext):
     async def _join(self, form: str, *args: Any, **options: Any) -> Any:
         if form == "_keep_step":
             name, result = args
-            return self._check_kept(
-                name, await self._awaited_value("step/keep", name=name, result=result, **self._held)
-            )
+            kept = await self._awaited_value("step/keep", name=name, result=result, **self._held)
+            return self._check_kept(name, kept)
         with deferring_when_full():
             return await getattr(aio, form)(*args, parent=self.job_id, connection=self._on_loop, **options)
 

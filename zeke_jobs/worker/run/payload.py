@@ -33,25 +33,19 @@ INSTEAD = {
 
 
 def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
-    """The payload of a message, as an object of the handler's model.
-
-    Raises:
-        InvalidPayload: the payload does not fit the model, or the row cannot be read.
-    """
+    """The payload of a message, as an object of the handler's model. Raises InvalidPayload if that cannot be made."""
     if message.claim.fault is not None:
         raise message.claim.fault
-    for name in (
-        message.options.keys() & _FOLLOWS.keys()
-    ):  # set by a program that writes to the table; the jobs to follow would never run
+    # Set by a program that writes to the table; the jobs to follow would never run.
+    for name in message.options.keys() & _FOLLOWS.keys():
         raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:
         raise InvalidPayload(f"expected the payload as keywords, got {len(message.args)} positional arguments")
     try:
         return runnable.handler.payload_model.model_validate(message.kwargs)
     except ValidationError as error:
-        # Leave out the values: they may be secret, and the payload has them anyway.
-        faults = [
-            (".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False, include_url=False)
-        ]
+        # Without the values: they may be secret, and the payload has them anyway.
+        found = error.errors(include_input=False, include_url=False)
+        faults = [(".".join(map(str, one["loc"])), one["msg"]) for one in found]
         listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)
         raise InvalidPayload(f"payload does not fit {runnable.task.id}: {listed}", faults) from None

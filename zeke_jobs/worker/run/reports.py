@@ -45,7 +45,7 @@ class Steps(Context[Any]):
         """Store a result, and return the result that is kept."""
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a blocking call on the event loop. This method allows it, because the handler runs in a thread."""
+        """Refuse a blocking call on the event loop; here all are allowed, because the handler runs in a thread."""
 
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -78,9 +78,9 @@ class Shared(NamedTuple):
     worker: UUID
     runtime: Runtime
     pool: Pool  # a connection for each handler
-    #: Connections for short statements outside a handler's transaction. With ``pool`` alone, all threads may hold a
-    #: connection and wait for a second one for ever.
-    statement_pool: Pool
+    statement_pool: (
+        Pool  # for short statements outside a handler's transaction, so that no thread takes two of ``pool``
+    )
 
 
 class Reports(Steps):

@@ -17,7 +17,7 @@ from tests.lab.bench.result import Row
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import Asking, ask
+from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.finish.outcome import Outcome
 from zeke_jobs.worker.finish.writer import Ending
@@ -30,13 +30,13 @@ class Session:
     """A worker of one connection: what it asks is what a worker process asks."""
 
     def __init__(self, conn: Connection, tasks: list[str]) -> None:
-        self._conn, self._who = conn, Asking(uuid.uuid4(), tasks, 1)
+        self._conn, self._id, self._tasks = conn, uuid.uuid4(), tasks
         self._backend = psutil.Process(conn.info.backend_pid)
         register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
         row = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "lost_after": timedelta(hours=1)}
         SQL.run(
             conn, "worker/register",
-            id=self._who.worker, queues=["default"], tasks=tasks, threads=_AT_ONCE, revision=1, file_revision=1, **row,
+            id=self._id, queues=["default"], tasks=tasks, threads=_AT_ONCE, revision=1, file_revision=1, **row,
         )  # fmt: skip
 
     def send(self) -> None:
@@ -44,7 +44,8 @@ class Session:
 
     def look(self, ended: list[Ending] | None = None) -> list[Ending]:
         """Complete what was claimed, and claim."""
-        answer = ask(self._conn, self._who, "default", _AT_ONCE, (_AT_ONCE, 0), is_empty=False, completions=ended or [])
+        of = self._conn, self._id, self._tasks, "default", _AT_ONCE, (_AT_ONCE, 0)
+        answer = ask(*of, is_empty=False, revision=1, completions=ended or [])
         return [(JobMessage(row, "default", 0.0).claim, Outcome("completed", "null")) for row in answer.jobs]
 
     def cycle(self) -> None:
