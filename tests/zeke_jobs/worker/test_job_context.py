@@ -85,7 +85,7 @@ def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(pool:
     with context(pool) as first:
         clean = value(first.db, STATE)
     with context(pool) as second:
-        second._check_fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
+        second._fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
         with second.transaction() if way == "transaction" else nullcontext(second.db) as conn:
             rows(conn, LEFT)
     with context(pool) as third:

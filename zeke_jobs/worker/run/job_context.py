@@ -81,7 +81,7 @@ class JobContext(Reports):
             conn = self._connection()
             with transaction(conn):
                 yield conn
-                self._check_fence(SQL.value(conn, "job/fence", **self._before_fence()))
+                self._fence(conn)
 
     @contextmanager
     def _checkpoint(self) -> Iterator[None]:
@@ -96,6 +96,9 @@ class JobContext(Reports):
             self.completed = self._output is not None
         finally:
             self._in_transaction = False
+
+    def _fence(self, conn: Connection) -> None:
+        self._check_fence(SQL.value(conn, "job/fence", **self._before_fence()))
 
     def _before_fence(self) -> dict[str, Any]:
         if self._running.interrupt is not None:
