@@ -23,7 +23,7 @@ LINK = re.compile(r"https?://[!-~]{1,2000}")
 
 
 Source = Annotated[str | None, option("Part of the source's name or address.", "TEXT")]
-Since = Annotated[timedelta | None, span("How far back, such as 24h or 7d.")]
+Since = Annotated[timedelta | None, span("Published at most this long ago, such as 24h or 7d; if undated, found.")]
 MinChili = Annotated[float | None, option("At least this hot, 0 to 5.", "N", min=0, max=5)]
 Leads = Annotated[bool, flag("--leads", "Only the leading story of each event.")]
 Starred = Annotated[bool, flag("--starred", "Only starred stories.")]

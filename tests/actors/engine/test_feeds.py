@@ -90,6 +90,13 @@ def test_identity_is_the_guid_else_the_link_else_title_and_date() -> None:
     assert ids[3] == "https://a.example/4"
 
 
+def test_an_entry_stays_the_same_while_a_fault_makes_the_feed_no_xml() -> None:
+    told = "<author>R&amp;D</author><category>Q&amp;A</category>"
+    whole, broken = (entry(told + fault, guid="a?p=1&amp;q=2") for fault in ("", "<br>"))
+    assert (whole.id, whole.author and whole.author.name, whole.metadata["tags"]) == ("a?p=1&q=2", "R&D", ["Q&A"])
+    assert broken == whole
+
+
 def test_a_guid_that_repeats_counts_as_none() -> None:
     body = rss(*((guid, f"{n}", f"https://a.example/{n}") for n, guid in enumerate(("same", "same", "other"), 1)))
     ids = [item.id for item in read_feed(body.encode(), URL).items or []]
