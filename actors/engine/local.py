@@ -1,9 +1,11 @@
-"""The Engine inside this process: combines safe fetching, feed reading and extraction."""
+"""The Engine inside this process: combines safe fetching, feed reading, extraction, and the discovery of feeds."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,13 +14,13 @@ from actors.engine.article.transcript import CAPTIONS
 from actors.engine.connect import Resolver, resolve
 from actors.engine.contract import ContentItem, ContentSource, EngineError, Found, bounded_header
 from actors.engine.dates import read_date
-from actors.engine.discovery.addresses import is_mailbox
-from actors.engine.discovery.discover import feeds_behind
+from actors.engine.discovery.addresses import is_mailbox, of_directory, of_known_site, typed, well_known
 from actors.engine.discovery.links import selector_of
 from actors.engine.fetch import Fetched, Fetcher, Limits, parse
 from actors.engine.mail.mailbox import read_mailbox
-from actors.engine.reading import read_feed, read_page, selected_links
+from actors.engine.reading import feed_links, read_feed, read_page, selected_links
 from actors.engine.settings import SiteSettings
+from actors.engine.text import text_at
 from actors.engine.youtube import DataApi, channel_of
 
 _HEADERS_AND_REDIRECTS = 1_000_000
@@ -29,6 +31,8 @@ _ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
 _ACCEPT_FEED = "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
 _ACCEPT_ANY = f"{_ACCEPT_FEED.removesuffix(',*/*;q=0.5')},text/html;q=0.7,*/*;q=0.5"
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
+_MOST_FEEDS = 8  # maximum number of a page's feeds that are read to show their contents
+_PATIENCE = 60.0  # seconds after which no further address is tried
 
 
 class LocalEngine:
@@ -49,7 +53,7 @@ class LocalEngine:
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def close(self) -> None:
-        """End the reader processes, so that a worker that stops leaves none."""
+        """End the reader processes."""
         reading.close()
 
     def fetch_item(self, url: str) -> ContentItem:
@@ -94,31 +98,104 @@ class LocalEngine:
         if answer.status == 304:
             source = ContentSource(id=url, url=url, last_checked=now, items=[], not_modified=True)
         else:
-            source = self.read(answer, address)
+            source = self._read(answer, address)
         wait = _asked_to_wait(answer.headers, source.metadata.get("ttlMinutes"), now)
         return source.model_copy(update={"next_check_at": wait, **served})
 
     def discover(self, text: str) -> Found:
-        return Found(feeds=[self.fetch_source(text)] if is_mailbox(text) else feeds_behind(text, self))
+        if is_mailbox(text):
+            return Found(feeds=[self.fetch_source(text)])
+        url = typed(text)
+        parse(url)
+        try:
+            return Found(feeds=self._feeds_of(url))
+        except EngineError as error:
+            if url == text.strip() or error.code != "fetch_failed" or not url.startswith("https:"):
+                raise
+            try:
+                return Found(feeds=self._feeds_of("http:" + url.removeprefix("https:")))
+            except EngineError as again:
+                raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
 
-    def get_any(self, url: str) -> Fetched:
-        """Get a feed, or the page that names it."""
-        return self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY})
+    def _feeds_of(self, url: str) -> list[ContentSource]:
+        """The feeds of a page, or the feed itself. Of feeds with the same items, only the first counts."""
+        if youtube.is_youtube(url) or selector_of(url):
+            return [self._present(url)]
+        if known := of_known_site(url) or self._listed(url):
+            return self._readable(known, 1)
+        answer = self._get_any(url)
+        place = answer.moved_to or url
+        try:
+            return [self._read(answer, answer.url).model_copy(update={"id": place, "url": place})]
+        except EngineError as error:
+            if error.code != "not_a_feed" or answer.media_type not in {"", "text/html", "application/xhtml+xml"}:
+                raise
+        named = feed_links(answer.body, answer.url, answer.headers.get("content-type", ""))
+        try:
+            found: dict[object, ContentSource] = {}
+            for feed in self._readable(named[:_MOST_FEEDS], _MOST_FEEDS):
+                found.setdefault(frozenset(item.url or item.title for item in (feed.items or [])[:5]) or feed.url, feed)
+            if found:
+                return list(found.values())
+        except EngineError as error:
+            if error.code not in {"not_a_feed", "not_found", "gone"}:
+                raise
+        guesses = [address for address in well_known(answer.url) if address not in named]
+        try:
+            return self._readable(guesses, 1, are_guesses=True)
+        except EngineError as error:
+            tried = ", ".join(address.removeprefix(answer.url.rstrip("/")) for address in guesses)
+            reason = f"{answer.url} is a page that names no feed, and no feed was found at {tried}"
+            raise EngineError("not_a_feed", reason) from error
 
-    def fetch_present(self, url: str) -> ContentSource:
-        """Get an existing feed at its current address."""
+    def _listed(self, url: str) -> list[str]:
+        """The feed that a podcast directory names, if the address is a page of this directory."""
+        if (question := of_directory(url)) is None:
+            return []
+        try:
+            address = text_at(json.loads(self._get_any(question).body)["results"][0], "feedUrl")
+        except (ValueError, LookupError, TypeError):
+            address = ""
+        if not address:
+            raise EngineError("not_a_feed", f"the directory names no feed for {url}")
+        return [address]
+
+    def _readable(self, addresses: Iterable[str], most: int, *, are_guesses: bool = False) -> list[ContentSource]:
+        """The first ``most`` feeds that can be read. If none can be read, raises the error of the first failure.
+
+        If a site is unreachable or asks for fewer requests, further guesses of its addresses are not tried.
+        """
+        found: list[ContentSource] = []
+        why: EngineError | None = None
+        end = time.monotonic() + _PATIENCE
+        for address in addresses:
+            try:
+                found.append(self._present(address))
+            except EngineError as error:
+                why = why or error
+                if are_guesses and error.transient:
+                    break
+            if len(found) >= most or time.monotonic() > end:
+                break
+        if not found and why is not None:
+            raise why
+        return found
+
+    def _present(self, url: str) -> ContentSource:
+        """An existing feed at its current address."""
         parse(url)  # a podcast directory may name any text as an address
         source = self.fetch_source(url)
         if source.gone:
             raise EngineError("gone", f"{url} answers 410")
         return source.model_copy(update={"url": source.moved_to}) if source.moved_to else source
 
-    def read(self, answer: Fetched, url: str) -> ContentSource:
-        """Read an answer as a feed, or as a page with the links that a selector names."""
+    def _get_any(self, url: str) -> Fetched:
+        return self._fetcher.get(url, self._limits(_FEED_TYPES), {"Accept": _ACCEPT_ANY})
+
+    def _read(self, answer: Fetched, url: str) -> ContentSource:
         content_type, most = answer.headers.get("content-type", ""), self._settings.max_entries
-        if selector_of(url):
-            return selected_links(answer.body, url, content_type=content_type, max_entries=most)
-        return read_feed(answer.body, url, content_type=content_type, max_entries=most)
+        read = selected_links if selector_of(url) else read_feed
+        return read(answer.body, url, content_type=content_type, max_entries=most)
 
     def _limits(self, content_types: tuple[str, ...]) -> Limits:
         settings, is_feed = self._settings, content_types is _FEED_TYPES
@@ -129,10 +206,10 @@ class LocalEngine:
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
     """The latest of the times that ``ttl``, ``max-age`` and ``Expires`` name."""
-    waits = [timedelta(minutes=ttl_minutes)] if ttl_minutes else []
+    waits = [timedelta(minutes=ttl_minutes or 0)]
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))
     elif (expires := read_date(headers.get("expires", ""))) is not None:  # servers also send "0" and "-1": do not wait
         waits.append(expires - now)
-    longest = max(waits, default=timedelta(0))
+    longest = max(waits)
     return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None

@@ -1,1 +1,1 @@
-"""Finds the feeds behind an address."""
+"""Finds the addresses of feeds."""
