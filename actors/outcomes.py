@@ -7,14 +7,12 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """A value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits.
+    """A value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits. Pending outcomes are not final.
 
     - ``passes``: a temporary fault, the next try may succeed.
     - ``feed``: the feed's own text may replace the page.
     - ``obstacle``: the page shows this instead of its text.
     - ``again``: if the feed changes the entry, the page is fetched again.
-
-    Pending outcomes are not final. An Engine may give the skipped and failed outcomes as a reason.
     """
 
     status: str

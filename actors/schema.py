@@ -4,8 +4,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from zeke_jobs import Payload
 
@@ -14,14 +13,6 @@ MAX_BATCH = 20
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
-
-
-class _Part(BaseModel):
-    """A part of a payload, in camelCase or snake_case."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
-    )
 
 
 class IngestPull(Payload):
@@ -43,17 +34,14 @@ class IngestOneoff(Payload):
 
 
 class IngestSource(Payload):
-    """ingest-source: read one source's feed and queue its new items.
-
-    ``backfill`` also queues this number of items that were left out when the source was new, the newest first.
-    """
+    """ingest-source: read one source's feed and queue its new items, and ``backfill`` items that were left out at first."""
 
     source_id: UUID
     reason: Literal["schedule", "manual", "retry"] = "schedule"
     backfill: int = Field(default=0, ge=0, le=10_000)
 
 
-class UploadItem(_Part):
+class UploadItem(Payload):
     """One uploaded article: its text, or the address to fetch it from."""
 
     external_id: Text
@@ -64,10 +52,7 @@ class UploadItem(_Part):
 
 
 class IngestFromUpload(Payload):
-    """ingest-from-upload: bring in uploaded items.
-
-    The items are in the payload. A large upload is first stored by ``actors.store.uploads.save``, which returns ``upload_id``.
-    """
+    """ingest-from-upload: bring in uploaded items; a large upload is stored first, by ``actors.store.uploads.save``."""
 
     # ``send`` checks payloads only by their JSON Schema, so the schema has the check below too.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
@@ -120,10 +105,7 @@ class PollBatches(Payload):
 
 
 class GenerateBrief(Payload):
-    """generate-brief: one line, two lines and an elevator pitch of a story; or, with a period, a digest.
-
-    A digest covers the day or week that ends on ``ends_on`` (UTC, by default yesterday), for a team or for all.
-    """
+    """generate-brief: one line, two lines and an elevator pitch of a story; or, with a period, a digest as in DeliverDigest."""
 
     story_id: UUID | None = None
     reason: Literal["new_story", "manual", "regenerate"] = "new_story"
@@ -169,7 +151,7 @@ class ScoreRelevance(Payload):
     story_id: UUID
 
 
-class Context(_Part):
+class Context(Payload):
     """The context of a highlight, as plain text.
 
     Attributes:
@@ -181,7 +163,7 @@ class Context(_Part):
     before: str | None = None
 
 
-class Insight(_Part):
+class Insight(Payload):
     """One candidate highlight on its way to the database."""
 
     title: str | None = None
@@ -210,10 +192,7 @@ class StorySummarize(Payload):
 
 
 class StoriesUpdateStatus(Payload):
-    """stories-update-status: move a story to unread, read or archived, for one team or all that follow it.
-
-    ``pinned`` adds or removes a team's star.
-    """
+    """stories-update-status: move a story to unread, read or archived, for one team or all; ``pinned`` sets a team's star."""
 
     # ``send`` checks payloads only by their JSON Schema, so the schema has the check below too.
     model_config = ConfigDict(

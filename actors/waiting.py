@@ -36,10 +36,7 @@ def grown(
 
 
 def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
-    """Pause all requests of jobs to ``who`` (such as ``host/example.org``) for ``wait``.
-
-    If an earlier pause of ``who`` ends later, that pause stays in force.
-    """
+    """Pause all requests of jobs to ``who`` (such as ``host/example.org``) for ``wait``, unless a longer pause is in force."""
     SQL.run(conn, "rest_note", who=who, wait=wait, why=why[:500])
 
 

@@ -21,10 +21,6 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
     After a crash no question is asked twice: the first statement assigns the questions to this job; the batch's id is stored as
     a step; and if a crash prevented that, the provider's list of batches has it.
-
-    Raises:
-        Retry, Defer: the provider asked to wait.
-        WaitFor: poll-batches has not seen the batch's end yet.
     """
     analyst: Analyst = ctx.service("ai")
     asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)

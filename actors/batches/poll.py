@@ -10,11 +10,7 @@ from zeke_jobs import Context, emit
 
 
 def poll_batches(payload: PollBatches, ctx: Context) -> dict[str, Any]:  # noqa: ARG001
-    """Wake the jobs that wait for batches which have ended.
-
-    Raises:
-        Retry, Defer: the provider asked to wait.
-    """
+    """Wake the jobs that wait for batches which have ended."""
     awaited = open_batches(ctx.db)
     if not awaited:
         return {"outcome": "nothing_open"}

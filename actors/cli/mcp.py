@@ -28,7 +28,9 @@ def mcp() -> None:
 
 def stories(
     source: str = "",
-    since: Annotated[str, Field(description="Published at most this long ago, such as 24h or 7d; if undated, found.")] = "",
+    since: Annotated[
+        str, Field(description="Published at most this long ago, such as 24h or 7d; if undated, found.")
+    ] = "",
     min_chili: Annotated[float, Field(ge=0, le=5, description="At least this hot.")] = 0,
     only: Literal["", "unread", "starred", "leads", "archived"] = "",
     limit: Limit = 20,

@@ -10,10 +10,7 @@ __all__ = ["Settings"]
 
 
 class SiteEngines:
-    """Asks the Engine that the rule for an address names.
-
-    ``engines`` has the Engines by the host of their rule, and the default Engine under an empty host.
-    """
+    """Asks the Engine that the rule for an address names; the default Engine is under an empty host."""
 
     def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings
@@ -53,7 +50,7 @@ class Settings(SiteSettings):
         return self.one()
 
     def one(self) -> Finder:
-        """Make the default Engine of these settings, for sites whose rule names no Engine."""
+        """Make the Engine for sites whose rule names none."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine
 

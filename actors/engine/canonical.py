@@ -34,11 +34,10 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """The one address for all links to the same page. The canonical address of the result is the result itself.
+    """The one address for all links to the same page; it is not for fetching, and its own canonical address is itself.
 
     Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
-    fragments and a slash at the end do not distinguish pages. The result identifies a page; it is not for fetching.
-    Text that is not an http address, or is too long for one, is returned unchanged.
+    fragments and a slash at the end do not distinguish pages. Other text than an http address is returned unchanged.
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()

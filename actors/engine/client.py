@@ -9,13 +9,14 @@ from typing import TypeVar
 from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
-from actors.engine.contract import ContentItem, ContentSource, ContractModel, EngineError, Found
+from actors.engine.contract import ContentItem, ContentSource, EngineError, Found
 from actors.engine.discovery.addresses import typed
 from actors.engine.fetch import EVERYWHERE, Fetched, Fetcher, Limits
 from actors.outcomes import REASONS
 from actors.retry_after import bounded, retry_after
+from zeke_jobs import Payload
 
-M = TypeVar("M", bound=ContractModel)
+M = TypeVar("M", bound=Payload)
 
 # With these answers the Engine refuses every request. A 500 or 502 may be caused by a single page.
 _AWAY = {401, 403, 429, 503}
@@ -24,10 +25,9 @@ _LARGEST = 32 * 1024 * 1024
 
 
 class HttpEngine:
-    """Asks an Engine: ``POST /ingest`` and ``POST /source``, answered with or without a ``data`` wrapper.
+    """Asks the Engine at a base address such as ``http://engine:3010``; its answers may have a ``data`` wrapper.
 
-    The product's Engine gives neither a text nor the items of a feed. These stay None, and the outcomes of the items show it.
-    ``url`` is its base address, such as ``http://engine:3010``, and ``timeout`` in seconds.
+    The product's Engine gives neither a text nor the items of a feed: these stay None. ``timeout`` is in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
@@ -77,7 +77,7 @@ class HttpEngine:
             raise EngineError("engine_failed", reason, transient=False) from error
 
 
-class _Refusal(ContractModel):
+class _Refusal(Payload):
     """An error answer. Our Engine sends the code; the product's Engine sends only a sentence."""
 
     error: str = ""

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -15,30 +16,24 @@ from actors.engine.contract import EngineError
 if TYPE_CHECKING:
     import ssl
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
 # Networks that Python's tables (3.11 to 3.13) call global, but that have no public servers:
-_REFUSED = tuple(
-    ip_network(text)
-    for text in (
-        "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-        "::/96",  # IPv4-compatible, deprecated
-        "64:ff9b:1::/48",  # local NAT64 (RFC 8215)
-        "3fff::/20",  # documentation (RFC 9637)
-        "5f00::/16",  # segment routing (RFC 9602)
-        "fec0::/10",  # site-local, deprecated
-    )
+_REFUSED = (
+    ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
+    ip_network("::/96"),  # IPv4-compatible, deprecated
+    ip_network("64:ff9b:1::/48"),  # local NAT64 (RFC 8215)
+    ip_network("3fff::/20"),  # documentation (RFC 9637)
+    ip_network("5f00::/16"),  # segment routing (RFC 9602)
+    ip_network("fec0::/10"),  # site-local, deprecated
 )
 
 
 def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
-    """The reason why a connection to ``address`` is not allowed, or None.
+    """The reason why a connection to ``address`` is not allowed, or None. ``allowed`` networks pass without a check.
 
     If an IPv6 address contains an IPv4 address (mapped, 6to4, Teredo, NAT64), both must be allowed.
-    ``allowed`` networks pass without a check.
     """
     parsed = ip_address(address.partition("%")[0])
     if any(parsed in network for network in allowed):
@@ -120,10 +115,7 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 class _BudgetedStream(httpcore.NetworkStream):
-    """A stream whose reads and writes end at the deadline and whose bytes are counted.
-
-    If a server sends its headers or body byte by byte, no single read times out; only the deadline ends the fetch.
-    """
+    """A stream that ends at the deadline, also if a server sends byte by byte; received bytes are counted."""
 
     def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:
         self._stream = stream

@@ -7,12 +7,12 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from actors.engine.canonical import LONGEST_ADDRESS
 from actors.engine.text import clean, one_line
 from actors.outcomes import REASONS, Outcome, one_of
+from zeke_jobs import Payload
 
 SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "paper", "semantic-scholar"]
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
@@ -96,14 +96,6 @@ class EngineError(Exception):
         self.is_unreachable = is_unreachable
 
 
-class ContractModel(BaseModel):
-    """A part of a request or answer, in camelCase. Unknown fields are ignored, because an Engine may send more fields."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", frozen=True
-    )
-
-
 _Word = Annotated[str, AfterValidator(lambda text: clean(text[:_LONGEST_ID]))]
 _Line = Annotated[str, AfterValidator(one_line)]
 _Name = Annotated[str, AfterValidator(lambda text: one_line(text, 200))]
@@ -116,7 +108,7 @@ _Obstacle = Annotated[Outcome | None, BeforeValidator(lambda code: code and one_
 _Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]
 
 
-class Author(ContractModel):
+class Author(Payload):
     """The author of an item."""
 
     id: _Word = ""
@@ -130,20 +122,16 @@ class Author(ContractModel):
         return author if author.name else None
 
 
-class ContentItem(ContractModel):
-    """One article, video or post. The product's Engine does not send the fields from ``text`` on.
-
-    The length of each text is bounded, because pages and Engines may send any amount.
+class ContentItem(Payload):
+    """One article, video or post, with texts of bounded length. The product's Engine does not send the fields from ``text`` on.
 
     Attributes:
         id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.
         published_at: None if the time is before 1970; the current time if it is in the future.
         duration: The length of a recording in seconds, up to 31 days.
-        text: The body as plain text; None if the Engine does not extract it.
-        markdown: The same body as markdown, with its code blocks.
+        text: The body as plain text; None if the Engine does not extract it. ``markdown`` has its code blocks.
         content_hash: The hash of ``text``, as the Engine computes it.
         canonical_url: The address that the page itself declares.
-        text_origin: The origin of ``text``.
         text_choice: The extraction method that found the text, and the reason for choosing it.
         obstacle: The outcome that the page shows instead of its text, such as ``paywall``.
     """
@@ -168,7 +156,7 @@ class ContentItem(ContractModel):
     obstacle: _Obstacle = None
 
 
-class ContentSource(ContractModel):
+class ContentSource(Payload):
     """One feed or channel. The product's Engine does not send the fields from ``items`` on.
 
     Attributes:
@@ -197,7 +185,7 @@ class ContentSource(ContractModel):
     gone: bool = False
 
 
-class Found(ContractModel):
+class Found(Payload):
     """The feeds behind an address, each with its current items."""
 
     feeds: list[ContentSource]

@@ -12,12 +12,7 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
-    """The decoded body. The caller bounds the received ``chunks``; this function bounds the decoded size by ``limit`` bytes.
-
-    Raises:
-        EngineError: ``unsupported_type`` for an encoding that was not requested; ``too_large``; ``fetch_failed`` if the body
-            does not fit its encoding, or ends in the middle.
-    """
+    """The decoded body, of at most ``limit`` bytes. Raises EngineError: ``unsupported_type``, ``too_large``, ``fetch_failed``."""
     name = encoding.strip().lower() or "identity"
     if name not in {"identity", "gzip", "x-gzip", "deflate"}:
         raise EngineError("unsupported_type", f"expected gzip or no encoding, got {encoding!r}")

@@ -49,14 +49,11 @@ _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yea
 def read_feed(
     body: bytes, url: str, *, content_type: str = "", max_entries: int = 300, now: datetime | None = None
 ) -> ContentSource:
-    """Read a feed of any form, well formed or not.
+    """Read a feed of any form, well formed or not. Raises EngineError: ``not_a_feed``, ``too_large`` when inflated.
 
     Every item has an id that stays the same from one reading to the next: its guid, or its link, or the address of its
     recording, or its title and date; an id that is empty or repeated within the feed is ignored. A publication in the
-    future becomes ``now``; ``metadata.updated`` stays unchanged. Unreadable dates are None.
-
-    Raises:
-        EngineError: ``not_a_feed``; ``too_large`` for a compressed file that is too large when inflated.
+    future becomes ``now``; ``metadata.updated`` stays unchanged.
     """
     now = now or datetime.now(UTC)
     body = unpacked(body)
@@ -66,9 +63,8 @@ def read_feed(
     typed = version.startswith(("atom", "json"))
     entries: Sequence[dict[str, Any]] = parsed.get("entries", [])[:max_entries]
     if not version and not entries:
-        raise EngineError(
-            "not_a_feed", f"{url} is not a feed: {one_line(str(parsed.get('bozo_exception', 'no entries')), 200)}"
-        )
+        reason = one_line(str(parsed.get("bozo_exception", "no entries")), 200)
+        raise EngineError("not_a_feed", f"{url} is not a feed: {reason}")
     items = _identified([_item(entry, url, now, typed=typed) for entry in entries])
     podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)
     return ContentSource(
@@ -119,13 +115,11 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
     link = _link(entry, feed_url)
     audio, duration = _audio(entry)
     video = _value(entry, "yt_videoid")[:100]
-    content = max(
-        (_fragment(part, "value", typed=typed) for part in dict.get(entry, "content") or []), key=len, default=""
-    )
+    contents = (_fragment(part, "value", typed=typed) for part in dict.get(entry, "content") or [])
     updated = _moment(_value(entry, "updated"))
     published = _moment(_value(entry, "published")) or updated
     metadata = {
-        "content": content[:LONGEST_FRAGMENT],
+        "content": max(contents, key=len, default="")[:LONGEST_FRAGMENT],
         "updated": updated.isoformat() if updated else None,
         "enclosure": audio,
         "videoId": video,
@@ -195,9 +189,7 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
 
 def _transcript(entry: dict[str, Any], feed_url: str) -> str:
     """The address of the transcript or captions: by the podcast namespace, by Media RSS, or as an attachment."""
-    named = [
-        (dict.get(entry, key) or {}, at) for key, at in (("podcast_transcript", "url"), ("media_subtitle", "href"))
-    ]
+    named = [(dict.get(entry, "podcast_transcript"), "url"), (dict.get(entry, "media_subtitle"), "href")]
     named += [(part, "href") for part in dict.get(entry, "links") or [] if _value(part, "type") in CAPTIONS]
     found = (joined(feed_url, _value(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
     return next(filter(None, found), "")

@@ -76,10 +76,10 @@ class Fetched:
 
 @dataclass
 class Fetcher:
-    """Sends GET requests to sites, and POST requests to webhooks, Engines and models, under the rules of this module.
+    """Sends GET requests to sites, and POST requests to webhooks, Engines and models.
 
-    It accepts http and https only. It checks addresses when it connects, also after each redirect. It ignores proxies from the
-    environment. It asks for no compression except gzip, and bounds the inflated size. The deadline includes the body.
+    It checks addresses when it connects, also after each redirect, ignores proxies from the environment, and bounds the time
+    and the inflated size of the whole answer.
 
     Args:
         user_agent: The User-Agent of each request.
@@ -113,11 +113,7 @@ class Fetcher:
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
-        """Send ``body`` by POST; without a body, get ``url``. The answer may have any status. Follows no redirect.
-
-        Raises:
-            EngineError: the server gave no answer.
-        """
+        """Send ``body`` by POST; without a body, get ``url``. The answer may have any status. Follows no redirect."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         return self._one(parse(url), limits, headers, budget, body, is_any=True)
 
@@ -134,13 +130,11 @@ class Fetcher:
         left = budget.remaining()
         fixed = {"User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
         sent = {**headers, **fixed} if posted is None else {**headers, **fixed, "Content-Length": str(len(posted))}
+        encoded = [(name.encode(), value.encode("latin-1", "ignore")) for name, value in sent.items()]
         request = httpcore.Request(
             "GET" if posted is None else "POST",
             httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=[
-                (b"Host", url.netloc),
-                *((name.encode(), value.encode("latin-1", "ignore")) for name, value in sent.items()),
-            ],
+            headers=[(b"Host", url.netloc), *encoded],
             content=posted,
             extensions={"timeout": {"connect": left, "read": left, "write": left, "pool": left}},
         )

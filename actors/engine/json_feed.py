@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from actors.engine.contract import EngineError
@@ -27,14 +28,8 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
     # Other JSON may also have a version "1.0" and items, but it has no title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
-    feed = {
-        "title": text_at(data, "title"),
-        "title_detail": {"type": "text/plain"},
-        "subtitle": text_at(data, "description"),
-        "subtitle_detail": {"type": "text/plain"},
-        "link": text_at(data, "home_page_url"),
-        "language": text_at(data, "language"),
-    }
+    feed = _plain(title=text_at(data, "title"), subtitle=text_at(data, "description"))
+    feed |= {"link": text_at(data, "home_page_url"), "language": text_at(data, "language")}
     authors = _authors(data)
     entries = [_entry(item, authors) for item in data["items"] if isinstance(item, dict)]
     return {"version": f"json{version[2]}", "feed": feed, "entries": entries}
@@ -43,27 +38,26 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
 def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
     links = [{"rel": "alternate", "href": text_at(item, "url")}, {"rel": "via", "href": text_at(item, "external_url")}]
     attachments = [part for part in _list(item, "attachments") if isinstance(part, dict)]
-    links += [
-        {"rel": "enclosure", "href": text_at(part, "url"), "type": text_at(part, "mime_type")} for part in attachments
-    ]
+    enclosures = ((text_at(part, "url"), text_at(part, "mime_type")) for part in attachments)
+    links += [{"rel": "enclosure", "href": address, "type": kind} for address, kind in enclosures]
+    lengths: Iterable[Any] = (part.get("duration_in_seconds") for part in attachments)
     markup, text = text_at(item, "content_html"), text_at(item, "content_text")
-    seconds = next(
-        (part["duration_in_seconds"] for part in attachments if _is_number(part.get("duration_in_seconds"))), None
-    )
     return {
+        **_plain(title=text_at(item, "title"), summary=text_at(item, "summary")),
         "id": str(item["id"]) if _is_number(item.get("id")) else text_at(item, "id"),
-        "title": text_at(item, "title"),
-        "title_detail": {"type": "text/plain"},
-        "summary": text_at(item, "summary"),
-        "summary_detail": {"type": "text/plain"},
         "content": [{"value": markup or html.escape(text, quote=False), "type": "text/html"}],
         "links": links,
         "published": text_at(item, "date_published"),
         "updated": text_at(item, "date_modified"),
         "author": _authors(item) or authors,
         "tags": [{"term": tag} for tag in _list(item, "tags") if isinstance(tag, str)],
-        "itunes_duration": str(int(seconds)) if seconds is not None else "",
+        "itunes_duration": next((str(int(seconds)) for seconds in lengths if _is_number(seconds)), ""),
     }
+
+
+def _plain(**texts: str) -> dict[str, Any]:
+    """Texts that are plain text and not HTML."""
+    return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 
 def _authors(data: dict[str, Any]) -> str:

@@ -58,9 +58,8 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     lines = short_lines(tree)
     headings = [one_line(html.unescape(one.text_content())) for one in islice(tree.iter("h1"), _MOST_BLOCKS)]
     named = next((text for one in tree.iter("title") if (text := " ".join(one.itertext()).strip())), "")
-    declared = [
-        one_line(html.unescape(one)) for one in (metas.get("og:title", ""), text_at(article, "headline"), named)
-    ]
+    titles = (metas.get("og:title", ""), text_at(article, "headline"), named)
+    declared = [one_line(html.unescape(one)) for one in titles if one]
     described = metas.get("og:description") or metas.get("description")
     return Metadata(
         title=page_title([*filter(None, declared)], [*filter(None, headings)], site),

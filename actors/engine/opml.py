@@ -22,9 +22,7 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """The feeds of a list in its order, each once, in the first folder that names it.
-
-    Addresses stay as written, such as ``example.org/feed``. Text that is not a web address stays too, for a message.
+    """The feeds of a list in its order, each once, in the first folder that names it. Text that is no web address stays too.
 
     Raises:
         EngineError: ``not_a_feed`` if the list is not OPML or declares entities; ``too_large``.

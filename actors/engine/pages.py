@@ -5,7 +5,8 @@ from copy import deepcopy
 from functools import cache
 from typing import Literal
 
-from lxml.html import HtmlElement, HTMLParser
+from lxml.etree import ElementDefaultClassLookup, ParserError
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read_article, without_furniture
 from actors.engine.article.plain import plain_text
@@ -27,8 +28,7 @@ def read_page(
     The rule of a site may select the elements that are the article's ``text``, and elements to ``remove`` before.
 
     Raises:
-        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` if the page has too many elements;
-            ``blocked``, ``paywall``, ``consent`` or ``not_found`` if something else replaces the article.
+        EngineError: the bytes are not a page, are too many, or show something else instead of the article.
     """
     markup = decode(body, content_type)
     media_type = content_type.partition(";")[0].strip().lower()
@@ -67,8 +67,6 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 def parse_page(markup: str) -> HtmlElement:
     """The page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
-    from lxml.etree import ParserError
-    from lxml.html import document_fromstring
     from trafilatura.utils import repair_faulty_html
 
     # Repair faults that make libxml2 stop early, such as a broken doctype.
@@ -87,9 +85,6 @@ def parse_page(markup: str) -> HtmlElement:
 @cache
 def _parser() -> HTMLParser:
     """A parser without element classes: lxml's own looks up a class for each element, which takes a tenth of a page's time."""
-    from lxml.etree import ElementDefaultClassLookup
-    from lxml.html import HtmlElement, HTMLParser
-
     parser = HTMLParser(  # type: ignore[no-untyped-call]
         encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
     )
@@ -126,11 +121,9 @@ def _item(
 
 
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
-    """Read the article of a parsed page. The tree is not changed, so that a wall in it can still be found.
+    """Read the article of a parsed page, and say what each selector found; without a text by the rule, read it as usual.
 
-    If the selector of the text finds nothing, the page is read as a page without a rule. The reason says what each selector
-    found.
-    The ``structured`` text is the page's own data, which ``remove`` does not change; it counts only if ``remove`` finds nothing.
+    The tree is not changed, so that a wall in it can still be found. ``structured`` counts only if ``remove`` finds nothing.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

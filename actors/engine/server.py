@@ -6,8 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from actors.engine.contract import ContractModel, EngineError, Finder
+from actors.engine.contract import EngineError, Finder
 from actors.engine.text import text_at
+from zeke_jobs import Payload
 
 PORT = 3010
 _LARGEST_REQUEST = 64 * 1024
@@ -67,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
         self._answer(status, told)
 
-    def _found(self) -> ContractModel:
+    def _found(self) -> Payload:
         length = self.headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_REQUEST:
             self.close_connection = True

@@ -18,7 +18,7 @@ _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(
 
 
 def sendable(value: SecretStr) -> SecretStr:
-    """The value. Raises ValueError if it cannot be sent in one line of a protocol."""
+    """Raise ValueError if the value cannot be sent in one line of a protocol."""
     if not _SENDABLE.fullmatch(value.get_secret_value()):
         raise ValueError("expected a value of printable ASCII characters, got none, or one with others")
     return value
@@ -28,9 +28,7 @@ class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True)
     """A mailbox whose folders are sources, as ``imap://NAME/FOLDER``.
 
     Attributes:
-        host: The IMAP server; ``port`` is its port.
         security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` on a network of your own.
-        user: The name for the login, with ``password``.
     """
 
     host: str = Field(min_length=1)
@@ -44,20 +42,15 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
     """``services.engine.settings`` of jobs.yaml.
 
     Attributes:
-        kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at ``url``.
-        url: The base address of the Engine (``http`` only).
-        token: The bearer token for the Engine, if it requires a token.
-        timeout: The longest time for one answer of the Engine.
+        kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at the base address ``url``.
+        token: The bearer token for that Engine; ``timeout`` is the longest time for one of its answers.
         contact: A mail address or page in the User-Agent, so that a site can reach the operator (``local`` only, like
             all following settings).
         allow_networks: Networks that are allowed although they are not public, such as loopback in a demo or test.
         page_bytes: The maximum number of bytes of a page; ``feed_bytes`` of a feed.
         page_timeout: The longest time from the first connection to the last byte of a page; ``feed_timeout`` for a feed.
         max_entries: The maximum number of entries read from a feed (for both kinds).
-        redirects: The maximum number of redirects.
         youtube_key: The key of YouTube's Data API; without it, or if the API fails, channels are read by their public feed.
-        youtube_api: The address of that API.
-        mailboxes: Mailboxes by name.
     """
 
     kind: Literal["local", "http"] = "local"
@@ -97,10 +90,8 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """A rule for a site.
 
     Attributes:
-        headers: Headers for each request to exactly this host, by https or to the port that the rule names.
-        cookies: Cookies for the same requests, by name.
-        text: A selector of the elements that are the text of a page.
-        remove: A selector of elements that are not part of a page's text.
+        headers: Headers for each request to exactly this host, by https or to the port that the rule names; like ``cookies``.
+        text: A selector of the elements that are the text of a page; ``remove`` selects elements that are not.
         feed_is_enough: Do not fetch a page if the feed has its text.
         engine: Another Engine for this site; settings that are not given here have the value of the default Engine.
         pause: The shortest time between two requests.
@@ -139,11 +130,7 @@ def _site(key: str) -> str:
 
 
 class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """The settings of all Engines.
-
-    Attributes:
-        sites: The rules for sites, by host.
-    """
+    """The settings of all Engines, with the rules for sites by host."""
 
     sites: dict[Annotated[str, AfterValidator(_site)], Site] = Field(default_factory=dict)
 

@@ -28,9 +28,9 @@ _AS_OTHERS = (
     "big5hkscs=big5hkscs shift_jis=cp932 euc_kr=cp949 utf-16=utf-8 utf-16-le=utf-8 utf-16-be=utf-8"
 )
 _OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | dict(one.split("=") for one in _AS_OTHERS.split())
-_UNKNOWN_TO_PYTHON = dict(
-    one.split("=") for one in ["iso-8859-8-i=iso-8859-8", "windows-31j=cp932", "windows-874=cp874", "windows-949=cp949"]
-)
+_UNKNOWN_TO_PYTHON = {
+    "iso-8859-8-i": "iso-8859-8", "windows-31j": "cp932", "windows-874": "cp874", "windows-949": "cp949"
+}  # fmt: skip
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
 #: Quotation marks, dashes and the ellipsis that were encoded twice. In other text no control character follows this letter.
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
@@ -70,6 +70,14 @@ def _decoded(body: bytes, content_type: str) -> str:
     return body.decode((declared or guessed)[0], "replace")
 
 
+def _declared(head: bytes, content_type: str) -> list[str]:
+    header = _HEADER_CHARSET.search(content_type)
+    found = (pattern.search(head) for pattern in (_XML_ENCODING, _META_CHARSET))
+    labels = [header.group(1)] if header else []
+    labels.extend(match.group(1).decode("ascii", "replace") for match in found if match)
+    return [name for label in labels if (name := web_codec(label))]
+
+
 def of_the_web(content_type: str) -> str:
     """A Content-Type header without its parameters, except a charset that the web has."""
     media_type = content_type.partition(";")[0].strip()
@@ -79,20 +87,11 @@ def of_the_web(content_type: str) -> str:
 
 def web_codec(label: str) -> str | None:
     """The codec that browsers use for an encoding's label; None if the web has no such encoding."""
+    label = label.lower().removeprefix("x-")
     try:
-        return _OF_THE_WEB.get(
-            codecs.lookup(_UNKNOWN_TO_PYTHON.get(label.lower(), label.lower().removeprefix("x-"))).name
-        )
+        return _OF_THE_WEB.get(codecs.lookup(_UNKNOWN_TO_PYTHON.get(label, label)).name)
     except (LookupError, UnicodeError):
         return None
-
-
-def _declared(head: bytes, content_type: str) -> list[str]:
-    header = _HEADER_CHARSET.search(content_type)
-    found = (pattern.search(head) for pattern in (_XML_ENCODING, _META_CHARSET))
-    labels = [header.group(1)] if header else []
-    labels.extend(match.group(1).decode("ascii", "replace") for match in found if match)
-    return [name for label in labels if (name := web_codec(label))]
 
 
 def clean(text: str) -> str:

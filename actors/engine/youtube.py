@@ -47,10 +47,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """The feed of the channel that ``url`` names; an address of another site is returned unchanged.
-
-    A handle (``youtube.com/@name``) is looked up on its page, so callers should store the answer.
-    """
+    """The feed of the channel that ``url`` names, for a handle by its page; an address of another site stays unchanged."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"
@@ -71,10 +68,7 @@ def describe(video: str, get: Get) -> ContentItem:
     """A video's title and author, by oEmbed. The item has no text, because a watch page has no article."""
     page = f"https://www.youtube.com/watch?v={video}"
     answer = get(f"https://www.youtube.com/oembed?format=json&url={quote(page, safe='')}")
-    try:
-        data = json.loads(answer.body)
-    except ValueError as error:
-        raise EngineError("fetch_failed", f"{page}: its description is not JSON") from error
+    data = _json(answer, f"{page}: its description")
     return ContentItem(
         id=video,
         title=text_at(data, "title"),
@@ -85,6 +79,13 @@ def describe(video: str, get: Get) -> ContentItem:
         author=Author.named(text_at(data, "author_name"), text_at(data, "author_url")),
         metadata={"videoId": video},
     )
+
+
+def _json(answer: Fetched, what: str) -> Any:
+    try:
+        return json.loads(answer.body)
+    except ValueError as error:
+        raise EngineError("fetch_failed", f"{what} is not JSON") from error
 
 
 def channel_of(feed_url: str) -> str | None:
@@ -115,10 +116,7 @@ class DataApi:
 
     def _ask(self, method: str, **parameters: str) -> list[dict[str, Any]]:
         answer = self._get(f"{self._base}/{method}?{urlencode({**parameters, 'maxResults': _MOST})}")
-        try:
-            data = json.loads(answer.body)
-        except ValueError as error:
-            raise EngineError("fetch_failed", f"the Data API's answer to {method} is not JSON") from error
+        data = _json(answer, f"the Data API's answer to {method}")
         entries = data.get("items") if isinstance(data, dict) else None
         return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 

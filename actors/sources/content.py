@@ -17,7 +17,6 @@ from actors.sources import filters
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.filing import Filed, file_text
 from actors.sources.filters import Rules, refusal
-from actors.sources.likeness import Likeness
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.sources.rules import Rule
 from actors.store import items, stories
@@ -37,8 +36,8 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
         least_characters: A shorter text does not become a story (``too_short``).
         near_duplicate: Two texts with at least this Jaccard similarity of 5-word shingles are versions of one text.
         attempts: The maximum number of fetches of an item after temporary faults.
-        first_wait: The wait before the second attempt; it doubles with each further attempt, up to ``longest_wait``.
-        longest_wait: Also the longest wait that a site may ask for.
+        first_wait: The wait before the second attempt; it doubles with each further attempt, up to ``longest_wait``,
+            which is also the longest wait that a site may ask for.
         engine_wait: The wait if the Engine is unavailable and names no time; it does not count as an attempt.
         filters: Rules that drop items, in addition to those of ``zeke-news filter``.
     """
@@ -57,10 +56,9 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
-    """Fetch the items one after another; each ends in its own transaction.
+    """Fetch the items one after another; each ends in its own transaction, and items that have ended are skipped.
 
-    Items that have ended are skipped, so a job that runs again goes on where it stopped. A failed item does not
-    block the others: it is sent again later in its own job; meanwhile its story is the feed's text, if that is an article.
+    A failed item is sent again later in its own job; meanwhile its story is the feed's text, if that is an article.
 
     Raises:
         Defer: another job is asking the same host, requests to the host are paused, or the Engine is unavailable.
@@ -93,10 +91,8 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             if error.code is Outcome.RATE_LIMITED:
                 counts["postponed"] += _postpone(ctx, rest, error)
                 break
-        except (Defer, ClaimLost):  # another job is asking this host, the Engine is unreachable, or the claim is lost
-            raise
         except Exception as error:  # raised below, when the other items are done
-            if is_away(error):
+            if isinstance(error, Defer | ClaimLost) or is_away(error):
                 raise
             ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
             broken = broken or error
@@ -108,19 +104,16 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
 
 
 def _end(ctx: Context[ContentSettings], item: Item, text: Text | Missing) -> str:
-    likeness = Likeness.of(text.text) if isinstance(text, Text) else None
     with ctx.transaction() as tx:
-        outcome, _ = items.lock(tx, item.id)
-        if outcome not in IN_FLIGHT:
+        if items.lock(tx, item.id)[0] not in IN_FLIGHT:
             return "ended_elsewhere"
         if isinstance(text, Missing):
             return _missing(tx, item, text)
-        assert likeness is not None
-        return _file(ctx, tx, item, text, likeness).outcome.value
+        return _file(ctx, tx, item, text).outcome.value
 
 
-def _file(ctx: Context[ContentSettings], tx: Connection, item: Item, text: Text, likeness: Likeness) -> Filed:
-    filed = file_text(tx, item, text, likeness, ctx.settings.near_duplicate)
+def _file(ctx: Context[ContentSettings], tx: Connection, item: Item, text: Text) -> Filed:
+    filed = file_text(tx, item, text, ctx.settings.near_duplicate)
     if filed.is_news or filed.has_grown:
         payload = {"story_id": str(filed.story_id), "trigger": "auto" if filed.is_news else "grown"}
         ctx.send("analyze-story", payload, priority=item.metadata.get("priority"), batch=ctx.batch_id)
@@ -140,16 +133,12 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
-    """After a temporary fault, send the item again in its own job, or give up with the reason.
-
-    Meanwhile the feed's text is used.
-    """
+    """After a temporary fault, send the item again in its own job, or give up; meanwhile the feed's text is used."""
     if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings
     told = stand_in(item, error, settings.least_characters)
     told = None if told and refusal(rules, item, told) else told
-    likeness = Likeness.of(told.text) if told else None
     with ctx.transaction() as tx:
         outcome, before = items.lock(tx, item.id)
         if outcome not in IN_FLIGHT:
@@ -157,8 +146,8 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
         attempts = before + 1
         is_last = attempts >= settings.attempts
         filed = None
-        if told and likeness and (is_last or is_article(told)) and stories.of_item(tx, item.id) is None:
-            filed = _file(ctx, tx, item, told, likeness)
+        if told and (is_last or is_article(told)) and stories.of_item(tx, item.id) is None:
+            filed = _file(ctx, tx, item, told)
         if is_last:
             reason = f"{error} (attempt {attempts}, the last)"
             return filed.outcome.value if filed else _missing(tx, item, Missing(error.code, reason))

@@ -24,12 +24,11 @@ Period = Literal["day", "week"]  # the period of the digest that follows a pull 
 class PoliteEngine(ExitStack):
     """An Engine that fetches feeds and pages from a host only while no other job of the fleet does. The job holds a lease.
 
-    If a host or the Engine refuses a request, no job asks it before the time that it names. If it cannot be reached and names
-    no time, no job asks it for ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at once.
+    If a host or the Engine refuses a request, no job asks it before the time that it names, or, if it cannot be reached, for
+    ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at once.
 
     Raises:
-        Defer: raised by the methods if another job holds the host (then this job is tried again a few seconds later), the
-            host may get no request yet, or the Engine is unavailable. None of this is an error of the page or feed.
+        Defer: raised by the methods if another job holds the host, it may get no request yet, or the Engine is unavailable.
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: float = AWAY) -> None:
@@ -60,9 +59,8 @@ class PoliteEngine(ExitStack):
             wait = error.retry_after or self._away
             if error.is_away:
                 waiting.rest(self._ctx, waiting.ENGINE, wait, str(error))
-                raise (
-                    Throttled("engine", wait, str(error)) if error.retry_after else Defer(wait, str(error))
-                ) from error
+                is_asked = error.retry_after is not None
+                raise (Throttled("engine", wait, str(error)) if is_asked else Defer(wait, str(error))) from error
             is_refusal = error.code is Outcome.RATE_LIMITED and error.retry_after is not None
             if self._host and (is_refusal or error.is_unreachable):
                 waiting.rest(self._ctx, waiting.host(self._host), wait, str(error))
@@ -102,8 +100,8 @@ def send_fetches(
 ) -> None:
     """Send fetch-content for items, in batches of one host; call it in the transaction that queued them.
 
-    The host is the jobs' key: with ``per_key: 1`` on the task, one job at a time asks a host. If the host's rule in the
-    ``engine`` allows several requests at once, its batches use that number of keys.
+    The host is the jobs' key (see ``per_key``). If its rule in the ``engine`` allows several requests at once, its batches
+    use that number of keys.
     """
     hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:

@@ -1,7 +1,7 @@
 """Turns a text into a story, or adds it to the story that it copies; two workers never create two stories from one text."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import UUID
@@ -24,27 +24,21 @@ _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 @dataclass(frozen=True)
 class Filed:
-    """The result of filing a text; the outcome is stored, updated or duplicate.
-
-    Attributes:
-        is_news: Whether the story must be analysed, for the first time or again.
-        near: Stories with nearly the same text, which are in the story's cluster now.
-        has_grown: Whether one more source reports a known story.
-    """
+    """The result of filing a text; the outcome is stored, updated or duplicate."""
 
     outcome: Outcome
     story_id: UUID
-    is_news: bool
-    near: tuple[UUID, ...] = ()
-    has_grown: bool = False
+    is_news: bool  # the story must be analysed, for the first time or again
+    near: tuple[UUID, ...] = ()  # stories with nearly the same text, which are in the story's cluster now
+    has_grown: bool = False  # one more source reports a known story
 
 
-def file_text(tx: Connection, item: Item, text: Text, likeness: Likeness, near_duplicate: float) -> Filed:
+def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
     """File the text of an item that the caller holds locked, in its transaction, and record the item's outcome.
 
     Two texts with at least the Jaccard similarity ``near_duplicate`` are versions of one text.
     """
-    filing = _Filing(tx, item, text, likeness, near_duplicate)
+    filing = _Filing(tx, item, text, near_duplicate)
     known = stories.of_item(tx, item.id)
     filed = filing.again(known) if known and known.story_id else filing.anew()
     is_copy = filed.outcome is Outcome.DUPLICATE
@@ -59,19 +53,15 @@ class _Filing:
     tx: Connection
     item: Item
     text: Text
-    likeness: Likeness
     least: float
 
     def anew(self) -> Filed:
         """File the first text of an item."""
         text, tx = self.text, self.tx
-        certain, believed = self._certain(), _keys("canonical", _addresses(self._canonical()))
-        claim = _addresses(text.canonical)  # finds the stories at this address, and the stories that also claim it
-        claims = [
-            *_keys("canonical", _addresses(self.item.url, text.url)),
-            *_keys("url", claim),
-            *_keys("canonical", claim),
-        ]
+        certain, believed = self._certain(), _keys("canonical", self._canonical())
+        claims = _keys("canonical", self.item.url, text.url)
+        claims += _keys("url", text.canonical)  # stories at the declared address,
+        claims += _keys("canonical", text.canonical)  # and stories that also declare it
         self._hold_alike([*certain, *believed, *claims])
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
@@ -90,21 +80,18 @@ class _Filing:
             kind=_STORY_KINDS.get(self.item.kind, "article"),
             url=address or text.url or self.item.url,
             keys=[*certain, *believed],
-            bands=self.likeness.bands,
+            bands=self._likeness.bands,
         )
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
     def again(self, known: Row) -> Filed:
-        """File the new text of an article that was read before, and update its story.
-
-        The text may be the page's, after the feed's text was filed first.
-        """
+        """File the new text of an article that was read before, such as the page's after the feed's, and update its story."""
         self._hold_alike([f"text:{self._hash}"])
         is_reworded = known.text_hash != self._hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
         if is_reworded:  # this locks clusters, so it comes before the lock of any story
-            SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self.likeness.bands)
+            SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self._likeness.bands)
             near = self._near(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
         is_news = is_retitled or is_reworded
@@ -115,6 +102,10 @@ class _Filing:
         return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news=is_news, near=near)
 
     @cached_property
+    def _likeness(self) -> Likeness:
+        return Likeness.of(self.text.text)
+
+    @cached_property
     def _hash(self) -> str:
         return text_hash(self.text.text)
 
@@ -122,18 +113,16 @@ class _Filing:
         """Store the text in place of the item's old text, with the title of a new story; returns the content's id."""
         found_by = {"text_hash": self._hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
-        content: UUID = SQL.value(
-            self.tx, "content_put", raw_item_id=self.item.id, content_type=kind, **vars(self.text), **found_by
-        )
-        return content
+        told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
+        return UUID(str(SQL.value(self.tx, "content_put", **told)))
 
     def _hold_alike(self, keys: Sequence[str]) -> None:
         """Keep other workers from filing a similar text until the transaction ends; call it before other locks on stories."""
-        SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self.likeness.bands)
+        SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self._likeness.bands)
 
     def _near(self, story_id: UUID) -> tuple[UUID, ...]:
         """Unite this story's cluster with the stories that have nearly the same text; returns these stories."""
-        bands = self.likeness.bands
+        bands = self._likeness.bands
         found = stories.candidates(self.tx, story_id, bands) if bands else []
         near = tuple(one.story_id for one in found if self._resembles(one))
         if near:
@@ -142,11 +131,11 @@ class _Filing:
 
     def _resembles(self, other: Row) -> bool:
         """Whether a story has a version of this text. A row without a text was found by a certain key, so it has."""
-        return other.text is None or self.likeness.resembles(other.text, self.least)
+        return other.text is None or self._likeness.resembles(other.text, self.least)
 
     def _certain(self) -> list[str]:
         """The certain keys: two texts that share one are the same story. They are the text's hash and its addresses."""
-        return [f"text:{self._hash}", *_keys("url", _addresses(self.item.url, self.text.url))]
+        return [f"text:{self._hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:
         """The address that the page declares as its own, or None if it is on another site."""
@@ -154,11 +143,8 @@ class _Filing:
         return claim if claim and page and site_of(claim) == site_of(page) else None
 
 
-def _keys(kind: str, addresses: Iterable[str]) -> list[str]:
+def _keys(kind: str, *urls: str | None) -> list[str]:
     """The keys of addresses. ``kind`` is ``url`` for fetched addresses, ``canonical`` for addresses that a page declares."""
-    hashes = {hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses}
+    addresses = {canonical_url(url) for url in urls if url}
+    hashes = (hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses)
     return sorted(f"{kind}:{one}" for one in hashes)
-
-
-def _addresses(*urls: str | None) -> set[str]:
-    return {canonical_url(url) for url in urls if url}

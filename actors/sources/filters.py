@@ -35,10 +35,7 @@ def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """The rule that drops an item, if any does. A rule that needs the ``text`` of the page drops nothing without it.
-
-    A page that somebody asked for is never dropped.
-    """
+    """The rule that drops an item, if any does. Without its ``text``, a rule that needs the text drops nothing."""
     facts = _Facts(item, text)
     keeps, is_kept = list[str](), False
     for name, rule in rules if item.source_type != MANUAL else ():

@@ -29,9 +29,7 @@ class Missing:
 
 
 def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
-    """Get the text of an item, at least ``least`` characters.
-
-    A video's watch page is never extracted, and items uploaded with their text are not fetched.
+    """Get the text of an item, at least ``least`` characters; items uploaded with their text are not fetched.
 
     Raises:
         EngineError: the fault is temporary; for other faults a ``Missing`` is returned.
@@ -72,11 +70,7 @@ def _given(item: Item, least: int) -> Text | Missing | None:
 
 
 def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> Text | None:
-    """The transcript of a podcast or video; without a usable transcript, the feed's text with the reason.
-
-    Raises:
-        EngineError: a temporary fault.
-    """
+    """The transcript of a podcast or video; without a usable transcript, the feed's text with the reason."""
     if not (url := item.metadata.get("transcript")):
         return told
     try:
@@ -137,13 +131,14 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
         return told
     if page.content_type == "video" and len(words_of_page := page.description.strip()) >= least:
         return replace(_with_text(item, words_of_page, words_of_page, "description"), title=item.title or page.title)
+    url = page.url or item.url
     if page.obstacle is not None:
-        return Missing(page.obstacle, f"{page.url or item.url} shows {len(text)} characters before it")
+        return Missing(page.obstacle, f"{url} shows {len(text)} characters before it")
     if page.text is None:
-        return Missing(Outcome.NO_TEXT, f"the Engine gives no text for {item.url}")
+        return Missing(Outcome.NO_TEXT, f"the Engine gives no text for {url}")
     if not text:
-        return Missing(Outcome.NO_TEXT, f"no article was found on {page.url or item.url}")
-    return Missing(Outcome.TOO_SHORT, f"{len(text)} characters on {page.url or item.url}, {least} are needed")
+        return Missing(Outcome.NO_TEXT, f"no article was found on {url}")
+    return Missing(Outcome.TOO_SHORT, f"{len(text)} characters on {url}, {least} are needed")
 
 
 def _uncut(page: Text, told: Text | None) -> Text:

@@ -20,19 +20,13 @@ from zeke_jobs import Context, Reject
 
 
 class OneoffSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-oneoff.
-
-    Attributes:
-        high_priority: The priority of the jobs for a request with priority high; other jobs have the priority of their task.
-    """
+    """Settings of ingest-oneoff: the priority of the jobs for a request with priority high."""
 
     high_priority: int = 20
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add the page to the manual source of its site and queue it; a page that is stored already stays unchanged.
-
-    A page that failed before is tried again, because somebody asked for it.
+    """Add the page to the manual source of its site and queue it, also if it failed before; a stored page stays unchanged.
 
     Raises:
         Reject: the address is not valid.

@@ -22,12 +22,10 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
     Attributes:
         most: The maximum number of sources in one pull; the next pull begins with the rest.
         burst: Up to this number of jobs are sent without a delay; a larger number is spread evenly over ``spread``, by seconds.
-        spread: The longest delay of a job.
-        lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again: its
-            job was lost.
+        lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again.
         most_items: The maximum number of lost items that one pull queues again.
-        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed; None writes no digest.
         most_times: An item that was lost this number of times is given up (``abandoned``).
+        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed.
     """
 
     most: int = Field(default=10_000, ge=1)
@@ -48,10 +46,7 @@ def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, An
 def send_due(
     ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    """Mark the sources that are due as queued and send ingest-source for each, in one transaction.
-
-    ``also`` becomes part of the job's output.
-    """
+    """Mark the sources that are due as queued and send ingest-source for each; ``also`` becomes part of the job's output."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         everything = reason == "manual"
@@ -83,10 +78,7 @@ def _spread(
 
 
 def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue items again whose fetch-content was lost, and give up items that were lost too often.
-
-    An item that was lost twice gets its own job: if the item is the cause, it does not harm other items.
-    """
+    """Queue lost items again, in jobs of their own from the second time on, and give up items that were lost too often."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}

@@ -23,10 +23,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
 def folded(text: str) -> str:
-    """A text in the form that rules are compared with.
-
-    Characters have their usual width and are composed, white space is a single space, invisible characters are removed.
-    """
+    """A text as rules compare it: usual widths, composed characters, single spaces, no invisible characters."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
 
 
@@ -143,10 +140,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
 
 
 class Rule(BaseModel, extra="forbid", frozen=True):
-    """One rule: ``drop`` the items that fit, or ``keep`` them.
-
-    With ``keep`` rules for a source, its items that fit no ``keep`` rule are dropped.
-    """
+    """One rule: ``drop`` the items that fit, or ``keep`` them and drop all others of these sources."""
 
     drop: Conditions | None = None
     keep: Conditions | None = None

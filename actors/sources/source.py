@@ -28,23 +28,14 @@ from zeke_jobs.postgres.queries import Row
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):
-    """The items that a new source brings in: its newest ``items`` of any age, or those published ``within`` this duration.
-
-    An entry without a date counts as new.
-    """
+    """The items that a new source brings in: its newest ``items``, published ``within`` this duration or undated."""
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None
 
 
 class SourceSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-source.
-
-    Attributes:
-        rhythm: How often sources are polled.
-        first_fetch: The items that a new source brings in.
-        batch: The maximum number of items in one fetch-content job.
-    """
+    """Settings of ingest-source; ``batch`` is the maximum number of items in one fetch-content job."""
 
     rhythm: Rhythm = Field(default_factory=Rhythm)
     first_fetch: FirstFetch = Field(default_factory=FirstFetch)
@@ -54,8 +45,7 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
     """Poll a source, unless it is switched off or not due (``manual`` polls in any case).
 
-    An unreadable feed is an outcome, not a failed job: the source's own backoff sets the time of the next try. An unforeseen
-    error fails the job; then too the source becomes unhealthy and backs off.
+    An unreadable feed is an outcome, not a failed job. After each error the source becomes unhealthy and backs off.
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
@@ -195,10 +185,7 @@ def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: dateti
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """An entry as a raw item, with the feed's text for the case that the page has no text.
-
-    For a link on a page, the title of its target is better than the text of the link, which often changes.
-    """
+    """An entry as a raw item with the feed's text. A link on a page has no title: its target's is better."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
     told: dict[str, Any] = {

@@ -20,11 +20,10 @@ from zeke_jobs import Context, Reject
 
 
 class UploadSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-from-upload.
+    """Settings of ingest-from-upload; ``digest`` as for ingest-pull.
 
     Attributes:
         chunk: The number of items that are stored in one transaction.
-        digest: Write the digest of the ``day`` or ``week`` when all stories of the upload are analysed; None writes no digest.
     """
 
     chunk: int = Field(default=200, ge=1)

@@ -35,7 +35,7 @@ class PostgresLedger:
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
-        is_fresh: Whether stored answers to the same question are ignored, for example when a person asks again.
+        is_fresh: Whether stored answers to the same question are ignored.
         spend: Called with the known costs of calls in US dollars, by the index of the job in ``askers``.
         patient: The context of a job that nobody waits for; its questions may wait for a batch.
     """
@@ -131,10 +131,7 @@ class PostgresLedger:
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
-    """Give the waiting job the reply to its question, or a text that says why there is no reply.
-
-    If no job waits, the call ends here.
-    """
+    """Give the waiting job the reply to its question, or a text that says why there is none; without a job, end the call."""
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
@@ -184,10 +181,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """The ledger of some jobs of a chunk. ``stories`` has the story of each job by the job's index in the chunk.
-
-    The ledger itself numbers the jobs from 0, in the order of ``stories``.
-    """
+    """The ledger of some jobs of a chunk: ``stories`` by the jobs' indexes in the chunk. The ledger numbers them from 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

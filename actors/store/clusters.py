@@ -10,29 +10,22 @@ from actors.store.statements import SQL
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Lock stories and their clusters against other transactions' changes, until the transaction ends.
+    """Lock stories and their clusters until the transaction ends; returns ``id``, ``cluster_id`` and ``title`` of each.
 
     Call it before the transaction locks a story or an overlay: every transaction locks clusters, then stories, then overlays.
-
-    Returns:
-        ``id``, ``cluster_id`` and ``title`` of the stories that exist.
     """
     return SQL.all(conn, "cluster_hold", stories=sorted(set(stories)))
 
 
 def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
-    """Put ``stories`` and the stories of their clusters into one cluster, and lock it as ``hold`` does.
-
-    Returns:
-        The cluster's id; None if fewer than two of the stories exist.
-    """
+    """Put ``stories`` and their clusters into one cluster, and lock it as ``hold`` does; None if fewer than two exist."""
     rows = hold(conn, stories)
     if len(rows) < 2:
         return None
     old = sorted({row["cluster_id"] for row in rows if row["cluster_id"] is not None})
     first = rows[0]
-    cluster: UUID
-    cluster = old[0] if old else SQL.value(conn, "cluster_create", label=first["title"], story_id=first["id"])
+    created = None if old else SQL.value(conn, "cluster_create", label=first["title"], story_id=first["id"])
+    cluster: UUID = created or old[0]
     SQL.run(conn, "cluster_assign", cluster_id=cluster, stories=[row["id"] for row in rows], merged=old[1:])
     if old[1:]:
         SQL.run(conn, "cluster_drop", merged=old[1:])

@@ -27,11 +27,7 @@ class Written:
 
 
 def written(model_version: str, vector: Sequence[float]) -> Written:
-    """Check a vector and convert it.
-
-    Raises:
-        ValueError: the vector does not have 1536 numbers, or one of them is not finite.
-    """
+    """Check a vector and convert it. Raises ValueError unless it has 1536 finite numbers."""
     if len(vector) != DIMENSIONS:
         raise ValueError(f"expected {DIMENSIONS} numbers, got {len(vector)} from {model_version}")
     if not all(map(math.isfinite, vector)):
@@ -40,10 +36,9 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def _signs(vector: Sequence[float]) -> str:
-    """The signs of 1,024 numbers of the vector after a random rotation.
+    """The signs of 1,024 numbers of the vector after a random rotation: negations, then a Walsh-Hadamard transform.
 
-    The share of different signs of two vectors is about their angle / 180°, ± .016. The rotation is fast: some numbers
-    are negated, then a Walsh-Hadamard transform mixes all numbers.
+    The share of different signs of two vectors is about their angle / 180°, ± .016.
     """
     mixed = [flip * value for flip, value in zip(_FLIPS, vector, strict=True)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):

@@ -36,7 +36,6 @@ class Item:
 
     Attributes:
         source: The name of its source; ``folder`` has the folders of that source, the outermost first.
-        found_at: The time when the pipeline first saw it.
         outcome: None if a program other than the pipeline added the item.
         attempts: The number of fetches that failed temporarily.
     """
@@ -59,11 +58,7 @@ class Item:
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add new items, and mark items that were edited since they were read.
-
-    Returns:
-        For each new or edited item, by external id: its id, and whether it is new.
-    """
+    """Add new items and mark edited ones; returns the id of each, and whether it is new, by external id."""
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}

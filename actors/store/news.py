@@ -15,12 +15,7 @@ from zeke_jobs.errors import ZekeJobsError
 Row = dict[str, Any]
 Jobs = Counter[tuple[str, str]]
 
-_LEFT_OUT: dict[str | None, list[str]] = {
-    None: ["archived"],
-    "unread": ["read", "archived"],
-    "read": [],
-    "archived": [],
-}
+_LEFT_OUT = {None: ["archived"], "unread": ["read", "archived"], "read": [], "archived": []}
 """The states that a list leaves out."""
 
 _FEW = 5000
@@ -54,19 +49,10 @@ def stories(
     state: Literal["unread", "read", "archived"] | None = None,
     starred: bool = False,
 ) -> list[Row]:
-    """Stories, newest first, with their ``state`` and star for a team.
+    """At most ``limit`` stories, newest first, with their ``state`` and star for a team.
 
-    Args:
-        conn: A connection.
-        limit: Maximum number of stories.
-        sources: Only of these sources.
-        since: Only stories published at this time or later; if that is unknown, found at this time or later.
-        min_chili: The lowest chili score.
-        analysis_state: pending, extractive or completed.
-        leads: Only the leading story of each cluster.
-        team: The team whose states count; a story for which no state is stored is unread.
-        state: Only stories in this state; None for all but archived ones.
-        starred: Only stories that the team starred.
+    ``since`` is the earliest publication, or discovery of undated ones; ``leads`` takes only the leading story of each
+    cluster; ``state`` None takes all but archived stories; stories without a stored state are unread.
     """
     with by_index(conn):
         return SQL.all(
@@ -115,10 +101,7 @@ def search(
 ) -> list[Row]:
     """Stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
 
-    If there are more than ``ranked`` matches, only the newest are ranked; ``compared`` is their number.
-
-    Raises:
-        NotFound: ``words`` contains nothing to search for.
+    Only the newest ``ranked`` matches are ranked; ``compared`` is their number. Raises NotFound as ``check_words``.
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
@@ -138,11 +121,7 @@ def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
 
 
 def check_words(conn: Connection, words: str) -> None:
-    """Check that stories can be found by these words.
-
-    Raises:
-        NotFound: ``words`` contains nothing to search for.
-    """
+    """Raise NotFound if ``words`` contains nothing to search for."""
     known = SQL.one(conn, "news_search_words", words=words)
     assert known is not None
     if known["has_stories"] and not known["has_words"]:
@@ -153,8 +132,7 @@ def find_story(conn: Connection, name: str) -> UUID:
     """The story with this number, or with an id that begins like this. Eight or more digits are first tried as an id.
 
     Raises:
-        NotFound: no story has this id or number.
-        NotUnique: several stories have an id that begins like this.
+        NotFound, NotUnique: not exactly one story has this name.
     """
     text = name.strip().lower().removeprefix("#")
     found = None
@@ -180,8 +158,7 @@ def find_source(conn: Connection, name: str) -> UUID:
     """The source with this address or name, or an id that begins like this; or the only one whose address or name contains it.
 
     Raises:
-        NotFound: no source matches.
-        NotUnique: several sources match.
+        NotFound, NotUnique: not exactly one source has this name.
     """
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)

@@ -27,10 +27,7 @@ def mark(*texts: str | None) -> str:
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """The author of ``texts``; ``note`` has the hash that the pipeline stored when it last wrote them.
-
-    The author is ``unknown`` if a text has no note, as in rows of an earlier version.
-    """
+    """The author of ``texts``, ``unknown`` without a ``note``, which has the hash that the pipeline stored with its own."""
     written = (note or {}).get("written")
     if written is not None:
         return "pipeline" if written == mark(*texts) else "person"
@@ -78,12 +75,9 @@ class Overlay:
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """The overlays of a story and of the other analysed stories of its event, and the number of the event's sources.
+    """The overlays of a story and of the other analysed stories of its event, locked; and the number of the event's sources.
 
-    The story's overlay is created if it is missing. All are locked until the transaction ends.
-
-    Raises:
-        Reject: the story does not exist any more.
+    The story's overlay is created if it is missing. Raises Reject if the story does not exist any more.
     """
     for _ in range(2):
         found = {row["story_id"]: row for row in SQL.all(conn, "event_overlays", story_id=story_id)}
@@ -112,14 +106,11 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store new texts of a story, except for parts that stay, and merge ``cited`` into its citations.
 
-    A text of unknown origin stays, unless it is the first part and a person asked for it. With an ``analysis`` its state is
-    stored, with a brief the reading time that it saves. ``seen`` is the overlay, if the caller has locked it and the story.
+    A text of unknown origin stays, unless it is the first part and a person asked for it. ``seen`` is the overlay, if the
+    caller has locked it and the story. Raises Reject if the story does not exist any more.
 
     Returns:
         The outcome of ``kept`` for the first part, and whether anything changed.
-
-    Raises:
-        Reject: the story does not exist any more.
     """
     if seen is None:
         SQL.one(conn, "story_hold", story_id=story_id)  # a story is locked before its overlay

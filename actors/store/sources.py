@@ -48,11 +48,7 @@ class Polling:
 
 
 def get(conn: Connection, source_id: UUID) -> Row | None:
-    """The source; None if no source has this id.
-
-    In the row, ``now`` is the database's current time, ``polling`` has the results so far, and ``interval`` is the usual time
-    between two polls, if known.
-    """
+    """The source with its ``polling``, the usual ``interval`` between two polls, if known, and ``now``, the database's time."""
     row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
         return None
@@ -70,11 +66,7 @@ def add(
     authority: float | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
-    """Add a source, or find the existing one.
-
-    Returns:
-        Its id, and whether it is new.
-    """
+    """Add a source, or find the existing one; returns its id, and whether it is new."""
     known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known)), False
@@ -107,10 +99,7 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
 
 
 def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories.
-
-    If another source reports a story too, the story stays and then belongs to that source.
-    """
+    """Remove a source with its items and stories; a story that another source reports too then belongs to that source."""
     SQL.one(tx, "source_lock", source_id=source_id)
     events = _events(tx, source_id)
     SQL.run(tx, "source_bequeath", source_id=source_id)

@@ -18,9 +18,7 @@ class Text:
     """The text of an item, with the facts that its page or feed has about it.
 
     Attributes:
-        origin: page, structured, feed, description, upload or transcript.
-        choice: The extraction method that found the text, and the reason for choosing it.
-        description: The page's own description.
+        origin: page, structured, feed, description, upload or transcript; ``choice`` is the reason for choosing it.
         url: The address that was fetched; ``canonical`` is the address that the page itself declares.
         duration: The length of a video or podcast in seconds.
     """

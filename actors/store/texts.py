@@ -19,17 +19,11 @@ from zeke_jobs import Reject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryText(Story):
-    """A story in the database.
+    """A story in the database, with its overlay as it was when the story was read."""
 
-    Attributes:
-        kind: article, video, podcast, pdf or tweet.
-        happened_at: The time of publication; if it is unknown, the time when the pipeline found the story.
-        overlay: The analysis, brief and summary as they were when the story was read.
-    """
-
-    kind: str
+    kind: str  # article, video, podcast, pdf or tweet
     duration_seconds: int | None
-    happened_at: datetime
+    happened_at: datetime  # of publication; if that is unknown, of discovery
     overlay: Overlay = field(hash=False)
 
     def reading_seconds(self, words_per_minute: int) -> float:
@@ -53,22 +47,14 @@ def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]
 
 
 def needed(conn: Connection, story_id: UUID) -> StoryText:
-    """The story.
-
-    Raises:
-        Reject: the story does not exist or was removed.
-    """
+    """The story. Raises Reject if it does not exist or was removed."""
     if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
     return text
 
 
 def with_text(conn: Connection, story_id: UUID) -> StoryText:
-    """The story, which has a text.
-
-    Raises:
-        Reject: the story does not exist, was removed, or has no text.
-    """
+    """The story, which has a text. Raises Reject if it does not exist, was removed, or has no text."""
     text = needed(conn, story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")
@@ -76,10 +62,6 @@ def with_text(conn: Connection, story_id: UUID) -> StoryText:
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
-    """Lock the story against other writers until the transaction ends; lock it before its overlay.
-
-    Raises:
-        Reject: the story does not exist or was removed.
-    """
+    """Lock the story until the transaction ends, before its overlay. Raises Reject if it does not exist or was removed."""
     if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")

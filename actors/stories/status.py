@@ -12,15 +12,9 @@ from zeke_jobs import Context
 
 
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
-    """Set a story's state.
+    """Set a story's state or star for a team; without one, for every team that follows its sources, but only forward.
 
-    If the payload names a team, the state changes for this team. Otherwise it changes for every team that follows one of the
-    story's sources, but only forward: from unread to read to archived.
-
-    ``pinned`` changes only the team's star.
-
-    Raises:
-        Reject: the story does not exist.
+    Forward is from unread to read to archived. Raises Reject if the story does not exist.
     """
     with ctx.transaction() as tx:
         if payload.team_id is not None:
@@ -40,11 +34,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
 
 
 def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
-    """Set a story's state and star for one team; None leaves a value as it is. Returns whether anything changed.
-
-    Raises:
-        Reject: the story does not exist.
-    """
+    """Set a story's state and star for one team, unless None; returns whether anything changed."""
     texts.hold(tx, story_id)
     given = {"story_id": story_id, "team_id": team_id}
     is_moved = state is not None and SQL.one(tx, "team_state_set", **given, state=state) is not None

@@ -18,8 +18,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
 
     Raises:
         Reject: the story does not exist, or it has no text.
-        Retry, Defer: the provider asked to wait.
-        WaitFor: the question was put into a batch, and the job waits for its answer.
+        Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
         Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
     """
     text = texts.with_text(ctx.db, payload.story_id)

@@ -61,23 +61,11 @@ _BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.
 
 
 class Line(NamedTuple):
-    """A short text.
-
-    Attributes:
-        place: The number of elements between the first heading and the text; infinite on a page without a heading.
-    """
+    """A short text; ``place`` counts the elements between the first heading and it, infinite without a heading."""
 
     place: float
     element: HtmlElement
     text: str
-
-
-class Shown(NamedTuple):
-    """A date that is a separate text on the page, its distance from the first heading, and whether it dates a change."""
-
-    day: date
-    place: float
-    is_change: bool
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
@@ -120,20 +108,21 @@ def published(
     times = _read(one.get("datetime") or _BEFORE_A_DATE.sub("", text) for one, text in unchanged)
     named = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
     shown = [
-        Shown(moment.date(), place, _CHANGED.search(text) is not None)
+        (moment.date(), place, _CHANGED.search(text) is not None)
         for place, _, text in lines
         if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None
     ]
-    near = [one for one in shown if -_DATE_ABOVE <= one.place <= _DATE_BELOW]
+    near = [(day, is_change) for day, place, is_change in shown if -_DATE_ABOVE <= place <= _DATE_BELOW]
+    near_days = {day for day, _ in near}
     if not named:
-        days = {one.day for one in near if not one.is_change} or {one.day for one in near}
-        days = days or {one.day for one in shown if not one.is_change}
+        days = {day for day, is_change in near if not is_change} or near_days
+        days = days or {day for day, _, is_change in shown if not is_change}
         return datetime.combine(days.pop(), time.min, UTC) if len(days) == 1 else None
     declared, of_times = named[0], {one.date() for one in times}
     if near:
-        is_certain = _is_close(declared, {one.day for one in near}) or declared.date() in of_times
+        is_certain = _is_close(declared, near_days) or declared.date() in of_times
     else:
-        late = {one.day for one in shown if one.is_change and _DATE_BELOW < one.place <= _FAR_BELOW} or of_times
+        late = {day for day, place, is_change in shown if is_change and _DATE_BELOW < place <= _FAR_BELOW} or of_times
         is_certain = len(late) != 1 or _is_close(declared, late)
     return declared if is_certain else None
 
@@ -151,19 +140,14 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
-    named = [
-        [
-            name
-            for one in declared
-            if (name := one_line(html.unescape(one), 200).strip(' ",')) and not _NO_AUTHOR.search(name)
-        ]
-        for declared in (own, [metas.get("author", "")], [metas.get("article:author", "")])
-    ]
-    for some in named:
-        if authors := [one for one in some if one.casefold() != site.casefold()]:
+    itself = ""
+    for declared in (own, [metas.get("author", "")], [metas.get("article:author", "")]):
+        names = [one_line(html.unescape(one), 200).strip(' ",') for one in declared]
+        names = [name for name in names if name and not _NO_AUTHOR.search(name)]
+        if authors := [name for name in names if name.casefold() != site.casefold()]:
             return ", ".join(dict.fromkeys(authors))
+        itself = site if names else itself
     near = _near(lines)
-    itself = site if any(named) else ""
     return near.get("by") or near.get("profile") or near.get("class") or itself or near.get("written by", "")
 
 

@@ -68,11 +68,7 @@ _SILENT = ("script", "style", "svg", "template", "link", "meta")  # removed firs
 
 @dataclass(frozen=True)
 class Reading:
-    """The text of a page as one extractor found it.
-
-    Attributes:
-        marked: The function that makes its markdown.
-    """
+    """The text of a page as one extractor found it; ``marked`` makes its markdown."""
 
     way: Way
     text: str
@@ -96,9 +92,7 @@ class Article:
 def read_article(tree: HtmlElement, structured: str) -> Article:
     """Read the article of a parsed page, without changing the tree. ``structured`` is the text in the page's data, or empty."""
     chosen, reason = choose(readings(tree, structured))
-    if chosen is None:
-        return Article("", "", reason)
-    return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}")
+    return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}" if chosen.text else reason)
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
@@ -123,12 +117,12 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     return found
 
 
-def choose(found: list[Reading]) -> tuple[Reading | None, str]:
+def choose(found: list[Reading]) -> tuple[Reading, str]:
     """The chosen reading, and the reason as a sentence."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
         longest = max(found, key=lambda one: len(one.text))
-        return (longest, "the longest of short readings") if longest.text else (None, "no reading has a text")
+        return longest, "the longest of short readings" if longest.text else "no reading has a text"
     chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
@@ -176,11 +170,7 @@ class Said:
 
     def __init__(self, text: str) -> None:
         self._words = _WORD.findall(text)
-
-    @property
-    def size(self) -> int:
-        """The number of words."""
-        return len(self._words)
+        self.size = len(self._words)
 
     @cached_property
     def _runs(self) -> Counter[tuple[str, ...]]:
@@ -198,9 +188,7 @@ class Said:
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """A text or its markdown, without the lines that belong to the page around it.
-
-    It is unchanged if fewer than ``least`` characters would remain.
+    """A text or its markdown without the lines of the page around it; unchanged if fewer than ``least`` characters remain.
 
     The page's ``titles`` and headings of the first level, and the texts of its ``links``, are given as their ``letters``.
     """

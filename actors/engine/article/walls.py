@@ -30,11 +30,7 @@ def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
 
 
 def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
-    """Check that ``text`` is the article of a page, and that nothing covers it.
-
-    Raises:
-        EngineError: with the outcome of the wall.
-    """
+    """Raise EngineError, with the outcome of the wall, unless ``text`` is the article of a page and nothing covers it."""
     code, reason = _wall(tree, text, about)
     if code:
         raise EngineError(code, f"{url}: {reason}")

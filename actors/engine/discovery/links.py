@@ -25,12 +25,10 @@ _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentar
 
 
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
-    """The addresses of the feeds that a page names, in the page's own order, each once.
-
-    Feeds of comments are left out if there are others.
+    """The addresses of the feeds that a page names, in its order; feeds of comments only if there are no others.
 
     Raises:
-        EngineError: ``no_text`` if the bytes are not a page, ``too_large`` if the page has too many elements.
+        EngineError: the errors of ``parse_page``.
     """
     tree = parse_page(decode(body, content_type)[:_LONGEST_MARKUP])
     base, named = base_of(tree, url), dict[str, str]()
@@ -70,9 +68,7 @@ def selector_of(url: str) -> str:
 
 
 def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries: int = 300) -> ContentSource:
-    """The links of a page as the items of a feed, in the page's order.
-
-    Links that differ only in tracking parameters count once.
+    """The links of a page as the items of a feed, in the page's order, each once apart from tracking parameters.
 
     Raises:
         EngineError: ``not_a_feed`` if the page has no such links; and the errors of ``parse_page``.
@@ -93,9 +89,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
         if address and key != canonical_url(page) and key not in found and len(found) < max_entries:
             found[key] = ContentItem(id=key, title=one_line("".join(one.itertext())), url=address, source_type="blog")
     if not found:
-        raise EngineError(
-            "not_a_feed", f"{page}: {selector!r} finds {len(chosen) or 'no'} elements, and no link to a page"
-        )
-    return ContentSource(
-        id=url, url=url, name=about.title or about.site, source_type="blog", items=list(found.values())
-    )
+        reason = f"{page}: {selector!r} finds {len(chosen) or 'no'} elements, and no link to a page"
+        raise EngineError("not_a_feed", reason)
+    name = about.title or about.site
+    return ContentSource(id=url, url=url, name=name, source_type="blog", items=list(found.values()))

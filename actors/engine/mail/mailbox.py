@@ -26,10 +26,10 @@ _LARGEST = 2_000_000  # maximum number of bytes read from a message; its text co
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """The messages after ``mark``, the ``etag`` of the last reading's answer; without it, the newest messages.
+    """The messages after ``mark``, the ``etag`` of the last answer; without it, or if the folder was renumbered, the newest.
 
-    The reading stops after half of its time, and the next one continues there. If the server has renumbered the folder, the
-    newest messages are read again; they do not become new items, because their ids are their Message-IDs.
+    The reading stops after half of its time, and the next one continues there. A message that is read again does not become
+    a new item, because its id is its Message-ID.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -67,10 +67,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """The messages with their uids. If the connection breaks, the messages read before are returned.
-
-    A message that the server refuses is skipped if the server then gives a later one.
-    """
+    """The messages with their uids, until the connection breaks; a refused message counts only if a later one is given."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:

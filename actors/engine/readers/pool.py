@@ -31,10 +31,7 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Readers:
-    """Up to ``most`` reader processes, started when they are first needed, and replaced when they have ended.
-
-    ``OPERATIONS`` in ``module`` has the operations by name.
-    """
+    """Up to ``most`` reader processes for the ``OPERATIONS`` of a module, started when needed, replaced when they have ended."""
 
     def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
         self._module, self._limits, self._most = module, limits, most
@@ -43,17 +40,16 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        self._all: WeakSet[Connection] = (
-            WeakSet()
-        )  # a reader's place becomes free when it is garbage-collected, at the latest
+        # A reader's place becomes free when it is garbage-collected, at the latest.
+        self._all: WeakSet[Connection] = WeakSet()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
         """Let a reader run ``operation`` on ``body``, and return its answer. ``about`` names the body in messages.
 
-        A reading that exceeds its CPU time, its memory or the size of its answer fails at once. If the reader process dies for
-        another reason, also because the reading took too long by the clock, the reading is tried once more.
+        A reading that exceeds its CPU time, its memory or the size of its answer fails at once. If its process dies for another
+        reason, also after too long a time by the clock, it is tried once more.
 
         Raises:
             EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
@@ -101,11 +97,7 @@ class Readers:
         return answer, found
 
     def _reader(self, *, is_fresh: bool) -> Connection:
-        """An idle reader, or a new reader.
-
-        Raises:
-            EngineError: ``engine_failed`` if the machine cannot start another process, or the reader cannot import its code.
-        """
+        """An idle reader, or a new one. Raises EngineError (``engine_failed``) if none can be started."""
         with self._changed:
             while not self._idle and len(self._all) >= self._most:
                 self._changed.wait(_SLICE)

@@ -1,8 +1,7 @@
 """The server process that forks the readers of a worker; the kernel ends a reader at its limits.
 
-``actors.engine.readers.pool`` starts the server with a socket, over which the server receives one end of a socket for each
-reader. The server has one thread, so that it may fork, and the readers share its imports. The server ends when the worker
-ends; a busy reader ends at its limits.
+The pool sends it one end of a socket for each reader. It has one thread, so that it may fork, and the readers share its
+imports. It ends with the worker.
 """
 
 from __future__ import annotations
@@ -29,21 +28,13 @@ _MIB = 1024 * 1024
 
 
 class Limits(NamedTuple):
-    """The bounds of one reading.
-
-    Attributes:
-        cpu: Seconds of CPU time.
-        wall: Seconds of wall-clock time.
-        memory: Bytes of a reader's address space.
-        answer: Bytes of the answer.
-        growth: Bytes by which a reader may grow; a reader that grew more is replaced after its answer.
-    """
+    """The bounds of one reading: seconds and bytes."""
 
     cpu: float = 10
     wall: int = 60
-    memory: int = 512 * _MIB
+    memory: int = 512 * _MIB  # of a reader's address space
     answer: int = 32 * _MIB
-    growth: int = 64 * _MIB
+    growth: int = 64 * _MIB  # a reader that grew more is replaced after its answer
 
 
 def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
@@ -143,8 +134,7 @@ def _confine(limits: Limits) -> None:
 def _arm(cpu: float, wall: int) -> None:
     """Let the kernel end this process after these seconds of CPU time or wall-clock time; 0 means never.
 
-    This uses timers, which begin now. RLIMIT_CPU counts from the start of the process, and by clock ticks: after a minute and
-    a half of work, Linux counted 10 s more for a reader than ``getrusage``.
+    By timers, because RLIMIT_CPU counts from the start of the process, and too much.
     """
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, wall)
