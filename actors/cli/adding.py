@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.cli.engine import cannot_read, in_force, service, task_settings
 from actors.cli.managing import NO_WORKER, send_reads
-from actors.cli.output import Json, ago, as_json, console, database, escape, in_json, short, tell
+from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.engine.discovery.links import selector_of, with_selector
@@ -98,11 +98,7 @@ def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
 
 
 def discover(conn: Connection, url: str) -> list[ContentSource]:
-    """The feeds behind an address, read by the Engine in force.
-
-    Raises:
-        CannotRead: the address has no feed, or the feed must not be fetched.
-    """
+    """The feeds behind an address, read by the Engine in force. Raises CannotRead."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
@@ -120,11 +116,7 @@ def type_of(feed: ContentSource) -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """The address of the source (a feed, or the links on a page), and the given address without its fragment.
-
-    Raises:
-        typer.BadParameter: the address or the selector is not valid.
-    """
+    """The address of the source (a feed, or the links on a page), and the given address without its fragment."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url
@@ -149,8 +141,7 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
     if len(found) == 1:
         return found[0]
     if pick is None:
-        if is_json:
-            as_json({"choices": [_facts(feed) for feed in found]})
+        if in_json({"choices": [_facts(feed) for feed in found]}, is_json=is_json):
             raise typer.Exit(1)
         console().print(f"{len(found)} feeds are there:")
         for number, feed in enumerate(found, 1):
@@ -170,17 +161,14 @@ def _newest(feed: ContentSource) -> list[Any]:
 
 
 def _facts(feed: ContentSource) -> dict[str, Any]:
-    newest = [
-        {name: getattr(item, name) for name in ("title", "url", "published_at")} for item in _newest(feed)[:_SHOWN]
-    ]
+    newest = [{"title": one.title, "url": one.url, "published_at": one.published_at} for one in _newest(feed)[:_SHOWN]]
     return {"name": feed.name, "type": type_of(feed), "url": feed.url, "items": len(feed.items or []), "newest": newest}
 
 
 def _print(feed: ContentSource, head: str) -> None:
-    out = console()
-    out.print(f"[bold]{escape(head)}[/bold]", soft_wrap=True)
+    console().print(f"[bold]{escape(head)}[/bold]", soft_wrap=True)
     tell(f"   {feed.url}")
     if feed.items == []:
-        out.print("   no items yet")
+        tell("   no items yet")
     for item in _newest(feed)[:_SHOWN]:
         tell(f"   {ago(item.published_at):>4}  {item.title or item.url}")

@@ -41,10 +41,8 @@ def add(
     with database() as conn:
         known = task_settings(in_force(conn), "deliver-alert").get("receivers", {})
         if missing := [one for one in to or ["none"] if one not in known]:
-            there = ", ".join(sorted(known)) or "none yet"
-            raise UsageError(
-                f"expected --to with a receiver of deliver-alert, got {missing[0]}; there are: {there}{_NAMED}"
-            )
+            there = f"there are: {', '.join(sorted(known)) or 'none yet'}{_NAMED}"
+            raise UsageError(f"expected --to with a receiver of deliver-alert, got {missing[0]}; {there}")
         if wanted.words:
             news.check_words(conn, wanted.words)
         receivers = list(dict.fromkeys(to or []))
@@ -104,7 +102,4 @@ def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
         "has_source": "it is of another source",
     }
     why = [reason for name, reason in reasons.items() if not row[name]]
-    return (
-        "ended",
-        f"not sent: {'; '.join(why)}" if why else "not sent: it fits since its last analysis, or awaits embed-story",
-    )
+    return "ended", f"not sent: {'; '.join(why) or 'it fits since its last analysis, or awaits embed-story'}"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from actors.briefs import rendering
-from actors.cli.output import Json, as_json, database, say
+from actors.cli.output import Json, database, in_json, say
 from actors.cli.output import team as team_of
 from actors.store.news import NotFound
 from actors.store.statements import SQL
@@ -32,8 +32,7 @@ def digest(
             f"expected a digest, got none yet; deliver-digest writes one each morning\n"
             f"  help: make the digest of today so far: zeke-jobs send deliver-digest {today}"
         )
-    if is_json or form == "json":
-        as_json(found)
+    if in_json(found, is_json=is_json or form == "json"):
         return
     render = {"text": rendering.text, "markdown": rendering.markdown, "html": rendering.html}
     say(render[form](found), end="")

@@ -41,9 +41,7 @@ class CannotRead(ZekeJobsError):
 def in_force(conn: Connection) -> Config | None:
     """The configuration in force, or the local jobs.yaml, or None."""
     revision = revisions.latest(conn)
-    if revision is not None:
-        return revision.config(handlers=False)
-    return _local()
+    return _local() if revision is None else revision.config(handlers=False)
 
 
 def here(conn: Connection) -> Config | None:
@@ -57,11 +55,7 @@ def _local() -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """The settings of the service ``engine`` or ``ai``, by default for the local one. Their ``open`` starts the service.
-
-    Raises:
-        ConfigurationError: the settings name a variable that is not set here, or they are not valid.
-    """
+    """The settings of the service ``engine`` or ``ai``, by default for the local one. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]
@@ -102,9 +96,8 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
     with database() as conn:
         settings = service(here(conn), "engine")
     if not isinstance(settings, Settings):
-        raise ConfigurationError(
-            f"expected services.engine to use actors.engine:Settings, got {type(settings).__name__}"
-        )
+        got = type(settings).__name__
+        raise ConfigurationError(f"expected services.engine to use actors.engine:Settings, got {got}")
     host, rule = settings.rule_for(address)
     named = [name for name in _PARTS if getattr(rule, name)]
     without = settings.model_copy(update={"sites": {**settings.sites, host: NONE}})

@@ -113,11 +113,7 @@ def _of(chosen: Config | None) -> tuple[Rule, ...]:
 
 
 def _rule(action: str, given: dict[str, Any]) -> Rule:
-    """The rule of a command's options.
-
-    Raises:
-        UsageError: the options are not a valid rule; the message names the wrong option.
-    """
+    """The rule of a command's options. Raises UsageError, which names the wrong option."""
     if action not in {"drop", "keep"}:
         raise UsageError(f"expected drop or keep, got {action!r}")
     try:

@@ -61,21 +61,14 @@ def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
 
 
 def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) -> dict[str, Any]:
-    """Add the accepted interests to the interests of a team, as values set by hand.
-
-    Raises:
-        UsageError: an accepted interest is not valid.
-        ConfigurationError: no jobs.yaml is in force, or it does not have the task analyze-story.
-    """
+    """Add the accepted interests to the interests of a team, as values set by hand."""
     wider: dict[str, Any] = {}
 
     def change(file: Config, present: Sequence[Override]) -> list[Override]:
         wider.update(_wider(_present(conn, team)[0], accepted))
         path = overrides.read_path(f"analyze-story.settings.interests.teams.{name}", file)
-        why = f"accepted {', '.join(accepted)}"
-        return overrides.with_overrides(
-            present, [Override(path, wider, by=author(), why=why, set_on=dispatch.clock(conn), until=None)]
-        )
+        why, now = f"accepted {', '.join(accepted)}", dispatch.clock(conn)
+        return overrides.with_overrides(present, [Override(path, wider, by=author(), why=why, set_on=now, until=None)])
 
     applying.set_by_hand(conn, change, by=author(), message="interests suggest --accept")
     return wider
@@ -91,6 +84,5 @@ def _wider(interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
     try:
         return Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
     except ValidationError as error:
-        raise UsageError(
-            f"expected more:WORD, less:WORD, like:STORY or unlike:STORY, got {' '.join(accepted)}"
-        ) from error
+        expected = "expected more:WORD, less:WORD, like:STORY or unlike:STORY"
+        raise UsageError(f"{expected}, got {' '.join(accepted)}") from error

@@ -177,15 +177,13 @@ def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]
             show(f"reading sources; {len(left)} are left")
             for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row
-            # The command stops waiting for a job when the job has ended or was put off.
-            over = {
-                one
-                for one, job in known.items()
-                if job["state"] in _ENDED or (job["is_later"] and job["state"] != "active")
-            }
-            left -= over
+            left -= {one for one, job in known.items() if job["state"] in _ENDED or _is_put_off(job)}
             time.sleep(_LOOK if left else 0)
     return known
+
+
+def _is_put_off(job: Mapping[str, Any]) -> bool:
+    return bool(job["is_later"]) and job["state"] != "active"
 
 
 def _told(job: Mapping[str, Any] | None) -> str:

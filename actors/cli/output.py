@@ -28,13 +28,9 @@ def team(text: str) -> UUID:
         raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}") from error
 
 
+_NO_TEAM = "the team of readers without one"
 Json = Annotated[bool, flag("--json", "Print JSON.")]
-Team = Annotated[
-    UUID,
-    option(
-        "For this team.", "UUID", parser=team, envvar="ZEKE_NEWS_TEAM", show_default="the team of readers without one"
-    ),
-]
+Team = Annotated[UUID, option("For this team.", "UUID", parser=team, envvar="ZEKE_NEWS_TEAM", show_default=_NO_TEAM)]
 
 __all__ = ["Console", "escape", "say", "visible"]
 
@@ -45,12 +41,7 @@ def one_of_several() -> None:
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """A connection to the pipeline's database: ``DATABASE_URL``, or the server that ``zeke-jobs up`` runs here.
-
-    Raises:
-        ConfigurationError: ``DATABASE_URL`` is not set, and no such server runs.
-        MigrationError: the database is not migrated.
-    """
+    """A connection to the pipeline's database: ``DATABASE_URL``, or the server that ``zeke-jobs up`` runs here."""
     with closing(connect(choose(), application_name="zeke-news")) as conn:
         migrate.verify(conn, ["actors.store"])
         yield conn
@@ -66,15 +57,10 @@ def tell(text: str) -> None:
     console().print(visible(text), soft_wrap=True, markup=False)
 
 
-def as_json(value: Any) -> None:
-    """Print ``value`` as JSON, with times in ISO 8601 and decimals as numbers."""
-    say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
-
-
 def in_json(value: Any, *, is_json: bool) -> bool:
-    """Print ``value`` as JSON if ``is_json``; returns ``is_json``."""
+    """If ``is_json``, print ``value`` as JSON, with times in ISO 8601 and decimals as numbers; returns ``is_json``."""
     if is_json:
-        as_json(value)
+        say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
     return is_json
 
 
@@ -86,10 +72,7 @@ def answer(value: Any, *said: str, is_json: bool) -> None:
 
 
 def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
-    """Print rows as JSON if ``is_json``; otherwise as a table.
-
-    ``columns`` gives for each column its key in a row, or a function of the row.
-    """
+    """Print rows as JSON if ``is_json``; otherwise as a table, whose columns are keys or functions of a row."""
     if not in_json(rows, is_json=is_json):
         cells = {title: cell if callable(cell) else itemgetter(cell) for title, cell in columns.items()}
         listing(rows, cells, right=right, empty=empty)

@@ -59,10 +59,9 @@ def search(
     if like and meaning:
         raise UsageError("expected --like or --meaning, got both")
     if not (like or meaning or wanted.words) and (wanted.sources or wanted.since or not query):
-        raise typer.BadParameter(
-            "expected words in addition to source: and since:, got none; zeke-news stories --source and --since list stories",
-            param_hint="QUERY",
-        )
+        lists = "zeke-news stories --source and --since list stories"
+        expected = f"expected words in addition to source: and since:, got none; {lists}"
+        raise typer.BadParameter(expected, param_hint="QUERY")
     with database() as conn:
         asked: dict[str, Any] = {"words": wanted.words, "sources": _sources(conn, wanted), "since": wanted.since}
         if like or meaning:
@@ -99,11 +98,7 @@ def _by_meaning(
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
-    """The embedding of a text by ``services.ai``; ``zeke-news costs`` shows its cost under the task search.
-
-    Raises:
-        CannotRead: the text has no embedding.
-    """
+    """The embedding of a text by ``services.ai``; ``zeke-news costs`` shows its cost under the task search."""
     try:
         analyst = service(in_force(conn), "ai").open()
         made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, "search", [Asker(uuid4(), None)]))
@@ -113,15 +108,9 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Read the arguments. If there are several, an argument with a space is a phrase, because the shell removed its quotes.
-
-    Raises:
-        typer.BadParameter: a ``since:`` is neither a duration nor a day.
-    """
-    several = len(arguments) > 1
-    phrases = {
-        each for each in arguments if several and " " in each and '"' not in each and not each.startswith(_NO_PHRASE)
-    }
+    """Read the arguments. If there are several, an argument with a space is a phrase, because the shell removed its quotes."""
+    spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
+    phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)
     parts = _PART.findall(text)
     moments = [_moment(value.strip('"'), now) for name, value in parts if name == "since"]
@@ -144,11 +133,7 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
-    """The sources whose names contain one of the parts.
-
-    Raises:
-        NotFound: one of the parts is not in the name of any source.
-    """
+    """The sources whose names contain one of the parts. Raises NotFound if a part is in none."""
     found: list[UUID] = []
     for part in wanted.sources:
         if not (like := news.sources_like(conn, part)):

@@ -45,19 +45,9 @@ def stories(
     """List stories, the newest first, each with the number that `story`, `read`, `star` and `archive` take."""
     if unread and archived:
         raise typer.BadParameter("expected one of --unread and --archived, got both", param_hint="--unread")
-    with database() as conn:
-        rows = news.stories(
-            conn,
-            limit=limit,
-            sources=news.sources_like(conn, source),
-            since=datetime.now(UTC) - since if since else None,
-            min_chili=min_chili,
-            analysis_state=state,
-            leads=leads,
-            team=team,
-            state="unread" if unread else "archived" if archived else None,
-            starred=starred,
-        )
+    asked = {"limit": limit, "min_chili": min_chili, "leads": leads, "team": team, "starred": starred}
+    marked = "unread" if unread else "archived" if archived else None
+    rows = _listed(source, since, **asked, analysis_state=state, state=marked)
     if in_json(rows, is_json=is_json):
         return
     if not rows:
@@ -85,13 +75,8 @@ def feed(
     from actors.briefs.syndication import atom, json_feed
     from actors.briefs.whole_file import write_whole
 
+    rows = _listed(source, since, limit=limit, min_chili=min_chili, leads=leads, team=team, starred=starred)
     now = datetime.now(UTC)
-    earliest = now - since if since else None
-    with database() as conn:
-        rows = news.stories(
-            conn, limit=limit, sources=news.sources_like(conn, source), since=earliest, min_chili=min_chili, leads=leads,
-            team=team, starred=starred,
-        )  # fmt: skip
     made = json_feed(rows, title=title, url=url) if form == "json" else atom(rows, title=title, url=url, now=now)
     if output is None:
         say(made, end="")
@@ -100,6 +85,12 @@ def feed(
         write_whole(output, made)
     except OSError as error:
         raise typer.BadParameter(f"cannot be written: {error}", param_hint="--output") from error
+
+
+def _listed(source: str | None, since: timedelta | None, **asked: Any) -> list[dict[str, Any]]:
+    earliest = datetime.now(UTC) - since if since else None
+    with database() as conn:
+        return news.stories(conn, sources=news.sources_like(conn, source), since=earliest, **asked)
 
 
 def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:

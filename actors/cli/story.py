@@ -60,9 +60,8 @@ def open_(story_id: Which) -> None:
         row = news.story(conn, news.find_story(conn, story_id))
     url = (row or {}).get("url") or ""
     if not LINK.fullmatch(url):
-        raise NotFound(
-            f"expected a story with a web address, got {url!r}\n  help: zeke-news story {story_id} --text shows its text"
-        )
+        shows = f"zeke-news story {story_id} --text shows its text"
+        raise NotFound(f"expected a story with a web address, got {url!r}\n  help: {shows}")
     if not (sys.stdout.isatty() and webbrowser.open(url)):
         tell(url)
 
@@ -85,10 +84,8 @@ def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
     age = f"published {ago(row['published_at'])}" if row["published_at"] else f"found {ago(row['created_at'])}"
     out.print(visible(f"{row['source'] or '?'}{authority} · {row['kind']} · {age} ago"), markup=False)
     out.print(visible(row["url"] or ""), soft_wrap=True, markup=False)
-    origin = row["text_origin"] or "unknown"
-    out.print(
-        f"{row['characters'] or 0} characters from {origin}, language {row['language'] or 'unknown'}", markup=False
-    )
+    origin, language = row["text_origin"] or "unknown", row["language"] or "unknown"
+    out.print(f"{row['characters'] or 0} characters from {origin}, language {language}", markup=False)
     if row["text_choice"]:
         out.print(visible(row["text_choice"]), markup=False)
     out.print(f"id {row['id']}", markup=False)

@@ -44,9 +44,8 @@ def why(
         try:
             answer = explain(conn, name)
         except ValueError as error:  # such as brackets without an IPv6 address inside
-            raise typer.BadParameter(
-                f"expected an address as in a browser, got {name!r}", param_hint="ARTICLE"
-            ) from error
+            expected = f"expected an address as in a browser, got {name!r}"
+            raise typer.BadParameter(expected, param_hint="ARTICLE") from error
     if not in_json(answer, is_json=is_json):
         _print(answer)
     if not answer["items"] and not answer["jobs"]:
@@ -56,13 +55,8 @@ def why(
 def explain(conn: Connection, name: str) -> dict[str, Any]:
     """All facts about an article: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site.
 
-    Args:
-        conn: A connection.
-        name: An address, the number or id of a story, the name of an item within its source, or the folder of a mailbox, whose
-            newest items are then shown.
-
-    Raises:
-        NotFound: no story has this number or id.
+    ``name`` is an address, the number or id of a story, the name of an item within its source, or the folder of a mailbox,
+    whose newest items are then shown.
     """
     story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
     url = name if story_id else typed(name)

@@ -157,16 +157,12 @@ def _answer(call_id: UUID) -> str:
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls, each once; returns their costs, None where unknown.
-
-    Every job stores answers in the same order, so that no two jobs block each other.
-    """
+    """End calls, each once, in the order of their answers' keys, against deadlocks; returns their costs, None if unknown."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
-        told.append(
-            {**asdict(end), "id": str(call_id), "detail": end.detail and end.detail[:500], "key": key, "answer": answer}
-        )
+        detail = end.detail and end.detail[:500]
+        told.append({**asdict(end), "id": str(call_id), "detail": detail, "key": key, "answer": answer})
     return {row["id"]: row["cost_usd"] for row in SQL.all(conn, "ai_call_settle", ends=Json(told))}
 
 
