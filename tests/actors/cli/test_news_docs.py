@@ -34,5 +34,7 @@ def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
 
 
 def test_a_list_of_stories_says_that_its_length_of_time_counts_from_publication() -> None:
-    helps = [one.help for path, each in ALL if path in {"stories", "feed"} for one in each.params if one.name == "since"]
+    helps = [
+        one.help for path, each in ALL if path in {"stories", "feed"} for one in each.params if one.name == "since"
+    ]
     assert helps == ["Published at most this long ago, such as 24h or 7d; if undated, found."] * 2
