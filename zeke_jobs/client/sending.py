@@ -181,7 +181,7 @@ async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[
         raise ValueError(f"expected $batch with id, {', '.join(COUNTS)}, got {', '.join(map(str, unknown))}")
     filled = {name: options["batch"] if what == "id" else 0 for name, what in places.items()}
     accepted = json.loads(known.accept({**payload, **filled} if places else payload))
-    wanted = {known.payload.field(name) or name: {"$batch": what} for name, what in places.items()}
+    wanted = {known.payload.field(name): {"$batch": what} for name, what in places.items()}
     return {**options, "then": {"task": known.id, "payload": accepted | wanted}}
 
 

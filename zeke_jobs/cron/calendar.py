@@ -19,7 +19,6 @@ __all__ = ["Cron", "CronError", "parse"]
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
-_HOURS = 24
 
 
 @lru_cache(maxsize=1000)
@@ -58,7 +57,7 @@ class Cron:
         """All fire times after ``moment``, in order. Raises ValueError if ``moment`` has no time zone."""
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
-        ticks = self._steps if len(self.fields.hours) == _HOURS else self._times_of_day
+        ticks = self._steps if len(self.fields.hours) == 24 else self._times_of_day
         try:
             yield from ticks(moment.astimezone(UTC), zone)
         except OverflowError:
@@ -66,7 +65,7 @@ class Cron:
 
     def _times_of_day(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
         last = moment
-        for wall in CronSim(_canonical(self.fields), _wall(moment, zone)):
+        for wall in self._walls(_wall(moment, zone)):
             tick = _first_reached(wall, zone)
             if tick > last:  # otherwise it has fired: before the clock was put back, or with other times of the gap
                 yield tick
@@ -77,7 +76,7 @@ class Cron:
         while change is not None:
             start = last = change
             wall_at_start = _wall(start, zone)
-            for wall in CronSim(_canonical(self.fields), wall_at_start - _SECOND):
+            for wall in self._walls(wall_at_start - _SECOND):
                 tick = start + (wall - wall_at_start)
                 change = _next_change(last, tick, zone)
                 if change is not None:
@@ -85,22 +84,12 @@ class Cron:
                 yield tick
                 last = tick
 
-
-@lru_cache(maxsize=1000)
-def _canonical(fields: Fields) -> str:
-    """The line in a form that cronsim reads unambiguously: numbers, and a star in a day field that started with a star.
-
-    cronsim, like cron, combines the two day fields according to whether one starts with ``*``. A field that started
-    with ``*`` contains its lowest value anyway, and ``*/31`` and ``*/8`` mean only that value.
-    """
-    minutes, hours, months = map(_numbers, (fields.minutes, fields.hours, fields.months))
-    days = "*/31," * fields.any_day + _numbers(fields.days)
-    weekdays = "*/8," * fields.any_weekday + _numbers(fields.weekdays)
-    return f"{minutes} {hours} {days} {months} {weekdays}"
-
-
-def _numbers(values: frozenset[int]) -> str:
-    return ",".join(map(str, sorted(values)))
+    def _walls(self, after: datetime) -> CronSim:
+        """The matching times on a clock that never changes."""
+        *values, both = self.fields
+        walls = CronSim(" ".join(",".join(map(str, sorted(some))) for some in values), after)
+        walls.day_and = both
+        return walls
 
 
 def _wall(moment: datetime, zone: tzinfo) -> datetime:

@@ -1,7 +1,6 @@
 """Parses a cron line (five fields or an @name) strictly, with a reason for each error."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 SHORTHANDS = {
@@ -31,30 +30,10 @@ class CronError(ValueError):
         self.help = help
 
 
-class _Kind(NamedTuple):
-    name: str
-    within: str
-    low: int
-    high: int
-    names: tuple[str, ...] = ()
-    accepts: str = ""
+class Fields(NamedTuple):
+    """The values of the five fields. Weekdays are 0 (Sunday) to 6.
 
-
-_KINDS = (
-    _Kind("minute", "hour", 0, 59),
-    _Kind("hour", "day", 0, 23),
-    _Kind("day of month", "month", 1, 31),
-    _Kind("month", "year", 1, 12, MONTHS, " or jan-dec"),
-    _Kind("day of week", "week", 0, 7, WEEKDAYS, " or sun-sat"),
-)
-
-
-@dataclass(frozen=True)
-class Fields:
-    """The values of the five fields.
-
-    ``any_day`` and ``any_weekday`` mean that the field starts with ``*``. As in cron, day and weekday must both match
-    if one of the two fields starts with ``*``; otherwise one match is enough.
+    As in cron, day and weekday must ``both`` match if one of these two fields starts with ``*``; otherwise one is enough.
     """
 
     minutes: frozenset[int]
@@ -62,102 +41,100 @@ class Fields:
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
-    any_day: bool
-    any_weekday: bool
+    both: bool
 
 
 def read(text: str) -> Fields:
-    """Read the values of a cron line. Weekdays are 0 (Sunday) to 6.
+    """Read the values of a cron line.
 
     Raises CronError if the line is not five fields or a known @name, a field is not valid, or the day does not exist.
     """
-    words = _spelled_out(text.strip()).split()
-    if len(words) != len(_KINDS):
+    line = text.strip()
+    if line.startswith("@") and line.lower() not in SHORTHANDS:
+        help_ = "a schedule has times, not events" if line.lower() == "@reboot" else "write the five fields"
+        raise CronError(f"expected one of {', '.join(SHORTHANDS)}, got {line!r}", help_)
+    words = SHORTHANDS.get(line.lower(), line).split()
+    if len(words) != len(_FIELDS):
         raise CronError(
             f"expected five fields (minute, hour, day of month, month, day of week), got {len(words)}",
-            "seconds and years are not part of a cron line" if len(words) > len(_KINDS) else "",
+            "seconds and years are not part of a cron line" if len(words) > len(_FIELDS) else "",
         )
     minutes, hours, days, months, weekdays = (
-        frozenset[int]().union(*(_term(kind, term, word) for term in word.split(",")))
-        for kind, word in zip(_KINDS, words, strict=True)
+        frozenset[int]().union(*(field.values(term, word) for term in word.split(",")))
+        for field, word in zip(_FIELDS, words, strict=True)
     )
-    any_day, any_weekday = words[2].startswith("*"), words[4].startswith("*")
-    weekdays = frozenset(day % 7 for day in weekdays)
-    fields = Fields(minutes, hours, days, months, weekdays, any_day=any_day, any_weekday=any_weekday)
-    _refuse_a_day_that_never_comes(fields)
-    return fields
-
-
-def _spelled_out(line: str) -> str:
-    if not line.startswith("@"):
-        return line
-    if line.lower() not in SHORTHANDS:
+    both = words[2].startswith("*") or words[4].startswith("*")
+    if both and min(days) > max(_LONGEST_MONTH[month - 1] for month in months):
+        names = ", ".join(MONTHS[month - 1] for month in sorted(months))
         raise CronError(
-            f"expected one of {', '.join(SHORTHANDS)}, got {line!r}",
-            "a schedule has times, not events" if line.lower() == "@reboot" else "write the five fields",
+            f"expected a day that comes, got day {min(days)} of {names}",
+            "no such month is that long, so this would never fire",
         )
-    return SHORTHANDS[line.lower()]
+    return Fields(minutes, hours, days, months, frozenset(day % 7 for day in weekdays), both)
 
 
-def _term(kind: _Kind, term: str, word: str) -> frozenset[int]:
-    expected = f"expected {kind.name} {kind.low}-{kind.high}{kind.accepts}"
-    match = _TERM.fullmatch(term)
-    if match is None:
-        raise CronError(f"{expected}, got {word!r}", _foreign(term))
-    first, last, step = match["first"], match["last"], match["step"]
-    if first == "*":
-        if last is not None:
-            raise CronError(f"{expected}, got {word!r}", "write * alone or before a step: */5")
-        low, high = kind.low, kind.high - (kind.high == 7)
-    else:
-        low = _value(kind, first, expected)
-        high = low if last is None else _value(kind, last, expected)
-        if last is not None and last.lower() == "sun" and low > 0:
-            high = 7
-        if high < low:
-            end, start = (kind.names[-1], kind.names[0]) if kind.names else (kind.high, kind.low)
+class _Field(NamedTuple):
+    name: str
+    within: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    accepts: str = ""
+
+    def values(self, term: str, word: str) -> range:
+        """The values of one of the terms that ``word`` separates by commas."""
+        match = _TERM.fullmatch(term)
+        if match is None:
+            raise self._unexpected(repr(word), _foreign(term))
+        first, last, step = match["first"], match["last"], match["step"]
+        if first == "*":
+            if last is not None:
+                raise self._unexpected(repr(word), "write * alone or before a step: */5")
+            low, high = self.low, self.high - (self.high == 7)
+        else:
+            low = self._value(first)
+            high = low if last is None else self._value(last)
+            if last is not None and last.lower() == "sun" and low > 0:
+                high = 7
+            if high < low:
+                end, start = (self.names[-1], self.names[0]) if self.names else (self.high, self.low)
+                raise CronError(
+                    f"expected a range that ends after it begins, got {self.name} {term!r}",
+                    f"write {first}-{end},{start}-{last}",
+                )
+            if step is not None and last is None:
+                fault = f"expected a range or * before the step, got {self.name} {term!r}"
+                raise CronError(fault, f"write {first}-{self.high}/{step}")
+        widest = self.high - self.low - (self.high == 7)
+        if step is not None and not 1 <= int(step) <= widest:
             raise CronError(
-                f"expected a range that ends after it begins, got {kind.name} {term!r}",
-                f"write {first}-{end},{start}-{last}",
+                f"expected a step of 1 to {widest} for {self.name}, got {term!r}",
+                f"steps start anew with each {self.within}, so none can be longer" if int(step) else "",
             )
-        if step is not None and last is None:
-            raise CronError(
-                f"expected a range or * before the step, got {kind.name} {term!r}", f"write {first}-{kind.high}/{step}"
-            )
-    if step is None:
-        return frozenset(range(low, high + 1))
-    widest = kind.high - kind.low - (kind.high == 7)
-    if not 1 <= int(step) <= widest:
-        raise CronError(
-            f"expected a step of 1 to {widest} for {kind.name}, got {term!r}",
-            f"steps start anew with each {kind.within}, so none can be longer" if int(step) else "",
-        )
-    return frozenset(range(low, high + 1, int(step)))
+        return range(low, high + 1, int(step or 1))
+
+    def _value(self, word: str) -> int:
+        if word.isdigit():
+            if not self.low <= int(word) <= self.high:
+                raise self._unexpected(word)
+            return int(word)
+        name = word.lower()
+        if name in self.names:
+            return self.names.index(name) + self.low
+        raise self._unexpected(repr(word), f"write {name[:3]}" if name[:3] in self.names else _foreign(word))
+
+    def _unexpected(self, got: str, help_: str = "") -> CronError:
+        return CronError(f"expected {self.name} {self.low}-{self.high}{self.accepts}, got {got}", help_)
 
 
-def _value(kind: _Kind, word: str, expected: str) -> int:
-    if word.isdigit():
-        value = int(word)
-        if not kind.low <= value <= kind.high:
-            raise CronError(f"{expected}, got {word}")
-        return value
-    name = word.lower()
-    if name in kind.names:
-        return kind.names.index(name) + kind.low
-    short = name[:3]
-    raise CronError(f"{expected}, got {word!r}", f"write {short}" if short in kind.names else _foreign(word))
+_FIELDS = (
+    _Field("minute", "hour", 0, 59),
+    _Field("hour", "day", 0, 23),
+    _Field("day of month", "month", 1, 31),
+    _Field("month", "year", 1, 12, MONTHS, " or jan-dec"),
+    _Field("day of week", "week", 0, 7, WEEKDAYS, " or sun-sat"),
+)
 
 
 def _foreign(term: str) -> str:
     return "L, W, # and ? belong to other dialects of cron" if _DIALECT.fullmatch(term) else ""
-
-
-def _refuse_a_day_that_never_comes(fields: Fields) -> None:
-    if not (fields.any_day or fields.any_weekday):
-        return  # one of the two fields is enough, and each weekday exists
-    if min(fields.days) > max(_LONGEST_MONTH[month - 1] for month in fields.months):
-        months = ", ".join(MONTHS[month - 1] for month in sorted(fields.months))
-        raise CronError(
-            f"expected a day that comes, got day {min(fields.days)} of {months}",
-            "no such month is that long, so this would never fire",
-        )

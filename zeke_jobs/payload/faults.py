@@ -78,7 +78,6 @@ def expected(error: ErrorDetails) -> str:
 
 
 Path = tuple[str | int, ...]
-_OF_FIELDS = {"missing", "extra_forbidden"}
 KEY = "[key]"
 """The last step of a place if the fault is in the key, as in pydantic's errors."""
 
@@ -89,7 +88,7 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
         place, first = "", found[path][0]
         for step in path[:-1] if path[-1:] == (KEY,) else path:
-            place = f"{place}[{step}]" if isinstance(step, int) else join(place, step)
+            place = join(place, step)
         if first["type"] == "missing":
             yield place, "expected a value, got none"
         else:
@@ -105,7 +104,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0
-        for depth, step in enumerate(path if one["type"] not in _OF_FIELDS else ()):
+        for depth, step in enumerate(path if one["type"] not in ("missing", "extra_forbidden") else ()):
             at = one["loc"].index(step, at)
             furthest[path[:depth]].add(one["loc"][:at])
             at += 1
@@ -151,7 +150,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "null": {"type": "none"},
 }
 _FORMATS = {"uuid": "uuid", "date-time": "datetime", "date": "date", "time": "time", "uri": "url"}
-KEYWORDS = {
+_KEYWORDS = {
     "minimum": "ge",
     "exclusiveMinimum": "gt",
     "maximum": "le",
@@ -196,29 +195,21 @@ def _core(field: Any) -> dict[str, Any]:
             return {"type": _FORMATS[name]}
         case {"type": str(name)} if name in _TYPES:
             return {**_TYPES[name], **_bounds(field)}
-        case dict():
-            return _union(field)
-    return {"type": "any"}
-
-
-def _union(field: Mapping[str, Any]) -> dict[str, Any]:
-    match field:
         # A tag that is a number or a boolean would be text in the mapping.
         case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if not any(
             tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in places
         ):
             choices = {tag: _core({"$ref": place}) for tag, place in places.items()}
             return {"type": "tagged-union", "discriminator": name, "choices": choices}
-        case {"anyOf": [*branches]} | {"oneOf": [*branches]}:
+        case {"anyOf": [*branches]} | {"oneOf": [*branches]} | {"allOf": [_] as branches}:
             return _any_of([_core(branch) for branch in branches])
-        case {"allOf": [branch]}:
-            return _core(branch)
     return {"type": "any"}
 
 
 def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """A union whose errors name the number of the member, because two models would have the same name."""
-    return {"type": "union", "choices": [(member, f"[{number}]") for number, member in enumerate(members)]}
+    """A union, or its only member. Errors name the number of the member, because two models would have the same name."""
+    choices = [(member, f"[{number}]") for number, member in enumerate(members)]
+    return members[0] if len(members) == 1 else {"type": "union", "choices": choices}
 
 
 def _array(field: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,7 +229,7 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     # A model may need one of several fields.
     needed = [branch["required"] for branch in schema.get("anyOf", ()) if branch.keys() == {"required"}] or [[]]
     choices = [_model(schema, {*schema.get("required", ()), *names}) for names in needed]
-    return _any_of(choices) if len(choices) > 1 else choices[0]
+    return _any_of(choices)
 
 
 def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, Any]:
@@ -252,7 +243,7 @@ def _model(schema: Mapping[str, Any], required: Collection[str]) -> dict[str, An
 
 
 def _bounds(field: Mapping[str, Any]) -> dict[str, Any]:
-    bounds = {own: field[name] for name, own in KEYWORDS.items() if name in field}
+    bounds = {own: field[name] for name, own in _KEYWORDS.items() if name in field}
     if "pattern" in bounds:
         with suppress(re.error):  # Python's engine has look-ahead; pydantic's engine has classes such as \p{L}
             re.compile(bounds["pattern"])

@@ -37,16 +37,19 @@ def encode(value: Any) -> str:
     try:
         text = _ENCODER.encode(value)
         size = len(text.encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        _search(value, "")  # raises with the place, which json's error lacks; UnicodeEncodeError is a ValueError
+    except (TypeError, ValueError, RecursionError) as error:  # a ValueError, too, for a lone surrogate
+        _search(value, "")  # raises with the place
         raise UnfitForJson("", str(error)) from error
     is_doubtful = _DOUBTFUL.search(text) is not None
     if size <= LARGEST and (is_doubtful or size > DEEPEST):  # a short text is neither too deep nor too large
         if is_too_deep(text):
-            raise _too_deep()
+            raise UnfitForJson("", _TOO_DEEP)
         if is_doubtful:
             _search(json.loads(text), "")
-        size = _stored_size(text, size)
+        if size + (text.count("e+") + text.count("e-")) * _LONGEST_FLOAT > LARGEST:  # Postgres stores no exponents
+            floats: list[str] = []
+            json.loads(text, parse_float=floats.append)
+            size += sum(len(f"{Decimal(number):f}") - len(number) for number in floats)
     if size > LARGEST:
         raise UnfitForJson("", f"expected at most 1 MiB of JSON, got {size:,} bytes")
     return text
@@ -64,15 +67,6 @@ def is_too_deep(text: str, most: int = DEEPEST) -> bool:
     return False
 
 
-def _stored_size(text: str, size: int) -> int:
-    """The size of the text when Postgres writes its numbers without exponents."""
-    if size + (text.count("e+") + text.count("e-")) * _LONGEST_FLOAT <= LARGEST:
-        return size
-    floats: list[str] = []
-    json.loads(text, parse_float=floats.append)
-    return size + sum(len(f"{Decimal(number):f}") - len(number) for number in floats)
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
@@ -80,29 +74,25 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value
-    dump = getattr(value, "model_dump", None)
-    if dump is not None:
-        return dump(mode="json")
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
     raise TypeError(f"expected a JSON value, got {type(value).__name__}")
 
 
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain)
-
-
-def _too_deep() -> UnfitForJson:
-    return UnfitForJson("", f"expected at most {DEEPEST} lists and objects inside each other, got more")
+_TOO_DEEP = f"expected at most {DEEPEST} lists and objects inside each other, got more"
 
 
 def _search(value: Any, path: str, depth: int = 1) -> None:
-    """Walk the whole value and raise UnfitForJson at the first unfit place."""
+    """Raise UnfitForJson at the first unfit place."""
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
-            raise _too_deep()
+            raise UnfitForJson("", _TOO_DEEP)
         for step, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(value, dict) and not isinstance(step, str):
                 raise UnfitForJson(path, f"expected text as key, got {step!r} ({type(step).__name__})")
             _search(step, path)
-            _search(item, join(path, step) if isinstance(step, str) else f"{path}[{step}]", depth + 1)
+            _search(item, join(path, step), depth + 1)
     elif value is None or isinstance(value, str | int | float):
         if message := _unfit(value):
             raise UnfitForJson(path, message)
@@ -128,9 +118,11 @@ def _unfit(value: str | float | None) -> str:
     return f"expected an integer of at most 64 bits, got one of {value.bit_length()}"
 
 
-def join(path: str, key: str) -> str:
-    """The place of the field ``key`` in ``path``."""
-    return f"{path}.{key}" if path else key
+def join(path: str, step: str | int) -> str:
+    """The place of a field or an item in ``path``."""
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    return f"{path}.{step}" if path else step
 
 
 def shown(value: Any) -> str:

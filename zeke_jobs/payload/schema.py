@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.redaction import camel_case
-from zeke_jobs.payload.faults import validator
+from zeke_jobs.payload.faults import faults, validator
 from zeke_jobs.payload.json_text import Fault, join
 
 if TYPE_CHECKING:
@@ -53,12 +53,10 @@ class PayloadSchema:
         """
         if self.schema is None:
             return payload, []
-        found: list[Fault] = []
-        renamed = self._rename(payload, self.schema, "", found)
         from pydantic_core import ValidationError
 
-        from zeke_jobs.payload.faults import faults
-
+        found: list[Fault] = []
+        renamed = self._rename(payload, self.schema, "", found)
         try:
             self._validator.validate_python(renamed)
         except ValidationError as error:
@@ -76,12 +74,10 @@ class PayloadSchema:
             return False
         return True
 
-    def field(self, name: str) -> str | None:
-        """The field with this name in either spelling, or None."""
-        if self.schema is None:
-            return name
-        shape = self._shape(self.schema)
-        return name if name in shape.fields else shape.camel.get(name)
+    def field(self, name: str) -> str:
+        """The field with this name in either spelling; another name unchanged."""
+        shape = self._shape(self.schema or {})
+        return name if name in shape.fields else shape.camel.get(name, name)
 
     def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
         """The first unknown step of a path of fields, and the known names there; None if the path may exist."""
@@ -100,7 +96,7 @@ class PayloadSchema:
 
     def takes_text(self, name: str) -> bool:
         """Whether the schema lets a field hold text, judged by its types and choices."""
-        schema = {} if self.schema is None else self._shape(self.schema).fields.get(name, {})
+        schema = self._shape(self.schema or {}).fields.get(self.field(name))
         return any("string" in _types(branch) for branch in self._branches(schema))
 
     @cached_property
@@ -122,7 +118,7 @@ class PayloadSchema:
         if isinstance(value, list):
             if shape.items is None:
                 return value
-            return [self._rename(item, shape.items, f"{path}[{i}]", faults) for i, item in enumerate(value)]
+            return [self._rename(item, shape.items, join(path, at), faults) for at, item in enumerate(value)]
         renamed: dict[str, Any] = {}
         for key, item in value.items():
             name = key if key in shape.fields else shape.camel.get(key)

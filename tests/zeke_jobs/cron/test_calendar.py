@@ -71,8 +71,7 @@ class Scan:
         ):
             date = datetime.fromordinal(day)
             dom, dow = date.day in fields.days, date.isoweekday() % 7 in fields.weekdays
-            both = fields.any_day or fields.any_weekday
-            if date.month in fields.months and ((dom and dow) if both else (dom or dow)):
+            if date.month in fields.months and ((dom and dow) if fields.both else (dom or dow)):
                 due |= {day * DAY + h * 60 + m for h in fields.hours for m in fields.minutes}
         return due
 

@@ -200,8 +200,7 @@ def _field(task: str, word: str) -> tuple[str, Any]:
     name, equals, text = word.partition("=")
     if not equals or not name:
         raise UsageError(f"expected field=value or a JSON object, got {word!r}")
-    schema = drivers.perform(None, task_cache.find, task).payload
-    if schema.takes_text(schema.field(name) or name):
+    if drivers.perform(None, task_cache.find, task).payload.takes_text(name):
         return name, text
     try:
         return name, json.loads(text)
