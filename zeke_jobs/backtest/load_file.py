@@ -91,11 +91,11 @@ def load_text(text: str, name: str, config: Config) -> LoadStanza:
 
     Raises ConfigurationError if the text has faults; the message has each with its place.
     """
-    document = parse(text, name)
+    document = parse(text)
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None
     if found is not None:
         _check(document, found, config)
-    if faults := document.diagnostics():
+    if faults := document.diagnostics(name):
         raise ConfigurationError(summary(faults), faults)
     assert found is not None
     return found

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from os import PathLike
@@ -30,19 +31,19 @@ def check(
         The configuration and an empty list, or None and the diagnostics, in the order of the text.
     """
     read_once, config = _read(text, json.dumps(edits))
-    document = read_once.named(name)
+    document = replace(read_once, found=dict(read_once.found))
     if handlers and config is not None:
         from zeke_jobs.config.code import check_code
 
         check_code(document, config)
-    found = document.diagnostics()
+    found = document.diagnostics(name)
     return (None if found else config), found
 
 
 @lru_cache(maxsize=4)
 def _read(text: str, edits: str) -> tuple[Document, Config | None]:
     """The document and the configuration of a text with edits (in JSON). A command reads each only once."""
-    document = parse(text, "")
+    document = parse(text)
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))
     file = read(document, File, EXAMPLE) if document.is_whole else None

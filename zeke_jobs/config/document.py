@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
-from zeke_jobs.config.syntax import Span, TrapError, explain, first, meaning, mend, split_lines
+from zeke_jobs.config.syntax import Span, TrapError, explain, meaning, span, split_lines
 from zeke_jobs.core.quoting import Diagnostic, describe, printable, quote
 from zeke_jobs.payload.faults import KEY, Path
 
@@ -56,30 +55,25 @@ class Place:
 class Document:
     """A parsed text and its faults: one fault for each place, but every missing key of a mapping."""
 
-    name: str  # the name of the text in its faults
     lines: list[str]
     value: Any = None
     root: Place = field(default_factory=lambda: Place(START))
-    is_whole: bool = True  # false when YAML could not be read to the end
+    is_whole: bool = False  # whether YAML could be read to the end
     found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
-    def named(self, name: str) -> Document:
-        """A copy with another name, to which faults can be added."""
-        return replace(self, name=name, found=dict(self.found))
+    def diagnostics(self, name: str) -> list[Diagnostic]:
+        """All faults in the order of the text; ``name`` is the name of the text."""
+        return sorted(replace(one, file=name) for one in self.found.values())
 
-    def diagnostics(self) -> list[Diagnostic]:
-        """All faults in the order of the text."""
-        return sorted(replace(one, file=self.name) for one in self.found.values())
-
-    def add(self, span: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Add a fault at ``span``, unless that place already has a fault.
+    def add(self, at: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
+        """Add a fault, unless its place already has one.
 
         ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
         """
-        source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
-        length = (span.end_column if span.end_line == span.line else len(source) + 1) - span.column
-        fault = Diagnostic("", span.line, span.column, printable(message), printable(help), max(1, length), source)
-        self.found.setdefault((span.line, span.column, missing), fault)
+        source = self.lines[at.line - 1] if at.line <= len(self.lines) else ""
+        length = (at.end_column if at.end_line == at.line else len(source) + 1) - at.column
+        fault = Diagnostic("", at.line, at.column, printable(message), printable(help), max(1, length), source)
+        self.found.setdefault((at.line, at.column, missing), fault)
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, int]:
         """The place of ``path``, or of its nearest existing ancestor, with the number of steps that lead there."""
@@ -93,8 +87,7 @@ class Document:
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
         """Report a fault of the value at ``path``.
 
-        A path that ends with ``KEY`` means the value's key; a path that ends with ``KEY, name`` means a missing key of
-        the mapping.
+        A path that ends with ``KEY`` means the value's key, one that ends with ``KEY, name`` a missing key of the mapping.
         """
         place, depth = self.find(path)
         rest = path[depth:]
@@ -102,41 +95,30 @@ class Document:
         self.add((place.key if KEY in rest else None) or place.head, message, help, missing=missing)
 
 
-def parse(text: str, name: str) -> Document:
-    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run.
-
-    ``name`` is the name of the text in diagnostics. Reading a text again is free, because a command checks it several
-    times: alone, with the values set by hand, and without the values that end.
-    """
-    return _parsed(text).named(name)
-
-
-class _StopError(Exception):
-    """Raised when the rest of the text cannot be read; the document has the reason."""
-
-
-@lru_cache(maxsize=4)
-def _parsed(text: str) -> Document:
-    document = Document("", split_lines(text), is_whole=False)
+def parse(text: str) -> Document:
+    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run."""
+    document = Document(split_lines(text))
     if len(text) > LONGEST_TEXT:
         document.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
         return document
     for _ in range(_MOST_MENDS):
         try:
             document.value, document.root = _Reader(document, text).read()
+            document.is_whole = True
         except yaml.YAMLError as error:
             fault = explain(error, text)
             document.add(fault.span, fault.message, fault.help)
-            mended = mend(text, fault)
-            if mended is None:
-                break
-            text = mended  # only the value on that line changed, so all other places stay correct
+            if fault.mended is not None:
+                text = fault.mended  # only the value on that line changed, so all other places stay correct
+                continue
         except _StopError:
-            break
-        else:
-            document.is_whole = True
-            break
+            pass
+        break
     return document
+
+
+class _StopError(Exception):
+    """Raised when the rest of the text cannot be read; the document has the reason."""
 
 
 class _Reader:
@@ -150,23 +132,26 @@ class _Reader:
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if found is not None:
-                self._stop(_span(event), "expected one document, got a second one", "remove this --- and what follows")
+                self._refuse(event, "expected one document, got a second one", "remove this --- and what follows")
+                raise _StopError
             found = self._node(next(self._events), 0)
         if found is None or found[0] is None:
-            self._stop(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
+            self._document.add(START, "expected a mapping with version and tasks, got an empty file", EXAMPLE)
+            raise _StopError
         return found
 
-    def _stop(self, span: Span, message: str, help: str = "") -> NoReturn:  # noqa: A002
-        self._document.add(span, message, help)
-        raise _StopError
+    def _refuse(self, event: yaml.Event, message: str, help: str = "") -> None:  # noqa: A002
+        self._document.add(span(event.start_mark, event.end_mark), message, help)
 
     def _node(self, event: yaml.Event, depth: int) -> tuple[Any, Place]:
         if depth > _DEEPEST:
-            self._stop(_span(event), f"expected at most {_DEEPEST} levels, got a deeper one")
+            self._refuse(event, f"expected at most {_DEEPEST} levels, got a deeper one")
+            raise _StopError
         self._refuse_graph(event)
         if not isinstance(event, yaml.CollectionStartEvent):
-            return self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None, Place(_span(event))
-        value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+            value = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None
+            return value, Place(span(event.start_mark, event.end_mark))
+        value = {} if isinstance(event, yaml.MappingStartEvent) else []
         inside: dict[str | int, Place] = {}
         end = next(self._events)
         while not isinstance(end, yaml.CollectionEndEvent):
@@ -181,34 +166,34 @@ class _Reader:
                     value[key], inside[key] = item, at
             end = next(self._events)
         is_block = not event.flow_style
-        return value, Place(_between(event.start_mark, (event if is_block else end).end_mark), inside, is_block)
+        return value, Place(span(event.start_mark, (event if is_block else end).end_mark), inside, is_block)
 
     def _refuse_graph(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.AliasEvent):
             help_ = "aliases are not supported: write the value out, or in quotes if the * belongs to it"
-            self._document.add(_span(event), f"expected a value, got the YAML alias *{event.anchor}", help_)
+            self._refuse(event, f"expected a value, got the YAML alias *{event.anchor}", help_)
         elif isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             fault = f"expected a value, got the YAML anchor &{event.anchor}"
-            self._document.add(first(event.start_mark), fault, f"anchors are not supported: {_SHARED}")
+            self._document.add(span(event.start_mark), fault, f"anchors are not supported: {_SHARED}")
         elif (tag := getattr(event, "tag", None)) is not None:
             help_ = "tags are not supported: write text in quotes, numbers and true or false bare"
-            self._document.add(first(event.start_mark), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
+            self._document.add(span(event.start_mark), f"expected a value, got the YAML tag {quote(str(tag))}", help_)
 
-    def _accepts_key(self, key: Any, event: yaml.Event, span: Span, inside: dict[str | int, Place]) -> bool:
-        if (span.line, span.column, "") in self._document.found:  # the key itself has a fault
+    def _accepts_key(self, key: Any, event: yaml.Event, at: Span, inside: dict[str | int, Place]) -> bool:
+        if (at.line, at.column, "") in self._document.found:  # the key itself has a fault
             return False
         if key == "<<" and getattr(event, "style", None) is None:
-            self._document.add(span, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
+            self._document.add(at, "expected a key, got the YAML merge <<", f"merging is not supported: {_SHARED}")
         elif not isinstance(key, str):
             bare = "null" if key is None else describe(key)
             is_number = isinstance(key, int | float) and not isinstance(key, bool)
             help_ = "" if isinstance(key, dict | list) else f'write "{bare}"'
             got = f"the number {bare}" if is_number else describe(key)
-            self._document.add(span, f"expected text as a key, got {got}", help_)
+            self._document.add(at, f"expected text as a key, got {got}", help_)
         elif key in inside:
             other = inside[key].key
             help_ = f"it is also in line {other.line if other else '?'}; keep one of the two"
-            self._document.add(span, f"expected each key once, got {quote(key)} again", help_)
+            self._document.add(at, f"expected each key once, got {quote(key)} again", help_)
         else:
             return True
         return False
@@ -218,11 +203,11 @@ class _Reader:
             try:
                 return meaning(event.value)
             except TrapError as trap:
-                self._document.add(_span(event), *trap.args)
+                self._refuse(event, *trap.args)
                 return event.value
         odd = next((char for char in event.value if char == "\0" or "\ud800" <= char <= "\udfff"), None)
         if odd is not None:
-            self._document.add(_span(event), f"expected text, got the character U+{ord(odd):04X} in it")
+            self._refuse(event, f"expected text, got the character U+{ord(odd):04X} in it")
         return event.value
 
 
@@ -237,12 +222,3 @@ def _events(text: str) -> Iterator[yaml.Event]:
         raise yaml.MarkedYAMLError(context, problem=str(error), problem_mark=loader.get_mark()) from error
     finally:
         loader.dispose()
-
-
-def _span(event: yaml.Event) -> Span:
-    return _between(event.start_mark, event.end_mark)
-
-
-def _between(start: Any, end: Any) -> Span:
-    """The span between two marks of the parser."""
-    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)

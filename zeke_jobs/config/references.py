@@ -13,49 +13,49 @@ from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.core.wording import format_duration
 from zeke_jobs.payload.faults import KEY, Path
 
-Found = Iterator[tuple[Path, str, str]]
-"""Faults: path, message, help."""
-
 
 def check_references(document: Document, config: Config) -> None:
     """Report missing keys, unknown or duplicate names, and contradictory values."""
     note_missing(document, File)
-    for fault in _Checks(document.value, config).all():
-        document.refuse(*fault)
+    checks = _Checks(document, config)
+    checks.whole()
+    for limit in config.limits:
+        checks.limit(("limits", limit), limit)
+    for task in config.tasks.values():
+        path = ("tasks", task.id)
+        checks.inherited(path, task)
+        checks.lists(path, task)
+        checks.rate((*path, "rate"), task.rate)
+        checks.units(path, task)
+        checks.keyed(path, task)
+        checks.unique((*path, "unique"), task)
 
 
 class _Checks:
-    def __init__(self, value: Any, config: Config) -> None:
-        self._config = config
-        self._written: dict[Path, Any] = dict(walk(value))
+    def __init__(self, document: Document, config: Config) -> None:
+        self._refuse, self._config = document.refuse, config
+        self._written: dict[Path, Any] = dict(walk(document.value))
         """The values of the text, of any type, by path."""
-        self._names_of_tasks = {name for one in config.tasks.values() for name in (one.id, *one.aliases)}
 
-    def all(self) -> Found:
+    def whole(self) -> None:
+        """Check the sections, the names in them, and the values that must be the same on every machine."""
         if self._written.get(("tasks",)) == {}:
-            yield ("tasks",), "expected at least one task, got none", ""
-        yield from self._keys()
-        yield from self._variables()
-        yield from self._limits()
-        yield from self._names()
-        yield from self._inherited(("defaults",), self._config.defaults)
-        for task in self._config.tasks.values():
-            path = ("tasks", task.id)
-            yield from self._inherited(path, task)
-            yield from self._lists(path, task)
-            yield from self._rate((*path, "rate"), task.rate)
-            yield from self._units(path, task)
-            yield from self._keyed(path, task)
-            yield from self._unique((*path, "unique"), task)
-
-    def _keys(self) -> Found:
-        """Check the names in mappings; models do not, so that the values under a bad name are checked too."""
+            self._refuse(("tasks",), "expected at least one task, got none")
+        # Models do not check these names, so that the values under a bad name are checked too.
         for section, accept in (("services", NAME.check), ("limits", NAME.check), ("tasks", check_task_id)):
             for name in getattr(self._config, section):
                 try:
                     accept(name)
                 except EntryError as error:
-                    yield (section, name, KEY), *error.args
+                    self._refuse((section, name, KEY), *error.args)
+        for path, value in self._written.items():
+            takes_some = path and (path[0] in ("services", "middleware") or path[2:3] == ("settings",))
+            if isinstance(value, str) and "${" in value and not takes_some:
+                fault = "expected a value that is the same on every machine, got one from the environment"
+                help_ = "${NAME} is filled in under services, middleware and a task's settings only"
+                self._refuse(path, fault, help_)
+        self._names()
+        self.inherited(("defaults",), self._config.defaults)
 
     def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
         """Path and text of each item of the text's list at ``path``."""
@@ -64,49 +64,7 @@ class _Checks:
             if isinstance(item, str):
                 yield (*path, at), item
 
-    def _variables(self) -> Found:
-        fault = "expected a value that is the same on every machine, got one from the environment"
-        for path, value in self._written.items():
-            takes_some = path and (path[0] in ("services", "middleware") or path[2:3] == ("settings",))
-            if isinstance(value, str) and "${" in value and not takes_some:
-                yield path, fault, "${NAME} is filled in under services, middleware and a task's settings only"
-
-    def _limits(self) -> Found:
-        for name, limit in self._config.limits.items():
-            path = ("limits", name)
-            keys = ("concurrency", "rate", "budget", "breaker")
-            if not (any((*path, key) in self._written for key in keys) or limit.units or limit.paused):
-                fault = f"expected concurrency or rate in limit {name}, got neither"
-                yield (*path, KEY, "concurrency"), fault, "for example concurrency: 8 or rate: 60/m"
-            yield from self._rate((*path, "rate"), limit.rate)
-            if limit.concurrency is not None and limit.throttle.least > limit.concurrency:
-                fault = f"expected least to be at most concurrency, got {limit.throttle.least} and {limit.concurrency}"
-                yield (*path, "throttle", "least"), fault, ""
-            for unit, one in limit.units.items():
-                if one.rate is not None:
-                    at = (*path, unit) if (*path, unit) in self._written else (*path, "units", unit)
-                    yield from self._burst(at, one.burst, one.rate)
-                if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
-                    counted = f"{'rate' if unit == 'jobs' else 'budget'}: counts"
-                    yield (*path, unit, KEY), f"expected a unit of its own name, got {quote(unit)}, which {counted}", ""
-
-    def _rate(self, path: Path, rate: LimitRate | None) -> Found:
-        if rate is None:
-            return
-        if rate.limit is not None:
-            yield from self._burst(path, rate.burst if rate.beside else None, rate.limit)
-        elif rate.burst is not None or not (isinstance(rate, TaskRate) and rate.per_key):
-            wanted = "limit or per_key" if isinstance(rate, TaskRate) else "limit"
-            fault = f"expected {wanted} in rate, got {'burst alone' if rate.burst else 'neither'}"
-            yield path, fault, "for example rate: {limit: 60/m, burst: 10}"
-
-    def _burst(self, path: Path, burst: float | None, rate: Rate) -> Found:
-        """Check that a burst is at most half of its rate, because the rest must fit between two bursts."""
-        if burst is not None and 2 * burst > rate.count:
-            help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
-            yield (*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_
-
-    def _names(self) -> Found:
+    def _names(self) -> None:
         """Check that no two tasks share a name, even as an attribute of ``zeke_jobs.actors``, which has _ for -."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
@@ -115,42 +73,79 @@ class _Checks:
                 owner = owners.setdefault(name, f"an alias of {task.id}")
                 if len(path) > 2 and owner != f"an alias of {task.id}":
                     fault = f"expected a name that nothing else has, got {quote(name)}, which is {owner}"
-                    yield path, fault, "an alias belongs to one task"
+                    self._refuse(path, fault, "an alias belongs to one task")
                 attribute = name.replace("-", "_")
                 holder, other = attributes.setdefault(attribute, (task.id, name))
                 if holder != task.id and other != name:
                     fault = f"expected a name that differs from {other} by more than - and _, got {quote(name)}"
-                    yield path, fault, f"zeke_jobs.actors.{attribute} would stand for both"
+                    self._refuse(path, fault, f"zeke_jobs.actors.{attribute} would stand for both")
 
-    def _inherited(self, path: Path, of: Defaults) -> Found:
+    def limit(self, path: Path, name: str) -> None:
+        limit = self._config.limits[name]
+        keys = ("concurrency", "rate", "budget", "breaker")
+        if not (any((*path, key) in self._written for key in keys) or limit.units or limit.paused):
+            fault = f"expected concurrency or rate in limit {name}, got neither"
+            self._refuse((*path, KEY, "concurrency"), fault, "for example concurrency: 8 or rate: 60/m")
+        self.rate((*path, "rate"), limit.rate)
+        if limit.concurrency is not None and limit.throttle.least > limit.concurrency:
+            fault = f"expected least to be at most concurrency, got {limit.throttle.least} and {limit.concurrency}"
+            self._refuse((*path, "throttle", "least"), fault)
+        for unit, one in limit.units.items():
+            if one.rate is not None:
+                at = (*path, unit) if (*path, unit) in self._written else (*path, "units", unit)
+                self._burst(at, one.burst, one.rate)
+            if unit == "jobs" or (limit.budget is not None and unit == limit.budget.currency):
+                counted = f"{'rate' if unit == 'jobs' else 'budget'}: counts"
+                fault = f"expected a unit of its own name, got {quote(unit)}, which {counted}"
+                self._refuse((*path, unit, KEY), fault)
+
+    def rate(self, path: Path, rate: LimitRate | None) -> None:
+        per_key = rate.per_key if isinstance(rate, TaskRate) else None
+        if rate is None:
+            return
+        if rate.limit is not None:
+            self._burst(path, rate.burst if rate.beside else None, rate.limit)
+        elif rate.burst is not None or not per_key:
+            wanted = "limit or per_key" if isinstance(rate, TaskRate) else "limit"
+            fault = f"expected {wanted} in rate, got {'burst alone' if rate.burst else 'neither'}"
+            self._refuse(path, fault, "for example rate: {limit: 60/m, burst: 10}")
+
+    def _burst(self, path: Path, burst: float | None, rate: Rate) -> None:
+        """Check that a burst is at most half of its rate, because the rest must fit between two bursts."""
+        if burst is not None and 2 * burst > rate.count:
+            help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
+            self._refuse((*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_)
+
+    def inherited(self, path: Path, of: Defaults) -> None:
         """Check keys of ``defaults`` or of a task."""
         told, at = of.on_failed, (*path, "on_failed")
-        if told is not None and at in self._written and told not in self._names_of_tasks:
+        if told is not None and at in self._written and self._config.task(told) is None:
             help_ = suggest(told, self._config.tasks, what="tasks are")
-            yield at, f"expected the name of a task, got {quote(told)}", help_
+            self._refuse(at, f"expected the name of a task, got {quote(told)}", help_)
         delay, longest, at = of.retry.delay, of.retry.max_delay, (*path, "retry")
         if at in self._written and delay > longest:
             key = "delay" if (*at, "delay") in self._written else "max_delay"
-            got = f"{format_duration(delay)} and {format_duration(longest)}"
-            fault = f"expected delay to be at most max_delay, got {got}"
-            yield (*at, key), fault, "a key that is missing here comes from defaults"
+            fault = (
+                f"expected delay to be at most max_delay, got {format_duration(delay)} and {format_duration(longest)}"
+            )
+            self._refuse((*at, key), fault, "a key that is missing here comes from defaults")
 
-    def _lists(self, path: Path, task: Task) -> Found:
+    def lists(self, path: Path, task: Task) -> None:
         limits = self._config.limits
         for at, limit in self._items((*path, "uses")):
             if limit not in limits:
                 help_ = suggest(limit, limits, what="limits are") or "this file has no limits"
-                yield at, f"expected the name of a limit, got {quote(limit)}", help_
+                self._refuse(at, f"expected the name of a limit, got {quote(limit)}", help_)
         items = [one for key in ("uses", "aliases", "sensitive") for one in self._items((*path, key))]
         if isinstance(task.cron, tuple):
             items += [((*path, "cron", at, "name"), one.name) for at, one in enumerate(task.cron) if one.name]
         seen: set[tuple[str | int, str]] = set()
         for at, item in items:
             if (at[2], item) in seen:
-                yield at, f"expected each name once, got {quote(item)} again", ""
+                self._refuse(at, f"expected each name once, got {quote(item)} again")
             seen.add((at[2], item))
 
-    def _units(self, path: Path, task: Task) -> Found:
+    def units(self, path: Path, task: Task) -> None:
         """Check that a task has an estimate for each unit of its limits, and no other estimates."""
         limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
         most: dict[str, int | Decimal] = {}
@@ -160,62 +155,62 @@ class _Checks:
         for unit in most:
             if unit not in task.units:
                 fault = f"expected an estimate of {unit} in task {task.id}, which uses a limit of them, got none"
-                yield (*path, KEY, "units"), fault, f"for example units: {{{unit}: 1000}}"
+                self._refuse((*path, KEY, "units"), fault, f"for example units: {{{unit}: 1000}}")
         for budget in filter(None, (task.budget, *(limit.budget for limit in limits))):
             most[budget.currency] = min(budget.amount, most.get(budget.currency, budget.amount))
         for unit, amount in task.units.items():
             at = (*path, "units", unit)
             if unit not in most:
                 help_ = suggest(unit, most, what="units are") or "none of its limits counts units"
-                yield (*at, KEY), f"expected a unit of a limit that {task.id} uses, got {quote(unit)}", help_
+                self._refuse((*at, KEY), f"expected a unit of a limit that {task.id} uses, got {quote(unit)}", help_)
             elif amount > most[unit]:
-                yield at, f"expected at most the {most[unit]:,} that a limit of {task.id} allows, got {amount:g}", ""
+                fault = f"expected at most the {most[unit]:,} that a limit of {task.id} allows, got {amount:g}"
+                self._refuse(at, fault)
 
-    def _keyed(self, path: Path, task: Task) -> Found:
+    def keyed(self, path: Path, task: Task) -> None:
         """Check keys that bound the jobs of a ``key``, or exclude each other."""
         limit, per_key, at = task.concurrency.limit, task.concurrency.per_key, (*path, "concurrency")
         if self._written.get(at) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"
-            yield at, "expected limit or per_key in concurrency, got neither", help_
+            self._refuse(at, "expected limit or per_key in concurrency, got neither", help_)
         if limit is not None and per_key is not None and per_key > limit:
-            yield (*at, "per_key"), f"expected per_key to be at most limit, got {per_key} and {limit}", ""
+            self._refuse((*at, "per_key"), f"expected per_key to be at most limit, got {per_key} and {limit}")
         if task.order and per_key not in (None, 1):
-            help_ = "leave it out: strict order runs one job of a key at a time"
-            yield (*at, "per_key"), f"expected per_key: 1 together with order: strict, got {per_key}", help_
-        rate_of_key = task.rate and task.rate.per_key
-        if task.chunk is not None:
-            if task.order:
-                help_ = "in strict order one job of a key runs at a time"
-                yield (*path, "order"), "expected order or chunk in a task, got both", help_
-            if task.share:
-                help_ = "with chunk: {by: key} keys take turns"
-                yield (*path, "share"), "expected share or chunk in a task, got both", help_
-            if rate_of_key:
-                fault = "expected chunk or per_key in rate, got both"
-                yield (*path, "rate", "per_key"), fault, "limit: counts the jobs of a chunk"
-            if per_key is not None and task.chunk.by is None:
-                fault = "expected by: key in a chunk together with concurrency per_key, got none"
-                yield (*path, "chunk"), fault, "a chunk with jobs of many keys would count for each of them"
-        if task.share and (task.per_key or rate_of_key):
-            fault = "expected share without a limit per key and without order, got both"
-            yield (*path, "share"), fault, "leave share out: keys that have a limit take turns anyway"
+            fault = f"expected per_key: 1 together with order: strict, got {per_key}"
+            self._refuse((*at, "per_key"), fault, "leave it out: strict order runs one job of a key at a time")
+        if task.chunk is not None and per_key is not None and task.chunk.by is None:
+            fault = "expected by: key in a chunk together with concurrency per_key, got none"
+            self._refuse((*path, "chunk"), fault, "a chunk with jobs of many keys would count for each of them")
+        chunk, order, share, rate_of_key = task.chunk, task.order, task.share, task.rate and task.rate.per_key
+        one_job, turns = "in strict order one job of a key runs at a time", "with chunk: {by: key} keys take turns"
+        own_turns = "leave share out: keys that have a limit take turns anyway"
+        no_limit = "share without a limit per key and without order"
+        for has_both, keys, wanted, help_ in (
+            (chunk and order, ("order",), "order or chunk in a task", one_job),
+            (chunk and share, ("share",), "share or chunk in a task", turns),
+            (
+                chunk and rate_of_key,
+                ("rate", "per_key"),
+                "chunk or per_key in rate",
+                "limit: counts the jobs of a chunk",
+            ),
+            (share and (task.per_key or rate_of_key), ("share",), no_limit, own_turns),
+        ):
+            if has_both:
+                self._refuse((*path, *keys), f"expected {wanted}, got both", help_)
 
-    def _unique(self, path: Path, task: Task) -> Found:
-        unique = task.unique
-        if unique is None:
+    def unique(self, path: Path, task: Task) -> None:
+        if task.unique is None:
             return
-        how, during = unique.on_duplicate, unique.while_
+        how, during, period = task.unique.on_duplicate, task.unique.while_, task.unique.period
         if how != "ignore" and during != "queued":
             fault = f"expected on_duplicate: {how} together with while: queued, got while: {during}"
-            yield (*path, "on_duplicate"), fault, "a job that runs or has run keeps its payload"
-        if unique.at_most is not None and how == "ignore":
-            yield (
-                (*path, "at_most"),
-                "expected at_most together with on_duplicate: replace or postpone, got neither",
-                "",
-            )
-        if unique.period is not None and during != "period":
+            self._refuse((*path, "on_duplicate"), fault, "a job that runs or has run keeps its payload")
+        if task.unique.at_most is not None and how == "ignore":
+            fault = "expected at_most together with on_duplicate: replace or postpone, got neither"
+            self._refuse((*path, "at_most"), fault)
+        if period is not None and during != "period":
             fault = f"expected period together with while: period, got while: {during}"
-            yield (*path, "period"), fault, "write while: period, or remove period"
-        elif unique.period is None and during == "period" and (*path, "period") not in self._written:
-            yield path, "expected the key 'period' in unique, got none", "for example period: 1h"
+            self._refuse((*path, "period"), fault, "write while: period, or remove period")
+        elif period is None and during == "period" and (*path, "period") not in self._written:
+            self._refuse(path, "expected the key 'period' in unique, got none", "for example period: 1h")

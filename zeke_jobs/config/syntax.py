@@ -2,8 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from yaml import MarkedYAMLError, YAMLError
 from yaml.error import Mark
@@ -13,8 +12,7 @@ _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _RESERVED = dict.fromkeys("@`%", "which YAML reserves") | {"*": "which starts a YAML alias"}
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A part of the text. Lines and columns count from 1; the end is exclusive."""
 
     line: int
@@ -23,14 +21,19 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True)
-class Fault:
-    """The place and reason of a YAML failure. ``bare`` is the value that needs quotes, if that is the fault."""
+def span(start: Any, end: Any = None) -> Span:
+    """The text between two marks of the parser, or the character at one."""
+    last = (start.line + 1, start.column + 2) if end is None else (end.line + 1, end.column + 1)
+    return Span(start.line + 1, start.column + 1, *last)
+
+
+class Fault(NamedTuple):
+    """The place and reason of a YAML failure; if a value needs quotes, also the text with them."""
 
     span: Span
     message: str
     help: str = ""
-    bare: str = ""
+    mended: str | None = None
 
 
 def split_lines(text: str) -> list[str]:
@@ -53,27 +56,15 @@ def explain(error: YAMLError, text: str) -> Fault:
     for start, message, help_ in _MEANINGS:
         if start in f"{context}: {problem}":
             is_open = " flow " in context and begin and begin.line < mark.line
-            return Fault(first(begin if begin and (is_open or start in _SHOWN_AT_BEGIN) else mark), message, help_)
+            return Fault(span(begin if begin and (is_open or start in _SHOWN_AT_BEGIN) else mark), message, help_)
     help_ = f"{context} that starts in line {begin.line + 1}" if begin else ""
-    return Fault(first(mark), f"expected YAML, got something else: {problem}", help_)
-
-
-def mend(text: str, fault: Fault) -> str | None:
-    """The text with the bare value in quotes, so that the rest can be checked; None if quotes do not help."""
-    lines = split_lines(text)
-    line, column = fault.span.line - 1, fault.span.column - 1
-    head = lines[line][:column]
-    if not fault.bare or "{" in head or "[" in head:
-        return None
-    # Leave out trailing spaces and a comment, because quotes would shift their columns.
-    lines[line] = head + "'" + fault.bare.replace("'", "''") + "'"
-    return "\n".join(lines)
+    return Fault(span(mark), f"expected YAML, got something else: {problem}", help_)
 
 
 def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
     """A value that starts with a character reserved by YAML."""
-    line = "".join(split_lines(text)[mark.line : mark.line + 1])
-    column = mark.column
+    lines = [*split_lines(text), ""]
+    line, column = lines[mark.line], mark.column
     if "while scanning an alias" in context:
         column = line.rfind("*", 0, mark.column + 1)
     elif "cannot start any token" not in problem:
@@ -81,11 +72,16 @@ def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
     sign = line[column : column + 1] if column >= 0 else ""
     if sign not in _RESERVED:
         return None
-    value = re.split(r"\s#", line[column:], maxsplit=1)[0].rstrip()
-    value = value if "{" not in line[:column] else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
+    head, value = line[:column], re.split(r"\s#", line[column:], maxsplit=1)[0].rstrip()
+    value = value if "{" not in head else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
+    mended = None
+    if "{" not in head and "[" not in head:
+        # Leave out trailing spaces and a comment, because quotes would shift their columns.
+        lines[mark.line] = head + "'" + value.replace("'", "''") + "'"
+        mended = "\n".join(lines[:-1])
     help_ = f'put {"a cron line" if sign in "*@" else "the value"} in quotes: "{value}"'
-    span = Span(mark.line + 1, column + 1, mark.line + 1, column + 1 + len(value))
-    return Fault(span, f"expected a value, got a bare {sign}, {_RESERVED[sign]}", help_, value)
+    at = Span(mark.line + 1, column + 1, mark.line + 1, column + 1 + len(value))
+    return Fault(at, f"expected a value, got a bare {sign}, {_RESERVED[sign]}", help_, mended)
 
 
 _QUOTES = "put a value that contains ': ' in quotes, or check the indentation of this line"
@@ -107,11 +103,6 @@ _MEANINGS = (
 )
 """Parts of PyYAML's messages, with our messages and the help."""
 _SHOWN_AT_BEGIN = ("could not find expected ':'", "while scanning a quoted scalar")
-
-
-def first(mark: Any) -> Span:
-    """The character at a mark of the parser."""
-    return Span(mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
 
 
 _CONSTANTS = (

@@ -163,8 +163,8 @@ def read_value(text: str) -> Any:
     """
     if text.startswith(("*", "@")):
         return text
-    document = parse(f"value: {text}\n", "value")
-    if found := document.diagnostics():
+    document = parse(f"value: {text}\n")
+    if found := document.diagnostics("value"):
         raise ConfigurationError("\n".join(_words(one) for one in found))
     value = document.value["value"]
     if value is None:

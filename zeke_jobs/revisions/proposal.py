@@ -200,7 +200,7 @@ def _ordered(
                 f"  help: remove it when the jobs of {name} have ended"
             )
         if not any(one.path == ("tasks", name) and one.drains is not None for one in kept):
-            text = edited(parse(latest.source, "revision").value, store.edits(latest.overrides))
+            text = edited(parse(latest.source).value, store.edits(latest.overrides))
             stanza = {key: value for key, value in text["tasks"][name].items() if key != "cron"}
             queue = before.tasks[name].queue
             drained = Override(("tasks", name), stanza, request.by, request.message, now, drains=queue)

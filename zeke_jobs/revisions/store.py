@@ -121,7 +121,7 @@ def edits(overrides: Sequence[Override]) -> list[Edit]:
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
     """The text and the overrides as readers of the database may see them."""
     fields = sensitive_fields(config)
-    masked = hide(parse(config.text, "").value, fields, services=True)
+    masked = hide(parse(config.text).value, fields, services=True)
     hidden = [one.masked(fields, services=True).as_json() for one in overrides]
     return {"source": json.dumps(masked, default=str), "overrides": hidden}
 
