@@ -16,16 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from zeke_jobs.config.entries import (
-    Count,
-    EntryError,
-    Keys,
-    Name,
-    PositiveDuration,
-    ZoneName,
-    key,
-    no_default,
-)
+from zeke_jobs.config.entries import Count, EntryError, Keys, Name, PositiveDuration, ZoneName, key, no_default
 from zeke_jobs.core.quoting import describe
 from zeke_jobs.core.wording import UNITS, format_duration
 from zeke_jobs.cron.line import CronError, read

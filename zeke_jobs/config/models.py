@@ -26,16 +26,7 @@ from zeke_jobs.config.entries import (
     ZoneName,
     key,
 )
-from zeke_jobs.config.limits import (
-    Amount,
-    BudgetText,
-    Concurrency,
-    Limit,
-    LimitKeys,
-    NamedSchedule,
-    Schedule,
-    TaskRate,
-)
+from zeke_jobs.config.limits import Amount, BudgetText, Concurrency, Limit, LimitKeys, NamedSchedule, Schedule, TaskRate
 from zeke_jobs.payload.model import Duration
 
 While = Literal["queued", "active", "period"]
