@@ -83,10 +83,9 @@ def read_text(path: str | PathLike[str]) -> str:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise ConfigurationError(
-            f"expected a jobs.yaml at {Path(path).absolute()}, got no such file\n"
-            "  help: run this where jobs.yaml is, name the file in ZEKE_JOBS_CONFIG, or write a first one: zeke-jobs init"
-        ) from None
+        help_ = "run this where jobs.yaml is, name the file in ZEKE_JOBS_CONFIG, or write a first one: zeke-jobs init"
+        fault = f"expected a jobs.yaml at {Path(path).absolute()}, got no such file\n  help: {help_}"
+        raise ConfigurationError(fault) from None
     except OSError as error:
         raise ConfigurationError(f"expected a readable file at {path}, got {error.strerror}") from error
     try:

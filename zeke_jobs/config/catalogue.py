@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from pydantic import BaseModel
+
 from zeke_jobs.config import handlers
 from zeke_jobs.config.limits import Limit, Rate, Schedule
 from zeke_jobs.config.models import Config, Task
@@ -26,11 +28,8 @@ def buckets(config: Config) -> list[dict[str, Any]]:
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
-        own: dict[str, Any] = {
-            "concurrency": limit.concurrency,
-            "least": limit.throttle.least,
-            "raise_every": _seconds(limit.throttle.raise_every),
-        }
+        throttle = {"least": limit.throttle.least, "raise_every": _seconds(limit.throttle.raise_every)}
+        own: dict[str, Any] = {"concurrency": limit.concurrency, **throttle}
         if (breaker := limit.breaker) is not None:
             own |= {
                 "breaker_failures": None if breaker.failures < 1 else int(breaker.failures),
@@ -81,7 +80,7 @@ def _has_limit(task: Task) -> bool:
 def row(config: Config, task: Task) -> dict[str, Any]:
     """The row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
-    crons = [_cron(one, handler) for one in task.schedules.values()]
+    crons = [_cron(one, handler.payload_model) for one in task.schedules.values()]
     # Even without a limit on a key's active jobs, jobs are claimed by key: for a rate per key, or for chunks by key.
     by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
@@ -100,12 +99,8 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     }
 
 
-def _cron(cron: Schedule, handler: handlers.Handler) -> dict[str, Any]:
+def _cron(cron: Schedule, model: type[BaseModel]) -> dict[str, Any]:
     # Store the payload in the usual form: snake_case, only the fields in the file.
-    payload = handler.payload_model.model_validate(cron.payload)
-    return {
-        **cron.model_dump(mode="json", by_alias=True),
-        "window": cron.window.total_seconds(),
-        "jitter": cron.jitter.total_seconds(),
-        "payload": payload.model_dump(mode="json", by_alias=False, exclude_unset=True),
-    }
+    payload = model.model_validate(cron.payload).model_dump(mode="json", by_alias=False, exclude_unset=True)
+    times = {"window": cron.window.total_seconds(), "jitter": cron.jitter.total_seconds()}
+    return {**cron.model_dump(mode="json", by_alias=True), **times, "payload": payload}

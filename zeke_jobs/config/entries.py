@@ -28,7 +28,6 @@ from zeke_jobs.core.wording import format_duration
 from zeke_jobs.payload.model import Duration
 
 _LONGEST_NAME = 100
-
 _NOT_PORTABLE = {"localtime", "posixrules", "Factory"}
 T = TypeVar("T")
 
@@ -46,10 +45,10 @@ class Shape:
 
     def check(self, text: str) -> str:
         """Return the text. Raises EntryError if it has another form or is too long."""
-        if self._fits(text) and len(text) <= _LONGEST_NAME:
-            return text
         if self._fits(text):
-            raise EntryError(f"expected at most {_LONGEST_NAME} characters, got {len(text)}", "")
+            if len(text) > _LONGEST_NAME:
+                raise EntryError(f"expected at most {_LONGEST_NAME} characters, got {len(text)}", "")
+            return text
         help_ = next((f"did you mean {quote(one)}?" for one in _spellings(text) if self._fits(one)), "")
         if self is _PATH and _IN_A_CLASS.search(text):
             help_ = "a method cannot be named; name a function at the top of the module"
@@ -96,10 +95,8 @@ def check_task_id(text: str) -> str:
     Raises EntryError if it is not lower-case words joined by ``-``, or is reserved.
     """
     if text in ("broker", "zeke-metronome"):
-        raise EntryError(
-            f"expected the id of a task, got {quote(text)}, which zeke_jobs.actors keeps for itself",
-            "choose another id, and give this one as an alias where jobs are sent by it",
-        )
+        fault = f"expected the id of a task, got {quote(text)}, which zeke_jobs.actors keeps for itself"
+        raise EntryError(fault, "choose another id, and give this one as an alias where jobs are sent by it")
     return TASK.check(text)
 
 
@@ -134,11 +131,8 @@ Many = Annotated[tuple[T, ...], Strict(strict=False)]
 """A list in the file, a tuple in Python."""
 
 
-class Shown:
-    """Marks a key of a task whose value the commands ``tasks`` and ``why`` show."""
-
-
-SHOWN = Shown()
+SHOWN = object()
+"""Marks a key of a task whose value the commands ``tasks`` and ``why`` show."""
 
 
 def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
@@ -162,7 +156,6 @@ class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=Fa
     """Required keys. They still have a default, so that the rest of a file can be checked without them."""
     short_form: ClassVar[tuple[str, type, str] | None] = None
     """A bare value for the mapping: the key that it sets, its type, and its name in messages."""
-
     spread: ClassVar[str | None] = None
     """A field whose keys are in the mapping itself."""
 

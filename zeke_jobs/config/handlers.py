@@ -163,14 +163,8 @@ def _read(found: Callable[..., Any], function: Callable[..., Any], path: str) ->
     if settings not in (None, type(None), Any) and not isinstance(settings, TypeVar):
         settings_model = _model(settings, f"Context[...] of {path} to name", path)
         complete(settings_model)
-    return Handler(
-        function=found,
-        payload_model=payload_model,
-        payload_schema=json_schema(payload_model),
-        settings_model=settings_model,
-        is_async=inspect.iscoroutinefunction(function),
-        takes_chunk=takes_chunk,
-    )
+    is_async = inspect.iscoroutinefunction(function)
+    return Handler(found, payload_model, json_schema(payload_model), settings_model, is_async, takes_chunk)
 
 
 def _model(found: Any, where: str, path: str) -> type[BaseModel]:

@@ -30,15 +30,10 @@ def import_object(path: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        own = [
-            key
-            for key, value in vars(module).items()
-            if getattr(value, "__module__", "") == module_name and key[0] != "_"
-        ]
-        raise EntryError(
-            f"expected a name in module {module_name}, got {quote(name)}, which it does not have",
-            suggest(name, own, what="it has"),
-        ) from None
+        its = {key: getattr(value, "__module__", "") for key, value in vars(module).items() if key[0] != "_"}
+        help_ = suggest(name, [key for key, owner in its.items() if owner == module_name], what="it has")
+        fault = f"expected a name in module {module_name}, got {quote(name)}, which it does not have"
+        raise EntryError(fault, help_) from None
 
 
 def _import(name: str) -> ModuleType:
@@ -89,11 +84,10 @@ def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> A
     try:
         return eval(annotation, function.__globals__)  # noqa: S307 (the module's own code)
     except Exception as error:  # an annotation is an expression and may raise any exception
-        got = f"{annotation}: {type(error).__name__}: {error}"
-        raise EntryError(
-            f"expected an annotation of {parameter} in {function.__name__} that can be resolved, got {got}",
-            "import its names at the top of the module, not under if TYPE_CHECKING:",
-        ) from error
+        what = f"an annotation of {parameter} in {function.__name__} that can be resolved"
+        fault = f"expected {what}, got {annotation}: {type(error).__name__}: {error}"
+        help_ = "import its names at the top of the module, not under if TYPE_CHECKING:"
+        raise EntryError(fault, help_) from error
 
 
 REFERENCE = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}?")

@@ -42,19 +42,14 @@ def _plain(node: Any, shorts: dict[str, Any]) -> Any:
     if not isinstance(node, dict):
         return node
     if (short := shorts.get(node.get("$ref", ""))) is not None:
-        node = {
-            "anyOf": [short, {"$ref": node["$ref"]}],
-            **{key: value for key, value in node.items() if key != "$ref"},
-        }
-        shorts = {}
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        node, shorts = {"anyOf": [short, {"$ref": node["$ref"]}], **rest}, {}
     kept = {
         _WORDS.get(key, key): _plain(value, shorts)
         for key, value in node.items()
         if not (key == "default" and (value is None or value == "" or (value and isinstance(value, dict))))
     }
-    branches = kept.get("anyOf")
-    if isinstance(branches, list) and {"type": "null"} in branches:
-        rest = [one for one in branches if one != {"type": "null"}]
-        kept.pop("anyOf")
-        kept = {**rest[0], **kept} if len(rest) == 1 else {"anyOf": rest, **kept}
+    if {"type": "null"} in kept.get("anyOf", ()):
+        others = [one for one in kept.pop("anyOf") if one != {"type": "null"}]
+        kept = {**others[0], **kept} if len(others) == 1 else {"anyOf": others, **kept}
     return kept

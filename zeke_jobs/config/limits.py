@@ -1,7 +1,6 @@
 """The keys of jobs.yaml for limits and schedules."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,13 +22,36 @@ from zeke_jobs.cron.line import CronError, read
 from zeke_jobs.payload.model import Duration
 
 _MOST_FAILURES = 1_000_000
-_RATE = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
-_BUDGET = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
 _SHARE = r"([0-9]{1,2})\s*%"
 
 
-class Rate(BaseModel, frozen=True, extra="forbid"):
+class _Written(BaseModel, frozen=True, extra="forbid"):
+    """A number above 0 and a word, written as one text."""
+
+    pattern: ClassVar[str]
+    expected: ClassVar[str]
+    parts: ClassVar[str]
+
+    @classmethod
+    def read(cls, text: Any) -> Any:
+        """Read a text; a value that was read stays as it is. Raises EntryError."""
+        if isinstance(text, cls):
+            return text
+        match = re.fullmatch(cls.pattern, text, re.ASCII) if isinstance(text, str) else None
+        if match is None or not Decimal(match[1]):
+            raise EntryError(
+                f"expected {cls.expected}, got {describe(text)}", cls.parts if isinstance(text, str) else ""
+            )
+        number, word = match.groups()
+        return cls(**dict(zip(cls.model_fields, (number, UNITS.get(word, word)), strict=True)))
+
+
+class Rate(_Written):
     """At most ``count`` starts in any ``period``; written as ``60/m``."""
+
+    pattern = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
+    expected = "a rate such as 10/s, 60/m or 1000/d"
+    parts = "a count of at least 1, a slash, and s, m, h or d"
 
     count: int
     period: timedelta
@@ -40,8 +62,12 @@ class Rate(BaseModel, frozen=True, extra="forbid"):
         return f"{self.count}/{unit or format_duration(self.period)}"
 
 
-class Budget(BaseModel, frozen=True, extra="forbid"):
+class Budget(_Written):
     """At most ``amount`` of a currency a day; written as ``5.00 USD/d``."""
+
+    pattern = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
+    expected = "a budget such as 5.00 USD/d"
+    parts = "an amount above 0, three capital letters (ISO 4217), and /d"
 
     amount: Decimal
     currency: str
@@ -49,22 +75,6 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
     @model_serializer
     def __str__(self) -> str:
         return f"{self.amount:f} {self.currency}/d"
-
-
-def _reader(
-    of: type[BaseModel], pattern: str, what: str, help_: str, make: Callable[[Decimal, str], BaseModel]
-) -> BeforeValidator:
-    """A validator that reads a number above 0 and a word, such as ``60/m``."""
-
-    def read(text: Any) -> Any:
-        if isinstance(text, of):
-            return text
-        match = re.fullmatch(pattern, text, re.ASCII) if isinstance(text, str) else None
-        if match is None or not Decimal(match[1]):
-            raise EntryError(f"expected {what}, got {describe(text)}", help_ if isinstance(text, str) else "")
-        return make(Decimal(match[1]), match[2])
-
-    return BeforeValidator(read)
 
 
 def _failures(value: Any) -> Any:
@@ -84,22 +94,12 @@ def _not_none(count: Any) -> Any:
     return count
 
 
-_READ_RATE = _reader(
-    Rate,
-    _RATE,
-    "a rate such as 10/s, 60/m or 1000/d",
-    "a count of at least 1, a slash, and s, m, h or d",
-    lambda count, unit: Rate(count=int(count), period=UNITS[unit]),
-)
-_READ_BUDGET = _reader(
-    Budget,
-    _BUDGET,
-    "a budget such as 5.00 USD/d",
-    "an amount above 0, three capital letters (ISO 4217), and /d",
-    lambda amount, currency: Budget(amount=amount, currency=currency),
-)
-RateText = Annotated[Rate, _READ_RATE, WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$"})]
-BudgetText = Annotated[Budget, _READ_BUDGET, WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET}$"})]
+RateText = Annotated[
+    Rate, BeforeValidator(Rate.read), WithJsonSchema({"type": "string", "pattern": f"^{Rate.pattern}$"})
+]
+BudgetText = Annotated[
+    Budget, BeforeValidator(Budget.read), WithJsonSchema({"type": "string", "pattern": f"^{Budget.pattern}$"})
+]
 Failures = Annotated[
     int | float,
     BeforeValidator(_failures),
@@ -227,11 +227,8 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
         given = value.get("units", {}) if isinstance(value, dict) else None
         if not isinstance(given, dict):
             return value
-        units = {
-            name: one
-            for name, one in value.items()
-            if name not in cls.model_fields and isinstance(one, dict) and "rate" in one
-        }
+        others = {name: one for name, one in value.items() if name not in cls.model_fields}
+        units = {name: one for name, one in others.items() if isinstance(one, dict) and "rate" in one}
         if twice := next((name for name in units if name in given), None):
             raise EntryError(f"expected unit {twice} once, got it as a key of the limit and in units", "")
         rest = {name: one for name, one in value.items() if name not in units}

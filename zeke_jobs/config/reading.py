@@ -89,10 +89,8 @@ def _inherited(own: Keys, base: Keys) -> Keys:
 def _rest(model: type[K], value: Any, error: ValidationError) -> K:
     kept = deepcopy(value)
     while True:
-        paths = [
-            tuple(step for step in path_in(kept, one, LimitKeys.spread) if step != KEY)
-            for one in error.errors(include_url=False)
-        ]
+        places = [path_in(kept, one, LimitKeys.spread) for one in error.errors(include_url=False)]
+        paths = [tuple(step for step in place if step != KEY) for place in places]
         # If only a part of a mapping is faulty, the other parts are kept and checked.
         around = {path[:depth] for path in paths for depth in range(len(path))}
         for path in dict.fromkeys(reversed(paths)):  # the last item of a list first, so that places stay correct

@@ -25,15 +25,11 @@ def resolve_model(path: str) -> type[BaseModel]:
     """
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
-        raise EntryError(
-            f"expected {path} to be a pydantic model, got {kind_of(found)}",
-            "a service names the model of its settings, whose open() returns the service",
-        )
+        help_ = "a service names the model of its settings, whose open() returns the service"
+        raise EntryError(f"expected {path} to be a pydantic model, got {kind_of(found)}", help_)
     if not callable(getattr(found, "open", None)):
-        raise EntryError(
-            f"expected {path} to have a method open(), got a model without one",
-            "def open(self) -> MyService is called once in each process",
-        )
+        help_ = "def open(self) -> MyService is called once in each process"
+        raise EntryError(f"expected {path} to have a method open(), got a model without one", help_)
     complete(found)
     return found
 
@@ -65,15 +61,12 @@ def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
 
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, Middleware)):
-        raise EntryError(
-            f"expected {path} to be a Dramatiq middleware, got {kind_of(found)}",
-            "a middleware is a subclass of dramatiq.Middleware",
-        )
+        help_ = "a middleware is a subclass of dramatiq.Middleware"
+        raise EntryError(f"expected {path} to be a Dramatiq middleware, got {kind_of(found)}", help_)
     for theirs in found.__mro__:
         if theirs.__module__.startswith("dramatiq.") and (instead := _INSTEAD.get(theirs.__name__)):
-            raise EntryError(
-                f"expected a middleware that zeke_jobs does not replace, got Dramatiq's {theirs.__name__}", instead
-            )
+            fault = f"expected a middleware that zeke_jobs does not replace, got Dramatiq's {theirs.__name__}"
+            raise EntryError(fault, instead)
     return found
 
 
@@ -110,12 +103,10 @@ def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
         found = resolve_middleware(stanza.use)
         checked = settings_model(found).model_validate(substitute(stanza.settings).value)
         own, given = type(checked).model_fields, checked.model_fields_set
-        return found(
-            **{str(own[name].alias) if name in own else name: value for name, value in checked if name in given}
-        )
+        values = {name: value for name, value in checked if name in given}
+        return found(**{str(own[name].alias) if name in own else name: value for name, value in values.items()})
     except (EntryError, ValidationError) as error:  # ``check`` reports it earlier, with its place in jobs.yaml
         raise ConfigurationError(f"middleware {stanza.use}: {error.args[0] if error.args else error}") from error
     except Exception as error:  # foreign code; its exception is shown
-        raise ConfigurationError(
-            f"expected {stanza.use} to be made with its settings, got {type(error).__name__}: {error}"
-        ) from error
+        got = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"expected {stanza.use} to be made with its settings, got {got}") from error
