@@ -176,9 +176,7 @@ class Throttle(Keys):
 
     least: Slots = key(1, "Each throttling halves the concurrency, down to this.", "least: 2")
     raise_every: PositiveDuration = key(
-        timedelta(seconds=15),
-        "After each such time without throttling, the concurrency rises by one.",
-        "raise_every: 30s",
+        timedelta(seconds=15), "Time without throttling after which the concurrency rises by one.", "raise_every: 30s"
     )
 
 
@@ -191,9 +189,7 @@ class Breaker(Keys):
         20, "A number of failed attempts, or a share of the ended ones; a share needs ten failed ones.", "failures: 50%"
     )
     within: PositiveDuration = key(timedelta(minutes=5), "The time in which failures are counted.", "within: 5m")
-    pause: PositiveDuration = key(
-        timedelta(minutes=2), "How long the limit is closed before one job probes.", "pause: 2m"
-    )
+    pause: PositiveDuration = key(timedelta(minutes=2), "How long it is closed before one job probes.", "pause: 2m")
 
 
 def _unit_keys(schema: dict[str, Any]) -> None:
@@ -215,9 +211,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
     units: dict[Name, UnitRate] = key({}, "Maximum use per time, for each unit under its own name.")
     budget: BudgetText | None = key(None, "Maximum cost per day of the jobs of these tasks.", "budget: 5.00 USD/d")
     throttle: Throttle = key(Throttle(), "How concurrency changes when the provider throttles.", "throttle: {least: 2}")
-    breaker: Breaker | None = key(
-        None, "When failures pause the limit.", "breaker: {failures: 20, within: 5m, pause: 2m}"
-    )
+    breaker: Breaker | None = key(None, "When failures pause the limit.", "breaker: {failures: 20, within: 5m}")
     paused: bool = key(False, "Start no jobs of these tasks.", "paused: true")
 
     @model_validator(mode="before")

@@ -39,9 +39,7 @@ class Retry(Keys):
 
     # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), changed at random by up to its share ``jitter``.
 
-    limit: Annotated[int, Field(ge=0, le=1000)] = key(
-        3, "Maximum number of retries after the first attempt.", "limit: 3"
-    )
+    limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Maximum number of retries.", "limit: 3")
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
     factor: Annotated[float, Field(ge=1, le=100)] = key(2.0, "Factor by which each wait grows.", "factor: 2")
     max_delay: Duration = key(timedelta(minutes=10), "Maximum wait.", "max_delay: 10m")
@@ -119,9 +117,7 @@ class Defaults(Keys):
     timeout: PositiveDuration = key(timedelta(minutes=5), "Maximum duration of an attempt.", "timeout: 5m")
     retry: Retry = key(Retry(), "How failed attempts are repeated.", "retry: {limit: 3, delay: 1s}")
     keep: Keep = key(Keep(), "How long finished jobs stay.", "keep: {completed: 7d, failed: 30d}")
-    max_queued: Count | None = key(
-        None, "Maximum number of waiting jobs; further sends are refused.", "max_queued: 10000"
-    )
+    max_queued: Count | None = key(None, "Maximum number of waiting jobs; more are refused.", "max_queued: 10000")
     on_failed: Annotated[AliasText | None, SHOWN] = key(
         None, "Task that gets a job for each job that has failed for good.", "on_failed: report-failure"
     )
@@ -154,9 +150,7 @@ class TaskKeys(Defaults):
     uses: Many[Name] = key((), "Shared limits, by name.", "uses: [ai]")
     chunk: Chunk | None = key(None, "The handler gets a list of jobs.", "chunk: {size: 50, wait: 2s}")
     order: Literal["strict"] | None = key(
-        None,
-        "`strict`: of the jobs that share a `key`, only the oldest may run, even while it waits for a retry.",
-        "order: strict",
+        None, "`strict`: of jobs with one `key` only the oldest may run, even if it waits for a retry.", "order: strict"
     )
     share: Share | None = key(
         None, "Keys take turns while more jobs are due than may start.", "share: {by: key, weights: {customer-a: 3}}"
@@ -237,15 +231,10 @@ class File(Keys):
     version: Literal[1] = key(1, "Version of this format.", "version: 1")
     timezone: ZoneName = key("UTC", "Time zone of crons that set none.", "timezone: Europe/Paris")
     services: dict[str, Service] = key(
-        {},
-        "The systems that handlers talk to, by name.",
-        "services: {ai: {use: package.module:Settings}}",
-        json_schema_extra=NAME.of_keys,
+        {}, "Systems that handlers talk to.", "services: {ai: {use: module:Settings}}", json_schema_extra=NAME.of_keys
     )
     middleware: Many[Middleware] = key(
-        (),
-        "Dramatiq middleware of workers and scheduler, in order.",
-        "middleware: [dramatiq.middleware:CurrentMessage]",
+        (), "Dramatiq middleware of all processes, in order.", "middleware: [dramatiq.middleware:CurrentMessage]"
     )
     limits: dict[str, LimitKeys] = key(
         {}, "Limits that tasks share.", "limits: {ai: {concurrency: 8}}", json_schema_extra=NAME.of_keys

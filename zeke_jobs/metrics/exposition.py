@@ -3,17 +3,15 @@
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from zeke_jobs.core import environment, logs
 
 Kind = Literal["gauge", "counter", "histogram"]
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """One metric. Its name includes the unit (seconds, jobs); a counter's name ends in ``_total``."""
 
     name: str
@@ -37,34 +35,24 @@ DATABASE: tuple[Family, ...] = (
     _gauge("active_limit", _TASK, "Maximum number of active jobs; absent without a limit."),
     _gauge("oldest_wait_seconds", _TASK, "How long the oldest due job has waited; 0 if none waits."),
     _gauge("max_wait_seconds", _TASK, "The task's max_wait; absent if unset."),
-    _gauge(
-        "max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent without max_wait."
-    ),
+    _gauge("max_wait_breached", _TASK, "1 while the oldest due job waits longer than max_wait; absent without it."),
     _gauge("paused", _TASK, "1 while the task, its queue or a limit that it uses is paused."),
     _gauge("completed_per_minute", _TASK, "Jobs that completed within the last minute."),
     _gauge("failed_per_minute", _TASK, "Jobs that failed for good within the last minute."),
     _gauge("failed_last_hour", _TASK, "Jobs that failed for good within the last hour, counted up to 10,000."),
-    _gauge(
-        "handler_seconds", (*_TASK, "quantile"), "Durations of handlers, of the last hour's newest 500 completed jobs."
-    ),
+    _gauge("handler_seconds", (*_TASK, "quantile"), "Handler durations of the last hour's newest 500 completed jobs."),
     _gauge("serving_processes", _TASK, "Live worker processes that run the task."),
     _gauge("serving_threads", _TASK, "Threads of the live worker processes that run the task."),
     _gauge("cost_last_day", ("task", "currency"), "Costs that jobs reported within the last day."),
     _gauge("limit_active", ("limit",), "Active jobs under a limit."),
     _gauge("limit_concurrency", ("limit",), "Maximum active jobs of a limit; absent if unset."),
-    _gauge(
-        "limit_rate_wait_seconds", ("limit",), "Seconds until the rate lets the next job start; absent without a rate."
-    ),
+    _gauge("limit_rate_wait_seconds", ("limit",), "Seconds until the rate lets a job start; absent without a rate."),
     _gauge("limit_rate", ("limit",), "Maximum starts in the period of its rate; absent if unset."),
     _gauge("limit_unit_used", ("limit", "unit"), "Use of a unit that its rate still counts, or money spent today."),
     _gauge("limit_unit", ("limit", "unit"), "Maximum use of the unit in the period of its rate, or the daily budget."),
     _gauge("limit_closed", ("limit", "by"), "1 while a limit is closed: throttled by its provider, or by its breaker."),
     _gauge("schedule_lag_seconds", ("task",), "Seconds since the next tick was due; 0 if not yet due, or paused."),
-    _gauge(
-        "scheduler_silence_seconds",
-        (),
-        "Seconds since a scheduler handled all schedules; absent before the first time.",
-    ),
+    _gauge("scheduler_silence_seconds", (), "Seconds since a scheduler handled all schedules; absent before that."),
     _gauge("processes", ("kind", "state"), "Workers and schedulers that are live, stopping, or lost."),
     _gauge("threads", ("kind", "state"), "Jobs that these processes may run at once."),
 )

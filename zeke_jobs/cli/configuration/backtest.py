@@ -56,9 +56,7 @@ RECORDED: dict[str, Any] = {
     "workers": Annotated[
         Fleet | None,
         option(
-            "P processes of T threads each, such as 2x8; by default as now, with --spec 1x8.",
-            "PxT",
-            parser=read_workers,
+            "P processes of T threads, such as 2x8; by default as now, with --spec 1x8.", "PxT", parser=read_workers
         ),
     ],
 }
@@ -68,9 +66,7 @@ RECORDED: dict[str, Any] = {
 def backtest(
     given: dict[str, Any],
     load: Annotated[str, option("Send N times as much.", "Nx")] = "1x",
-    spec: Annotated[
-        Path | None, option("Simulate the load that this file describes, instead of recorded jobs.", "FILE")
-    ] = None,
+    spec: Annotated[Path | None, option("Simulate the load in this file, instead of recorded jobs.", "FILE")] = None,
     plot: Annotated[Path | None, option("Draw queues and waits over time, as .png, .svg or .pdf.", "FILE")] = None,
     seed: Annotated[int, option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
     as_json: Json = False,
@@ -147,9 +143,7 @@ _SHOWN = 8
 @partial(with_options, added=RECORDED)
 def capacity(
     given: dict[str, Any],
-    budget: Annotated[
-        float | None, option("Money for a day, in the currency of the jobs' costs.", "MONEY", min=0)
-    ] = None,
+    budget: Annotated[float | None, option("Money a day, in the currency of the jobs' costs.", "MONEY", min=0)] = None,
     database: Annotated[float | None, option("Jobs a second that the database carries.", "JOBS", min=1)] = None,
     as_json: Json = False,
 ) -> None:

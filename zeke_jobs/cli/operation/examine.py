@@ -80,9 +80,7 @@ def health(
 
 def audit(
     who: Annotated[str | None, option("Only by this database user or this given name.", "NAME")] = None,
-    action: Annotated[
-        list[str] | None, option("Only this action, such as cancel; may be given again.", "ACTION")
-    ] = None,
+    action: Annotated[list[str] | None, option("Only this action, such as cancel; may be repeated.", "ACTION")] = None,
     target: Annotated[str | None, option("Only of this target, such as task/my-task, or a job's id.", "TARGET")] = None,
     begin: Annotated[datetime | None, time("Only from this time on: ISO 8601.", "--from")] = None,
     end: Annotated[datetime | None, time("Only before this time.", "--to")] = None,

@@ -64,9 +64,7 @@ def roles(
 
 
 def uninstall(
-    package: Annotated[
-        list[str] | None, option("Also what this package's migrations made, such as actors.store.", "PACKAGE")
-    ] = None,
+    package: Annotated[list[str] | None, option("Also what this package's migrations made.", "PACKAGE")] = None,
     yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
 ) -> int:
     """Ask, then remove the schema zeke_jobs with all jobs and our views. Tables of packages stay unless named."""

@@ -146,13 +146,9 @@ _OPTIONS: dict[str, Any] = {
     "idempotency_key": Annotated[str | None, option("A second send with this key makes no job.", "KEY")],
     "unique_key": Annotated[str | None, option("No second queued or active job of the task with this key.", "KEY")],
     "retry": Annotated[int | None, option("Number of retries, instead of the task's.", "N", "--retries", min=0)],
-    "attempt_timeout": Annotated[
-        timedelta | None, span("Maximum duration of an attempt, instead of the task's timeout.")
-    ],
+    "attempt_timeout": Annotated[timedelta | None, span("Maximum duration of an attempt, instead of the task's.")],
     "keep": Annotated[timedelta | None, span("How long the finished job stays.")],
-    "units": Annotated[
-        list[str] | None, option("Estimated use of a unit that limits count, such as tokens=900.", "UNIT=AMOUNT")
-    ],
+    "units": Annotated[list[str] | None, option("Estimated use of a unit, such as tokens=900.", "UNIT=AMOUNT")],
 }
 
 
