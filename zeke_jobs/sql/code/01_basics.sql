@@ -1,10 +1,8 @@
--- Functions that all other files use: the time, ids, names, states, tasks by name.
---
--- In all files: a function of one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where the planner can make
--- it a part of the caller's statement: without settings, and no more volatile than what it calls. The parts of zeke_jobs.claim run with its settings.
+-- Functions that all other files use. A function of one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where
+-- the planner can inline it: without settings, and no more volatile than the functions it calls.
 
--- The clock of all statements; tests replace it. It is STABLE, so that an index can be searched by its value, and in plpgsql, because an sql function
--- that calls a volatile function is not inlined, and each call would cost 20 µs.
+-- The clock of all statements; tests replace it. STABLE, so that an index can be searched by its value; plpgsql, because an sql call would cost 20
+-- µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
@@ -15,28 +13,24 @@ BEGIN
   RETURN (SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1);
 END $$;
 
--- A new id, a UUID of version 7. It begins with the time, so new rows are all inserted at one edge of the primary key's index.
+-- A UUID of version 7: it begins with the time, so new rows go to one edge of the primary key's index.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
-    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
-$$;
+    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid $$;
 
--- The status of a job, in the words of pg-boss. The body is parsed when the function is created (RETURN), so the caller's search path cannot change
--- its meaning, and the planner can still inline it.
+-- The status of a job, in the words of pg-boss. With RETURN the body is parsed once, so the caller's search path cannot change its meaning.
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz) RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END::zeke_jobs.job_status;
 
--- The key of a job that was sent without a key: the job's own id if its task has a limit per key; '-' if keys only take turns; else NULL.
+-- The key of a job that was sent without one: its own id if its task has a limit per key, '-' if keys only take turns, else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- The next functions read values of the catalogue for views. For a value that they cannot read they return NULL, so that no view fails.
-
--- The length of a duration such as 1h30m, at most a thousand years; NULL if the text is no duration. The pattern has no backslash, because a database
--- with standard_conforming_strings off would read it as an escape.
+-- The length of a duration such as 1h30m, at most a thousand years; NULL if the text is no duration, so that no view fails. The pattern has no
+-- backslash, because standard_conforming_strings may be off.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
@@ -44,10 +38,7 @@ RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|secon
 
 CREATE OR REPLACE FUNCTION zeke_jobs.seconds_of(p_duration text) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-  WHEN zeke_jobs.length_of(p_duration) < interval '68 years' THEN extract(epoch FROM zeke_jobs.length_of(p_duration))::integer
-  WHEN zeke_jobs.length_of(p_duration) IS NOT NULL THEN 2147483647
-END;
+RETURN CASE WHEN zeke_jobs.length_of(p_duration) IS NOT NULL THEN least(extract(epoch FROM zeke_jobs.length_of(p_duration)), 2147483647)::integer END;
 
 -- A JSON number as an integer; NULL for any other JSON value.
 CREATE OR REPLACE FUNCTION zeke_jobs.integer_of(p_value jsonb) RETURNS integer
@@ -60,12 +51,12 @@ RETURN (
   SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n));
 
--- Turns story_id into storyId. The planner inlines this function; camel_of_words, called for a name of several words, takes thirty times as long.
+-- Turns story_id into storyId. The planner inlines this function; camel_of_words takes thirty times as long.
 CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;
 
--- The fields (properties) and items that a JSON Schema describes, also behind $ref, anyOf, oneOf and allOf.
+-- The fields and items that a JSON Schema describes, also behind $ref, anyOf, oneOf and allOf.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE
@@ -124,26 +115,16 @@ BEGIN
   RETURN coalesce(v_renamed, '{}');
 END $$;
 
--- The list of a job's attempts, reduced to the number, the outcome, the times and the type of the error.
+-- The attempts of a job without the messages of their errors.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
   SELECT CASE WHEN p_attempts = '[]' OR jsonb_typeof(p_attempts) <> 'array' THEN '[]' ELSE (
     SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'attempt', a.value -> 'attempt', 'outcome', a.value -> 'outcome', 'started_on', a.value -> 'started_on', 'ended_on', a.value -> 'ended_on',
       'error', jsonb_build_object('type', a.value #> '{error,type}'))) ORDER BY a.n)
-    FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END
-$$;
+    FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END $$;
 
--- Returns the time, or raises an error that quotes p_given if Python could not read the time.
-CREATE OR REPLACE FUNCTION zeke_jobs.readable(p_moment timestamptz, p_name text, p_given text) RETURNS timestamptz
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
-BEGIN
-  PERFORM zeke_jobs.refuse(format('expected %s from 1970-01-01 to 9000-01-01, got %s', p_name, p_given), 'datetime_field_overflow')
-  WHERE NOT zeke_jobs.is_readable(p_moment);
-  RETURN p_moment;
-END $$;
-
--- Wait for a lock, and hold it until the transaction ends. The caller's next statement sees what the last holder of the lock has committed.
+-- Wait for a lock, and hold it until the transaction ends. The next statement sees what the last holder committed.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.lock (name) VALUES (p_name)

@@ -1,13 +1,11 @@
--- Wake-ups. A wake-up tells an idle worker process that there may be a job for it. It is only a hint: without a wake-up the process polls within 5 s.
+-- Wake-ups tell an idle worker process that there may be a job for it. They are only hints: every idle process polls within 5 s.
 
--- Whether idle processes must be notified of a job: only if it is due within 5 s, because each idle process polls within 5 s.
+-- Whether a job is due before the next poll of an idle process.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify the idle processes of a queue that it has a new job. The process that the notification names claims at once. The others claim a
--- moment later, and only if they have not claimed by then, because one job does not need all of them. If no process is idle, nothing is sent: a
--- NOTIFY in every send would serialise commits. p_task: the task of the job; a process that last found a limit of this task full also claims a moment
--- later.
+-- Notify the idle processes of a queue of a new job; if none is idle, nothing is sent, because a NOTIFY in every send would serialise commits. The
+-- named process claims at once; the others, and a process that found a limit of p_task full, a moment later if they have not claimed by then.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -18,8 +16,8 @@ BEGIN
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
--- Jobs of these tasks have ended. Notify the other processes that have found due jobs held back by a limit of these tasks, if the limit has room now.
--- p_looks: the caller claims itself, so the others claim a moment later, if they have not claimed by then. p_full: limits that are full.
+-- Jobs of these tasks have ended: notify other processes that found due jobs behind a limit of these tasks, if the limit lets a job start now.
+-- p_looks: the caller claims too, so the others claim a moment later. p_full: limits that are full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

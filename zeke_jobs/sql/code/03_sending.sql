@@ -1,9 +1,7 @@
--- Sending. A sender calls zeke_jobs.enqueue, zeke_jobs.enqueue_many or, from SQL, zeke_jobs.send. The first two return an error as JSON, because a
--- raised error would abort the caller's transaction. zeke_jobs.put also sends the jobs of on_failed and of a batch's end.
+-- Sending. zeke_jobs.enqueue and zeke_jobs.enqueue_many return an error as JSON, because a raised error would abort the caller's transaction;
+-- zeke_jobs.send, for SQL, raises it.
 
--- A sentence that says why Python could not read a JSON value, or would read it differently, or that it has more than 1 MiB as compact JSON; NULL if
--- there is no such error. The depth is limited as in core/bounds.py. Python reads a number beyond the largest float as infinite, and refuses an
--- integer of more than 4,300 digits; a value with such a number has more than 308 bytes.
+-- Why Python could not read a JSON value, or that it has more than 1 MiB as compact JSON; NULL if it can. core/bounds.py has the same depth.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -11,9 +9,9 @@ DECLARE
   v_size integer := octet_length(v_text);
 BEGIN
   IF v_size < 200 THEN
-    RETURN NULL; -- too short for any fault: a hundred levels take two hundred brackets
+    RETURN NULL; -- too short: a hundred levels take two hundred brackets
   ELSIF v_size > 1048576 AND v_size < 2097152 THEN
-    -- jsonb writes a space after each comma and colon. Without them the text is at most a third shorter, so 2 MiB are too many in any case.
+    -- Without the spaces that jsonb writes, the text is at most a third shorter: 2 MiB are too many in any case.
     v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
   RETURN CASE
@@ -25,39 +23,34 @@ BEGIN
   END;
 END $$;
 
--- A sentence that says why no task accepts this payload; NULL if a task may accept the payload. The planner inlines this function.
+-- Why no task accepts this payload; NULL if one may.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
-    ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END
-$$;
+    ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END $$;
 
 -- A length of time in an option of a send: a number means seconds, a string is an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
-    ELSE (p_option #>> '{}')::interval END
-$$;
+    ELSE (p_option #>> '{}')::interval END $$;
 
--- A time in an option of a send, which is already checked: a number means seconds from now, a string is a time (for delay: an interval).
+-- A time in a checked option of a send: a number means seconds from now, a string is a time (for delay: an interval).
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN p_options ->> p_name IS NULL THEN p_default
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
-    ELSE (p_options ->> p_name)::timestamptz END
-$$;
+    ELSE (p_options ->> p_name)::timestamptz END $$;
 
--- The error for a send that is not accepted, as JSON. Its message is "expected FIELD ACCEPTED, got GOT"; without p_got it shows the value that the
--- sender gave.
+-- The error of a send, as JSON: "expected FIELD ACCEPTED, got GOT". Without p_got it quotes the value that the sender gave.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
     'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
-    'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices))
-$$;
+    'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices)) $$;
 
--- A text that says which time or length of time is valid, such as "as seconds or an interval"; NULL if p_value is valid.
+-- Which time or length of time would be valid, such as "as seconds or an interval"; NULL if p_value is.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -78,7 +71,7 @@ EXCEPTION WHEN datetime_field_overflow OR interval_field_overflow THEN RETURN v_
 WHEN data_exception THEN RETURN v_words;
 END $$;
 
--- The error for the first option whose value is not valid; NULL if all values are valid.
+-- The error for the first option whose value is not valid; NULL if all are valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -119,7 +112,6 @@ BEGIN
       WHEN 'after_failure' THEN CASE WHEN o.value NOT IN ('"send"', '"hold"') THEN 'send or hold' END
       WHEN 'trace' THEN CASE WHEN o.type <> 'string' OR octet_length(o.text) > 256 THEN 'as text of at most 256 bytes' END
       WHEN 'carried' THEN CASE WHEN o.type <> 'object' OR octet_length(o.text) > 16384 THEN 'as an object of at most 16 KiB'
-        -- These are options of the send itself.
         WHEN o.value ?| ARRAY['retry', 'timeout', 'batch', 'traceparent', 'eta', 'throws', 'producer']
           THEN 'without retry, timeout, batch, traceparent, eta, throws and producer'
         WHEN zeke_jobs.unfit_json(o.value) IS NOT NULL THEN 'as numbers and levels that a worker can read' END
@@ -128,8 +120,7 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- Check the options of a send to the task p_task (an id or alias). Returns the error as JSON; NULL if the options are accepted. Sends call this
--- function, except sends with common options only (see zeke_jobs.enqueue); so does a client that only prepares a statement.
+-- The error for the options of a send to p_task (an id or alias), as JSON; NULL if they are accepted. Clients that prepare a statement call it too.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -142,7 +133,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- With scheduled_for a sender could send the job of a tick before the scheduler does, which would then send none.
+  -- With scheduled_for a sender could take the tick from the scheduler.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -196,15 +187,11 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
-    || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL')
-$$;
+    || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- The rule by which a send is unique: from its own options, else from its task. key: the unique key; NULL if the send is not unique. While another
--- job holds the key, the send makes no job. held_while: a job holds its key while it is queued (queued), while it is queued or active (active), or
--- for a period after its send (period). on_duplicate: what the send does if the job that holds the key is still queued.
---   ignore: nothing.
---   replace: gives that job this payload and run time.
---   postpone: does the same, but the job never runs earlier than before, and at the latest at_most after its own send.
+-- The rule by which a send is unique, from its own options, else from its task. key is NULL if the send is not unique. A job holds its key while it
+-- is queued, while it is queued or active, or for a period after its send (held_while). If a queued job holds the key, the send does nothing
+-- (ignore), gives that job its payload and run time (replace), or does so but only moves it later (postpone), to at most at_most after its send.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
@@ -214,15 +201,13 @@ DECLARE
   v_rule jsonb := CASE WHEN jsonb_typeof(v_option) = 'object' THEN v_option ELSE '{}' END;
   v_named jsonb := CASE jsonb_typeof(v_option) WHEN 'object' THEN v_option -> 'fields' WHEN 'boolean' THEN NULL ELSE v_option END;
 BEGIN
-  IF v_named IS NULL THEN
-    fields := CASE WHEN v_option IS NULL THEN p_task.unique_fields WHEN v_option <> 'false' THEN coalesce(p_task.unique_fields, '{}') END;
-  ELSE
-    fields := ARRAY(
+  fields := CASE
+    WHEN v_named IS NOT NULL THEN ARRAY(
       SELECT coalesce(
         (SELECT p.name FROM jsonb_object_keys(zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema) -> 'properties') AS p (name)
          WHERE f.name IN (p.name, zeke_jobs.camel(p.name)) LIMIT 1), f.name)
-      FROM jsonb_array_elements_text(CASE jsonb_typeof(v_named) WHEN 'array' THEN v_named ELSE jsonb_build_array(v_named) END) AS f (name));
-  END IF;
+      FROM jsonb_array_elements_text(CASE jsonb_typeof(v_named) WHEN 'array' THEN v_named ELSE jsonb_build_array(v_named) END) AS f (name))
+    WHEN v_option IS NULL THEN p_task.unique_fields WHEN v_option <> 'false' THEN coalesce(p_task.unique_fields, '{}') END;
   held_while := coalesce(v_rule ->> 'while', CASE WHEN v_rule ? 'period' THEN 'period' END,
     CASE WHEN p_options ? 'unique_key' AND v_option IS NULL THEN 'active' END, p_task.unique_while, 'queued');
   period := coalesce(zeke_jobs.length_of(v_rule -> 'period'), p_task.unique_period);
@@ -233,17 +218,15 @@ BEGIN
     WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
 END $$;
 
--- A unique key, made of the task and the values of the fields; without fields, of the whole payload. A missing field counts with its default value.
+-- A unique key, made of the task and the values of the fields; without fields, of the whole payload. A missing field counts with its default.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
     (SELECT jsonb_object_agg(f, coalesce(p_payload -> f, (p_task).payload_schema #> ARRAY['properties', f, 'default']))
      FROM unnest(p_fields) AS f),
-    p_payload)::text, 'UTF8')), 'hex'), 32)
-$$;
+    p_payload)::text, 'UTF8')), 'hex'), 32) $$;
 
--- The options in a job's Dramatiq message: the options of the sender's Dramatiq middleware (carried) and, for the worker, the W3C trace context, the
--- batch, the retries, and the timeout in seconds.
+-- The options in a job's Dramatiq message: of the sender's middleware (carried), trace context, batch, retries, and the timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -260,7 +243,7 @@ BEGIN
   RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
 END $$;
 
--- The Dramatiq message of a job. PostgreSQL inlines this function, so that it costs nothing; for this its body must call no volatile function.
+-- The Dramatiq message of a job. Its body calls no volatile function, so the planner inlines it.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -268,39 +251,31 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
     'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
       THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
-    'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint)
-$$;
+    'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint) $$;
 
--- A sentence that says why a worker could not read a Dramatiq message that another program wrote; NULL if it can.
+-- Why a worker could not read a Dramatiq message that another program wrote; NULL if it can.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
-  v_options jsonb;
-  v_unfit text;
-BEGIN
-  IF jsonb_typeof(p_message) <> 'object' THEN
-    RETURN format('expected a message as object, got %s', jsonb_typeof(p_message));
-  END IF;
-  SELECT format('expected %s of a message as %s, got %s', f.name, f.type, coalesce(jsonb_typeof(f.value), 'none')) INTO v_unfit
-  FROM (VALUES
-    ('actor_name', 'string', p_message -> 'actor_name', false), ('args', 'array', p_message -> 'args', true),
-    ('kwargs', 'object', p_message -> 'kwargs', true), ('options', 'object', p_message -> 'options', true),
-    ('message_timestamp', 'number', p_message -> 'message_timestamp', true), ('eta', 'number', p_message #> '{options,eta}', true)
-  ) AS f (name, type, value, may_be_absent)
-  WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
-  LIMIT 1;
-  IF v_unfit IS NOT NULL THEN
-    RETURN v_unfit;
-  END IF;
-  v_options := jsonb_strip_nulls(jsonb_build_object('traceparent', p_message #> '{options,traceparent}',
+  v_options jsonb := jsonb_strip_nulls(jsonb_build_object('traceparent', p_message #> '{options,traceparent}',
     'retry', p_message #> '{options,retry}', 'timeout', p_message #> '{options,timeout}'));
+BEGIN
   RETURN coalesce(
+    (SELECT format('expected %s as %s, got %s', f.name, f.type, coalesce(jsonb_typeof(f.value), 'none'))
+     FROM (VALUES
+       ('a message', 'object', p_message, false), ('actor_name of a message', 'string', p_message -> 'actor_name', false),
+       ('args of a message', 'array', p_message -> 'args', true), ('kwargs of a message', 'object', p_message -> 'kwargs', true),
+       ('options of a message', 'object', p_message -> 'options', true),
+       ('message_timestamp of a message', 'number', p_message -> 'message_timestamp', true),
+       ('eta of a message', 'number', p_message #> '{options,eta}', true)
+     ) AS f (name, type, value, may_be_absent)
+     WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
+     LIMIT 1),
     zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options), zeke_jobs.unfit_json(p_message - 'kwargs'),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END $$;
 
--- An unmodified dramatiq-pg producer has written a row: fill in the columns that our own sends fill in. A message that no worker could read raises
--- an error in the producer's transaction.
+-- Fill in the columns of a row that an unmodified dramatiq-pg producer has written; refuse a message that no worker could read.
 CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -320,8 +295,9 @@ BEGIN
     NEW.order_hold := v_task.order_hold;
   END IF;
   IF jsonb_typeof(NEW.message #> '{options,eta}') = 'number' THEN
-    NEW.run_at := zeke_jobs.readable(
-      to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0), 'eta of a message', NEW.message #>> '{options,eta}');
+    NEW.run_at := to_timestamp((NEW.message #>> '{options,eta}')::numeric / 1000.0);
+    PERFORM zeke_jobs.refuse(format('expected eta of a message from 1970-01-01 to 9000-01-01, got %s', NEW.message #> '{options,eta}'), 'datetime_field_overflow')
+    WHERE NOT zeke_jobs.is_readable(NEW.run_at);
   END IF;
   NEW.message := NEW.message || jsonb_build_object(
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
@@ -337,12 +313,12 @@ END $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Fires only for the upsert of an unmodified dramatiq-pg producer, because our own updates change mtime.
+-- Only the upsert of a dramatiq-pg producer fires it: our own updates change mtime.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload, the run time and the other options of a later send. A job that waits for a retry never runs earlier than that retry.
--- The job loses its finished steps and its waits for events, because they belong to the former payload. Returns false if the job is no longer queued.
+-- Give a queued job the payload and the options of a later send; but a job that waits for a retry never runs earlier than that. It loses its finished
+-- steps and its waits for events, which belong to the former payload. Returns false if the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
   p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_how text, p_at_most interval) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
@@ -374,9 +350,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier job. p_takes: if
--- false, the function only returns that job, and does not take the key. p_while, p_period: how long a job holds its key; without p_while, as long as
--- its row exists. p_parent: the job that sends p_job; while the parent runs, it does not prevent its own successor.
+-- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier job. If not p_takes,
+-- it only looks. Without p_while a job holds its key as long as its row exists. A running p_parent does not prevent its own successor.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE AS $$
@@ -384,12 +359,10 @@ DECLARE
   v_holder uuid;
 BEGIN
   LOOP
-    IF p_takes THEN
-      -- If another sender is inserting the key, this waits for it; the next statement then sees that sender's job.
-      INSERT INTO zeke_jobs.unique_holder (unique_key, job) VALUES (p_key, p_job) ON CONFLICT DO NOTHING;
-      IF FOUND THEN
-        RETURN p_job;
-      END IF;
+    -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
+    INSERT INTO zeke_jobs.unique_holder (unique_key, job) SELECT p_key, p_job WHERE p_takes ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      RETURN p_job;
     END IF;
     SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = p_key;
     IF EXISTS (
@@ -401,11 +374,8 @@ BEGIN
     THEN
       RETURN v_holder;
     END IF;
-    IF NOT p_takes THEN
-      RETURN p_job;
-    END IF;
-    UPDATE zeke_jobs.unique_holder AS u SET job = p_job WHERE u.unique_key = p_key AND u.job = v_holder;
-    IF FOUND THEN
+    UPDATE zeke_jobs.unique_holder AS u SET job = p_job WHERE p_takes AND u.unique_key = p_key AND u.job = v_holder;
+    IF FOUND OR NOT p_takes THEN
       RETURN p_job;
     END IF;
   END LOOP;
@@ -415,11 +385,9 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
-  FROM zeke_jobs.queue AS q WHERE q.message_id = p_job
-$$;
+  FROM zeke_jobs.queue AS q WHERE q.message_id = p_job $$;
 
--- Insert jobs of one task. A job whose id exists already is left out. p_keys, p_uniques: the key and the unique key of each job. p_only: insert only
--- the jobs with these ids; NULL: all. Returns the ids of the new rows.
+-- Insert jobs of one task, except jobs whose id exists; only p_only, if that is not NULL. Returns the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
   p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb, p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE AS $$
@@ -433,15 +401,10 @@ BEGIN
       message_id, queue_name, message, task, priority, run_at, expires_on, key, created_on, parent, scheduled_for, revision, sensitive, order_hold, extra)
     SELECT
       j.id, p_task.queue, zeke_jobs.message(p_task.queue, p_task.id, j.id, j.payload, p_options, v_now), p_task.id,
-      coalesce((p_options -> 'priority')::integer, p_task.priority), v_run_at,
-      zeke_jobs.moment(p_options, 'expires', v_now, NULL),
+      coalesce((p_options -> 'priority')::integer, p_task.priority), v_run_at, zeke_jobs.moment(p_options, 'expires', v_now, NULL),
       coalesce(j.key, p_options ->> 'key', zeke_jobs.own_key(p_task.per_key, p_task.share, j.id::text)),
-      v_now,
-      (p_options ->> 'parent')::uuid,
-      (p_options ->> 'scheduled_for')::timestamptz,
-      p_task.revision,
-      nullif(p_task.sensitive, '{}'),
-      p_task.order_hold,
+      v_now, (p_options ->> 'parent')::uuid, (p_options ->> 'scheduled_for')::timestamptz,
+      p_task.revision, nullif(p_task.sensitive, '{}'), p_task.order_hold,
       nullif(jsonb_strip_nulls(jsonb_build_object(
         'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units',
         'idempotency_key', p_options -> 'idempotency_key', 'schedule', p_options -> 'schedule', 'unique_key', j.unique_key)), '{}')
@@ -460,10 +423,8 @@ BEGIN
   RETURN v_made;
 END $$;
 
--- Send one job whose options are already checked, or find the job that it duplicates. outcome: created, duplicate (job_id is the first job), replaced
--- (job_id is the queued job that now has the payload), full (max_queued jobs are queued already), closed (the batch accepts no more jobs), taken
--- (another task's job has the id), unknown (no task has this name) or stale (the payload was checked against another revision of the task).
--- p_is_promised: send the job even if the queue is full.
+-- Send one job whose options are checked, or find the job that it duplicates. outcome: created, duplicate, replaced (that job has the payload now),
+-- full (max_queued), closed (the batch), taken (another task's job has the id), unknown or stale (the task). p_is_promised: even into a full queue.
 CREATE OR REPLACE FUNCTION zeke_jobs.put(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -471,7 +432,6 @@ LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
-  v_unfit text := zeke_jobs.unfit_payload(p_payload);
   v_full boolean;
   v_holder uuid := v_id;
   v_once text := v_task.id || ' !' || (p_options ->> 'idempotency_key');
@@ -480,24 +440,19 @@ BEGIN
   IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
     outcome := CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END;
     RETURN;
-  ELSIF v_unfit IS NOT NULL THEN
-    RAISE EXCEPTION 'payload of %: %', v_task.id, v_unfit USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  -- If a sender repeats a send because the answer was lost, the job exists already: find it before any key is taken.
+  PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload));
+  -- A repeated send, whose first answer was lost, finds its job before it takes any key.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN
     RETURN;
   END IF;
-  -- The job of on_failed, and the job at the end of a batch, are sent even if the queue is full.
   -- Concurrent senders may exceed max_queued by one job each.
   v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised
     AND zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) >= v_task.max_queued;
-  IF p_options ? 'batch' THEN
-    PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p_payload, v_task.id, v_task.sensitive);
-    IF NOT v_full AND NOT zeke_jobs.enter_batch(p_options) THEN
-      outcome := 'closed';
-      RETURN;
-    END IF;
+  IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_task, jsonb_build_array(p_payload)) THEN
+    outcome := 'closed';
+    RETURN;
   END IF;
   IF v_once IS NOT NULL THEN
     v_holder := zeke_jobs.take_key(v_once, v_id, NOT v_full);
@@ -525,15 +480,13 @@ BEGIN
       RETURN;
     END IF;
   ELSIF v_once IS NOT NULL THEN
-    -- This send makes no job, so it keeps no key.
     DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = v_once AND u.job = v_id;
   END IF;
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. p_revision: the revision of the task against which the payload was checked; NULL: any. Returns NULL if the job was created with this
--- id; else an object with outcome, job_id and status (see zeke_jobs.put), or an error. All arguments are texts, because each driver writes other
--- types in its own way, and each cast in a statement costs the server some microseconds.
+-- Send a job. Returns NULL if it was created; else outcome, job_id and status (zeke_jobs.put), or an error. p_revision: that of the task against
+-- which the payload was checked; NULL: any. All arguments are texts, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -545,15 +498,14 @@ BEGIN
   IF p_options <> '{}' THEN
     v_options := p_options;
   END IF;
-  -- Most sends need only the INSERT below. JSON that begins with a brace is an object, and below 200 bytes a payload is always readable.
+  -- Most sends need only the INSERT below. A payload of less than 200 bytes is always readable.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- Each option is common, and its value valid. The type is compared first, because a comparison of different types is neither true nor false.
+    -- Each option is common and valid. The type comes first, because a comparison of different types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
       || @.value.type() == "number" && (@.key == "priority" && @.value.floor() == @.value && @.value.abs() <= 100
         || @.key == "delay" && @.value >= 0 && @.value <= 3155760000)))') IS NOT TRUE
-    -- If the send names a batch, that batch exists already.
     AND ((v_options ? 'batch') IS NOT TRUE OR zeke_jobs.takes_jobs(v_options ->> 'batch', (v_options ->> 'parent')::uuid))
   THEN
     INSERT INTO zeke_jobs.queue AS q (
@@ -583,36 +535,30 @@ BEGIN
     END IF;
   ELSE
     v_refused := zeke_jobs.refuse_sender(p_task, coalesce(v_options, '{}'));
-    IF v_refused IS NOT NULL THEN
-      RETURN v_refused;
-    END IF;
   END IF;
-  RETURN (
+  RETURN coalesce(v_refused, (
     SELECT CASE WHEN p.outcome <> 'created' THEN to_jsonb(p) END
-    FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p);
+    FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task: all of them, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of answers
--- as zeke_jobs.enqueue gives them, each with the index n of its job.
+-- Send many jobs of one task: all, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of the answers of
+-- zeke_jobs.enqueue with the index n of each job.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
-  v_refused jsonb := zeke_jobs.refuse_sender(p_task, p_options);
+  v_refused jsonb := CASE
+    WHEN v_task.id IS NULL THEN '{"outcome": "unknown"}'
+    WHEN p_revision <> v_task.revision THEN '{"outcome": "stale"}'
+    ELSE coalesce(zeke_jobs.refuse_sender(p_task, p_options), (
+      SELECT zeke_jobs.refusal(format('keys[%s]', k.n - 1), 'of 1 to 1024 bytes', octet_length(k.key)::text)
+      FROM unnest(p_keys) WITH ORDINALITY AS k (key, n) WHERE octet_length(k.key) NOT BETWEEN 1 AND 1024 LIMIT 1)) END;
   v_new bigint;
   v_fields text[];
   v_uniques text[];
   v_taken uuid[];
   v_made uuid[];
 BEGIN
-  IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
-    RETURN jsonb_build_object('outcome', CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END);
-  END IF;
-  IF v_refused IS NULL THEN
-    v_refused := (
-      SELECT zeke_jobs.refusal(format('keys[%s]', k.n - 1), 'of 1 to 1024 bytes', octet_length(k.key)::text)
-      FROM unnest(p_keys) WITH ORDINALITY AS k (key, n) WHERE octet_length(k.key) NOT BETWEEN 1 AND 1024 LIMIT 1);
-  END IF;
   IF v_refused IS NOT NULL THEN
     RETURN v_refused;
   END IF;
@@ -621,17 +567,13 @@ BEGIN
   CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
   WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
-    -- If a sender repeats a send because the answer was lost, only the jobs that the first try did not write need room, and a batch may be closed.
+    -- Of a repeated send only the jobs that the first try did not write count.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
     IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';
     END IF;
-    IF p_options ? 'batch' THEN
-      PERFORM zeke_jobs.refuse_telling_batch(p_options ->> 'batch', p.payload, v_task.id, v_task.sensitive)
-      FROM jsonb_array_elements(p_payloads) AS p (payload) WHERE v_task.sensitive <> '{}';
-      IF NOT zeke_jobs.enter_batch(p_options) AND v_new > 0 THEN
-        RETURN '{"outcome": "closed"}';
-      END IF;
+    IF p_options ? 'batch' AND NOT zeke_jobs.enter_batch(p_options, v_task, p_payloads) AND v_new > 0 THEN
+      RETURN '{"outcome": "closed"}';
     END IF;
   END IF;
   SELECT r.fields INTO v_fields FROM zeke_jobs.unique_rule(v_task, '{}', p_options) AS r;
@@ -670,34 +612,32 @@ BEGIN
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);
 END $$;
 
--- Returns the payload with its keys in snake_case. Raises an error if no task accepts it, and for its first unknown or missing field. Python's send
--- and the worker check the types of the fields.
+-- Returns the payload with its keys in snake_case. Raises an error for an unknown or missing field; Python's send and the worker check the types.
 CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_shape jsonb := zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema);
   v_fields text[] := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
   v_payload jsonb;
-  v_fault text := zeke_jobs.unfit_payload(p_payload); -- checked before rename_keys, which recurses as deep as the payload is nested
+  v_unfit text := zeke_jobs.unfit_payload(p_payload); -- checked before rename_keys, which recurses as deep as the payload is nested
 BEGIN
-  IF v_fault IS NULL THEN
+  IF v_unfit IS NULL THEN
     v_payload := zeke_jobs.rename_keys(p_payload, p_task.payload_schema, p_task.payload_schema, false);
-    v_fault := coalesce(
+    v_unfit := coalesce(
       (SELECT format('expected field %s, got none', r.name)
        FROM jsonb_array_elements_text(p_task.payload_schema -> 'required') AS r (name) WHERE NOT v_payload ? r.name LIMIT 1),
       (SELECT format('expected fields of the task (%s), got %s', array_to_string(v_fields, ', '), k.name)
        FROM jsonb_object_keys(v_payload) AS k (name)
        WHERE p_task.payload_schema IS NOT NULL AND coalesce(v_shape -> 'additionalProperties', 'false') = 'false' AND k.name <> ALL (v_fields) LIMIT 1));
   END IF;
-  PERFORM zeke_jobs.refuse('payload of ' || p_task.id || ': ' || v_fault);
+  PERFORM zeke_jobs.refuse('payload of ' || p_task.id || ': ' || v_unfit);
   RETURN v_payload;
 END $$;
 
--- Send a job, from any language, in the caller's transaction. If a job has this idempotency key, id or unique key already, returns that job's id.
+-- Send a job, from any language, in the caller's transaction. If a job has this idempotency key, id or unique key, returns that job's id.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0
-AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
   c_options CONSTANT text[] := ARRAY[
     'batch', 'delay', 'expires', 'id', 'idempotency_key', 'keep', 'key', 'parent', 'priority', 'retry', 'run_at', 'scheduled_for',
@@ -718,32 +658,24 @@ BEGIN
   FROM jsonb_object_keys(v_options) AS k (name) WHERE k.name <> ALL (c_options);
   v_id := coalesce(v_options ->> 'id', zeke_jobs.new_id()::text);
   v_answer := zeke_jobs.enqueue(v_task.id, NULL, zeke_jobs.accepted(v_task, send.payload)::text, coalesce(v_options, '{}')::text, v_id);
-  CASE v_answer ->> 'outcome'
-    WHEN 'refused' THEN
-      PERFORM zeke_jobs.refuse(zeke_jobs.refused(v_answer, v_options), CASE
-        WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END);
-    WHEN 'full' THEN
-      PERFORM zeke_jobs.refuse(
-        format('expected fewer than %s queued jobs of %s, got as many', v_task.max_queued, v_task.id), 'configuration_limit_exceeded');
-    WHEN 'closed' THEN
-      PERFORM zeke_jobs.refuse(
-        format('expected a batch that is new or open, got %L, which was closed', v_options ->> 'batch'), 'object_not_in_prerequisite_state');
-    WHEN 'taken' THEN PERFORM zeke_jobs.refuse(format('expected an id of its own, got %s of another task''s job', v_id), 'unique_violation');
-    ELSE NULL;
-  END CASE;
+  PERFORM zeke_jobs.refuse(r.sentence, r.code)
+  FROM (VALUES
+    ('refused', zeke_jobs.refused(v_answer, v_options),
+      CASE WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END),
+    ('full', format('expected fewer than %s queued jobs of %s, got as many', v_task.max_queued, v_task.id), 'configuration_limit_exceeded'),
+    ('closed', format('expected a batch that is new or open, got %L, which was closed', v_options ->> 'batch'), 'object_not_in_prerequisite_state'),
+    ('taken', format('expected an id of its own, got %s of another task''s job', v_id), 'unique_violation')
+  ) AS r (outcome, sentence, code) WHERE v_answer IS NOT NULL AND r.outcome = v_answer ->> 'outcome';
   RETURN coalesce(v_answer ->> 'job_id', v_id);
 END $$;
 
--- The columns of a task that a sender needs. p_name: the task's id or an alias.
+-- What a sender needs to know of a task. p_name: its id or an alias.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
-  SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL
-$$;
+  SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL $$;
 
--- All names of tasks that send accepts.
 CREATE OR REPLACE FUNCTION zeke_jobs.task_names() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
-  SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name
-$$;
+  SELECT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name) ORDER BY n.name $$;

@@ -1,13 +1,9 @@
--- Limits: how many jobs a limit lets start now (its room), and what changes this number. A limit is one or more rows of zeke_jobs.bucket.
+-- Limits: how many jobs a limit lets start now, and what changes this number. A limit is one or more rows of zeke_jobs.bucket. A rate is a token
+-- bucket in one row, by the generic cell rate algorithm: each start moves next_at, from which the next job may start, on by step; but it counts as at
+-- least now minus slack, so a time without starts saves up no more than the burst.
 --
--- A rate is a token bucket in one row, by the generic cell rate algorithm: next_at is the time from which the next job may start, and each start
--- moves next_at on by step. If next_at is earlier than now by more than slack, it counts as now minus slack, so a time without starts saves up no
--- more than the burst. So 60/m lets a job start about each second, and with burst: 10, ten jobs may start at once after such a time.
---
--- The promise: in no span of time as long as the period do more jobs start than the amount; units may exceed it by the units of one job. Handlers
--- start some milliseconds after their claim, and claims come a little late. So the period counts as longer: by the seconds that a handler may start
--- after its claim (zeke_jobs.allowance), and by the delay of a claim that does not slow the rate down (zeke_jobs.catch_up). If a handler starts later
--- than that, its delay is added to next_at. If it is late by a whole period, it does not start.
+-- The promise: in no span as long as the period do more jobs start than the amount; units may exceed it by one job's units. Since handlers start
+-- after their claims, and claims may be late, the period counts as longer by allowance and catch_up. An even later start moves next_at on.
 
 -- How many seconds after its claim a handler may start without a correction.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -17,22 +13,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_per
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- The seconds by which each unit moves next_at. A burst may come on top of the regular starts, so a period has fewer of these: the amount less the
--- burst.
+-- The seconds by which each unit moves next_at. A burst may come on top of the regular starts, so it is not counted among them.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
-    / greatest(p_amount - p_burst, 1)::double precision
-$$;
+    / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the limits equal to the limits of jobs.yaml. Until the transaction ends, its lock on the table blocks every claim, because each claim locks
--- rows of this table, even if its tasks have none. A claim that has waited obeys the new limits. If a limit is lowered, running jobs finish. While
--- the transaction holds this lock, it must not wait for a row that a sender may have locked.
+-- Make the limits equal to the limits of jobs.yaml. The lock on the table blocks every claim until the commit, so this transaction must not wait for
+-- a row that a sender may have locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
-  -- These columns are unset unless jobs.yaml sets them. The other columns of a row are the state of the limit, and are kept.
+  -- Unset unless jobs.yaml sets them. The other columns are the state of the limit, which is kept.
   c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
     "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
   v_buckets zeke_jobs.bucket[];
@@ -60,7 +53,6 @@ BEGIN
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
-  -- If a limit loses its breaker, the pause of this breaker ends.
   UPDATE zeke_jobs.bucket AS b SET tripped_on = NULL, closed_until = NULL, closed_by = NULL
   WHERE b.tripped_on IS NOT NULL AND b.breaker_pause IS NULL;
   DELETE FROM zeke_jobs.bucket_key AS k
@@ -72,8 +64,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step d
 RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
-    1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END
-$$;
+    1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
 -- The next_at of a rate after p_units more units.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
@@ -81,8 +72,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- The number of active jobs of some tasks and of one key, or of all. Where tasks (p_chunked) run their jobs in chunks, the jobs of a chunk have the
--- same worker and time of claim, and count as one.
+-- The number of active jobs of some tasks, of one key or of all. The jobs of a chunk (tasks p_chunked, same worker and time of claim) count as one.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -99,78 +89,38 @@ CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   -- If the clock was set back, the last throttling is in the future.
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
-    0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END
-$$;
+    0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Whether the probe of a breaker is active. The probe is the only job that may run after the breaker's pause, to show whether jobs succeed again.
-CREATE OR REPLACE FUNCTION zeke_jobs.probes(p_job uuid) RETURNS boolean
-LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.state = 'consumed') $$;
-
--- How many jobs each of these limits lets start now (its room), for the claim and for all explanations. Returns a row for each bucket that has a
--- bound. reason: the bound that leaves least room. opens_on: the time at which there will be more room; NULL if the end of a job brings it. A bucket
--- of units or money lets one job start at a time. A claim must lock the buckets in an earlier statement: the locking statement itself reads a
--- snapshot from before the lock, and would let too many jobs start.
+-- How many jobs each of these limits lets start now, for claims and explanations: a row for each bucket that has a bound, with the reason (the
+-- tightest bound) and when it lets more start (opens_on; NULL: when a job ends). Buckets of units let one job start at a time. A claim must lock the
+-- buckets in an earlier statement, because the locking statement itself reads the snapshot from before the lock.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
-DECLARE
-  v_bucket record;
-  v_one zeke_jobs.limit_room;
-  v_room integer;
 BEGIN
-  FOR v_bucket IN
-    SELECT b.*, zeke_jobs.concurrency_of(b, p_now) - CASE
-      WHEN b.concurrency IS NULL THEN NULL
-      WHEN b.chunked IS NULL THEN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks))
-      ELSE zeke_jobs.active_of(b.tasks, b.chunked) END AS free
-    FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits)
-  LOOP
-    v_one.name := v_bucket.name;
-    v_one.unit := v_bucket.unit;
-    v_one.room := NULL;
-    IF v_bucket.concurrency IS NOT NULL THEN
-      v_one.room := v_bucket.free;
-      v_one.reason := 'concurrency';
-      v_one.opens_on := NULL;
-    END IF;
-    IF v_bucket.step IS NOT NULL THEN
-      v_room := CASE v_bucket.unit WHEN 'jobs' THEN zeke_jobs.ready_units(v_bucket.next_at, v_bucket.step, v_bucket.slack, p_now)
-        ELSE (v_bucket.next_at <= p_now)::integer END;
-      IF v_one.room IS NULL OR v_room <= v_one.room THEN
-        v_one.room := v_room;
-        v_one.reason := CASE v_bucket.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END;
-        v_one.opens_on := v_bucket.next_at;
-      END IF;
-    END IF;
-    IF v_bucket.zone IS NOT NULL THEN
-      v_room := 1 - (v_bucket.spent >= v_bucket.amount AND v_bucket.spent_on = (p_now AT TIME ZONE v_bucket.zone)::date)::integer;
-      IF v_one.room IS NULL OR v_room <= v_one.room THEN
-        v_one.room := v_room;
-        v_one.reason := 'budget';
-        v_one.opens_on := ((p_now AT TIME ZONE v_bucket.zone)::date + 1)::timestamp AT TIME ZONE v_bucket.zone;
-      END IF;
-    END IF;
-    IF v_bucket.closed_until > p_now THEN
-      IF v_one.room IS NULL OR v_one.room >= 0 THEN
-        v_one.room := 0;
-        v_one.reason := coalesce(v_bucket.closed_by, 'throttled');
-        v_one.opens_on := v_bucket.closed_until;
-      END IF;
-    ELSIF v_bucket.tripped_on IS NOT NULL THEN
-      v_room := (NOT zeke_jobs.probes(v_bucket.probe))::integer;
-      IF v_one.room IS NULL OR v_room <= v_one.room THEN
-        v_one.room := v_room;
-        v_one.reason := 'breaker';
-        v_one.opens_on := NULL;
-      END IF;
-    END IF;
-    IF v_one.room IS NOT NULL THEN
-      RETURN NEXT v_one;
-    END IF;
-  END LOOP;
+  RETURN QUERY
+    SELECT b.name, b.unit, l.least,
+      CASE l.least WHEN r.probe THEN 'breaker' WHEN r.closed THEN coalesce(b.closed_by, 'throttled') WHEN r.budget THEN 'budget'
+        WHEN r.rate THEN CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END ELSE 'concurrency' END,
+      CASE l.least WHEN r.probe THEN NULL WHEN r.closed THEN b.closed_until
+        WHEN r.budget THEN ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AT TIME ZONE b.zone WHEN r.rate THEN b.next_at END
+    FROM zeke_jobs.bucket AS b
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - CASE
+          WHEN b.chunked IS NULL THEN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks))
+          ELSE zeke_jobs.active_of(b.tasks, b.chunked) END END::integer AS free,
+        CASE WHEN b.step IS NULL THEN NULL WHEN b.unit = 'jobs' THEN zeke_jobs.ready_units(b.next_at, b.step, b.slack, p_now)
+          ELSE (b.next_at <= p_now)::integer END AS rate,
+        CASE WHEN b.zone IS NOT NULL THEN 1 - (b.spent >= b.amount AND b.spent_on = (p_now AT TIME ZONE b.zone)::date)::integer END AS budget,
+        CASE WHEN b.closed_until > p_now THEN 0 END AS closed,
+        CASE WHEN b.closed_until > p_now THEN NULL WHEN b.tripped_on IS NOT NULL THEN 1 - EXISTS (
+          SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = b.probe AND q.state = 'consumed')::integer END AS probe
+      OFFSET 0) AS r
+    CROSS JOIN LATERAL (SELECT least(r.free, r.rate, r.budget, r.closed, r.probe)) AS l
+    WHERE b.name = ANY (p_limits) AND l.least IS NOT NULL;
 END $$;
 
--- Apply the corrections that were recorded since the last claim (zeke_jobs.bucket_change) to these buckets. The caller has locked the buckets.
+-- Apply the recorded corrections (zeke_jobs.bucket_change) to these buckets, which the caller has locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -181,7 +131,7 @@ BEGIN
     DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*
   ),
   change AS MATERIALIZED (
-    -- The greatest of several delays is enough for all late starts. A start that was given back has a negative delay; these are summed.
+    -- The greatest delay is enough for all late starts. Starts that were given back have negative delays, which are summed.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -212,8 +162,7 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Charge the jobs that a claim has picked to their limits: the starts to the rates, the estimated units and costs to the other buckets. The caller
--- has locked the buckets. The estimate comes from the send, else from the average of the task's recent jobs, else from jobs.yaml.
+-- Charge claimed jobs to their locked limits: starts to rates; to the others estimated units, from the send, recent jobs or jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -249,14 +198,11 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- If a handler starts later after its claim than the rates of the job allow for, the worker calls this function first. It adds the delay to the
--- rates, which delays the next starts. Returns false if the handler is late by a whole period or more, and must not start. p_margin: the seconds from
--- now within which it starts. The delay is counted from the claim by the database's clock, because the worker may have been frozen.
+-- A worker asks before a handler starts later after its claim than the rates allow for. Moves the rates on by the delay; or returns false: the
+-- handler is late by a whole period and must not start. The database measures, because the worker may have been frozen; p_margin: the seconds until
+-- the start.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
-DECLARE
-  v_may boolean;
-BEGIN
+LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
     SELECT b.name, r.key, r.period, extract(epoch FROM zeke_jobs.now() - q.claimed_on) + p_margin - zeke_jobs.allowance(r.period) AS delay
     FROM zeke_jobs.queue AS q
@@ -272,11 +218,9 @@ BEGIN
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT l.name, 'jobs', l.key, l.delay FROM late AS l CROSS JOIN may AS m WHERE l.delay > 0 AND m.it
   )
-  SELECT m.it INTO v_may FROM may AS m;
-  RETURN v_may;
-END $$;
+  SELECT m.it FROM may AS m $$;
 
--- A running job reports units or costs that it has used. Its reports are summed; a sum above the estimate of its claim counts at once.
+-- A running job reports units or costs. Its reports are summed; a sum above the estimate of its claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -294,9 +238,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job; only the worker that holds the job may do so. currency: the currency of the job, which its first amount sets;
--- NULL if the worker no longer holds the job. An amount in another currency adds nothing. missed: the currency of a budget of the job that does not
--- count it.
+-- Add an amount to the cost of a job that the worker holds; in another currency than the first amount it adds nothing. currency: NULL if the worker
+-- no longer holds the job. missed: the currency of a budget of the job that does not count the amount.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
   p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
@@ -315,13 +258,9 @@ BEGIN
   END IF;
 END $$;
 
--- Attempts have ended: replace the estimates that were charged at their claims by what the attempts used. p_how says what counts for an attempt that
--- reported nothing.
---   completed: the estimate.
---   raised: the estimate for units, but nothing for money, because an outage would otherwise use up the budget of the day.
---   deferred: nothing.
---   returned: nothing, not even the start. If the handler had started, the attempt counts as cut off.
---   cut off (by a timeout, a cancel, a stop or a death): at least the estimate, because the attempt could not report everything.
+-- Attempts have ended: replace the estimates of their claims by what they used. Without a report an attempt counts with its estimate if it completed;
+-- with units, but no money, if it raised (an outage must not use up the day's budget); with nothing if it was deferred, and not even its start if it
+-- was handed back; if it was cut off, with at least its estimate.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -348,19 +287,15 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets, by the attempts that have ended. A breaker opens when the number of failures reaches its
--- bound, or when their share does and there are at least ten; then the limit lets no job start. After the breaker's pause one job at a time runs as a
--- probe: if it fails, the breaker stays open for another pause; if it succeeds, the breaker closes. Each change raises a warning to the claiming
--- worker, which logs it.
+-- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of at least ten attempts. After its pause one
+-- job at a time probes: if it fails, the breaker stays open for another pause; else it closes. Each change raises a warning, which the worker logs.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_bucket zeke_jobs.bucket;
   v_ends record;
 BEGIN
-  FOR v_bucket IN
-    SELECT b.* FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits) AND b.breaker_pause IS NOT NULL ORDER BY b.name
-  LOOP
+  FOR v_bucket IN SELECT b.* FROM zeke_jobs.bucket AS b WHERE b.name = ANY (p_limits) AND b.breaker_pause IS NOT NULL ORDER BY b.name LOOP
     IF v_bucket.tripped_on IS NULL THEN
       DELETE FROM zeke_jobs.breaker_end AS e WHERE e.name = v_bucket.name AND e.ended_on <= p_now - v_bucket.breaker_within;
       SELECT count(*) FILTER (WHERE e.failed) AS failed, count(*) AS ended INTO v_ends FROM zeke_jobs.breaker_end AS e
@@ -372,7 +307,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- An attempt that began before the breaker's pause is not a probe, even if it ends after the pause.
+      -- An attempt that began before the breaker's pause is not a probe.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)
@@ -383,12 +318,11 @@ BEGIN
         WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
         RAISE WARNING 'breaker of % stays open: a job that probed failed', v_bucket.name;
       ELSIF NOT v_ends.failed THEN
-        UPDATE zeke_jobs.bucket AS b
-        SET tripped_on = NULL, probe = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL
+        UPDATE zeke_jobs.bucket AS b SET tripped_on = NULL, probe = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL
         WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.name = v_bucket.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_bucket.name;
-      ELSIF NOT zeke_jobs.probes(v_bucket.probe) THEN
+      ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_bucket.probe AND q.state = 'consumed') THEN
         -- The probe was returned, cancelled or lost.
         UPDATE zeke_jobs.bucket AS b SET probe = NULL WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       END IF;
@@ -396,8 +330,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency; but jobs that began before the last halving
--- do not halve it again. Returns the time until which the limit is closed; NULL if there is no such limit.
+-- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency once for all jobs that had begun.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

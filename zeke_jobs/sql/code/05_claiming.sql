@@ -1,24 +1,19 @@
 -- Claiming: choosing the jobs for a worker process.
 
--- Joins some arrays into one.
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
 -- The rank of a waiting job: its priority, plus one for each p_age that has passed since the job became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestamptz, p_age interval, p_now timestamptz) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END
-$$;
+  SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Whether a due job may start while the process has other jobs: it has not died twice (such a job runs alone), and its start deadline is not over.
--- The deadline counts for the first attempt only.
+-- Whether a due job may start beside other jobs: it has not died twice, and its start deadline, which counts for the first attempt only, is not over.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- For each task of p_tasks and each priority, the first queued job in a queue. p_task, p_priority, p_run_at, p_seq: the queue's first job, if the
--- caller has found it already: the index may have many dead entries before it, and so they are read only once. For each task the search takes the
--- thousand highest priorities of its queued jobs, and then the highest priority that is not above the task's own priority. So even a thousand higher
--- priorities whose jobs are due only in years hide no job that was sent without a priority. n numbers the priorities of a task. It is NULL for a task
--- that is not in p_tasks: from there the search jumps to the next task of p_tasks.
+-- The first queued job of each priority of each task of p_tasks in a queue, by one search of the index each. The caller may give the queue's first
+-- job, so that dead entries before it are read only once. A task's priorities end at a thousand (n), plus the highest that is not above its own, so
+-- that not even so many jobs of the far future hide a usual one. n is NULL at a task that is not in p_tasks.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
@@ -43,10 +38,9 @@ LANGUAGE sql STABLE AS $$
       LIMIT 1
     ) AS h
   )
-  SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL
-$$;
+  SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL $$;
 
--- The job of a key that comes next in strict order: the oldest job that has not ended, or that has failed and blocks the key.
+-- The job of a key that comes next in strict order: the oldest that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -57,24 +51,19 @@ BEGIN
     ORDER BY q.seq LIMIT 1);
 END $$;
 
--- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Of the pairs of task and priority, those come
--- first whose oldest job has the highest rank (zeke_jobs.risen); pairs of equal rank take turns. Inside such a pair, jobs come in the order in which
--- they became due, or their keys take turns.
+-- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Pairs of task and priority come by the rank of
+-- their oldest job (zeke_jobs.risen); equal ranks take turns. Inside a pair, jobs come in the order in which they became due, or their keys take
+-- turns. p_is_empty: the process holds no job, so it may claim a job that must run alone. p_free: the number of its free threads, negative if claimed
+-- jobs wait for one. Of a task with limits a claim takes at most p_free + p_ahead jobs, because another process may have a free thread for the rest.
 --
--- p_revision: the revision that the process uses. p_is_empty: the process holds no job, so it may claim a job that must run alone. p_free: the
--- number of its free threads; a negative number counts the claimed jobs that wait for a thread. Of a task with limits a claim takes at most p_free +
--- p_ahead jobs, because another process may have a free thread for the rest. The jobs of a chunk run in one thread together; their rows have the
--- reason chunk and the same time of claim.
---
--- Returns a row for each claimed job (kind job), and for each cause that holds due jobs back (kind held): the task, the limit, the reason, and the
--- seconds until there is room; wait is NULL if only the end of a job makes room. A long message is left out, and the caller reads it afterwards: a
--- slow process that receives it here would keep the limits locked meanwhile.
+-- Returns a row for each claimed job (kind job; reason chunk if it runs in a chunk), and for each cause that holds due jobs back (kind held), with
+-- the seconds until that changes; wait is NULL if the end of a job changes it. The caller reads long messages afterwards: a slow process would keep
+-- the limits locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
--- Generic plans that suit any backlog, because planning costs more than claiming. Subqueries instead of EXISTS: from EXISTS, a planner that believes
--- the table is small makes joins that read the whole backlog.
+-- Subqueries instead of EXISTS: from EXISTS, a planner that believes the table is small makes joins that read the whole backlog.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -84,19 +73,18 @@ DECLARE
   v_limits text[];
   v_held zeke_jobs.claimed[]; -- the answer for tasks whose concurrency is used up
   v_metered boolean;
-  v_rooms zeke_jobs.limit_room[]; -- the room in v_limits; NULL if a claimed job has changed it
+  v_rooms zeke_jobs.limit_room[]; -- how many jobs v_limits let start; NULL if a claimed job has changed it
   v_apart record;
   v_place tid; -- the row of a job that must run alone
   v_at integer := 1;
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
-  v_one record; -- the task of v_first, and the limit that leaves it least room
+  v_one record; -- the task of v_first, and its tightest limit
   v_peers integer; v_served integer := 0; -- tasks of equal rank, and how many of them this turn has served
   v_share integer;
   v_places tid[];
   v_opens timestamptz; -- when a key or chunk may start
 BEGIN
-  -- Most claims find an empty queue, and end here.
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
@@ -131,7 +119,7 @@ BEGIN
     FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
     WHERE t.id = v_first.task AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
-      -- A new jobs.yaml came into force while this claim waited for the locks. The tasks may have other limits now, so the caller claims again.
+      -- A new jobs.yaml came while this claim waited for the locks: the tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
     ELSIF v_one.room <= 0 OR v_one.room > 0 AND v_free + p_ahead <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN
@@ -140,7 +128,6 @@ BEGIN
       v_served := 0;
       CONTINUE;
     END IF;
-    -- Tasks of equal rank take turns, until they have no more due jobs.
     v_peers := CASE WHEN v_at = cardinality(v_due) THEN 1 ELSE cardinality(array_positions(v_ranks[v_at:], v_ranks[v_at])) END;
     v_share := least(ceil(least(v_left, v_one.room)::numeric / greatest(1, v_peers - v_served)), CASE WHEN v_one.room > 0 THEN v_free + p_ahead END,
       CASE v_one.chunk WHEN 'chunk' THEN 1 END);
@@ -189,9 +176,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: one of the tasks has a rate, a
--- budget or a breaker. If several tasks are due, those whose concurrency is used up are left out before any limit is locked, because the end of such
--- a job wakes this process. held: the rows that the claim returns for them.
+-- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: a task has a rate, a budget or
+-- a breaker. held: of several tasks, the ones whose concurrency is used up; none of their limits is locked, because the end of a job wakes this
+-- process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
@@ -226,11 +213,10 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz) RETURNS zeke_jobs.claimed
 LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed
-$$;
+    p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- The tasks whose suspects another live process of a queue runs alone. If p_is_empty (this process holds no job), the result leaves out processes
--- that are still finishing other jobs, so that this process may run the suspects in their place.
+-- The tasks whose jobs that must run alone are left to another live process of a queue; without processes that still finish other jobs, if this
+-- process is empty and can take their place.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that it sees what another process has just written
 BEGIN
@@ -240,9 +226,8 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone and could start now. For each task one process at a time (zeke_jobs.worker.alone) runs such jobs, so that the
--- other processes go on. must_empty: this process runs them, and must first finish its other jobs. place: the row of the job, if this process has no
--- other job and may claim it, because it runs such jobs, or because no other job can start.
+-- Find a due job that must run alone. For each task one process at a time (worker.alone) runs such jobs, so that the others go on. must_empty: this
+-- process runs them, and must first finish its other jobs. place: the row, if this process is empty and runs such jobs, or if no other job can start.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -299,12 +284,10 @@ LANGUAGE sql STABLE AS $$
       ORDER BY q.key LIMIT 1), p.n + 1
     FROM present AS p WHERE p.key IS NOT NULL AND p.n < p_most
   )
-  SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n
-$$;
+  SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority, by fair shares. If more are due, the keys take turns in the order of their names, from the key
--- where the last claim stopped; in a turn, each key has as many jobs as its weight. If some hundred keys in a row have no due job, the oldest due
--- jobs are taken instead. p_from: the time of the first due job; the index may have many dead entries before it.
+-- Lock up to p_most due jobs of one task and priority, by fair shares: the keys take turns from where the last claim stopped, each with as many jobs
+-- as its weight; after some hundred keys without a due job, the oldest. p_from: when the first job became due, after dead entries of the index.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(
   p_queue text, p_task text, p_share jsonb, p_priority integer, p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[]
 LANGUAGE plpgsql VOLATILE AS $$
@@ -337,7 +320,7 @@ BEGIN
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
             AND q.ctid <> ALL (v_places)
-          -- The order and the range make the planner use queue_ready_key. Without statistics it would take queue_ready, and read all other keys.
+          -- The order and the range make the planner use queue_ready_key even without statistics.
           ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
           FOR UPDATE SKIP LOCKED
@@ -352,7 +335,7 @@ BEGIN
       ELSIF cardinality(v_keys) > p_most THEN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the turn of the last key is over
       ELSE
-        -- After one turn of all keys, each has as many more turns at once as there is room for.
+        -- After one turn of all keys, each has several turns at once.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
@@ -381,9 +364,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority whose keys have room. The keys of the oldest due jobs are tried first, in random order, so that
--- keys take turns; then all keys from the key where the last claim stopped, some hundreds in a claim. A job without a key is held back by no such
--- limit. reason: key, if other jobs are due. opens_on: the time at which the rate of a key has room, or at which the search goes on.
+-- Lock up to p_most due jobs of one task and priority whose keys let them start. The keys of the oldest due jobs are tried first, in random order,
+-- then all keys from where the last claim stopped, some hundreds in a claim. reason: key, if other jobs are due. opens_on: when to claim again.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -396,99 +378,75 @@ DECLARE
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
       AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
     ORDER BY q.run_at, q.seq LIMIT c_oldest);
-  v_tried text[];
-  v_keys text[];
-  v_last text; -- the key where the search stopped
-  v_is_whole boolean; -- the search began with the first key
+  v_tried text[] := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
+  v_keys text[] := v_tried;
+  v_found text[]; -- the keys that the search found last
+  v_last text; -- the key where the search stopped; NULL: it has tried the keys of the oldest jobs only
   v_some integer := 2 * p_most; -- how many keys are tried at once
   v_searched integer := 0;
-  v_more record;
+  v_limit record;
 BEGIN
+  SELECT b.key_step, b.key_slack, b.key_cursor INTO v_limit FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
   places := ARRAY(
     SELECT q.ctid FROM zeke_jobs.queue AS q
     WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
       AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now) AND q.key IS NULL
     ORDER BY q.run_at, q.seq LIMIT CASE WHEN array_position(v_oldest, NULL) IS NOT NULL THEN p_most ELSE 0 END FOR UPDATE SKIP LOCKED);
-  v_tried := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
-  SELECT f.places, f.opens_on INTO v_more
-  FROM zeke_jobs.pick_of_keys(
-    p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, v_tried, p_most - cardinality(places), p_now) AS f;
-  places := places || v_more.places;
-  opens_on := v_more.opens_on;
-  reason := CASE WHEN cardinality(v_oldest) = c_oldest OR cardinality(v_oldest) > cardinality(places) THEN 'key' END;
-  IF cardinality(places) >= p_most OR cardinality(v_oldest) < c_oldest THEN
-    RETURN;
-  END IF;
-  SELECT b.key_cursor, b.key_cursor = '' INTO v_last, v_is_whole FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
   LOOP
-    v_keys := ARRAY(SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_last, v_some) AS k (key));
-    SELECT f.places, f.opens_on INTO v_more
-    FROM zeke_jobs.pick_of_keys(
-      p_queue, p_task, p_names, p_per_key, p_is_strict, p_priority, ARRAY(SELECT k.key FROM unnest(v_keys) AS k (key) WHERE k.key <> ALL (v_tried)),
-      p_most - cardinality(places), p_now) AS f;
-    places := places || v_more.places;
-    opens_on := least(opens_on, v_more.opens_on);
-    IF cardinality(places) >= p_most THEN
+    IF p_is_strict THEN
+      places := places || ARRAY(
+        SELECT r.place
+        FROM unnest(v_keys) AS k (key)
+        CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(p_task, k.key) AS place OFFSET 0) AS f
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.ctid = f.place AND q.state = 'queued' AND q.queue_name = p_queue AND q.priority = p_priority
+            AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
+          LIMIT least(1, zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_limit.key_step, v_limit.key_slack, k.key, p_now)) FOR UPDATE SKIP LOCKED
+        ) AS r
+        LIMIT p_most - cardinality(places));
+    ELSE
+      places := places || ARRAY(
+        SELECT r.place
+        FROM unnest(v_keys) AS k (key)
+        CROSS JOIN LATERAL (
+          SELECT q.ctid AS place FROM zeke_jobs.queue AS q
+          WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
+            AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
+          ORDER BY q.key, q.run_at, q.seq -- see pick_in_turn
+          LIMIT zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_limit.key_step, v_limit.key_slack, k.key, p_now) FOR UPDATE SKIP LOCKED
+        ) AS r
+        LIMIT p_most - cardinality(places));
+    END IF;
+    IF v_limit.key_step IS NOT NULL AND cardinality(places) < p_most THEN
+      opens_on := least(opens_on, (
+        SELECT min(b.next_at) FROM zeke_jobs.bucket_key AS b WHERE b.name = 'task/' || p_task AND b.key = ANY (v_keys) AND b.next_at > p_now));
+    END IF;
+    IF v_last IS NULL THEN
+      reason := CASE WHEN cardinality(v_oldest) = c_oldest OR cardinality(v_oldest) > cardinality(places) THEN 'key' END;
+      EXIT WHEN cardinality(places) >= p_most OR cardinality(v_oldest) < c_oldest;
+      v_last := coalesce(v_limit.key_cursor, '');
+    ELSIF cardinality(places) >= p_most THEN
       v_last := (SELECT q.key FROM zeke_jobs.queue AS q WHERE q.ctid = places[cardinality(places)]);
       EXIT;
+    ELSE
+      v_searched := v_searched + v_some;
+      v_last := CASE WHEN cardinality(v_found) < v_some THEN '' ELSE v_found[v_some] END;
+      IF v_last = '' OR v_searched >= c_keys THEN
+        -- Unless all keys were tried, the search goes on soon.
+        opens_on := CASE WHEN v_last = '' AND v_limit.key_cursor = '' THEN opens_on ELSE p_now + interval '50 milliseconds' END;
+        EXIT;
+      END IF;
+      v_some := least(4 * v_some, c_keys);
     END IF;
-    v_searched := v_searched + v_some;
-    v_last := CASE WHEN cardinality(v_keys) < v_some THEN '' ELSE v_keys[v_some] END;
-    IF v_last = '' OR v_searched >= c_keys THEN
-      opens_on := CASE WHEN v_last = '' AND v_is_whole THEN opens_on ELSE p_now + interval '50 milliseconds' END;
-      EXIT;
-    END IF;
-    v_some := least(4 * v_some, c_keys);
+    v_found := ARRAY(SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_last, v_some) AS k (key));
+    v_keys := ARRAY(SELECT k.key FROM unnest(v_found) AS k (key) WHERE k.key <> ALL (v_tried));
   END LOOP;
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock up to p_most due jobs of these keys, of each key as many as it has room for. opens_on: if they are fewer, when the rate of a key first has
--- room.
-CREATE OR REPLACE FUNCTION zeke_jobs.pick_of_keys(
-  p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_keys text[], p_most integer,
-  p_now timestamptz, OUT places tid[], OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-  v_step double precision;
-  v_slack double precision;
-BEGIN
-  SELECT b.key_step, b.key_slack INTO v_step, v_slack FROM zeke_jobs.bucket AS b WHERE b.name = 'task/' || p_task AND b.unit = 'jobs';
-  IF p_is_strict THEN
-    places := ARRAY(
-      SELECT r.place
-      FROM unnest(p_keys) AS k (key)
-      CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(p_task, k.key) AS place OFFSET 0) AS f
-      CROSS JOIN LATERAL (
-        SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-        WHERE q.ctid = f.place AND q.state = 'queued' AND q.queue_name = p_queue AND q.priority = p_priority
-          AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        LIMIT least(1, zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now)) FOR UPDATE SKIP LOCKED
-      ) AS r
-      LIMIT p_most);
-  ELSE
-    places := ARRAY(
-      SELECT r.place
-      FROM unnest(p_keys) AS k (key)
-      CROSS JOIN LATERAL (
-        SELECT q.ctid AS place FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
-          AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        ORDER BY q.key, q.run_at, q.seq -- see pick_in_turn
-        LIMIT zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_step, v_slack, k.key, p_now)
-        FOR UPDATE SKIP LOCKED
-      ) AS r
-      LIMIT p_most);
-  END IF;
-  IF v_step IS NOT NULL AND cardinality(places) < p_most THEN
-    opens_on := (
-      SELECT min(b.next_at) FROM zeke_jobs.bucket_key AS b WHERE b.name = 'task/' || p_task AND b.key = ANY (p_keys) AND b.next_at > p_now);
-  END IF;
-END $$;
-
--- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs, once the oldest has been due for as long as the chunk's
--- wait. If chunk has `by: key`, all jobs of a chunk have one key, and keys take turns. If places is empty, reason says what holds the chunk back.
--- p_revision: a process that uses an older revision than the task gets one job at a time. NULL, as in a test: a chunk does not wait.
+-- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs once the oldest has waited long enough. With `by: key` a
+-- chunk has one key, and keys take turns. reason: what holds it back. A process with an older revision than the task gets one job at a time.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
   p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -497,19 +455,16 @@ DECLARE
   c_keys CONSTANT integer := 500;
   v_task zeke_jobs.task;
   v_size integer;
-  v_wait interval := '0';
+  v_wait interval;
   v_key text; -- at first the key of the last chunk
   v_first text;
   v_since timestamptz;
   v_found tid[];
 BEGIN
   SELECT t.* INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
-  v_size := CASE WHEN p_revision < v_task.revision THEN 1 ELSE (v_task.chunk ->> 'size')::integer END;
-  IF p_revision >= v_task.revision THEN
-    v_wait := (v_task.chunk ->> 'wait')::interval;
-  END IF;
+  v_wait := CASE WHEN p_revision >= v_task.revision THEN (v_task.chunk ->> 'wait')::interval ELSE '0' END;
   -- A chunk has no more jobs than the limits ever let start at once.
-  v_size := greatest(1, least(v_size, (
+  v_size := greatest(1, least(CASE WHEN p_revision < v_task.revision THEN 1 ELSE (v_task.chunk ->> 'size')::integer END, (
     SELECT floor(min(CASE b.unit WHEN 'jobs' THEN 1 + (b.slack / b.step)::numeric
       ELSE b.amount / nullif(coalesce((b.averages ->> p_task)::numeric, (v_task.units ->> b.unit)::numeric), 0) END))
     FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_task.limits) AND b.step IS NOT NULL)));
@@ -554,7 +509,7 @@ BEGIN
   IF v_found IS NULL THEN
     RETURN;
   END IF;
-  -- All jobs of a chunk start at once, so the chunk waits until the rates have room for all.
+  -- All jobs of a chunk start at once, so the chunk waits until the rates let all start.
   opens_on := (
     SELECT max(b.next_at + make_interval(secs => (cardinality(v_found) - 1) * b.step)) FROM zeke_jobs.bucket AS b
     WHERE b.name = ANY (v_task.limits) AND b.unit = 'jobs' AND b.step IS NOT NULL);
@@ -565,8 +520,8 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Seconds until the next job of a queue becomes due; NULL if no job waits. A worker asks after a claim that found no due job. p_since: the seconds
--- since that claim began, because a job may have become due in them. Costs two searches of the index for each task and priority with waiting jobs.
+-- Seconds until the next job of a queue becomes due, for a worker whose claim found none; NULL if none waits. p_since: the seconds since that claim
+-- began, in which a job may have become due.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -1,25 +1,22 @@
 -- Moving: only the claim and these functions change the state of a job.
 
--- Move jobs to another state, and do all that follows: wake-ups, the counters of batches, units, the job for on_failed. Returns the ids of the moved
--- jobs. With p_worker, p_claims is the fence: a job does not change if its claim number or its worker is another. Without p_worker, the caller has
--- chosen and locked the rows. A job that is marked as cancelled ends as cancelled, whatever its worker says. p_to is one of:
+-- Move jobs to another state, and do all that follows. Returns the ids of the moved jobs. With p_worker, p_claims is the fence: a job whose claim
+-- number or worker is another does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has chosen and
+-- locked the rows. p_to is one of:
 --   completed: ended, with an output.
 --   failed, cancelled, expired: ended, without an output.
 --   retry, deferred: queued again until p_change.run_at.
---   returned: handed back to the queue, started or not. The attempt does not count.
---   died: its process was lost, and the job is queued again. The death counts, but no retry is used up.
+--   returned: handed back to the queue; the attempt does not count.
+--   died: its process was lost. The death counts, but no retry is used up.
 --   quarantined: its process was lost, and the job has failed.
---   again: retried by hand, with a fresh limit of retries.
--- p_after, p_took: the seconds from the claim to the start and to the end of the handler; NULL if it has not started. So the recorded end of a job is
--- always earlier than the start of the job that follows it. p_change: run_at, reason, by, error, revision, and how the attempts count for units and
--- breakers (units, breaks).
+--   again: a person retried it, with a fresh limit of retries.
+-- p_after, p_took: the seconds from the claim to the start (NULL: not started) and to the end of the handler, so that a job's recorded end is earlier
+-- than the start of its successor. p_change: run_at, reason, by, error, revision, and how the attempts count for units and breakers (units, breaks).
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
--- The condition on the array of ids makes the planner find the rows by the primary key, even if it planned for an empty table. The join with the
--- arrays then hashes them, because a nested loop would compare each row with each id.
--- Another transaction may have locked the row of a job, such as one that cancels it. This call then fails soon, and the worker writes the end of that
--- job later and the other ends at once.
+-- The condition on the ids makes the planner use the primary key even for a seemingly empty table; a nested loop would compare each row with each id.
+-- If another transaction has locked a row, this fails soon: the worker then writes the end of that job later and the other ends at once.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms' AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -111,9 +108,8 @@ BEGIN
   RETURN v_moved.ids;
 END $$;
 
--- What follows from a move. p_queues: the queues in which a job may start now. p_failed: the jobs that have failed for good. p_has_extra: at least
--- one of the jobs has a value in the column extra. p_breaks: whether the attempts count as failures for breakers; NULL: not at all. p_claims_next:
--- the caller claims next in the same transaction, and itself notifies other processes of the room that is left.
+-- What follows from a move. p_queues: where a job may start now. p_breaks: whether the attempts count as failures for breakers; NULL: not at all.
+-- p_claims_next: the caller claims next in the same transaction, and itself wakes other processes.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
   p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean,
   p_claims_next boolean) RETURNS void
@@ -121,7 +117,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_has_units boolean;
   v_has_breaker boolean;
-  v_is_waited_for boolean; -- another process waits for room in a limit
+  v_is_waited_for boolean; -- another process waits for a limit
 BEGIN
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)),
     EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL),
@@ -158,9 +154,8 @@ BEGIN
   END IF;
 END $$;
 
--- Complete ended jobs and claim new ones, in one round trip and one commit. The commit does not wait for the disk, so that no limit stays locked
--- meanwhile. The caller waits for the disk soon after (queries/job/flush.sql); until then it remembers the completed jobs, to complete them again if
--- the server crashes. A job that this worker no longer held comes back as a row of kind lost; the other rows are the answer of zeke_jobs.claim.
+-- Complete ended jobs and claim new ones. The commit does not wait for the disk, so that no limit stays locked: the caller does so soon after
+-- (queries/job/flush.sql), or completes the jobs again after a crash of the server. A job that this worker no longer held is a row of kind lost.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
@@ -171,7 +166,7 @@ AS $$
 DECLARE
   v_ours uuid[];
   v_row zeke_jobs.claimed;
-  v_full text[] := '{}'; -- the limits in which the claim has left no room
+  v_full text[] := '{}'; -- the limits that the claim has found full
 BEGIN
   IF p_ids <> '{}' THEN
     v_ours := zeke_jobs.move(p_ids, 'completed', '{"claims_next": true}', p_worker, p_claims, p_after, p_took, p_results);
@@ -192,10 +187,8 @@ BEGIN
   END IF;
 END $$;
 
--- End one attempt that did not complete, as retry, deferred, returned, failed or cancelled. Returns whether the worker still held the job. p_after:
--- the seconds from the claim to the start; NULL if the handler has not started. p_delay: the seconds until the job is due again; p_until: that time
--- instead. p_breaks: the failure may come from a service that the job uses, so it counts for breakers; while one of the task's breakers is open, the
--- job is deferred instead, and uses up no retry.
+-- End one attempt that did not complete. Returns whether the worker still held the job. p_after: NULL if the handler has not started. p_breaks: the
+-- failure may come from a service that the job uses, so it counts for breakers; while a breaker of the task is open, the job is deferred instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
@@ -217,7 +210,8 @@ BEGIN
   END IF;
   IF v_outcome IN ('retry', 'deferred') THEN
     v_again := coalesce(v_until, p_until, v_now + p_delay * interval '1 second');
-    v_again := zeke_jobs.readable(v_again, 'a time to run again', v_again::text);
+    PERFORM zeke_jobs.refuse(format('expected a time to run again from 1970-01-01 to 9000-01-01, got %s', v_again), 'datetime_field_overflow')
+    WHERE NOT zeke_jobs.is_readable(v_again);
   END IF;
   RETURN zeke_jobs.move(
     ARRAY[p_id], v_outcome,
@@ -230,7 +224,7 @@ BEGIN
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';
 END $$;
 
--- Record that handlers have started. p_after: seconds from the claim to the start. Short jobs need no call, because their end records the start too.
+-- Record that handlers have started. The end of a short job records its start too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- for the same reason as in zeke_jobs.move
 BEGIN
@@ -247,9 +241,8 @@ BEGIN
   FROM running AS r WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
 END $$;
 
--- Send a job to the task that on_failed names, because a job has failed for good. A job that on_failed itself has sent sends no further job, because
--- two tasks that name each other would never stop. If the failed job's payload is too large to be sent on, the payload is left out, because the
--- failed job must end.
+-- A job has failed for good: send a job to the task that on_failed names. Its own failure sends no further job, because two tasks that name each
+-- other would never stop. A payload that is too large to be sent on is left out.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -276,9 +269,8 @@ BEGIN
   WHERE q.message_id = v_sent;
 END $$;
 
--- Notify an unmodified dramatiq-pg producer of the end of its job, in the format of dramatiq-pg's result backend: its get_result(block=True) reads
--- the result from the notification. A notification carries less than 8,000 bytes. A longer result is replaced by a sentence that is no JSON: the
--- producer's call then raises an error with that sentence at once, instead of waiting for its timeout.
+-- Tell a dramatiq-pg producer the end of its job, as its get_result(block=True) expects. A notification carries less than 8,000 bytes: for a longer
+-- result it carries a sentence that is no JSON, so that the producer gets an error at once instead of a timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -295,8 +287,8 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- The fence of ctx.transaction(): returns whether the worker still holds the job, and the job is not cancelled. Locks the job's row, so that this
--- stays true until the commit. With p_result, also completes the job.
+-- The fence of ctx.transaction(): whether the worker still holds the job, and it is not cancelled. Locks the row. With p_result, also completes the
+-- job.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
@@ -311,7 +303,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Cancel up to p_limit jobs whose start deadline is over. Rows that a claim has locked are skipped.
+-- Cancel up to p_limit jobs whose start deadline is over. A job that a claim has locked is skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -323,8 +315,7 @@ BEGIN
     LIMIT p_limit FOR UPDATE SKIP LOCKED), 'expired'));
 END $$;
 
--- The unmasked result of a completed job, for the program that waits for it. The views mask sensitive fields.
+-- The unmasked result of a completed job, for the program that waits for it.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
-  SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done'
-$$;
+  SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done' $$;

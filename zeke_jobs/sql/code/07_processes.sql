@@ -1,18 +1,15 @@
 -- Live processes: proof of life, lost processes, and the chores that a heartbeat starts.
 
--- The processes that are lost: they have not proved life for their lost_after, although another process has proved its own all that time. So an
--- outage of the database makes no process lost. lost_after: four heartbeats, 20 s by default (ZEKE_JOBS_HEARTBEAT, worker/life/proof.py). If a lost
--- process reports the end of a job after all, the fence refuses it (06_moving.sql).
+-- The processes without a proof of life for their lost_after, if another process has proved its own all that time: an outage of the database makes
+-- none lost. If a lost process reports the end of a job after all, the fence refuses it.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
-  ) <= p_now - w.lost_after, true)
-$$;
+  ) <= p_now - w.lost_after, true) $$;
 
--- Return the jobs of lost processes to the queue. Such a job may have had effects, so its attempt counts, but uses up no retry; a job that allows no
--- retry fails. The job may have killed the process, so its death counts: after the second death it runs alone, and the third death fails it as
--- quarantined. A later call returns jobs that are locked now: their worker may have frozen in an open transaction, which ends by itself.
+-- Return the jobs of lost processes to the queue. The attempt counts, but uses up no retry; a job that allows no retry fails. After the second death
+-- a job runs alone, and the third fails it as quarantined. A locked job is left to a later call: a frozen worker's transaction ends by itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
@@ -21,7 +18,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- If two processes rescue at once, the second skips what the first has locked: no death counts twice. A process may have proved life since.
+  -- The lock makes sure that no death counts twice. A process may have proved life since.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
@@ -34,13 +31,11 @@ BEGIN
     LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- A worker without a row that has claimed jobs did not end in an orderly way, or these jobs were locked when its other jobs were rescued. Wait
-      -- a minute, because its row may not be committed yet.
+      -- A worker without a row has lost its jobs; but for a minute its row may not be committed yet.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
-    -- One job that cannot be rescued must not stop the rescue of the others.
-    BEGIN
+    BEGIN -- one job that cannot be rescued must not stop the rescue of the others
       PERFORM zeke_jobs.move(
         ARRAY[v_job.message_id], CASE v_job.outcome WHEN 'rescued' THEN 'died' WHEN 'cancelled' THEN 'cancelled' ELSE 'quarantined' END,
         jsonb_build_object('died', true, 'units', 'cut off', 'error', jsonb_build_object(
@@ -49,11 +44,7 @@ BEGIN
             coalesce(v_job.pid::text, '?'),
             coalesce(to_char(v_job.heartbeat_on AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'a time that is no longer known'), v_job.deaths,
             CASE v_job.outcome WHEN 'quarantined' THEN ', quarantined' WHEN 'failed' THEN ', no retries left' ELSE '' END))));
-      message_id := v_job.message_id;
-      task := v_job.task;
-      deaths := v_job.deaths;
-      outcome := v_job.outcome;
-      RETURN NEXT;
+      RETURN QUERY SELECT v_job.message_id, v_job.task, v_job.deaths, v_job.outcome;
     EXCEPTION WHEN OTHERS THEN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
@@ -62,15 +53,14 @@ BEGIN
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END $$;
 
--- The names of the chores that are due (worker/life/chores.py). p_thorough: also search for chores that need all queued jobs to be read.
+-- The names of the chores that are due (worker/life/chores.py). p_thorough: also chores that need all queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, the next start of a rate is too far in the future. If it is more than two periods and a minute away, let
-    -- the rate start now. A limit that throttling or its breaker has closed is closed for the same length of time again, counted from now.
+    -- If the server's clock was set back, times in the future are too far away: rates start now, and closed limits stay closed as long as planned.
     UPDATE zeke_jobs.bucket AS b SET next_at = v_now WHERE b.ctid = ANY (ARRAY(
       SELECT o.ctid FROM zeke_jobs.bucket AS o
       WHERE o.unit = 'jobs' AND o.next_at > v_now + 2 * o.period + interval '1 minute'
@@ -87,29 +77,24 @@ BEGIN
     FROM zeke_jobs.bucket AS b
     WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > v_now + 2 * b.key_period + interval '1 minute';
   END IF;
-  RETURN ARRAY(
-    SELECT 'rescue' WHERE EXISTS (SELECT 1 FROM zeke_jobs.lost_processes(v_now))
-    UNION ALL
-    SELECT 'expire' WHERE EXISTS (
-      SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.deaths IN (0, 1) AND q.expires_on <= v_now AND q.attempt = 0)
-    UNION ALL
-    SELECT 'revert' WHERE EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())
-    UNION ALL
-    SELECT 'rescue' WHERE p_thorough AND EXISTS (
+  RETURN ARRAY(SELECT c.name FROM (VALUES
+    ('rescue', EXISTS (SELECT 1 FROM zeke_jobs.lost_processes(v_now)) OR p_thorough AND EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.claimed_on < v_now - interval '1 minute'
-        AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))
-    UNION ALL
-    SELECT 'gather' WHERE p_thorough AND EXISTS (
+        AND NOT EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = q.worker))),
+    ('expire', EXISTS (
+      SELECT 1 FROM zeke_jobs.queue AS q
+      WHERE q.state = 'queued' AND q.expires_on IS NOT NULL AND q.deaths IN (0, 1) AND q.expires_on <= v_now AND q.attempt = 0)),
+    ('revert', EXISTS (SELECT 1 FROM zeke_jobs.overrides_over())),
+    ('gather', p_thorough AND EXISTS (
       SELECT 1 FROM zeke_jobs.queued_names() AS p LEFT JOIN LATERAL zeke_jobs.find_task(p.task) AS t ON true
       WHERE t.id IS NULL OR t.id <> p.task OR t.queue <> p.queue OR t.order_hold IS NOT NULL AND EXISTS (
         SELECT 1 FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p.queue AND q.task = p.task AND q.order_hold IS DISTINCT FROM t.order_hold)));
+        WHERE q.state = 'queued' AND q.queue_name = p.queue AND q.task = p.task AND q.order_hold IS DISTINCT FROM t.order_hold)))
+  ) AS c (name, is_due) WHERE c.is_due);
 END $$;
 
 -- The jobs of a worker (p_held) that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q
-  WHERE q.message_id = ANY (p_held) AND q.worker = p_worker AND q.cancelled_on IS NOT NULL
-$$;
+  WHERE q.message_id = ANY (p_held) AND q.worker = p_worker AND q.cancelled_on IS NOT NULL $$;

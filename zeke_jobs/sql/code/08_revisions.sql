@@ -1,6 +1,6 @@
--- Revisions: how queued jobs, unique keys and pauses follow a task that was renamed or moved, and which overrides end.
+-- Revisions: how queued jobs and unique keys follow a task that was renamed or moved, and which overrides end.
 
--- Each pair of queue and task name with queued jobs, even if the catalogue lacks the name. Costs one search of the index for each pair.
+-- Each pair of queue and task name with queued jobs, by one search of the index each.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (queue, task) AS (
@@ -10,11 +10,10 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
       SELECT q.queue_name, q.task FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND (q.queue_name, q.task) > (p.queue, p.task)
       ORDER BY q.queue_name, q.task LIMIT 1) AS n
   )
-  SELECT p.queue, p.task FROM present AS p
-$$;
+  SELECT p.queue, p.task FROM present AS p $$;
 
--- Let queued jobs follow their task to its new name, queue or order. This also finds jobs whose send was under way when the revision changed, and
--- jobs that were retried later. Locked jobs are skipped; the next call finds them.
+-- Let queued jobs follow their task to its new name, queue or order, also jobs that were sent or retried while the revision changed. Locked jobs are
+-- left to the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
@@ -24,9 +23,7 @@ DECLARE
   v_task zeke_jobs.task;
   v_ids uuid[];
 BEGIN
-  FOR v_pair IN
-    SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p
-  LOOP
+  FOR v_pair IN SELECT p.queue AS queue_name, p.task FROM zeke_jobs.queued_names() AS p LOOP
     v_task := zeke_jobs.find_task(v_pair.task);
     CONTINUE WHEN v_task.id IS NULL OR v_task.id = v_pair.task AND v_task.queue = v_pair.queue_name AND v_task.order_hold IS NULL;
     v_ids := ARRAY(
@@ -58,7 +55,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- The positions (from 1) of the overrides in force that must end: their time is over, or they keep a removed task whose jobs have all ended.
+-- The positions (from 1) of the overrides that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place
@@ -73,5 +70,4 @@ LANGUAGE sql STABLE AS $$
       SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (d.names))
     AND NOT EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names))
-$$;
+      WHERE q.state = 'queued' AND q.queue_name = o.value ->> 'drains' AND q.task = ANY (d.names)) $$;

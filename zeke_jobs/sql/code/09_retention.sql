@@ -1,8 +1,7 @@
--- Retention: finished jobs move from the table to the history when their retention time is over.
+-- Retention: finished jobs move to the history when their retention time is over.
 
--- Which finished jobs are to be purged: for each task and outcome, the jobs that ended before a time. A task that is unique for a period keeps its
--- jobs at least that long; a task that left jobs.yaml, 30 days, the longest default. The row without a task stands for jobs with their own keep
--- option.
+-- Which finished jobs are to be purged: by task and outcome, the jobs that ended before a time. A task that is unique for a period keeps its jobs at
+-- least that long; a task that left jobs.yaml, 30 days. The row without a task stands for jobs with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
@@ -27,23 +26,18 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
       AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))
     LIMIT 1)
   UNION ALL
-  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now())
-$$;
+  SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now()) $$;
 
--- Whether a failed job blocks the end of its batch or the next job of its key, until it is retried or cancelled. A removed task has no next job.
+-- Whether a failed job blocks the end of its batch or the next job of its key, until it is retried or cancelled.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  IF p_job.order_hold IS NOT TRUE AND p_job.extra IS NULL THEN
-    RETURN false;
-  END IF;
   RETURN coalesce(p_job.order_hold, false) AND p_job.key <> p_job.message_id::text AND (zeke_jobs.find_task(p_job.task)).id IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move finished jobs from the table to the history: up to p_limit jobs of one task and outcome that ended before p_before, the oldest first. Without
--- a task: jobs whose own keep option ends before p_before. A later call moves locked jobs. Failed jobs are kept while they block others.
--- reached: the end of the last job, where the next call starts (p_after), so that it need not read the index entries of the removed rows.
+-- Move up to p_limit finished jobs of one task and outcome that ended before p_before to the history, the oldest first; without a task, jobs by their
+-- own keep option. Failed jobs stay while they block others. reached: the end of the last job, from which the next call goes on (p_after).
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)

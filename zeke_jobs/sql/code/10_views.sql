@@ -1,7 +1,6 @@
 -- Views for people, dashboards and monitors.
 
--- Each job with the names of its sensitive fields: as recorded when it was sent, and as its task has them now, also under a new name. grown:
--- its task has a sensitive field that was not recorded, so the job's errors may show its value.
+-- Each job with the names of its sensitive fields, recorded at its send and as its task has them now. grown: one was not recorded.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
 FROM zeke_jobs.queue AS q
@@ -78,11 +77,10 @@ COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and t
 
 CREATE OR REPLACE VIEW zeke_jobs.in_force AS
 SELECT r.number, r.digest, r.applied_on, r.applied_by, r.message, r.origin, r.shown
-FROM zeke_jobs.revision AS r
-ORDER BY r.number DESC LIMIT 1;
-COMMENT ON VIEW zeke_jobs.in_force IS 'The revision in force. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
+FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1;
+COMMENT ON VIEW zeke_jobs.in_force IS 'The current revision. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
 
--- The schedules in force: from jobs.yaml, and stored by programs. names: all names under which a schedule's ticks may be recorded, if its task was renamed.
+-- The schedules of jobs.yaml and of programs. names: all names under which a schedule's ticks may be recorded.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
   ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
@@ -103,9 +101,8 @@ WHERE jsonb_typeof(s.cron) = 'object' AND NOT EXISTS (
   SELECT 1 FROM zeke_jobs.task AS o
   CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.cron) WHEN 'array' THEN o.cron ELSE '[]' END) AS c (value)
   WHERE s.name = o.id || '/' || (c.value ->> 'name'));
-COMMENT ON VIEW zeke_jobs.planned IS 'The schedules in force as the scheduler reads them. Nothing is masked, so only operators and workers may read it.';
+COMMENT ON VIEW zeke_jobs.planned IS 'The schedules as the scheduler reads them. Nothing is masked, so only operators and workers may read it.';
 
--- The schedules in force. A schedule that leaves jobs.yaml is no longer in this view.
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
 SELECT
   t.task, t.cron ->> 'at' AS cron, t.cron ->> 'timezone' AS timezone, zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
@@ -131,19 +128,17 @@ LEFT JOIN LATERAL (
 ) AS l ON true
 LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
 LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
-COMMENT ON VIEW zeke_jobs.schedule IS 'Schedules in force, with their last and next ticks.';
+COMMENT ON VIEW zeke_jobs.schedule IS 'The schedules, with their last and next ticks.';
 
--- The time at which the task's longest-waiting job became due. Costs one search of the index for each priority, however long the backlog is.
+-- When the task's longest-waiting job became due: one search of the index for each priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
-  SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now()
-$$;
+  SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now() $$;
 
--- The number of queued jobs of a task, due or not, but at most p_most: an exact count of a million jobs would read a million index entries.
+-- The number of queued jobs of a task, but at most p_most: an exact count would read an index entry for each.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
-  SELECT count(*) FROM (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most) AS x
-$$;
+  SELECT count(*) FROM (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most) AS x $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
 SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason
@@ -152,8 +147,7 @@ JOIN zeke_jobs.pause AS p
   ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits)
 UNION ALL
 SELECT
-  t.id,
-  CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
+  t.id, CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
     -- If jobs.yaml pauses a shared limit, the catalogue does not tell which of the task's limits it is.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
@@ -163,8 +157,8 @@ LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
 
--- How many jobs workers could work on now, in a queue, of a task, or in all, for autoscalers: active jobs, and due jobs that no pause holds back.
--- Where jobs run in strict order, only the first job of each key counts. A task counts for at most its concurrency limit.
+-- How many jobs workers could work on now, for autoscalers: active jobs, and due jobs that no pause holds back. In strict order only the first job of
+-- each key counts. A task counts for at most its concurrency limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -180,18 +174,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
       WHERE q.order_hold IS NULL OR q.key IS NULL
       UNION ALL
       SELECT 1 FROM zeke_jobs.keys_after(t.queue, t.id, '', 10000) AS k (key)
-      CROSS JOIN LATERAL (
-        SELECT f.state, f.run_at FROM zeke_jobs.queue AS f
-        WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
-          AND f.task = t.id AND f.key = k.key
-        ORDER BY f.seq LIMIT 1) AS f
+      CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(t.id, k.key) AS place OFFSET 0) AS l JOIN zeke_jobs.queue AS f ON f.ctid = l.place
       WHERE t.order_hold IS NOT NULL AND f.state = 'queued' AND f.run_at <= zeke_jobs.now()) AS j
     WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)) AS d
-  WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases))
-$$;
+  WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases)) $$;
 
--- How many jobs of a task ended within the last minute, and how long the handlers of the newest jobs of the last hour took. Reads at most p_sample
--- rows of each kind; if more jobs ended within the minute, the rate comes from the time span of those rows.
+-- How many jobs of a task ended within the last minute, and how long the newest of the last hour took. Reads at most p_sample rows of each kind.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
@@ -215,8 +203,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
       SELECT q.completed_on FROM zeke_jobs.queue AS q
       WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 minute'
       ORDER BY q.completed_on DESC LIMIT p_sample) AS q
-  ) AS f
-$$;
+  ) AS f $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
 SELECT
@@ -230,8 +217,7 @@ COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task
 
 CREATE OR REPLACE VIEW zeke_jobs.task_pace AS
 SELECT t.id AS task, t.queue, p.done_per_minute, p.failed_per_minute, p.mean, p.p50, p.p95, p.sample
-FROM zeke_jobs.task AS t
-CROSS JOIN LATERAL zeke_jobs.pace(t.id, 500) AS p;
+FROM zeke_jobs.task AS t CROSS JOIN LATERAL zeke_jobs.pace(t.id, 500) AS p;
 COMMENT ON VIEW zeke_jobs.task_pace IS 'How many jobs ended within the last minute, and how many seconds the newest 500 completed jobs of the last hour took.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
@@ -245,8 +231,7 @@ COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, co
 -- zeke_jobs.room, for logins that may not read its tables, such as members of the role zeke_jobs_reader.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
 LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER AS $$
-  SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r
-$$;
+  SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
 SELECT
@@ -261,8 +246,7 @@ SELECT
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b
 CROSS JOIN LATERAL (
-  -- A limit counts as open as soon as the probe of its breaker has succeeded, although only the next claim closes the breaker
-  -- (zeke_jobs.turn_breakers): that claim may come much later.
+  -- A limit counts as open once its probe has succeeded: the claim that closes the breaker may come much later.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)

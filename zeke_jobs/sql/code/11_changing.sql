@@ -1,12 +1,11 @@
--- Changes by people. These functions have the owner's rights (90_rights.sql fixes their search path), and record each change with the login.
+-- Changes by people. These functions have the owner's rights, and record each change with the login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
-  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs)
-$$;
+  VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs) $$;
 
--- Refuse changes of audit entries. This also guards against mistakes of the owner, although the owner could remove the trigger.
+-- Refuse changes of audit entries. This guards against mistakes of the owner, although the owner could remove the trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -27,7 +26,7 @@ CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days' $$;
 
--- Record that a person made a schedule send jobs: one job now (run), or the jobs of past ticks (backfill).
+-- A person made a schedule send jobs: one now (run), or one for each past tick (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -35,8 +34,7 @@ BEGIN
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END $$;
 
--- Cancel queued jobs at once. Mark active jobs, so that their workers stop them. Cancel a failed job if it blocks the end of its batch or the next
--- job of its key. Returns the ids of all these jobs.
+-- Cancel queued jobs, and failed jobs that block others, at once; mark active jobs, so that their workers stop them. Returns all these ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -44,8 +42,7 @@ DECLARE
   v_ended uuid[] := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE q.message_id = ANY (p_ids) AND (q.state = 'queued' OR q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q))
-    ORDER BY q.message_id
-    FOR UPDATE);
+    ORDER BY q.message_id FOR UPDATE);
   v_marked uuid[];
 BEGIN
   PERFORM zeke_jobs.move(v_ended, 'cancelled', jsonb_strip_nulls(jsonb_build_object('reason', p_reason, 'by', p_by)));
@@ -63,8 +60,7 @@ BEGIN
   RETURN v_ended || v_marked;
 END $$;
 
--- Remove a job that is not active, and record it with the login; its line stays in the history. A waiting job is cancelled first. Returns false if
--- somebody has locked the job, or the job no longer exists.
+-- Remove a job that is not active; its line stays in the history. A waiting job is cancelled first. Returns false if the job is locked or gone.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -81,8 +77,7 @@ BEGIN
   RETURN true;
 END $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all its names: queued jobs at once; active jobs get a mark, so that their workers
--- stop them. A job that somebody else has locked is left to zeke_jobs.cancel_removed. Returns the number of jobs.
+-- Cancel all unfinished jobs of a task that is being removed, under all its names. A locked job is left to zeke_jobs.cancel_removed.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -96,22 +91,19 @@ BEGIN
   RETURN cardinality(v_jobs);
 END $$;
 
--- Cancel queued jobs whose task no longer exists: jobs that were sent or retried in a transaction that committed after the task left jobs.yaml.
+-- Cancel queued jobs whose task no longer exists: their send or retry committed after the task left jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
   FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n WHERE (zeke_jobs.find_task(n.task)).id IS NULL
-  ORDER BY n.task
-$$;
+  ORDER BY n.task $$;
 
--- Pause a target: no more of its jobs are claimed. If the target was paused already, that pause is kept, and false is returned.
+-- Pause a target: no more of its jobs are claimed. Returns false if the target was paused already.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   INSERT INTO zeke_jobs.pause (target, paused_by, reason) VALUES (p_target, p_by, p_reason) ON CONFLICT (target) DO NOTHING;
-  IF FOUND THEN
-    PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason);
-  END IF;
+  PERFORM zeke_jobs.note('pause', p_target, p_by, p_reason) WHERE FOUND;
   RETURN FOUND;
 END $$;
 
@@ -129,7 +121,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Make the tasks equal to the tasks of jobs.yaml. A task gets the new revision only if it has changed. The jobs of removed tasks do not change.
+-- Make the tasks equal to the tasks of jobs.yaml. Only a task that has changed gets the new revision.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -150,8 +142,7 @@ BEGIN
     metered = EXISTS (
       SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys. A job that a sender has locked stays without a key: no limit
-  -- per key holds it back, and with fair shares it runs when the turns of the keys leave room.
+  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys, except jobs that a sender has locked.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
@@ -177,13 +168,12 @@ BEGIN
     FOR UPDATE SKIP LOCKED));
 END $$;
 
--- Lock the catalogue until the transaction ends, so that one process at a time decides which revision is in force.
+-- Lock the catalogue until the transaction ends, so that one process at a time decides about the revision.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
--- Put a jobs.yaml and its overrides in force: write the revision, limits and tasks, and change jobs accordingly. p_revision: digest, source, by,
--- message, origin and overrides. p_cancel: the removed tasks whose jobs are cancelled. p_priorities: the tasks whose queued jobs get the new
--- priority. Returns the revision's number; the numbers have no gaps.
+-- Make a jobs.yaml and its overrides the current revision: write it, its limits and tasks, and change jobs accordingly. p_cancel: the removed tasks
+-- whose jobs are cancelled. p_priorities: the tasks whose queued jobs get a new priority. Returns the revision's number; the numbers have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -225,8 +215,7 @@ BEGIN
   RETURN v_number;
 END $$;
 
--- Returns the time, or raises an error: only a login that may write the schedule tables (a scheduler, the owner) may decide future ticks. An operator
--- needs only past ticks, to resume a schedule and to backfill; by deciding future ticks an operator could silently stop a schedule.
+-- Returns the time, or raises an error: only a scheduler or the owner may decide future ticks. An operator could otherwise silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -235,17 +224,16 @@ BEGIN
   RETURN p_moment;
 END $$;
 
--- Create a schedule's state if it is missing, and lock it until the transaction ends, so that one scheduler at a time decides its ticks.
+-- Create a schedule's state if it is missing, and lock it, so that one scheduler at a time decides its ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
-  RETURNING s.cron, s.timezone, s.decided_to
-$$;
+  RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record up to which time a schedule's ticks are decided, by which cron line. The audit records it if an operator does so without a resume.
+-- Record up to which time a schedule's ticks are decided, by which cron line. If an operator does so without a resume, the audit records it.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -254,14 +242,12 @@ BEGIN
   SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
     decided_to = CASE WHEN p_decided_to <= s.decided_to THEN p_decided_to ELSE zeke_jobs.decidable(p_decided_to, p_task) END
   WHERE s.task = p_task;
-  IF FOUND AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
-    SELECT 1 FROM zeke_jobs.audit AS a
-    WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid) THEN
-    PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to);
-  END IF;
+  PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to)
+  WHERE FOUND AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.audit AS a WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid);
 END $$;
 
--- Record the outcome of a tick. Only a backfill changes it later, when it sends a skipped tick. An operator may record only ticks of a backfill.
+-- Record the outcome of a tick; only a backfill changes it later, when it sends a skipped tick. An operator may record only ticks of a backfill.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

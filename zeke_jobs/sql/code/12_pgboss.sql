@@ -1,5 +1,5 @@
--- Views under pg-boss's own names, so that existing queries, its dashboard and its client's send keep working. Triggers turn writes to the views into
--- changes of our own tables. If a real pg-boss owns the schema pgboss, that schema is never touched, and the views are in pgboss_compat.
+-- Views under pg-boss's own names, so that existing queries, its dashboard and its client keep working. Triggers turn writes to the views into
+-- changes of our own tables. If a real pg-boss owns the schema pgboss, the views are in pgboss_compat.
 
 DO $$
 DECLARE
@@ -23,13 +23,12 @@ BEGIN
   END IF;
 END $$;
 
--- The time at which the transaction began. It must not change: statements of pg-boss call this function several times, and compare the results.
+-- The time at which the transaction began: statements of pg-boss call this several times, and compare the results.
 CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- Programs of pg-boss create a queue before they use it. Here a queue of pg-boss is a task of jobs.yaml, so this function only checks that the task
--- exists.
+-- Programs of pg-boss create a queue before they use it. Here a queue is a task of jobs.yaml, so this only checks that the task exists.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -77,16 +76,11 @@ COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake
 
 CREATE OR REPLACE VIEW archive AS
 SELECT
-  b.id, b.name, b.priority, NULL::jsonb AS data, b.state, b.retry_limit, b.retry_count, b.start_after, b.started_on, b.created_on, b.completed_on,
-  b.archived_on, NULL::jsonb AS output, b.retry_limit AS retrylimit, b.retry_count AS retrycount, b.start_after AS startafter,
-  b.started_on AS startedon, b.created_on AS createdon, b.completed_on AS completedon, b.archived_on AS archivedon
-FROM (
-  SELECT
-    h.id, h.name, h.priority, h.state::text::job_state AS state, coalesce(t.retry_limit, 0) AS retry_limit, greatest(h.attempt - 1, 0) AS retry_count,
-    h.run_at AS start_after, h.started_on, h.created_on, h.completed_on, h.purged_on AS archived_on
-  FROM zeke_jobs.history AS h
-  LEFT JOIN zeke_jobs.task AS t ON t.id = h.name
-) AS b;
+  h.id, h.name, h.priority, NULL::jsonb AS data, h.state::text::job_state AS state, coalesce(t.retry_limit, 0) AS retry_limit,
+  greatest(h.attempt - 1, 0) AS retry_count, h.run_at AS start_after, h.started_on, h.created_on, h.completed_on, h.purged_on AS archived_on,
+  NULL::jsonb AS output, coalesce(t.retry_limit, 0) AS retrylimit, greatest(h.attempt - 1, 0) AS retrycount, h.run_at AS startafter,
+  h.started_on AS startedon, h.created_on AS createdon, h.completed_on AS completedon, h.purged_on AS archivedon
+FROM zeke_jobs.history AS h LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
 
 -- A queue of pg-boss is a task here. The counts are exact: each reads an index entry for each job.
@@ -110,14 +104,12 @@ LEFT JOIN (
     count(*) FILTER (WHERE q.state = 'consumed')::integer AS active,
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
-  FROM zeke_jobs.queue AS q
-  GROUP BY q.task
+  FROM zeke_jobs.queue AS q GROUP BY q.task
 -- The expression instead of the column makes the planner leave out the counts if the query does not read them, as for the single queue of each send.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
 
--- Each release of pg-boss expects exactly its own number, by default that of its dashboard 1.9.0; a program may set another in its database
--- address.
+-- Each release of pg-boss expects its own number, by default that of its dashboard 1.9.0; a program may set another in its database address.
 CREATE OR REPLACE VIEW version AS
 SELECT
   coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
@@ -158,8 +150,7 @@ SELECT
 FROM zeke_jobs.task AS t WHERE false;
 COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
 
--- The options with which we send a job that pg-boss's client inserts. If its caller gave no value, the client inserts the value of the view queue or
--- its own default; these values are left out here.
+-- The options with which we send a job that pg-boss's client inserts, without the client's defaults.
 CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -187,8 +178,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turns a write of pg-boss's dashboard or client to these views into a change of our tables. The rights on the view decide who may; the audit has the
--- login.
+-- Turns a write of pg-boss's dashboard or client into a change of our tables. The rights on the view decide who may; the audit has the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

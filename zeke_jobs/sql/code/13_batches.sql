@@ -1,12 +1,10 @@
 -- Batches: counting their jobs, and sending a job at their end.
 --
--- Each change of a job's state that matters to its batch inserts a row into zeke_jobs.batch_change, so nobody waits. When the end of a job commits, a
--- deferred trigger adds these rows to the counters in the batch's row; if no job is unfinished then, it sends the batch's own job. The counters are
--- exact, because the row is locked, but only for as long as a commit takes. A sender locks no counter: its rows stay in batch_change until the next
--- end of a job adds them up. The batch cannot end before that: an open batch does not end, and a job of the batch that sends is itself unfinished.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, so nobody waits. When the end of a job commits, a deferred trigger adds
+-- these rows to the batch's counters, under a lock as short as the commit; if no job is unfinished then, it sends the batch's own job. A sender locks
+-- no counter: its rows wait for the next end, and until then the batch is open, or the sender is one of its unfinished jobs.
 
--- Record the states of jobs in their batches. p_sign 1: add their current states. p_sign -1: subtract them. p_sign 0: the jobs were counted as
--- unfinished, and are now counted in their current states instead.
+-- Record the states of jobs in their batches. p_sign 1: add them; -1: subtract them; 0: replace unfinished by the current state.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -21,17 +19,14 @@ BEGIN
   GROUP BY 1;
 END $$;
 
--- At the commit, add to the counters all rows that this transaction can see: its own rows, and senders' rows. The trigger fires once for each row,
--- but its first call already adds up everything that this transaction changed, in the order of the batches' ids.
+-- At the commit, add to the counters all rows that this transaction can see. Its first call adds up everything, in the order of the batches' ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
   v_batch text;
   v_ends boolean;
 BEGIN
-  FOR v_batch IN
-    SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() ORDER BY c.batch
-  LOOP
+  FOR v_batch IN SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() ORDER BY c.batch LOOP
     -- After this lock, the next statement sees what its last holder has added up.
     PERFORM 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch FOR UPDATE;
     WITH gone AS (
@@ -76,7 +71,7 @@ CROSS JOIN LATERAL (
 ) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
--- End a batch whose row is locked, and send its job. If the send is not accepted, the caller's commit does not fail; the batch records its outcome.
+-- End a batch whose row is locked, and send its job. If the send is refused, the batch records that, and the commit does not fail.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -130,8 +125,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Whether a send may add jobs to an existing batch: it is open (then until the sender's transaction ends), or the sender is one of its unfinished
--- jobs.
+-- Whether a send may add jobs to a batch: it is open (and stays so until the sender commits), or the sender is one of its unfinished jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -143,12 +137,16 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- A send names this batch: make it, closed, if it is new; else check that it accepts more jobs. Returns false if it does not.
-CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb) RETURNS boolean
+-- A send names this batch: make it, closed, if it is new. Returns false if it exists and accepts no more jobs.
+CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_task zeke_jobs.task, p_payloads jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
 BEGIN
+  -- All readers of batches see their ids.
+  PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task.id))
+  FROM jsonb_array_elements(p_payloads) AS p (payload)
+  WHERE p_task.sensitive <> '{}' AND zeke_jobs.mask_text(v_batch, p.payload, p_task.sensitive) <> v_batch;
   RETURN zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then'
     OR zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
     -- The same transaction has just made it, for an earlier job of the send.
@@ -160,10 +158,9 @@ CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
   p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)
-    OR zeke_jobs.takes_jobs(p_batch, NULL)
-$$;
+    OR zeke_jobs.takes_jobs(p_batch, NULL) $$;
 
--- The same as try_open_batch, for callers in SQL: a closed batch is an error. The caller must call zeke_jobs.close_batch afterwards.
+-- try_open_batch for callers in SQL, who must call zeke_jobs.close_batch afterwards: a closed batch is an error.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}');
 --   SELECT zeke_jobs.close_batch('import-42');
@@ -181,13 +178,11 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   -- If other transactions are adding jobs, this waits for them.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
-  IF FOUND THEN
-    INSERT INTO zeke_jobs.batch_change (batch) VALUES (close_batch.id);
-  END IF;
+  INSERT INTO zeke_jobs.batch_change (batch) SELECT close_batch.id WHERE FOUND;
   RETURN FOUND;
 END $$;
 
--- Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the jobs that were cancelled or are being stopped.
+-- Cancel the unfinished jobs of a batch, and the job at its end. Returns the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -202,7 +197,7 @@ BEGIN
   RETURN QUERY SELECT unnest(v_jobs);
 END $$;
 
--- Retry the failed jobs of a batch and, if the batch was cancelled, its cancelled jobs too. The job at its end is then to be sent again.
+-- Retry the failed jobs of a batch and, if the batch was cancelled, its cancelled jobs. The job at its end is then to be sent again.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -213,8 +208,7 @@ BEGIN
   v_jobs := zeke_jobs.move(ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q
     WHERE (q.extra ->> 'batch') = p_batch AND q.state = 'rejected' AND (q.cancelled_on IS NULL OR v_cancelled)
-    ORDER BY q.message_id
-    FOR UPDATE), 'again');
+    ORDER BY q.message_id FOR UPDATE), 'again');
   PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
     -- Change the counters first: every commit locks the rows in this order.

@@ -1,10 +1,8 @@
--- Events: a job that waits for an event is queued until the event comes or the wait is over.
---
--- An event must not miss a job that begins to wait for it. So each searches for the other under the same lock: the job when it is queued again, and
--- the event when its sender commits. The lock is held only for a statement or a commit.
+-- Events: a job that waits for an event is queued until the event comes or the wait is over. Each searches for the other under the same lock, so none
+-- is missed: the job when it is queued again, the event when its sender commits.
 
--- Emit an event, in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the data.
--- If the event is emitted again, later waits get the new data.
+-- Emit an event, in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the data; if it is
+-- emitted again, later waits get the new data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -43,8 +41,8 @@ DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
--- End an attempt because its handler waits for an event: the job is queued until the event comes, for at most p_delay seconds. If the job has begun
--- this wait before, its end stays the same. If the event came first, the job is due at once. Returns whether the worker still held the job.
+-- End an attempt because its handler waits for an event, for at most p_delay seconds; a wait that the job has begun before keeps its end. If the
+-- event came first, the job is due at once. Returns whether the worker still held the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(
   p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer,
   p_took double precision) RETURNS boolean

@@ -42,9 +42,7 @@ BEGIN
   ON CONFLICT ON CONSTRAINT stored_schedule_pkey DO UPDATE
   SET task = excluded.task, cron = excluded.cron, key = excluded.key, put_by = excluded.put_by, put_on = zeke_jobs.now()
   WHERE (s.task, s.cron, s.key) IS DISTINCT FROM (excluded.task, excluded.cron, excluded.key);
-  IF FOUND THEN
-    PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL);
-  END IF;
+  PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL) WHERE FOUND;
 END $$;
 
 -- Delete a stored schedule; its jobs are kept. Returns false if the schedule does not exist.
@@ -52,8 +50,6 @@ CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
-  IF FOUND THEN
-    PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL);
-  END IF;
+  PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL) WHERE FOUND;
   RETURN FOUND;
 END $$;

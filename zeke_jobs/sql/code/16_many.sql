@@ -1,8 +1,7 @@
--- Changes of many jobs by a filter. A change is made in parts, each in its own transaction, so that nobody waits for long.
+-- Changes of many jobs by a filter, in parts, each in its own transaction, so that nobody waits for long.
 
--- Check a change, and return what the functions below need: the task's id; the statuses of the jobs to change, by default all that suit the change;
--- and the new value, a priority or a run_at, to which a delay is converted. If the filter names a job by its id, a cancel also takes a failed job
--- that blocks others, and a retry also takes a job that waits for its next attempt, and starts that attempt now.
+-- Check a change. Returns the task's id; the statuses of the jobs to change, by default all that suit; and the new value, a priority or a run_at. If
+-- the filter names a job by its id, a cancel also takes a failed job that blocks others, and a retry also a job that waits for its next attempt.
 CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(
   p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz, OUT task text, OUT statuses text[], OUT value jsonb)
 LANGUAGE plpgsql STABLE AS $$
@@ -33,7 +32,7 @@ BEGIN
     ELSE p_value END;
 END $$;
 
--- The jobs that match a checked filter and that the change would affect. The planner inlines this function, so it chooses indexes by the values.
+-- The jobs that match a checked filter and that the change would affect. Inlined, so that the planner chooses indexes by the values.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
   p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
 RETURNS TABLE (id uuid, task text, status text)
@@ -48,9 +47,7 @@ LANGUAGE sql STABLE AS $$
       OR p_change = 'cancel' AND q.state = 'consumed' AND (q.cancelled_on IS NULL OR p_filter ? 'id')
       -- A failed job can be cancelled only while it blocks others.
       OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q)
-      OR p_change = 'retry' AND 'retry' = ANY (p_statuses) AND q.state = 'queued' AND q.attempt > 0
-      OR p_change = 'retry' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL
-      OR p_change = 'retry' AND 'cancelled' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NOT NULL)
+      OR p_change = 'retry' AND (q.state = 'rejected' OR p_filter ? 'id' AND q.state = 'queued'))
     AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (p_statuses)
     AND (p_task IS NULL OR q.task = p_task)
     AND (p_filter ->> 'id' IS NULL OR q.message_id = (p_filter ->> 'id')::uuid)
@@ -67,11 +64,10 @@ LANGUAGE sql STABLE AS $$
     AND (p_filter ->> 'error' IS NULL OR EXISTS (
       SELECT 1 FROM zeke_jobs.job AS j WHERE j.id = q.message_id
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
-    AND (p_after IS NULL OR q.message_id > p_after)
-$$;
+    AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- The number of jobs that a change would affect, by task and status, and the time of the count: a change with this time as "until" does not
--- change later jobs. With "most", at most that number of jobs is counted, in the order of their ids.
+-- The number of jobs that a change would affect, by task and status, and the time of the count: a change "until" this time does not change later
+-- jobs. With "most", at most that number of jobs is counted.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -90,9 +86,8 @@ BEGIN
     ORDER BY c.task, c.status;
 END $$;
 
--- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs, such as one whose end is being written,
--- are skipped and returned as "passed"; but the function waits for a job that the filter names by its id. The next part begins after "last"; NULL if
--- there is no next part. The audit records the change with the login.
+-- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs are skipped and returned as "passed",
+-- except one that the filter names by its id. The next part begins after "last", if that is not NULL. The audit records the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
@@ -107,30 +102,23 @@ BEGIN
     SELECT c.id
     FROM zeke_jobs.changeable(change_jobs.change, change_jobs.filter, v_given.value, v_given.task, v_given.statuses, change_jobs.after) AS c
     ORDER BY c.id LIMIT change_jobs.most);
-  IF cardinality(v_found) >= change_jobs.most THEN
-    change_jobs.last := v_found[cardinality(v_found)];
-  END IF;
-  IF change_jobs.filter ->> 'id' IS NOT NULL THEN
-    PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) FOR UPDATE;
-  END IF;
+  change_jobs.last := v_found[change_jobs.most];
+  PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) AND change_jobs.filter ->> 'id' IS NOT NULL FOR UPDATE;
   -- A job may have changed since it was found.
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found)
       AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_given.statuses)
       AND (change_jobs.change IN ('cancel', 'retry') OR q.state = 'queued')
     ORDER BY q.message_id FOR UPDATE SKIP LOCKED);
+  changed := v_held;
   CASE change_jobs.change
-    WHEN 'cancel' THEN
-      changed := zeke_jobs.cancel_jobs(v_held, change_jobs.reason, change_jobs.by);
-    WHEN 'retry' THEN
-      PERFORM zeke_jobs.move(v_held, 'again');
-      changed := v_held;
+    WHEN 'cancel' THEN changed := zeke_jobs.cancel_jobs(v_held, change_jobs.reason, change_jobs.by);
+    WHEN 'retry' THEN PERFORM zeke_jobs.move(v_held, 'again');
     ELSE
       UPDATE zeke_jobs.queue AS q
       SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
-      changed := v_held;
       -- The jobs may be due soon now, or may no longer come before jobs that need fewer units.
       PERFORM zeke_jobs.notify_idle(r.queue_name)
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
@@ -151,5 +139,4 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
       WHEN 'array' THEN (SELECT string_agg(s.name, ', ') FROM jsonb_array_elements_text(p_filter -> 'status') AS s (name)) END,
     (SELECT string_agg(f.name || ' ' || f.value || CASE WHEN f.name IN ('newer', 'older') THEN ' s' ELSE '' END, ', ' ORDER BY f.name)
      FROM jsonb_each_text(jsonb_strip_nulls(p_filter) - '{status,task,id,until}'::text[]) AS f (name, value)),
-    (SELECT string_agg(v.name || ' ' || v.value, ', ') FROM jsonb_each_text(p_value) AS v (name, value))), '')
-$$;
+    (SELECT string_agg(v.name || ' ' || v.value, ', ') FROM jsonb_each_text(p_value) AS v (name, value))), '') $$;

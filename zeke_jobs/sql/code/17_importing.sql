@@ -1,7 +1,6 @@
 -- Import of jobs from a pg-boss in the same database, by its rows as JSON: their columns have the same names in pg-boss 10, 11 and 12.
 
--- Import jobs: each is an object of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). A job keeps its id unless another job
--- here has this id. Returns the ids in pg-boss of the imported jobs. The audit records the import with the login.
+-- Import jobs: objects of "job" (its row in pg-boss), "task" and "payload" (checked, in snake_case). Returns the ids in pg-boss of the imported jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -16,15 +15,12 @@ DECLARE
   v_made uuid[] := '{}';
   v_taken uuid[] := '{}';
 BEGIN
-  FOR v_one IN SELECT j.value FROM jsonb_array_elements(p_jobs) AS j (value) LOOP
-    v_job := v_one -> 'job';
+  FOR v_one, v_job IN SELECT j.value, j.value -> 'job' FROM jsonb_array_elements(p_jobs) AS j (value) LOOP
     v_task := zeke_jobs.find_task(v_one ->> 'task');
     PERFORM zeke_jobs.refuse(format('expected a task and a payload of it, got %s: %s', v_one ->> 'task', u.fault))
     FROM (SELECT zeke_jobs.unfit_payload(v_one -> 'payload') AS fault) AS u WHERE v_task.id IS NULL OR u.fault IS NOT NULL;
     v_id := (v_job ->> 'id')::uuid;
-    IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN
-      v_id := gen_random_uuid();
-    END IF;
+    v_id := CASE WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_id) THEN gen_random_uuid() ELSE v_id END;
     INSERT INTO zeke_jobs.imported (source, name, source_id, job) VALUES (p_source, v_job ->> 'name', (v_job ->> 'id')::uuid, v_id)
     ON CONFLICT DO NOTHING;
     CONTINUE WHEN NOT FOUND;
@@ -63,8 +59,6 @@ BEGIN
     v_made := v_made || v_id;
     v_taken := v_taken || (v_job ->> 'id')::uuid;
   END LOOP;
-  IF v_made <> '{}' THEN
-    PERFORM zeke_jobs.note('import', p_source, p_by, NULL, v_made);
-  END IF;
+  PERFORM zeke_jobs.note('import', p_source, p_by, NULL, v_made) WHERE v_made <> '{}';
   RETURN v_taken;
 END $$;

@@ -1,4 +1,4 @@
--- What `zeke-jobs why` reads about a job's key. Readers may see it, too: which jobs share a key, but not the key, which may quote a sensitive field.
+-- What `zeke-jobs why` reads about a job's key. Readers may see which jobs share a key, but not the key, which may quote a sensitive field.
 
 CREATE OR REPLACE VIEW zeke_jobs.suspect AS
 SELECT q.message_id AS id, q.queue_name AS queue, q.task, q.deaths, q.run_at, q.seq, greatest(q.run_at, q.mtime) AS since
@@ -39,27 +39,21 @@ WHERE k.next_at > zeke_jobs.now();
 COMMENT ON VIEW zeke_jobs.key_rate IS 'For each job: the rate of its key, if that rate lets no job start now.';
 
 CREATE OR REPLACE VIEW zeke_jobs.chunk_wait AS
-SELECT c.job, c.due, c.size, c.wait, c.since + c.wait AS until
-FROM (
-  SELECT
-    j.message_id AS job, d.due, d.since,
-    (t.chunk ->> 'size')::integer AS size,
-    (t.chunk ->> 'wait')::interval AS wait
-  FROM zeke_jobs.queue AS j
-  JOIN zeke_jobs.task AS t ON t.id = j.task
-  CROSS JOIN LATERAL (
-    SELECT count(*) AS due, min(o.run_at) AS since FROM (
-      SELECT q.run_at FROM zeke_jobs.queue AS q
-      WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.priority = j.priority
-        AND q.run_at <= zeke_jobs.now() AND q.deaths < 2 AND (t.chunk ->> 'by' IS NULL OR q.key = j.key)
-      ORDER BY q.run_at, q.seq LIMIT (t.chunk ->> 'size')::integer) AS o) AS d
-  WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND t.chunk IS NOT NULL
-) AS c
-WHERE c.due < c.size AND c.since + c.wait > zeke_jobs.now();
+SELECT j.message_id AS job, d.due, c.size, c.wait, d.since + c.wait AS until
+FROM zeke_jobs.queue AS j
+JOIN zeke_jobs.task AS t ON t.id = j.task
+CROSS JOIN LATERAL (SELECT (t.chunk ->> 'size')::integer AS size, (t.chunk ->> 'wait')::interval AS wait) AS c
+CROSS JOIN LATERAL (
+  SELECT count(*) AS due, min(o.run_at) AS since FROM (
+    SELECT q.run_at FROM zeke_jobs.queue AS q
+    WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.priority = j.priority
+      AND q.run_at <= zeke_jobs.now() AND q.deaths < 2 AND (t.chunk ->> 'by' IS NULL OR q.key = j.key)
+    ORDER BY q.run_at, q.seq LIMIT c.size) AS o) AS d
+WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND d.due < c.size AND d.since + c.wait > zeke_jobs.now();
 COMMENT ON VIEW zeke_jobs.chunk_wait IS 'For each due job whose chunk waits for more jobs: how many it would have now, its size and wait, and the end of the wait.';
 
--- How many jobs are claimed before a given job while the keys of its task take turns, each number at most p_most. own: jobs of its own key. others:
--- due jobs of other keys in as many turns. Only jobs of the same priority count.
+-- How many jobs are claimed before a given job while the keys of its task take turns, at most p_most each. own: of its own key. others: due jobs of
+-- other keys in as many turns. Only jobs of the same priority count.
 CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
   WITH job AS MATERIALIZED (
@@ -86,5 +80,4 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
         LIMIT j.turns * coalesce((j.weights ->> p.key)::integer, 1)) AS o
       WHERE p.key <> j.key LIMIT p_most) AS x
   )
-  FROM job AS j
-$$;
+  FROM job AS j $$;

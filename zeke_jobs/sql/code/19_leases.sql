@@ -1,42 +1,33 @@
 -- Leases: resources that jobs name while they run, such as the host of a page.
 
--- Whether the claim under which a lease was taken still holds. It ends when the job ends, or when another process rescues the job.
+-- Whether the claim under which a lease was taken still holds.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
-    WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed')
-$$;
+    WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed') $$;
 
--- Take a lease, unless p_limit other jobs hold it. outcome: held; taken (by others: holder is the job that has held it longest); or lost, if the
--- worker no longer holds the job or the job was cancelled.
+-- Take a lease, unless p_limit other jobs hold it. outcome: held; taken (holder: the job that has held it longest); or lost (the job was lost or
+-- cancelled).
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
   p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 #variable_conflict use_column
-DECLARE
-  v_held integer;
 BEGIN
-  -- Calls for the same name run one after the other. Each statement here has a new snapshot, so it sees the leases of earlier calls. All names share
-  -- sixty-four locks, and a lock is held only until this call commits.
+  -- Calls for the same name run one after the other, and each statement sees the leases of earlier calls. All names share sixty-four locks.
   PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
-  PERFORM 1 FROM zeke_jobs.queue AS q
-  WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL;
-  IF NOT FOUND THEN
+  IF NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL)
+  THEN
     outcome := 'lost';
-    RETURN;
-  END IF;
-  v_held := (SELECT count(*) FROM zeke_jobs.lease AS l WHERE l.name = p_name);
-  IF v_held >= p_limit THEN
-    outcome := 'taken';
-    SELECT l.job, q.task, l.taken_on INTO holder, task, since
-    FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job
-    WHERE l.name = p_name
+  ELSIF (SELECT count(*) FROM zeke_jobs.lease AS l WHERE l.name = p_name) >= p_limit THEN
+    SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
+    FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job WHERE l.name = p_name
     ORDER BY l.taken_on LIMIT 1;
-    RETURN;
+  ELSE
+    INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
+    outcome := 'held';
   END IF;
-  INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
-  outcome := 'held';
 END $$;

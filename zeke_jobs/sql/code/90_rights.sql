@@ -1,6 +1,5 @@
--- A function that runs with the owner's rights does not use its caller's search path, and only our roles may call it (`zeke-jobs roles` gives the
--- rights). A function with enable_seqscan = off reads by indexes, even if the statistics say that a table is empty: here it gets the other settings
--- for that, without JIT, whose compilation would take a hundred times as long, and one plan for all its calls, because planning costs more than most.
+-- A function with the owner's rights gets a fixed search path, and only our roles may call it. A function with enable_seqscan = off must read by
+-- indexes, whatever the statistics say: it gets the other settings for that, one plan for all calls, and no JIT, which takes a hundred times as long.
 DO $$
 DECLARE
   v_one record;
