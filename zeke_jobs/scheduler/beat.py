@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -59,20 +60,20 @@ class Beat:
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
 
 
+@dataclass
 class _Process:
-    """The state of this scheduler process: its identity, its running beat, and the offset of the database's clock."""
+    """The state of this scheduler process."""
 
-    def __init__(self) -> None:
-        self.id: UUID = uuid4()
-        self.skew = timedelta(0)
-        self.beating: threading.Thread | None = None
-        self.away = False
-        self.turned = time.monotonic()  # when periodiq began the last beat
-        self.beaten = -math.inf  # when the last successful beat ended
-        self.late: AbstractSet[str] = frozenset()  # the tasks whose jobs waited too long at the last beat
-        self.refusal: AddressError | ConfigurationError | MigrationError | None = None
-        self.is_ending = False
-        self.url: str | None = None
+    id: UUID = field(default_factory=uuid4)
+    skew: timedelta = timedelta(0)  # how far the database's clock is ahead
+    beating: threading.Thread | None = None
+    away: bool = False
+    turned: float = field(default_factory=time.monotonic)  # when periodiq began the last beat
+    beaten: float = -math.inf  # when the last successful beat ended
+    late: AbstractSet[str] = frozenset()  # the tasks whose jobs waited too long at the last beat
+    refusal: AddressError | ConfigurationError | MigrationError | None = None
+    is_ending: bool = False
+    url: str | None = None
 
 
 _PROCESS = _Process()
@@ -114,7 +115,11 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
             applying.revert_and_log(conn, log)  # running workers do this sooner
             dispatch.beat(conn)
             if not _PROCESS.is_ending:
-                _prove_life(conn, file_revision)
+                if not (revision := SQL.value(conn, "revision/number")):
+                    log.warning("nothing to schedule: the catalogue is empty until a worker has started")
+                row = {"revision": revision, "file_revision": file_revision, "lost_after": _LOST_AFTER}
+                register(conn, _PROCESS.id, "scheduler", queues=[], tasks=[], threads=0, **row)
+                SQL.run(conn, "schedule/beaten", scheduler=_PROCESS.id)
                 _PROCESS.late = log_lateness(conn, _PROCESS.late)
     except (ConfigurationError, MigrationError) as error:
         _PROCESS.refusal = error
@@ -149,15 +154,6 @@ def _measure_skew(database_time: datetime) -> None:
     if _PROCESS.skew:
         event = "this machine's clock is not the database's; beating by the database's"
         get_logger(__name__).warning(event, ahead=round(skew.total_seconds(), 1))
-
-
-def _prove_life(conn: Connection, file_revision: int | None) -> None:
-    revision = SQL.value(conn, "revision/number")
-    if not revision:
-        get_logger(__name__).warning("nothing to schedule: the catalogue is empty until a worker has started")
-    row = {"revision": revision, "file_revision": file_revision, "lost_after": _LOST_AFTER}
-    register(conn, _PROCESS.id, "scheduler", queues=[], tasks=[], threads=0, **row)
-    SQL.run(conn, "schedule/beaten", scheduler=_PROCESS.id)
 
 
 def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:

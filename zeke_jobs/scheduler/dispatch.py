@@ -99,12 +99,8 @@ def send(
     conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
 ) -> dict[str, Any]:
     """Send one job of a schedule; the result has the ``outcome`` and ``job_id`` of ``zeke_jobs.enqueue``."""
-    options = {
-        "scheduled_for": tick and tick.isoformat(),
-        "run_at": start and start.isoformat(),
-        "schedule": timetable.name,
-        "key": timetable.key,
-    }
+    options = {"scheduled_for": tick and tick.isoformat(), "run_at": start and start.isoformat()}
+    options |= {"schedule": timetable.name, "key": timetable.key}
     job_id, payload = str(new_id()), encode(timetable.payload or {})
     # No revision: the payload was checked when the schedule was put in force.
     job = {"id": job_id, "task": timetable.task, "revision": None, "payload": payload}
@@ -126,10 +122,7 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
 
 @contextmanager
 def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
-    """A transaction in which no other session decides the schedule's ticks; yields the schedule with its progress.
-
-    ``wait``: seconds for each lock.
-    """
+    """A transaction in which no other session decides the schedule's ticks; yields it with its progress."""
     known = timetable.decided_to
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
@@ -180,17 +173,15 @@ def _read(row: dict[str, Any], now: datetime) -> Timetable:
         task=row["task"],
         cron=line,
         zone=zone,
-        missed=cron["missed"],
         window=window,
-        overlap=cron["overlap"],
         jitter=jitter,
-        payload=cron["payload"],
         paused=_why_paused(row),
         name="" if row["schedule"] == row["task"] else row["schedule"],
         key=row["key"],
         names=tuple(row["names"]),
         decided_to=row["decided_to"] if is_known else max(begun, row["decided_to"] or begun),
         is_known=is_known,
+        **{rule: cron[rule] for rule in ("missed", "overlap", "payload")},
     )
 
 

@@ -51,16 +51,13 @@ class Timetable:
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick and its outcome. ``task`` identifies the schedule: its task's id, or the name of a stored schedule.
+    """One tick and its outcome."""
 
-    ``job`` is the job that was sent, or the earlier job that prevented it.
-    """
-
-    task: str
+    task: str  # the id of its timetable
     scheduled_for: datetime
     outcome: Outcome
     reason: str = ""
-    job: UUID | None = None
+    job: UUID | None = None  # the job that was sent, or the earlier job that prevented it
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:

@@ -17,12 +17,8 @@ class Guardian:
     """The supervisor's end of the pipe. ``grace``: seconds from SIGTERM to SIGKILL; ``then``: a command for the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 (this module)
-            [sys.executable, "-m", __name__, str(grace), *then],
-            stdin=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        argv = [sys.executable, "-m", __name__, str(grace), *then]
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
         assert self._process.stdin is not None
         self._pipe = self._process.stdin
 

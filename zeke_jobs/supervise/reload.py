@@ -17,7 +17,7 @@ from typing import Any
 from zeke_jobs.core import environment
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.supervise.supervisor import Command, Supervisor
+from zeke_jobs.supervise.supervisor import PIPED, Command, Supervisor
 
 LAST_WORDS = 20.0  # seconds in which a worker can hand back its jobs and leave the fleet, even with a slow database
 _SHORTEST = 1.0  # minimum number of seconds for jobs; a running claim may take this long
@@ -31,10 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """The command line of a program in the folder of this Python, or in the folder of the running command.
-
-    It names Python explicitly, because the first line of the program's file cannot contain every path.
-    """
+    """The command line of a program beside this Python or the running command. Its own first line cannot have every path."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
@@ -65,10 +62,7 @@ def system(
 
 
 def dashboard_program() -> list[str]:
-    """The dashboard's command line: from ``node_modules`` in this folder or a folder above, or from the PATH.
-
-    Raises ConfigurationError if Node.js or the package is missing.
-    """
+    """The dashboard's command line: from ``node_modules`` here or in a folder above, or from the PATH."""
     node = shutil.which("node")
     if node is None:
         raise ConfigurationError(
@@ -86,10 +80,7 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """The dashboard's command: for this machine only, read-only unless ``env`` has ``PGBOSS_DASHBOARD_READ_ONLY=0``.
-
-    ``schema`` is the schema with our views in pg-boss's form.
-    """
+    """The dashboard's command, for this machine only; ``schema`` has our views in pg-boss's form."""
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 
@@ -177,8 +168,7 @@ class Reloader:
             self._log.error("refused; the running processes go on")
 
     def _passes(self, check: tuple[str, ...]) -> bool:
-        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self._check = subprocess.Popen([*program(check[0]), *check[1:]], env=self.env, text=True, **pipes)  # noqa: S603
+        self._check = subprocess.Popen([*program(check[0]), *check[1:]], env=self.env, **PIPED)  # noqa: S603
         output, _ = self._check.communicate()
         if self._check.returncode:
             for line in output.splitlines():

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from zeke_jobs.core.environment import RESTART
 from zeke_jobs.core.logs import get_logger
@@ -21,6 +22,11 @@ _BOOTED = 5.0  # seconds after which a process has read its configuration
 _HEALTHY = 30.0  # seconds after which a start counts as a success and resets the backoff
 _LONGEST_PAUSE = 30.0
 _ONE_SIGNAL = 0.5  # seconds in which two signals count as one: timeout(1) and some services also signal our group
+
+
+#: For a command whose output is read as text.
+PIPED: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+PIPED |= {"text": True, "errors": "replace"}
 
 
 @dataclass(frozen=True)
@@ -149,16 +155,8 @@ class Supervisor:
         if child.has_run and child.deaths:
             env = {**(os.environ if env is None else env), RESTART: "1"}
         try:
-            child.process = subprocess.Popen(  # noqa: S603 (our own commands)
-                child.command.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=None if env is None else dict(env),
-                start_new_session=True,  # so that Ctrl-C reaches only us; we signal the main process
-            )
+            # In a session of its own, so that Ctrl-C reaches only us; we signal the main process.
+            child.process = subprocess.Popen(child.command.argv, env=env, start_new_session=True, **PIPED)  # noqa: S603
         except OSError as error:  # out of memory or processes, or no such program
             event = f"cannot be started, tried again in {self._again(child, now):g} s"
             self._log.error(event, command=child.command.name, error=str(error))

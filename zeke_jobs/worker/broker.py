@@ -126,5 +126,4 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         self.process.pool.close()
 
 
-_NOT_HERE = {"id", "delay", "parent", "scheduled_for"}  # the message has the first two
-_OPTIONS = OneJobOptions.__annotations__.keys() - _NOT_HERE
+_OPTIONS = OneJobOptions.__annotations__.keys() - {"id", "delay", "parent", "scheduled_for"}

@@ -22,12 +22,7 @@ _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
 
 
 def load_broker() -> JobBroker:
-    """Read and check jobs.yaml, and build the broker. Opens no connection.
-
-    Raises:
-        SystemExit: a command found a fault; the status is 2, and the diagnostics are printed.
-        ConfigurationError: another program that imports the actors found a fault.
-    """
+    """Build the broker of jobs.yaml. A fault raises ConfigurationError; a command prints it and exits with status 2."""
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
     if name not in _COMMAND_LINES:
@@ -36,23 +31,18 @@ def load_broker() -> JobBroker:
         logs.configure()
         if name == "periodiq":
             beat.obey_signals()  # at the start, so that signals also work as PID 1
+            probes.answer("scheduler", beat.faults)
         else:
             sys.stdout = cast("TextIO", Printed(sys.stdout))
             sys.stderr = cast("TextIO", Printed(sys.stderr, "stderr"))
         environment.check()
-        if name == "periodiq":
-            probes.answer("scheduler", beat.faults)
         return from_file(environment.config_path(), environment.database_url())
     except ConfigurationError as error:
         refuse(error)
 
 
 def from_file(path: Path, url: str | None = None) -> JobBroker:
-    """Build the broker of a jobs.yaml, as a booting process and ``check`` do; needs no database.
-
-    Raises:
-        ConfigurationError: the file cannot be read, has faults or does not fit the code.
-    """
+    """Build the broker of a jobs.yaml without a database. Raises ConfigurationError if the file has a fault."""
     return build(load(path), url)
 
 

@@ -16,8 +16,7 @@ _LOOK = 0.02  # seconds between checks
 def end_children() -> int:
     """End all processes below this one, even those that ignore SIGTERM; returns their number.
 
-    Daemons outside its tree, and all where there is no /proc, end with the container, the systemd unit or the process
-    group of ``zeke-jobs up``.
+    Daemons outside its tree, and all without /proc, end with the container, the systemd unit or ``zeke-jobs up``.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)

@@ -17,10 +17,7 @@ _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 
 
 class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq's middleware, with our own folder and address, and with counts by outcome.
-
-    The original uses one folder for all commands of a machine, listens on all interfaces, and counts a deferral as an error.
-    """
+    """Dramatiq's middleware with a folder and address of our own, and with counts by outcome: a deferral is no error."""
 
     @property
     def forks(self) -> list[Any]:
@@ -50,8 +47,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
     ) -> None:
         """Count an attempt by its outcome."""
         outcome, labels = _outcome_of(message), (message.queue_name, message.actor_name)
-        failed = outcome in {"retry", "failed"}
-        reported = (exception or RuntimeError("failed")) if failed else None
+        reported = (exception or RuntimeError("failed")) if outcome in ("retry", "failed") else None
         super().after_process_message(broker, message, result=result, exception=reported)
         if outcome == "retry":
             self.total_retried_messages.labels(*labels).inc()

@@ -161,13 +161,11 @@ class WorkerProcess:
             is_first |= self.settle(one, ended, gives_up=one is claim) and one is claim
         if not is_first:
             return
-        self._log.error(
-            "the handler cannot be interrupted; its job ends without it, its thread or place is lost until it returns",
-            task=claim.task,
-            job_id=str(claim.id),
-            reason=str(interrupt),
-            threads_lost=self.held.lost,
+        event = (
+            "the handler cannot be interrupted; its job ends without it, its thread or place is lost until it returns"
         )
+        job = {"task": claim.task, "job_id": str(claim.id), "reason": str(interrupt)}
+        self._log.error(event, threads_lost=self.held.lost, **job)
         if self.loop.is_blocked if claim.is_async else self.held.lost >= self.held.threads:
             self._log.critical("no thread is left, or the event loop is blocked; this process ends")
             self.end_jobs()

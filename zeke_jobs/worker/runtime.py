@@ -57,8 +57,7 @@ class Runtime:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on. Services with changed settings are opened again.
 
-        Raises:
-            ConfigurationError: a handler or a setting does not fit this code; the old configuration stays in force.
+        Raises ConfigurationError if it does not fit this code; the old configuration stays in force.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
@@ -85,11 +84,7 @@ class Runtime:
         return policy.model_copy(update=parts)
 
     def service(self, name: str) -> Any:
-        """The service's object, opened at its first use, and again after its settings changed.
-
-        Raises:
-            KeyError: jobs.yaml has no service of this name.
-        """
+        """The service's object, opened at its first use, and again after its settings changed. Raises KeyError."""
         stanza = self._stanza(name)
         with self._lock:
             opening = self._opening.setdefault(name, threading.RLock())

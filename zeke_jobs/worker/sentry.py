@@ -44,16 +44,12 @@ def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
 
 def _cleaned(value: Any, *, has_variables: bool) -> Any:
     """The value with its texts redacted. Modules, files and lines in stack frames are code, and stay unchanged."""
+    cleaned, frame = (partial(one, has_variables=has_variables) for one in (_cleaned, _frame))
     match value:
         case dict():
-            return {
-                key: [_frame(frame, has_variables=has_variables) for frame in item]
-                if key == "frames"
-                else _cleaned(item, has_variables=has_variables)
-                for key, item in value.items()
-            }
+            return {key: [*map(frame, item)] if key == "frames" else cleaned(item) for key, item in value.items()}
         case list() | tuple():
-            return [_cleaned(item, has_variables=has_variables) for item in value]
+            return [*map(cleaned, value)]
     return redacted(value)
 
 

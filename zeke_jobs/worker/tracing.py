@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
-_FAILED = {"retry", "failed"}
-
 
 @contextmanager
 def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
@@ -55,7 +53,7 @@ def _record(span: Span, outcome: Outcome) -> None:
 
     how = "completed" if outcome.how in DONE else outcome.how
     span.set_attribute("zeke_jobs.outcome", how)
-    if how in _FAILED:
+    if how in ("retry", "failed"):
         error: dict[str, Any] = outcome.error or {}
         span.set_attribute("error.type", str(error.get("type")))
         names = {"type": "type", "message": "message", "traceback": "stacktrace"}

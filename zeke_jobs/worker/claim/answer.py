@@ -43,17 +43,8 @@ def ask(
 ) -> Answer:
     """Complete ended jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
 
-    Args:
-        conn: The connection.
-        worker: The process that asks.
-        tasks: The tasks that it runs.
-        queue: The queue to claim from.
-        want: Number of jobs.
-        room: The number of its free threads (negative: of jobs that wait for a thread), and of jobs with limits that
-            may wait for a thread.
-        is_empty: It holds no job, so it may claim a job that must run alone.
-        revision: The revision that it uses.
-        completions: The ended jobs.
+    ``room`` has the number of the worker's free threads (negative: of jobs that wait for a thread), and of jobs with
+    limits that may wait for a thread. ``is_empty``: it holds no job, so it may claim one that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}

@@ -135,8 +135,8 @@ class Claim:
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-#: If a row has such an error, it cannot be read.
-_BROKEN = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+_BROKEN = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)  # errors of a row that is unreadable
+_COPIED = ("task", "attempt", "attempt_base", "deaths", "claimed_on", "on_time")  # fields of a row, for its claim
 
 
 def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -173,10 +173,10 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
         fault = None
         try:
-            read, asked_for = _read(row.message or "", row.scheduled_for)
+            read, fields = _read(row.message or "", row.scheduled_for)
         except _BROKEN as error:  # the database should have refused this row; the other jobs of the claim go on
             fault = InvalidPayload(f"expected a row that a worker can read, got {type(error).__name__}: {error}")
-            read, asked_for = _read("{}", None)
+            read, fields = _read("{}", None)
         if row.attempt > row.attempt_base:
             read["options"]["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
@@ -188,22 +188,9 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         self.others: list[Self] = []
         self.traceparent: Any = self._message.options.get("traceparent")
         self.sensitive: frozenset[str] = frozenset(row.sensitive or ())
-        self.claim = Claim(
-            id=row.message_id,
-            number=row.claim,
-            task=row.task,
-            attempt=row.attempt,
-            attempt_base=row.attempt_base,
-            deaths=row.deaths,
-            revision=row.revision or 0,
-            claimed_on=row.claimed_on,
-            asked=asked,
-            on_time=row.on_time,
-            sensitive=tuple(row.sensitive or ()),
-            is_async=is_async,
-            fault=fault,
-            **asked_for,
-        )
+        fields |= {name: getattr(row, name) for name in _COPIED}
+        fields |= {"revision": row.revision or 0, "sensitive": tuple(row.sensitive or ()), "fault": fault}
+        self.claim = Claim(row.message_id, row.claim, asked=asked, is_async=is_async, **fields)
 
     @property
     def members(self) -> list[Self]:

@@ -148,10 +148,7 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Number of free threads or places, and of jobs of a task with limits that may wait for a thread.
-
-        No other process would start those earlier: they start before another claim, of ``took`` seconds, could end.
-        """
+        """Number of free threads or places, and of jobs with limits that start before a claim of ``took`` seconds ends."""
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 

@@ -110,9 +110,9 @@ class Producer:
         try:
             with process.pool.connection() as conn:
                 self._look_connection, asked = conn, clock()
-                tasks, revision = process.runtime.ids[queue.is_async], process.runtime.revision
-                room, of = self._held.room(queue.took, is_async=queue.is_async), (conn, process.id, tasks, queue.name)
-                answer = ask(*of, want, room, is_empty=is_empty, revision=revision, completions=completions)
+                room, runtime = self._held.room(queue.took, is_async=queue.is_async), process.runtime
+                asking = conn, process.id, runtime.ids[queue.is_async], queue.name, want, room
+                answer = ask(*asking, is_empty=is_empty, revision=runtime.revision, completions=completions)
                 queue.took = min(_LONGEST_LOOK, clock() - asked)
                 if completions:
                     process.completer.flush_soon(completions, answer.lost)

@@ -202,7 +202,7 @@ class Completer:
         try:
             store_logs(conn, claims)
         except Exception as error:
-            if isinstance(error, psycopg2.Error) and is_away(error):
+            if is_away(error):
                 with self._condition:
                     self._logs[:0] = claims
                 raise
@@ -217,20 +217,19 @@ class Completer:
         with self._condition:
             while True:
                 now = time.monotonic()
-                write_in = self._waiting_since + _GRACE - now if self._waiting else None
-                flush_in = self._unflushed_since + _FLUSH_GRACE - now if self._unflushed or self._logs else None
+                write_on = self._waiting_since + _GRACE if self._waiting else math.inf
+                flush_on = self._unflushed_since + _FLUSH_GRACE if self._unflushed or self._logs else math.inf
+                retry_on = self._try_held_up_on if self._held_up else math.inf
                 if len(self._waiting) >= _BATCH or (self._closing and (self._waiting or not self._held_up)):
-                    write_in = flush_in = 0.0
-                retry_in = self._try_held_up_on - now if self._held_up else None
-                waits = [seconds for seconds in (write_in, flush_in, retry_in) if seconds is not None]
-                if waits and min(waits) <= 0:
+                    write_on = flush_on = now
+                self._wakes_at = min(write_on, flush_on, retry_on)
+                if self._wakes_at <= now:
                     break
-                self._wakes_at = now + min(waits, default=math.inf)
-                self._condition.wait(min(waits, default=None))
+                self._condition.wait(None if self._wakes_at == math.inf else self._wakes_at - now)
             batch: list[Ending] = []
-            if write_in is not None and write_in <= 0:
+            if write_on <= now:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            again = not batch and bool(self._held_up) and self._try_held_up_on <= now
+            again = not batch and retry_on <= now
             if again:
                 batch = [self._held_up.pop(0)]
             unflushed, self._unflushed = self._unflushed, []

@@ -92,18 +92,15 @@ class Heartbeat:
             self.turned = time.monotonic()
             try:
                 if self._is_due("beat", self._proof.every):
-                    with self._pool.connection() as conn:
-                        self.beat(conn)  # first, because a failure of the rest must not prevent the proof of life
+                    self._ask(self.beat)  # first, because a failure of the rest must not prevent the proof of life
                 self._process.tick()
                 if (blocked := self._process.loop.watch()) is not None:
-                    self._note_blocked(*blocked)
+                    self._ask(self._note_blocked, *blocked)
                 rarely = self._producer.notifications_arrive
                 if self._is_due("revision", _RARE_REVISION_CHECK if rarely else _REVISION_CHECK):
-                    with self._pool.connection() as conn:
-                        self.check_revision(conn)
+                    self._ask(self.check_revision)
                 if len(self._process.held) and self._is_due("watch", _WATCH):
-                    with self._pool.connection() as conn:
-                        self.watch(conn)
+                    self._ask(self.watch)
             except Exception as error:  # noqa: BLE001 (the thread that proves life must go on; each failure is logged)
                 if not is_away(error):
                     self._log.exception("heartbeat failed")
@@ -114,12 +111,15 @@ class Heartbeat:
                 self._process.handler_pool.drop_idle()
                 self._next["beat"] = self.turned + 1.0
 
-    def _note_blocked(self, claim: Claim | None, stack: str) -> None:
+    def _ask(self, step: Callable[..., object], *args: object) -> None:
+        with self._pool.connection() as conn:
+            step(conn, *args)
+
+    def _note_blocked(self, conn: Connection, claim: Claim | None, stack: str) -> None:
         """Log a handler that blocks the event loop for all others, and record it for ``doctor``."""
         job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
         self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
-        with self._pool.connection() as conn:
-            SQL.run(conn, "worker/blocked", worker=self._process.id, stack=stack, **job)
+        SQL.run(conn, "worker/blocked", worker=self._process.id, stack=stack, **job)
 
     def beat(self, conn: Connection) -> None:
         """One heartbeat: prove life and start the chores."""
@@ -207,10 +207,7 @@ class Heartbeat:
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Why the process makes no progress, and why it can do no work now; each text is empty if it does.
-
-    Waiting for the database counts as progress, because a restart would not help.
-    """
+    """Why the process makes no progress (a wait for the database is progress), and why it can do no work now, or ""."""
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"

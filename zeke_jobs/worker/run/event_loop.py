@@ -59,10 +59,7 @@ class EventLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.get()).result(timeout)
 
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
-        """Take the steps of an attempt in helper threads, and await their calls here; return its value or exception.
-
-        All steps share one set of context variables, which a middleware can set and reset.
-        """
+        """Take an attempt's steps in helper threads, in one context, await their calls here; return value or exception."""
         loop, context = asyncio.get_running_loop(), copy_context()
         advance: Callable[[], Call] = partial(next, steps)
         while True:
@@ -93,10 +90,7 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """If the loop has not responded for a second, return once the job that blocks it, and the stack.
-
-        The job is None if a task made by a handler blocks it. One thread calls this about ten times a second.
-        """
+        """If the loop has not responded for a second, return once the job that blocks it (None: a task), and the stack."""
         if self._loop is None:
             return None
         now = time.monotonic()

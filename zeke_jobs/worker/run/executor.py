@@ -73,9 +73,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def run(self, *_args: Any, **_payload: Any) -> Any:
         """Run the job of this thread's message, set its outcome, and return or raise as the handler does.
 
-        Raises:
-            SkipMessage: the handler was not called, because the job has ended or goes back to the queue.
-            TypeError: a program called the actor, which only Dramatiq's worker does.
+        Raises SkipMessage if the handler was not called, because the job has ended or goes back to the queue.
         """
         message: JobMessage | None = self._current.__dict__.pop("message", None)
         if message is None:
@@ -120,9 +118,11 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         """Run the handler, and set each job's outcome. Returns the result or exception for dramatiq's middleware."""
         lead, task, result = begun[0].claim, runnable.task, None
         payloads: dict[JobMessage, Any] = {}
-        unfit: dict[JobMessage, InvalidPayload] = {}
+        ends: dict[JobMessage, Outcome | BaseException] = {}
         views: list[Any] = []
         error: BaseException | None = None
+        end: Outcome | BaseException | None = None
+        told: BaseException | None = None  # the exception whose traceback the log already has
         keeps = task.log != "never" and task.log_lines > 0
         try:
             with capturing(task.log_lines, always=task.log == "always") if keeps else nullcontext() as lead.log:
@@ -130,41 +130,28 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                     try:
                         payloads[one] = validated(one, runnable)
                     except InvalidPayload as fault:
-                        unfit[one] = fault
+                        ends[one] = fault
                 if payloads:
                     result = yield from self._call(payloads, runnable, views)
         except BaseException as raised:  # noqa: BLE001 (it is stored in the rows of the jobs)
             error = raised
         view = views[0] if views else None
         try:
-            return self._set_outcomes(begun, unfit, view, result, error)
+            for place, one in enumerate([one for one in begun if one not in ends]):
+                one.claim.log = lead.log
+                ends[one] = _end_of(view, place, result, error)
+            for one, end in ends.items():
+                one.outcome = (
+                    self._ended(one.claim, end, is_told=end is told) if isinstance(end, BaseException) else end
+                )
+                told = error if end is error else told
+            if isinstance(view, ChunkContext):
+                return result, error
+            if view is not None and view.completed and view.output is not None:
+                result = view.output
+            return result, end if error is None and isinstance(end, BaseException) else error
         finally:
-            del error, unfit  # for the same reason as in steps
-
-    def _set_outcomes(
-        self,
-        begun: list[JobMessage],
-        unfit: Mapping[JobMessage, InvalidPayload],
-        view: Any,
-        result: Any,
-        error: BaseException | None,
-    ) -> tuple[Any, BaseException | None]:
-        lead, is_told = begun[0].claim, False
-        end: Outcome | BaseException | None = None
-        for one, end in unfit.items():
-            one.outcome = self._ended(one.claim, end)
-        for place, one in enumerate(one for one in begun if one not in unfit):
-            one.claim.log = lead.log
-            end = _end_of(view, place, result, error)
-            one.outcome = (
-                self._ended(one.claim, end, is_told=is_told and end is error) if isinstance(end, BaseException) else end
-            )
-            is_told |= end is error
-        if isinstance(view, ChunkContext):
-            return result, error
-        if view is not None and view.completed and view.output is not None:
-            result = view.output
-        return result, end if error is None and isinstance(end, BaseException) else error
+            del error, ends, end, told  # for the same reason as in steps
 
     def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Outcome:
         """The outcome of a job whose handler raised ``error``. ``is_told``: the log already has the traceback."""

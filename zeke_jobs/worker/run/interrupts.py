@@ -13,10 +13,7 @@ from zeke_jobs.core.logs import get_logger
 
 
 class Interrupt(BaseException):
-    """Raised in a handler's thread. It is not an ``Exception``, so a handler's ``except Exception`` does not catch it.
-
-    An async handler gets asyncio's ``CancelledError`` at its next ``await``, with the same text.
-    """
+    """Raised in a handler's thread; ``except Exception`` does not catch it. Async handlers get asyncio's CancelledError."""
 
 
 class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types

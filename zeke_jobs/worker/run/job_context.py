@@ -25,30 +25,24 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 
 
 class JobContext(Reports):
-    """See ``Context``. ``completed``: ``complete`` has written the outcome.
-
-    ``mates`` are the contexts of its chunk, which take turns with the only connection of their thread.
-    """
+    """See ``Context``."""
 
     def __init__(self, claim: Claim, shared: Shared, running: Running, settings: Any) -> None:
         super().__init__(claim, shared)
-        self.job_id = claim.id
-        self.task_id = claim.task
-        self.attempt = claim.attempt + 1
+        self.job_id, self.task_id, self.attempt = claim.id, claim.task, claim.attempt + 1
         self.revision = shared.runtime.revision
         self.scheduled_for = claim.scheduled_for
         self.batch_id = claim.batch
         self.settings = settings
         self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
-        self.completed = False
-        self._runtime = shared.runtime
-        self._pool = shared.pool
+        self.completed = False  # ``complete`` has written the outcome
+        self._runtime, self._pool = shared.runtime, shared.pool
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
         self._was_used = False  # the handler may have changed settings of the connection
         self._in_transaction = False
-        self.mates: Sequence[JobContext] = ()
+        self.mates: Sequence[JobContext] = ()  # of its chunk: they take turns with the only connection of their thread
         self.output: Any = None  # the argument of complete
         self._output: str | None = None
 
@@ -68,20 +62,16 @@ class JobContext(Reports):
             self._exits.callback(self._release, self._conn)
         return self._conn
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> AbstractContextManager[Connection]:
         self._check_may_block("transaction")
         self._was_used = True
-        with self._transaction() as conn:
-            yield conn
+        return self._transaction()
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._checkpoint():
-            conn = self._connection()
-            with transaction(conn):
-                yield conn
-                self._fence(conn)
+        with self._checkpoint(), transaction(self._connection()) as conn:
+            yield conn
+            self._fence(conn)
 
     @contextmanager
     def _checkpoint(self) -> Iterator[None]:

@@ -7,27 +7,20 @@ from zeke_jobs.errors import InvalidPayload
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.runtime import RunnableTask
 
-_NEXT = "the handler sends the next job itself: ctx.send"
-_AFTER_FAILURE = "on_failed: in a task of jobs.yaml names one that gets its failed jobs"
 _AFTER_GROUP = "zeke_jobs.batch with then=: a job is sent when all jobs of the batch have ended"
+_AFTER_FAILURE = "on_failed: in a task of jobs.yaml names one that gets its failed jobs"
 _FOLLOWS = {
-    "pipe_target": _NEXT,
-    "pipe_ignore": _NEXT,
-    "on_success": _NEXT,
-    "on_failure": _AFTER_FAILURE,
-    "on_retry_exhausted": _AFTER_FAILURE,
-    "group_completion_uuid": _AFTER_GROUP,
-    "group_completion_callbacks": _AFTER_GROUP,
+    **dict.fromkeys(("pipe_target", "pipe_ignore", "on_success"), "the handler sends the next job itself: ctx.send"),
+    **dict.fromkeys(("on_failure", "on_retry_exhausted"), _AFTER_FAILURE),
+    **dict.fromkeys(("group_completion_uuid", "group_completion_callbacks"), _AFTER_GROUP),
 }
-_OUTPUT = "each output is stored with its job; keep= says for how long"
 INSTEAD = {
     **_FOLLOWS,
     "max_retries": "retry= is the number of retries",
     **dict.fromkeys(("min_backoff", "max_backoff", "retry_when"), "retry: in a task of jobs.yaml"),
     "time_limit": "timeout= has the seconds",
     "throws": "a handler raises Reject",
-    "store_results": _OUTPUT,
-    "result_ttl": _OUTPUT,
+    **dict.fromkeys(("store_results", "result_ttl"), "each output is stored with its job; keep= says for how long"),
     "periodic": "cron: in a task of jobs.yaml",
 }
 

@@ -78,9 +78,7 @@ class Shared(NamedTuple):
     worker: UUID
     runtime: Runtime
     pool: Pool  # a connection for each handler
-    statement_pool: (
-        Pool  # for short statements outside a handler's transaction, so that no thread takes two of ``pool``
-    )
+    statement_pool: Pool  # for short statements outside its transaction, so that no thread takes two of ``pool``
 
 
 class Reports(Steps):
@@ -141,9 +139,8 @@ class Reports(Steps):
             closed_until = SQL.value(conn, "limits/throttle", **params)
         if closed_until is None:
             raise ValueError(f"expected the name of a limit in jobs.yaml, got {limit!r}")
-        self.logger.warning(
-            "limit closed: its provider throttles", limit=limit, seconds=round(seconds, 1), reason=reason
-        )
+        told = {"limit": limit, "seconds": round(seconds, 1), "reason": reason}
+        self.logger.warning("limit closed: its provider throttles", **told)
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
