@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from zeke_jobs.client.batches import cancel_batch as cancel_batch
     from zeke_jobs.client.batches import retry_batch as retry_batch
     from zeke_jobs.client.changing import cancel as cancel
+    from zeke_jobs.client.changing import emit as emit
     from zeke_jobs.client.changing import prioritise as prioritise
     from zeke_jobs.client.changing import reschedule as reschedule
     from zeke_jobs.client.changing import retry as retry
-    from zeke_jobs.client.events import emit as emit
     from zeke_jobs.client.reading import jobs as jobs
     from zeke_jobs.client.reading import status as status
     from zeke_jobs.client.reading import wait as wait
@@ -48,8 +48,7 @@ __version__ = "1.0.0.dev0"
 #: The public names of each module.
 _NAMES = {
     "client.batches": ("batch", "batch_status", "cancel_batch", "retry_batch"),
-    "client.changing": ("cancel", "prioritise", "reschedule", "retry"),
-    "client.events": ("emit",),
+    "client.changing": ("cancel", "emit", "prioritise", "reschedule", "retry"),
     "client.reading": ("jobs", "status", "wait"),
     "client.sending": ("send", "send_many", "statement"),
     "core.chunk": ("ChunkContext",),

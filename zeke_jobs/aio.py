@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
-from zeke_jobs.client import async_drivers, changing, events, reading, sending
+from zeke_jobs.client import async_drivers, changing, reading, sending
 from zeke_jobs.client.async_drivers import close, perform
 from zeke_jobs.client.changing import Changed
 from zeke_jobs.client.options import as_id
@@ -92,4 +92,4 @@ async def retry(id: UUID | str, *, by: str | None = None, connection: Any = None
 
 async def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     """Send an event to the jobs that wait for it, like ``zeke_jobs.emit``."""
-    await perform(connection, events.emission, name, data)
+    await perform(connection, changing.emission, name, data)

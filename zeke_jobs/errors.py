@@ -56,10 +56,7 @@ class UnknownTask(ZekeJobsError):
 
 
 class InvalidPayload(ZekeJobsError):
-    """The payload does not fit the task's model. Nothing was written.
-
-    ``errors`` lists (path, message) pairs.
-    """
+    """The payload does not fit the task's model. Nothing was written. ``errors`` lists (path, message) pairs."""
 
     def __init__(self, message: str, errors: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(message)

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from zeke_jobs.client import drivers, sending
-from zeke_jobs.client.filters import JobFilter
 from zeke_jobs.client.many import Verb
-from zeke_jobs.client.options import as_id, as_limit
+from zeke_jobs.client.options import JobFilter, as_id, as_limit
 from zeke_jobs.client.plans import Database
 from zeke_jobs.core.batch import AfterFailure, Batch, BatchStatus, Then
 from zeke_jobs.errors import BatchClosed, BatchNotFound
@@ -70,11 +69,7 @@ def close(batch_id: str, connection: Any = None) -> bool:
 
 
 def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A002 (the field's word)
-    """The current state of a batch.
-
-    Raises:
-        BatchNotFound: no batch has this id.
-    """
+    """The current state of a batch. Raises BatchNotFound if no batch has this id."""
     found = find(connection, id=id, limit=1)
     if not found:
         raise BatchNotFound(f"expected the id of a batch, got {id!r}")
@@ -84,8 +79,7 @@ def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A0
 def batches(*, limit: int | None = 20, connection: Any = None) -> list[BatchStatus]:
     """The newest batches; all batches if ``limit`` is None.
 
-    Raises:
-        TypeError, ValueError: the limit is not valid.
+    Raises TypeError or ValueError if the limit is not valid.
     """
     return find(connection, id=None, limit=None if limit is None else as_limit(limit))
 
@@ -100,8 +94,7 @@ def find(connection: Any, **filters: Any) -> list[BatchStatus]:
 def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002
     """Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the cancelled jobs.
 
-    Raises:
-        BatchNotFound: no batch has this id.
+    Raises BatchNotFound if no batch has this id.
     """
     return _changed(connection, "batch/cancel", id=id, reason=reason, by=by)
 
@@ -109,8 +102,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
     """Run a batch's failed jobs again. If it was cancelled, also run its cancelled jobs, and send ``then`` at its end.
 
-    Raises:
-        BatchNotFound: no batch has this id.
+    Raises BatchNotFound if no batch has this id.
     """
     return _changed(connection, "batch/retry", id=id, by=by)
 

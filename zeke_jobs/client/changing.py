@@ -1,19 +1,17 @@
-"""Change one job, or all jobs that match filters: cancel, run again, set another priority or run time."""
+"""Cancels jobs, runs them again, sets their priority or run time, by id or by filters; and sends events to jobs that wait."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, TypedDict, Unpack, overload
 from uuid import UUID
 
 from zeke_jobs.client import drivers, reading
-from zeke_jobs.client.filters import FILTERS, JobFilter
 from zeke_jobs.client.many import Change, Verb
-from zeke_jobs.client.options import as_id, plain
+from zeke_jobs.client.options import FILTERS, JobFilter, as_id, plain
 from zeke_jobs.client.plans import Database
-from zeke_jobs.core.job import Job
-from zeke_jobs.payload.json_text import encode
+from zeke_jobs.core.job import Job, check_name
+from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +132,7 @@ def reschedule(
         delay: The time from now to the earliest start; a timedelta, or seconds.
         options: See ``cancel``.
 
-    Raises:
-        ValueError: also if neither ``run_at`` nor ``delay`` is given, or both are.
+    Raises ValueError also if neither ``run_at`` nor ``delay`` is given, or both are.
     """
     return _change("reschedule", id, options, run_time_of(run_at, delay))
 
@@ -144,7 +141,7 @@ def _change(
     verb: Verb,
     given: UUID | str | None,
     options: dict[str, Any],
-    value: Mapping[str, Any] = MappingProxyType({}),
+    value: Mapping[str, Any] | None = None,
     *,
     reason: str | None = None,
 ) -> Changed | list[UUID]:
@@ -153,6 +150,7 @@ def _change(
     if (given is None) is not is_filtered:
         got = "neither" if given is None else "both"
         raise ValueError(f"expected an id, or a filter ({', '.join(FILTERS)}), got {got}")
+    value = value or {}
     if given is None:
         return Change(verb, options, value=value, limit=limit, reason=reason, by=by, connection=connection).all()
     return drivers.perform(connection, one, verb, as_id("id", given), value, by=by, reason=reason)
@@ -162,7 +160,7 @@ async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
     """The plan that changes one job."""
-    params = {"filter": encode({"id": str(job_id)}), "value": encode(dict(value)), "after": None, "most": 1}
+    params = {"filter": encode({"id": str(job_id)}), "value": encode(value), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)
     note = _done(verb, job, value) if changed else _undone(verb, job.status)
@@ -199,3 +197,28 @@ def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dic
     if (run_at is None) is (delay is None):
         raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
     return {"delay": plain("delay", delay)} if run_at is None else {"run_at": plain("run_at", run_at)}
+
+
+def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
+    """Send an event: jobs that wait for an event of this name are due at once and get the data.
+
+    A job that begins to wait for the event within thirty days gets it too. If the event is emitted again, later waits
+    get the new data.
+
+    Args:
+        name: The event's name, such as ``callback/42``; up to 1024 bytes.
+        data: Any JSON value up to 1 MiB.
+        connection: See ``send``; the event is emitted when its transaction commits.
+
+    Raises TypeError or ValueError if the name is not valid, or the data are not JSON.
+    """
+    drivers.perform(connection, emission, name, data)
+
+
+async def emission(database: Database, name: str, data: Any) -> None:
+    """The plan of ``emit``."""
+    try:
+        text = encode(data)
+    except UnfitForJson as error:
+        raise ValueError(f"data of the event {name!r}: {error}") from error
+    await database.ask("event/emit", name=check_name(name), data=text)

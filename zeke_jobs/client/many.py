@@ -1,14 +1,13 @@
 """Changes many jobs: counts them, then changes them in parts, each in its own transaction, so that locks are short."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from zeke_jobs.client import drivers, task_cache
-from zeke_jobs.client.filters import checked
-from zeke_jobs.client.options import as_id, as_limit
+from zeke_jobs.client.options import as_id, as_limit, checked
 from zeke_jobs.client.plans import Database, Rows
 from zeke_jobs.payload.json_text import encode
 
@@ -25,6 +24,7 @@ class Count:
     jobs: int
 
 
+@dataclass
 class Change:
     """A change of all jobs that match filters, with the arguments of ``cancel``.
 
@@ -32,62 +32,58 @@ class Change:
     of their ids, which is the order of their sends. With a connection, all parts are in its transaction.
     """
 
-    def __init__(
-        self,
-        verb: Verb,
-        filters: Mapping[str, Any],
-        *,
-        value: Mapping[str, Any] | None = None,
-        limit: int | None = None,
-        reason: str | None = None,
-        by: str | None = None,
-        connection: Any = None,
-    ) -> None:
-        self._filter = checked(filters)
-        self._verb = verb
-        self._value = dict(value or {})
-        self._limit, self._left = limit, as_limit(limit)
-        self._audit = {"reason": reason, "by": by}
-        self._connection = connection
-        self._until: datetime | None = None
+    verb: Verb
+    filters: Mapping[str, Any]
+    _: KW_ONLY
+    value: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    reason: str | None = None
+    by: str | None = None
+    connection: Any = None
+    until: datetime | None = field(init=False, default=None)  # the time of ``count``
+
+    def __post_init__(self) -> None:
+        self.filters = checked(self.filters)
+        as_limit(self.limit)
 
     def count(self) -> list[Count]:
         """The number of jobs that the change would affect now. ``parts`` then leaves out jobs sent later.
 
-        Raises:
-            UnknownTask: no job matches, and the catalogue has no task of this name; the message suggests the nearest.
+        Raises UnknownTask if no job matches, and the catalogue has no task of this name; the message suggests the
+        nearest.
         """
-        rows = drivers.perform(self._connection, self._count)
+        rows = drivers.perform(self.connection, self._count)
         if rows:
-            self._until = rows[0][3]
-            if "delay" in self._value:
-                self._value = {"run_at": (self._until + timedelta(seconds=self._value["delay"])).isoformat()}
+            self.until = rows[0][3]
+            if "delay" in self.value:
+                self.value = {"run_at": (self.until + timedelta(seconds=self.value["delay"])).isoformat()}
         return [Count(*row[:3]) for row in rows]
 
     async def _count(self, database: Database) -> Rows:
-        rows = await database.ask("change/count", **self._params(self._filter), limit=self._limit)
-        if not rows and "task" in self._filter:
+        rows = await database.ask("change/count", **self._params(self.filters), limit=self.limit)
+        if not rows and "task" in self.filters:
             # A task that left jobs.yaml may still have jobs. This name has none: raise UnknownTask if no task has it.
-            await task_cache.refresh(database, self._filter["task"])
+            await task_cache.refresh(database, self.filters["task"])
         return rows
 
     def parts(self) -> Iterator[list[UUID]]:
         """Change the jobs part by part; yields the ids of each part."""
-        self._left = as_limit(self._limit)
-        if self._until is None and not self.count():
+        if self.until is None and not self.count():
             return
-        assert self._until is not None
-        within = {**self._filter, "until": self._until.isoformat()}
-        after, passed = None, list[str]()
-        while self._left > 0:
-            changed, held, after = self._change(within, after, min(self._left, _AT_ONCE))
-            passed += held
+        assert self.until is not None
+        within = {**self.filters, "until": self.until.isoformat()}
+        left, after, passed = as_limit(self.limit), None, list[str]()
+        while left > 0:
+            changed, locked, after = self._change(within, after, min(left, _AT_ONCE))
+            passed += locked
+            left -= len(changed)
             yield changed
             if after is None:
                 break
         # Change the locked jobs one by one, and wait for each.
         for job_id in passed:
-            if self._left > 0 and (changed := self._change({**within, "id": job_id}, None, 1)[0]):
+            if left > 0 and (changed := self._change({**within, "id": job_id}, None, 1)[0]):
+                left -= 1
                 yield changed
 
     def all(self) -> list[UUID]:
@@ -97,10 +93,9 @@ class Change:
     def _change(
         self, within: dict[str, Any], after: str | None, most: float
     ) -> tuple[list[UUID], list[str], str | None]:
-        params = {**self._params(within), **self._audit, "after": after, "most": most}
-        ((changed, passed, last),) = drivers.perform(self._connection, Database.ask, "change/jobs", **params)
-        self._left -= len(changed)
+        params = {**self._params(within), "reason": self.reason, "by": self.by, "after": after, "most": most}
+        ((changed, passed, last),) = drivers.perform(self.connection, Database.ask, "change/jobs", **params)
         return [as_id("id", one) for one in changed], passed, last
 
-    def _params(self, filters: dict[str, Any]) -> dict[str, Any]:
-        return {"change": self._verb, "filter": encode(filters), "value": encode(self._value)}
+    def _params(self, filters: Mapping[str, Any]) -> dict[str, Any]:
+        return {"change": self.verb, "filter": encode(filters), "value": encode(self.value)}

@@ -1,16 +1,18 @@
-"""The options of a send, as JSON. The database checks them; the error that it returns becomes an exception here."""
+"""Options of a send and filters of jobs, as JSON. The database checks options; its error becomes an exception here."""
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import inf, isfinite
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from zeke_jobs.client import tracing
+from zeke_jobs.core import bounds
 from zeke_jobs.core.batch import JobOptions, OneJobOptions
+from zeke_jobs.core.job import STATUSES
 from zeke_jobs.core.quoting import quote, suggest
 
 #: The expected values in SQL's words, and in Python's.
@@ -99,4 +101,54 @@ def as_limit(value: int | None) -> float:
         raise TypeError(f"expected limit as an integer, got {value!r}")
     if not 0 <= value < 2**31:
         raise ValueError(f"expected limit of {'at least 0' if value < 0 else '31 bits'}, got {value}")
+    return value
+
+
+class JobFilter(TypedDict, total=False):
+    """Filters of jobs; a job matches if it matches all that are set.
+
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change compares the time since the end
+    of an ended job. ``error`` is a part of the last error's type or message, in upper or lower case.
+    """
+
+    task: str | None
+    status: str | Sequence[str] | None
+    newer: timedelta | None
+    older: timedelta | None
+    key: str | None
+    error: str | None
+    batch: str | None
+    parent: UUID | str | None
+    queue: str | None
+
+
+FILTERS = tuple(JobFilter.__annotations__)
+
+
+def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the filters. Returns the filters that are set, in the database's form."""
+    for name in filters:
+        if name not in FILTERS:
+            raise TypeError(f"expected a filter of jobs, got {quote(name)}; {suggest(name, FILTERS, what='filters')}")
+    return {name: _checked(name, value) for name, value in filters.items() if value is not None}
+
+
+def _checked(name: str, value: Any) -> Any:
+    match name:
+        case "status":
+            statuses = [value] if isinstance(value, str) else list(value)
+            for one in statuses:
+                if one not in STATUSES:
+                    raise ValueError(f"expected a status ({', '.join(STATUSES)}), got {one!r}")
+            return statuses
+        case "newer" | "older":
+            if not isinstance(value, timedelta):
+                raise TypeError(f"expected {name} as a timedelta, got {value!r}")
+            if abs(value) > bounds.LONGEST:
+                raise ValueError(f"expected {name} of at most 100 years, got {value}")
+            return value.total_seconds()
+        case "parent":
+            return str(as_id("parent", value))
+    if not isinstance(value, str):
+        raise TypeError(f"expected {name} as text, got {value!r}")
     return value

@@ -12,8 +12,7 @@ from typing import Any, NoReturn, Unpack
 from uuid import UUID
 
 from zeke_jobs.client import drivers
-from zeke_jobs.client.filters import FILTERS, JobFilter, checked
-from zeke_jobs.client.options import as_id, as_limit
+from zeke_jobs.client.options import FILTERS, JobFilter, as_id, as_limit, checked
 from zeke_jobs.client.plans import Database
 from zeke_jobs.core.job import Job
 from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
@@ -90,8 +89,7 @@ def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[
         filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
             part of the last error's type or message; ``newer`` and ``older``: sent within this time, or longer ago.
 
-    Raises:
-        TypeError, ValueError: a filter is unknown, or its value is not valid.
+    Raises TypeError or ValueError if a filter is unknown, or its value is not valid.
     """
     return _pages(checked(filters), as_limit(limit), connection)
 

@@ -20,21 +20,17 @@ Then = tuple[str, "Mapping[str, Any] | BaseModel | None"]
 COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Batch:
     """An open batch: jobs can be added until it is closed, which the end of a ``with`` block does.
 
     A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """
 
-    def __init__(
-        self,
-        batch_id: str,
-        send: Callable[..., Sent],
-        send_many: Callable[..., list[Sent]],
-        close: Callable[[], object],
-    ) -> None:
-        self.id = batch_id
-        self._send, self._send_many, self._close = send, send_many, close
+    id: str
+    _send: Callable[..., Sent]
+    _send_many: Callable[..., list[Sent]]
+    _close: Callable[[], object]
 
     def send(self, task: str, payload: Mapping[str, Any] | BaseModel | None = None, **options: Any) -> Sent:
         """Send a job as part of the batch; see ``send``."""

@@ -66,8 +66,7 @@ class Context(ABC, Generic[S]):
     def transaction(self) -> AbstractContextManager[Connection]:
         """A fenced transaction: at its end it commits only if this process still holds the job.
 
-        Raises:
-            ClaimLost: the job was rescued, cancelled or finished elsewhere; everything inside was rolled back.
+        Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; everything inside was rolled back.
         """
 
     @abstractmethod
@@ -131,8 +130,7 @@ class Context(ABC, Generic[S]):
         The call leaves the handler by raising ``WaitFor``, and when the event comes, the handler runs again from the start. Work
         that must not be done twice belongs in ``step``.
 
-        Raises:
-            WaitFor: the event has not come, and the time is not over.
+        Raises WaitFor if the event has not come, and the time is not over.
         """
         found = self.event(name)
         if found is None:
@@ -198,8 +196,7 @@ class Context(ABC, Generic[S]):
         If a job uses less than estimated, the rest is free when it ends; if it uses more, the limits count the
         difference at once.
 
-        Raises:
-            ValueError: an amount is negative or NaN.
+        Raises ValueError if an amount is negative or NaN.
         """
 
     @abstractmethod
@@ -208,8 +205,7 @@ class Context(ABC, Generic[S]):
 
         Its concurrency is halved, and rises again if no further pause comes. Raising ``Throttled`` also defers the job.
 
-        Raises:
-            ValueError: the jobs.yaml in force has no limit of this name.
+        Raises ValueError if the jobs.yaml in force has no limit of this name.
         """
 
     @abstractmethod

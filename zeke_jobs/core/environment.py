@@ -37,9 +37,8 @@ def libpq(text: str) -> str:
     It repairs clear mistakes: an @ or a % in a password, white space at the ends. It drops parameters that only
     configure another program's pool.
 
-    Raises:
-        ConfigurationError: the text is not an address. The message is one line with the accepted form, without the
-            password.
+    Raises ConfigurationError if the text is not an address. The message is one line with the accepted form, without the
+    password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn

@@ -59,11 +59,7 @@ def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
 
 
 def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
-    """The ``TaskResult`` of a job with the payload ``call``.
-
-    Raises:
-        ImportError, SuspiciousOperation: see ``find``.
-    """
+    """The ``TaskResult`` of a job with the payload ``call``. Raises the same exceptions as ``find``."""
     lowest, highest = tasks.base.TASK_MIN_PRIORITY, tasks.base.TASK_MAX_PRIORITY
     task = find(call["function"]).using(
         priority=max(lowest, min(job.priority, highest)),

@@ -169,11 +169,7 @@ class FakeContext(Steps):
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
-        """Remember the name.
-
-        Raises:
-            Defer: the test lists the name in ``taken_leases``.
-        """
+        """Remember the name. Raises Defer if the test lists the name in ``taken_leases``."""
         if limit < 1:
             raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
         if name in self.taken_leases:

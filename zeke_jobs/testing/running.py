@@ -87,8 +87,7 @@ _NEXT = """SELECT min(m.moment) FROM (
 def prepare(url: str, config: Config) -> None:
     """Make a database ready for tests: our tables, the tables of jobs.yaml's packages, and jobs.yaml in force.
 
-    Raises:
-        MigrationError, ConfigurationError: the same as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
+    Raises the same MigrationError and ConfigurationError as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
     """
     with closing(connect(url)) as conn:
         migrate.migrate(conn, list(config.migrations))

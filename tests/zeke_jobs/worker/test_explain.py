@@ -19,7 +19,7 @@ from psycopg2.extras import register_uuid
 
 from tests.zeke_jobs.worker.big_table import ODD, ROWS, WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.client.filters import FILTERS
+from zeke_jobs.client.options import FILTERS
 from zeke_jobs.payload.json_text import encode
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
