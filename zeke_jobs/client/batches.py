@@ -21,11 +21,9 @@ def batch(
     after_failure: AfterFailure = "send",
     connection: Any = None,
 ) -> Batch:
-    """Open a batch, so that several sends, of several tasks, can add to it.
+    """Open a batch for sends of several tasks: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
 
-    Example: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
-
-    An open batch may be opened again. ``send_many(…, batch=…, then=…)`` does the same in one call for jobs of one task.
+    An open batch may be opened again. For jobs of one task, ``send_many(…, batch=…, then=…)`` does the same in one call.
 
     Args:
         id: The batch's id, a text of up to 1024 bytes that no other batch has had within ninety days.

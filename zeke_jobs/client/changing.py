@@ -62,18 +62,16 @@ def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOpt
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued job at once, an active job within moments. A finished job does not change.
 
-    A claimed job whose handler has not started does not start. With an id, cancels one job and returns ``Changed``.
-    With filters, cancels all matching unfinished jobs, in parts, each in its own transaction, and returns their ids;
-    with ``status="failed"``, it cancels failed jobs that block others.
+    A claimed job whose handler has not started does not start. With filters, it cancels all matching unfinished jobs, in
+    parts, each in its own transaction, and returns their ids; with ``status="failed"``, failed jobs that block others.
 
     Args:
-        id: The job's id.
+        id: The job's id; the result is then a ``Changed``.
         reason: The reason, kept with the job.
-        limit: The maximum number of jobs to cancel. The oldest are cancelled first.
-        by: Name of the caller, kept with the job. ``zeke-jobs audit`` shows it with the database's user.
+        limit: The maximum number of jobs to cancel, the oldest first.
+        by: Name of the caller, kept with the job; ``zeke-jobs audit`` shows it with the database's user.
         connection: As for ``send``.
-        options: Filters: ``task``, ``status``, ``newer``, ``older``, ``key``, ``error``, ``batch``, ``parent`` and ``queue``, as
-            for ``jobs``.
+        options: The filters of ``jobs``.
 
     Raises:
         JobNotFound: no job has this id.
@@ -90,10 +88,8 @@ def retry(id: None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    With an id, retries one job and returns ``Changed``; a job that waits for its next attempt gets it at once. With filters,
-    retries all matching jobs, in parts, each in its own transaction, and returns their ids: by default failed jobs,
-    with ``status="cancelled"`` cancelled jobs; ``newer`` and ``older`` compare the time since the end. The other
-    arguments (without ``reason``) and the exceptions are the same as for ``cancel``.
+    A job that waits for its next attempt gets it at once. Filters match failed jobs, with ``status="cancelled"`` cancelled
+    jobs; ``newer`` and ``older`` compare the time since the end. All else (without ``reason``) is as for ``cancel``.
     """
     return _change("retry", id, options)
 
@@ -103,10 +99,7 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Set the priority of a queued job, or of all queued jobs that match filters. The highest runs first.
-
-    The result, the other arguments (without ``reason``) and the exceptions are the same as for ``cancel``.
-    """
+    """Set the priority of a queued job, or of all that match filters. The highest runs first. All else is as for ``retry``."""
     return _change("prioritise", id, options, {"priority": priority})
 
 
@@ -121,18 +114,15 @@ def reschedule(
     delay: timedelta | float | None = None,
     **options: Any,
 ) -> Changed | list[UUID]:
-    """Set the run time of a queued job, or of all queued jobs that match filters. ``delay=0`` means now.
+    """Set the run time of a queued job, or of all that match filters. ``delay=0`` means now.
 
-    A job that is already due does not change if the new time is in the past. The result, the other arguments (without
-    ``reason``) and the exceptions are the same as for ``cancel``.
+    A job that is already due does not change if the new time is in the past. All else is as for ``retry``.
 
     Args:
         id: The job's id.
         run_at: The earliest start, a time with a zone.
-        delay: The time from now to the earliest start; a timedelta, or seconds.
+        delay: The time from now to the earliest start; a timedelta, or seconds. One of the two is given.
         options: See ``cancel``.
-
-    Raises ValueError also if neither ``run_at`` nor ``delay`` is given, or both are.
     """
     return _change("reschedule", id, options, run_time_of(run_at, delay))
 

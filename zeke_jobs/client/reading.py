@@ -80,8 +80,8 @@ async def missing(database: Database, job_id: UUID) -> JobNotFound:
 def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
     """All jobs that match every filter, the newest first, read page by page while the caller iterates.
 
-    Each page is its own statement. So no transaction stays open, and a program may take hours over millions of jobs. A
-    job has its state at the time of its page. Jobs that are sent meanwhile are left out.
+    Each page is its own statement, so a program may take hours over millions of jobs. A job has its state at the time of
+    its page. Jobs that are sent meanwhile are left out.
 
     Args:
         limit: The maximum number of jobs to return.

@@ -41,13 +41,12 @@ def send(
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
         key: The key by which the task's per-key limits count.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
-            names, ``True`` for the fields that the task names, by default the whole payload, ``False`` for no field; or
-            a mapping of ``fields`` with ``while`` (``queued``; ``active``: queued or running) or with ``period`` (a
-            timedelta, or seconds, after the first was sent). A running job may send its own successor. With
-            ``on_duplicate``, a later send replaces the payload and the run time of the queued job (``replace``), or
-            does this without making it earlier (``postpone``), until ``at_most`` after the first send.
-        unique_key: A text in place of fields: make no second job of the task with this text while the first is queued or
-            running, or as ``unique`` says.
+            names, ``True`` for the task's own or the whole payload, ``False`` for no field; or a mapping of ``fields`` with
+            ``while`` (``queued``; ``active``: queued or running) or ``period`` (a timedelta, or seconds, from the first send).
+            A running job may send its own successor. With ``on_duplicate``, a later send replaces the payload and the
+            run time of the queued job (``replace``), but never makes it earlier (``postpone``), until ``at_most`` after
+            the first send.
+        unique_key: A text in place of fields, while the first job with it is queued or running, or as ``unique`` says.
         retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
         timeout: The maximum time of an attempt, in place of the task's; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
@@ -56,8 +55,8 @@ def send(
         id: The job's id, chosen by the caller. A second send with it makes no job.
         idempotency_key: The caller's name for this send, per task. Until its job is purged, a second send with it makes no job.
         parent: The job that sends this one.
-        units: Estimated use of the units that its limits count, such as ``{"tokens": 900}``; by default the average of recent
-            jobs, or the task's estimate.
+        units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default recent jobs' average, or the
+            task's estimate.
         scheduled_for: The tick that this job is for; there is one job per task and tick.
         connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
             Connection or Session.
@@ -112,11 +111,11 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options are the same as for ``send`` and apply to each job; ``keys`` gives each job its own key. The answers are
-    in the payloads' order. With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a
-    task and a payload) is sent once, in the transaction in which the batch ends. ``{"$batch": "failed"}`` in its
-    payload becomes the number of failed jobs; ``jobs``, ``completed``, ``cancelled`` and ``id`` work in the same way.
-    With ``after_failure="hold"``, the batch waits until failed jobs are retried or cancelled.
+    The options of ``send`` apply to each job; ``keys`` gives each job its own key. The answers are in the payloads' order.
+    With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a task and a payload) is sent
+    in the transaction in which the batch ends. ``{"$batch": "failed"}`` in its payload becomes the number of failed
+    jobs; so do ``jobs``, ``completed``, ``cancelled`` and ``id``. With ``after_failure="hold"``, the batch waits until
+    failed jobs are retried or cancelled.
 
     Raises:
         The same exceptions as ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
@@ -201,8 +200,8 @@ def statement(
 ) -> Statement:
     """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.
 
-    The payload and the options (the same as for ``send``, without ``connection``) are checked here, against the
-    catalogue at ``DATABASE_URL``.
+    The arguments and exceptions are the same as for ``send``, and are checked here, against the catalogue at
+    ``DATABASE_URL``. If the queue is full or the task has left jobs.yaml, the statement itself fails.
 
     Args:
         task: Id or alias of a task.
@@ -210,10 +209,6 @@ def statement(
         style: How the driver writes parameters: ``numeric`` (``$1``; params is a tuple), ``named`` (``:name``) or ``pyformat``
             (``%(name)s``), the last two with a mapping.
         options: The options.
-
-    Raises:
-        The same exceptions as ``send``. If the queue is full or the task has left jobs.yaml, the statement itself
-        fails.
     """
     refuse_unknown(options)
     chosen = encode(stored(options))

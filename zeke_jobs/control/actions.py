@@ -46,12 +46,7 @@ def listed(conn: Connection) -> list[dict[str, Any]]:
 
 
 def find(conn: Connection, name: str) -> Timetable:
-    """Find the schedule of a task by the task's id or alias, or a stored schedule by its name.
-
-    Raises:
-        UnknownTask: the catalogue has no task of this name; the message suggests the nearest name.
-        NoSchedule: the task has no cron.
-    """
+    """Find the schedule of a task by the task's id or alias, or a stored schedule by its name."""
     stored = dispatch.in_force(conn, name, now=dispatch.clock(conn))
     if stored is not None:
         return stored
@@ -77,10 +72,7 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
 
 
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
-    """Send one job now with the schedule's payload, without a tick, even while the schedule is paused.
-
-    Raises QueueFull if ``max_queued`` jobs of the task are waiting.
-    """
+    """Send one job with the schedule's payload, without a tick, even while it is paused. Raises QueueFull, like ``send``."""
     timetable = find(conn, name)
     sent = dispatch.send(conn, timetable, None)
     if sent["outcome"] == "full":
@@ -94,8 +86,8 @@ def backfill(
 ) -> list[Tick]:
     """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job; returns all ticks of the range.
 
-    A tick that has a job keeps it and is returned as skipped. The jobs may overlap, even if the schedule forbids it.
-    Raises ValueError if the range is reversed, ends in the future, or has more than ``MOST`` ticks.
+    A tick with a job is skipped. The jobs may overlap, even if the schedule forbids it. Raises ValueError if the range is
+    reversed, ends in the future, or has more than ``MOST`` ticks.
     """
     timetable = find(conn, name)
     if not start <= end <= dispatch.clock(conn):
@@ -132,17 +124,13 @@ KINDS = ("task", "queue", "limit", "schedule")
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Start no jobs of the target until ``resume``; active jobs go on. False if it was already paused.
 
-    The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending
-    ticks. Raises UnknownTask if no target has this name.
+    The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
-    """Let jobs of the target start again, at once. False if it was not paused.
-
-    Raises UnknownTask if no target has this name, and Contended if another session holds the schedule.
-    """
+    """Let jobs of the target start again, at once. False if it was not paused."""
     standing = {one.target for one in paused(conn)}
     # A target that left jobs.yaml may still be paused. Without this line it would be paused when it is in jobs.yaml again.
     found = target if target in standing else _find(conn, target)

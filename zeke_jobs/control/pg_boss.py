@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +49,7 @@ class Report:
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 
+@dataclass
 class Import:
     """Takes over jobs and schedules from pg-boss.
 
@@ -62,18 +63,22 @@ class Import:
         UnknownTask: the catalogue lacks a task in ``names``; the message suggests the nearest name.
     """
 
-    def __init__(
-        self, conn: Connection, *, schema: str, names: Mapping[str, str], recent: timedelta, by: str | None = None
-    ) -> None:
-        self._conn, self._schema, self._source, self._by = conn, schema, f"pg-boss/{schema}", by
+    conn: Connection
+    _: KW_ONLY
+    schema: str
+    names: Mapping[str, str]
+    recent: timedelta
+    by: str | None = None
+
+    def __post_init__(self) -> None:
+        self._source = f"pg-boss/{self.schema}"
+        self._known: dict[str, KnownTask] = {}
         with self._there():
-            found = SQL.only(conn, "import/version", recent=recent)
+            found = SQL.only(self.conn, "import/version", recent=self.recent)
         if found["version"] is None:
             raise self._missing()
-        self.version: int = found["version"]
-        self._since: datetime = found["since"]
-        self._names = {name: self._find(task).id for name, task in names.items()}
-        self._known: dict[str, KnownTask] = {}
+        self.version, self._since = found["version"], found["since"]
+        self.names = {name: self._find(task).id for name, task in self.names.items()}
 
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
         """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
@@ -82,9 +87,9 @@ class Import:
         changes, and the report shows what would change.
         """
         with self._there():
-            queues = SQL.named(self._conn, "import/counts", source=self._source, since=self._since)
+            queues = SQL.named(self.conn, "import/counts", source=self._source, since=self._since)
         for queue in queues:
-            queue.task_id = self._names.get(queue.name, queue.task_id)
+            queue.task_id = self.names.get(queue.name, queue.task_id)
         report = Report(self.version, queues)
         self._known = {queue.name: self._find(queue.task_id) for queue in report.queues if queue.task_id}
         self._take_schedules(report, commits=commits)
@@ -99,40 +104,36 @@ class Import:
 
         Behind a pooler, a setting of the session would reach other programs.
         """
-        with transaction(self._conn):
-            if SQL.one(self._conn, "import/schema", schema=self._schema) is None:
+        with transaction(self.conn):
+            if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()
             yield
 
     def _missing(self) -> ConfigurationError:
         return ConfigurationError(
-            f"expected a pg-boss of version 10, 11 or 12 in schema {self._schema}, got none\n"
+            f"expected a pg-boss of version 10, 11 or 12 in schema {self.schema}, got none\n"
             "  help: --schema names its schema; DATABASE_URL must name its database"
         )
 
     def _find(self, name: str) -> KnownTask:
-        return drivers.perform(self._conn, task_cache.find, name)
+        return drivers.perform(self.conn, task_cache.find, name)
 
     def _pages(self, states: tuple[str, ...], report: Report, *, commits: bool) -> Iterator[None]:
         after: dict[str, Any] = {"after_time": None, "after": None}
         locks = commits and states == _QUEUED
         while True:
             with self._there():
-                given = {
-                    "source": self._source,
-                    "names": list(self._known),
-                    "states": list(states),
-                    "since": self._since,
-                }
-                rows = SQL.all(self._conn, "import/queued" if locks else "import/page", most=_AT_ONCE, **given, **after)
+                given = {"names": list(self._known), "states": list(states), "since": self._since, "most": _AT_ONCE}
+                statement = "import/queued" if locks else "import/page"
+                rows = SQL.all(self.conn, statement, source=self._source, **given, **after)
                 jobs = [json.loads(row["job"]) for row in rows]
                 fit = [one for job in jobs if (one := self._fit(job, report)) is not None]
                 taken = {one["job"]["id"] for one in fit}
                 if commits and fit:
-                    params = {"source": self._source, "jobs": encode(fit), "by": self._by}
-                    taken = set(SQL.value(self._conn, "import/take", **params))
+                    params = {"source": self._source, "jobs": encode(fit), "by": self.by}
+                    taken = set(SQL.value(self.conn, "import/take", **params))
                 if locks and taken:
-                    SQL.run(self._conn, "import/cancel", source=self._source, jobs=sorted(taken))
+                    SQL.run(self.conn, "import/cancel", source=self._source, jobs=sorted(taken))
             counted = [one["job"] for one in fit if one["job"]["id"] in taken]
             report.jobs.update((job["name"], job["state"]) for job in counted)
             yield
@@ -151,7 +152,7 @@ class Import:
 
     def _take_schedules(self, report: Report, *, commits: bool) -> None:
         with self._there():
-            rows = SQL.all(self._conn, "import/schedules")
+            rows = SQL.all(self.conn, "import/schedules")
         for row in rows:
             one = json.loads(row["schedule"])
             name, key = one["name"], one.get("key") or ""
@@ -159,17 +160,17 @@ class Import:
                 continue
             what = f"schedule {one['cron']}" + (f" of key {key}" if key else "")
             try:
-                task = self._find(self._names.get(name, name))
-                if SQL.all(self._conn, "import/scheduled", task=task.id)[0]["is_scheduled"]:
+                task = self._find(self.names.get(name, name))
+                if SQL.all(self.conn, "import/scheduled", task=task.id)[0]["is_scheduled"]:
                     report.left.append(Left(name, what, "jobs.yaml has a schedule of its task"))
                     continue
                 ours = f"{name}/{key or 'pg-boss'}"
-                with self._there(), self._conn.cursor() as cursor:
+                with self._there(), self.conn.cursor() as cursor:
                     schedules.put(
                         ours, task=task.id, at=one["cron"], timezone=one.get("timezone") or "UTC", payload=one["data"],
-                        by=self._by, connection=self._conn,
+                        by=self.by, connection=self.conn,
                     )  # fmt: skip
-                    SQL.run(self._conn, "import/unschedule", name=name, key=key)
+                    SQL.run(self.conn, "import/unschedule", name=name, key=key)
                     if not commits:
                         cursor.execute("ROLLBACK AND CHAIN")
                 report.schedules.append(ours)

@@ -35,7 +35,7 @@ class Context(ABC, Generic[S]):
     """The handler's view of its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
 
     An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
-    The other methods would block the event loop for all its jobs, so they raise a RuntimeError in an async handler.
+    There the others raise a RuntimeError, because they would block the event loop.
 
     Attributes:
         job_id: The job's id, the same in all its attempts.
@@ -71,25 +71,17 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def complete(self, output: Any = None) -> None:
-        """Complete the job. Inside ``transaction()`` the completion commits with the writes; outside, it takes effect at once.
+        """Complete the job, at once or with the open ``transaction()``. The handler's result or exception then changes nothing.
 
-        ``output`` is any JSON value up to 1 MiB. After this call, the handler's result or exception does not change the
-        job.
-
-        Raises:
-            UnfitForJson: the output is not a JSON value, or larger than 1 MiB.
-            ClaimLost: this process no longer holds the job.
+        ``output`` is any JSON value up to 1 MiB; another raises UnfitForJson. Raises ClaimLost if this process no longer
+        holds the job.
         """
 
     @abstractmethod
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
-        """Send a follow-up job with this job as its parent; see ``zeke_jobs.send`` for the options.
+        """Send a follow-up job with this job as its parent, like ``zeke_jobs.send``; it commits with an open ``transaction()``.
 
-        Inside ``transaction()``, the send commits with the writes.
-
-        Raises:
-            Defer: the task has ``max_queued`` jobs waiting; this job is tried again later.
-            UnknownTask, InvalidPayload: see ``zeke_jobs.send``.
+        Raises Defer in place of QueueFull: this job is tried again when the task has room.
         """
 
     @abstractmethod
@@ -101,22 +93,19 @@ class Context(ABC, Generic[S]):
         keys: Sequence[str | None] | None = None,
         **options: Unpack[ManyJobOptions],
     ) -> list[Sent]:
-        """Send follow-up jobs of one task in one statement: all of them, or none if one is refused. See ``send``.
-
-        The options apply to each job; ``keys`` has a key for each job. The answers are in the order of the payloads.
-        """
+        """Send follow-up jobs of one task, like ``send`` and ``zeke_jobs.send_many``."""
 
     @abstractmethod
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         """Call the function and store its result: a later attempt of this job gets the result without another call.
 
-        ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. Inside ``transaction()`` the result
-        is stored when the transaction commits. The result is any JSON value up to 1 MiB, and is deleted with the job.
-        Even the first call returns the value in its JSON form: a tuple becomes a list.
+        ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. The result, any JSON value up to 1
+        MiB, is stored at once or with the open ``transaction()``, and deleted with the job. Even the first call returns
+        its JSON form: a tuple becomes a list.
 
         Raises:
             ValueError: this run has used the name already.
-            UnfitForJson: the result is not a JSON value, or larger than 1 MiB.
+            UnfitForJson: the result is not such a value.
             ClaimLost: this process no longer holds the job; nothing was stored.
         """
 
@@ -127,10 +116,8 @@ class Context(ABC, Generic[S]):
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
         """Return the event; after ``timeout``, an event with ``timed_out``. Until then the job waits, without a thread.
 
-        The call leaves the handler by raising ``WaitFor``, and when the event comes, the handler runs again from the start. Work
-        that must not be done twice belongs in ``step``.
-
-        Raises WaitFor if the event has not come, and the time is not over.
+        To wait, it leaves the handler by raising WaitFor; then the handler runs again from the start. Work that must not
+        be done twice belongs in ``step``.
         """
         found = self.event(name)
         if found is None:
@@ -141,11 +128,8 @@ class Context(ABC, Generic[S]):
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Open a batch of follow-up jobs: ``with ctx.batch("import-42", then=("report", {})) as batch: batch.send(…)``.
 
-        Inside ``transaction()``, the batch and all its jobs are stored together or not at all. To add a job to this
-        job's own batch, call ``ctx.send(…, batch=ctx.batch_id)``.
-
-        Raises:
-            The same errors as ``zeke_jobs.batch``.
+        Inside ``transaction()``, the batch and its jobs are stored together or not at all. To add a job to this job's own
+        batch, call ``ctx.send(…, batch=ctx.batch_id)``. Raises the same errors as ``zeke_jobs.batch``.
         """
 
     @abstractmethod
@@ -160,27 +144,22 @@ class Context(ABC, Generic[S]):
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Report the job's progress, which its status shows. It is written at most once a second.
 
-        Raises:
-            TypeError: ``done`` or ``total`` is not a number.
-            UnfitForJson: a number is infinite, NaN or longer than 64 bits, or Postgres cannot store the note.
+        Raises TypeError if ``done`` or ``total`` is not a number, and UnfitForJson if Postgres cannot store a number or the note.
         """
 
     @abstractmethod
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Add to the cost of this job. Costs add up over all attempts; ``compare`` shows the sum by task.
+        """Add to the cost of this job over all its attempts, at once, even if the transaction is rolled back.
 
-        The cost is kept at once, even if the handler's transaction is rolled back. Without a call, the cost of a job is
-        unknown, so report 0 for a job that cost nothing.
+        Without a call, the cost of a job is unknown, so report 0 for a job that cost nothing.
 
         Args:
-            amount: The cost in this currency, such as ``Decimal("0.0125")``; not a float, because its digits are not
-                exact.
+            amount: Such as ``Decimal("0.0125")``; not a float, whose digits are not exact.
             currency: Three capital letters, as in ISO 4217. A job has one currency.
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
-            ValueError: the amount is negative or NaN; the currency is not a code of three letters, or differs from the
-                currency of an earlier amount.
+            ValueError: the amount is negative or NaN, or the currency is not a code or not the job's.
             ClaimLost: this process no longer holds the job.
         """
 
@@ -193,19 +172,16 @@ class Context(ABC, Generic[S]):
     def used(self, /, **units: float) -> None:
         """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        If a job uses less than estimated, the rest is free when it ends; if it uses more, the limits count the
-        difference at once.
-
-        Raises ValueError if an amount is negative or NaN.
+        What it used above its estimate counts at once; what it left of it is free when it ends. Raises ValueError if an
+        amount is negative or NaN.
         """
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
         """Close a limit for the whole fleet for ``retry_after`` (a timedelta or seconds), as its provider asks.
 
-        Its concurrency is halved, and rises again if no further pause comes. Raising ``Throttled`` also defers the job.
-
-        Raises ValueError if the jobs.yaml in force has no limit of this name.
+        Its concurrency is halved, and rises again if no further pause comes. Raising ``Throttled`` also defers the job. Raises
+        ValueError if the jobs.yaml in force has no limit of this name.
         """
 
     @abstractmethod
@@ -217,7 +193,7 @@ class Context(ABC, Generic[S]):
         The lease ends with the block or with the job, however the job ends.
 
         Args:
-            name: The name of the shared resource; all jobs that share it must use the same name.
+            name: The name of the resource, the same in all jobs that share it.
             limit: Number of jobs that may hold it at once.
             wait: How long this job is deferred if the lease is taken: a timedelta or seconds; by default a random 1 to 3 s.
 

@@ -34,11 +34,8 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 def libpq(text: str) -> str:
     """Return the address in libpq's form; from now on ``redact`` removes its password from texts.
 
-    It repairs clear mistakes: an @ or a % in a password, white space at the ends. It drops parameters that only
-    configure another program's pool.
-
-    Raises ConfigurationError if the text is not an address. The message is one line with the accepted form, without the
-    password.
+    It repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops parameters of another
+    program's pool. Raises ConfigurationError if the text is not an address; the message does not show the password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -109,7 +106,7 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _refusal(reason: str) -> str:
-    """Why libpq cannot read the address. libpq's message quotes the password, so only a parameter's name is kept."""
+    """Why libpq cannot read the address: of its message, which quotes the password, only a parameter's name is kept."""
     if match := re.search(r'invalid URI query parameter: "(\w+)"', reason):
         help_ = "leave it out, or say the same by one of PostgreSQL's"
         return f"expected in DATABASE_URL parameters that PostgreSQL has, got {match[1]}; {help_}"
@@ -271,11 +268,7 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
-    """The error for a missing package; its help is the command that installs ``extra``, such as ``zeke-jobs[plot]``.
-
-    ``instead`` is another remedy. Pip uses the installed distribution, whether it came from an index, a wheel or a
-    checkout.
-    """
+    """The error for a missing package; its help is the command that installs ``extra``; ``instead`` is another remedy."""
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""
     return ConfigurationError(f"expected {expected}, got {got}\n  help: {other}pip install '{extra}'")

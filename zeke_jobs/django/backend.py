@@ -2,7 +2,7 @@
 
 import builtins
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -32,6 +32,7 @@ BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTask
 Status: Any = tasks.TaskResultStatus
 
 
+_HANDLER = "zeke_jobs.django.worker:run_task"
 _STATUS = {"active": Status.RUNNING, "completed": Status.SUCCESSFUL}
 _STATUS |= dict.fromkeys(("failed", "cancelled"), Status.FAILED)
 _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finished_at"))
@@ -156,9 +157,41 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
             raise missing(f"expected a job of a function with @task, got one of {job.task_id}")
         return result_of(job, job.data, output)
 
-    def check(self, **_kwargs: Any) -> Iterable[Any]:
-        """The faults of the settings, for ``manage.py check``."""
-        return faults(self)
+    def check(self, **_kwargs: Any) -> Iterator[Any]:
+        """The faults of the settings, for ``manage.py check``; of jobs.yaml too where there is one.
+
+        Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
+        """
+        where = f"TASKS[{self.alias!r}]"
+        kinds = {"task": str, "database": str, "tasks": dict}
+        if any(not isinstance(value, kinds.get(name, ())) for name, value in self.options.items()):
+            expected = "the texts task and database, and the dict tasks"
+            yield Error(f"expected in OPTIONS of {where} {expected}, got {self.options}", id="zeke_jobs.E004")
+            return
+        own = self.options.get("tasks", {})
+        for name in own:
+            try:
+                if name not in self.queues:
+                    find(name)
+            except Exception as error:  # noqa: BLE001 (the module is foreign code; its exception is shown)
+                message = f"expected a function with @task or one of QUEUES in {where}, got {name!r}: {error}"
+                yield Error(message, id="zeke_jobs.E001")
+        got = connections[self.database].vendor if self.database in connections else "nothing"
+        if got != "postgresql":
+            message = f"expected a PostgreSQL as DATABASES[{self.database!r}] for {where}, got {got}"
+            yield Error(message, id="zeke_jobs.E002")
+        else:
+            yield from _other_database(connections[self.database].settings_dict)
+        if (path := environment.config_path()).exists():
+            from zeke_jobs import config  # a web server usually has no jobs.yaml
+
+            found = config.load(path, handlers=False)
+            for name in dict.fromkeys([self.stanza("", ""), *own.values()]):
+                stanza = found.task(name)
+                if stanza is None or stanza.handler != _HANDLER:
+                    got = "no such task" if stanza is None else f"handler {stanza.handler}"
+                    message = f"expected {name} in {path.name} for {where}, got {got}"
+                    yield Error(message, hint=f'under tasks: {name}: {{handler: "{_HANDLER}"}}', id="zeke_jobs.E003")
 
     def _perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
         if drivers.stand_in is not None:  # a test without a database
@@ -168,46 +201,6 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         connection.ensure_connection()
         with connection.wrap_database_errors:
             return drivers.perform(connection.connection, plan, *args, **options)
-
-
-_HANDLER = "zeke_jobs.django.worker:run_task"
-
-
-def faults(backend: Any) -> Iterator[Any]:
-    """The faults of one backend of ``TASKS``. Without a jobs.yaml here, as in a web server, its tasks are not checked.
-
-    Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
-    """
-    where = f"TASKS[{backend.alias!r}]"
-    kinds = {"task": str, "database": str, "tasks": dict}
-    if any(not isinstance(value, kinds.get(name, ())) for name, value in backend.options.items()):
-        expected = "the texts task and database, and the dict tasks"
-        yield Error(f"expected in OPTIONS of {where} {expected}, got {backend.options}", id="zeke_jobs.E004")
-        return
-    own = backend.options.get("tasks", {})
-    for name in own:
-        try:
-            if name not in backend.queues:
-                find(name)
-        except Exception as error:  # noqa: BLE001 (the module is foreign code; its exception is shown)
-            message = f"expected a function with @task or one of QUEUES in {where}, got {name!r}: {error}"
-            yield Error(message, id="zeke_jobs.E001")
-    got = connections[backend.database].vendor if backend.database in connections else "nothing"
-    if got != "postgresql":
-        message = f"expected a PostgreSQL as DATABASES[{backend.database!r}] for {where}, got {got}"
-        yield Error(message, id="zeke_jobs.E002")
-    else:
-        yield from _other_database(connections[backend.database].settings_dict)
-    if (path := environment.config_path()).exists():
-        from zeke_jobs import config  # a web server usually has no jobs.yaml
-
-        found = config.load(path, handlers=False)
-        for name in dict.fromkeys([backend.stanza("", ""), *own.values()]):
-            stanza = found.task(name)
-            if stanza is None or stanza.handler != _HANDLER:
-                got = "no such task" if stanza is None else f"handler {stanza.handler}"
-                message = f"expected {name} in {path.name} for {where}, got {got}"
-                yield Error(message, hint=f'under tasks: {name}: {{handler: "{_HANDLER}"}}', id="zeke_jobs.E003")
 
 
 def _other_database(ours: dict[str, Any]) -> Iterator[Any]:

@@ -50,8 +50,7 @@ def apply(conn: Connection, request: Request) -> Applied:
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
     """Change the catalogue in a transaction, one process at a time; try again if the database aborts the transaction.
 
-    ``patience`` is in seconds, for all tries, by default ``lock_waits.PATIENCE``.
-    Raises Contended if the locks were not free in that time; the message names the session that holds them.
+    ``patience``: seconds for all tries, by default ``lock_waits.PATIENCE``; after that it raises Contended.
     """
 
     def attempt() -> T:
@@ -104,10 +103,7 @@ def set_by_hand(
     """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
 
     Both are read under the lock, so that two changes at once do not undo each other; ``change`` may be called again.
-
-    Raises:
-        ConfigurationError: no configuration is in force yet, or the values do not fit.
-        Contended: another session holds the locks, or every attempt was aborted.
+    Raises Contended, or ConfigurationError if no configuration is in force yet, or the values do not fit.
     """
 
     def set_under_lock() -> Applied:
@@ -125,10 +121,8 @@ def set_by_hand(
 def revert_due(conn: Connection) -> Applied | None:
     """End the overrides whose time is over. Any number of processes may call it at once; one of them ends the overrides.
 
-    Raises:
-        ConfigurationError: the configuration without the overrides does not fit this process's code; another process
-            may succeed.
-        Contended: another session holds the locks, or every attempt was aborted.
+    Raises Contended, or ConfigurationError if the configuration without them does not fit this process's code; another
+    process may succeed.
     """
 
     def revert() -> Applied | None:
@@ -185,22 +179,22 @@ class InForce:
 
     revision: int
     config: Config
-    is_file: bool  # whether the caller's file has the same text; otherwise the file is ignored
-    file_revision: int | None  # the revision with the text of the file; None if it was never in force
+    file_revision: int | None  # the newest revision with the text of the caller's file; None if it was never in force
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the caller's file has the text in force; otherwise the file is ignored."""
+        return self.revision == self.file_revision
 
 
 def sync(conn: Connection, config: Config) -> InForce:
     """Make a booting process and the database use the same configuration.
 
-    A file that is new to the database becomes the next revision and is put in force, with the checks of ``apply``. A
-    file that is already in force stays, with its overrides. The file of an older revision changes nothing: the result
-    is then the configuration in force, read from the database. A process that starts again after a crash puts no file
-    in force, because somebody may be editing it.
+    A new file becomes the next revision, with the checks and exceptions of ``apply``. A file in force stays, with its
+    overrides. With the file of an older revision, the result is the configuration in force, from the database. A process
+    that starts again after a crash puts no file in force, because somebody may be editing it.
 
-    Raises:
-        ConfigurationError: the revision in force does not fit this process's code.
-        StrandedJobs: the file is new and lacks a task that has unfinished jobs.
-        Contended: another session holds the locks, or every attempt was aborted.
+    Raises ConfigurationError also if the revision in force does not fit this process's code.
     """
     return one_at_a_time(conn, lambda: _sync(conn, config), patience=_PATIENCE)
 
@@ -209,23 +203,18 @@ def _sync(conn: Connection, config: Config) -> InForce:
     latest, known = store.latest(conn), store.number_of(conn, config.digest)
     if latest is None or (known is None and not environment.lookup(environment.RESTART)):
         made = apply_locked(conn, Request(config, environment.author(), environment.reason(), "boot"))
-        return InForce(made.revision, made.proposal.config, is_file=True, file_revision=made.revision)
+        return InForce(made.revision, made.proposal.config, made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
-        # The file is the same, but the code may be newer and have other payload models.
-        # Write limits first, because their locks stop all claims until the transaction ends.
+        # The code may be newer and have other payload models. Limits come first: their locks stop all claims.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
         rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))
-        return InForce(latest.number, in_force, is_file=True, file_revision=latest.number)
-    return InForce(latest.number, in_force, is_file=False, file_revision=known)
+    return InForce(latest.number, in_force, known)
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """The newest revision with the text of this process's jobs.yaml as it is on disk now, which a restart would use.
-
-    Returns ``known`` when the file cannot be read, or was never in force.
-    """
+    """The newest revision with the text of jobs.yaml on disk; ``known`` if it cannot be read, or was never in force."""
     try:
         text = read_text(environment.config_path())
     except ConfigurationError:

@@ -34,15 +34,16 @@ class Null(StrEnum):
 def flat(one: Task | Limit) -> Flat:
     """The values of a task or a limit by dotted key, without unset values."""
     return {
-        key: _kept(value)
+        key: value
         for key, value in _pairs("", one)
-        if key not in ("id", "name") and (key.startswith(_OF_HANDLERS) or value not in (None, "", [], {}))
+        if key not in ("id", "name")
+        and (key.startswith(_OF_HANDLERS) or (value is not Null.NULL and value not in ("", [], {})))
     }
 
 
 def _service(one: Service | Middleware) -> Flat:
     """The values of a service or a middleware by dotted key, including its own settings."""
-    return {key: _kept(value) for key, value in _pairs("", {"use": one.use, **one.settings})}
+    return dict(_pairs("", {"use": one.use, **one.settings}))
 
 
 def _top(config: Config) -> Flat:
@@ -54,10 +55,6 @@ def _top(config: Config) -> Flat:
 def same(one: Any, other: Any) -> bool:
     """Whether two values mean the same to a handler: ``1`` differs from ``true`` and from ``1.0``."""
     return type(one) is type(other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _kept(value: Any) -> Any:
-    return Null.NULL if value is None else value
 
 
 def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -78,7 +75,7 @@ def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, tuple | list):
         yield key, list(value)
     else:
-        yield key, value
+        yield key, Null.NULL if value is None else value
 
 
 Kind = Literal["task", "limit", "service", "file"]

@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 import zeke_jobs
-from zeke_jobs.django.backend import faults, signals, tasks
+from zeke_jobs.django.backend import signals, tasks
 
 READY, SUCCESSFUL, FAILED = (tasks.TaskResultStatus[name] for name in ("READY", "SUCCESSFUL", "FAILED"))
 TaskResultDoesNotExist = tasks.exceptions.TaskResultDoesNotExist
@@ -174,7 +174,7 @@ def test_a_test_needs_no_database(sent_jobs):
 def found(**params):
     given = {"QUEUES": ["default", "mail"], **params}
     backend = type(tasks.task_backends["default"])("other", given)
-    return sorted(one.id.removeprefix("zeke_jobs.") + " " + one.msg for one in faults(backend))
+    return sorted(one.id.removeprefix("zeke_jobs.") + " " + one.msg for one in backend.check())
 
 
 def test_the_system_check(monkeypatch):
