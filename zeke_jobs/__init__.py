@@ -9,39 +9,20 @@ TYPE_CHECKING = False  # a container's probe imports this module; typing would t
 if TYPE_CHECKING:
     from typing import Any
 
-    from zeke_jobs import aio as aio
-    from zeke_jobs import errors as errors
-    from zeke_jobs.client import schedules as schedules
-    from zeke_jobs.client.batches import batch as batch
-    from zeke_jobs.client.batches import batch_status as batch_status
-    from zeke_jobs.client.batches import cancel_batch as cancel_batch
-    from zeke_jobs.client.batches import retry_batch as retry_batch
-    from zeke_jobs.client.changing import cancel as cancel
-    from zeke_jobs.client.changing import emit as emit
-    from zeke_jobs.client.changing import prioritise as prioritise
-    from zeke_jobs.client.changing import reschedule as reschedule
-    from zeke_jobs.client.changing import retry as retry
-    from zeke_jobs.client.reading import jobs as jobs
-    from zeke_jobs.client.reading import status as status
-    from zeke_jobs.client.reading import wait as wait
-    from zeke_jobs.client.sending import send as send
-    from zeke_jobs.client.sending import send_many as send_many
-    from zeke_jobs.client.sending import statement as statement
-    from zeke_jobs.core.chunk import ChunkContext as ChunkContext
-    from zeke_jobs.core.context import Context as Context
-    from zeke_jobs.core.job import Job as Job
-    from zeke_jobs.core.job import Sent as Sent
-    from zeke_jobs.core.wording import parse_duration as parse_duration
-    from zeke_jobs.errors import Defer as Defer
-    from zeke_jobs.errors import Reject as Reject
-    from zeke_jobs.errors import Retry as Retry
-    from zeke_jobs.errors import Throttled as Throttled
-    from zeke_jobs.errors import WaitFor as WaitFor
-    from zeke_jobs.payload.model import Duration as Duration
-    from zeke_jobs.payload.model import FailedJob as FailedJob
-    from zeke_jobs.payload.model import Payload as Payload
-    from zeke_jobs.postgres.pool import transaction as transaction
-    from zeke_jobs.postgres.queries import Queries as Queries
+    from zeke_jobs import aio, errors
+    from zeke_jobs.client import schedules
+    from zeke_jobs.client.batches import batch, batch_status, cancel_batch, retry_batch
+    from zeke_jobs.client.changing import cancel, emit, prioritise, reschedule, retry
+    from zeke_jobs.client.reading import jobs, status, wait
+    from zeke_jobs.client.sending import send, send_many, statement
+    from zeke_jobs.core.chunk import ChunkContext
+    from zeke_jobs.core.context import Context
+    from zeke_jobs.core.job import Job, Sent
+    from zeke_jobs.core.wording import parse_duration
+    from zeke_jobs.errors import Defer, Reject, Retry, Throttled, WaitFor
+    from zeke_jobs.payload.model import Duration, FailedJob, Payload
+    from zeke_jobs.postgres.pool import transaction
+    from zeke_jobs.postgres.queries import Queries
 
 __version__ = "1.0.0.dev0"
 
@@ -60,15 +41,14 @@ _NAMES = {
     "postgres.pool": ("transaction",),
     "postgres.queries": ("Queries",),
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+_HOMES = {name: f"zeke_jobs.{module}" for module, names in _NAMES.items() for name in names}
+_MODULES = {"aio": "zeke_jobs.aio", "errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
 
-_MODULES = {
-    "aio": "zeke_jobs.aio",
-    "errors": "zeke_jobs.errors",
-    "schedules": "zeke_jobs.client.schedules",
-}
-
-__all__ = ["__version__", *_MODULES, *_HOMES]  # noqa: PLE0604 (the keys are strings)
+# For type checkers, which do not run code.
+__all__ = ["ChunkContext", "Context", "Defer", "Duration", "FailedJob", "Job", "Payload", "Queries", "Reject", "Retry"]
+__all__ += ["Sent", "Throttled", "WaitFor", "__version__", "aio", "batch", "batch_status", "cancel", "cancel_batch"]
+__all__ += ["emit", "errors", "jobs", "parse_duration", "prioritise", "reschedule", "retry", "retry_batch", "schedules"]
+__all__ += ["send", "send_many", "statement", "status", "transaction", "wait"]
 
 
 def __getattr__(name: str) -> Any:
@@ -77,7 +57,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name in _HOMES:
-        value = globals()[name] = getattr(import_module(f"zeke_jobs.{_HOMES[name]}"), name)
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
         return value
     raise AttributeError(f"module 'zeke_jobs' has no attribute {name!r}")
 

@@ -21,10 +21,7 @@ class ZekeJobsError(Exception):
 
 
 class ConfigurationError(ZekeJobsError):
-    """jobs.yaml or the environment is wrong. Nothing was started or written.
-
-    ``diagnostics`` lists every fault of the file with its place; it is empty when the fault is in the environment.
-    """
+    """jobs.yaml or the environment is wrong. ``diagnostics`` lists the file's faults with their places. Nothing was written."""
 
     def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
         super().__init__(message)
@@ -102,7 +99,7 @@ class ClaimLost(ZekeJobsError):
 class Retry(ZekeJobsError):
     """Raised by a handler: this attempt failed, try again after ``delay`` (a timedelta or seconds; by default the policy's).
 
-    ``limit`` replaces the task's ``retry.limit`` for this kind of failure. A delay of more than 100 years is a ValueError.
+    ``limit`` replaces the task's ``retry.limit`` for this failure. A delay of more than 100 years is a ValueError.
     """
 
     def __init__(self, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None) -> None:
@@ -122,19 +119,19 @@ class Defer(ZekeJobsError):
 
     def __init__(self, until: datetime | timedelta | float, reason: str) -> None:
         super().__init__(reason)
-        self.until: datetime | timedelta = (
-            bounds.moment("the time of Defer", until)
-            if isinstance(until, datetime)
-            else bounds.delay("the delay of Defer", until)
-        )
+        self.until: datetime | timedelta
+        if isinstance(until, datetime):
+            self.until = bounds.moment("the time of Defer", until)
+        else:
+            self.until = bounds.delay("the delay of Defer", until)
         self.reason = reason
 
 
 class WaitFor(ZekeJobsError):
     """Raised by a handler: go on when an event comes (``zeke_jobs.emit``), or after ``timeout`` (a timedelta or seconds).
 
-    The job holds no thread and no slot meanwhile, and no attempt is counted. The next run begins at the top: ``ctx.event(name)``
-    then has the event or its timeout. A timeout of more than 100 years is a ValueError.
+    The job holds no thread and no slot meanwhile, and no attempt is counted. The next run begins at the top, with the event or
+    its timeout in ``ctx.event(name)``. A timeout of more than 100 years is a ValueError.
     """
 
     def __init__(self, event: str, timeout: timedelta | float) -> None:
@@ -144,12 +141,9 @@ class WaitFor(ZekeJobsError):
 
 
 class Throttled(Defer):
-    """Raised by a handler: a service answered 429. The limit starts no job for ``retry_after``, and no attempt is counted.
+    """Raised by a handler: a service answered 429, with the message ``reason``. No attempt is counted.
 
-    Args:
-        limit: Name of the limit in jobs.yaml.
-        retry_after: A timedelta, or seconds.
-        reason: The provider's message.
+    The limit of jobs.yaml with the name ``limit`` starts no job for ``retry_after`` (a timedelta or seconds).
     """
 
     def __init__(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:

@@ -22,9 +22,9 @@ COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Batch:
-    """An open batch: jobs can be added until it is closed, which the end of a ``with`` block does.
+    """An open batch: jobs can be added until the end of its ``with`` block closes it.
 
-    A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
+    A block that ends with an exception leaves it open, so that another attempt can open it again and continue.
     """
 
     id: str
@@ -60,8 +60,7 @@ class BatchStatus:
         status: ``open``, ``running``, ``held`` (it waits only for failed jobs), ``ended`` or ``cancelled``.
         jobs: Number of its jobs so far.
         unfinished: Number of its jobs that are queued or active.
-        after_failure: ``send``: a failed job counts as ended; ``hold``: the batch waits until that job is retried or
-            cancelled.
+        after_failure: ``send``: a failed job counts as ended; ``hold``: the batch waits until it is retried or cancelled.
         then_task: Task of the job that is sent at the end.
         then_job: Id of the job that was sent at the end, or None.
         then_outcome: ``created``, or the reason why no job was sent.

@@ -14,18 +14,14 @@ from typing import Any
 LARGEST = 1024 * 1024
 #: Maximum depth of nested lists and objects. Python allows about a thousand nested calls.
 DEEPEST = 100
-#: A time is at or after EARLIEST and before LATEST. Python has only years 1 to 9999, and a time zone may change the
-#: year.
+#: A time is from EARLIEST to before LATEST. Python has only years 1 to 9999, and a time zone may change the year.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: Maximum delay, and maximum duration in jobs.yaml: a hundred years.
 LONGEST = timedelta(days=36525)
 
 
 def moment(name: str, value: datetime) -> datetime:
-    """Return the time if a row may contain it.
-
-    Raises TypeError if it is not a datetime, and ValueError if it has no time zone, or is out of bounds.
-    """
+    """Return the time if a row may contain it; else raise TypeError or ValueError."""
     if not isinstance(value, datetime):
         raise TypeError(f"expected {name} as a datetime, got {value!r:.60}")
     if value.tzinfo is None:
@@ -36,9 +32,9 @@ def moment(name: str, value: datetime) -> datetime:
 
 
 def delay(name: str, value: timedelta | float) -> timedelta:
-    """Return a delay given as a timedelta or in seconds. A negative delay becomes zero.
+    """Return a delay given as a timedelta or in seconds; a negative one becomes zero.
 
-    Raises TypeError if it is neither a timedelta nor a number, and ValueError if it is NaN, or longer than ``LONGEST``.
+    Raises TypeError if it is neither, and ValueError if it is NaN, or longer than ``LONGEST``.
     """
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")

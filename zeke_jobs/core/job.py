@@ -11,12 +11,7 @@ LONGEST_NAME = 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that came, or that did not come in time.
-
-    Attributes:
-        data: The event's data; None if it did not come.
-        timed_out: Whether the event did not come in time.
-    """
+    """An event with its data; if it did not come in time, ``timed_out`` is true and ``data`` None."""
 
     name: str
     data: Any = None
@@ -24,7 +19,7 @@ class Event:
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is valid."""
+    """Return the name of an event if it is valid."""
     if not isinstance(name, str):
         raise TypeError(f"expected the name of an event as text, got {name!r}")
     if not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -43,7 +38,7 @@ class Job:
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
         data: The payload, in snake_case. An unreadable payload has only ``unreadable``, with the reason.
-        output: The handler's result, once completed.
+        output: The handler's result.
         started_on: Time of the handler's last start.
         completed_on: Time of the job's end, however it ended.
         retry_count: Number of attempts after the first.
@@ -52,8 +47,7 @@ class Job:
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
         progress: The handler's last report of its progress.
         run_at: The job does not start before this time.
-        revision: Revision of jobs.yaml at the job's last start; before the first start, the revision in force when it
-            was sent.
+        revision: Revision of jobs.yaml at the job's last start; before the first start, at its send.
         waiting_for: The handler's reason for deferring the job.
         cancelled_on: Time of the cancel; while the job is active, it is being stopped.
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.

@@ -30,22 +30,30 @@ _NO_FIELDS = {*_OF_A_JOB, *_HEAD, "exc_info", "exception", "stack"}
 
 
 def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
-    """Write the lines of structlog and of the standard library (dramatiq, periodiq) in one format.
-
-    Another call replaces the earlier settings.
+    """Write the lines of structlog and of the standard library (dramatiq, periodiq) in one format, from now on.
 
     Args:
         stream: The output stream; by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process.
-        json: True for JSON lines, False for readable lines; by default the format of ``ZEKE_JOBS_LOG_FORMAT``, or JSON
-            unless the process's real standard error is a terminal.
+        json: Whether lines are JSON; by default see ``is_json``.
 
     Raises ConfigurationError if the environment names an unknown format or level.
     """
     as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
-    last = [*_renderers(as_json=as_json), lambda _logger, _method, line: redaction.redact(cast("str", line))]
+    if as_json:
+        last: list[Processor] = [
+            _head_first,
+            structlog.processors.format_exc_info,  # without local variables, because they hold payloads and secrets
+            structlog.processors.JSONRenderer(
+                lambda *of, **how: visible_json(_json.dumps(*of, **how)), default=str, ensure_ascii=False
+            ),
+        ]
+    else:
+        wanted = environment.lookup("FORCE_COLOR") or os.isatty(2)
+        last = [_one_line, _renderer(colors=bool(wanted) and not environment.lookup("NO_COLOR"))]
     masking = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _masked, *last]
+    masking.append(lambda _logger, _method, line: redaction.redact(cast("str", line)))
     chain: list[Processor] = [*_common(as_json=as_json), structlog.stdlib.ExtraAdder()]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=masking))
     handler.addFilter(_says_something)
@@ -126,7 +134,7 @@ class _Capturing(logging.Handler):
 
 
 def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Mask sensitive fields by their names. Values that a message or an exception quotes are masked later, in the line's text."""
+    """Mask sensitive fields by their names. Values in a message or an exception are masked later, in the line's text."""
     name = str(event.get("logger"))
     if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
         return event  # our own lines, which may use a field's name with another meaning
@@ -143,17 +151,16 @@ def _may_wait(event: EventDict) -> bool:
 def _text(event: EventDict) -> str:
     """The text of a captured line, without the fields that all lines of a job share."""
     shown = {key: value for key, value in _masked(None, "", event).items() if key not in _OF_A_JOB}
-    line = redaction.redact(_renderer()(None, "", _one_line(None, "", shown)))
+    rendered = _renderer(colors=False, pad_event_to=0, pad_level=False)(None, "", _one_line(None, "", shown))
+    line = redaction.redact(rendered)
     short = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
     # Postgres cannot store NUL or lone surrogates. The readable format escapes them, but not in an exception's text.
     return short.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 
 @cache
-def _renderer() -> structlog.dev.ConsoleRenderer:
-    return structlog.dev.ConsoleRenderer(
-        colors=False, exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
-    )
+def _renderer(**options: Any) -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(exception_formatter=_traceback, sort_keys=False, **options)
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
@@ -162,10 +169,7 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """Whether to log a line: not periodiq's lines about its only schedule, and not dramatiq's "ready".
-
-    Our worker logs "ready" when it has reached the database; dramatiq does not wait for that.
-    """
+    """Whether to log a line: not periodiq's about its only schedule, nor dramatiq's "ready", which is ours to say."""
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False
     return record.name != "periodiq" or record.levelno > logging.INFO
@@ -185,21 +189,6 @@ def _common(*, as_json: bool) -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json),
         structlog.processors.StackInfoRenderer(),
-    ]
-
-
-def _renderers(*, as_json: bool) -> list[Processor]:
-    if as_json:
-        return [
-            _head_first,
-            structlog.processors.format_exc_info,  # without local variables, because they hold payloads and secrets
-            structlog.processors.JSONRenderer(
-                lambda *of, **how: visible_json(_json.dumps(*of, **how)), default=str, ensure_ascii=False
-            ),
-        ]
-    return [
-        _one_line,
-        structlog.dev.ConsoleRenderer(colors=_in_colour(), exception_formatter=_traceback, sort_keys=False),
     ]
 
 
@@ -242,15 +231,6 @@ def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {**{key: event[key] for key in _HEAD if key in event}, **event}
 
 
-def _in_colour() -> bool:
-    if environment.lookup("NO_COLOR"):
-        return False
-    return bool(environment.lookup("FORCE_COLOR")) or os.isatty(2)
-
-
-_REFUSED = 2
-
-
 def refuse(error: Exception) -> NoReturn:
     """Print the error for the operator, as text unless the log format is JSON, and end with status 2."""
     has_places = bool(getattr(error, "diagnostics", ()))  # each fault then has its own line with "error:"
@@ -258,6 +238,6 @@ def refuse(error: Exception) -> NoReturn:
     if environment.lookup(environment.LOG_FORMAT) == "json":  # then every line must be JSON
         configure()
         get_logger().critical(said)
-        sys.exit(_REFUSED)
-    print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, because a worker does not need it)
-    sys.exit(_REFUSED)
+    else:
+        print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, because a worker does not need it)
+    sys.exit(2)
