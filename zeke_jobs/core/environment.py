@@ -20,11 +20,12 @@ from zeke_jobs.errors import ConfigurationError
 
 _URI = re.compile(r"([a-z][a-z0-9.-]*)(\+[a-z0-9_]*)?://(.*)", re.IGNORECASE | re.DOTALL)
 _SCHEMES = {"postgresql", "postgres", "pgsql", "psql", "postgis", "timescale"}
-#: Parameters of other programs for their own pools and caches; they do not describe the database.
-_OF_PRISMA = "connection_limit pool_timeout socket_timeout statement_cache_size single_use_connections pgbouncer"
-_OF_DJANGO = "conn_max_age conn_health_checks atomic_requests disable_server_side_cursors"
-_OF_SQLALCHEMY = "prepared_statement_cache_size async_fallback"
-_OF_OTHERS = {"uselibpqcompat", *_OF_PRISMA.split(), *_OF_DJANGO.split(), *_OF_SQLALCHEMY.split()}
+#: Parameters of Prisma, Django, SQLAlchemy and others for their own pools; they do not describe the database.
+_OF_OTHERS = re.compile(
+    "connection_limit|pool_timeout|socket_timeout|statement_cache_size|single_use_connections|pgbouncer|conn_max_age"
+    "|conn_health_checks|atomic_requests|disable_server_side_cursors|prepared_statement_cache_size|async_fallback"
+    "|uselibpqcompat|schema"
+)
 _SSL = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 _WHOLE = "expected DATABASE_URL to be postgresql://user:password@host:5432/name, or host=… dbname=… user=…"
 _ENCODE = "in a password write / as %2F, in other parts @ as %40"
@@ -83,7 +84,7 @@ def _encoded(text: str) -> str:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """The parameters of an address that libpq accepts, under libpq's names."""
+    """The parameters of an address that libpq accepts, under its names."""
     try:
         # A + in libpq's URIs is a plus sign, not a space.
         found = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query))
@@ -101,7 +102,7 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
             )
         if name == "ssl":
             yield "sslmode", _SSL.get(value.lower(), value)
-        elif name not in _OF_OTHERS and name != "schema":
+        elif not _OF_OTHERS.fullmatch(name):
             yield name, value
 
 
@@ -185,7 +186,7 @@ def data_dir() -> Path:
 
 
 def log_format() -> str:
-    """Format of the log; ``auto``, the default, means readable lines on a terminal and JSON lines elsewhere."""
+    """Format of the log; ``auto``, the default: readable lines on a terminal, JSON lines elsewhere."""
     return _one_of(LOG_FORMAT, "auto", "console", "json")
 
 
@@ -248,8 +249,8 @@ def address(name: str, text: str) -> Address:
     return Address(host.strip("[]"), int(port))
 
 
-def _one_of(name: str, default: str, *others: str) -> str:
-    value, accepted = (lookup(name) or default).lower(), (default, *others)
+def _one_of(name: str, *accepted: str) -> str:
+    value = (lookup(name) or accepted[0]).lower()
     if value not in accepted:
         raise ConfigurationError(f"expected {name} to be one of {', '.join(accepted)}, got {value!r}")
     return value

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 
@@ -44,16 +44,9 @@ _EXCERPT = re.compile(
 )
 
 
-class _Hidden(NamedTuple):
-    """The sensitive fields of the payload in this context, and their values, for which texts are searched."""
-
-    fields: frozenset[str] = frozenset()
-    values: tuple[str, ...] = ()
-
-
 _known: dict[str, str] = {}
-_NOTHING = _Hidden()
-_hidden: ContextVar[_Hidden] = ContextVar("hidden", default=_NOTHING)
+#: The sensitive fields of the payload in this context, and their values, for which texts are searched.
+_hidden: ContextVar[tuple[frozenset[str], tuple[str, ...]]] = ContextVar("hidden", default=(frozenset(), ()))
 
 
 def remember(name: str, value: str) -> None:
@@ -77,7 +70,7 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
         yield
         return
     found = {str(leaf) for place, leaf in _leaves(payload) if is_sensitive(place, sensitive)}
-    token = _hidden.set(_Hidden(frozenset(sensitive), tuple(filter(_is_distinct, found))))
+    token = _hidden.set((frozenset(sensitive), tuple(filter(_is_distinct, found))))
     try:
         yield
     finally:
@@ -86,10 +79,10 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 
 def redact(text: str) -> str:
     """The text with each secret replaced by a mask or by its variable's name."""
-    hidden = _hidden.get()
-    if hidden.fields and ("LINE " in text or "Failing row" in text):
+    fields, values = _hidden.get()
+    if fields and ("LINE " in text or "Failing row" in text):
         text = _EXCERPT.sub(_without_password, text)
-    stand_ins = {**_known, **dict.fromkeys(hidden.values, MASK)}
+    stand_ins = {**_known, **dict.fromkeys(values, MASK)}
     for value in sorted(stand_ins, key=len, reverse=True):
         for form in _forms(value):
             if form in text:
@@ -112,7 +105,7 @@ def redacted(value: Any) -> Any:
             return {redact(key) if isinstance(key, str) else key: redacted(item) for key, item in value.items()}
         case list() | tuple():
             return [redacted(item) for item in value]
-        case int() | float() if str(value) in _hidden.get().values:
+        case int() | float() if str(value) in _hidden.get()[1]:
             return MASK
     return value
 
@@ -130,7 +123,7 @@ def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) 
 
 def shown(name: str, value: Any) -> Any:
     """The value of the payload's field ``name`` as a log may show it while ``hiding``."""
-    fields = _hidden.get().fields
+    fields, _ = _hidden.get()
     if not is_sensitive((name,), fields):
         return value
     from pydantic_core import to_jsonable_python

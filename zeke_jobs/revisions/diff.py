@@ -79,16 +79,14 @@ def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 Kind = Literal["task", "limit", "service", "file"]
-How = Literal["added", "removed", "renamed", "changed"]
 Why = Literal["stranded", "cancelled", "renamed", "unfit", "above", "moved", "priority"]
-_FIRES = 3
 
 
 @dataclass(frozen=True)
 class Change:
     """One difference. ``key`` is empty for a whole task, limit or service; ``before`` is the old id for a rename."""
 
-    how: How
+    how: Literal["added", "removed", "renamed", "changed"]
     kind: Kind
     name: str
     key: str = ""
@@ -109,14 +107,12 @@ class Fires:
 
 @dataclass(frozen=True)
 class Touched:
-    """Jobs that a change affects.
+    """Jobs that a change affects, of a task or ``limits.NAME``.
 
     Attributes:
-        why: stranded: no task would run these unfinished jobs; cancelled: an order cancels stranded jobs; renamed: the
-            jobs get their task's new name; unfit: the payloads of queued jobs no longer fit; above: more jobs are
-            active than a lowered limit allows; moved: the jobs move to another queue; priority: the jobs get the task's
-            new priority.
-        name: The task, or ``limits.NAME``.
+        why: stranded: no task would run these unfinished jobs; cancelled: an order cancels stranded jobs; renamed: they
+            get their task's new name; unfit: payloads of queued jobs no longer fit; above: more are active than a
+            lowered limit allows; moved: they move to another queue; priority: they get the task's new priority.
     """
 
     why: Why
@@ -200,10 +196,10 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
 
 
 def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
-    """A schedule's next few fire times; empty if it is paused."""
+    """A schedule's next three fire times; none if it is paused."""
     if cron is None or cron.paused:
         return ()
-    return tuple(islice(parse(cron.at).after(now, ZoneInfo(cron.timezone)), _FIRES))
+    return tuple(islice(parse(cron.at).after(now, ZoneInfo(cron.timezone)), 3))
 
 
 def restarts(before: Config | None, after: Config) -> tuple[str, ...]:

@@ -6,29 +6,27 @@ they apply again at its end.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from zeke_jobs.config import check, load_text
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.models import Config
 from zeke_jobs.core.quoting import Diagnostic, suggest
+from zeke_jobs.core.wording import when
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions.store import Override, edits, visible
 
-_SECTIONS = ("tasks", "limits", "services", "defaults")
-_TOP = ("timezone",)
 NAME = "jobs.yaml with values set by hand"
 
 
 def carried(
     file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
 ) -> tuple[list[Override], list[str]]:
-    """The overrides that still have an effect on this file, with notes about the overrides that end.
+    """The overrides that still have an effect on this file, with notes about those of ``set_before`` (default: all) that end.
 
-    An override ends when its task, limit or service leaves the file. It also ends if the file has the same value and no
-    other override has its path. Only overrides in ``set_before`` (default: all) get a note. Raises ConfigurationError
-    if a remaining override does not fit the file.
+    An override ends when its task, limit or service leaves the file, or if the file has the same value and no other
+    override has its path. Raises ConfigurationError if a remaining override does not fit the file.
     """
     if not overrides:
         return [], []
@@ -55,9 +53,8 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
     for moment in sorted({one.until for one in overrides if one.until is not None}):
         ended = ", ".join(one.label for one in overrides if one.until == moment)
         if found := check(file.text, NAME, edits=edits(after(overrides, moment)))[1]:
-            when = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             raise ConfigurationError(
-                f"{found[0].message}, when {ended} ends at {when}\n"
+                f"{found[0].message}, when {ended} ends at {when(moment)}\n"
                 f"  help: let the values that need it end by then, too, or set {ended} without an end"
             )
 
@@ -127,10 +124,10 @@ def _help(text: str) -> str:
 def read_path(text: str, config: Config) -> tuple[str, ...]:
     """Split a name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys from the top of the file.
 
-    Raises ConfigurationError if no task, limit or service has this name; the message suggests the nearest name.
+    Raises ConfigurationError, with the nearest name, if no task, limit or service has this one.
     """
     first, _, rest = text.partition(".")
-    if text in _TOP:
+    if text == "timezone":
         return (text,)
     # A task's id may contain dots, so the longest match counts.
     names = {name: task.id for task in config.tasks.values() for name in (task.id, *task.aliases)}
@@ -156,9 +153,8 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 
 
 def read_value(text: str) -> Any:
-    """Read a value as in jobs.yaml: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``.
+    """Read a value as in jobs.yaml: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``; ``@daily`` and ``*/5 * * * *`` need no quotes.
 
-    ``*/5 * * * *`` and ``@daily`` need no quotes here: the shell has removed the user's quotes, and YAML allows no such text.
     Raises ConfigurationError if it is not YAML, or is ambiguous in YAML.
     """
     if text.startswith(("*", "@")):
@@ -181,7 +177,7 @@ def _steps(text: str, whole: str) -> tuple[str, ...]:
 
 def _lapse(file: Config, override: Override) -> str:
     section, *rest = override.path
-    if section not in _SECTIONS[:3]:
+    if section not in ("tasks", "limits", "services"):
         return ""
     known: Any = getattr(file, section)
     if override.drains is not None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from psycopg2.extensions import connection as Connection
 from pydantic import TypeAdapter
@@ -139,12 +139,11 @@ def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
 
 def find(conn: Connection, number: int) -> Revision:
     """Find a revision. Raises UnknownRevision if none has this number."""
-    row = SQL.one(conn, "revision/one", number=number)
-    if row is None:
-        newest = latest_number(conn)
-        known = f"1 to {newest}" if newest else "one, but nothing was ever in force"
-        raise UnknownRevision(f"expected a revision ({known}), got {number}; zeke-jobs history lists them")
-    return _read(row)
+    if (row := SQL.one(conn, "revision/one", number=number)) is not None:
+        return _read(row)
+    newest = latest_number(conn)
+    known = f"1 to {newest}" if newest else "one, but nothing was ever in force"
+    raise UnknownRevision(f"expected a revision ({known}), got {number}; zeke-jobs history lists them")
 
 
 def listed(conn: Connection, limit: int) -> list[Revision]:
@@ -159,15 +158,11 @@ def latest_number(conn: Connection) -> int:
 
 def number_of(conn: Connection, digest: str) -> int | None:
     """The newest revision with this text; None if the text was never in force."""
-    number: int | None = SQL.value(conn, "revision/by_digest", digest=digest)
-    return number
+    return cast("int | None", SQL.value(conn, "revision/by_digest", digest=digest))
 
 
 def _read(row: dict[str, Any]) -> Revision:
     return TypeAdapter(Revision).validate_python(row)
-
-
-_SECTIONS = {"tasks": "task", "limits": "limit"}
 
 
 def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
@@ -177,10 +172,10 @@ def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
     revision = latest(conn, whole=False) if by_file else None
     for override in visible(revision.overrides) if revision else ():
         section, *path = override.path
-        if path[1:] != ["paused"] or override.value is not True or section not in _SECTIONS:
+        if section not in ("tasks", "limits") or path[1:] != ["paused"] or override.value is not True:
             continue
         for row in by_file:
-            if f"{_SECTIONS[section]}/{path[0]}" in row.target.split(" or "):
+            if f"{section[:-1]}/{path[0]}" in row.target.split(" or "):
                 row.paused_by, row.paused_on, row.reason = override.by, override.set_on, override.why
                 row.ends_on, row.set_key = override.until, override.label
     return rows
