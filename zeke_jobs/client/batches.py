@@ -68,22 +68,17 @@ def close(batch_id: str, connection: Any = None) -> bool:
 
 def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A002 (the field's word)
     """The current state of a batch. Raises BatchNotFound if no batch has this id."""
-    found = find(connection, id=id, limit=1)
-    if not found:
-        raise BatchNotFound(f"expected the id of a batch, got {id!r}")
-    return found[0]
+    for found in _find(connection, id=id, limit=1):
+        return found
+    raise BatchNotFound(f"expected the id of a batch, got {id!r}")
 
 
 def batches(*, limit: int | None = 20, connection: Any = None) -> list[BatchStatus]:
-    """The newest batches; all batches if ``limit`` is None.
-
-    Raises TypeError or ValueError if the limit is not valid.
-    """
-    return find(connection, id=None, limit=None if limit is None else as_limit(limit))
+    """The newest batches; all batches if ``limit`` is None. Raises TypeError or ValueError if the limit is not valid."""
+    return _find(connection, id=None, limit=None if limit is None else as_limit(limit))
 
 
-def find(connection: Any, **filters: Any) -> list[BatchStatus]:
-    """Find one batch by its id, or the newest batches."""
+def _find(connection: Any, **filters: Any) -> list[BatchStatus]:
     rows = drivers.perform(connection, Database.ask, "batch/list", **filters)
     found = [BatchStatus(*row) for row in rows]
     return [replace(one, then_job=as_id("id", one.then_job)) if one.then_job else one for one in found]
@@ -107,10 +102,8 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
 
 def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's word)
     """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now."""
-    rows = drivers.perform(None, Database.ask, "batch/whole", id=id)
-    if not rows:
-        raise BatchNotFound(f"expected the id of a batch, got {id!r}")
-    ((holds, is_cancelled),) = rows
+    batch_status(id)
+    ((holds, is_cancelled),) = drivers.perform(None, Database.ask, "batch/whole", id=id)
     if verb == "cancel":
         return {"batch": id, "status": ["created", "retry", "active", *(["failed"] if holds else [])]}
     return {"batch": id, "status": ["failed", *(["cancelled"] if is_cancelled else [])]}

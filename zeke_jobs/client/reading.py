@@ -32,20 +32,17 @@ _READ: dict[str, Callable[[str], Any]] = {
     "cost": Decimal,
 }
 _NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
-_PAGE = 1000  # maximum number of jobs to read by one statement
+_PAGE = 1000  # jobs of one statement
 _SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two checks of a job whose end is awaited
-_SHARE = 0.05  # next pause as a share of the time waited so far, so the end of a job is noticed at most this much late
+_SHARE = 0.05  # next pause as a share of the time waited so far, and so the delay with which an end is noticed
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    values = {
-        field.name: _READ[field.name](value) if field.name in _READ and value is not None else value
-        for field, value in zip(fields(Job), row, strict=True)
-    }
-    values["data"] = values["data"] or {}
-    if values["key"] == str(values["id"]):
+    values = dict(zip((field.name for field in fields(Job)), row, strict=True))
+    if values["key"] == values["id"]:
         values["key"] = None  # sent without a key: limits per key count the job by its id
-    return Job(**values)
+    values["data"] = values["data"] or "{}"
+    return Job(**values | {name: read(text) for name, read in _READ.items() if (text := values[name]) is not None})
 
 
 def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
@@ -68,12 +65,9 @@ async def one(database: Database, job_id: UUID) -> Job:
 
 async def missing(database: Database, job_id: UUID) -> JobNotFound:
     """The error for an id without a job: JobPurged if a purged job had it."""
-    rows = await database.ask("job/purged", id=str(job_id))
-    if rows:
-        task, outcome, ended = rows[0]
-        return JobPurged(
-            f"expected a job that is kept, got {job_id}: {task}, {outcome} on {ended:%Y-%m-%d %H:%M} UTC, purged since"
-        )
+    for task, outcome, ended in await database.ask("job/purged", id=str(job_id)):
+        when = f"{ended:%Y-%m-%d %H:%M} UTC"
+        return JobPurged(f"expected a job that is kept, got {job_id}: {task}, {outcome} on {when}, purged since")
     return JobNotFound(f"expected the id of a job, got {job_id}: no job has it")
 
 
@@ -109,8 +103,7 @@ def _pages(filters: dict[str, Any], limit: float, connection: Any) -> Iterator[J
 
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
     """Names of the finished steps of a job, in order."""
-    found = drivers.perform(connection, Database.ask, "step/names", id=str(as_id("id", id)))
-    return [row[0] for row in found]
+    return [name for (name,) in drivers.perform(connection, Database.ask, "step/names", id=str(as_id("id", id)))]
 
 
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)

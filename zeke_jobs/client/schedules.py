@@ -91,13 +91,9 @@ def put(
         raise ValueError(f"the cron line of {name}: {error}") from error
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"expected the name of a time zone, got {timezone!r}") from None
-    options = {
-        "missed": missed,
-        "overlap": overlap,
-        "window": plain("window", window),
-        "jitter": plain("jitter", jitter),
-    }
-    params = {"name": name, "at": at, "timezone": timezone, "key": key, "options": encode(options), "by": by}
+    lengths = {"window": plain("window", window), "jitter": plain("jitter", jitter)}
+    options = encode({"missed": missed, "overlap": overlap, **lengths})
+    params = {"name": name, "at": at, "timezone": timezone, "key": key, "options": options, "by": by}
 
     async def store(database: Database, known: KnownTask) -> bool:
         await database.ask("schedule/put", task=known.id, payload=known.accept(payload), **params)

@@ -238,10 +238,8 @@ def _sent(
         case "refused":
             raise refused(answer, options)
         case "full":
-            raise QueueFull(
-                f"expected room in the queue of {known.id}, got as many jobs as its max_queued lets wait (none while it "
-                "drains); send again later"
-            )
+            got = "as many jobs as its max_queued lets wait (none while it drains)"
+            raise QueueFull(f"expected room in the queue of {known.id}, got {got}; send again later")
         case "closed":
             raise BatchClosed(f"expected a batch that is new or open, got {options['batch']!r}, which was closed")
         case "taken":
@@ -261,9 +259,8 @@ def _array(known: KnownTask, payloads: list[Any]) -> str:
         except InvalidPayload as error:
             faults = [(f"[{index}].{place}" if place else f"[{index}]", message) for place, message in error.errors]
             raise InvalidPayload(f"payloads[{index}]: {error}", faults) from error
-    text = "[" + ",".join(texts) + "]"
+    text = f"[{','.join(texts)}]"
     if len(text) > _MOST_AT_ONCE:
-        raise ValueError(
-            f"expected payloads of 64 MiB together at most, got {len(text):,} characters; send them in parts"
-        )
+        got = f"{len(text):,} characters"
+        raise ValueError(f"expected payloads of 64 MiB together at most, got {got}; send them in parts")
     return text

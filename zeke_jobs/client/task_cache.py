@@ -35,11 +35,10 @@ class KnownTask:
             raise InvalidPayload(f"payload of {self.id}: {message}", [("", message)])
         checked, faults = self.payload.check(data)
         if faults:
-            listed = "\n".join(
-                f"  {place}: {message}" if place else f"  {message}" for place, message in faults[:_MOST_SHOWN]
-            )
-            more = f"\n  and {len(faults) - _MOST_SHOWN} more" if len(faults) > _MOST_SHOWN else ""
-            raise InvalidPayload(f"payload of {self.id} does not fit:\n{listed}{more}", faults)
+            lines = [f"{place}: {message}" if place else message for place, message in faults]
+            if len(lines) > _MOST_SHOWN:
+                lines[_MOST_SHOWN:] = [f"and {len(lines) - _MOST_SHOWN} more"]
+            raise InvalidPayload("\n  ".join((f"payload of {self.id} does not fit:", *lines)), faults)
         return text if checked == data else self._encode(checked)
 
     def _encode(self, payload: Any) -> str:
@@ -55,7 +54,7 @@ _lock = Lock()
 
 
 async def find(database: Database, name: str) -> KnownTask:
-    """The task with a name or an alias, as of the last look-up."""
+    """The task with this name or alias, as of the last look-up."""
     return _known.get((database.identity, name)) or await refresh(database, name)
 
 
@@ -82,8 +81,7 @@ async def refresh(database: Database, name: str) -> KnownTask:
 def unknown_task(name: str, names: list[str]) -> UnknownTask:
     """The error for a name that no task has; it suggests the nearest."""
     empty = "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
-    help_ = suggest(name, names, what="tasks") if names else empty
-    return UnknownTask(f"expected the name of a task, got {quote(name)}; {help_}")
+    return UnknownTask(f"expected the name of a task, got {quote(name)}; {suggest(name, names, what='tasks') or empty}")
 
 
 async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:

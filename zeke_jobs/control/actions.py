@@ -54,15 +54,14 @@ def find(conn: Connection, name: str) -> Timetable:
     if row is None:
         raise unknown_task(name, [row["name"] for row in SQL.all(conn, "send/task_names")])
     found = dispatch.in_force(conn, row["id"], now=dispatch.clock(conn))
-    if found is None:
-        several = [one["schedule"] for one in SQL.all(conn, "schedule/list") if one["task"] == row["id"]]
-        if several:
-            raise NoSchedule(f"expected one schedule of {row['id']}, got the task, which has {', '.join(several)}")
-        raise NoSchedule(
-            f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml\n"
-            "  help: zeke-jobs schedule lists the tasks that have one"
-        )
-    return found
+    if found is not None:
+        return found
+    if several := [one["schedule"] for one in SQL.all(conn, "schedule/list") if one["task"] == row["id"]]:
+        raise NoSchedule(f"expected one schedule of {row['id']}, got the task, which has {', '.join(several)}")
+    raise NoSchedule(
+        f"expected a task with a schedule, got {row['id']}, which has no cron in jobs.yaml\n"
+        "  help: zeke-jobs schedule lists the tasks that have one"
+    )
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
@@ -117,7 +116,6 @@ def backfill(
         return done
 
 
-_ALL = 2**31 - 1
 KINDS = ("task", "queue", "limit", "schedule")
 
 
@@ -148,7 +146,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 def paused(conn: Connection) -> list[Row]:
     """All pauses, by people and by jobs.yaml, with the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
-    return store.pauses(conn, "pause/list", most=_ALL)
+    return store.pauses(conn, "pause/list", most=2**31 - 1)
 
 
 def _find(conn: Connection, target: str) -> str:
@@ -160,6 +158,6 @@ def _find(conn: Connection, target: str) -> str:
     if target in known:
         return known[target]
     whole = [name for name in known if name.partition("/")[2] == target]
-    help_ = f"did you mean {quote(whole[0])}?" if whole else suggest(target, known, what="targets")
-    shown = help_ or "the catalogue is empty until a worker has started"
-    raise UnknownTask(f"expected {', '.join(f'{kind}/NAME' for kind in KINDS)}, got {quote(target)}; {shown}")
+    near = f"did you mean {quote(whole[0])}?" if whole else suggest(target, known, what="targets")
+    help_ = near or "the catalogue is empty until a worker has started"
+    raise UnknownTask(f"expected {', '.join(f'{kind}/NAME' for kind in KINDS)}, got {quote(target)}; {help_}")

@@ -32,10 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """A context for calling a handler in a test, with or without a real connection.
-
-    Sends inside a transaction that rolls back are forgotten, as in the database.
-    """
+    """A context for calling a handler in a test, with or without a connection. A rollback forgets sends, as in the database."""
 
     db: Any = None
     _: KW_ONLY
@@ -48,14 +45,12 @@ class FakeContext(Steps):
     revision: int = 1
     scheduled_for: datetime | None = None
     batch_id: str | None = None
-    # results by name; results given by the test are of an earlier attempt
-    steps: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Any] = field(default_factory=dict)  # results by name; given ones are of an earlier attempt
     events: Mapping[str, Any] = field(default_factory=dict)  # the events that came, with their data
     timed_out: Iterable[str] = ()  # the events that did not come in time
     taken_leases: Iterable[str] = ()  # the leases that other jobs hold
     sent: list[SentCall] = field(init=False, default_factory=list)  # the jobs that the handler sent, in order
-    # the batches that the handler opened, by id
-    batches: dict[str, tuple[Then | None, AfterFailure]] = field(init=False, default_factory=dict)
+    batches: dict[str, tuple[Then | None, AfterFailure]] = field(init=False, default_factory=dict)  # opened, by id
     output: Any = field(init=False, default=None)  # the output with which the handler completed the job
     completed: bool = field(init=False, default=False)  # whether the handler called ``complete``
     progressed: list[tuple[float, float | None, str]] = field(init=False, default_factory=list)  # calls of ``progress``

@@ -3,6 +3,7 @@
 import math
 import time
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -28,11 +29,11 @@ from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import Runtime
 
 
+@dataclass(frozen=True)
 class Clock:
     """The fixture ``zeke_clock``: the time at which jobs are due; it moves only when the test moves it."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    _url: str
 
     def now(self) -> datetime:
         """The time of the test database."""
@@ -72,7 +73,7 @@ def _define_now(conn: Connection, language: str, body: str) -> None:
         cursor.execute(f"{head} LANGUAGE {language} AS %s", (body,))
 
 
-#: Runs the triggers that normally run at a commit (ends of batches, events), for a transaction that may never commit.
+#: Runs the triggers of a commit (ends of batches, events), for a transaction that may never commit.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
 _EXPIRED = """SELECT q.message_id FROM zeke_jobs.queue AS q
@@ -105,15 +106,13 @@ class JobRunner:
     def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
         """Run the sent jobs, and the jobs that these send, until no job is due.
 
+        It returns the jobs that ended, in the order of their ends.
+
         Args:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
             waits: Leave jobs that wait for a later time. If False, move the database's clock forward until nothing is
-                left to wait for, so that retries, delays, deferrals, rates and deadlines end too; afterwards the clock
-                returns to ``zeke_clock`` or the real time.
+                left to wait for; afterwards the clock returns to ``zeke_clock`` or the real time.
             connection: A psycopg2 connection: run in its open transaction, for tests that roll back.
-
-        Returns:
-            The jobs that ended, in the order of their ends.
         """
         with ExitStack() as stack:
             if connection is not None:

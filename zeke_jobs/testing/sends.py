@@ -32,9 +32,7 @@ class SentJobs(list[SentCall]):
     def assert_sent(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> SentCall:
         """Find the only job sent to a task with these fields in its payload and these options of ``send``.
 
-        Raises:
-            UnknownTask, ValueError, TypeError: see ``send``; a task or option does not exist.
-            AssertionError: no job or several jobs match; the message lists all sends.
+        Raises AssertionError, with a list of all sends, if none or several match; else the exceptions of ``send``.
         """
         __tracebackhide__ = True  # pytest then shows the test's own line
         Database(id(self), self._execute).run(task_cache.find, task)
