@@ -48,7 +48,7 @@ def capacity(
         supplies.append(("budget", "budget", budget / DAY, config.tasks, ("cost",)))
     if database is not None:
         supplies.append(("database", "database", database, config.tasks, ("starts",)))
-    seconds, needs, found = max(workload.end - workload.begin, 1.0), _needs(workload, config), list[Bound]()
+    seconds, needs, found = max(workload.end, 1.0), _needs(workload, config), list[Bound]()
     for name, kind, has, tasks, what in supplies:
         shares = [(sum(needs[task, one] for one in what) / seconds, task) for task in tasks]
         if need := sum(share for share, _ in shares):

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.workload import Fleet, Recording, Workload, vary
+from zeke_jobs.backtest.workload import Fleet, Workload, vary
 from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.queries import SQL
 
@@ -64,32 +64,32 @@ class Backtest:
     proposed: Figures | None  # of the recording, run under the proposal
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A change to try: the configuration, the workers, the load. ``fleet`` None means today's workers."""
+def backtest(
+    workload: Workload,
+    in_force: Config,
+    proposed: Config | None = None,
+    *,
+    workers: Fleet | None = None,
+    load: float = 1.0,
+    seed: int = 0,
+) -> Backtest:
+    """Run a workload unchanged and, if given, under a proposed configuration. The same arguments give the same answer.
 
-    config: Config
-    fleet: Fleet | None = None
-    load: float = 1.0
-
-
-def backtest(recording: Recording, in_force: Config, proposal: Proposal | None, *, seed: int = 0) -> Backtest:
-    """Run a recording unchanged and as proposed. The same arguments give the same answer."""
-    workload = recording.workload
-    fleet, fleet_from = fleet_of(recording)
+    ``workers`` None means today's.
+    """
+    fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
-    proposed, notes, configs = None, list[str](), [in_force]
-    if proposal is not None:
-        configs.append(proposal.config)
-        varied, unknown = vary(workload, in_force, proposal.config, load=proposal.load, seed=seed)
-        workers = replace(proposal.fleet or fleet, wake_up=fleet.wake_up)
-        proposed = Simulation(varied, proposal.config, workers, seed=seed).run()
+    answer, notes, configs = None, list[str](), [in_force]
+    if proposed is not None:
+        configs.append(proposed)
+        varied, unknown = vary(workload, in_force, proposed, load=load, seed=seed)
+        answer = Simulation(varied, proposed, replace(workers or fleet, wake_up=fleet.wake_up), seed=seed).run()
         notes += [
             f"{task} has a new schedule and no recorded job: how long its jobs take is not known" for task in unknown
         ]
         notes += [
             f"{count} jobs of {name} are left out: the proposal has no such task"
-            for name, count in proposed.unserved.items()
+            for name, count in answer.unserved.items()
             if in_force.task(name) is not None
         ]
     tasks = [task for config in configs for task in config.tasks.values()]
@@ -98,10 +98,10 @@ def backtest(recording: Recording, in_force: Config, proposal: Proposal | None, 
         notes.append(f"{keys} of tasks: {told}")
     if any(limit.breaker for config in configs for limit in config.limits.values()):
         notes.append("breakers of limits: not simulated; jobs that failed are retried as they were")
-    findings = sorted(_findings(recording, today, fleet), key=lambda one: ("low", "fair", "high").index(one.lowers))
+    findings = sorted(_findings(workload, today, fleet), key=lambda one: ("low", "fair", "high").index(one.lowers))
     confidence = Confidence(findings[0].lowers if findings else "high", tuple(findings))
-    span, jobs = (recording.begin, recording.end), sum(1 for _ in workload.counted())
-    return Backtest(*span, jobs, fleet_from, confidence, tuple(notes), today, proposed)
+    jobs = len(workload.counted())
+    return Backtest(*workload.period, jobs, fleet_from, confidence, tuple(notes), today, answer)
 
 
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
@@ -109,23 +109,23 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
     begin, end = history.period(conn)
     if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
         begin = max(begin, newest)
-    recording = history.read(conn, before, begin, end)
-    jobs = sum(1 for _ in recording.workload.counted())
+    workload = history.read(conn, before, begin, end)
+    jobs = len(workload.counted())
     if jobs < ENOUGH_JOBS:
         return f"not enough history: {jobs} jobs in the last day, {ENOUGH_JOBS} are needed"
-    return backtest(recording, before, Proposal(after))
+    return backtest(workload, before, after)
 
 
-def fleet_of(recording: Recording) -> tuple[Fleet, str]:
+def fleet_of(workload: Workload) -> tuple[Fleet, str]:
     """The workers of the recording, and the source of their number. Jobs that hardly waited show their wake-up time."""
-    waits = (job.waited - job.start for job in recording.workload.jobs() if job.waited is not None)
+    waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
-    facts = recording.facts
+    facts = workload.facts
     if isinstance(facts, Fleet):
         return replace(facts, wake_up=wake_up), "as given"
     if facts.threads:
         return Fleet(facts.processes, max(1, facts.threads // facts.processes), wake_up), "the workers that run now"
-    peak = _most_at_once(recording.workload)
+    peak = _most_at_once(workload)
     return Fleet(1, max(1, peak), wake_up), f"no worker runs now; {peak} jobs ran at once at most"
 
 
@@ -139,19 +139,19 @@ def _most_at_once(workload: Workload) -> int:
     return max(accumulate(change for _, change in sorted(marks)), default=0)
 
 
-def _findings(recording: Recording, today: Figures, fleet: Fleet) -> Iterator[Finding]:
+def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Finding]:
     """The facts that make a backtest less certain, judged by its unchanged run on ``fleet``."""
-    facts, workload = recording.facts, recording.workload
+    facts = workload.facts
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")
         return
-    jobs = sum(1 for _ in workload.counted())
+    jobs = len(workload.counted())
     if jobs < ENOUGH_JOBS:
         yield Finding("low" if jobs < LEAST_JOBS else "fair", f"only {jobs} jobs were recorded; their tails are chance")
-    if facts.first_job is not None and facts.first_job > recording.begin + timedelta(minutes=15):
+    if facts.first_job is not None and facts.first_job > workload.period[0] + timedelta(minutes=15):
         before = f"{facts.first_job.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         yield Finding("fair", f"nothing is known of the time before {before}")
-    for text, count in recording.oddities.items():
+    for text, count in workload.oddities.items():
         share = count / max(jobs, 1)
         if count:
             lowers: Level = "low" if share > _SHARE_LOW else "fair" if share > _SHARE_TOLD else "high"

@@ -1,6 +1,6 @@
 """Reads the recorded jobs of a period, also purged ones, as a workload. Contradictory rows are counted, not trusted."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,7 +10,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import NamedTupleCursor
 
-from zeke_jobs.backtest.workload import Attempt, Ending, Job, Recording, Workload
+from zeke_jobs.backtest.workload import Attempt, Ending, Job, Workload
 from zeke_jobs.config.models import Config
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
@@ -35,7 +35,7 @@ def period(conn: Connection, begin: datetime | None = None, end: datetime | None
     return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end
 
 
-def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Recording:
+def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Workload:
     """Read the jobs from ``begin`` to ``end``.
 
     ``config`` shows whether a priority is the task's or the sender's, and a retry delay the policy's or the handler's.
@@ -47,17 +47,18 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Re
         cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]
         for row in cursor:
             recorder.add(row)
-    (facts,) = SQL.named(conn, "backtest/facts", begin=begin, end=end)
-    return Recording(begin, end, recorder.finish(), recorder.oddities, facts)
+    workload = recorder.finish()
+    (workload.facts,) = SQL.named(conn, "backtest/facts", begin=begin, end=end)
+    return workload
 
 
 class _Recorder:
     """Builds the workload of a period given in Unix time, row by row in the order of sending."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
-        self.oddities = Counter[str]()
         self._config, self._begin = config, begin
-        self._workload = Workload(origin=begin, begin=0.0, end=end - begin)
+        self._workload = Workload(begin, end - begin)
+        self._oddities = self._workload.oddities
         self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # by id, with the times of its claims
         self._parents: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
@@ -69,9 +70,9 @@ class _Recorder:
         """Add one job, a row of ``backtest/jobs``."""
         task = self._config.task(row.name)
         if task is None:
-            self.oddities[f"jobs of {row.name}, which is not in force, are left out"] += 1
+            self._oddities[f"jobs of {row.name}, which is not in force, are left out"] += 1
         marks = [mark for mark in (row.created, row.claimed, row.started, row.completed) if mark is not None]
-        self.oddities[BACKWARDS] += any(after < before - _SLACK for before, after in pairwise(marks))
+        self._oddities[BACKWARDS] += any(after < before - _SLACK for before, after in pairwise(marks))
         earlier, claims = self._earlier(row)
         first = not earlier and row.attempt <= 1
         due = max(row.run_at, row.created) if first else row.created
@@ -114,7 +115,7 @@ class _Recorder:
         for job, parent_id in self._parents:
             parent, claims = self._jobs.get(parent_id, (None, (0.0,)))
             if parent is None or not claims[0]:
-                self.oddities[ORPHANS] += _made_on(parent_id) >= self._begin
+                self._oddities[ORPHANS] += _made_on(parent_id) >= self._begin
                 self._workload.roots.append(job)
                 continue
             created = job.sent + self._begin
@@ -129,7 +130,7 @@ class _Recorder:
         currency = self._workload.currency = self._workload.currency or (None if cost is None else row.currency)
         if cost is None or row.currency == currency:
             return cost
-        self.oddities[f"jobs have costs in another currency than {currency}; these are left out"] += 1
+        self._oddities[f"jobs have costs in another currency than {currency}; these are left out"] += 1
         return None
 
     def _earlier(self, row: Any) -> tuple[list[Attempt], list[float]]:
@@ -161,7 +162,7 @@ class _Recorder:
     def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
         """The last attempt, the time of its claim (0 if unknown), and whether its duration is known."""
         if row.state in ("created", "retry", "active"):
-            self.oddities[UNFINISHED] += 1
+            self._oddities[UNFINISHED] += 1
             return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
         if row.started is None or row.completed is None:
             return Attempt(0.0), 0.0, False

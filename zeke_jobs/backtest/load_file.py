@@ -1,7 +1,6 @@
 """Reads a file that describes a load, and makes a workload of it; the same seed makes the same workload."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
@@ -10,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording, Workload, ticks_of, whole
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload, ticks_of, whole
 from zeke_jobs.config.document import Document, parse, summary
 from zeke_jobs.config.entries import EntryError, Keys, PositiveDuration, key
 from zeke_jobs.config.limits import RateText
@@ -125,10 +124,10 @@ _P95 = 1.6448536269514722  # the 95th percentile of a normal distribution, in st
 _MOST_ATTEMPTS = 100
 
 
-def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Recording:
-    """Make a recording of jobs from ``begin`` on; tasks with a schedule send jobs by their schedule."""
+def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Workload:
+    """Make jobs from ``begin`` on; tasks with a schedule send jobs by their schedule."""
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
-    workload = Workload(origin=begin.timestamp(), end=stanza.length.total_seconds())
+    workload = Workload(begin.timestamp(), stanza.length.total_seconds(), facts=fleet)
     roots = workload.roots
     for name, one in stanza.tasks.items():
         roots += [_job(stanza, name, sent, chance) for sent in _moments(one, workload.end, chance)]
@@ -138,7 +137,7 @@ def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet
                 late = chance.random() * cron.jitter.total_seconds()
                 roots.append(_job(stanza, name, tick + late, chance, tick=True))
     roots.sort(key=lambda job: job.sent)
-    return Recording(begin, begin + stanza.length, workload, Counter(), fleet)
+    return workload
 
 
 def _job(stanza: LoadStanza, name: str, sent: float, chance: Random, *, tick: bool = False) -> Job:

@@ -38,19 +38,20 @@ class Simulation:
         board: Callable[[Config, Random, float, str | None], Board] = Board,
     ) -> None:
         self.workload, self.now, self.last = workload, 0.0, 0.0
-        self._fleet = fleet
-        self._begin, self._end_of_time = workload.begin, workload.end
-        self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end - workload.begin)
+        self._fleet, self._end_of_time = fleet, workload.end
+        self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end)
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
         self.board = board(config, self._random, workload.origin, workload.currency)
         self._lanes: dict[str, Lane] = {}
         for lane in self.board.lanes.values():
-            lane.span = (workload.begin, workload.end)
+            lane.span = (0.0, workload.end)
             self._lanes |= dict.fromkeys((lane.task.id, *lane.task.aliases), lane)
         self._unserved: Counter[str] = Counter()
         self._free = fleet.slots
-        self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
         self._order = count()
+        self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = [
+            (job.sent, next(self._order), self._send, job) for job in workload.roots
+        ]
         self._queued: dict[Live, None] = {}
         self._of_task: Counter[Lane] = Counter()  # their number by task
         self._unfinished_ticks: Counter[Lane] = Counter()
@@ -58,22 +59,12 @@ class Simulation:
 
     def run(self) -> Figures:
         """Run to the end."""
-        events, roots = self._events, self.workload.roots
-        at_root, number = 0, len(roots)
-        due_root = roots[0].sent if roots else NEVER
-        next_sample = self._begin
-        while events or at_root < number:
-            now = min(due_root, events[0][0]) if events else due_root
-            if now > self.horizon:
-                break
-            self.now = now
+        events, next_sample = self._events, 0.0
+        while events and events[0][0] <= self.horizon:
+            self.now = now = events[0][0]
             if now > next_sample:
                 next_sample = self._sample(next_sample, now)
-            acts = due_root <= now
-            while due_root <= now:
-                self._send(roots[at_root], now)
-                at_root += 1
-                due_root = roots[at_root].sent if at_root < number else NEVER
+            acts = False
             while events and events[0][0] <= now:
                 _, _, happens, what = heappop(events)
                 happens(what, now)
@@ -88,7 +79,7 @@ class Simulation:
             if not live.tried and self._counts(live.job):
                 live.lane.figures.unstarted += 1
                 live.lane.figures.waited(now - live.due, now)
-        lanes, seconds = self.board.lanes.values(), max(self._end_of_time - self._begin, 1e-9)
+        lanes, seconds = self.board.lanes.values(), max(self._end_of_time, 1e-9)
         for lane in lanes:
             lane.note("", now)
             limit = lane.task.concurrency.limit
@@ -123,13 +114,13 @@ class Simulation:
         """Record the lengths of the queues at the samples up to now; returns the time of the next sample."""
         while moment <= now and moment <= self._end_of_time:
             for lane in self.board.lanes.values():
-                lane.figures.depth.append(lane.due if moment == self._begin else lane.high)
+                lane.figures.depth.append(lane.high if moment else lane.due)
                 lane.high = lane.due
-            moment += max((self._end_of_time - self._begin) / _SAMPLES, 1e-9)
+            moment += max(self._end_of_time / _SAMPLES, 1e-9)
         return moment if moment <= self._end_of_time else NEVER
 
     def _counts(self, job: Job) -> bool:
-        return job.sent >= self._begin
+        return job.sent >= 0
 
     def _send_again(self, job: Job, now: float) -> None:
         """Send a job from another job; while the queue is full, repeat that later, unless the queue can never empty."""
@@ -251,7 +242,7 @@ class Simulation:
         job, figures, held = live.job, live.lane.figures, live.attempt.held
         self._free -= 1
         self._unqueue(live)
-        figures.busy += max(0.0, min(now + held, self._end_of_time) - max(now, self._begin))
+        figures.busy += max(0.0, min(now + held, self._end_of_time) - max(now, 0.0))
         if not live.tried and self._counts(job):
             figures.waited(now - live.due + job.start, now)
             if job.cost is not None:

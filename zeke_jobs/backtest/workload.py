@@ -69,29 +69,6 @@ class Job:
         return self.cost / sum(one.costs for one in self.attempts)
 
 
-@dataclass
-class Workload:
-    """The jobs of a period."""
-
-    origin: float = 0.0  # time 0 as Unix time
-    begin: float = 0.0  # start of the time that counts in the report; earlier jobs only fill the queue
-    end: float = 0.0  # the last moment at which a job is sent
-    currency: str | None = None  # the currency of costs; None if no cost is known
-    roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
-
-    def jobs(self) -> Iterator[Job]:
-        """All jobs: the roots, and the jobs that other jobs send."""
-        todo = self.roots[::-1]
-        while todo:
-            job = todo.pop()
-            yield job
-            todo += [one.job for one in job.sends]
-
-    def counted(self) -> Iterator[Job]:
-        """The jobs that count in the report."""
-        return (job for job in self.jobs() if job.sent >= self.begin)
-
-
 @dataclass(frozen=True)
 class Fleet:
     """Worker processes with their threads."""
@@ -109,20 +86,33 @@ class Fleet:
         return f"{self.processes}x{self.threads}"
 
 
-@dataclass(frozen=True)
-class Recording:
-    """The jobs from ``begin`` to ``end``.
+@dataclass
+class Workload:
+    """The jobs of a period. Times are seconds from its begin; jobs that were sent before only fill the queue."""
 
-    Attributes:
-        oddities: Contradictions and gaps of the recording as text, each with its number.
-        facts: The facts about that period, a row of ``backtest/facts``; for a described load, its workers.
-    """
+    origin: float = 0.0  # its begin as Unix time
+    end: float = 0.0  # the last moment at which a job is sent
+    currency: str | None = None  # the currency of costs; None if no cost is known
+    roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
+    oddities: Counter[str] = field(default_factory=Counter)  # contradictions and gaps, each with its number
+    facts: Row | Fleet = Fleet()  # a row of ``backtest/facts``; for a described load, its workers
 
-    begin: datetime
-    end: datetime
-    workload: Workload
-    oddities: Counter[str]
-    facts: Row | Fleet
+    @property
+    def period(self) -> tuple[datetime, datetime]:
+        """Its begin and end."""
+        return datetime.fromtimestamp(self.origin, UTC), datetime.fromtimestamp(self.origin + self.end, UTC)
+
+    def jobs(self) -> Iterator[Job]:
+        """All jobs: the roots, and the jobs that other jobs send."""
+        todo = self.roots[::-1]
+        while todo:
+            job = todo.pop()
+            yield job
+            todo += [one.job for one in job.sends]
+
+    def counted(self) -> list[Job]:
+        """The jobs that count in the report."""
+        return [job for job in self.jobs() if job.sent >= 0]
 
 
 def vary(
@@ -180,8 +170,8 @@ def _timing(task: Task | None) -> set[tuple[str, str]]:
 
 def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
     """The ticks of a schedule within the time that counts."""
-    begin, end = (datetime.fromtimestamp(workload.origin + at, UTC) for at in (workload.begin, workload.end))
-    return [tick.timestamp() - workload.origin for tick in parse(cron.at).between(begin, end, ZoneInfo(cron.timezone))]
+    ticks = parse(cron.at).between(*workload.period, ZoneInfo(cron.timezone))
+    return [tick.timestamp() - workload.origin for tick in ticks]
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:

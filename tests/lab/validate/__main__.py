@@ -14,7 +14,7 @@ from tests.lab import server
 from tests.lab.validate import real, scenario
 from tests.lab.validate.real import Waits, waits_of
 from zeke_jobs import config
-from zeke_jobs.backtest.comparing import Proposal, backtest
+from zeke_jobs.backtest.comparing import backtest
 from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.config.reading import edited
 from zeke_jobs.revisions import overrides
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         folder = Path(name)
         ran = [_run(started, folder, f"today_{n}", scenario.TODAY, load) for n in range(chosen.runs)]
         # Predicted from the first run alone, before the change is tried.
-        answers = [backtest(ran[0].recording, today, Proposal(changed), seed=seed) for seed in range(_SEEDS)]
+        answers = [backtest(ran[0].recording, today, changed, seed=seed) for seed in range(_SEEDS)]
         text = yaml.safe_dump(edited(yaml.safe_load(scenario.TODAY), edits), sort_keys=False)
         tried = [_run(started, folder, f"changed_{n}", text, load) for n in range(chosen.runs)]
     changes = ", ".join(f"`{key}={value}`" for key, value in scenario.CHANGES.items())

@@ -19,7 +19,7 @@ from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
 from zeke_jobs import config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
-from zeke_jobs.backtest.workload import Recording
+from zeke_jobs.backtest.workload import Workload
 from zeke_jobs.postgres.pool import connect
 
 _UNFINISHED = f"""
@@ -44,7 +44,7 @@ class Run:
     """What a real run showed."""
 
     waits: dict[str, Waits]
-    recording: Recording
+    recording: Workload
 
 
 def run(started: server.Server, folder: Path, name: str, text: str, load: Sequence[Send]) -> Run:

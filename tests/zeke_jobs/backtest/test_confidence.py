@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.zeke_jobs.worker.conftest import load
-from zeke_jobs.backtest.comparing import Confidence, Proposal, backtest, fleet_of
+from zeke_jobs.backtest.comparing import Confidence, backtest, fleet_of
 from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED
 from zeke_jobs.backtest.load_file import load_text, synthesize
-from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording, Workload
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,16 +18,17 @@ CONFIG = load("  a: {handler: 'H:echo', concurrency: 1}")
 
 def recording(
     *, waited: float = 0.003, jobs: int = 300, facts: dict[str, Any] | None = None, odd: dict[str, int] | None = None
-) -> Recording:
+) -> Workload:
     """A job each twelve seconds for an hour, that takes two seconds."""
-    made = Workload(origin=NOON.timestamp(), end=3600)
+    made = Workload(origin=NOON.timestamp(), end=3600, oddities=Counter(odd))
     for number in range(jobs):
         made.roots.append(Job("a", 12.0 * number, (Attempt(2),), waited=waited))
     known: dict[str, Any] = {
         "first_job": NOON, "revisions": (), "threads": 8, "processes": 1, "pauses": (),
         "now": NOON + HOUR,
     }  # fmt: skip
-    return Recording(NOON, NOON + HOUR, made, Counter(odd), SimpleNamespace(**(known | (facts or {}))))
+    made.facts = SimpleNamespace(**(known | (facts or {})))
+    return made
 
 
 def judged(**odd: Any) -> Confidence:
@@ -65,7 +66,7 @@ def test_waits_that_come_out_otherwise_than_they_were_are_told() -> None:
 
 def test_more_at_once_than_there_are_threads_is_told() -> None:
     crowded = recording()
-    for number, job in enumerate(crowded.workload.roots):
+    for number, job in enumerate(crowded.roots):
         job.sent = 600.0 * (number // 50)
     said = "50 jobs ran at once, more than the 8 threads of the simulation: other workers ran then"
     assert said in [one.text for one in backtest(crowded, CONFIG, None).confidence.findings]
@@ -74,14 +75,14 @@ def test_more_at_once_than_there_are_threads_is_told() -> None:
 def test_the_workers_are_those_of_now_or_as_many_threads_as_ran_jobs_at_once() -> None:
     assert fleet_of(recording())[0] == Fleet(1, 8, wake_up=0.003)
     nobody = recording(facts={"threads": 0, "processes": 0})
-    nobody.workload.roots[1].sent = 1.0
+    nobody.roots[1].sent = 1.0
     fleet, how = fleet_of(nobody)
     assert (fleet.slots, how) == (2, "no worker runs now; 2 jobs ran at once at most")
 
 
 def test_a_wake_up_takes_as_long_as_jobs_waited_that_found_a_free_worker() -> None:
     found = recording(waited=0.004)
-    for job in found.workload.roots[::2]:
+    for job in found.roots[::2]:
         job.waited = 5.0
     assert fleet_of(found)[0].wake_up == 0.004
 
@@ -91,13 +92,13 @@ def test_shares_ages_and_chunks_are_named_as_not_simulated() -> None:
         "  a: {handler: 'H:echo', share: key}\n  b: {handler: 'H:echo', age: 10m}\n  c: {handler: 'H:echo_all', chunk: 5}"
     )
     told = "share, age, chunk of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
-    assert backtest(recording(), CONFIG, Proposal(shared)).notes[-1] == told
+    assert backtest(recording(), CONFIG, shared).notes[-1] == told
     assert backtest(recording(), CONFIG, None).notes == ()
 
 
 def test_a_load_that_is_described_is_as_good_as_its_description_and_has_the_workers_that_are_given() -> None:
     described = load_text("version: 1\nlength: 1h\ntasks: {a: {rate: 60/h, takes: 1s}}\n", "load.yaml", CONFIG)
-    answer = backtest(synthesize(described, CONFIG, NOON, Fleet(2, 3)), CONFIG, Proposal(CONFIG, load=3.0))
+    answer = backtest(synthesize(described, CONFIG, NOON, Fleet(2, 3)), CONFIG, CONFIG, load=3.0)
     (finding,) = answer.confidence.findings
     assert (answer.confidence.level, "described, not recorded" in finding.text) == ("fair", True)
     assert (answer.today.workers, answer.fleet_from, answer.end) == ("2x3", "as given", NOON + HOUR)

@@ -7,20 +7,20 @@ from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED
 from zeke_jobs.backtest.simulation import Simulation
-from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Recording
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.postgres.queries import SQL
 
 ONE = "  a: {handler: 'H:echo'}"
 
 
-def read(story: Story, begin: float = 0, end: float = 3600) -> Recording:
+def read(story: Story, begin: float = 0, end: float = 3600) -> Workload:
     story.at(3600)
     return history.read(story.conn, story.config, NOON + timedelta(seconds=begin), NOON + timedelta(seconds=end))
 
 
 def jobs(story: Story) -> list[Job]:
     """The recorded jobs, in the order of their sends."""
-    return sorted(read(story).workload.jobs(), key=lambda job: job.sent)
+    return sorted(read(story).jobs(), key=lambda job: job.sent)
 
 
 def purge(story: Story) -> None:
@@ -43,7 +43,7 @@ def test_a_job_is_sent_waits_and_ends_each_attempt_as_it_did(story: Story, *, is
     story.job("a", sent=1200, start=1205, end=1217)
     if is_purged:
         purge(story)
-    found, once = read(story).workload.roots
+    found, once = read(story).roots
     assert (found.sent, once.sent, once.waited, once.attempts) == (10.0, 1200.0, 5.0, (Attempt(12.0),))
     assert found.attempts == (Attempt(2.0, "retry"), Attempt(1.0, "deferred", 100.0), Attempt(5.0))
 
@@ -71,10 +71,10 @@ def test_retries_beyond_the_policys_limit_are_the_handlers_own(story: Story) -> 
         for number, outcome in enumerate(("retry", "deferred", "retry", last)):
             story.ran("a", 20 * number, 20 * number + 1, outcome, **({} if outcome == last else {"delay": 10.0}))
     recording = read(story)
-    completed, failed = (job.attempts for job in recording.workload.roots)
+    completed, failed = (job.attempts for job in recording.roots)
     assert [one.own for one in completed] == [False, False, True, False]
     assert [one.how for one in failed] == ["retry", "deferred", "retry", "rejected"]
-    shown = Simulation(recording.workload, story.config, Fleet()).run().tasks["a"]
+    shown = Simulation(recording, story.config, Fleet()).run().tasks["a"]
     assert (shown.completed, shown.failed, shown.retried) == (1, 1, 4)
 
 
@@ -87,7 +87,7 @@ def test_a_job_follows_from_the_attempt_that_sent_it(story: Story) -> None:
     story.sent(14, "b", f'{{"parent": "{parent}"}}')
     story.at(20)
     story.complete(story.someone, [claim])
-    (found,) = read(story).workload.roots
+    (found,) = read(story).roots
     assert [(one.attempt, one.after, one.job.task) for one in found.sends] == [(1, 4.0, "b")]
 
 
@@ -103,8 +103,8 @@ def test_a_job_of_before_fills_the_queue_and_one_that_had_ended_does_not(story: 
     story.use(ONE)
     story.job("a", sent=-50, start=-45, end=-40)
     story.job("a", sent=-30, start=-20, end=10)
-    found = read(story).workload
-    assert ([job.sent for job in found.jobs()], found.begin) == ([-30.0], 0.0)
+    found = read(story)
+    assert [job.sent for job in found.jobs()] == [-30.0]
 
 
 def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(story: Story) -> None:
@@ -115,7 +115,7 @@ def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(
     story.sent(110, "a", f'{{"parent": "{parent}"}}')
     story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", parent)
     found = read(story)
-    assert [job.attempts for job in found.workload.roots] == [(Attempt(7.0),)] * 3
+    assert [job.attempts for job in found.roots] == [(Attempt(7.0),)] * 3
     assert [found.oddities[odd] for odd in (BACKWARDS, UNFINISHED, ORPHANS)] == [1, 1, 1]
 
 
@@ -145,6 +145,6 @@ def test_costs_of_one_currency_are_summed_and_others_told(story: Story) -> None:
         job = story.job("a", sent=number, start=number, end=number + 1)
         story.rows("INSERT INTO zeke_jobs.cost (job, task, cost, currency) VALUES (%s, 'a', 0.5, %s)", job, currency)
     found = read(story)
-    assert [job.cost for job in found.workload.roots] == [0.5, None, 0.5]
-    assert found.workload.currency == "USD"
+    assert [job.cost for job in found.roots] == [0.5, None, 0.5]
+    assert found.currency == "USD"
     assert found.oddities["jobs have costs in another currency than USD; these are left out"] == 1

@@ -20,7 +20,7 @@ BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
 
 def made(tasks: str, length: str = "1d") -> Workload:
     text = f"version: 1\nlength: {length}\ntasks:\n{tasks}"
-    return synthesize(load_file.load_text(text, "load.yaml", CONFIG), CONFIG, BEGIN, Fleet()).workload
+    return synthesize(load_file.load_text(text, "load.yaml", CONFIG), CONFIG, BEGIN, Fleet())
 
 
 def lengths(tasks: str) -> list[float]:

@@ -13,8 +13,8 @@ from zeke_jobs.backtest import comparing, history, load_file
 from zeke_jobs.backtest import plot as plotting
 from zeke_jobs.backtest.capacity import DAY, Bound
 from zeke_jobs.backtest.capacity import capacity as of
-from zeke_jobs.backtest.comparing import Proposal, fleet_of
-from zeke_jobs.backtest.workload import Fleet, Recording
+from zeke_jobs.backtest.comparing import fleet_of
+from zeke_jobs.backtest.workload import Fleet, Workload
 from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import backtest_report
 from zeke_jobs.cli.configuration.apply import read_assignment
@@ -75,10 +75,10 @@ def backtest(
     if plot is not None:
         plotting.check(plot)
     factor = read_load(load)
-    recording, in_force, proposed = described(spec, given, seed) if spec else recorded("backtest", given)
+    workload, in_force, proposed = described(spec, given, seed) if spec else recorded("backtest", given)
     differs = given.keys() & ({"set_"} if spec else {"file", "set_", "workers"}) or factor != 1.0
-    proposal = Proposal(proposed, given.get("workers"), factor) if differs else None
-    answer = comparing.backtest(recording, in_force, proposal, seed=seed)
+    change: dict[str, Any] = {"workers": given.get("workers"), "load": factor, "seed": seed}
+    answer = comparing.backtest(workload, in_force, proposed if differs else None, **change)
     if plot is not None:
         plotting.draw(answer, plot)
     if as_json:
@@ -87,7 +87,7 @@ def backtest(
         backtest_report.show(answer)
 
 
-def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Recording, Config, Config]:
+def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, Config, Config]:
     """The jobs that a file describes, the configuration under which they run, and the configuration to try."""
     if "end" in given:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
@@ -99,7 +99,7 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Recording, 
     return made, base, _with_values(base, str(file), (), given)
 
 
-def recorded(command: str, given: dict[str, Any]) -> tuple[Recording, Config, Config]:
+def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
     """The recorded jobs of a period, the configuration in force, and the configuration to try.
 
     The configuration to try is the file as `apply` would put it in force, or the configuration in force with overriding
@@ -122,7 +122,7 @@ def recorded(command: str, given: dict[str, Any]) -> tuple[Recording, Config, Co
         if first >= last:
             raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
         found = history.read(conn, in_force, first, last)
-    if next(found.workload.jobs(), None) is None:
+    if next(found.jobs(), None) is None:
         raise UsageError(
             f"expected recorded jobs from {when(first)} to {when(last)}, got none\n"
             "  help: name another time with --from and --to, or describe a load with --spec"
@@ -148,13 +148,14 @@ def capacity(
     as_json: Json = False,
 ) -> None:
     """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
-    recording, _, proposed = recorded("capacity", given)
-    fleet, fleet_from = (given["workers"], "as given") if "workers" in given else fleet_of(recording)
-    jobs, bounds = of(recording.workload, proposed, fleet, budget=budget, database=database)
+    workload, _, proposed = recorded("capacity", given)
+    fleet, fleet_from = (given["workers"], "as given") if "workers" in given else fleet_of(workload)
+    jobs, bounds = of(workload, proposed, fleet, budget=budget, database=database)
     first = next(iter(bounds), None)
-    data = {"from": recording.begin, "to": recording.end, "workers": str(fleet), "workers_from": fleet_from}
+    begin, end = workload.period
+    data = {"from": begin, "to": end, "workers": str(fleet), "workers_from": fleet_from}
     ends = {"carries": first and first.carries, "runs_out": first and first.name, "bounds": bounds}
-    times = f"from jobs of {when(recording.begin)} to {when(recording.end)}"
+    times = f"from jobs of {when(begin)} to {when(end)}"
     answer({**data, "jobs_a_day": jobs, **ends}, f"{times}, on {fleet} worker threads ({fleet_from})", as_json=as_json)
     if not as_json and first is None:
         tell("the recorded jobs needed nothing that can run out")
