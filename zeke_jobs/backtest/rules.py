@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from zeke_jobs.backtest.figures import TaskFigures
 from zeke_jobs.backtest.limits import NEVER, Bucket, Rate, next_midnight
-from zeke_jobs.backtest.workload import Attempt, Job
+from zeke_jobs.backtest.workload import Attempt, Job, Workload
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.models import Config, Task
 
@@ -26,25 +26,17 @@ THREADS, PAUSED, KEY = "threads", "paused", "key"
 
 
 class Live:
-    """A job that has been sent and has not ended.
-
-    Attributes:
-        key: The key by which its lane counts it; a job without a key gets a unique one.
-        order: Its position in the order of sending.
-        due: When it is due, while it is queued.
-        is_due: Whether it is due, and has not started.
-        tried: Number of attempts that have ended.
-        retries: Number of retries by the policy.
-    """
+    """A job that has been sent and has not ended; ``order`` is its position in the order of sending."""
 
     __slots__ = ("due", "is_due", "job", "key", "lane", "order", "priority", "retries", "tried")
 
     def __init__(self, job: Job, lane: Lane, order: int) -> None:
         self.job, self.lane, self.order = job, lane, order
         self.priority = lane.task.priority if job.priority is None else job.priority
+        # A job without a key has a unique one.
         self.key: Any = None if not lane.is_keyed else self if job.key is None else job.key
-        self.due, self.is_due = 0.0, False
-        self.tried = self.retries = 0
+        self.due, self.is_due = 0.0, False  # is_due: it is due, and has not started
+        self.tried = self.retries = 0  # attempts that have ended, and retries by the policy
 
     @property
     def attempt(self) -> Attempt:
@@ -53,32 +45,24 @@ class Live:
 
 
 class Lane:
-    """The queued jobs of one task.
+    """The queued jobs of one task; ``figures`` count from 0 to ``end`` for how long each cause held jobs back."""
 
-    Attributes:
-        jobs: Its due jobs by priority and key, in order.
-        open: For each priority the keys that may have room, in the order of their turns.
-        due, high: Number of due jobs, and its maximum since the last reset.
-        cause: What holds its due jobs back; empty if nothing did at the last check.
-        span: The period in which ``figures`` count for how long each cause held jobs back.
-        line: In strict order, each key's jobs that have not ended.
-    """
-
-    def __init__(self, task: Task, limits: list[Bucket], key_rate: Rate | None, *, paused: bool) -> None:
-        self.task, self.paused = task, paused
+    def __init__(self, task: Task, limits: list[Bucket], key_rate: Rate | None, end: float, *, paused: bool) -> None:
+        self.task, self.paused, self._end = task, paused, end
+        self.queued = self.ticks = 0  # queued jobs, due or not; unfinished jobs of ticks
         self.figures = TaskFigures(max_wait=task.max_wait.total_seconds() if task.max_wait else None)
         self.limits = [(bucket, float(task.units.get(bucket.unit, 0))) for bucket in limits]
         self.metered = [bucket for bucket in limits if bucket.rate or bucket.unit != "jobs"]
         self.is_keyed = task.per_key is not None or key_rate is not None
-        self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}
-        self.open: dict[int, dict[Any, None]] = {}
-        self.due = self.high = self._pushed = 0
-        self.cause, self.span, self._since = "", (-NEVER, NEVER), 0.0
+        self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}  # due jobs by priority and key, in order
+        self.open: dict[int, dict[Any, None]] = {}  # by priority, the keys that may have room, in the order of turns
+        self.line: dict[Any, dict[Live, None]] = {}  # in strict order, each key's jobs that have not ended
+        self.due = self.high = self._pushed = 0  # due jobs, and their maximum since the last reset
+        self.cause, self._since = "", 0.0  # what holds its due jobs back, and since when
         self._per_key, self._rate = task.per_key or NEVER, key_rate
         self._rates: dict[Any, Rate] = {}
         self._active: dict[Any, int] = {}
         self._resting: list[tuple[float, int, Any]] = []  # when the rates of keys let their next jobs start
-        self.line: dict[Any, dict[Live, None]] = {}
 
     def add(self, live: Live, now: float) -> None:
         """Add a due job."""
@@ -182,30 +166,21 @@ class Lane:
     def note(self, cause: str, now: float) -> None:
         """Record the cause that holds its due jobs back from now on."""
         if cause != self.cause:
-            passed = min(now, self.span[1]) - max(self._since, self.span[0])
+            passed = min(now, self._end) - max(self._since, 0.0)
             if self.cause and passed > 0:
                 self.figures.held_by[self.cause] = self.figures.held_by.get(self.cause, 0.0) + passed
             self.cause, self._since = cause, now
 
 
 class Board:
-    """All waiting and running jobs under one configuration.
+    """All waiting and running jobs of a workload under one configuration."""
 
-    Args:
-        origin: Time 0 in seconds of the epoch.
-        currency: The currency of costs; None means the budget's currency.
-
-    Attributes:
-        queues: The lanes of each queue.
-        opens: When a limit that held jobs back lets another job start if no job ends before; the simulation resets it.
-    """
-
-    def __init__(self, config: Config, chance: Random, origin: float = 0.0, currency: str | None = None) -> None:
-        zone = ZoneInfo(config.timezone)
+    def __init__(self, workload: Workload, config: Config, chance: Random) -> None:
+        zone, origin = ZoneInfo(config.timezone), workload.origin
         limits: dict[str, list[Bucket]] = {task: [] for task in config.tasks}
         key_rates: dict[str, Rate] = {}
         for row in catalogue.buckets(config):
-            learns = currency in (None, row["unit"])
+            learns = workload.currency in (None, row["unit"])
             bucket = Bucket(row, lambda now: next_midnight(origin + now, zone) - origin, learns=learns)
             for task in limits.keys() & row["tasks"]:
                 limits[task].append(bucket)
@@ -214,8 +189,9 @@ class Board:
         self.lanes: dict[str, Lane] = {}
         for task in config.tasks.values():
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
-            self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), paused=paused)
+            self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
+        # When a limit that held jobs back lets another job start if no job ends before; the simulation resets it.
         self.opens = NEVER
         self._random = chance.random
 

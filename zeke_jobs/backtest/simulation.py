@@ -9,7 +9,7 @@ from typing import Any
 
 from zeke_jobs.backtest.figures import Figures, LimitFigures
 from zeke_jobs.backtest.limits import NEVER
-from zeke_jobs.backtest.rules import Board, Lane, Live
+from zeke_jobs.backtest.rules import Board, Live
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
@@ -35,17 +35,15 @@ class Simulation:
         *,
         seed: int = 0,
         horizon: float | None = None,
-        board: Callable[[Config, Random, float, str | None], Board] = Board,
+        board: Callable[[Workload, Config, Random], Board] = Board,
     ) -> None:
         self.workload, self.now, self.last = workload, 0.0, 0.0
         self._fleet, self._end_of_time = fleet, workload.end
         self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end)
         self._random = Random(seed)  # noqa: S311 (chance, no secrets)
-        self.board = board(config, self._random, workload.origin, workload.currency)
-        self._lanes: dict[str, Lane] = {}
-        for lane in self.board.lanes.values():
-            lane.span = (0.0, workload.end)
-            self._lanes |= dict.fromkeys((lane.task.id, *lane.task.aliases), lane)
+        self.board = board(workload, config, self._random)
+        lanes = self.board.lanes.values()
+        self._lanes = {name: lane for lane in lanes for name in (lane.task.id, *lane.task.aliases)}
         self._unserved: Counter[str] = Counter()
         self._free = fleet.slots
         self._order = count()
@@ -53,8 +51,6 @@ class Simulation:
             (job.sent, next(self._order), self._send, job) for job in workload.roots
         ]
         self._queued: dict[Live, None] = {}
-        self._of_task: Counter[Lane] = Counter()  # their number by task
-        self._unfinished_ticks: Counter[Lane] = Counter()
         self._opens = NEVER  # when a limit lets another job start
 
     def run(self) -> Figures:
@@ -122,45 +118,38 @@ class Simulation:
     def _counts(self, job: Job) -> bool:
         return job.sent >= 0
 
-    def _send_again(self, job: Job, now: float) -> None:
+    def _send_from_job(self, job: Job, now: float) -> None:
         """Send a job from another job; while the queue is full, repeat that later, unless the queue can never empty."""
-        if not self._send(job, now, is_last=False):
-            self._push(now + _WAIT_WHEN_FULL, self._send_again, job)
+        lane = self._lanes.get(job.task)
+        if not self._send(job, now) and lane and not lane.paused:
+            self._push(now + _WAIT_WHEN_FULL, self._send_from_job, job)
 
-    def _send(self, job: Job, now: float, *, is_last: bool = True) -> bool:
-        """Send a job; returns whether no other try follows."""
+    def _send(self, job: Job, now: float) -> bool:
+        """Send a job; False if its queue is full."""
         lane = self._lanes.get(job.task)
         if lane is None:
             self._unserved[job.task] += 1
             return True
-        if job.tick:
-            if self._unfinished_ticks[lane] and any(cron.overlap == "skip" for cron in lane.task.schedules.values()):
-                lane.figures.skipped += 1
-                return True
-            self._unfinished_ticks[lane] += 1
-        bound = lane.task.max_queued
-        if bound is not None and self._of_task[lane] >= bound:
-            lane.figures.refused += 1
-            if not is_last and not lane.paused:
-                return False
-            self._unfinished_ticks[lane] -= job.tick
+        if job.tick and lane.ticks and any(cron.overlap == "skip" for cron in lane.task.schedules.values()):
+            lane.figures.skipped += 1
             return True
+        bound = lane.task.max_queued
+        if bound is not None and lane.queued >= bound:
+            lane.figures.refused += 1
+            return False
+        lane.ticks += job.tick
         lane.figures.jobs += self._counts(job)
         live = Live(job, lane, next(self._order))
         if job.leaves is not None:
             self._push(now + job.leaves, self._leave, live)
-        self._queue(live, now + job.delay, now)
+        self._queue(live, now + job.delay)
         return True
 
-    def _queue(self, live: Live, due: float, now: float) -> None:
+    def _queue(self, live: Live, due: float) -> None:
         self._queued[live] = None
-        self._of_task[live.lane] += 1
+        live.lane.queued += 1
         self.board.queue(live, due)
-        seen = due + self._fleet.wake_up
-        if seen <= now:
-            self._release(live, now)
-        else:
-            self._push(seen, self._release, live)
+        self._push(due + self._fleet.wake_up, self._release, live)
 
     def _release(self, live: Live, now: float) -> None:
         if live not in self._queued:  # it left before it was due
@@ -172,16 +161,13 @@ class Simulation:
     def _leave(self, live: Live, now: float) -> None:
         if live not in self._queued or live.tried:  # it started in time
             return
-        self._unqueue(live)
+        del self._queued[live]
+        live.lane.queued -= 1
         self.board.withdraw(live, now)
         if self._counts(live.job):
             live.lane.figures.expired += 1
             live.lane.figures.waited(now - live.due, now)
         self._over(live, now)
-
-    def _unqueue(self, live: Live) -> None:
-        del self._queued[live]
-        self._of_task[live.lane] -= 1
 
     def _end(self, live: Live, now: float) -> None:
         lane, attempt = live.lane, live.attempt
@@ -200,7 +186,7 @@ class Simulation:
         live.tried += 1
         live.retries += is_retry
         figures.retried += is_retry and counts
-        self._queue(live, now + delay, now)
+        self._queue(live, now + delay)
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
         """The seconds until a job is due again, and whether that is a retry; None if the job has ended."""
@@ -219,7 +205,7 @@ class Simulation:
 
     def _over(self, live: Live, now: float, *, failed: bool = False) -> None:
         self.board.leave(live, now, failed=failed)
-        self._unfinished_ticks[live.lane] -= live.job.tick
+        live.lane.ticks -= live.job.tick
 
     def _look(self, _: None, now: float) -> None:
         if self._opens <= now:
@@ -241,7 +227,8 @@ class Simulation:
     def _start(self, live: Live, now: float) -> None:
         job, figures, held = live.job, live.lane.figures, live.attempt.held
         self._free -= 1
-        self._unqueue(live)
+        del self._queued[live]
+        live.lane.queued -= 1
         figures.busy += max(0.0, min(now + held, self._end_of_time) - max(now, 0.0))
         if not live.tried and self._counts(job):
             figures.waited(now - live.due + job.start, now)
@@ -250,7 +237,7 @@ class Simulation:
         self._push(now + held, self._end, live)
         for follow_up in job.sends:
             if follow_up.attempt == live.tried:
-                self._push(now + min(follow_up.after, held), self._send_again, follow_up.job)
+                self._push(now + min(follow_up.after, held), self._send_from_job, follow_up.job)
 
     def _push(self, at: float, happens: Callable[[Any, float], object], what: Live | Job | None) -> None:
         heappush(self._events, (at, next(self._order), happens, what))

@@ -33,8 +33,8 @@ class Witness(Board):
     worker: UUID
     simulation: Simulation
 
-    def __init__(self, config: Config, chance: Random, origin: float, currency: str | None) -> None:
-        super().__init__(config, chance, origin, currency)
+    def __init__(self, workload: Workload, config: Config, chance: Random) -> None:
+        super().__init__(workload, config, chance)
         self._ids: dict[Live, UUID] = {}
         self._jobs: dict[UUID, Live] = {}
         self._claims: dict[Live, dict[str, Any]] = {}
