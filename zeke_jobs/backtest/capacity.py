@@ -19,14 +19,9 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Bound:
-    """A supply that can run out.
+    """A supply that can run out."""
 
-    Attributes:
-        name: ``threads``, ``task/ID``, ``limit/NAME`` (these also with ``rate``, ``budget`` or a unit), ``budget``,
-            ``database``.
-    """
-
-    name: str
+    name: str  # threads, budget, database, task/ID or limit/NAME; the last two also with rate, budget or a unit
     kind: Kind
     has: float  # size of the supply: jobs at once, or starts, units, money or jobs a second
     needs: float  # the average need
@@ -77,8 +72,7 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
     """The needs of each task's jobs: thread-seconds (held), starts, units and money (cost); also their number (jobs).
 
-    Units are not recorded, so the estimates of jobs.yaml count. For money, the estimate counts if a job has no cost in
-    that currency.
+    The estimates of jobs.yaml count for units, and for money if a job has no cost in that currency.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -36,18 +36,13 @@ class TaskFigures:
         self.waits, self.starts = array("d"), array("d")  # each wait, and the time of its end
         self.depth: list[int] = []  # maximum number of due jobs between each sample and the sample before
 
-    @property
-    def is_there(self) -> bool:
-        """Whether anything was sent."""
-        return bool(self.jobs or self.refused or self.skipped)
-
     def waited(self, wait: float, now: float) -> None:
         """Record a wait that ended."""
         self.waits.append(max(0.0, wait))
         self.starts.append(now)
 
     def close(self, seconds: float, slots: int | None) -> None:
-        """Compute the figures of a task at the end of a run; ``slots`` is the task's limit, or the number of all threads."""
+        """Compute the figures at the end of a run; ``slots`` is the task's limit, or the number of all threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))

@@ -36,10 +36,7 @@ def period(conn: Connection, begin: datetime | None = None, end: datetime | None
 
 
 def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Workload:
-    """Read the jobs from ``begin`` to ``end``.
-
-    ``config`` shows whether a priority is the task's or the sender's, and a retry delay the policy's or the handler's.
-    """
+    """Read the jobs from ``begin`` to ``end``; ``config`` shows which priorities and retry delays are not the task's."""
     recorder = _Recorder(config, begin.timestamp(), end.timestamp())
     # Read all rows in one snapshot, so that a job that is purged meanwhile is neither lost nor read twice.
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
@@ -105,7 +102,7 @@ class _Recorder:
             self._parents.append((job, row.parent))
 
     def finish(self) -> Workload:
-        """Link jobs to their senders, and estimate durations that could not be measured; called after the last row."""
+        """Link jobs to their senders, and estimate durations that could not be measured."""
         usual_start = median_high(self._starts or [0.0])
         for job in self._without_start:
             job.start = usual_start
@@ -134,7 +131,7 @@ class _Recorder:
         return None
 
     def _earlier(self, row: Any) -> tuple[list[Attempt], list[float]]:
-        """The attempts before the last, and the times of their claims. Retries beyond the policy's limit are a handler's."""
+        """The attempts before the last, and the times of their claims."""
         task = self._config.task(row.name)
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):

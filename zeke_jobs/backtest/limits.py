@@ -14,25 +14,16 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """A token bucket, by the generic cell rate algorithm: see the head of 04_limits.sql.
-
-    Args:
-        period: The period in the form of the catalogue, such as ``60.0 seconds``.
-        burst: Units that may start at once, in addition to the first.
-
-    Attributes:
-        step: Seconds by which each unit moves ``next_at``, the time from which the next job may start.
-        slack: Seconds by which ``next_at`` may be before the current time: the burst, and the allowed delay of a claim.
-    """
+    """A token bucket by the generic cell rate algorithm, see the head of 04_limits.sql; ``period`` is the catalogue's."""
 
     __slots__ = ("next_at", "slack", "step")
 
     def __init__(self, amount: float, period: str, burst: float = 0) -> None:
         seconds = float(period.removesuffix(" seconds"))
-        late = min(seconds * 0.0125, 0.05)
-        self.step = (seconds + min(seconds * 0.0125, 0.25) + late) / max(amount - burst, 1)
-        self.slack = round(late + burst * self.step, 6)
-        self.next_at = -NEVER
+        late = min(seconds * 0.0125, 0.05)  # the allowed delay of a claim
+        self.next_at = -NEVER  # when the next job may start
+        self.step = (seconds + min(seconds * 0.0125, 0.25) + late) / max(amount - burst, 1)  # a unit moves it by this
+        self.slack = round(late + burst * self.step, 6)  # how long before the current time it may be
 
     def ready(self, now: float) -> int:
         """How many units may start now."""
@@ -49,20 +40,12 @@ class Bucket:
     """One row of the catalogue's limits: it bounds active jobs and starts, a unit in a period, or money in a day.
 
     For a unit or money, the estimate is taken at a job's start, and corrected after its end; until it is used up, one
-    job at a time may start. The average cost of a task's recent jobs replaces the estimate.
-
-    Args:
-        day_ends: When the day of a moment ends.
-        learns: Whether recorded costs are in its currency.
-
-    Attributes:
-        cause: The name to report when its rate, unit or budget holds jobs back.
-        slots: Maximum number of active jobs; None without that bound.
+    job at a time may start. If it ``learns``, the average cost of a task's recent jobs replaces the estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
         self.name, self.unit = row["name"], row["unit"]
-        self.slots, self.active = row.get("concurrency"), 0
+        self.slots, self.active = row.get("concurrency"), 0  # None: any number of active jobs
         self.rate = Rate(row["amount"], row["period"], row["burst"]) if row.get("period") else None
         self._is_money, self._amount = "zone" in row, float(row["amount"] or 0)
         self.cause = f"{self.name} {'budget' if self._is_money else 'rate' if self.unit == 'jobs' else self.unit}"

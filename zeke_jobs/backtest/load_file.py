@@ -86,17 +86,14 @@ class LoadStanza(Keys):
 
 
 def load_text(text: str, name: str, config: Config) -> LoadStanza:
-    """Read a text that describes a load of the tasks of ``config``.
-
-    Raises ConfigurationError if the text has faults; the message has each with its place.
-    """
+    """Read a text that describes a load of the tasks of ``config``. Raises ConfigurationError with each fault's place."""
     document = parse(text)
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None
     if found is not None:
         _check(document, found, config)
-    if faults := document.diagnostics(name):
+    faults = document.diagnostics(name)
+    if found is None or faults:
         raise ConfigurationError(summary(faults), faults)
-    assert found is not None
     return found
 
 
@@ -165,10 +162,8 @@ def _length(takes: TakesStanza | None, chance: Random) -> float:
     if takes.most is not None:
         least = takes.least.total_seconds() if takes.least else 0.0
         return chance.uniform(least, takes.most.total_seconds())
-    assert takes.median is not None
-    assert takes.p95 is not None
-    median = math.log(takes.median.total_seconds())
-    return chance.lognormvariate(median, (math.log(takes.p95.total_seconds()) - median) / _P95)
+    median, p95 = (math.log(length.total_seconds()) for length in (takes.median, takes.p95) if length)
+    return chance.lognormvariate(median, (p95 - median) / _P95)
 
 
 def _moments(one: SentStanza, end: float, chance: Random) -> Iterator[float]:

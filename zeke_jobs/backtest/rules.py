@@ -1,4 +1,4 @@
-"""Decides which job starts next, as ``zeke_jobs.claim`` does (a test compares both). Times are seconds on one clock.
+"""Decides which job starts next, as ``zeke_jobs.claim`` does (a test compares both).
 
 1. A claim goes through the due jobs by priority. Tasks of one priority share its places, in random order.
 2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
@@ -89,7 +89,7 @@ class Lane:
             self.note("", now)
 
     def _clean(self, priority: int, key: Any) -> None:
-        """Forget jobs of a key that left the queue unstarted; then the key if it is empty, and so the priority."""
+        """Forget jobs of a key that left the queue unstarted, and empty keys and priorities."""
         by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
             heappop(jobs)

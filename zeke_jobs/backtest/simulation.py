@@ -19,12 +19,9 @@ _WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue 
 
 
 class Simulation:
-    """One simulated run. ``now`` is its current time.
+    """One simulated run; jobs of tasks that ``config`` lacks are left out. ``now`` is its current time.
 
-    Args:
-        config: The configuration; jobs of tasks that it lacks are left out.
-        horizon: Latest end of the simulation, even if jobs are left. By default the length of the time that counts, at least
-            an hour, after its end.
+    It goes on after the workload's end until no job is left, at most until ``horizon``.
     """
 
     def __init__(
@@ -80,7 +77,9 @@ class Simulation:
             lane.note("", now)
             limit = lane.task.concurrency.limit
             lane.figures.close(seconds, self._fleet.slots if limit is None else limit)
-        shown = {lane.task.id: lane.figures for lane in lanes if lane.figures.is_there}
+        shown = {
+            lane.task.id: lane.figures for lane in lanes if (one := lane.figures).jobs or one.refused or one.skipped
+        }
         unserved, currency = dict(self._unserved), self.workload.currency
         return Figures(str(self._fleet), seconds, shown, self._of_limits(), unserved, currency)
 
@@ -172,7 +171,7 @@ class Simulation:
     def _end(self, live: Live, now: float) -> None:
         lane, attempt = live.lane, live.attempt
         self._free += 1
-        again = None if attempt.how == "completed" else self._again(live, attempt)
+        again = self._again(live, attempt)
         self.board.end(live, attempt, live.job.cost_of(attempt) if lane.metered else None)
         self._push(now + self._fleet.wake_up, self._look, None)
         figures, counts = lane.figures, self._counts(live.job)
@@ -190,7 +189,7 @@ class Simulation:
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
         """The seconds until a job is due again, and whether that is a retry; None if the job has ended."""
-        if attempt.how in ("rejected", "cancelled"):
+        if attempt.how in ("completed", "rejected", "cancelled"):
             return None
         if attempt.how == "deferred":
             return attempt.gap or 0.0, False
