@@ -133,7 +133,7 @@ def sees_all(conn: Connection) -> bool:
 
 def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
     """The revision in force; None before the first. If not ``whole``, sensitive fields of schedules are masked."""
-    row = SQL.one(conn, "revision/latest" if whole else "revision/shown")
+    row = SQL.one(conn, "revision/one", number=None) if whole else SQL.one(conn, "revision/shown")
     return None if row is None else _read(row)
 
 

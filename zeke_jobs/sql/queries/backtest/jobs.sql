@@ -1,5 +1,4 @@
--- Jobs that existed between two times, in the order of their sends: ended jobs from the table and the history, and unfinished jobs. Times are seconds
--- of the epoch. An attempt is [outcome, start, end, type of error]; NULL is unknown.
+-- Jobs that existed between two times, by the time of their send. Times are Unix times; an attempt is [outcome, start, end, type of error].
 WITH jobs AS (
   SELECT
     q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,

@@ -1,5 +1,4 @@
--- For each task, how many jobs arrived, how long they took and how many units they used. Reads the newest jobs of a period, up to a number; seconds
--- is the time in which those jobs arrived.
+-- The jobs of each task that arrived within a time ("seconds"), how long they took, and the units they used; among the newest "most" jobs.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)

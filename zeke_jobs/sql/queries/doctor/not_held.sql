@@ -1,6 +1,4 @@
--- Jobs that the table assigns to a worker that does not hold them, by process. A live worker marks jobs that run for a second as started, and reports
--- how many jobs it holds. So it does not hold jobs that are not started, not counted, and were claimed longer than its
--- lost_after before its last heartbeat.
+-- Jobs of workers that do not hold them, by process. A live worker marks jobs as started within a second, and reports how many it holds.
 SELECT
   w.host, w.pid, l.lives,
   CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,

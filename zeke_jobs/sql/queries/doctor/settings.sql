@@ -1,5 +1,4 @@
--- Settings that may slow jobs. Each comes with the value of a session that does not set them itself, and with the statement that restores the usual
--- value where it was changed: for the role in the database, the role, the database, or the server.
+-- Settings that may slow jobs: the value for other sessions, and the statement that restores the usual value where it was changed.
 SELECT
   s.name, s.reset_val AS value,
   coalesce((

@@ -1,5 +1,4 @@
--- Start an examination by `doctor`: its statements share one snapshot, prefer index scans and have a time limit. This overrides settings of the
--- server, the database or the role, even behind a pooler.
+-- Let the statements of an examination use indexes and end in time, whatever a server, database or role has set, also behind a pooler.
 SELECT
   set_config('enable_seqscan', 'off', true),
   set_config('enable_bitmapscan', 'off', true),

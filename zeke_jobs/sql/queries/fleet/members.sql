@@ -1,5 +1,4 @@
--- The live processes. For each: its jobs; the newest revision with the text of its jobs.yaml, and whether that text differs from the text in force; why its
--- code does not fit a newer revision; whether it counts as lost; and whether it is silent for so long that it has ended or hangs.
+-- The live processes with their jobs, the revision and file they use, why they refuse a newer one, and how late their heartbeat is.
 SELECT
   w.id, w.kind, w.host, w.pid, w.version, w.queues,
   w.threads + CASE WHEN w.async_tasks = '{}' THEN 0 ELSE w.places END AS threads,

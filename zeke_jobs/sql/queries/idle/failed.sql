@@ -1,5 +1,4 @@
--- Jobs of these queues that have failed for good since the time "since": their number, and the earliest of them, at most "most". Sensitive
--- fields are masked.
+-- The number of jobs of these queues that failed for good since a time, and the earliest "most" of them; sensitive fields are masked.
 SELECT n.number, n.id, n.task, j.error ->> 'type' AS type, j.error ->> 'message' AS message
 FROM (
   SELECT q.message_id AS id, q.task, q.completed_on, count(*) OVER () AS number

@@ -1,6 +1,4 @@
--- How many jobs of these queues workers could work on now, and how many are queued for a retry after an attempt that began since "since". A retry
--- counts
--- even if it is not due yet: it may become due between the two counts.
+-- Jobs of these queues that are due or active, or wait for a retry since a time: a retry may become due between the two counts.
 SELECT
   (SELECT sum(zeke_jobs.due_jobs(n.queue)) FROM unnest(CAST(%(queues)s AS text[])) AS n (queue))
   + (

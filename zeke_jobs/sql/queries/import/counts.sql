@@ -1,5 +1,4 @@
--- Each queue of pg-boss with the task that it maps to, if there is one: its unfinished jobs, and its jobs that completed or failed since the given
--- time. Internal queues and jobs that are imported already are left out.
+-- Each queue of pg-boss with its task, its unfinished jobs and its recent ones, without internal queues and imported jobs.
 SELECT c.name, t.id AS task_id, c.queued, c.later, c.active, c.recent
 FROM (
   SELECT j.name,

@@ -1,5 +1,4 @@
--- Let the later statements of this transaction find the tables of pg-boss 10 to 12 by their names alone, and no temporary table in their place. No
--- row if the schema has no such tables; views with their names do not count.
+-- Let this transaction find the tables of pg-boss 10 to 12 by name, and no temporary table instead; no row if the schema lacks them.
 SELECT set_config('search_path', quote_ident(%(schema)s) || ', pg_temp', true) AS path
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid

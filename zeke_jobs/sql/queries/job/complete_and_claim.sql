@@ -1,5 +1,4 @@
--- Complete ended jobs and claim due jobs in one round trip. The claim waits at most 1 s for each lock, the
--- completion at most 100 ms.
+-- Complete ended jobs and claim due jobs in one round trip, with at most 100 ms and 1 s for each lock.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait
 FROM zeke_jobs.complete_and_claim(

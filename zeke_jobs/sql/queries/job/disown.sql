@@ -1,5 +1,4 @@
--- Return jobs that the table assigns to a worker although the worker does not know them. New claims are left out, because the worker may not have
--- their answer yet.
+-- Return jobs that the worker does not know to the queue; new claims are left out, because their answer may be on its way.
 SELECT
   q.message_id, q.task,
   zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned

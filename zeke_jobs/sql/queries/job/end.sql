@@ -1,5 +1,4 @@
--- End attempts, all as completed or all as returned; returns the jobs that this worker no longer held. Waits at most 100 ms for each
--- lock of another session, also at the commit.
+-- End attempts, all as completed or all as returned; returns the jobs that this worker no longer held. Waits up to 100 ms for a lock.
 SELECT d.id FROM unnest(%(ids)s::uuid[]) AS d (id)
 EXCEPT ALL
 SELECT unnest(zeke_jobs.move(

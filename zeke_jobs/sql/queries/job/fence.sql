@@ -1,5 +1,4 @@
--- The fence of a handler's transaction: whether the worker still holds the job, and the job is not cancelled. With a result it also completes the
--- job. The job's row is locked until the commit; if the worker freezes or is cut off before that, others wait no longer than this limit.
+-- Whether the worker still holds the job, which is not cancelled; with a result, complete it. Locks the job's row for 15 s at most.
 SELECT f.ours
 FROM (
   SELECT

@@ -1,5 +1,4 @@
--- The session with the oldest transaction, of all sessions that hold locks on tables and views of this database. relation: only sessions that write
--- this table, or the table of this index.
+-- The session with the oldest transaction that holds locks on our tables, or that writes one table (or the table of an index).
 SELECT a.pid, a.usename AS login, a.application_name AS program, extract(epoch FROM clock_timestamp() - a.xact_start) AS seconds
 FROM pg_locks AS l
 JOIN pg_class AS c ON c.oid = l.relation

@@ -22,8 +22,5 @@ BEGIN
       NULL; -- another process has just created it, and its transaction has ended
     END;
   END LOOP;
-  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'zeke_jobs.migration'::regclass AND attname = 'version') THEN
-    ALTER TABLE zeke_jobs.migration ADD COLUMN IF NOT EXISTS version text;
-  END IF;
 END
 $$

@@ -1,5 +1,4 @@
--- For each task, the results of the ended jobs that started under a revision. Times are in seconds; per_hour counts successes; cost is the sum by
--- currency of the jobs with a known cost, and with_cost is their number.
+-- For each task, the results of jobs that started under a revision, in seconds; costs by currency, and the number of jobs with a cost.
 WITH period AS (
   SELECT
     r.number, r.applied_on AS begun,

@@ -1,5 +1,4 @@
--- Delete the state of schedules that left jobs.yaml or were deleted, and ticks older than ninety days (the history of jobs is kept as long), but
--- never the last tick of a task. Rows that another session has locked are left to the scheduler's next check.
+-- Delete the state of schedules that are gone, and ticks older than ninety days, but never the last tick of a task.
 WITH left_the_file AS (
   DELETE FROM zeke_jobs.schedule_state AS s WHERE s.task = ANY (ARRAY(
     SELECT o.task FROM zeke_jobs.schedule_state AS o

@@ -1,6 +1,4 @@
--- The newest queued or active job of a schedule, also under a former name, among the last fifty jobs that the scheduler sent under each name. An
--- older job is not found: an old failed job that was retried by hand, or a job that is still unfinished from a time with overlap: allow. An index of
--- scheduled jobs would find it, but every send and claim of such a job would have to maintain the index.
+-- The newest unfinished job of a schedule among the last fifty that were sent under each name: an index of all would slow each send.
 SELECT
   s.job, s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status

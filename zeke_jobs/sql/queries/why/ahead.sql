@@ -1,5 +1,4 @@
--- How many due jobs are claimed before a given job, counted up to a number: jobs of its task that became due earlier (unless keys take turns), and
--- jobs of its task and of other tasks in its queue with a higher rank, which is the priority raised by waiting (zeke_jobs.risen).
+-- How many due jobs (up to a number) go first: earlier ones of the job's task, and ones of a higher rank, the priority raised by waiting.
 WITH job AS (
   SELECT t.age, t.share, zeke_jobs.risen(%(priority)s, %(run_at)s::timestamptz, t.age, zeke_jobs.now()) AS rank
   FROM zeke_jobs.task AS t WHERE t.id = %(task)s
