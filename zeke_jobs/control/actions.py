@@ -50,7 +50,7 @@ def find(conn: Connection, name: str) -> Timetable:
     stored = dispatch.in_force(conn, name, now=dispatch.clock(conn))
     if stored is not None:
         return stored
-    row = SQL.one(conn, "schedule/find", name=name)
+    row = SQL.one(conn, "send/task", task=name)
     if row is None:
         raise unknown_task(name, [row["name"] for row in SQL.all(conn, "send/task_names")])
     found = dispatch.in_force(conn, row["id"], now=dispatch.clock(conn))

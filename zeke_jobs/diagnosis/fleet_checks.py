@@ -121,9 +121,9 @@ def _scheduler(conn: Connection) -> Iterator[Finding]:
 
 
 def _unreadable(conn: Connection) -> Iterator[Finding]:
-    for row in SQL.named(conn, "doctor/schedules"):
+    for row in SQL.named(conn, "schedule/list"):
         try:
-            dispatch.read_line(row.schedule, row.cron)
+            dispatch.read_line(row.schedule, {**row.options, "at": row.cron, "timezone": row.timezone})
         except dispatch.Unreadable as error:
             help_ = "put it again as it should be, or delete it: zeke_jobs.schedules, zeke_jobs.put_schedule"
             yield Finding(row.schedule, str(error), help_)

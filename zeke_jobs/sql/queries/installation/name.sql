@@ -1,3 +1,2 @@
 -- The installation that owns this database.
-SELECT name
-FROM zeke_jobs.installation
+SELECT name FROM zeke_jobs.installation

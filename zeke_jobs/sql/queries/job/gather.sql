@@ -1,3 +1,2 @@
 -- Adapt queued jobs to their tasks, whose name, queue or order has changed.
-SELECT was, was_in, task, queue, jobs
-FROM zeke_jobs.gather(%(limit)s)
+SELECT was, was_in, task, queue, jobs FROM zeke_jobs.gather(%(limit)s)

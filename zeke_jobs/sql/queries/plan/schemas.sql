@@ -1,3 +1,2 @@
 -- The payload schemas of the catalogue.
-SELECT id, payload_schema
-FROM zeke_jobs.task
+SELECT id, payload_schema FROM zeke_jobs.task

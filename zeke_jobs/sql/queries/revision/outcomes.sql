@@ -1,11 +1,9 @@
 -- For each task, the results of jobs that started under a revision, in seconds; costs by currency, and the number of jobs with a cost.
 WITH period AS (
-  SELECT
-    r.number, r.applied_on AS begun,
-    coalesce(
-      (SELECT n.applied_on FROM zeke_jobs.revision AS n WHERE n.number > r.number ORDER BY n.number LIMIT 1),
-      zeke_jobs.now()) AS ended
-  FROM zeke_jobs.revision AS r WHERE r.number = %(number)s
+  SELECT s.begun, s.ended
+  FROM (
+    SELECT r.number, r.applied_on AS begun, coalesce(lead(r.applied_on) OVER (ORDER BY r.number), zeke_jobs.now()) AS ended
+    FROM zeke_jobs.revision AS r) AS s WHERE s.number = %(number)s
 ),
 ran AS (
   SELECT
@@ -15,15 +13,6 @@ ran AS (
   FROM zeke_jobs.finished AS f
   CROSS JOIN period AS p
   WHERE f.started_on >= p.begun AND f.started_on < p.ended
-),
-costs AS (
-  SELECT s.name, jsonb_object_agg(s.currency, s.cost::text) AS cost
-  FROM (
-    SELECT r.name, r.currency, trim_scale(sum(r.cost)) AS cost
-    FROM ran AS r WHERE r.cost IS NOT NULL
-    GROUP BY r.name, r.currency
-  ) AS s
-  GROUP BY s.name
 )
 SELECT
   r.name AS task,
@@ -35,7 +24,10 @@ SELECT
   percentile_cont(0.95) WITHIN GROUP (ORDER BY r.wait) AS wait_p95,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY r.takes) AS takes_p50,
   percentile_cont(0.95) WITHIN GROUP (ORDER BY r.takes) AS takes_p95,
-  (SELECT c.cost FROM costs AS c WHERE c.name = r.name) AS cost,
+  (SELECT jsonb_object_agg(c.currency, c.cost::text)
+   FROM (
+     SELECT o.currency, trim_scale(sum(o.cost)) AS cost FROM ran AS o WHERE o.name = r.name AND o.cost IS NOT NULL
+     GROUP BY o.currency) AS c) AS cost,
   count(r.cost) AS with_cost
 FROM ran AS r
 CROSS JOIN period AS p

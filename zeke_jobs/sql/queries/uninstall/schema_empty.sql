@@ -1,8 +1,3 @@
--- Whether a schema is empty.
+-- Whether nothing is in a schema.
 SELECT NOT EXISTS (
-  SELECT 1 FROM pg_class AS c WHERE c.relnamespace = to_regnamespace(%(schema)s)
-  UNION ALL
-  SELECT 1 FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%(schema)s)
-  UNION ALL
-  SELECT 1 FROM pg_type AS t WHERE t.typnamespace = to_regnamespace(%(schema)s)
-) AS empty
+  SELECT 1 FROM pg_depend AS d WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = to_regnamespace(%(schema)s)) AS empty

@@ -1,3 +1,2 @@
 -- Return the jobs of lost processes to the queue.
-SELECT message_id, task, deaths, outcome
-FROM zeke_jobs.rescue()
+SELECT message_id, task, deaths, outcome FROM zeke_jobs.rescue()
