@@ -10,10 +10,7 @@ _LONGEST_VALUE = 100  # maximum number of characters in the header's value; a da
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
-    """The seconds of a Retry-After header, from 0 to ``LONGEST_WAIT``; None if it is unreadable.
-
-    The value is a number of ``unit`` seconds or a date.
-    """
+    """The seconds, up to ``LONGEST_WAIT``, of a header with a number of ``unit`` seconds or a date; None if unreadable."""
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)

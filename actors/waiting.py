@@ -1,7 +1,7 @@
 """Pauses: after an error of a site, an Engine or an AI provider, no job calls it for a time; and growing delays."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -9,6 +9,7 @@ from psycopg2.extensions import connection as Connection
 from actors.retry_after import LONGEST_WAIT
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer
+from zeke_jobs.core.wording import when
 
 LONGEST = timedelta(seconds=LONGEST_WAIT)
 ENGINE = "engine"
@@ -59,4 +60,4 @@ def keep(ctx: Context[Any], *who: str) -> None:
 
 def resting(who: str, until: datetime, why: str) -> Defer:
     """The exception for a job that needs ``who`` while requests to it are paused."""
-    return Defer(until, f"{who} is left alone until {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: {why}")
+    return Defer(until, f"{who} is left alone until {when(until)}: {why}")

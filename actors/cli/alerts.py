@@ -16,6 +16,7 @@ from actors.store.news import NotFound
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.core.wording import when
 from zeke_jobs.postgres.pool import transaction
 
 app = typer.Typer(help="Saved searches whose new stories are sent at once.", no_args_is_help=True)
@@ -89,7 +90,7 @@ def _fate(row: Mapping[str, Any], story_id: UUID) -> tuple[str, str]:
             return "done", f"{which}sent{by} {ago(row['sent_at'])} ago"
         again = ""
         if row["state"] == "retry":
-            again = f"; tried again at {row['start_after'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            again = f"; tried again at {when(row['start_after'])}"
         elif row["state"] == "failed":
             again = f"; tried again with the next story that fits, or by zeke-jobs retry {short(row['job'])}"
         return "waiting", f"{which}{row['detail'] or 'its job has not run yet'}{again}"

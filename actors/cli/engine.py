@@ -81,9 +81,8 @@ def cannot_read(url: str, error: EngineError) -> CannotRead:
     return CannotRead(f"{url} cannot be read: {error}" + (f"\n  help: {setting}" if setting else ""))
 
 
-app = typer.Typer(
-    help="Rules for sites, in services.engine.sites of jobs.yaml.", no_args_is_help=True, callback=one_of_several
-)
+_HELP = "Rules for sites, in services.engine.sites of jobs.yaml."
+app = typer.Typer(help=_HELP, no_args_is_help=True, callback=one_of_several)
 
 
 @app.command("test", short_help="Show what the rule of a site gives.")

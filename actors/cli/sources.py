@@ -16,6 +16,7 @@ from actors.store import news
 from actors.store import sources as store
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag
+from zeke_jobs.core.wording import when
 
 _WELL = {"ok", "by hand", "not read yet"}
 
@@ -132,7 +133,7 @@ def _print_health(row: Mapping[str, Any]) -> None:
 
 
 def _rest(row: Mapping[str, Any]) -> str:
-    return f"until {row['until']:%Y-%m-%d %H:%M:%S} UTC: {row['why']}"
+    return f"until {when(row['until'])}: {row['why']}"
 
 
 def _health(row: Mapping[str, Any]) -> str:

@@ -97,9 +97,8 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
     """Print number, age, chili and source; then the title, a line about it, and the address, which is never broken."""
     star = " *" if row.get("is_starred") else ""
     head = f"{row['number']:>4}  {ago(row['published_at'] or row['created_at']):>3}  chili {chili(row['chili'])}  "
-    out.print(
-        visible(f"{head}{row['source'] or '?'}{star}  {short(row['id'])}"), style="dim", markup=False, soft_wrap=True
-    )
+    head += f"{row['source'] or '?'}{star}  {short(row['id'])}"
+    out.print(visible(head), style="dim", markup=False, soft_wrap=True)
     url = row["url"] or ""
     style = Style(bold=row.get("state", "unread") == "unread", link=url if LINK.fullmatch(url) else None)
     out.print(Padding(Text(visible(row["title"] or "(no title)"), style), (0, 0, 0, 6), expand=False))

@@ -38,12 +38,7 @@ _LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 
 def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
-    """Run the pipeline on ``feeds``, or on the sample site; returns whether the database has the expected results.
-
-    Raises:
-        ConfigurationError: jobs.yaml is not valid.
-        ZekeJobsError: another demo runs in this folder, or the workers ended too early.
-    """
+    """Run the pipeline on ``feeds``, or on the sample site; returns whether the database has the expected results."""
     begin = time.monotonic()
     console.print("[bold]zeke_jobs demo[/]: from feeds to briefs, on this machine, in half a minute\n")
     _say(console, "starting", "a PostgreSQL of its own, which takes a few seconds the first time")
@@ -117,9 +112,7 @@ def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connecti
     with console.status("working") as status:
         while (now := time.monotonic()) < begin + limit:
             if running.poll() is not None:
-                raise ZekeJobsError(
-                    "expected workers and scheduler to run until the end, got an end before; see demo.log"
-                )
+                raise ZekeJobsError("expected workers and scheduler to run to the end, got an end before; see demo.log")
             jobs = news.jobs_by_task(conn)
             status.update(f"{now - begin:5.1f} s  {sum(jobs.values())} jobs")
             if not jobs["ingest-pull", "completed"] or any(state in _UNFINISHED for _, state in jobs):
@@ -131,10 +124,7 @@ def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connecti
 
 
 def show(console: Console, found: expected.Results) -> dict[str, int]:
-    """Show the stories, the hottest one in full, and the feeds with their failed articles, by commands of ``zeke-news``.
-
-    Returns the exit statuses other than 0 by command.
-    """
+    """Show stories and feeds by commands of ``zeke-news``; returns the exit statuses other than 0 by command."""
     refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
     in_full = [["story", str(hottest["number"])]] if hottest else []

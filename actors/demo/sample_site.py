@@ -45,12 +45,7 @@ def entries() -> list[Entry]:
 
 
 def render(base_url: str, now: datetime) -> dict[str, str]:
-    """Every page and feed of the site by its path; the paths of feeds end with ``.xml``.
-
-    Args:
-        base_url: ``http://host:port``, without a slash at its end.
-        now: The current time; the ages of the entries are relative to it. The pages depend on nothing else.
-    """
+    """Every page and feed of the site by its path, with ages relative to ``now``; the paths of feeds end with ``.xml``."""
     pages: dict[str, str] = {}
     for row in tomllib.loads(_read("catalogue.toml"))["publication"]:
         own = sorted((one for one in entries() if one.publication == row["slug"]), key=lambda one: one.age)

@@ -89,9 +89,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     """Resolves a name once, checks every address, and connects to a checked address; TLS still uses the name."""
 
     def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
-        self._budget = budget
-        self._allowed = allowed
-        self._resolver = resolver
+        self._budget, self._allowed, self._resolver = budget, allowed, resolver
         self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(  # type: ignore[override]

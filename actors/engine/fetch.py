@@ -35,38 +35,24 @@ _REFUSALS |= {402: "paywall", 404: "not_found", 410: "gone"}
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of one fetch.
+    """The bounds of one fetch."""
 
-    Attributes:
-        body_bytes: The maximum number of bytes of the decoded body; with 0 it is not read.
-        raw_bytes: The maximum number of bytes on the wire, with headers and redirects.
-        seconds: The longest time from the first connection to the last byte.
-        redirects: The maximum number of redirects to follow.
-        content_types: Prefixes of accepted media types; a missing type is accepted.
-    """
-
-    body_bytes: int
-    raw_bytes: int
-    seconds: float
+    body_bytes: int  # of the decoded body; with 0 it is not read
+    raw_bytes: int  # on the wire, with headers and redirects
+    seconds: float  # from the first connection to the last byte
     redirects: int = 5
-    content_types: tuple[str, ...] = ("text/", "application/xhtml", "application/xml")
+    content_types: tuple[str, ...] = ("text/", "application/xhtml", "application/xml")  # prefixes; or none is given
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A server's answer.
+    """A server's answer."""
 
-    Attributes:
-        url: The address after redirects.
-        headers: The headers by name, in lower case.
-        moved_to: The last target, if there were redirects and all of them were permanent.
-    """
-
-    url: str
+    url: str  # after redirects
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # by name in lower case
     body: bytes
-    moved_to: str | None = None
+    moved_to: str | None = None  # the last target, if there were redirects and all of them were permanent
 
     @property
     def media_type(self) -> str:
@@ -80,18 +66,12 @@ class Fetcher:
 
     It checks addresses when it connects, also after each redirect, ignores proxies from the environment, and bounds the time
     and the inflated size of the whole answer.
-
-    Args:
-        user_agent: The User-Agent of each request.
-        allowed: Networks that may be reached although they are not public.
-        resolver: A function that returns the addresses of a name.
-        credentials: A function that returns the headers for an address; a redirect gets only those of its own address.
     """
 
     user_agent: str
-    allowed: Sequence[Network] = ()
+    allowed: Sequence[Network] = ()  # networks that may be reached although they are not public
     resolver: Resolver = resolve
-    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}
+    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}  # headers for exactly this address
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -26,14 +26,7 @@ _DEEPEST = 6
 
 @dataclass(frozen=True)
 class Metadata:
-    """A page's data about itself. Values that the page lacks are empty or None.
-
-    Attributes:
-        is_article: Whether the page declares itself an article.
-        is_free: The value of ``isAccessibleForFree``, or None.
-        body: ``articleBody`` of the structured data.
-        captions: The address of the captions of the page's video.
-    """
+    """A page's data about itself. Values that the page lacks are empty or None."""
 
     title: str = ""
     description: str = ""
@@ -42,10 +35,10 @@ class Metadata:
     published_at: datetime | None = None
     author: str = ""
     site: str = ""
-    is_article: bool = False
-    is_free: bool | None = None
-    body: str = ""
-    captions: str = ""
+    is_article: bool = False  # the page declares itself an article
+    is_free: bool | None = None  # ``isAccessibleForFree``
+    body: str = ""  # ``articleBody`` of the structured data
+    captions: str = ""  # the address of the captions of the page's video
 
 
 def read(tree: HtmlElement, url: str) -> Metadata:

@@ -128,11 +128,10 @@ def _is_beyond(limit: int | timedelta | None, facts: _Facts, sign: int) -> bool 
 def _applies(when: Conditions, facts: _Facts) -> bool:
     """Whether the item is from a source or folder that the rule names."""
     item, parts = facts.item, [_folded(part) for part in when.source]
+    by_id = any(len(part) >= 8 and str(item.source_id).startswith(part) for part in parts)
+    is_source = not parts or by_id or any(part in facts.source for part in parts)
     folders = [[step.strip().casefold() for step in one.split("/") if step.strip()] for one in when.folder]
-    folder = [step.casefold() for step in item.folder] if folders else []
-    is_source = not parts or any(
-        part in facts.source or (len(part) >= 8 and str(item.source_id).startswith(part)) for part in parts
-    )
+    folder = [step.casefold() for step in item.folder]
     return is_source and (not folders or any(folder[: len(steps)] == steps for steps in folders))
 
 

@@ -45,8 +45,8 @@ def _hash(text: str) -> int:
 def bands(found: set[int]) -> list[int]:
     """Hashes of the bands of a one-permutation MinHash; texts without a common band are not compared. Empty for an empty text.
 
-    The signature has the smallest hash of each of 128 bins; an empty bin takes the hash of a full bin. This needs one hash for
-    each shingle instead of 128, with the same expected value (Li, Owen, Zhang 2012; densified as in Shrivastava 2017).
+    The signature has the smallest hash of each of 128 bins; an empty bin takes the hash of a full bin (Li, Owen, Zhang 2012;
+    Shrivastava 2017).
     """
     if not found:
         return []

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, Field
 
+from actors.engine.contract import ContentSource
 from actors.store.sources import Polling
 from actors.waiting import grown
 from zeke_jobs import Duration, parse_duration
@@ -22,8 +23,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         longest_wait: The longest wait that a server may ask for.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: Number of consecutive 410 answers that switch a source off.
-        moved_after: Number of polls that must see the same permanent redirect before the source is moved.
-        moved_over: The shortest time over which these polls must see it.
+        moved_after: Number of polls, over at least ``moved_over``, that must see a permanent redirect to move the source.
     """
 
     default: Duration = parse_duration("1h")
@@ -49,18 +49,11 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         """The time until the next poll after consecutive ``failures``: 1 h, 2 h, 4 h … or as long as the server asked for."""
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
-    def after_success(
-        self, polling: Polling, *, etag: str | None, last_modified: str | None, not_modified: bool
-    ) -> Polling:
+    def after_success(self, polling: Polling, answer: ContentSource) -> Polling:
         """The facts to store after a successful poll. If a 304 lacks a header, the old value stays."""
-        return replace(
-            polling,
-            etag=etag or (polling.etag if not_modified else None),
-            last_modified=last_modified or (polling.last_modified if not_modified else None),
-            failures=0,
-            gone_count=0,
-            fetched_once=True,
-        )
+        old = polling if answer.not_modified else Polling()
+        etag, modified = answer.etag or old.etag, answer.last_modified or old.last_modified
+        return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
         """Count a permanent redirect. The second value is the new address, once it was seen often enough."""

@@ -104,9 +104,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         queued += [(row["id"], row["url"]) for row in again]
         items.queue(tx, [one for one, _ in queued])
         send_fetches(ctx, queued, size=settings.batch, batch=ctx.batch_id, engine=engine)
-        polling = rhythm.after_success(
-            current.polling, etag=answer.etag, last_modified=answer.last_modified, not_modified=answer.not_modified
-        )
+        polling = rhythm.after_success(current.polling, answer)
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
             new_url = new_url or answer.url  # store the address of a handle, so that it is looked up only once

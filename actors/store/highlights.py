@@ -1,8 +1,7 @@
 """Highlights: the pipeline keeps its own highlights up to date; it never changes a person's highlights.
 
-A row has ``id`` (the pipeline derives its ids from story, team and words), ``story_id``, ``team_id`` (None: all see it),
-``created_by`` (a user's id, or ``system``), ``kind``, ``origin`` (``user`` or ``system``), ``title``, ``summary``, ``quote``,
-``is_generated``, and ``metadata`` with kind, place, context, tags and relevance.
+Its ids are derived from story, team and words. ``team_id`` None: all teams see it. ``metadata`` has kind, place, context,
+tags and relevance.
 """
 
 import json

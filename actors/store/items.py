@@ -32,20 +32,14 @@ class NewItem:
 
 @dataclass(frozen=True)
 class Item:
-    """A raw item on its way to a story.
-
-    Attributes:
-        source: The name of its source; ``folder`` has the folders of that source, the outermost first.
-        outcome: None if a program other than the pipeline added the item.
-        attempts: The number of fetches that failed temporarily.
-    """
+    """A raw item on its way to a story."""
 
     id: UUID
     source_id: UUID
     source_type: str
-    source: str
+    source: str  # its name
     source_url: str
-    folder: tuple[str, ...]
+    folder: tuple[str, ...]  # of the source, the outermost first
     external_id: str
     kind: str
     title: str | None
@@ -53,8 +47,8 @@ class Item:
     published_at: datetime | None
     metadata: dict[str, Any]
     found_at: datetime
-    outcome: Outcome | None
-    attempts: int
+    outcome: Outcome | None  # None if another program added the item
+    attempts: int  # fetches that failed temporarily
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:

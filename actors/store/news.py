@@ -129,11 +129,7 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """The story with this number, or with an id that begins like this. Eight or more digits are first tried as an id.
-
-    Raises:
-        NotFound, NotUnique: not exactly one story has this name.
-    """
+    """The story with this number, or with an id that begins like this. Raises NotFound, NotUnique."""
     text = name.strip().lower().removeprefix("#")
     found = None
     if not text.isdigit() or len(text) >= 8:
@@ -155,11 +151,7 @@ def _ids_like(conn: Connection, text: str) -> list[Row]:
 
 
 def find_source(conn: Connection, name: str) -> UUID:
-    """The source with this address or name, or an id that begins like this; or the only one whose address or name contains it.
-
-    Raises:
-        NotFound, NotUnique: not exactly one source has this name.
-    """
+    """The source with this address, name or beginning of its id, or the only one that contains it. Raises NotFound, NotUnique."""
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():

@@ -35,10 +35,7 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """The job's outcome if the current text is kept, or None if the pipeline may write a new text.
-
-    A person's text is always kept. A text of unknown origin is kept unless a person asked for a new one.
-    """
+    """The job's outcome if the current text is kept: a person's always, one of unknown origin unless a person asks."""
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None
@@ -53,17 +50,12 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A story's overlay in the database.
-
-    Attributes:
-        brief: The story in one line, in two sentences, and as an elevator pitch; each may be None.
-        citations: The chili score, quotes, and the hashes that identify the author of each part.
-    """
+    """A story's overlay in the database."""
 
     why_it_matters: str | None
-    brief: tuple[str | None, str | None, str | None]
+    brief: tuple[str | None, str | None, str | None]  # one line, two sentences, elevator pitch
     summary: str | None
-    citations: Mapping[str, Any]
+    citations: Mapping[str, Any]  # the chili score, quotes, and the hashes that identify the author of each part
 
     def texts(self, part: Part) -> tuple[str | None, ...]:
         """The texts of a part."""

@@ -27,24 +27,16 @@ _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
 
 @dataclass(frozen=True)
 class Polling:
-    """The results of polling a source so far.
-
-    Attributes:
-        etag: The value of the header as the server sent it; the same for ``last_modified``.
-        failures: The number of consecutive failed polls.
-        gone_count: The number of consecutive answers with 410.
-        moved_to: The target of the permanent redirect, seen ``moved_count`` times since ``moved_since``.
-        fetched_once: Whether its items were read before; if not, only its newest items are brought in.
-    """
+    """The results of polling a source so far."""
 
     etag: str | None = None
     last_modified: str | None = None
-    failures: int = 0
-    gone_count: int = 0
-    moved_to: str | None = None
+    failures: int = 0  # consecutive ones
+    gone_count: int = 0  # consecutive answers with 410
+    moved_to: str | None = None  # the target of a permanent redirect
     moved_count: int = 0
     moved_since: datetime | None = None
-    fetched_once: bool = False
+    fetched_once: bool = False  # if not, only its newest items are brought in
 
 
 def get(conn: Connection, source_id: UUID) -> Row | None:

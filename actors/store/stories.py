@@ -15,25 +15,19 @@ _MOST_CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Text:
-    """The text of an item, with the facts that its page or feed has about it.
-
-    Attributes:
-        origin: page, structured, feed, description, upload or transcript; ``choice`` is the reason for choosing it.
-        url: The address that was fetched; ``canonical`` is the address that the page itself declares.
-        duration: The length of a video or podcast in seconds.
-    """
+    """The text of an item, with the facts that its page or feed has about it."""
 
     text: str
     markdown: str
-    origin: str
+    origin: str  # page, structured, feed, description, upload or transcript
     title: str = ""
-    url: str | None = None
-    canonical: str | None = None
+    url: str | None = None  # the address that was fetched
+    canonical: str | None = None  # the address that the page itself declares
     language: str | None = None
     author: str | None = None
     published_at: datetime | None = None
-    duration: float | None = None
-    choice: str | None = None
+    duration: float | None = None  # in seconds
+    choice: str | None = None  # the reason for choosing this text
     description: str | None = None
 
 
