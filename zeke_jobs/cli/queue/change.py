@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -76,12 +75,13 @@ def _change(
     asked: dict[str, Any],
     verb: Verb,
     done: str,
-    value: Mapping[str, Any] = MappingProxyType({}),
+    value: Mapping[str, Any] | None = None,
     *,
     reason: str | None = None,
 ) -> int:
     """Change the named jobs, or all jobs that match filters; a batch alone, without a limit, is changed as a whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
+    value = value or {}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
     if bool(job_ids) is bool(given):
         names = ", ".join(f"--{name}" for name in FILTERS)
