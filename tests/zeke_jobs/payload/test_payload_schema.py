@@ -220,9 +220,8 @@ def test_a_field_tells_whether_it_takes_text_and_a_name_in_either_spelling_finds
     schema = schema_of(Rules)
     taking = [name for name in Rules.model_fields if schema.takes_text(name)]
     assert taking == ["ahead", "when", "day", "at", "url", "short", "word", "only"]
-    assert [schema_of(Tree).field(name) for name in ("storyId", "story_id", "StoryId")] == [
-        "story_id", "story_id", None,
-    ]  # fmt: skip
+    named = [schema_of(Tree).field(name) for name in ("storyId", "story_id", "StoryId")]
+    assert named == ["story_id", "story_id", "StoryId"]
 
 
 class Part(BaseModel):
