@@ -14,7 +14,7 @@ from zeke_jobs.config.document import Document, walk
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import Handler, resolve_path
 from zeke_jobs.config.imports import Substitution, substitute
-from zeke_jobs.config.models import Config, Middleware, Service, Task
+from zeke_jobs.config.models import Config, Service, Task
 from zeke_jobs.config.services import resolve_middleware, resolve_model, settings_model
 from zeke_jobs.config.validation import Subject, accepted_keys, all_keys, note, only_model_at, unknown_key
 from zeke_jobs.core.quoting import quote, suggest
@@ -33,9 +33,9 @@ def check_code(document: Document, config: Config) -> None:
     for place, package in enumerate(config.migrations):
         checks.migrations(package, ("migrations", place))
     for name, service in config.services.items():
-        checks.service(name, service)
-    for at, middleware in enumerate(config.middleware):
-        checks.middleware(middleware, ("middleware", at))
+        checks.service(service, ("services", name), resolve_model, f"service {name}")
+    for place, middleware in enumerate(config.middleware):
+        checks.service(middleware, ("middleware", place), lambda use: settings_model(resolve_middleware(use)))
     for task in config.tasks.values():
         checks.task(task)
     if not document.found:
@@ -59,18 +59,11 @@ class _Checks:
         except MigrationError as error:
             self._refuse(path, str(error))
 
-    def service(self, name: str, service: Service) -> None:
-        base: Path = ("services", name)
+    def service(self, service: Service, base: Path, of: Callable[[str], type[BaseModel]], name: str = "") -> None:
         filled = self._fill(service.settings, base)
-        model = self._found(resolve_model, service.use, (*base, "use"))
+        model = self._found(of, service.use, (*base, "use"))
         if model is not None:
-            self._fits(filled, model, base, f"service {name}")
-
-    def middleware(self, middleware: Middleware, base: Path) -> None:
-        filled = self._fill(middleware.settings, base)
-        found = self._found(resolve_middleware, middleware.use, (*base, "use"))
-        if found is not None:
-            self._fits(filled, settings_model(found), base, f"the settings of {found.__name__}")
+            self._fits(filled, model, base, name or f"the settings of {model.__name__}")
 
     def task(self, task: Task) -> None:
         base: Path = ("tasks", task.id)

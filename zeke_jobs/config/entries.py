@@ -12,19 +12,19 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     Strict,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_snake
 from pydantic.config import JsonDict
-from pydantic_core import core_schema
 
 from zeke_jobs.core.quoting import describe, nearest, quote
 from zeke_jobs.core.wording import format_duration
+from zeke_jobs.cron.line import CronError
+from zeke_jobs.cron.line import read as read_cron
 from zeke_jobs.payload.model import Duration
 
 _LONGEST_NAME = 100
@@ -57,16 +57,15 @@ class Shape:
     def _fits(self, text: str) -> bool:
         return re.fullmatch(self.pattern, text, re.ASCII) is not None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
     @property
     def of_keys(self) -> JsonDict:
         """The JSON Schema of a mapping's keys."""
         return {"propertyNames": {"pattern": f"^{self.pattern}$"}}
 
-    def __get_pydantic_json_schema__(self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler) -> JsonDict:
-        return {"type": "string", "pattern": f"^{self.pattern}$"}
+    @property
+    def schema(self) -> WithJsonSchema:
+        """The JSON Schema of the text."""
+        return WithJsonSchema({"type": "string", "pattern": f"^{self.pattern}$"})
 
 
 def _spellings(text: str) -> Iterator[str]:
@@ -119,11 +118,21 @@ def _positive(duration: Any) -> Any:
     return duration
 
 
-AliasText = Annotated[str, _ALIAS]
-FieldPath = Annotated[str, _FIELD]
-Name = Annotated[str, NAME]
-PackageText = Annotated[str, _PACKAGE]
-PathText = Annotated[str, _PATH]
+def _check_line(text: str) -> str:
+    try:
+        read_cron(text)
+    except CronError as error:
+        example = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'
+        raise EntryError(error.reason, error.help or example) from error
+    return text
+
+
+AliasText = Annotated[str, AfterValidator(_ALIAS.check), _ALIAS.schema]
+FieldPath = Annotated[str, AfterValidator(_FIELD.check), _FIELD.schema]
+Name = Annotated[str, AfterValidator(NAME.check), NAME.schema]
+PackageText = Annotated[str, AfterValidator(_PACKAGE.check), _PACKAGE.schema]
+PathText = Annotated[str, AfterValidator(_PATH.check), _PATH.schema]
+CronLine = Annotated[str, AfterValidator(_check_line)]
 ZoneName = Annotated[str, AfterValidator(_check_zone)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

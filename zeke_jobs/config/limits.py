@@ -5,20 +5,21 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    WithJsonSchema,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
-from zeke_jobs.config.entries import Count, EntryError, Keys, Name, PositiveDuration, ZoneName, key, no_default
+from zeke_jobs.config.entries import (
+    Count,
+    CronLine,
+    EntryError,
+    Keys,
+    Name,
+    PositiveDuration,
+    ZoneName,
+    key,
+    no_default,
+)
 from zeke_jobs.core.quoting import describe
 from zeke_jobs.core.wording import UNITS, format_duration
-from zeke_jobs.cron.line import CronError, read
 from zeke_jobs.payload.model import Duration
 
 _MOST_FAILURES = 1_000_000
@@ -235,17 +236,8 @@ class Limit(LimitKeys):
     name: str
 
 
-_EXAMPLE = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'
 Missed = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "allow"]
-
-
-def _check_line(text: str) -> str:
-    try:
-        read(text)
-    except CronError as error:
-        raise EntryError(error.reason, error.help or _EXAMPLE) from error
-    return text
 
 
 class Schedule(Keys):
@@ -255,7 +247,7 @@ class Schedule(Keys):
     required: ClassVar[tuple[str, ...]] = ("at",)
     short_form: ClassVar[tuple[str, type, str] | None] = ("at", str, "a cron line")
 
-    at: Annotated[str, AfterValidator(_check_line)] = key("", "The cron line.", 'at: "*/5 * * * *"')
+    at: CronLine = key("", "The cron line.", 'at: "*/5 * * * *"')
     timezone: ZoneName = key(
         "UTC", "Time zone of the line; by default the file's.", "timezone: Europe/Paris", json_schema_extra=no_default
     )

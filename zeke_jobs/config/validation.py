@@ -140,7 +140,7 @@ def _say(path: Path, errors: list[ErrorDetails], subject: Subject) -> tuple[str,
     called = getattr(owner, "called", subject.name)
     if error["type"] == "extra_forbidden":
         return unknown_key(str(loc[-1]), called, accepted_keys(owner or subject.model))
-    field = _field(owner, loc[-1]) if owner and loc else None
+    field = field_at(subject.model, loc)
     if error["type"] == "missing":
         # pydantic's name of the key is the alias
         spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True) if owner else ()
