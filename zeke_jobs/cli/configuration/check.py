@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -92,63 +93,22 @@ def fires(schedule: Schedule, now: datetime) -> str:
     return f"next at {ticks} ({schedule.timezone})"
 
 
-_FILES = {
-    "jobs.yaml": """\
-version: 1
-tasks:
-  greet:
-    handler: greet:greet
-    description: Says hello
-    concurrency: 3
-    retry: {limit: 5, delay: 2s}
-""",
-    "greet.py": '''\
-"""A first task. Its stanza in jobs.yaml names the function below."""
-
-from zeke_jobs import Context, Payload
-
-
-class Greet(Payload):
-    """The fields that a job is sent with; they are checked when it is sent."""
-
-    name: str
-
-
-def greet(payload: Greet, ctx: Context) -> str:
-    """Answer a greeting. The answer is the job's output."""
-    return f"Hello, {payload.name}"
-''',
-    "test_greet.py": '''\
-"""A handler is a function, so its test needs no server."""
-
-from greet import Greet, greet
-from zeke_jobs.testing import FakeContext
-
-
-def test_the_greeting_has_the_name_in_it() -> None:
-    assert greet(Greet(name="Ada"), FakeContext()) == "Hello, Ada"
-''',
-    ".gitignore": """\
-__pycache__/
-.zeke/
-""",
-}
+_FIRST = files("zeke_jobs") / "cli" / "configuration" / "first"
+_FILES = ("jobs.yaml", "greet.py", "test_greet.py", ".gitignore")
 
 
 def init(folder: Annotated[Path, argument("The folder; it is created if it is missing.", "FOLDER")] = Path()) -> None:
     """Write jobs.yaml, a handler, its test and a .gitignore into a folder. No file is overwritten."""
     there = [name for name in _FILES if (folder / name).exists() and name != ".gitignore"]
     if there:
-        raise UsageError(
-            f"expected a folder without {', '.join(there)}, got {str(folder.absolute())!r}\n"
-            "  help: name a new folder, as in `zeke-jobs init hello`"
-        )
+        fault = f"expected a folder without {', '.join(there)}, got {str(folder.absolute())!r}"
+        raise UsageError(f"{fault}\n  help: name a new folder, as in `zeke-jobs init hello`")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in _FILES.items():
+        for name in _FILES:
             if not (folder / name).exists():
                 with (folder / name).open("x", encoding="utf-8") as file:
-                    file.write(text)
+                    file.write((_FIRST / f"{name.lstrip('.')}.txt").read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"expected a folder to write to, got: {error.strerror}: {error.filename!r}") from error
     into = "" if folder.resolve() == Path.cwd() else f"cd {visible(shlex.quote(str(folder)))} && "
