@@ -23,8 +23,7 @@ from pydantic.config import JsonDict
 
 from zeke_jobs.core.quoting import describe, nearest, quote
 from zeke_jobs.core.wording import format_duration
-from zeke_jobs.cron.line import CronError
-from zeke_jobs.cron.line import read as read_cron
+from zeke_jobs.cron import calendar
 from zeke_jobs.payload.model import Duration
 
 _LONGEST_NAME = 100
@@ -120,8 +119,8 @@ def _positive(duration: Any) -> Any:
 
 def _check_line(text: str) -> str:
     try:
-        read_cron(text)
-    except CronError as error:
+        calendar.parse(text)
+    except calendar.CronError as error:
         example = 'minute hour day month weekday, for example "*/5 * * * *" or "@daily"'
         raise EntryError(error.reason, error.help or example) from error
     return text

@@ -1,24 +1,114 @@
-"""Computes the fire times of a cron line: cronsim walks the calendar, and the rules here handle clock changes."""
+"""Reads cron lines strictly, with a reason for each error, and computes their fire times.
+
+cronsim walks the calendar; the rules here handle changes of the clock.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from cronsim import CronSim
 
-from zeke_jobs.cron.line import CronError, Fields, read
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["Cron", "CronError", "parse"]
-
+SHORTHANDS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_TERM = re.compile(
+    r"(?P<first>\*|[a-z]+|[0-9]{1,9})(-(?P<last>[a-z]+|[0-9]{1,9}))?(/(?P<step>[0-9]{1,9}))?", re.ASCII | re.IGNORECASE
+)
+_DIALECT = re.compile(r"[0-9a-z]*#.*|[0-9]*[lw]{1,2}|\?", re.IGNORECASE)
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
+
+
+class CronError(ValueError):
+    """An invalid cron line: ``reason`` has the expected form, ``help`` the remedy, if known."""
+
+    def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics' word)
+        super().__init__(f"{reason}; {help}" if help else reason)
+        self.reason = reason
+        self.help = help
+
+
+class _Field(NamedTuple):
+    name: str
+    within: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    accepts: str = ""
+
+    def values(self, term: str, word: str) -> range:
+        """The values of one of the terms that ``word`` separates by commas."""
+        match = _TERM.fullmatch(term)
+        if match is None:
+            raise self._unexpected(repr(word), _foreign(term))
+        first, last, step = match["first"], match["last"], match["step"]
+        if first == "*":
+            if last is not None:
+                raise self._unexpected(repr(word), "write * alone or before a step: */5")
+            low, high = self.low, self.high - (self.high == 7)
+        else:
+            low = self._value(first)
+            high = low if last is None else self._value(last)
+            if last is not None and last.lower() == "sun" and low > 0:
+                high = 7
+            if high < low:
+                end, start = (self.names[-1], self.names[0]) if self.names else (self.high, self.low)
+                raise CronError(
+                    f"expected a range that ends after it begins, got {self.name} {term!r}",
+                    f"write {first}-{end},{start}-{last}",
+                )
+            if step is not None and last is None:
+                fault = f"expected a range or * before the step, got {self.name} {term!r}"
+                raise CronError(fault, f"write {first}-{self.high}/{step}")
+        widest = self.high - self.low - (self.high == 7)
+        if step is not None and not 1 <= int(step) <= widest:
+            raise CronError(
+                f"expected a step of 1 to {widest} for {self.name}, got {term!r}",
+                f"steps start anew with each {self.within}, so none can be longer" if int(step) else "",
+            )
+        return range(low, high + 1, int(step or 1))
+
+    def _value(self, word: str) -> int:
+        if word.isdigit():
+            if not self.low <= int(word) <= self.high:
+                raise self._unexpected(word)
+            return int(word)
+        name = word.lower()
+        if name in self.names:
+            return self.names.index(name) + self.low
+        raise self._unexpected(repr(word), f"write {name[:3]}" if name[:3] in self.names else _foreign(word))
+
+    def _unexpected(self, got: str, help_: str = "") -> CronError:
+        return CronError(f"expected {self.name} {self.low}-{self.high}{self.accepts}, got {got}", help_)
+
+
+_FIELDS = (
+    _Field("minute", "hour", 0, 59),
+    _Field("hour", "day", 0, 23),
+    _Field("day of month", "month", 1, 31),
+    _Field("month", "year", 1, 12, MONTHS, " or jan-dec"),
+    _Field("day of week", "week", 0, 7, WEEKDAYS, " or sun-sat"),
+)
+
+
+def _foreign(term: str) -> str:
+    return "L, W, # and ? belong to other dialects of cron" if _DIALECT.fullmatch(term) else ""
 
 
 @lru_cache(maxsize=1000)
@@ -27,20 +117,47 @@ def parse(text: str) -> Cron:
 
     Raises CronError if it is not valid, or names a day that does not exist; the message has the reason.
     """
-    return Cron(text, read(text))
+    line = text.strip()
+    if line.startswith("@") and line.lower() not in SHORTHANDS:
+        help_ = "a schedule has times, not events" if line.lower() == "@reboot" else "write the five fields"
+        raise CronError(f"expected one of {', '.join(SHORTHANDS)}, got {line!r}", help_)
+    words = SHORTHANDS.get(line.lower(), line).split()
+    if len(words) != len(_FIELDS):
+        help_ = "seconds and years are not part of a cron line" if len(words) > len(_FIELDS) else ""
+        fault = f"expected five fields (minute, hour, day of month, month, day of week), got {len(words)}"
+        raise CronError(fault, help_)
+    minutes, hours, days, months, weekdays = (
+        frozenset[int]().union(*(field.values(term, word) for term in word.split(",")))
+        for field, word in zip(_FIELDS, words, strict=True)
+    )
+    both = words[2].startswith("*") or words[4].startswith("*")
+    if both and min(days) > max(_LONGEST_MONTH[month - 1] for month in months):
+        fault = (
+            f"expected a day that comes, got day {min(days)} of {', '.join(MONTHS[one - 1] for one in sorted(months))}"
+        )
+        raise CronError(fault, "no such month is that long, so this would never fire")
+    return Cron(text, minutes, hours, days, months, frozenset(day % 7 for day in weekdays), both)
 
 
 @dataclass(frozen=True)
 class Cron:
-    """A valid cron line. All times have a time zone; returned times are in UTC.
+    """A valid cron line, by its values. All times have a time zone; returned times are in UTC.
 
     A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a matching
     time. Any other line names times of day: a time that a clock change skips fires once, at the first instant after the gap
     (all times of one gap together); a time that occurs twice fires the first time.
+
+    Weekdays are 0 (Sunday) to 6. As in cron, day and weekday must ``both`` match if one of these two fields starts with
+    ``*``; otherwise one match is enough.
     """
 
-    text: str
-    fields: Fields = field(repr=False)
+    text: str = field(compare=False)
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    both: bool
 
     def __str__(self) -> str:
         return self.text
@@ -57,7 +174,7 @@ class Cron:
         """All fire times after ``moment``, in order. Raises ValueError if ``moment`` has no time zone."""
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
-        ticks = self._steps if len(self.fields.hours) == 24 else self._times_of_day
+        ticks = self._steps if len(self.hours) == 24 else self._times_of_day
         try:
             yield from ticks(moment.astimezone(UTC), zone)
         except OverflowError:
@@ -86,9 +203,9 @@ class Cron:
 
     def _walls(self, after: datetime) -> CronSim:
         """The matching times on a clock that never changes."""
-        *values, both = self.fields
+        values = (self.minutes, self.hours, self.days, self.months, self.weekdays)
         walls = CronSim(" ".join(",".join(map(str, sorted(some))) for some in values), after)
-        walls.day_and = both
+        walls.day_and = self.both
         return walls
 
 

@@ -56,7 +56,7 @@ class Scan:
     def fires(self, cron: Cron) -> list[datetime]:
         """The minutes at which it is time: by what is shown, or by what is shown or jumped for the first time."""
         due, found, latest = self._matching(cron), set[int](), self.runs[0][1].start - 1
-        every_hour = len(cron.fields.hours) == 24
+        every_hour = len(cron.hours) == 24
         for index, walls in self.runs:
             if not every_hour and not due.isdisjoint(range(latest + 1, walls.start)):
                 found.add(index)
@@ -65,14 +65,14 @@ class Scan:
         return [self.start + index * MINUTE for index in sorted(found)]
 
     def _matching(self, cron: Cron) -> set[int]:
-        fields, due = cron.fields, set()
+        due = set[int]()
         for day in range(
             min(walls.start for _, walls in self.runs) // DAY, max(walls.stop for _, walls in self.runs) // DAY + 1
         ):
             date = datetime.fromordinal(day)
-            dom, dow = date.day in fields.days, date.isoweekday() % 7 in fields.weekdays
-            if date.month in fields.months and ((dom and dow) if fields.both else (dom or dow)):
-                due |= {day * DAY + h * 60 + m for h in fields.hours for m in fields.minutes}
+            dom, dow = date.day in cron.days, date.isoweekday() % 7 in cron.weekdays
+            if date.month in cron.months and ((dom and dow) if cron.both else (dom or dow)):
+                due |= {day * DAY + h * 60 + m for h in cron.hours for m in cron.minutes}
         return due
 
 

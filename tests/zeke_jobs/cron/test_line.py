@@ -2,8 +2,7 @@
 
 import pytest
 
-from zeke_jobs.cron.calendar import CronError, parse
-from zeke_jobs.cron.line import SHORTHANDS, read
+from zeke_jobs.cron.calendar import SHORTHANDS, CronError, parse
 
 
 @pytest.mark.parametrize(
@@ -24,12 +23,12 @@ from zeke_jobs.cron.line import SHORTHANDS, read
     ],
 )
 def test_two_spellings_of_one_schedule_mean_the_same(one: str, other: str) -> None:
-    assert read(one) == read(other)
+    assert parse(one) == parse(other)
 
 
 def test_every_way_to_write_all_weekdays_names_seven() -> None:
     for word in ("mon-sun", "0-6", "sun-sat", "0-7", "1-7"):
-        assert read(f"0 0 * * {word}").weekdays == frozenset(range(7))
+        assert parse(f"0 0 * * {word}").weekdays == frozenset(range(7))
 
 
 def test_the_text_is_kept_as_it_was_written() -> None:
@@ -81,4 +80,4 @@ def test_stray_characters_are_refused() -> None:
 
 
 def test_an_impossible_date_beside_a_weekday_is_accepted_for_the_weekday_comes() -> None:
-    assert read("0 0 30 2 mon").weekdays == {1}
+    assert parse("0 0 30 2 mon").weekdays == {1}
