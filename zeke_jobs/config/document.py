@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from zeke_jobs.config.syntax import Span, TrapError, explain, meaning, span, split_lines
+from zeke_jobs.config.entries import EntryError
+from zeke_jobs.config.syntax import Span, explain, meaning, span, split_lines
 from zeke_jobs.core.quoting import Diagnostic, describe, printable, quote
 from zeke_jobs.payload.faults import KEY, Path
 
@@ -202,7 +203,7 @@ class _Reader:
         if event.style is None and event.implicit[0]:
             try:
                 return meaning(event.value)
-            except TrapError as trap:
+            except EntryError as trap:
                 self._refuse(event, *trap.args)
                 return event.value
         odd = next((char for char in event.value if char == "\0" or "\ud800" <= char <= "\udfff"), None)

@@ -8,6 +8,8 @@ from yaml import MarkedYAMLError, YAMLError
 from yaml.error import Mark
 from yaml.reader import ReaderError
 
+from zeke_jobs.config.entries import EntryError
+
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _RESERVED = dict.fromkeys("@`%", "which YAML reserves") | {"*": "which starts a YAML alias"}
 
@@ -145,19 +147,15 @@ _TRAPS = (
 )
 
 
-class TrapError(ValueError):
-    """Raised for a plain scalar that YAML reads differently from people. ``args`` is the message and the help."""
-
-
 def meaning(text: str) -> Any:
-    """The value of a plain scalar. Raises TrapError if people and YAML would read it differently."""
+    """The value of a plain scalar. Raises EntryError if people and YAML would read it differently."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     for pattern, fault, help_ in _TRAPS:
         if re.fullmatch(pattern, text, re.ASCII):
             said = {"text": text, "says": _SWITCH.get(text.lower()), "digits": len(text)}
             plain = text.lstrip("+-0o") or "0"
-            raise TrapError(fault.format(**said, plain=plain), help_.format(**said, plain=plain))
+            raise EntryError(fault.format(**said, plain=plain), help_.format(**said, plain=plain))
     if _WHOLE.fullmatch(text):
         return int(text)
     if _HEXADECIMAL.fullmatch(text):
@@ -165,5 +163,5 @@ def meaning(text: str) -> Any:
     if not _REAL.fullmatch(text):
         return text
     if math.isinf(float(text)):
-        raise TrapError(f"expected a finite number, got {text}", f'write "{text}" for the text')
+        raise EntryError(f"expected a finite number, got {text}", f'write "{text}" for the text')
     return float(text)
