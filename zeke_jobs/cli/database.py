@@ -21,21 +21,24 @@ def choose(*, writes: bool = False) -> str:
         from zeke_jobs.postgres import embedded, server_programs
         from zeke_jobs.postgres.own_server import server_folder
 
-        folder, name = server_folder(environment.data_dir()), environment.DATABASE_URL
+        data_dir, name = environment.data_dir(), environment.DATABASE_URL
+        folder = server_folder(data_dir)
         url = embedded.running(folder)
         if url is None:
-            got = "nothing"
+            got, wanted = "nothing", name
             help_ = (
                 f"start `zeke-jobs up` in this folder, or export {name}=postgresql://user:password@host/name; "
                 "where `zeke-jobs up` runs in another folder, it printed that line at its start"
             )
             if server_programs.is_there(folder):
+                wanted += f", or the server of {data_dir} to run"
                 got, help_ = "one that is stopped", "zeke-jobs up starts it again"
                 if not os.access(folder, os.R_OK):
-                    got = "one of another user"
-                    help_ = f"run as that user, or set {environment.DATA} to a folder of your own"
-                name += f", or the server of {environment.data_dir()} to run"
-            raise ConfigurationError(f"expected the database's address in {name}, got {got}\n  help: {help_}")
+                    got, help_ = (
+                        "one of another user",
+                        f"run as that user, or set {environment.DATA} to a folder of your own",
+                    )
+            raise ConfigurationError(f"expected the database's address in {wanted}, got {got}\n  help: {help_}")
         os.environ[name] = url
     if writes:
         with connection(writes=True, is_migrated=False):

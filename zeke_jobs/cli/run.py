@@ -84,14 +84,11 @@ def application(
     return app
 
 
-def run(
-    app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None
-) -> int:
+def run(app: Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
     0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. If the
-    reader closes the output, the command ends; a full disk is a failure. ``app`` may be a function that gets the
-    command's words.
+    reader closes the output, the command ends; a full disk is a failure. ``app`` gets the command's words.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -105,10 +102,9 @@ def run(
     return status
 
 
-def _run(app: typer.Typer | Callable[[Sequence[str]], typer.Typer], name: str, words: list[str]) -> int:
+def _run(app: Callable[[Sequence[str]], typer.Typer], name: str, words: list[str]) -> int:
     try:
-        made = app if isinstance(app, typer.Typer) else app(words)
-        status = made(args=words, standalone_mode=False, prog_name=name)
+        status = app(words)(args=words, standalone_mode=False, prog_name=name)
     except _CLICK_ERROR as error:
         return _refuse(error, name)
     except _WRONG_USE as error:

@@ -25,7 +25,7 @@ def test_a_terminal_without_unicode_gets_escapes_instead_of_a_crash(monkeypatch:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
     app = typer.Typer()
     app.command()(lambda: print("für später"))
-    assert run(app, "it", []) == FINE
+    assert run(lambda _words: app, "it", []) == FINE
     assert written.getvalue() == b"f\\xfcr sp\\xe4ter\n"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from psycopg2.extensions import connection as Connection
@@ -94,8 +95,8 @@ def set_(
             if for_ is not None and not for_:
                 raise UsageError("expected --for a time that passes, got 0s")
             now = dispatch.clock(conn)
-            shared = {"by": author(), "why": message, "set_on": now, "until": for_ and now + for_}
-            return _set(assignments, file, old, shared)
+            make = partial(Override, by=author(), why=message, set_on=now, until=now + for_ if for_ else None)
+            return _set(assignments, file, old, make)
 
         done = applying.set_by_hand(conn, change, by=author(), message=message)
         if not as_json:
@@ -104,8 +105,8 @@ def set_(
         return report(conn, done, as_json=as_json)
 
 
-def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], shared: dict[str, Any]) -> list[Override]:
-    """The values set by hand, with the new values. ``shared`` has the new values' author, reason, time and end."""
+def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], make: partial[Override]) -> list[Override]:
+    """The values set by hand, with the new values."""
     faults: list[str] = []
     made: dict[str, Override] = {}
     for assignment in assignments:
@@ -117,7 +118,7 @@ def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], shar
         if any(path == one.path for one in made.values()):
             faults.append(f"expected each key once, got {assignment.partition('=')[0]} again")
             continue
-        made[assignment] = Override(path, value, **shared)
+        made[assignment] = make(path, value)
     if faults := [*overrides.faults(file, old, made), *faults]:
         raise UsageError("\nerror: ".join(faults))
     return overrides.with_overrides(old, made.values())

@@ -109,10 +109,8 @@ def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Con
     with database.connection(command) as conn:
         revision = store.latest(conn)
         if revision is None:
-            raise ConfigurationError(
-                "expected a revision in force, got none\n"
-                "  help: start a worker, or try a load that you describe: --spec FILE"
-            )
+            help_ = "start a worker, or try a load that you describe: --spec FILE"
+            raise ConfigurationError(f"expected a revision in force, got none\n  help: {help_}")
         in_force = revision.config(handlers=False)
         base = in_force if file is None else config.load(file, handlers=False)
         by_hand = revision.overrides if file is None else overrides.carried(base, revision.overrides)[0]
@@ -123,10 +121,8 @@ def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Con
             raise UsageError(f"expected --from before --to, got {when(first)} and {when(last)}")
         found = history.read(conn, in_force, first, last)
     if next(found.jobs(), None) is None:
-        raise UsageError(
-            f"expected recorded jobs from {when(first)} to {when(last)}, got none\n"
-            "  help: name another time with --from and --to, or describe a load with --spec"
-        )
+        help_ = "name another time with --from and --to, or describe a load with --spec"
+        raise UsageError(f"expected recorded jobs from {when(first)} to {when(last)}, got none\n  help: {help_}")
     return found, in_force, proposed
 
 

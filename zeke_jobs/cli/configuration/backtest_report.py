@@ -28,11 +28,8 @@ def show(answer: Backtest) -> None:
     after = proposed or today
     columns = {title: column for title, column in _OF_TASKS.items() if title != "cost" or today.cost is not None}
     listing(_both(today.tasks, after.tasks), {"task": itemgetter(0), **_cells(columns)}, right=tuple(columns))
-    limits = [
-        (name, *both)
-        for name, *both in _both(today.limits, after.limits)
-        if name == "threads" or any(one and one.held > _LEAST_HELD for one in both)
-    ]
+    held = {name for some in (today, after) for name, one in some.limits.items() if one.held > _LEAST_HELD}
+    limits = [row for row in _both(today.limits, after.limits) if row[0] in {"threads", *held}]
     tasks = {"which tasks": lambda row: ", ".join((row[2] or row[1]).tasks[:3])}
     listing(limits, {"what limits": itemgetter(0), **_cells(_OF_LIMITS), **tasks}, right=tuple(_OF_LIMITS))
     level = answer.confidence.level

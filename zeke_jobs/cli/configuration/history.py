@@ -92,9 +92,9 @@ def compare(number: Revision, other: Other = None, as_json: Json = False) -> Non
     }
     empty = f"no job ended that started under revision {number} or {second}"
     listing(rows, columns, right=tuple(columns)[1:], empty=empty, as_json=as_json)
-    missing = {number, second} - {row["revision"] for row in rows}
-    for one in sorted(missing) if rows and not as_json else ():
-        tell(f"revision {one}: no job has ended that started under it")
+    if rows and not as_json:
+        for one in sorted({number, second} - {row["revision"] for row in rows}):
+            tell(f"revision {one}: no job has ended that started under it")
 
 
 def _cost(row: dict[str, Any]) -> str:

@@ -56,10 +56,8 @@ def roles(
         try:
             made.grant(conn)
         except InsufficientPrivilege as error:
-            raise ZekeJobsError(
-                f"expected a user who owns the schema and may create roles, got: {str(error).strip()}\n"
-                "  help: let such a user run it: zeke-jobs roles | psql"
-            ) from error
+            fault = f"expected a user who owns the schema and may create roles, got: {str(error).strip()}"
+            raise ZekeJobsError(f"{fault}\n  help: let such a user run it: zeke-jobs roles | psql") from error
     tell(f"granted: {made.CLIENT} {made.WORKER} {made.OPERATOR} {made.READER}")
 
 

@@ -194,18 +194,16 @@ def reload(
     file: Annotated[Path | None, option("Its file, by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")] = None,
 ) -> None:
     """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""
-    found = process
-    if not process.isdigit():
-        try:
-            found = Path(process).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise UsageError(f"expected a process id or a file with one, got {process!r} ({error.strerror})") from error
-    if not found.isdigit() or int(found) <= 1:
+    try:
+        found = process if process.isdigit() else Path(process).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"expected a process id or a file with one, got {process!r} ({error.strerror})") from error
+    if not found.isdigit() or (pid := int(found)) <= 1:
         raise UsageError(f"expected a process id, got {found!r}")
-    _refuse_strangers(int(found))
+    _refuse_strangers(pid)
     check(file)
-    os.kill(int(found), signal.SIGHUP)
-    tell(f"asked process {int(found)} to restart")
+    os.kill(pid, signal.SIGHUP)
+    tell(f"asked process {pid} to restart")
 
 
 def _refuse_strangers(pid: int) -> None:

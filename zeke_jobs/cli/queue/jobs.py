@@ -92,18 +92,17 @@ def _took(job: Job) -> str:
 
 def _note(job: Job) -> str:
     """The most useful fact apart from the status."""
-    found = ""
     if job.status == "active" and job.cancelled_on is not None:
-        found = "being cancelled"
-    elif job.error:
-        found = job.error_line()
-    elif job.status == "active" and job.progress:
-        found = progress(job.progress)
-    elif job.waiting_for:
-        found = f"deferred until {when(job.run_at)}: {job.waiting_for}"
-    elif job.status in ("created", "retry") and job.run_at > job.created_on:
-        found = f"not before {when(job.run_at)}"
-    return one_line(found, _LINE)
+        return "being cancelled"
+    if job.error:
+        return one_line(job.error_line(), _LINE)
+    if job.status == "active" and job.progress:
+        return one_line(progress(job.progress), _LINE)
+    if job.waiting_for:
+        return one_line(f"deferred until {when(job.run_at)}: {job.waiting_for}", _LINE)
+    return (
+        f"not before {when(job.run_at)}" if job.status in ("created", "retry") and job.run_at > job.created_on else ""
+    )
 
 
 def _show(job: Job, children: list[Job], steps: list[str]) -> None:

@@ -34,8 +34,8 @@ def schedules(
             columns = {zone.key: lambda moment: tick(moment, zone), "local time": tick}
             listing(control.next_ticks(conn, task, count), columns, empty="", as_json=as_json)
         else:
-            found, empty = control.listed(conn), "no schedules: no task in force has a cron"
-            listing(found, _COLUMNS, empty=empty, as_json=as_json)
+            empty = "no schedules: no task in force has a cron"
+            listing(control.listed(conn), _COLUMNS, empty=empty, as_json=as_json)
         passed = dispatch.silence(conn)
     if passed is not None:
         shown = format_duration(timedelta(minutes=passed // timedelta(minutes=1)))
@@ -61,11 +61,8 @@ def backfill(
     """Send the missing jobs for the ticks of a past period."""
     with database.connection("schedule", writes=True, is_migrated=False) as conn, usage():
         ticks = control.backfill(conn, task, from_, to or dispatch.clock(conn), dry_run=dry_run, by=author())
-    columns = {
-        "tick": lambda one: f"{one.scheduled_for:%Y-%m-%d %H:%M} UTC",
-        "": lambda one: one.reason or ("would be sent" if dry_run else "sent"),
-        "job": "job",
-    }
+    columns: dict[str, Any] = {"tick": lambda one: f"{one.scheduled_for:%Y-%m-%d %H:%M} UTC"}
+    columns |= {"": lambda one: one.reason or ("would be sent" if dry_run else "sent"), **named("job")}
     listing(ticks, columns, empty="no ticks in that time", as_json=as_json)
 
 

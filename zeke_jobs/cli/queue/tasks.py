@@ -47,9 +47,7 @@ def _task(row: dict[str, Any]) -> dict[str, Any]:
     rate = written.get("rate")
     return {
         **row,
-        "limit": None,
-        "per_key": None,
-        **(written.get("concurrency") or {}),
+        **({"limit": None, "per_key": None} | (written.get("concurrency") or {})),
         "rate": str(TaskRate.model_validate(rate)) if rate else None,
         "budget": written.get("budget"),
         "cron": ", ".join(one["at"] for one in schedules) or None,
@@ -87,13 +85,8 @@ def batch(
     """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
     database.choose()
     if batch_id is None:
-        columns = {
-            "batch": "id",
-            "state": lambda one: styled(one.status),
-            "made": lambda one: passed(one.created_on),
-            "jobs": lambda one: one.jobs,
-            **named("unfinished, failed, cancelled, then=then_task"),
-        }
+        columns = {"batch": "id", "state": lambda one: styled(one.status), "made": lambda one: passed(one.created_on)}
+        columns |= {"jobs": lambda one: one.jobs, **named("unfinished, failed, cancelled, then=then_task")}
         right = ("made", "jobs", "unfinished", "failed", "cancelled")
         with usage():
             found = batches.batches(limit=limit)
