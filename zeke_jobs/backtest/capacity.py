@@ -34,8 +34,7 @@ def capacity(
 ) -> tuple[dict[str, float], list[Bound]]:
     """The jobs a day that a workload sends, by task, and the supplies of ``config`` that they need, the scarcest first.
 
-    ``budget`` is the money for a day, in the currency of the jobs' costs; ``database`` is the measured number of jobs a
-    second.
+    ``budget`` is money for a day, in the currency of the jobs' costs; ``database`` the number of jobs a second.
     """
     supplies: list[_Supply] = [("threads", "threads", fleet.slots, config.tasks, ("held",))]
     supplies += _limits(config, workload.currency)

@@ -73,10 +73,7 @@ def backtest(
     load: float = 1.0,
     seed: int = 0,
 ) -> Backtest:
-    """Run a workload unchanged and, if given, under a proposed configuration. The same arguments give the same answer.
-
-    ``workers`` None means today's.
-    """
+    """Run a workload unchanged and, if given, under a proposal; ``workers`` None means today's."""
     fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     answer, notes, configs = None, list[str](), [in_force]

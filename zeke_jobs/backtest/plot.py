@@ -55,10 +55,7 @@ def draw(answer: Backtest, path: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Refuse early if the plot could not be written at the end.
-
-    Raises ConfigurationError if matplotlib is not installed, or cannot write files with this ending.
-    """
+    """Raise ConfigurationError if matplotlib is not installed, or the plot could not be written at the end."""
     if path.suffix.lower() not in _FORMATS:
         raise ConfigurationError(f"expected a picture that ends in {', '.join(_FORMATS)}, got {str(path)!r}")
     if not path.absolute().parent.is_dir():

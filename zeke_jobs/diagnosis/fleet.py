@@ -21,19 +21,16 @@ _LOOK = 0.05  # seconds
 
 
 def look(conn: Connection) -> Row:
-    """Read all live processes, the revision in force, and the queues that have tasks but no worker.
+    """Read all live processes (``fleet/members``), the revision in force, and the queues that have tasks but no worker.
 
-    ``members`` are rows of ``fleet/members``. ``drift`` lists each difference of a process from the others; usually it
-    is empty. A scheduler always uses the revision in force, because it reads it at each beat.
+    ``drift`` lists a process's differences from the others. A scheduler reads the revision in force at each beat.
     """
-    number = store.latest_number(conn)
-    members = SQL.named(conn, "fleet/members")
-    versions = {one.version for one in members}
+    number, members = store.latest_number(conn), SQL.named(conn, "fleet/members")
+    newest = max((one.version for one in members), default="")
     for one in members:
-        one.drift = _drift(one, number, versions)
+        one.drift = _drift(one, number, newest)
         one.revision = number if one.kind == "scheduler" else one.revision  # its row has the revision of its last beat
-    unserved = [row["queue"] for row in SQL.all(conn, "fleet/unserved")]
-    return Row(revision=number, members=members, unserved=unserved)
+    return Row(revision=number, members=members, unserved=[row["queue"] for row in SQL.all(conn, "fleet/unserved")])
 
 
 def unapplied(conn: Connection) -> str | None:
@@ -41,8 +38,7 @@ def unapplied(conn: Connection) -> str | None:
     file, latest = environment.config_path(), store.latest(conn, whole=False)
     if latest is None or not file.is_file():
         return None
-    digest = digest_of(read_text(file))
-    if digest == latest.digest:
+    if (digest := digest_of(read_text(file))) == latest.digest:
         return None
     older = store.number_of(conn, digest)
     what = "was changed and not applied" if older is None else f"is that of revision {older}"
@@ -60,7 +56,7 @@ def await_follow(conn: Connection, revision: int, seconds: float) -> list[Row]:
         time.sleep(_LOOK)
 
 
-def _drift(one: Row, number: int, versions: set[str]) -> list[str]:
+def _drift(one: Row, number: int, newest: str) -> list[str]:
     if one.is_late:
         return ["no heartbeat: it counts as lost"]
     if one.silent:
@@ -70,13 +66,11 @@ def _drift(one: Row, number: int, versions: set[str]) -> list[str]:
         # Only the first line: for a fault of jobs.yaml, the next lines quote the file.
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
-    # Compare the texts, because a revision that only sets a value by hand has a new number but the same text. Leave out processes
-    # that do not use the revision in force yet: they have not read their file since that change.
+    # The texts count, because a value set by hand makes a new revision of the same text. A process that does not use
+    # the revision in force yet has not read its file since that change.
     elif one.file_differs and one.revision == number:
         found.append(f"its file is that of revision {one.file_revision}; it changes nothing")
-    if len(versions) > 1 and one.version != max(versions):
-        found.append(f"version {one.version}, another runs {max(versions)}")
-    return found
+    return [*found, f"version {one.version}, another runs {newest}"] if one.version != newest else found
 
 
 _TIMEOUT = 10.0  # seconds
@@ -117,10 +111,7 @@ _NAMED = 10  # maximum number of failed jobs to list
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Whether no job of these queues is due or active, or waits for a retry after an attempt since ``since``.
-
-    Delayed, deferred and paused jobs are left for another run.
-    """
+    """Whether no job of these queues is due, active or, after an attempt since ``since``, waits for a retry."""
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 
 

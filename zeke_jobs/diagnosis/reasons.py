@@ -61,8 +61,7 @@ _NAMED = 5  # maximum number of processes to name
 
 def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
     """A text that names processes and their jobs, with the reason why no other job runs there."""
-    more = [f"{len(keepers) - _NAMED} more"] if len(keepers) > _NAMED else []
-    return "; ".join([*(_keeper(keeper, now) for keeper in keepers[:_NAMED]), *more])
+    return first_of([_keeper(keeper, now) for keeper in keepers[:_NAMED]], len(keepers))
 
 
 def advice_about(keepers: Sequence[Row]) -> str:
@@ -115,8 +114,14 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
     """The active jobs of a full limit as text; the first jobs are named, the rest is counted."""
-    named = [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders]
-    return "; ".join([*named, f"{active - len(named)} more"] if active > len(named) else named)
+    return first_of(
+        [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders], active
+    )
+
+
+def first_of(named: Sequence[str], number: int) -> str:
+    """The named ones as text, and how many more of ``number`` there are."""
+    return "; ".join([*named, f"{number - len(named)} more"] if number > len(named) else named)
 
 
 class Severity(StrEnum):

@@ -32,10 +32,7 @@ class Explanation:
 
 
 def why(conn: Connection, job_id: UUID) -> Explanation:
-    """Explain a job, from one snapshot of the database.
-
-    Raises JobNotFound if no job has this id; JobPurged if a purged job had it.
-    """
+    """Explain a job, from one snapshot. Raises JobNotFound or, for a purged job, JobPurged."""
     with snapshot(conn):
         return explain(conn, job_id)
 

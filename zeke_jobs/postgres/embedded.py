@@ -30,19 +30,16 @@ T = TypeVar("T")
 
 
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
-    """Start the server in ``folder``, or find it running, and return its URL.
+    """Start the server in ``folder``, or find it running, and return its URL. It runs until ``stop``.
 
-    Several processes may call it at once, also after a crash. The server runs until ``stop``.
+    Several processes may call it at once, also after a crash.
 
     Args:
-        folder: The server's folder, created with mode 0700 if missing. It holds data, log and, if its path is suitable,
-            the socket.
+        folder: The server's folder, made with mode 0700 if missing, for data, log and, if its path suits, socket.
         bin_dir: Folder of another PostgreSQL's programs to use instead of the wheel's, with their own defaults.
         settings: Further server settings.
 
-    Raises:
-        ZekeJobsError: the server does not start; the message has the reason.
-        OSError: a file cannot be created.
+    Raises ZekeJobsError with the reason if the server does not start; OSError if a file cannot be created.
     """
     folder = folder.absolute()
     user = server_programs.account(folder / "data")
@@ -83,10 +80,7 @@ def running(folder: Path) -> str | None:
 
 
 def stop(folder: Path, *, mode: str = "fast") -> None:
-    """Stop the server of ``folder``, if it runs. ``mode`` is pg_ctl's: smart, fast or immediate.
-
-    Raises ZekeJobsError if it still runs after a minute.
-    """
+    """Stop the server of ``folder``, if it runs, in a mode of pg_ctl. Raises ZekeJobsError if it runs on for a minute."""
     folder, socket = folder.absolute(), ""
 
     def ends() -> bool:
@@ -112,11 +106,7 @@ def _until(look: Callable[[], T], failure: str) -> T:
 
 
 def _lives(folder: Path) -> bool:
-    """Whether a process of this folder's server is alive.
-
-    All its processes inherit a file lock, which ends with the last process. A process id would prove less, because ids
-    are reused.
-    """
+    """Whether a process of this folder's server is alive: they all inherit a file lock. Process ids are reused."""
     try:
         with (folder / "alive").open() as alive:
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)

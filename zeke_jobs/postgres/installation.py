@@ -31,10 +31,7 @@ def verify(conn: Connection) -> None:
 
 
 def verify_server(conn: Connection) -> None:
-    """Refuse a server that is too old or read-only, or a database whose encoding is not UTF-8. Sends no statement.
-
-    Raises ConfigurationError, which names the version, the encoding or the standby.
-    """
+    """Raise ConfigurationError for a server that is too old or read-only, or another encoding. Sends no statement."""
     major = conn.info.server_version // 10_000
     if major < OLDEST:
         raise ConfigurationError(

@@ -53,7 +53,7 @@ class Migration:
 def available(packages: Iterable[str] = ()) -> list[Migration]:
     """All migrations of zeke_jobs and then of ``packages``, in the order of their application.
 
-    Raises MigrationError if a package or its ``migrations`` folder is missing, or a file is not named like ``0001_words.sql``.
+    Raises MigrationError if a package has no ``migrations``, or a file is not named like ``0001_words.sql``.
     """
     from dramatiq_pg.schema import generate_init_sql
 
@@ -90,13 +90,12 @@ def _texts(package: str, folder: str) -> list[tuple[str, str]]:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the missing files, each in its own transaction, and return them.
+    """Apply the missing files, each in its own transaction, and return them. Works through PgBouncer too.
 
-    Other processes that migrate at the same time wait, and then have nothing to do. Works through PgBouncer too.
+    Other processes that migrate at the same time wait, and then have nothing to do.
 
     Raises:
-        MigrationError: an applied file was edited, a file failed, or other sessions held its locks; the files before it
-            stay applied.
+        MigrationError: an applied file was edited, a file failed or got no locks; the files before it stay applied.
         ConfigurationError: the database belongs to another installation or is not supported; nothing was applied.
     """
     installation.verify_server(conn)
@@ -209,9 +208,7 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) ->
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """The files that ``migrate`` would apply.
 
-    Raises:
-        MigrationError: an applied file was edited, or the database has tables from before 1.0, or a breaking migration
-            that this code does not know.
+    Raises MigrationError if an applied file was edited, or the database is older than 1.0 or past a breaking migration.
     """
     files = available(packages)
     if not SQL.value(conn, "migration/table_exists", table="migration"):
@@ -233,11 +230,9 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
-    """Refuse a database that lacks migrations of this code, or has a breaking migration that this code does not know.
+    """Raise MigrationError, which names the command to run, unless the database fits this code.
 
-    Raises:
-        MigrationError: names the command to run.
-        ConfigurationError: the server or the database is not supported.
+    Raises ConfigurationError if the server or the database is not supported.
     """
     installation.verify_server(conn)
     if todo := pending(conn, packages):

@@ -20,9 +20,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
     """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands are shown ``name``.
 
-    Raises:
-        ConfigurationError: a server cannot run there; the message has the remedy.
-        ZekeJobsError: another command uses the server, or it does not start.
+    Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses it.
     """
     server_programs.binaries()  # raises before any folder is made
     with ExitStack() as stack:
@@ -46,10 +44,7 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """The folder for the files of ``data_dir``: itself, or a folder of this user with a name derived from its path.
-
-    Another folder is used when a server cannot run in ``data_dir`` (``why_elsewhere``). Files never move again.
-    """
+    """The folder for the files of ``data_dir``: itself, or, for a reason (``why_elsewhere``), one named by its path."""
     asked = data_dir.absolute()
     with suppress(OSError):
         return (asked / _LINK).readlink()

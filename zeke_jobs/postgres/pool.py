@@ -53,7 +53,7 @@ class AddressError(OperationalError):
 
 
 class Cursor(cursor):
-    """The cursor of our own connections: it distinguishes a dead server from a wrong statement.
+    """A cursor that distinguishes a dead server from a wrong statement.
 
     After an immediate shutdown, psycopg2 raises DatabaseError without a code, and treats the connection as open.
     """
@@ -83,8 +83,7 @@ def connect(
     ``opening`` contains the connection while its settings are made, so that another thread can end it.
 
     Raises:
-        ConfigurationError: ``url`` and ``DATABASE_URL`` are missing or not an address; or the database's default
-            isolation level is wrong, and a pooler prevents setting it for a session.
+        ConfigurationError: no address, or a wrong one; or a pooler prevents setting the isolation level.
         AddressError: the host, user or database does not exist, or the password is wrong.
         psycopg2.OperationalError: the server cannot be reached.
     """
@@ -118,9 +117,8 @@ def _refused(reason: str) -> OperationalError:
 def is_pooled(conn: Connection) -> bool:
     """Whether the connection goes through a pooler such as PgBouncer, which invents process ids for its clients."""
     with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid() <> %s", (conn.info.backend_pid,))
-        row = cursor.fetchone()
-    return row is not None and bool(row[0])
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone() != (conn.info.backend_pid,)
 
 
 def can_listen(conn: Connection) -> bool:
@@ -156,10 +154,7 @@ def has_news(conn: Any) -> bool:
 
 
 class Pool:
-    """At most ``max_size`` connections, opened when needed; ``trim`` closes idle connections.
-
-    When all are in use, a caller waits. (psycopg2's own pool raises an exception at once, which would lose jobs.)
-    """
+    """At most ``max_size`` connections, opened when needed; a caller waits for one. ``trim`` closes idle ones."""
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
         self.url = url
@@ -174,8 +169,7 @@ class Pool:
     def connection(self) -> Iterator[Connection]:
         """Lend an autocommit connection to the block. A broken connection is closed afterwards.
 
-        Raises psycopg2.OperationalError if the server cannot be reached, or if all connections are in use and the pool
-        was closed.
+        Raises psycopg2.OperationalError if the server cannot be reached, or the pool was closed while all were in use.
         """
         conn = self.take()
         try:

@@ -71,11 +71,10 @@ class Queries:
     """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
 
     A file contains one statement with named parameters, ``%(name)s``; in a subfolder it is named ``subfolder/name``.
-    Rows are dictionaries. Times and JSON that Python cannot read become the nearest readable value.
+    Times and JSON that Python cannot read become the nearest readable value. Raises KeyError if no file has that name.
 
-    A session of ours prepares a statement at its second use, because most statements take the server longer to parse
-    and plan than to run. The types of parameters then follow from the statement, not from their values. Raises KeyError
-    if no file has that name.
+    A session of ours prepares a statement at its second use, because most take the server longer to parse and plan than
+    to run. The types of parameters then follow from the statement, not from their values.
     """
 
     def __init__(self, package: str, folder: str = "sql") -> None:

@@ -49,9 +49,9 @@ def _role_with(said: str) -> str:
 
 
 def grant(conn: Connection) -> None:
-    """Create the missing roles and grant them the rights that this version needs. Only the schema's owner can.
+    """Create the missing roles and grant them the rights that this version needs, all or nothing.
 
-    Raises psycopg2.errors.InsufficientPrivilege if a right is missing; nothing was changed.
+    Raises psycopg2.errors.InsufficientPrivilege if the login is not the schema's owner.
     """
     with conn.cursor() as cursor:
         try:

@@ -28,10 +28,7 @@ _MISREAD = re.compile(r'["$`\\]')
 
 
 def binaries() -> Path:
-    """Folder of the wheel's newest PostgreSQL binaries (postgres, psql, pg_dump, …).
-
-    Raises ConfigurationError if the wheel is not installed.
-    """
+    """Folder of the wheel's newest PostgreSQL binaries. Raises ConfigurationError if the wheel is not installed."""
     # Find the package without an import, because the import makes folders and prints warnings.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -44,8 +41,7 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """The user for the server of ``data``, as arguments of ``subprocess.run``; empty for the current user.
 
-    PostgreSQL refuses to run as root, so root needs an unprivileged user: the owner of existing data (a developer may
-    have used sudo once), or a system user.
+    PostgreSQL refuses root. Then the user is the owner of existing data (who may have used sudo once), or nobody.
     """
     if os.geteuid() != 0:
         return {}
@@ -64,8 +60,7 @@ def account(data: Path) -> dict[str, Any]:
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
     """A folder of programs for ``user``: ``bin_dir``, by default the wheel's.
 
-    If the user may not enter the wheel's folder, or a shell would misread its path, the programs are copied, once for
-    each version.
+    They are copied if the user may not enter the wheel's folder, or a shell would misread its path.
     """
     ours = bin_dir or binaries()
     is_closed = bool(user) and closed(ours, user["user"]) is not None

@@ -51,9 +51,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
 def uninstall(conn: Connection, removal: Row) -> list[str]:
     """Remove everything or nothing; returns the column defaults that were dropped with the functions they called.
 
-    Raises:
-        StillNeeded: another object in the database needs an object to be removed; the message names it.
-        Contended: another session uses our tables; the message names it.
+    Raises StillNeeded if another object needs a removed one, Contended if another session uses our tables; it is named.
     """
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 
