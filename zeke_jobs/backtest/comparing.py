@@ -81,14 +81,11 @@ def backtest(
         configs.append(proposed)
         varied, unknown = vary(workload, in_force, proposed, load=load, seed=seed)
         answer = Simulation(varied, proposed, replace(workers or fleet, wake_up=fleet.wake_up), seed=seed).run()
-        notes += [
-            f"{task} has a new schedule and no recorded job: how long its jobs take is not known" for task in unknown
-        ]
-        notes += [
-            f"{count} jobs of {name} are left out: the proposal has no such task"
-            for name, count in answer.unserved.items()
-            if in_force.task(name) is not None
-        ]
+        for task in unknown:
+            notes.append(f"{task} has a new schedule and no recorded job: how long its jobs take is not known")
+        for name, count in answer.unserved.items():
+            if in_force.task(name) is not None:
+                notes.append(f"{count} jobs of {name} are left out: the proposal has no such task")
     tasks = [task for config in configs for task in config.tasks.values()]
     if keys := ", ".join(key for key in ("share", "age", "chunk") if any(getattr(task, key) for task in tasks)):
         told = "not simulated; due jobs start by priority and age, each in a call of its own"

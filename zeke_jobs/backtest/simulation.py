@@ -44,9 +44,9 @@ class Simulation:
         self._unserved: Counter[str] = Counter()
         self._free = fleet.slots
         self._order = count()
-        self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = [
-            (job.sent, next(self._order), self._send, job) for job in workload.roots
-        ]
+        self._events: list[tuple[float, int, Callable[[Any, float], object], Any]] = []
+        for job in workload.roots:
+            self._push(job.sent, self._send, job)
         self._queued: dict[Live, None] = {}
         self._opens = NEVER  # when a limit lets another job start
 
@@ -77,9 +77,8 @@ class Simulation:
             lane.note("", now)
             limit = lane.task.concurrency.limit
             lane.figures.close(seconds, self._fleet.slots if limit is None else limit)
-        shown = {
-            lane.task.id: lane.figures for lane in lanes if (one := lane.figures).jobs or one.refused or one.skipped
-        }
+        tasks = {lane.task.id: lane.figures for lane in lanes}
+        shown = {name: one for name, one in tasks.items() if one.jobs or one.refused or one.skipped}
         unserved, currency = dict(self._unserved), self.workload.currency
         return Figures(str(self._fleet), seconds, shown, self._of_limits(), unserved, currency)
 

@@ -36,12 +36,11 @@ def examine(url: str) -> Report:
     """Examine a database with its processes and jobs, and compare this folder's jobs.yaml with the revision in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
-    except AddressError as error:
-        return _stopped("wrong-address", one_line(str(error)), "correct DATABASE_URL")
     except psycopg2.OperationalError as error:
-        return _stopped(
-            "unreachable", f"the database does not answer: {one_line(str(error))}", "start it, or correct DATABASE_URL"
-        )
+        said = one_line(str(error))
+        if isinstance(error, AddressError):
+            return _stopped("wrong-address", said, "correct DATABASE_URL")
+        return _stopped("unreachable", f"the database does not answer: {said}", "start it, or correct DATABASE_URL")
     with closing(conn):
         try:
             migrate.verify(conn)
@@ -65,6 +64,5 @@ def look(conn: Connection) -> Report:
 
 
 def _stopped(name: str, sentence: str, help_: str) -> Report:
-    return Report(
-        (Finding("", sentence, help_, Severity.CRITICAL, name),), skipped=tuple(check.name for check in CHECKS)
-    )
+    finding = Finding("", sentence, help_, Severity.CRITICAL, name)
+    return Report((finding,), skipped=tuple(check.name for check in CHECKS))

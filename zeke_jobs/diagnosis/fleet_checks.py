@@ -41,9 +41,7 @@ def _skew(conn: Connection) -> Iterator[Finding]:
     # The network's delay may be in one direction only, so allow half of the round trip.
     if abs(ahead) > _SKEW + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
-        help_ = (
-            "jobs and schedules go by the database's clock and are right all the same; logs are not. Run NTP on both"
-        )
+        help_ = "jobs and schedules are right all the same, by the database's clock; logs are not. Run NTP on both"
         yield Finding("", f"this machine's clock is {span(ahead)} {side} the database's", help_)
 
 
@@ -107,9 +105,8 @@ def _connections(conn: Connection) -> Iterator[Finding]:
     needed = row.threads + _SPARE * row.workers + _OF_A_LOOP * row.loops + row.schedulers
     if needed + row.others > row.available:
         workers = f"{count(row.workers, 'worker process', 'worker processes')} with {row.threads} threads"
-        sentence = (
-            f"the server has {row.available} connections; {workers} may need {needed}, and others use {row.others}"
-        )
+        need = f"{workers} may need {needed}, and others use {row.others}"
+        sentence = f"the server has {row.available} connections; {need}"
         yield Finding("", sentence, "raise max_connections, run fewer threads, or put PgBouncer in between")
 
 

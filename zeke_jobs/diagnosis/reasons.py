@@ -114,9 +114,8 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
     """The active jobs of a full limit as text; the first jobs are named, the rest is counted."""
-    return first_of(
-        [f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders], active
-    )
+    named = (f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders)
+    return first_of(list(named), active)
 
 
 def first_of(named: Sequence[str], number: int) -> str:

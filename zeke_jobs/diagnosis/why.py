@@ -17,6 +17,11 @@ from zeke_jobs.postgres.queries import SQL, Row, snapshot
 from zeke_jobs.revisions import store
 
 _HOLDERS = 5  # maximum number of jobs to name for a full limit
+_AHEAD = {
+    "higher": "of its task with a higher priority",
+    "earlier": "of its task that became due earlier",
+    "others": "of other tasks in its queue with a higher priority",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +124,8 @@ def _later(job: Row) -> Reason:
 def _unserved(task: Row, alive: Sequence[Row]) -> Reason:
     consuming = [one for one in alive if one.consumes]
     stopping = [one for one in consuming if one.stopping]
-    sentence = (
-        f"{count(len(alive), 'worker process', 'worker processes')} alive, but " if alive else "no worker is alive"
-    )
+    processes = count(len(alive), "worker process", "worker processes")
+    sentence = f"{processes} alive, but " if alive else "no worker is alive"
     help_ = "wait for their successors" if stopping else "restart them with a jobs.yaml and code that have it"
     if not consuming:
         sentence += f"none consumes queue {task.queue}" if alive else ""
@@ -146,19 +150,15 @@ def _of_key(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
         earlier = f"{before.task} {before.id}, which was sent earlier, {what}"
         yield Reason("after", f"its key {job.key!r} is in strict order: {earlier}", help_)
     elif task.per_key is not None and len(holders) >= task.per_key:
-        taken = (
-            f"is taken, {len(holders)} of {task.per_key} active: {reasons.named_jobs(holders, len(holders), job.now)}"
-        )
-        yield Reason("key-taken", f"its key {job.key!r} {taken}")
+        taken, jobs = f"{len(holders)} of {task.per_key} active", reasons.named_jobs(holders, len(holders), job.now)
+        yield Reason("key-taken", f"its key {job.key!r} is taken, {taken}: {jobs}")
     if task.chunk and (company := _one(conn, "company", id=job.id)):
         ends_ = until(company.until, job.now)
         sentence = f"it waits up to {span(company.wait)} for company ({company.due} of {company.size}), {ends_}"
         yield Reason("company", sentence)
     if rate := _one(conn, "key_rate", id=job.id):
-        full = f"is at its rate of {rate.amount} starts within {span(rate.period)}"
-        yield Reason(
-            "key-at-rate", f"its key {job.key!r} {full}; the next may start {reasons.opens(rate.next_at, job.now)}"
-        )
+        full = f"its key {job.key!r} is at its rate of {rate.amount} starts within {span(rate.period)}"
+        yield Reason("key-at-rate", f"{full}; the next may start {reasons.opens(rate.next_at, job.now)}")
 
 
 def _queue_before(
@@ -185,15 +185,9 @@ def _queue_before(
     if turns is not None and (others := _counted({"of other keys": turns.others, "of its own": turns.own})):
         yield Reason("takes-turns", f"the keys of its task take turns: {others} go before it, by estimate")
     where_ = {name: getattr(job, name) for name in ("queue", "task", "priority", "run_at", "seq")}
-    ahead = _one(conn, "ahead", **where_, most=MOST + 1)
-    if ahead is not None:
-        words = {
-            "of its task with a higher priority": ahead.higher,
-            "of its task that became due earlier": ahead.earlier,
-            "of other tasks in its queue with a higher priority": ahead.others,
-        }
-        if first := _counted(words):
-            yield Reason("ahead", f"ahead of it are {first}")
+    ahead = SQL.one(conn, "why/ahead", **where_, most=MOST + 1) or {}
+    if first := _counted({what: ahead.get(which, 0) for which, what in _AHEAD.items()}):
+        yield Reason("ahead", f"ahead of it are {first}")
 
 
 def _counted(words: dict[str, int]) -> str:

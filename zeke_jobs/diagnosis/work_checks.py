@@ -51,9 +51,8 @@ def _keeping_up(conn: Connection) -> Iterator[Finding]:
         if waits < _BACKLOG_WAIT:
             continue
         rates = [(row, row.arrived / row.seconds) for row in under]
-        arrive = (
-            f"{sum(rate for _, rate in rates) * 60:,.1f} jobs a minute of {listed(row.task for row in under)} arrive"
-        )
+        number = f"{sum(rate for _, rate in rates) * 60:,.1f}"
+        arrive = f"{number} jobs a minute of {listed(row.task for row in under)} arrive"
         for said, help_ in _short(bound, rates):
             yield Finding(bound.name, f"{arrive}{said}; the oldest waits {span(timedelta(seconds=waits))}", help_)
 

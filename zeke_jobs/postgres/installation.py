@@ -34,9 +34,8 @@ def verify_server(conn: Connection) -> None:
     """Raise ConfigurationError for a server that is too old or read-only, or another encoding. Sends no statement."""
     major = conn.info.server_version // 10_000
     if major < OLDEST:
-        raise ConfigurationError(
-            f"expected PostgreSQL {OLDEST} or later ({OLDEST} to {NEWEST_TESTED} are tested), got PostgreSQL {major}"
-        )
+        tested = f"{OLDEST} to {NEWEST_TESTED} are tested"
+        raise ConfigurationError(f"expected PostgreSQL {OLDEST} or later ({tested}), got PostgreSQL {major}")
     encoding = conn.info.parameter_status("server_encoding") or _ENCODING  # a pooler may not report it
     if encoding != _ENCODING:
         raise ConfigurationError(

@@ -62,9 +62,8 @@ def why_elsewhere(data_dir: Path) -> str:
     """The reason why a server cannot run in ``data_dir``; empty if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
-    if above != asked and not os.access(
-        above, os.W_OK | os.X_OK
-    ):  # an existing folder is never replaced by another place
+    # An existing folder is never replaced by another place.
+    if above != asked and not os.access(above, os.W_OK | os.X_OK):
         return f"nothing can be written to {above}"
     user = server_programs.account(asked / "postgres" / "data")
     closed = server_programs.closed(asked, user["user"]) if user else None

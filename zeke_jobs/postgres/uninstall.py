@@ -30,9 +30,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     MigrationError if the database was never migrated, or never for a package; StillNeeded while processes run.
     """
     if not SQL.value(conn, "migration/table_exists", table="migration"):
-        raise MigrationError(
-            "expected a database with the tables of zeke_jobs, got one without; nothing is to be removed"
-        )
+        raise MigrationError("expected a database with tables of zeke_jobs, got one without; nothing is to be removed")
     summary = SQL.only(conn, "uninstall/summary")
     if summary["alive"]:
         raise StillNeeded(f"expected no live processes, got {', '.join(summary['alive'])}; stop them first")
