@@ -177,6 +177,25 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
     assert rescue(jobs, 0) == {}
 
 
+@pytest.mark.parametrize("comes", ["new", "thawed", "registered again"])
+def test_after_an_outage_the_first_process_rescues_nobody_before_the_others_had_twenty_seconds_to_come_back(
+    jobs: Jobs, comes: str
+) -> None:
+    """It cannot know whether they ended, or were cut off from the database as it was."""
+    (job,) = jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    first = jobs.worker()
+    jobs.at(3600)
+    if comes == "thawed":
+        jobs.beat(first)
+    else:
+        first = jobs.worker(None if comes == "new" else first)
+    assert rescue(jobs, 1) == {}
+    assert rescue(jobs, 18) == {}
+    jobs.beat(first)
+    assert rescue(jobs, 2) == {"rescued": {job}}
+
+
 def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:
     (job,) = jobs.add("a")
     worker = jobs.worker()
