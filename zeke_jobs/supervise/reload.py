@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """The command line of a program beside this Python or the running command. Its own first line cannot have every path."""
+    """The command line of a program beside this Python or beside the running command, with Python's full path."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
@@ -86,7 +86,7 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 
 
 class Watch:
-    """Remembers the times of ``roots``: of files, and of all Python files and packages' texts below folders, except tests."""
+    """Remembers when files changed: ``roots``, and below a folder its Python files and packages' texts, without tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)

@@ -84,7 +84,7 @@ class Runtime:
         return policy.model_copy(update=parts)
 
     def service(self, name: str) -> Any:
-        """The service's object, opened at its first use, and again after its settings changed. Raises KeyError."""
+        """The service's object, opened at its first use, and again after its settings changed. Raises KeyError without one."""
         stanza = self._stanza(name)
         with self._lock:
             opening = self._opening.setdefault(name, threading.RLock())

@@ -20,7 +20,7 @@ _LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Has no messages for dramatiq's thread, which checks every ``timeout`` ms whether it may end: the producer has them."""
+    """Has no messages for dramatiq's thread, because the producer passes them on. ``timeout`` is in milliseconds."""
 
     def __init__(self, producer: Producer, timeout: int) -> None:
         self._producer, self._process = producer, producer.process

@@ -138,7 +138,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, *, is_async: bool = False) -> int:
-        """Number of jobs to claim now: as many as will start within ``_AHEAD`` seconds; 0 if these are few of many."""
+        """Number of jobs to claim now: as many as will start soon. It stays 0 until many do, because a claim is a round trip."""
         with self.changed:
             if self._apart:
                 return 0
@@ -148,7 +148,7 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Number of free threads or places, and of jobs with limits that start before a claim of ``took`` seconds ends."""
+        """Number of free threads or places, and of jobs with limits that will start within ``took`` seconds, as a claim takes."""
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 

@@ -207,7 +207,7 @@ class Heartbeat:
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Why the process makes no progress (a wait for the database is progress), and why it can do no work now, or ""."""
+    """Why the process makes no progress, and why it can do no work now; empty if it does. A wait for the database is progress."""
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"

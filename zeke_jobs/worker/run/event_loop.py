@@ -59,8 +59,9 @@ class EventLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.get()).result(timeout)
 
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
-        """Take an attempt's steps in helper threads, in one context, await their calls here; return value or exception."""
-        loop, context = asyncio.get_running_loop(), copy_context()
+        """Take an attempt's steps in helper threads, and await their calls here. Returns the attempt's value or exception."""
+        loop = asyncio.get_running_loop()
+        context = copy_context()  # of all steps, so that the handler sees what a middleware sets
         advance: Callable[[], Call] = partial(next, steps)
         while True:
             call, value, error = await loop.run_in_executor(self.helpers, context.run, _step, advance)
@@ -90,7 +91,7 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """If the loop has not responded for a second, return once the job that blocks it (None: a task), and the stack."""
+        """Once for each blockage of a second or more: the job that blocks the loop, unless a task does, and the stack."""
         if self._loop is None:
             return None
         now = time.monotonic()

@@ -93,8 +93,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         if not begun:
             raise SkipMessage("its job does not start here")
         claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
-        kind = runnable and (runnable.handler.is_async, bool(message.others) <= runnable.handler.takes_chunk)
-        if runnable is None or kind != (claim.is_async, True):
+        fits = runnable is not None and runnable.handler.is_async is claim.is_async
+        if runnable is None or not fits or (message.others and not runnable.handler.takes_chunk):
             # Since the claim, the task left jobs.yaml or got a handler of another kind. The job is claimed again.
             for one in begun:
                 one.outcome = RETURNED
@@ -204,7 +204,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise running.interrupt  # the handler caught the interrupt and returned
         if is_chunk and result is not None and not (isinstance(result, list) and len(result) == len(claims)):
             got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-            raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")  # as another run would return
+            # No retry: another run would repeat its effects and return the same.
+            raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
         return result
 
     def _log_end(self, claim: Claim, outcome: Outcome, limit: int, *, has_traceback: bool) -> None:
@@ -234,7 +235,7 @@ def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> 
         return RETURNED if chunk and isinstance(error, ClaimLost) else error
     try:
         return Outcome("completed", json_text.encode(result[place] if chunk and result is not None else result))
-    except json_text.UnfitForJson as unfit:  # another run would return the same
+    except json_text.UnfitForJson as unfit:  # no retry: another run would return the same
         return Reject(f"the output cannot be stored: {unfit}")
 
 
