@@ -2,12 +2,14 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 import structlog
 
+from tests.waiting import eventually
 from zeke_jobs.cli.operation.up import write_line
 from zeke_jobs.supervise import reload
 from zeke_jobs.supervise.reload import Reloader, Watch, program, system
@@ -85,3 +87,19 @@ def test_it_restarts_once_when_asked_without_a_change(tmp_path: Path, monkeypatc
     watching.step()
     watching.step()
     running.reload.assert_called_once_with()
+
+
+def test_a_change_whose_check_could_not_be_started_is_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "_LOOK", 0.01)
+    programs = iter([None, [sys.executable]])
+    monkeypatch.setattr(reload, "program", lambda _: [*next(programs)])  # type: ignore[misc] # the first raises
+    running = Mock()
+    watching = Reloader(running, Mock(), os.environ, Watch([tmp_path]), (("python", "-c", "pass"),))
+    (tmp_path / "a.py").touch()
+    watched = threading.Thread(target=watching.run, daemon=True)
+    watched.start()
+    eventually(lambda: running.reload.called)
+    watching.end()
+    watched.join(10)
