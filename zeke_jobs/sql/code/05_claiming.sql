@@ -11,9 +11,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- The first queued job of each priority of each task of p_tasks in a queue, by one search of the index each. The caller may give the queue's first
--- job, so that dead entries before it are read only once. A task's priorities end at a thousand (n), plus the highest that is not above its own, so
--- that not even so many jobs of the far future hide a usual one. n is NULL at a task that is not in p_tasks.
+-- The first queued job of each priority of each task of p_tasks in a queue, by one search of the index each; n counts a task's priorities, at most a
+-- thousand, and is NULL at a task that is not in p_tasks. The caller may give the queue's first job, so that dead entries before it are read only
+-- once.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
@@ -24,8 +24,7 @@ LANGUAGE sql STABLE AS $$
     SELECT h.* FROM level AS l CROSS JOIN LATERAL (
       (
         SELECT q.task, l.n + 1, q.priority, q.run_at, q.seq FROM zeke_jobs.queue AS q
-        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND l.n <= 1000 AND q.priority < CASE WHEN l.n < 1000 THEN l.priority
-          ELSE least(l.priority, (SELECT t.priority FROM zeke_jobs.task AS t WHERE t.id = l.task)::bigint + 1) END
+        WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = l.task AND l.n < 1000 AND q.priority < l.priority
         ORDER BY q.priority DESC, q.run_at, q.seq LIMIT 1
       )
       UNION ALL

@@ -61,18 +61,15 @@ DECLARE
 BEGIN
   IF p_thorough THEN
     -- If the server's clock was set back, times in the future are too far away: rates start now, and closed limits stay closed as long as planned.
-    UPDATE zeke_jobs.bucket AS b SET next_at = v_now WHERE b.ctid = ANY (ARRAY(
-      SELECT o.ctid FROM zeke_jobs.bucket AS o
-      WHERE o.unit = 'jobs' AND o.next_at > v_now + 2 * o.period + interval '1 minute'
-      FOR UPDATE SKIP LOCKED));
     UPDATE zeke_jobs.bucket AS b
-    SET closed_until = b.closed_until - (o.since - v_now), lowered_on = least(b.lowered_on, v_now), tripped_on = least(b.tripped_on, v_now)
-    FROM (
-      SELECT o.name, greatest(o.lowered_on, o.tripped_on) AS since FROM zeke_jobs.bucket AS o
-      WHERE o.unit = 'jobs' AND greatest(o.lowered_on, o.tripped_on) > v_now + interval '1 minute'
-      FOR UPDATE SKIP LOCKED
-    ) AS o
-    WHERE b.name = o.name AND b.unit = 'jobs';
+    SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
+      closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),
+      lowered_on = least(b.lowered_on, v_now), tripped_on = least(b.tripped_on, v_now)
+    WHERE b.ctid = ANY (ARRAY(
+      SELECT o.ctid FROM zeke_jobs.bucket AS o
+      WHERE o.unit = 'jobs'
+        AND (o.next_at > v_now + 2 * o.period + interval '1 minute' OR greatest(o.lowered_on, o.tripped_on) > v_now + interval '1 minute')
+      FOR UPDATE SKIP LOCKED));
     UPDATE zeke_jobs.bucket_key AS k SET next_at = v_now
     FROM zeke_jobs.bucket AS b
     WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > v_now + 2 * b.key_period + interval '1 minute';

@@ -194,16 +194,15 @@ BEGIN
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);
-  -- A pause follows its task to the new name. If the task then has several pauses, the earliest is kept.
+  -- A pause follows its task to the new name. Of several pauses the earliest is kept.
   WITH former AS (
-    DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.aliases) AS a (name)
-    WHERE p.target IN ('task/' || a.name, 'schedule/' || a.name)
+    DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.id || t.aliases) AS a (name)
+    WHERE t.aliases <> '{}' AND p.target IN ('task/' || a.name, 'schedule/' || a.name)
     RETURNING split_part(p.target, '/', 1) || '/' || t.id AS target, p.paused_on, p.paused_by, p.reason
   )
-  INSERT INTO zeke_jobs.pause AS p (target, paused_on, paused_by, reason)
-  SELECT DISTINCT ON (f.target) f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.target, f.paused_on
-  ON CONFLICT (target) DO UPDATE SET paused_on = excluded.paused_on, paused_by = excluded.paused_by, reason = excluded.reason
-  WHERE excluded.paused_on < p.paused_on;
+  INSERT INTO zeke_jobs.pause (target, paused_on, paused_by, reason)
+  SELECT f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.paused_on
+  ON CONFLICT DO NOTHING;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
     -- A job that a sender has locked keeps its priority: claims must not wait for that sender.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority WHERE q.message_id = ANY (ARRAY(
