@@ -114,6 +114,15 @@ def test_a_job_stays_masked_when_its_task_is_removed_renamed_or_loses_the_fields
     assert data["note"] == "plain"
 
 
+def test_a_sensitive_field_is_masked_in_camel_case_too(conn: Connection) -> None:
+    (row,) = rows(
+        conn,
+        """SELECT zeke_jobs.mask_text('said planted-12345', v.value, '{api_key}') AS text, zeke_jobs.mask(v.value, '{api_key}') AS value
+        FROM (SELECT '{"apiKey": ["planted-12345"]}'::jsonb) AS v (value)""",
+    )
+    assert row == {"text": "said ***", "value": {"apiKey": "***"}}
+
+
 def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fields(
     conn: Connection, make_task: MakeTask
 ) -> None:

@@ -153,7 +153,8 @@ def test_a_run_that_has_lost_its_job_adds_nothing_to_its_batch(jobs: Jobs, pool:
 def test_sql_opens_and_closes_a_batch(jobs: Jobs) -> None:
     jobs.rows("""SELECT zeke_jobs.open_batch('b', 'report', '{"n": {"$batch": "jobs"}}')""")
     jobs.add("a", 2, options='{"batch": "b"}')
-    jobs.rows("SELECT zeke_jobs.close_batch('b')")
+    closed = [jobs.rows("SELECT zeke_jobs.close_batch('b') AS it")[0]["it"] for _ in range(2)]
+    assert closed == [True, False]
     finish_all(jobs)
     assert reports(jobs) == [{"n": 2}]
 

@@ -42,6 +42,14 @@ def test_what_closes_a_limit_lasts_no_longer_when_the_servers_clock_is_set_back(
     assert {claim["task"] for claim in day.claim(3631)} == {"a", "b"}
 
 
+def test_of_two_bounds_that_are_used_up_a_limit_names_the_one_that_opens_by_itself(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 1, rate: 1/m}")
+    jobs.add("a", 2)
+    jobs.claim(jobs.worker(), 1)
+    bound = "SELECT room, reason, opens_on IS NULL AS by_an_end FROM zeke_jobs.room(ARRAY['task/a'], zeke_jobs.now())"
+    assert [dict(row) for row in jobs.rows(bound)] == [{"room": 0, "reason": "rate", "by_an_end": False}]
+
+
 def test_a_handler_that_starts_late_delays_the_next_starts(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 1/s, per_key: 1/s}}")
     jobs.add("a", 3, options='{"key": "k"}')

@@ -1,8 +1,7 @@
 -- Functions that all other files use. A function of one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where
 -- the planner can inline it: without settings, and no more volatile than the functions it calls.
 
--- The clock of all statements; tests replace it. STABLE, so that an index can be searched by its value; plpgsql, because an sql call would cost 20
--- µs.
+-- The clock of all statements; tests replace it. STABLE, so that an index can be searched by its value; plpgsql, because sql would cost 20 µs a call.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 

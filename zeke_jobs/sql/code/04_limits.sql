@@ -19,8 +19,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the limits equal to the limits of jobs.yaml. The lock on the table blocks every claim until the commit, so this transaction must not wait for
--- a row that a sender may have locked.
+-- Make the limits equal to the limits of jobs.yaml. The lock on the table blocks every claim, so this must not wait for a row that a sender may have
+-- locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -199,8 +199,8 @@ BEGIN
 END $$;
 
 -- A worker asks before a handler starts later after its claim than the rates allow for. Moves the rates on by the delay; or returns false: the
--- handler is late by a whole period and must not start. The database measures, because the worker may have been frozen; p_margin: the seconds until
--- the start.
+-- handler is late by a whole period and must not start. The database measures, because the worker may have been frozen, p_margin seconds before the
+-- start.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -259,8 +259,8 @@ BEGIN
 END $$;
 
 -- Attempts have ended: replace the estimates of their claims by what they used. Without a report an attempt counts with its estimate if it completed;
--- with units, but no money, if it raised (an outage must not use up the day's budget); with nothing if it was deferred, and not even its start if it
--- was handed back; if it was cut off, with at least its estimate.
+-- with units, but no money, if it raised (an outage must not use up the day's budget); with nothing if it was deferred, not even its start if it was
+-- handed back, and at least its estimate if it was cut off.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

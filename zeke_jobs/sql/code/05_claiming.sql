@@ -11,9 +11,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- The first queued job of each priority of each task of p_tasks in a queue, by one search of the index each; n counts a task's priorities, at most a
--- thousand, and is NULL at a task that is not in p_tasks. The caller may give the queue's first job, so that dead entries before it are read only
--- once.
+-- The first queued job of each priority of each task of p_tasks in a queue, by one search of the index each, at most a thousand of a task (n; NULL at
+-- other tasks). The caller may give the queue's first job, so that dead entries before it are read only once.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
@@ -56,8 +55,8 @@ END $$;
 -- jobs wait for one. Of a task with limits a claim takes at most p_free + p_ahead jobs, because another process may have a free thread for the rest.
 --
 -- Returns a row for each claimed job (kind job; reason chunk if it runs in a chunk), and for each cause that holds due jobs back (kind held), with
--- the seconds until that changes; wait is NULL if the end of a job changes it. The caller reads long messages afterwards: a slow process would keep
--- the limits locked.
+-- the seconds until that changes; wait is NULL if the end of a job changes it. Long messages are read later: a slow process would keep the limits
+-- locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
@@ -176,8 +175,7 @@ BEGIN
 END $$;
 
 -- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: a task has a rate, a budget or
--- a breaker. held: of several tasks, the ones whose concurrency is used up; none of their limits is locked, because the end of a job wakes this
--- process.
+-- a breaker. held: of several tasks, the ones whose concurrency is used up; they lock no limit, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
@@ -214,8 +212,8 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- The tasks whose jobs that must run alone are left to another live process of a queue; without processes that still finish other jobs, if this
--- process is empty and can take their place.
+-- The tasks whose jobs that must run alone another live process of a queue runs; without processes that still finish other jobs, if this one is
+-- empty.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that it sees what another process has just written
 BEGIN
@@ -519,8 +517,7 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Seconds until the next job of a queue becomes due, for a worker whose claim found none; NULL if none waits. p_since: the seconds since that claim
--- began, in which a job may have become due.
+-- Seconds until the next job of a queue becomes due; NULL if none waits. p_since: the seconds since the claim that found none began.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -287,8 +287,7 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- The fence of ctx.transaction(): whether the worker still holds the job, and it is not cancelled. Locks the row. With p_result, also completes the
--- job.
+-- The fence of ctx.transaction(): whether the worker still holds the job, and it is not cancelled. Locks the row. With p_result, completes the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean

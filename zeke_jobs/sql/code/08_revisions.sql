@@ -12,8 +12,8 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Let queued jobs follow their task to its new name, queue or order, also jobs that were sent or retried while the revision changed. Locked jobs are
--- left to the next call.
+-- Let queued jobs follow their task to its new name, queue or order, also jobs sent or retried while it changed. Locked jobs are left to the next
+-- call.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$

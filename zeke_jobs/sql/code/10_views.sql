@@ -255,7 +255,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_build_object(
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
-    'used', greatest(0, x.changed + CASE
+    'used', greatest(0, coalesce((
+      SELECT sum(h.amount) FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''), 0) + CASE
       -- The units that jobs used, less the units that have become available again since.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
@@ -263,9 +264,6 @@ CROSS JOIN LATERAL (
     'next_on', CASE WHEN m.zone IS NULL AND m.next_at > zeke_jobs.now() THEN m.next_at END) ORDER BY m.unit) AS units
   FROM zeke_jobs.bucket AS m
   CROSS JOIN LATERAL (SELECT zeke_jobs.now() - make_interval(secs => coalesce(m.slack, 0)) AS empty) AS e
-  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(h.amount), 0) AS changed FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''
-  ) AS x
   WHERE m.name = b.name AND m.unit <> 'jobs'
 ) AS u
 LEFT JOIN LATERAL (SELECT o.room, o.unit, o.reason, o.opens_on FROM zeke_jobs.room_of(ARRAY[b.name]) AS o ORDER BY o.room, o.opens_on DESC LIMIT 1) AS r ON true

@@ -200,10 +200,9 @@ BEGIN
       PERFORM zeke_jobs.refuse(format('expected a stored schedule, got that of %s in jobs.yaml', OLD.name), 'object_not_in_prerequisite_state')
       WHERE NOT zeke_jobs.delete_schedule(OLD.key, c_by);
       RETURN OLD;
-    WHEN NEW.state = 'cancelled' AND OLD.state < 'completed' THEN
-      v_changed := (zeke_jobs.change_jobs('cancel', jsonb_build_object('id', OLD.id), by => c_by)).changed <> '{}';
-    WHEN NEW.state IN ('created', 'retry') AND OLD.state IN ('failed', 'cancelled') THEN
-      v_changed := (zeke_jobs.change_jobs('retry', jsonb_build_object('id', OLD.id), by => c_by)).changed <> '{}';
+    WHEN NEW.state = 'cancelled' AND OLD.state < 'completed' OR NEW.state IN ('created', 'retry') AND OLD.state IN ('failed', 'cancelled') THEN
+      v_changed := (zeke_jobs.change_jobs(
+        CASE NEW.state WHEN 'cancelled' THEN 'cancel' ELSE 'retry' END, jsonb_build_object('id', OLD.id), by => c_by)).changed <> '{}';
     ELSE
       RAISE EXCEPTION 'expected a cancel, retry or resume of a job, got a change from % to %', OLD.state, NEW.state
         USING ERRCODE = 'feature_not_supported', HINT = 'Workers of zeke_jobs run the jobs.';

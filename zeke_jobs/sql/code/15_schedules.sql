@@ -11,7 +11,6 @@ DECLARE
   c_options CONSTANT jsonb := '{"missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "paused": false}';
   v_task zeke_jobs.task := zeke_jobs.find_task(put_schedule.task);
   v_options jsonb := c_options || coalesce(put_schedule.options, '{}');
-  v_cron jsonb;
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected the name of a task, got %L', put_schedule.task), 'undefined_object') WHERE v_task.id IS NULL;
   PERFORM zeke_jobs.refuse(coalesce(
@@ -35,10 +34,9 @@ BEGIN
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
     CASE WHEN put_schedule.key IS NOT NULL THEN zeke_jobs.refused(zeke_jobs.unfit_value(jsonb_build_object('key', put_schedule.key)), '{}') END));
-  v_cron := v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone,
-    'payload', zeke_jobs.accepted(v_task, put_schedule.payload));
   INSERT INTO zeke_jobs.stored_schedule AS s (name, task, cron, key, put_by)
-  VALUES (put_schedule.name, v_task.id, v_cron, put_schedule.key, put_schedule.put_by)
+  VALUES (put_schedule.name, v_task.id, v_options || jsonb_build_object('at', put_schedule.at, 'timezone', put_schedule.timezone,
+    'payload', zeke_jobs.accepted(v_task, put_schedule.payload)), put_schedule.key, put_schedule.put_by)
   ON CONFLICT ON CONSTRAINT stored_schedule_pkey DO UPDATE
   SET task = excluded.task, cron = excluded.cron, key = excluded.key, put_by = excluded.put_by, put_on = zeke_jobs.now()
   WHERE (s.task, s.cron, s.key) IS DISTINCT FROM (excluded.task, excluded.cron, excluded.key);

@@ -4,7 +4,6 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
-  v_now timestamptz := zeke_jobs.now();
   v_one jsonb;
   v_job jsonb;
   v_task zeke_jobs.task;
