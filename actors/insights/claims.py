@@ -1,56 +1,60 @@
-"""Finds candidates among the sentences of a text with code: figures, API changes, instructions, quotations, questions."""
+"""Finds candidates among the sentences of a text.
 
-from collections.abc import Sequence
+With code: figures, API changes, instructions, quotations and questions, and the best of the others. Without code: the best
+sentences, each of which adds a fact and needs only the headline.
+"""
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+from actors.ai.composition import adds_to, announces, has_parts, names_more, tells_more
+from actors.ai.gate.evidence import keys
 from actors.ai.markdown import Block, is_prose, marker, plain
-from actors.ai.ranking import spoken
+from actors.ai.ranking import Ranked, best, ranked, spoken
 from actors.ai.sentences import Sentence
-from actors.ai.standing import (
-    addresses_reader,
-    is_fit,
-    is_independent,
-    is_scrap,
-    is_told_to_reader,
-    leans,
-    speech,
-)
+from actors.ai.standing import addresses_reader, is_fit, is_independent, is_scrap, is_told_to_reader, leans, speech
+from actors.ai.subject import praises, stands_alone
 from actors.ai.words import count
 from actors.insights.candidates import Candidate, Kind
 from actors.patterns import patterns
 
+_TEXT = patterns("actors.ai", "patterns.txt")
 _SAYS = patterns("actors.insights", "cues.txt")
 
-_MAX_CHARS = 500
-_MIN_WORDS = 5
-_MAX_MARKUP = 2000  # the same with the addresses of links and pictures, which may be very long
-_OPENING = "\u201c"
+_MAX_CLAIM = 500  # maximum number of characters of a claim
+_MAX_MARKUP = 2000  # the same with the addresses of links and pictures
+_MIN_CLAIM = 5  # minimum number of words of a claim
+_MOST = 3
+_LEAST = 0.35  # a sentence must have this share of the best score
+_MIN_WORDS = 10
+_MAX_CHARS = 400
+_ABOUT = 1.5  # number of the topic's keys that a sentence must have; keys of the headline count 1, other keys 0.5
+_SHARED = 12  # number of a topic's other keys; if fewer occur more than once, the topic is not clear
+_BEGINNING = 3  # number of first sentences in which the opening statement is searched
+_LONG = 10  # a text with this number of sentences is long
+_END = 0.85  # after this share of a long text comes text about the author or the company
+_SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seldom says what happened
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """The candidates in the prose among ``blocks`` of a text with code; a sentence has only the first kind that fits."""
-    return [each for block in blocks if is_prose(block) for each in _sentences(block)]
+    """The candidates among the sentences of a text with code; a sentence has only the first kind that fits.
 
-
-def _sentences(block: Block) -> list[Candidate]:
-    """The candidates in a block's sentences. A sentence that refers to the sentence before is quoted together with it."""
-    body = marker(block)
-    offset = block.end - len(body)
+    A sentence that refers to the sentence before is quoted together with it.
+    """
     found: list[Candidate] = []
-    before = None
-    for sentence in _with_speech(body, offset):
-        text = plain(sentence.text)
-        judged = _judge(sentence.text, text)
-        start = sentence.start
-        if judged is not None and leans(text):
-            is_held = before and is_fit(plain(before.text)) and is_independent(plain(before.text))
-            start = before.start if before and is_held else -1
-        before = sentence
-        if judged is not None and start >= 0:
-            kind, weight = judged
-            if found and found[-1].start == start:
-                weight = max(weight, found.pop().weight)
-            raw = block.text[start - block.start : sentence.end - block.start]
-            found.append(Candidate(kind, plain(raw), raw, start, sentence.end, block.heading, weight=weight))
+    for block in filter(is_prose, blocks):
+        body = marker(block)
+        before: int | None = None  # the start of the sentence before, if it can be read alone
+        for one in _with_speech(body, block.end - len(body)):
+            text = plain(one.text)
+            judged, start = _judge(one.text, text), before if leans(text) else one.start
+            if judged and start is not None:
+                kind, weight = judged
+                if found and found[-1].start == start:
+                    weight = max(weight, found.pop().weight)
+                raw = block.text[start - block.start : one.end - block.start]
+                found.append(Candidate(kind, plain(raw), raw, start, one.end, block.heading, weight=weight))
+            before = one.start if is_fit(text) and is_independent(text) else None
     return found
 
 
@@ -58,7 +62,7 @@ def _with_speech(text: str, offset: int) -> list[Sentence]:
     """The sentences of a paragraph; a quotation of several sentences counts as one sentence."""
     found: list[Sentence] = []
     for part, is_spoken in spoken(text, offset):
-        if found and (is_spoken or (part.text.startswith(_OPENING) and found[-1].text.startswith(_OPENING))):
+        if found and (is_spoken or (part.text.startswith("\u201c") and found[-1].text.startswith("\u201c"))):
             start = found.pop().start
             found.append(Sentence(start, part.end, text[start - offset : part.end - offset]))
         else:
@@ -67,8 +71,8 @@ def _with_speech(text: str, offset: int) -> list[Sentence]:
 
 
 def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
-    is_long = len(text) > _MAX_CHARS or len(raw) > _MAX_MARKUP
-    if is_long or count(text) < _MIN_WORDS or not is_fit(text) or is_scrap(text):
+    is_long = len(text) > _MAX_CLAIM or len(raw) > _MAX_MARKUP
+    if is_long or count(text) < _MIN_CLAIM or not is_fit(text) or is_scrap(text):
         return None
     judged: tuple[Kind, float] | None = None
     if _SAYS["replace"].search(raw):
@@ -93,3 +97,95 @@ def _figures(text: str) -> int:
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
+
+
+def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
+    """Up to three sentences of a document, best first, without the sentence ``told``.
+
+    A list or a guide gives at most one sentence, with a figure, because its other sentences are general or cover only a part.
+    """
+    items = ranked(document, lead)
+    headline, shared = _topic(title, document)
+    is_guide = has_parts(title, document, [item.text for item in items])
+    first = None if is_guide else next((item for item in items[:_BEGINNING] if item.is_statement), None)
+    pool = [
+        item
+        for item in items
+        if (len(items) < _LONG or item.end < _END * len(document))
+        and len(item.text) <= _MAX_CHARS
+        and item.text != told
+        and (not shared or len(headline & (said := keys(item.text))) + len(shared & said) / 2 >= _ABOUT)
+        and item.is_independent
+        and (not is_guide or _kind(item.text) == "metric")
+        and _tells(item.text, title)
+        and stands_alone(item.text, title, document, is_first=item is first)
+    ]
+    scores = {item.start: item.score * _bonus(item) for item in pool}
+    chosen = best(pool, 1 if is_guide else _MOST, bonus=_bonus)
+    return [
+        _candidate(item, _kind(item.text), scores[item.start])
+        for item in chosen
+        if scores[item.start] >= _LEAST * max(scores.values())
+    ]
+
+
+def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys of a headline, and the most important keys that its text has more than once; none if the topic is not clear."""
+    headline = keys(title)
+    weights: dict[str, float] = defaultdict(float)
+    times: dict[str, int] = defaultdict(int)
+    for item in ranked(document):
+        for key in keys(item.text) - headline:
+            weights[key] += item.score
+            times[key] += not key.isdigit()
+    shared = [key for key in sorted(weights, key=weights.__getitem__, reverse=True) if times[key] > 1]
+    return headline, frozenset(shared[:_SHARED] if headline and len(shared) >= _SHARED else ())
+
+
+def telling_beside_code(
+    document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
+) -> list[Candidate]:
+    """Up to ``most`` sentences of a text with code, best first, none of them ``taken``.
+
+    The author may say "we", because the author reports their own work. A list or a guide gives no sentences: they are general
+    or cover only a part.
+    """
+    items = ranked(document, lead)
+    least = _LEAST * max((item.score for item in items), default=0.0)
+    pool = [
+        item
+        for item in items
+        if item.score >= least
+        and len(item.text) <= _MAX_CHARS
+        and count(item.text) >= _MIN_WORDS
+        and item.is_independent
+        and not is_told_to_reader(item.text)
+        and tells_more(title, item.text)
+        and not any(one.start < item.end and item.start < one.end for one in taken)
+    ]
+    return [] if announces(title) else [_candidate(item, "insight", item.score) for item in best(pool, most)]
+
+
+def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
+    return Candidate(kind, item.text, item.raw, item.start, item.end, item.heading, weight=weight)
+
+
+def _tells(text: str, title: str) -> bool:
+    """Whether a sentence is news: not background, not an advert, not praise or feelings in a quotation."""
+    return (
+        adds_to(title, text)
+        and names_more(title, text)
+        and not _TEXT["background"].match(text)
+        and not any(praises(one.group()[1:-1]) or _TEXT["opinion"].search(one.group()) for one in speech(text))
+    )
+
+
+def _kind(text: str) -> Kind:
+    if speech(text):
+        return "quote"
+    has_figure = _SAYS["share"].search(text) or (_SAYS["quantity"].search(text) and _SAYS["measured"].search(text))
+    return "metric" if has_figure else "insight"
+
+
+def _bonus(item: Ranked) -> float:
+    return _SPEECH if speech(item.text) else 1.0

@@ -1,8 +1,7 @@
-"""Finds the context of a highlight that its quote does not show: the headings above it, and the sentence before it."""
+"""Finds the context of a highlight: the headings above it, and the sentence before it."""
 
-import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from actors.ai.composition import shorten
@@ -10,87 +9,75 @@ from actors.ai.gate import form
 from actors.ai.gate.evidence import keys
 from actors.ai.markdown import Block, is_bold, marker, plain
 from actors.ai.sentences import sentences
-from actors.ai.standing import is_fit, leans
-from actors.ai.words import is_dense
+from actors.ai.standing import is_fit
 from actors.insights.candidates import Candidate
 from actors.schema import Context
 
-_LONGEST = 200  # maximum number of characters of the sentences before a highlight
+_LONGEST = 200  # maximum number of characters of the sentence before a highlight
 _LONGEST_HEADING = 100
 _HEADINGS = 2
 _KNOWN = 0.75  # if the title has this share of a heading's words, the heading adds nothing
-_LEVEL = re.compile(r"\s*(#+)")
-_LOWEST = 7  # the level of a line in bold, below all headings
+_LOWEST = 7
 _COLONS = (":", "\uff1a")
 
 
-def in_context(found: Iterable[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
-    """The candidates that were found in the blocks of a document, with their contexts."""
+def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
+    """The candidates of a document's blocks with their contexts. A sentence that is a highlight is in no other's context."""
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
-        short = [one for one in above[at] if len(one) <= _LONGEST_HEADING and form.fault(one) is None]
-        headings = [one for one in short if _says_more(one, each.summary, known)]
-        before = _before(blocks, at, each.start) or None
-        yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=before))
+        headings = [one for one in above[at] if _says_more(one, each.summary, known)]
+        before = _before(blocks, at, each.start)
+        is_told = any(before in other.summary for other in found)
+        yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=None if is_told else before))
 
 
 def _says_more(heading: str, text: str, known: frozenset[str]) -> bool:
     words = keys(heading)
-    is_known = bool(words) and len(words & known) >= _KNOWN * len(words)
-    return not is_known and not text.casefold().startswith(heading.casefold().rstrip(":. "))
+    return (
+        len(heading) <= _LONGEST_HEADING
+        and form.fault(heading) is None
+        and not (words and len(words & known) >= _KNOWN * len(words))
+        and not text.casefold().startswith(heading.casefold().rstrip(":. "))
+    )
 
 
 def _before(blocks: Sequence[Block], at: int, start: int) -> str:
-    """The sentence before a highlight; for the first of an item, the end of the paragraph that introduces the list."""
+    """The sentence before a highlight; for the first of an item, the line that introduces the list."""
     if blocks[at].kind == "code":
         return ""  # its text is the line before it
     if (found := _last(blocks[at], start)) or blocks[at].kind != "item":
         return found
     while at > 0 and blocks[at].kind == "item":
         at -= 1
-    block = blocks[at]
-    introduces = block.kind == "paragraph" and plain(block.text).endswith(_COLONS)
-    return _last(block, block.end) if introduces else ""
+    found = _last(blocks[at], blocks[at].end) if blocks[at].kind == "paragraph" else ""
+    return found if found.endswith(_COLONS) else ""
 
 
 def _last(block: Block, place: int) -> str:
-    """The last sentence of a block before ``place``, or an empty text if it must not be shown.
-
-    If the sentence refers to the sentence before it, the result has both.
-    """
+    """The last sentence of a block before ``place``; empty if it must not be shown."""
     body = marker(block)
-    found = ""
-    for sentence in reversed(sentences(body, block.end - len(body))):
-        if sentence.end > place:
-            continue
-        text = plain(sentence.text)
-        longer = text + ("" if not found or is_dense(text) else " ") + found
-        introduces = text.endswith(_COLONS) and form.fault(text) is None
-        if not (introduces or is_fit(text)) or (found and len(longer) > _LONGEST):
-            break
-        found = longer
-        if not leans(text):
-            break
-    cut = shorten(found, _LONGEST)
+    ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= place]
+    text = plain(ended[-1]) if ended else ""
+    is_fit_to_show = is_fit(text) or (text.endswith(_COLONS) and form.fault(text) is None)
+    cut = shorten(text, _LONGEST) if is_fit_to_show else ""
     return cut if form.is_balanced(cut) else ""
 
 
-def _above(blocks: Sequence[Block]) -> list[tuple[str, ...]]:
+def _above(blocks: Sequence[Block]) -> list[list[str]]:
     """The headings above each block, the outermost first. A heading at the beginning of a document is above all blocks."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
-        level = _level(block)
-        if level and at:
+        if at and (level := _level(block)):
             text = block.heading if block.kind == "heading" else plain(block.text)
             open_ = [*(one for one in open_ if one[0] < level), (level, text)]
-        found.append(tuple(text for _, text in open_))
+        found.append([text for _, text in open_])
     return found
 
 
 def _level(block: Block) -> int:
-    """The level of a heading or of a line in bold; 0 for other blocks."""
-    if block.kind == "heading" and (match := _LEVEL.match(block.text)):
-        return len(match.group(1))
+    """The level of a heading or of a line in bold, which is below all headings; 0 for other blocks."""
+    if block.kind == "heading":
+        return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
     return _LOWEST if is_bold(block) else 0

@@ -1,7 +1,6 @@
 """Selects the highlights of a document: the best candidates of each kind, without repetition."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
@@ -9,11 +8,9 @@ from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
 from actors.ai.markdown import Block, article
 from actors.insights.candidates import Candidate, Kind
-from actors.insights.claims import claim_candidates
+from actors.insights.claims import claim_candidates, telling, telling_beside_code
 from actors.insights.code import code_candidates
 from actors.insights.context import in_context
-from actors.insights.telling import telling, telling_beside_code
-from actors.schema import Context
 
 _MARKS = 4  # a text with this number of back quotes has at least two names in code
 
@@ -58,9 +55,8 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
         found = _of_code(parts, document, settings, title)
     else:
         found = _best(telling(document, settings.lead, title, told), settings)
-    placed = list(in_context(found, parts, title))
-    kept = _told_once(_without_repetition(placed, settings.repetition, settings.total, told))
-    return sorted(kept, key=lambda candidate: (candidate.start, candidate.end))
+    kept = _without_repetition(found, settings.repetition, settings.total, told)
+    return sorted(in_context(kept, parts, title), key=lambda candidate: (candidate.start, candidate.end))
 
 
 def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: str) -> list[Candidate]:
@@ -71,8 +67,7 @@ def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: 
         for claim in claim_candidates(parts)
         if len(claim.quote) <= settings.max_quote and not (is_guide and claim.kind == "action")
     ]
-    taken = [(candidate.start, candidate.end) for candidate in claims]
-    others = telling_beside_code(document, settings.limits.get("insight", 0), settings.lead, title, taken)
+    others = telling_beside_code(document, settings.limits.get("insight", 0), settings.lead, title, claims)
     return [*_best([*code, *claims], settings), *others]
 
 
@@ -88,16 +83,6 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
         of_kind.sort(key=lambda candidate: (-candidate.weight, candidate.start))
         kept += _without_repetition(of_kind, settings.repetition, limit)
     return kept
-
-
-def _told_once(kept: Sequence[Candidate]) -> list[Candidate]:
-    """Remove from each context the sentence before it, if another highlight contains that sentence."""
-    return [
-        replace(each, context=Context(headings=each.context.headings))
-        if each.context.before and any(each.context.before in other.summary for other in kept)
-        else each
-        for each in kept
-    ]
 
 
 def _without_repetition(
