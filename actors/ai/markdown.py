@@ -8,7 +8,6 @@ BlockKind = Literal["heading", "paragraph", "item", "code", "table"]
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`]*+$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
-_LANGUAGE = re.compile(r"\W?[A-Z]")  # the end of a heading such as C# or F#, before its #
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _TABLE = re.compile(r"^[ \t]*\|")
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
@@ -61,7 +60,9 @@ def blocks(document: str) -> list[Block]:
             block, index = _code(document, lines, index, fence, heading)
             found.extend(block)
         elif match := _HEADING.match(line):
-            heading = plain(_without_closing(match.group(1)))
+            heading = match[1].rstrip("# \t")  # a # at the end closes the heading or links to it
+            is_sharp = heading[-1:].isupper() and match[1].startswith("#", len(heading))  # as in C# and F#
+            heading = plain(heading + "#" * is_sharp)
             found.append(Block("heading", start, start + len(line), line, heading))
             index += 1
         else:
@@ -102,10 +103,8 @@ def prose(document: str) -> str:
 def article(document: str) -> list[Block]:
     """The blocks, without those below a heading near the end that introduces the company or the author."""
     found = blocks(document)
-    late = range(2 * len(found) // 3, len(found))
-    ends = (
-        at for at in late if (found[at].kind == "heading" or is_bold(found[at])) and _ABOUT.fullmatch(found[at].text)
-    )
+    late = enumerate(found[2 * len(found) // 3 :], 2 * len(found) // 3)
+    ends = (at for at, one in late if (one.kind == "heading" or is_bold(one)) and _ABOUT.fullmatch(one.text))
     return found[: next(ends, len(found))]
 
 
@@ -131,13 +130,6 @@ def _lines(document: str) -> list[tuple[int, str]]:
         lines.append((start, line.rstrip("\r")))
         start += len(line) + 1
     return lines
-
-
-def _without_closing(heading: str) -> str:
-    """A heading without a ``#`` at its end, which closes it, or links to it on a page of documentation."""
-    text = heading.rstrip(" \t")
-    bare = text.rstrip("#")
-    return f"{bare}#" if bare != text and _LANGUAGE.fullmatch(bare[-2:]) else bare
 
 
 def _kind(line: str) -> BlockKind:

@@ -1,6 +1,6 @@
 """The input and output types of the AI step, the same for every provider."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
@@ -53,15 +53,6 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Citation:
-    """A verbatim quotation from the document: ``document[start:end] == text``."""
-
-    text: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Brief:
     """A story in three lengths; a part is None if the story's text does not give it."""
 
@@ -94,7 +85,7 @@ class Analysis:
         state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
         made_by: The origin of the analysis.
         confidence: The model's own confidence, 0 to 1; None for an extractive analysis.
-        citations: The quotations from the document that support the analysis.
+        quotes: The starts and ends of quotations in the document that support the analysis.
         breakdown: The parts of a computed chili; None for any other chili.
         brief: The story's brief, if the same answer has a valid one; ``summary`` likewise.
     """
@@ -104,7 +95,7 @@ class Analysis:
     state: AnalysisState
     made_by: Provenance
     confidence: float | None = None
-    citations: tuple[Citation, ...] = ()
+    quotes: Sequence[tuple[int, int]] = ()
     breakdown: Mapping[str, Any] = field(default_factory=dict)
     brief: Brief | None = None
     summary: Summary | None = None

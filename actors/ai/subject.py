@@ -65,7 +65,7 @@ def praises(text: str) -> bool:
 @lru_cache(maxsize=16)
 def _names(document: str) -> Names:
     lines = prose(document).split("\n")
-    told = list(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
+    told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
     times = Counter(chain.from_iterable(map(keys, told)))
     often = frozenset(word for word, number in times.items() if number > _OFTEN)

@@ -66,7 +66,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
             cited={
                 "chili": analysis.chili,
                 "breakdown": dict(analysis.breakdown),
-                "quotes": [{"text": plain(one.text), "start": one.start, "end": one.end} for one in analysis.citations],
+                "quotes": [
+                    {"text": plain(text.document[start:end]), "start": start, "end": end}
+                    for start, end in analysis.quotes
+                ],
                 "why": None if analysis.why_it_matters else NO_REASON,
             },
             time_saved_seconds=saved,

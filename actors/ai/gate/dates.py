@@ -56,10 +56,12 @@ class Dates:
         """
         years = {year for year, _, _ in known.days}
         for day in sorted(self.days, key=str):
-            year, month, _ = day
-            if (month is None and year in {*years, *numbers}) or any(_fits(day, other, years) for other in known.days):
-                continue
-            return _shown(day)
+            year, month, number = day
+            is_year_of_story = month is None and year in {*years, *numbers}
+            if not is_year_of_story and not any(_fits(day, other, years) for other in known.days):
+                return " ".join(
+                    filter(None, ("the date", str(number or ""), _ENGLISH.get(month or 0), str(year or "")))
+                )
         for weekday in sorted(self.weekdays - known.weekdays):
             return f"the day {WEEKDAYS['en'].split()[weekday - 1].split('|')[0].capitalize()}"
         return next((f"the time {time}" for time in sorted(self.times - known.times)), None)
@@ -69,13 +71,6 @@ def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
     """Whether the story has a date with the same parts; its year may be elsewhere in the story."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
-
-
-def _shown(day: Day) -> str:
-    year, month, number = day
-    parts = [str(number or ""), _ENGLISH.get(month or 0, ""), str(year or "")]
-    named = "the date" if number else "the month of" if month else "the year"
-    return f"{named} {' '.join(filter(None, parts))}"
 
 
 def dates(text: str) -> Dates:

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -138,7 +137,8 @@ def keys(text: str) -> frozenset[str]:
     )
 
 
-def has_capital_nouns(sentences: Iterable[str]) -> bool:
+@lru_cache(maxsize=16)
+def has_capital_nouns(sentences: tuple[str, ...]) -> bool:
     """Whether the language capitalises its nouns, as German does, judged by the share of capitalised words within sentences."""
     words = [word for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
     return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, permutations
 
-from actors.ai.gate.numbers import Number, Reading, numbers
-from actors.ai.gate.units import unit as unit_of
+from actors.ai.gate.numbers import Number, Reading, numbers, unit_of
 
 _LOOSE = 0.12  # largest relative difference that "about", "nearly" and "more than" allow
 _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)

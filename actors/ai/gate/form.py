@@ -1,14 +1,12 @@
 """Checks the form of a sentence: it is whole and balanced, has no markup, and is not an advert or a notice of the page."""
 
-import re
 from functools import lru_cache
 
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
-_PAIRS = ["\u201c\u201d", "\u00ab\u00bb", "\u300c\u300d", "\u300e\u300f", "()", "[]", "\uff08\uff09", "\u3010\u3011"]
-_PAIRED = re.compile(f"[{re.escape(''.join(_PAIRS))}]")
+_PAIRS = [tuple(pair) for pair in ["“”", "«»", "「」", "『』", "()", "[]", "（）", "【】"]]
 
 
 @lru_cache(maxsize=1024)
@@ -28,19 +26,9 @@ def fault(sentence: str) -> str | None:
 
 
 def is_balanced(text: str) -> bool:
-    """Whether every quotation mark and bracket that opens is closed, in order."""
-    if text.count('"') % 2:
-        return False
-    german = text.count("\u201e")
-    if german:
+    """Whether as many quotation marks and brackets close as open, and none closes before the first opens."""
+    if german := text.count("\u201e"):
         return german == text.count("\u201c") + text.count("\u201d")
-    depth: dict[str, int] = {}
-    for char in _PAIRED.findall(text):
-        for pair in _PAIRS:
-            if char == pair[0]:
-                depth[pair] = depth.get(pair, 0) + 1
-            elif char == pair[1]:
-                depth[pair] = depth.get(pair, 0) - 1
-                if depth[pair] < 0:
-                    return False
-    return not any(depth.values())
+    return text.count('"') % 2 == 0 and all(
+        text.count(opens) == text.count(closes) and text.find(opens) <= text.find(closes) for opens, closes in _PAIRS
+    )

@@ -10,20 +10,13 @@ _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
 _OPENS = re.compile(r"(?:^|[.!?:;\u2026]\s*|[\"\u201c\u201e\u00ab\u2018(]\s*|\n)$")
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]{3,}|[A-Za-z][A-Za-z0-9-]{2,}")
 _ALIASES = [
-    frozenset(line.split())
-    for line in """
-    us usa american americans america
-    uk britain british
-    eu european europe brussels
-    france french
-    spain spanish
-    netherlands dutch
-    switzerland swiss
-    denmark danish
-    poland polish
-    ceo executive
-    ai intelligence
-    """.strip().splitlines()
+    frozenset(same.split())
+    for same in "us usa american americans america|uk britain british|eu european europe brussels|france french".split(
+        "|"
+    )  # noqa: SIM905
+    + "spain spanish|netherlands dutch|switzerland swiss|denmark danish|poland polish|ceo executive|ai intelligence".split(
+        "|"
+    )  # noqa: SIM905
 ]
 _KNOWN = frozenset(
     "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
@@ -39,6 +32,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
+    has_nouns = has_capital_nouns(story.sentences[2:])
     capitals = [match for match in _WORD.finditer(sentence) if match.group()[0].isupper() or _is_odd(match.group())]
     for at, match in enumerate(capitals):
         word = match.group()
@@ -47,7 +41,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
         if _is_odd(word):
             return word
         before = at > 0 and sentence[capitals[at - 1].end() : match.start()] == " "
-        if _has_nouns(story):
+        if has_nouns:
             is_name = before and not _OPENS.search(sentence[: capitals[at - 1].start()])
         else:
             is_name = not _OPENS.search(sentence[: match.start()])
@@ -63,11 +57,6 @@ def _is_odd(word: str) -> bool:
     return (has_figures and not word.lower().startswith("mid-")) or (
         len(letters) > 1 and any(char.isupper() for char in letters[1:]) and "-" not in word
     )
-
-
-@lru_cache(maxsize=16)
-def _has_nouns(story: Evidence) -> bool:
-    return has_capital_nouns(story.sentences[2:])
 
 
 def _is_known(word: str, story: Evidence) -> bool:

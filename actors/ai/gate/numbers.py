@@ -4,12 +4,26 @@ import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from importlib.resources import files
 
-from actors.ai.gate.units import FRACTIONS, SCALES, WORDS
-from actors.ai.gate.units import unit as unit_of
 from actors.ai.words import SMALL, words_of
 
 Reading = tuple[float, str]
+
+#: Words for numbers, scales and shares (in per cent) in several languages, from ``units.txt``.
+WORDS: dict[str, float] = {}
+SCALES: dict[str, float] = {}
+FRACTIONS: dict[str, float] = {}
+_UNITS: dict[str, tuple[str, float]] = {}
+_TABLES = {"number": WORDS, "scale": SCALES, "share": FRACTIONS}
+
+for _line in (files("actors.ai.gate") / "units.txt").read_text(encoding="utf-8").splitlines()[1:]:
+    _kind, _value, *_words = _line.split()
+    for _word in _words:
+        if _kind in _TABLES:
+            _TABLES[_kind][_word] = float(_value)
+        else:
+            _UNITS.setdefault(_word, (_kind, float(_value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,11 @@ _AND_A_HALF = re.compile(
 )
 _SHORT = 8  # number of characters before a share in which its article is looked for
 _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
+
+
+def unit_of(word: str) -> tuple[str, float]:
+    """The kind and the factor of a unit, such as ``("s", 60.0)`` for a minute; the kind of another word is empty."""
+    return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:

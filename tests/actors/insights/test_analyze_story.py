@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors.ai.hashing import embed
-from actors.ai.protocol import Analysis, Brief, Citation, Embedding, Provenance
+from actors.ai.protocol import Analysis, Brief, Embedding, Provenance
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
@@ -32,8 +32,8 @@ def model(analysis: Analysis, vector: tuple[float, ...] = (1.0,) * 1536) -> Any:
     )
 
 
-def analysed(why: str, *citations: Citation) -> Analysis:
-    return Analysis(why, 4, "completed", Provenance("openai", "m", "analyze/1"), 0.8, citations)
+def analysed(why: str, *quotes: tuple[int, int]) -> Analysis:
+    return Analysis(why, 4, "completed", Provenance("openai", "m", "analyze/1"), 0.8, quotes)
 
 
 def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
