@@ -58,14 +58,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
     ) -> tuple[int, dict[str, Any]] | None:
-        """The score after the event has grown to ``cluster_size`` sources; the other parts stay.
-
-        The same parts give the same score, so it does not matter in which order the stories of an event were found.
-
-        Args:
-            chili: The current score.
-            breakdown: The stored parts of the score.
-            cluster_size: The current number of sources of the event.
+        """The score of stored parts after the event has grown to ``cluster_size`` sources, whatever their order.
 
         Returns:
             The new score and its parts; None if a model or a person gave the score.
@@ -91,10 +84,7 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """The ``keywords`` that ``text`` contains as whole words, in any case, in their given order.
-
-    ``rag`` is found in "RAG pipelines" and never in "storage".
-    """
+    """The ``keywords`` in ``text`` as whole words, in any case: ``rag`` is in "RAG pipelines" and not in "storage"."""
     lower = text.lower()
     # First search for a keyword's first word, which is cheap and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]

@@ -1,5 +1,6 @@
 """Composes the longer parts of a brief from whole sentences, and enforces the limits of a brief."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -18,7 +19,6 @@ ONE_LINER = 140
 TWO_LINER = 280
 _ELEVATOR = 900
 """Maximum number of characters in one line, in two lines, and (our own choice) in an elevator pitch."""
-_NO_LIMIT = 10_000
 
 WORDS_PER_MINUTE = 200
 """The default reading speed; generate-brief has a setting for it."""
@@ -35,10 +35,7 @@ Placed = tuple[int, str]
 
 
 def in_longer_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """The two-sentence part and the elevator pitch (three or four sentences), from sentences with places, best first.
-
-    If the sentences do not suffice for a part, it is None: nothing is invented, and the headline is not repeated.
-    """
+    """The two-sentence part and the elevator pitch, from sentences with places, best first; None if they do not suffice."""
     adding = [each for each in ranked if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(ranked, (2,), TWO_LINER)
     return two, _joined_of(ranked, (4, 3), _ELEVATOR)
@@ -66,11 +63,7 @@ def tells_more(title: str, text: str) -> bool:
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
-    """Whether a text is a list, a guide, a review of several things or an advert, by its form.
-
-    Such a text has headings, or more labels than sentences, or one in seven of the sentences ``told`` addresses the reader, or
-    its headline announces a list or a guide.
-    """
+    """Whether a text is a list, a guide, a review or an advert, by its form and its sentences (``told``)."""
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
@@ -85,7 +78,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
     )
 
 
-def joined(parts: Sequence[str], limit: int) -> str | None:
+def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
     """The sentences as one text; None if it is longer than ``limit``, or splits into another number of sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
@@ -97,10 +90,7 @@ def announces(title: str) -> bool:
 
 
 def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """The best sentences, as many as one of the ``sizes``, that fit into ``limit``, in the story's order.
-
-    The first of them does not refer to an earlier sentence.
-    """
+    """As many of the best sentences as one of the ``sizes``, in the story's order; the first refers to no earlier one."""
     for size in sizes:
         for chosen in map(sorted, combinations(ranked, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -109,10 +99,7 @@ def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> st
 
 
 def shorten(text: str, limit: int) -> str:
-    """``text``, or as many of its first whole words as fit into ``limit`` characters with an ellipsis.
-
-    If the first word is too long, the result is empty: a word is never cut.
-    """
+    """The first whole words of ``text`` that fit into ``limit`` characters, with an ellipsis; may be empty."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
@@ -126,8 +113,7 @@ def shorten(text: str, limit: int) -> str:
 def enforce(brief: Brief) -> Brief:
     """``brief`` within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
 
-    A text that is too long loses whole words or sentences, never a part of a word. A text with too few sentences, or a text
-    that cannot be shortened enough, becomes None.
+    A text that is too long loses whole words or sentences; a text with too few sentences becomes None.
     """
     return replace(
         brief,
@@ -152,19 +138,15 @@ def _two(text: str) -> str | None:
     parts = _parts(text)[:2]
     if len(parts) < 2:
         return None
-    if whole := joined(parts, TWO_LINER):
-        return whole
-    first, second = parts
-    half = (TWO_LINER - 1) // 2
-    if len(first) > half:
-        first = shorten(first, max(half, TWO_LINER - 1 - len(second)))
-    second = shorten(second, TWO_LINER - 1 - len(first))
+    room = TWO_LINER - 1
+    first = shorten(parts[0], max(room // 2, room - len(parts[1])))
+    second = shorten(parts[1], room - len(first))
     return joined([first, second], TWO_LINER) if first and second else None
 
 
 def _elevator(text: str) -> str | None:
     parts = _parts(text)[:4]
-    return (joined(parts, _NO_LIMIT) or joined(parts[:3], _NO_LIMIT)) if len(parts) >= 3 else None
+    return joined(parts) or joined(parts[:3]) if len(parts) >= 3 else None
 
 
 def _parts(text: str) -> list[str]:

@@ -27,15 +27,10 @@ class Analyst:
     Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
     wrong, and ``Unfounded`` (a ``Reject``) if the story does not support the answer. No method returns invented text.
 
-    Args:
-        chili: The settings of the chili score.
-        embed_text: A function from a text to a vector of 1536 numbers.
-        model_version: The true name of the model behind ``embed_text``.
-
     Attributes:
         embeds_together: Whether a provider makes the embeddings; it takes many stories in one request.
         batches: The provider's ``Batches`` of questions; None without batches.
-        rescore: The method ``Chili.rescore``, which does not change the score that a model gave.
+        rescore: ``Chili.rescore``, which does not change the score that a model gave.
     """
 
     embeds_together = False
@@ -79,10 +74,7 @@ class Analyst:
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """The vectors of stories, each of another job; instead of a missing vector, the exception for the job of that story.
-
-        If this raises an exception, it is for all jobs.
-        """
+        """The vectors of stories, each of another job, or the exception for its job; a raised exception is for all."""
         return [self.embed(story) for story in stories]
 
 
@@ -94,16 +86,11 @@ def lead(story: Story) -> str:
 
 @lru_cache(maxsize=16)  # used for the brief, and again for the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """The eight best sentences, best first."""
-    return best([item for item in ranked(document) if item.is_statement], 8, bonus=_about(title))
-
-
-def _about(title: str) -> Callable[[Ranked], float]:
-    """A bonus for sentences with the headline's words, because they name the subject: up to three times the score."""
+    """The eight best sentences, best first. The headline's words multiply a score by up to three: they name the subject."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:
         said = set(terms(item.text))
         return 1 + _TITLE_BONUS * len(named & said) / math.sqrt(len(named) * len(said)) if named and said else 1.0
 
-    return bonus
+    return best([item for item in ranked(document) if item.is_statement], 8, bonus=bonus)

@@ -6,6 +6,7 @@ from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "item", "code", "table"]
 
+_LINE = re.compile(r"^.*$", re.MULTILINE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]*+)[^\n`]*+$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
@@ -50,7 +51,7 @@ def blocks(document: str) -> list[Block]:
     """The blocks of ``document`` in order; text that is not Markdown becomes paragraphs."""
     found: list[Block] = []
     heading = ""
-    lines = _lines(document)
+    lines = [(match.start(), match.group().rstrip("\r")) for match in _LINE.finditer(document)]
     index = 0
     while index < len(lines):
         start, line = lines[index]
@@ -67,11 +68,10 @@ def blocks(document: str) -> list[Block]:
             index += 1
         else:
             kind = _kind(line)
-            index = last = index + 1
-            while last < len(lines) and _continues(kind, lines[last][1]):
-                last += 1
-            index = last
-            end = lines[last - 1][0] + len(lines[last - 1][1])
+            index += 1
+            while index < len(lines) and _continues(kind, lines[index][1]):
+                index += 1
+            end = lines[index - 1][0] + len(lines[index - 1][1])
             found.append(Block(kind, start, end, document[start:end], heading))
     return found
 
@@ -123,15 +123,6 @@ def is_bold(block: Block) -> bool:
     return block.kind == "paragraph" and _BOLD.fullmatch(block.text) is not None
 
 
-def _lines(document: str) -> list[tuple[int, str]]:
-    lines: list[tuple[int, str]] = []
-    start = 0
-    for line in document.split("\n"):
-        lines.append((start, line.rstrip("\r")))
-        start += len(line) + 1
-    return lines
-
-
 def _kind(line: str) -> BlockKind:
     if _ITEM.match(line):
         return "item"
@@ -153,13 +144,8 @@ def _code(
 ) -> tuple[list[Block], int]:
     mark = fence.group(1)
     close = re.compile(rf"^ {{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$")
-    last = index + 1
-    while last < len(lines) and not close.match(lines[last][1]):
-        last += 1
-    if last == index + 1:
+    last = next((at for at in range(index + 1, len(lines)) if close.match(lines[at][1])), len(lines))
+    if not any(line.strip() for _, line in lines[index + 1 : last]):
         return [], last + 1
-    start = lines[index + 1][0]
-    end = lines[last - 1][0] + len(lines[last - 1][1])
-    if not document[start:end].strip():
-        return [], last + 1
+    start, end = lines[index + 1][0], lines[last - 1][0] + len(lines[last - 1][1])
     return [Block("code", start, end, document[start:end], heading, fence.group(2).lower())], last + 1

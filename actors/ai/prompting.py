@@ -69,14 +69,14 @@ def visible(text: str) -> str:
 
 def repeats_instructions(answer: str) -> bool:
     """Whether an answer repeats some words in a row of any prompt; the text of a story can make a model do this."""
-    words = _WORD.findall(answer.lower())
-    return any(tuple(words[at : at + _STRETCH]) in _stretches() for at in range(len(words) - _STRETCH + 1))
+    return not _stretches(answer).isdisjoint(_stretches_of_prompts())
 
 
 @cache
-def _stretches() -> frozenset[tuple[str, ...]]:
-    found: set[tuple[str, ...]] = set()
-    for operation in VERSIONS:
-        words = _WORD.findall(prompt(operation).text.lower())
-        found |= {tuple(words[at : at + _STRETCH]) for at in range(len(words) - _STRETCH + 1)}
-    return frozenset(found)
+def _stretches_of_prompts() -> frozenset[tuple[str, ...]]:
+    return frozenset().union(*(_stretches(prompt(operation).text) for operation in VERSIONS))
+
+
+def _stretches(text: str) -> set[tuple[str, ...]]:
+    words = _WORD.findall(text.lower())
+    return {tuple(words[at : at + _STRETCH]) for at in range(len(words) - _STRETCH + 1)}

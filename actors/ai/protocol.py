@@ -19,10 +19,10 @@ class Story:
 
     Attributes:
         document: The full text, as Markdown if that is known.
-        description: The description that the page gives of itself.
-        language: A BCP 47 code such as ``en``, or None if it is unknown.
+        description: The page's description of itself.
+        language: A BCP 47 code such as ``en``.
         authority: The source's authority, 0 to 1, or None if nobody set it.
-        age_days: Days since the publication or, if that is unknown, since the pipeline found the story; never negative.
+        age_days: Days since the publication, or else since the pipeline found the story; never negative.
     """
 
     id: UUID
@@ -37,13 +37,12 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The origin of a text, which is stored with the text.
+    """The origin of a text, stored with it.
 
     Attributes:
         provider: ``local`` or ``openai``.
         model: The model that answered, or the name and version of the local method.
-        prompt: The id and version of the prompt, or None if no model wrote the text.
-        checked: How a model's statements were checked: ``by rule`` or ``verified``; None if no model wrote the text.
+        prompt: The prompt's id and version; None, like ``checked``, if no model wrote the text.
     """
 
     provider: str
@@ -80,13 +79,11 @@ class Analysis:
     """Why a story matters.
 
     Attributes:
-        why_it_matters: One to three sentences, or None without a reason in the document.
         chili: From 0 (nothing new) to 5 (drop everything).
         state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
-        made_by: The origin of the analysis.
-        confidence: The model's own confidence, 0 to 1; None for an extractive analysis.
+        confidence: The model's own confidence, 0 to 1.
         quotes: The starts and ends of quotations in the document that support the analysis.
-        breakdown: The parts of a computed chili; None for any other chili.
+        breakdown: The parts of a computed chili.
         brief: The story's brief, if the same answer has a valid one; ``summary`` likewise.
     """
 
@@ -115,8 +112,8 @@ class CallStart:
 
     Attributes:
         operation: analyze, brief, summarize, verify or embed.
-        prompt: The id and version of the prompt, or None for embeddings.
-        cost: The highest possible cost in US dollars, or None if the settings have no price for the model.
+        prompt: The prompt's id and version; None for embeddings.
+        cost: The highest possible cost in US dollars; None if the model has no price.
     """
 
     operation: str
@@ -132,10 +129,8 @@ class CallEnd:
     Attributes:
         outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
         detail: The reason for an outcome other than ok and cached.
-        model: The model that answered.
-        cost: The cost in US dollars; if it is None, the highest possible cost counts as spent.
+        cost: In US dollars; if it is None, the highest possible cost counts as spent.
         is_charged: False if the provider did no work, so that the call is free.
-        latency_ms: Milliseconds from the request to the end of the answer.
         rests: The model that no job may call, and for how many seconds.
     """
 
@@ -154,8 +149,7 @@ class Unfounded(Reject):
     """A model twice made statements that the story does not support: no part of its answer may be shown.
 
     Attributes:
-        said: The model's last answer.
-        instead: The local provider's text for the story, labelled as such.
+        said: The model's last answer; ``instead``: the local provider's text, labelled as such.
     """
 
     def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:
@@ -177,9 +171,8 @@ class Begun:
     """A call that began: an open row in the ledger, which ``settle`` closes.
 
     Attributes:
-        id: The id of the row.
         kept: The answer to an earlier equal call, or None.
-        reply: The provider's reply in a batch; None if the question was not asked in a batch.
+        reply: The provider's reply in a batch, or None.
     """
 
     id: UUID
@@ -201,12 +194,8 @@ class Ledger(Protocol):
     ) -> Begun:
         """Open a call and reserve its highest possible cost; or find the answer to an equal call, of the same ``key``.
 
-        Args:
-            call: The operation, model, prompt and highest cost of the call.
-            key: The identity of the question; equal questions have equal keys.
-            question: The question; a new question may go into the next batch.
-            recalls: Whether a stored answer may be used.
-            may_wait: Whether this question may wait for a batch, or may be in a batch since an earlier attempt.
+        A new ``question`` may go into the next batch. ``recalls``: a stored answer may be used. ``may_wait``: the question
+        may wait for a batch, or is in one since an earlier attempt.
 
         Raises:
             Defer: calls of the model are paused.

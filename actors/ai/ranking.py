@@ -1,20 +1,25 @@
-"""Scores the sentences of a document; the local provider and the insights choose from them."""
+"""Scores the sentences of a document by how central they are, and chooses sentences without repetition."""
 
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from actors.ai.centrality import Vector, choose, rank, shares, vectors
 from actors.ai.markdown import article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
-from actors.ai.words import count
+from actors.ai.words import count, terms
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
+Vector = dict[str, float]
+
+_SHARED = 0.6  # the weight of what a sentence shares with the others; the rest is the weight of its place
+_BALANCE = 0.65  # the weight of a sentence's score; the rest is the weight of its similarity to chosen sentences
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
 _BEGINNING = 3  # number of first sentences that may have a dateline
@@ -31,9 +36,8 @@ class Ranked:
 
     Attributes:
         raw: ``document[start:end]``; ``text`` is the same without Markdown.
-        score: The sentence's score; the scores of a document add up to 1.
-        unit: The sentence's word vector.
-        is_spoken: Whether a quotation from before the sentence is still open, so that the sentence does not name its speaker.
+        score: The scores of a document add up to 1.
+        is_spoken: Whether a quotation is open before the sentence, so that it does not name its speaker.
     """
 
     start: int
@@ -68,15 +72,14 @@ def _is_statement(text: str) -> bool:
 
 @lru_cache(maxsize=48)
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
-    """The first 200 sentences of the document's paragraphs, in order, with their scores.
+    """The first 200 sentences of the document's paragraphs, in order, with their scores; cached for the next tasks.
 
-    A score depends on what the sentence shares with the others, and on its place: ``lead``, from 0 to 1, is the weight of the
-    beginning. Recent results are cached, because several tasks process the same story one after another.
+    A score depends on what the sentence shares with the others, and on its place, with a weight of ``lead`` (0 to 1).
     """
     placed, units, shared = _placed(document)
     return tuple(
         Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit, is_spoken)
-        for (sentence, text, heading, is_spoken), unit, score in zip(placed, units, rank(shared, lead), strict=True)
+        for (sentence, text, heading, is_spoken), unit, score in zip(placed, units, _scores(shared, lead), strict=True)
     )
 
 
@@ -92,8 +95,8 @@ def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[
     for at, (whole, heading, is_spoken) in enumerate(islice(every, _MAX_SENTENCES)):
         sentence = _without_dateline(whole) if at < _BEGINNING else whole
         placed.append((sentence, plain(sentence.text), heading, is_spoken))
-    units = vectors([text for _, text, _, _ in placed])
-    return placed, units, shares(units)
+    units = _vectors([text for _, text, _, _ in placed])
+    return placed, units, _shares(units)
 
 
 def _without_dateline(sentence: Sentence) -> Sentence:
@@ -123,7 +126,61 @@ def _is_open(last: dict[str, int]) -> bool:
     return opened > closed and not (is_german and last["\u201c"] > opened)
 
 
-def best(pool: list[Ranked], count: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0) -> list[Ranked]:
-    """Up to ``count`` sentences of ``pool``, best first, without repetition; ``bonus`` multiplies a score."""
-    chosen = choose([item.unit for item in pool], [item.score * bonus(item) for item in pool], count)
-    return [pool[index] for index in chosen]
+def _vectors(texts: Sequence[str]) -> list[Vector]:
+    """One unit vector of weighted words (tf-idf over ``texts``) for each text."""
+    counts = [Counter(terms(text)) for text in texts]
+    documents = Counter(word for count in counts for word in count)
+    rarity = {number: math.log(1 + len(texts) / number) for number in set(documents.values())}
+    found: list[Vector] = []
+    for each in counts:
+        weighted = {word: (1 + math.log(times)) * rarity[documents[word]] for word, times in each.items()}
+        length = math.sqrt(sum([weight * weight for weight in weighted.values()]))
+        found.append({word: weight / length for word, weight in weighted.items()} if length else {})
+    return found
+
+
+def _shares(units: Sequence[Vector]) -> list[float]:
+    """For each sentence, how much it has in common with all others; the shares add up to 1."""
+    everything: dict[str, float] = defaultdict(float)
+    for unit in units:
+        for word, weight in unit.items():
+            everything[word] += weight
+    near = [sum([weight * (everything[word] - weight) for word, weight in unit.items()]) for unit in units]
+    total = sum(near) or 1.0
+    return [one / total for one in near]
+
+
+def _scores(shared: Sequence[float], lead: float) -> list[float]:
+    """The scores of sentences by their shares and their places: news begin with the most important facts."""
+    places = [1 / (1 + index) for index in range(len(shared))]
+    total = sum(places)
+    even = (1 - lead) / max(1, len(shared))
+    return [
+        _SHARED * share + (1 - _SHARED) * (even + lead * place / total)
+        for share, place in zip(shared, places, strict=True)
+    ]
+
+
+def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0) -> list[Ranked]:
+    """Up to ``most`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998).
+
+    A sentence that repeats a chosen one loses points. ``bonus`` multiplies a score.
+    """
+    scores = [item.score * bonus(item) for item in pool]
+    top = max(scores, default=0.0) or 1.0
+    nearest = dict.fromkeys(range(len(pool)), 0.0)  # of the sentences that are left, the similarity to a chosen one
+    chosen: list[Ranked] = []
+    while nearest and len(chosen) < most:
+        at = max(nearest, key=lambda index: (_BALANCE * scores[index] / top - (1 - _BALANCE) * nearest[index], -index))
+        del nearest[at]
+        chosen.append(pool[at])
+        for index in nearest:
+            nearest[index] = max(nearest[index], _similarity(pool[index].unit, pool[at].unit))
+    return chosen
+
+
+def _similarity(left: Vector, right: Vector) -> float:
+    """The cosine of two unit vectors."""
+    if len(left) > len(right):
+        left, right = right, left
+    return sum(weight * right[word] for word, weight in left.items() if word in right)

@@ -8,15 +8,14 @@ from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 
 # Three kinds of abbreviations: never at a sentence's end; not at its end if a name follows; not at its end if a number does.
-_ALWAYS_LIST = (
-    "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u "
-    "bzw z.b d.h u.a evtl ggf inkl sog mio mrd p.ex np tzw m.in ul ee.uu"
+_ALWAYS = frozenset(
+    "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u bzw z.b d.h u.a evtl ggf inkl sog mio mrd".split()  # noqa: SIM905
+    + "p.ex np tzw m.in ul ee.uu".split()  # noqa: SIM905
 )
-_NAMES_LIST = "ID Prof Gov Gen Rep Sen Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec"
-_NUMBERS_LIST = "no nos rec fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz"
-_ALWAYS = frozenset(_ALWAYS_LIST.split())
-_BEFORE_NAMES = frozenset(_NAMES_LIST.split())
-_BEFORE_NUMBERS = frozenset(_NUMBERS_LIST.split())
+_BEFORE_NAMES = frozenset(
+    "ID Prof Gov Gen Rep Sen Capt Sra Dra Lic Ing Mme Mlle Sig Dott Jan Feb Aug Sept Oct Nov Dec".split()  # noqa: SIM905
+)
+_BEFORE_NUMBERS = frozenset("no nos rec fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz".split())  # noqa: SIM905
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
 _MARKS = ('"', "\u201c", "\u201e", "«")  # after a full stop they open a quotation, which may begin in lower case
 _OPENERS = "\"'\u201c\u2018([«*_`"
@@ -55,11 +54,7 @@ class Sentence:
 
 
 def sentences(text: str, offset: int = 0) -> list[Sentence]:
-    """The sentences of ``text``; a line break followed by an empty line always ends one.
-
-    ``offset`` is the place of ``text`` in its document, and is added to every place. Recent results are cached, because the
-    same blocks are searched for highlights twice.
-    """
+    """The sentences of ``text``, which begins at ``offset`` in its document; an empty line always ends one."""
     found: list[Sentence] = []
     start = 0
     for end in [*_ends(text), len(text)]:

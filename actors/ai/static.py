@@ -10,11 +10,7 @@ DIMENSIONS = 1536
 
 
 def load() -> tuple[Callable[[str], list[float]], str]:
-    """A function from text to 1536 numbers (256 from wordllama, then zeros), and the true name of the model.
-
-    Raises:
-        ConfigurationError: wordllama is not installed.
-    """
+    """A function from text to 1536 numbers (256 from wordllama, then zeros), and the model's name, or ConfigurationError."""
     try:
         import wordllama
     except ModuleNotFoundError as error:

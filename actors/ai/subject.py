@@ -42,8 +42,8 @@ class Names(NamedTuple):
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Whether a sentence of a document can be read with its headline alone.
 
-    It names its subject, does not refer to an earlier sentence, gives full names of people, and does not say "I", "we" or "you".
-    The first sentence of a text need not name its subject again, because nothing comes before it.
+    It names its subject, refers to no earlier sentence, gives full names, and does not say "I", "we" or "you". The first
+    sentence need not name its subject, because nothing comes before it.
     """
     return (
         is_independent(text)
@@ -124,10 +124,7 @@ def _knows_somebody(text: str, title: frozenset[str], names: Names) -> bool:
 
 
 def _knows_something(text: str, title: frozenset[str], names: Names) -> bool:
-    """Whether a sentence has "the" before a word of other sentences, without saying which thing the word means.
-
-    Words of the headline do not count.
-    """
+    """Whether a sentence has "the" before a word of other sentences, not of the headline, and does not say which is meant."""
     words = tokens(text)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]

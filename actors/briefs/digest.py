@@ -17,16 +17,7 @@ _DAYS = {"day": 1, "week": 7}
 def write_digest(
     tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Store the digest of a period, by default of the period that ends yesterday (UTC).
-
-    Args:
-        tx: A connection inside a transaction.
-        payload: Has the digest's period, its last day and its team.
-        limit: The maximum number of entries.
-
-    Returns:
-        The digest's ``period``, ``ends_on`` and ``team_id``, and the job's output.
-    """
+    """Store the digest of a period, by default to yesterday (UTC); returns its key in the database, and the job's output."""
     assert payload.period is not None
     ends_on = payload.ends_on or SQL.value(tx, "digest_today") - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
@@ -43,9 +34,9 @@ def write_digest(
 
 
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:
-    """The events published from ``since`` to ``until`` (both included, UTC), best first.
+    """The events published from ``since`` to ``until`` (both included, UTC), each by its leading story, best first.
 
-    Each event has one entry, its leading story. A team sees only the sources that it follows, and no story that it archived.
+    A team sees only the sources that it follows, and no story that it archived.
     """
     with by_index(conn):
         rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team_id, limit=limit)

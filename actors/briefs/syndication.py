@@ -13,14 +13,7 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
-    """The stories as an Atom feed; each story is an entry whose summary is its one-liner and why it matters.
-
-    Args:
-        stories: The result of ``news.stories``.
-        title: The feed's title.
-        url: The address at which the feed will be published, if known.
-        now: The current time.
-    """
+    """The stories of ``news.stories`` as an Atom feed at the address ``url``; a summary is the one-liner and the reason."""
     feed = ET.Element("feed", {"xmlns": _ATOM})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)

@@ -24,8 +24,7 @@ _NEW = 2  # minimum number of words in the second sentence that the first does n
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The entries with their ``topic`` and ``said``.
 
-    ``topic`` is None for an entry that shares no topic with another. ``said`` has two sentences, from the one-liner, the
-    reason and the highlights.
+    ``topic`` is None if no other entry shares it. ``said`` has two sentences of one-liner, reason and highlights.
     """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from psycopg2.extensions import connection as Connection
+
 from actors import alerts
 from actors.ai.composition import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.local import Analyst
@@ -22,10 +24,9 @@ NO_REASON = "only a model says why a story matters"
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story, write its brief and its summary, and send extract-highlights.
 
-    generate-brief and story-summarize are sent if the answer had no valid brief or summary. The overlay, the cluster, the scores
-    of its stories, the jobs and the completion are committed together; the embedding is committed before, so that another story
-    of the event finds this one. If a provider makes the embeddings and nobody waits, embed-story is sent and finds the event.
-    With the trigger ``grown``, only the scores are updated.
+    generate-brief and story-summarize are sent if the answer had no valid brief or summary. The embedding is committed first, so
+    that another story of the event finds this one; overlay, cluster, scores and jobs are committed together. If a provider makes
+    the embeddings and nobody waits, embed-story is sent and finds the event. With the trigger ``grown``, only scores change.
 
     Raises:
         Reject: the story does not exist, or it has no text.
@@ -42,10 +43,10 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     embeds_later = analyst.embeds_together and not is_awaited
     made = None if embeds_later else analyst.embed(text, books)
     analysis, unfounded = answered(lambda: analyst.analyze(text, books))
-    if unfounded is None:
-        analysis, saved = _within_limits(analysis, text, ctx)
-    else:  # this is the local analysis instead of a model's; still ask the model for brief and summary
-        analysis, saved = replace(analysis, brief=None, summary=None), None
+    if (
+        unfounded is not None
+    ):  # this is the local analysis instead of a model's; still ask the model for brief and summary
+        analysis = replace(analysis, brief=None, summary=None)
     same_event = [] if made is None else events.found(ctx, text, made)
     with ctx.transaction() as tx:
         if embeds_later:  # embed-story will find the event and score it
@@ -56,37 +57,14 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         # The event may have grown meanwhile.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
-        stays, changed = overlays.save(
-            tx,
-            text.id,
-            _parts(analysis),
-            found.pop(text.id),
-            is_asked_for=is_awaited,
-            analysis=analysis,
-            cited={
-                "chili": analysis.chili,
-                "breakdown": dict(analysis.breakdown),
-                "quotes": [
-                    {"text": plain(text.document[start:end]), "start": start, "end": end}
-                    for start, end in analysis.quotes
-                ],
-                "why": None if analysis.why_it_matters else NO_REASON,
-            },
-            time_saved_seconds=saved,
-        )
+        outcome = _save(ctx, tx, text, analysis, found.pop(text.id), is_asked_for=is_awaited)
         interests.apply(tx, text, ctx.settings.interests)
-        _send_next(ctx, str(text.id), analysis)
         if embeds_later:
             ctx.send("embed-story", {"story_id": str(text.id)}, batch=ctx.batch_id)
         else:
             events.rescore(tx, found, analyst, told_by)
             alerts.raise_for(ctx, tx, text.id)
-        output = {
-            "outcome": stays or ("analyzed" if changed else "unchanged"),
-            "state": analysis.state,
-            "chili": analysis.chili,
-            "same_event": len(same_event),
-        }
+        output = {"outcome": outcome, "state": analysis.state, "chili": analysis.chili, "same_event": len(same_event)}
         if unfounded is None:
             ctx.complete(output)
     if unfounded is not None:
@@ -105,36 +83,47 @@ def _grow(text: texts.StoryText, ctx: Context[EventSettings], analyst: Analyst) 
     return output
 
 
-def _within_limits(
-    analysis: Analysis, text: texts.StoryText, ctx: Context[EventSettings]
-) -> tuple[Analysis, int | None]:
-    """The analysis with its brief within the limits, and the seconds that the brief saves, or None without a brief.
+def _save(
+    ctx: Context[EventSettings],
+    tx: Connection,
+    text: texts.StoryText,
+    analysis: Analysis,
+    seen: overlays.Overlay,
+    *,
+    is_asked_for: bool,
+) -> str:
+    """Store an analysis with its brief and summary, send the next tasks, and return the job's outcome.
 
-    If no part of a model's brief is within the limits, the brief is dropped, so that the model is asked again.
+    If no part of a model's brief is within the limits, the model is asked again.
     """
-    if analysis.brief is None:
-        return analysis, None
     pace: int = getattr(ctx.settings_of("generate-brief"), "words_per_minute", WORDS_PER_MINUTE)
-    brief = enforce(analysis.brief)
-    if analysis.state == "completed" and not any(brief.parts.values()):
-        return replace(analysis, brief=None), None
-    return replace(analysis, brief=brief), time_saved_seconds(text.reading_seconds(pace), brief, pace)
-
-
-def _send_next(ctx: Context[EventSettings], story_id: str, analysis: Analysis) -> None:
-    """Send the next tasks; the tasks for brief and summary only if the answer had no valid one."""
-    ctx.send("extract-highlights", {"story_id": story_id, "user_id": "system"})
-    if analysis.brief is None:
-        ctx.send("generate-brief", {"story_id": story_id, "reason": "new_story"}, batch=ctx.batch_id)
-    if analysis.summary is None:
-        ctx.send("story-summarize", {"story_id": story_id, "mode": "auto"})
-
-
-def _parts(analysis: Analysis) -> dict[overlays.Part, Written]:
-    """The analysis, and the brief and summary that came with it."""
-    found: dict[overlays.Part, Written] = {"analysis": Written(analysis.made_by, (analysis.why_it_matters,))}
-    if brief := analysis.brief:
-        found["brief"] = Written(brief.made_by, tuple(brief.parts.values()))
-    if analysis.summary and analysis.summary.text is not None:
-        found["summary"] = Written(analysis.summary.made_by, (analysis.summary.text,))
-    return found
+    brief, summary = analysis.brief and enforce(analysis.brief), analysis.summary
+    if brief and analysis.state == "completed" and not any(brief.parts.values()):
+        brief = None
+    new: dict[overlays.Part, Written] = {"analysis": Written(analysis.made_by, (analysis.why_it_matters,))}
+    if brief:
+        new["brief"] = Written(brief.made_by, tuple(brief.parts.values()))
+    if summary and summary.text is not None:
+        new["summary"] = Written(summary.made_by, (summary.text,))
+    quotes = [{"text": plain(text.document[start:end]), "start": start, "end": end} for start, end in analysis.quotes]
+    stays, changed = overlays.save(
+        tx,
+        text.id,
+        new,
+        seen,
+        is_asked_for=is_asked_for,
+        analysis=analysis,
+        cited={
+            "chili": analysis.chili,
+            "breakdown": dict(analysis.breakdown),
+            "quotes": quotes,
+            "why": None if analysis.why_it_matters else NO_REASON,
+        },
+        time_saved_seconds=time_saved_seconds(text.reading_seconds(pace), brief, pace) if brief else None,
+    )
+    ctx.send("extract-highlights", {"story_id": str(text.id), "user_id": "system"})
+    if brief is None:
+        ctx.send("generate-brief", {"story_id": str(text.id), "reason": "new_story"}, batch=ctx.batch_id)
+    if summary is None:
+        ctx.send("story-summarize", {"story_id": str(text.id), "mode": "auto"})
+    return stays or ("analyzed" if changed else "unchanged")

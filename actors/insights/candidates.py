@@ -17,9 +17,7 @@ class Candidate:
     """A candidate for a highlight.
 
     Attributes:
-        summary: Its content as plain text.
-        quote: The characters of the document from ``start`` to ``end``, unchanged.
-        heading: The heading above it, or an empty text.
+        summary: Its content as plain text; ``quote`` has the characters from ``start`` to ``end``, unchanged.
         language: The programming language that a code block names, or empty.
         weight: Its importance within its kind; higher is better.
     """

@@ -1,7 +1,6 @@
 """Finds candidates among the sentences of a text.
 
-With code: figures, API changes, instructions, quotations and questions, and the best of the others. Without code: the best
-sentences, each of which adds a fact and needs only the headline.
+With code: figures, changes, instructions, quotations, questions. Without: the best that add a fact and stand alone.
 """
 
 from collections import defaultdict
@@ -39,7 +38,7 @@ _SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seld
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
     """The candidates among the sentences of a text with code; a sentence has only the first kind that fits.
 
-    A sentence that refers to the sentence before is quoted together with it.
+    A sentence that refers to the sentence before is quoted with it.
     """
     found: list[Candidate] = []
     for block in filter(is_prose, blocks):
@@ -100,10 +99,7 @@ def _figures(text: str) -> int:
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Up to three sentences of a document, best first, without the sentence ``told``.
-
-    A list or a guide gives at most one sentence, with a figure, because its other sentences are general or cover only a part.
-    """
+    """Up to three sentences, best first, without the sentence ``told``; of a list or a guide at most one, with a figure."""
     items = ranked(document, lead)
     headline, shared = _topic(title, document)
     is_guide = has_parts(title, document, [item.text for item in items])
@@ -145,11 +141,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Up to ``most`` sentences of a text with code, best first, none of them ``taken``.
-
-    The author may say "we", because the author reports their own work. A list or a guide gives no sentences: they are general
-    or cover only a part.
-    """
+    """Up to ``most`` sentences of a text with code, none of them ``taken``; its author may say "we". A guide gives none."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [

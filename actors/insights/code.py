@@ -17,8 +17,7 @@ _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
     """The candidates in the code blocks among ``blocks``.
 
-    A block of fewer than ``min_lines`` lines is left out unless it is a change; a block longer than ``max_chars``
-    is quoted up to the last whole line that fits.
+    A block of fewer than ``min_lines`` lines must be a change; ``max_chars`` cut a longer one after a whole line.
     """
     found: list[Candidate] = []
     for index, block in enumerate(blocks):

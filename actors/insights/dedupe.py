@@ -37,12 +37,10 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
-    """Store new insights in addition to the ``stored`` ones, and score all; the caller holds the lock of the story.
+    """Store new insights beside the ``stored`` ones of a locked story, and score all; returns the numbers of each outcome.
 
-    Returns the numbers of added, updated and duplicate insights.
-
-    An insight is updated if the pipeline has stored it for the same team, under any id. It is a duplicate if a person wrote it
-    in the same words, or the story has it for all teams.
+    An insight is updated if the pipeline has stored it for the same team. It is a duplicate if a person wrote it in the same
+    words, or the story has it for all teams.
     """
     own: dict[str, Row] = {}
     taken: set[str] = set()

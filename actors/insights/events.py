@@ -33,17 +33,18 @@ _NEWEST = 256  # maximum number of stories read for each term. Among 100,000 sto
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
-_SAME_EVENT = {"hashed-words": 0.6, "wordllama": 0.8}
-"""The lowest cosine of two stories of one event, by embedding model.
+_MODELS: list[tuple[str, float, float, frozenset[str]]] = [
+    ("hashed-words", 0.6, 0.1, frozenset()),
+    ("wordllama", 0.8, 0.0, frozenset({"LATIN", ""})),
+    ("", 0.75, 0.0, frozenset()),  # at .75, all-MiniLM-L6-v2 has a precision of .80, and of .68 at .6
+]
+"""By the beginning of a model's version: the lowest cosine of two stories of one event; the amount by which it rises if neither
+story has a name from the other's headline; and the scripts that the model knows, if it does not know all.
 
-Found on half of the judged headlines, where wordllama is as precise at .8 as hashed words at .6.
+The cosines were found on half of the judged headlines, where wordllama is as precise at .8 as hashed words at .6.
 """
-_ANY_MODEL = 0.75  # there the model all-MiniLM-L6-v2 has a precision of .80, and of .68 at .6
-_DOUBT = {"hashed-words": 0.1}
-"""The amount by which the lowest cosine rises if neither story has a name from the other's headline."""
 _LEAD = 1000  # number of first characters of a story in which names are searched
 _TITLE_CASE = 0.6  # a headline with a larger share of capitalised words is in title case
-_SCRIPTS = {"wordllama": frozenset({"LATIN", ""})}
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
@@ -61,19 +62,9 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
     interests: Interests = Field(default_factory=Interests)
 
 
-def threshold(model_version: str) -> float:
-    """The lowest cosine of two stories of one event, for the model's vectors."""
-    return float(_of_model(_SAME_EVENT, model_version, _ANY_MODEL))
-
-
-def knows(model_version: str, text: str) -> bool:
-    """Whether the model knows the script of a text; for an unknown script, all texts would look alike."""
-    known: frozenset[str] = _of_model(_SCRIPTS, model_version, frozenset())
-    return not known or script(text) in known
-
-
-def _of_model(table: Mapping[str, Any], model_version: str, default: Any) -> Any:
-    return next((value for model, value in table.items() if model_version.startswith(model)), default)
+def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
+    """The row of ``_MODELS`` for a model."""
+    return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
 
 
 def _names_differ(one: StoryText, other: StoryText) -> bool:
@@ -113,10 +104,11 @@ def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
 ) -> list[UUID]:
     """Stories of the same event. In a large cluster, only the stories that joined it first are compared."""
-    if not knows(embedding.model_version, f"{text.title}\n{text.document[:1000]}"):
+    least, doubt, scripts = of_model(embedding.model_version)
+    if scripts and script(lead(text)) not in scripts:  # to the model, all such texts would look alike
         return []
-    least = settings.same_event_cosine or threshold(embedding.model_version)
-    sure = least + (0.0 if settings.same_event_cosine else _of_model(_DOUBT, embedding.model_version, 0.0))
+    if settings.same_event_cosine:
+        least, doubt = settings.same_event_cosine, 0.0
     since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
     left = candidates(conn, text.id, terms, since, until)
     found: list[UUID] = []
@@ -126,7 +118,7 @@ def like(
         hits = [
             story
             for story, cosine in near.items()
-            if cosine >= sure or ((other := texts.read(conn, story)) and not _names_differ(text, other))
+            if cosine >= least + doubt or ((other := texts.read(conn, story)) and not _names_differ(text, other))
         ]
         if not hits:
             break
@@ -154,10 +146,7 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Score the stories of an event again by its current number of sources; returns the number of changed stories.
-
-    Call it with the event locked, so that the story that joins last sets the scores. Scores by a model or a person stay.
-    """
+    """Score the stories of a locked event by its sources, but not over a model or a person; returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations

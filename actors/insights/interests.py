@@ -57,7 +57,7 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
-    """Store each team's shift of a story's chili, by its words and its embedding; returns whether anything changed."""
+    """Store each team's shift of a story's chili; returns whether anything changed."""
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():

@@ -84,10 +84,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """The function that scores a highlight of a story that the caller has locked.
-
-    ``settings`` are the settings of the task score-relevance. If the task has another handler or is missing, the defaults apply.
-    """
+    """The function that scores a highlight of a locked story; ``settings`` of another handler count as the defaults."""
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
     return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())
@@ -100,10 +97,7 @@ def relevance(
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The score of one highlight, 0 to 1, with its parts, in the form of ``metadata.relevance``.
-
-    It depends on the highlight's kind, title, summary and quote.
-    """
+    """The score of one highlight, 0 to 1, with its parts, in the form of ``metadata.relevance``."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {

@@ -46,7 +46,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """The highlights of a Markdown ``document`` with a title, in the document's order, without repeats of the text ``told``.
+    """The highlights of a Markdown ``document``, in its order, without repeats of the text ``told``.
 
     Each quote is verbatim: ``document[c.start:c.end] == c.quote``.
     """
@@ -88,10 +88,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """The first ``limit`` of ``candidates``, without repeats of an earlier one or of ``told``.
-
-    Code is only a repeat if it is the same.
-    """
+    """The first ``limit`` of ``candidates`` that repeat no earlier one and not ``told``; code repeats only the same code."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:

@@ -10,11 +10,9 @@ _GROUP = 4
 
 
 def sketch(text: str) -> list[int]:
-    """At most 40 terms of a text as 63-bit hashes: a bottom-k sketch.
+    """At most 40 terms of a text as 63-bit hashes: a bottom-k sketch, so that similar texts keep the same terms.
 
-    A term is a pair of adjacent words without stop words: most pairs are rare, and texts about one event share many. In scripts
-    without spaces between words, a term is a group of four letters. In a short text, single words are terms too. Only the
-    smallest hashes are kept, so that two texts keep the same of their common terms.
+    A term is a pair of adjacent words without stop words, or four letters of an unspaced script; in short texts also a word.
     """
     words = content_words(text)
     groups = {
@@ -26,8 +24,5 @@ def sketch(text: str) -> list[int]:
 
 
 def _least(terms: set[str], most: int) -> list[int]:
-    return sorted({_hash(term) for term in terms})[:most]
-
-
-def _hash(term: str) -> int:
-    return int.from_bytes(blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
+    hashes = {blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest() for term in terms}
+    return [int.from_bytes(one, "big") >> 1 for one in sorted(hashes)[:most]]

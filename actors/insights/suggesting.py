@@ -27,8 +27,7 @@ def propose(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Proposals of each kind, the strongest first; and the numbers of liked, archived and recent stories used for them.
 
-    Each proposal has its name as ``--accept`` takes it, the numbers of ``liked`` and ``archived`` stories that have the word or
-    resemble the example, and the stories of the last week that it would have ``moved``, with the shift in points.
+    A proposal has its name for ``--accept``, the numbers of stories that fit it, and those of a week that it ``moved``.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)

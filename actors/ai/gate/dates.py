@@ -50,10 +50,7 @@ class Dates:
     rest: str = ""
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """The first date or part of a date that ``known`` does not have, as text, or None.
-
-        A year alone may also be one of the story's ``numbers``.
-        """
+        """The first date or part of a date that ``known`` lacks; a year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for day in sorted(self.days, key=str):
             year, month, number = day

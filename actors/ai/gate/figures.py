@@ -62,10 +62,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Numbers that follow from the two amounts of a unit in a sentence: difference, ratio and shares; and 100 % less a share.
-
-    With more than two amounts, a difference may match by chance.
-    """
+    """What follows from a unit's only two amounts in a sentence: difference, ratio and shares; and 100 % less a share."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

@@ -11,12 +11,9 @@ _OPENS = re.compile(r"(?:^|[.!?:;\u2026]\s*|[\"\u201c\u201e\u00ab\u2018(]\s*|\n)
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]{3,}|[A-Za-z][A-Za-z0-9-]{2,}")
 _ALIASES = [
     frozenset(same.split())
-    for same in "us usa american americans america|uk britain british|eu european europe brussels|france french".split(
-        "|"
-    )  # noqa: SIM905
-    + "spain spanish|netherlands dutch|switzerland swiss|denmark danish|poland polish|ceo executive|ai intelligence".split(
-        "|"
-    )  # noqa: SIM905
+    for same in """us usa american americans america, uk britain british, eu european europe brussels, france french,
+    spain spanish, netherlands dutch, switzerland swiss, denmark danish, poland polish, ceo executive, ai intelligence
+    """.split(",")  # noqa: SIM905
 ]
 _KNOWN = frozenset(
     "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
@@ -27,8 +24,7 @@ _KNOWN = frozenset(
 def unknown(sentence: str, story: Evidence) -> str | None:
     """The first name in ``sentence`` that the story does not have.
 
-    The first word of a sentence always has a capital, so it is a name only if it has a capital inside. German writes every
-    noun with a capital, so there a word is a name only after another noun.
+    A first word is a name only if it has a capital inside, and a word of German, with its capital nouns, only after a noun.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)

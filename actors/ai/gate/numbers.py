@@ -33,8 +33,7 @@ class Number:
     Attributes:
         readings: Its possible values, each with its normalised unit, which is empty for a plain number.
         values: The values without the unit's factor.
-        text: The number as it is written, with its unit.
-        start: The index at which it begins.
+        text: The number as it is written at ``start``, with its unit.
         digits: The number of significant digits: one for 200, two for 1.8.
         bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about"; otherwise empty.
         is_open: Whether neither a unit nor a noun follows, as with the 64 in "from 64 to 18 kilobytes".
@@ -111,10 +110,9 @@ def unit_of(word: str) -> tuple[str, float]:
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
-    """The numbers of ``text`` in order. Remove dates before.
+    """The numbers of ``text`` in order, without its dates.
 
-    A number without a unit may take the unit of another number: in an answer always, in the story (``is_known``) only if it is
-    open.
+    A number without a unit may take the unit of another; in the story (``is_known``) only if neither unit nor noun follows.
     """
     found: list[Number] = []
     words = words_of(text)

@@ -18,7 +18,7 @@ from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
 from actors.ai.openai.settings import OVERHEAD, TEXT, OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
-from actors.ai.openai.wire import WIRES, Question, Turn
+from actors.ai.openai.wire import WIRES, Turn
 from actors.ai.prompting import fenced, material, new_nonce, prompt
 from actors.ai.protocol import (
     HALF,
@@ -43,12 +43,10 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses by a model of a provider; embeddings by the provider's model or, if none is configured, local ones.
+    """Analyses by a model of a provider; its embeddings, or those of ``local`` if no embedding model is configured.
 
     Args:
-        settings: The settings of the provider.
-        local: The arguments of ``Analyst``, which makes the embeddings if no embedding model is configured, and updates its
-            earlier scores.
+        local: The arguments of ``Analyst``.
         in_batches: Whether the questions of jobs that nobody waits for are asked in batches.
     """
 
@@ -70,10 +68,9 @@ class OpenAIAnalyst(Analyst):
         self.embeds_together = self._embedder is not None
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters, and for brief and summary in the same answer.
+        """Ask why the story matters, and for brief and summary, each of which is left out if it does not pass the checks.
 
-        Quotations that are not in the story are dropped; at least one must be in it. A brief or summary that does not pass the
-        checks is left out.
+        Quotations that are not in the story are dropped; at least one must be in it.
         """
         answer, made_by = self._ask("analyze", StoryAnswer, story, _needed(ledger), self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
@@ -116,9 +113,7 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """A model's answer that passes the gate, with only its verified statements.
-
-        The model is asked once more, with the fault named, if the first answer does not pass or no statement is verified.
+        """A model's answer that passes the gate, with only its verified statements; asked once more if a fault is found.
 
         Raises:
             Unfounded: the second answer does not pass either; the exception carries the text of ``local``.
@@ -133,22 +128,25 @@ class OpenAIAnalyst(Analyst):
         def ask(*again: Turn) -> tuple[Form, Provenance]:
             is_first = not again
             model, found = self._question(
-                books, settings, operation, form, story, "", again, accept, remembers=is_first, may_wait=is_first
+                books, settings, operation, form, story, again=again, fault_of=accept, is_first=is_first
             )
             found = without_faults(found, story, settings.language)
-            left = self._verified(settings, found, story, books, may_wait=is_first) if settings.verify else found
+            left = self._verified(settings, found, story, books, is_first=is_first) if settings.verify else found
             return left, Provenance("openai", model, prompt(operation).name, checked_by)
 
         try:
             return ask()
         except Unfounded as first:
-            again = ("assistant", first.said), ("user", f"{_AGAIN} {first.reason}")
+            again = [
+                {"role": "assistant", "content": first.said},
+                {"role": "user", "content": f"{_AGAIN} {first.reason}"},
+            ]
         try:
             return ask(*again)
         except Unfounded as second:
             raise Unfounded(second.reason, second.said, local(story)) from second
 
-    def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, may_wait: bool) -> Form:
+    def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, is_first: bool) -> Form:
         """The answer with only those statements for which the model names supporting sentences of the story.
 
         Raises:
@@ -159,7 +157,7 @@ class OpenAIAnalyst(Analyst):
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
         asked = statements(found)
         _, answer = self._question(
-            books, settings, "verify", VerifyAnswer, story, f"\n\nStatements:\n{numbered(asked)}", may_wait=may_wait
+            books, settings, "verify", VerifyAnswer, story, f"\n\nStatements:\n{numbered(asked)}", is_first=is_first
         )
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
@@ -174,49 +172,43 @@ class OpenAIAnalyst(Analyst):
         operation: str,
         form: type[Form],
         story: Story,
-        beside: str,
+        beside: str = "",
         again: Sequence[Turn] = (),
         fault_of: Callable[[Form], str | None] = lambda _: None,
         *,
-        remembers: bool = True,
-        may_wait: bool,
+        is_first: bool,
     ) -> tuple[str, Form]:
         """The model that answered a question about a story and the text ``beside``, and its answer.
 
-        The answer is new, or stored from an equal question. ``may_wait``: a batch may ask the question. If an earlier question
-        was answered without a batch, the question that follows from it is asked at once, so that no attempt asks it again.
+        The answer is new, or stored from an equal question. ``is_first``: a stored answer counts, and a batch may ask the
+        question. What follows from a question that was answered without a batch is asked at once.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.
         """
-        instructions, schema, nonce = prompt(operation), strict_schema(form), new_nonce()
-        text = material(story, settings.max_input_chars)
-        system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
-        if settings.answer_format != "json_schema":
-            system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
-        turns = [("user", fenced(text, nonce) + beside), *again]
-        body = self._wire.body(settings, Question(system, turns, operation, schema)) | settings.extra_body
-        payload = json.dumps(body, ensure_ascii=False).encode()
+        instructions, schema, text = prompt(operation), strict_schema(form), material(story, settings.max_input_chars)
+
+        def body(nonce: str, *turns: Turn) -> dict[str, Any]:
+            system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
+            if settings.answer_format != "json_schema":
+                system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
+            told = {"role": "user", "content": fenced(text, nonce) + beside}
+            return self._wire.body(settings, system, [told, *turns], operation, schema) | settings.extra_body
+
+        key, asked = key_of(body("")), body(new_nonce(), *again)
+        payload = json.dumps(asked, ensure_ascii=False).encode()
         # A token has at least one byte, so this cost is never too low.
         most = settings.cost(settings.model, len(payload) + OVERHEAD, settings.output_tokens)
         start = CallStart(operation, settings.model, instructions.name, most)
-        asked = {"path": self._wire.path, "body": body} if may_wait and self._in_batches else None
-        params = {
-            "max_tokens": settings.output_tokens,
-            "temperature": settings.temperature,
-            "effort": settings.reasoning_effort,
-            "more": settings.extra_body,
-            "as": settings.answer_format,
-        }
-        key = key_of(instructions.text, settings.model, settings.language, params, schema, text, beside)
-        begun = books.begin(start, key, asked, recalls=settings.cache and remembers, may_wait=may_wait)
+        question = {"path": self._wire.path, "body": asked} if is_first and self._in_batches else None
+        begun = books.begin(start, key, question, recalls=settings.cache and is_first, may_wait=is_first)
         if begun.kept is not None:
             found = form.model_validate(begun.kept["answer"])
             wrong = fault_of(found)
             books.settle(begun.id, CallEnd("invalid" if wrong else "cached", wrong, settings.model, cost=0.0))
             if wrong is None:
                 return begun.kept["model"], found
-            begun = books.begin(start, key, asked, recalls=False, may_wait=may_wait)
+            begun = books.begin(start, key, question, recalls=False, may_wait=is_first)
         end = CallEnd("ok")
         try:
             reply = self._client.post(self._wire.path, payload) if begun.reply is None else Reply(begun.reply)

@@ -7,16 +7,21 @@ import re
 from array import array
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
+
+#: A model that writes 3.0 means 3; JSON does not distinguish them.
+Whole = Annotated[
+    int, BeforeValidator(lambda said: int(said) if isinstance(said, float) and said.is_integer() else said)
+]
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
     """The part of the answer to ``analyze`` that must be valid."""
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
-    chili: int = Field(ge=0, le=5)
+    chili: Whole = Field(ge=0, le=5)
     confidence: float = Field(ge=0, le=1)
     quotes: list[str] = Field(max_length=10)
 
@@ -69,10 +74,7 @@ _UNSUPPORTED = frozenset(
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """The form's JSON Schema for strict mode: every key is required, other keys are forbidden, and there are no bounds.
-
-    ``read`` checks the bounds in the answer. The schema is computed once for each form; callers must not change it.
-    """
+    """The form's JSON Schema for strict mode, in which every key is required and nothing has bounds; do not change it."""
     schema: dict[str, Any] = _bare(form.model_json_schema())
     return schema
 
@@ -87,7 +89,7 @@ def read(form: type[Form], *texts: str) -> Form:
     for text in texts:
         for found in _objects(_THOUGHT.split(text)[-1]):
             try:
-                return form.model_validate(_whole_numbers(found))
+                return form.model_validate(found)
             except ValidationError as error:
                 first = error.errors(include_input=False, include_url=False)[0]
                 where = ".".join(map(str, first["loc"])) or "the answer"
@@ -135,10 +137,3 @@ def _bare(schema: Any) -> Any:
         return schema
     bare = {key: _bare(each) for key, each in schema.items() if key not in _UNSUPPORTED}
     return bare | {"required": list(bare["properties"])} if "properties" in bare else bare
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Floats without a fraction as integers: JSON does not distinguish 3 from 3.0, and a model that writes 3.0 means 3."""
-    if isinstance(value, dict):
-        return {key: _whole_numbers(each) for key, each in value.items()}
-    return int(value) if isinstance(value, float) and value.is_integer() else value

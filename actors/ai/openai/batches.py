@@ -42,8 +42,7 @@ class Batches:
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """The id of a job's batch with these ``questions``, by the ids of their calls.
 
-        ``since``: an earlier attempt may have created the batch, at this time in UTC or later. Then the provider's batches are
-        searched first, without ``known`` batches, which belong to other jobs.
+        If an earlier attempt began at ``since`` (UTC), its batch is searched first, without ``known`` batches of other jobs.
 
         Raises:
             Defer: an open batch may be this one; only its end will show that.
@@ -69,10 +68,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """The replies of a batch that has ended, by the ids of their calls; a text instead of a reply says why it is missing.
-
-        If a call has several replies, the first one counts.
-        """
+        """The replies of an ended batch by the ids of their calls; a text instead of a reply says why it is missing."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():

@@ -84,7 +84,7 @@ class Reply:
 
 
 class Client:
-    """The connection to a provider, with its address and key; safe to share between threads."""
+    """The connection to a provider, for many threads; ``CallFailed`` has the verdict for the job if there is no answer."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._base = httpx.URL(settings.base_url)
@@ -100,29 +100,17 @@ class Client:
     def post(
         self, path: str, payload: bytes, content_type: str = "application/json", *, is_file: bool = False
     ) -> Reply:
-        """Send a body, and read the JSON object of the answer within the timeout, or within ten minutes if it is a file.
-
-        Raises:
-            CallFailed: there is no answer; the exception has the verdict for the job.
-        """
+        """The JSON object with which the provider answers a body, within the timeout, or within ten minutes for a file."""
         started = time.monotonic()
         body = self._answer(path, {}, payload, content_type, self._of_files if is_file else self._limits)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
 
     def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-        """The JSON object at a path.
-
-        Raises:
-            CallFailed: there is no JSON object; the exception has the verdict for the job.
-        """
+        """The JSON object at a path."""
         return _object(self._answer(path, query, None, "", self._limits))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:
-        """The JSON objects in the lines of a file of at most 64 MiB; other lines are left out.
-
-        Raises:
-            CallFailed: there is no file; the exception has the verdict for the job.
-        """
+        """The JSON objects in the lines of a file of at most 64 MiB; other lines are left out."""
         found = []
         for line in self._answer(path, {}, None, "", self._of_files).splitlines():
             with suppress(CallFailed):
@@ -161,9 +149,9 @@ def _object(body: bytes) -> Mapping[str, Any]:
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
     """The failure for an answer other than 200.
 
-    429, 503 and 529 with a time to wait close the limit for all and defer the job, which costs no attempt. Without such a time
-    they are retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job, because no retry would help.
-    A 5xx other than 501, 503 and 529 is charged: the model may have worked before a gateway gave up.
+    With a time to wait, 429, 503 and 529 close the limit for all and defer the job, which costs no attempt; without, they are
+    retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job. A 5xx other than 501, 503 and 529 is
+    charged, because the model may have worked before a gateway gave up.
     """
     code, message, delay = _error(body)
     wait = wait_seconds(headers)
@@ -186,8 +174,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
     """The seconds that the provider asks to wait, at most a day; None if it names no time.
 
-    The time is from ``retry-after-ms``, or ``retry-after`` (seconds or a date), or the longest ``x-ratelimit-reset-*`` of a
-    used-up limit.
+    They are in ``retry-after-ms``, ``retry-after``, or the longest ``x-ratelimit-reset-*`` of a used-up limit.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:

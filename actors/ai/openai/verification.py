@@ -1,7 +1,6 @@
 """Verifies an answer: for each of its statements, a model names the sentences of the story that support it.
 
-A verdict counts only with such sentences: they are in the story, they share a word with the statement, and they or their
-neighbours have the statement's numbers and dates.
+A verdict counts if these are in the story and share a word with the statement, and they or their neighbours have its figures.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,6 +12,7 @@ from actors.ai import gate
 from actors.ai.gate.evidence import Evidence, evidence, keys
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import plain
+from actors.ai.openai.answers import Whole
 from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.standing import leans
@@ -27,7 +27,7 @@ Form = TypeVar("Form", bound=BaseModel)
 class Check(BaseModel, extra="forbid", strict=True):
     """The verdict on one statement."""
 
-    statement: int
+    statement: Whole
     follows: bool
     sentences: list[str] = Field(max_length=10)
 

@@ -10,23 +10,8 @@ from actors.ai.openai.settings import OpenAISettings
 _FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # of Gemini, in capitals
 _CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
 
-Turn = tuple[str, str]
-"""The speaker (``user`` or ``assistant``) and the text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question: the instructions, the turns so far, and the name and JSON Schema of the answer."""
-
-    system: str
-    turns: Sequence[Turn]
-    name: str
-    schema: Any
-
-    @property
-    def messages(self) -> list[dict[str, str]]:
-        """The turns in the form that all providers take."""
-        return [{"role": who, "content": text} for who, text in self.turns]
+Turn = dict[str, str]
+"""The ``role`` (``user`` or ``assistant``) and the ``content``, as all providers take them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +19,8 @@ class Said:
     """The contents of an answer.
 
     Attributes:
-        texts: Texts that may be the answer, the likeliest first: the content, then the model's reasoning.
-        ending: ``stop``, ``length`` or ``refused``.
-        refusal: The model's reason for its refusal.
+        texts: Texts that may be the answer, the likeliest first.
+        ending: ``stop``, ``length`` or ``refused``, with the model's reason in ``refusal``.
     """
 
     texts: tuple[str, ...]
@@ -47,8 +31,8 @@ class Said:
 class _OpenAI:
     """The common parts of OpenAI's two interfaces.
 
-    Each kind has the request's ``path``, ``headers`` and ``body``, and reads the contents of an answer (``said``). If the answer
-    has another form, ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError.
+    Each kind writes a request: the instructions (``system``), the turns so far, and the name and JSON Schema of the answer.
+    ``said`` reads an answer; one in another form is a KeyError, IndexError, TypeError, ValueError or AttributeError.
     """
 
     def headers(self, key: str) -> dict[str, str]:
@@ -60,12 +44,14 @@ class Chat(_OpenAI):
 
     path = "/chat/completions"
 
-    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
-        wanted = {"type": "json_schema", "json_schema": {"name": asked.name, "strict": True, "schema": asked.schema}}
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
         return _given(
             {
                 "model": settings.model,
-                "messages": [{"role": "system", "content": asked.system}, *asked.messages],
+                "messages": [{"role": "system", "content": system}, *turns],
                 settings.output_limit: settings.output_tokens,
                 "temperature": settings.temperature,
                 "reasoning_effort": settings.reasoning_effort,
@@ -87,13 +73,15 @@ class Responses(_OpenAI):
 
     path = "/responses"
 
-    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
-        wanted = {"type": "json_schema", "name": asked.name, "strict": True, "schema": asked.schema}
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        wanted = {"type": "json_schema", "name": name, "strict": True, "schema": schema}
         return _given(
             {
                 "model": settings.model,
-                "instructions": asked.system,
-                "input": asked.messages,
+                "instructions": system,
+                "input": turns,
                 "max_output_tokens": settings.output_tokens,
                 "store": False,
                 "temperature": settings.temperature,
@@ -120,13 +108,15 @@ class Anthropic:
     def headers(self, key: str) -> dict[str, str]:
         return {"x-api-key": key, "anthropic-version": "2023-06-01"}
 
-    def body(self, settings: OpenAISettings, asked: Question) -> dict[str, Any]:
-        wanted = {"type": "json_schema", "schema": asked.schema} if settings.answer_format == "json_schema" else None
+    def body(
+        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
+    ) -> dict[str, Any]:
+        wanted = {"type": "json_schema", "schema": schema} if settings.answer_format == "json_schema" else None
         return _given(
             {
                 "model": settings.model,
-                "system": asked.system,
-                "messages": asked.messages,
+                "system": system,
+                "messages": turns,
                 "max_tokens": settings.output_tokens,
                 "temperature": settings.temperature,
                 "output_config": _given({"format": wanted, "effort": settings.reasoning_effort}),

@@ -39,8 +39,7 @@ class Message:
 
     Attributes:
         name: A name such as ``day-2026-11-26``; with ``whose`` it is the same for every attempt.
-        digest: The contents, in the form that ``rendering`` shows.
-        told: The contents as JSON.
+        digest: The contents, in the form that ``rendering`` shows; ``told`` has them as JSON.
     """
 
     name: str
@@ -54,10 +53,7 @@ class Message:
 
 
 def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """The name of each receiver, and the function that delivers to it and may raise Retry or Reject.
-
-    The name is the same from one run to the next.
-    """
+    """The lasting name of each receiver, and the function that delivers to it and may raise Retry or Reject."""
     if ways.folder is not None:
         yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
     if ways.mail is not None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.ai.gate.evidence import script
 from actors.ai.hashing import MODEL_VERSION, embed
-from actors.insights.events import knows, threshold
+from actors.insights.events import of_model
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
 
@@ -37,19 +38,19 @@ def test_wordllama_is_as_precise_as_hashed_words(figure: Callable[[str, float, f
 
     model, version = load()
     choosing, reporting = halves()
-    hashed = [precision(half, embed, threshold(MODEL_VERSION)) for half in (choosing, reporting)]
-    ours = [precision(half, model, threshold(version)) for half in (choosing, reporting)]
-    assert precision(choosing, model, threshold(version) - 0.02) < hashed[0] <= ours[0], "no lower threshold does"
+    hashed = [precision(half, embed, of_model(MODEL_VERSION)[0]) for half in (choosing, reporting)]
+    ours = [precision(half, model, of_model(version)[0]) for half in (choosing, reporting)]
+    assert precision(choosing, model, of_model(version)[0] - 0.02) < hashed[0] <= ours[0], "no lower threshold does"
     figure("same event by headlines, hashed words, reporting half, precision", hashed[1], 0.79)
     figure("same event by headlines, wordllama, reporting half, precision", ours[1], 0.8)
 
 
 def test_scripts_that_a_model_does_not_know_are_not_compared_by_it() -> None:
-    assert not knows("wordllama-0.4.0@256", "서울시는 내년부터 새로운 버스를 운행한다.")
-    assert knows("wordllama-0.4.0@256", "The city buys buses.")
-    assert knows(MODEL_VERSION, "서울시는 내년부터 새로운 버스를 운행한다.")
+    assert script("서울시는 내년부터 새로운 버스를 운행한다.") not in of_model("wordllama-0.4.0@256")[2]
+    assert script("The city buys buses.") in of_model("wordllama-0.4.0@256")[2]
+    assert not of_model(MODEL_VERSION)[2]
 
 
 def test_a_model_without_a_threshold_of_its_own_has_the_common_one() -> None:
     models = ("hashed-words-1", "wordllama-0.4.0@256", "text-embedding-3@1536")
-    assert [threshold(model) for model in models] == [0.6, 0.8, 0.75]
+    assert [of_model(model)[0] for model in models] == [0.6, 0.8, 0.75]
