@@ -60,8 +60,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     ) -> tuple[int, dict[str, Any]] | None:
         """The score of stored parts after the event has grown to ``cluster_size`` sources, whatever their order.
 
-        Returns:
-            The new score and its parts; None if a model or a person gave the score.
+        Returns None if a model or a person gave the score.
         """
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")

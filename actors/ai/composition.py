@@ -1,15 +1,22 @@
-"""Composes the longer parts of a brief from whole sentences, and enforces the limits of a brief."""
+"""Composes the parts of a brief from whole sentences of the story, and enforces the limits of a brief."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from actors.ai.gate.evidence import key, keys, tokens
+from actors.ai import gate
+from actors.ai.gate.dates import dates
+from actors.ai.gate.evidence import evidence, key, keys, tokens
+from actors.ai.gate.figures import known_numbers, stands_among
+from actors.ai.gate.numbers import numbers
 from actors.ai.markdown import blocks, is_bold, plain
-from actors.ai.protocol import Brief
+from actors.ai.protocol import Brief, Story
+from actors.ai.ranking import ranked
 from actors.ai.sentences import is_whole, sentences
-from actors.ai.standing import addresses_reader, leans
+from actors.ai.standing import addresses_reader, leans, speech
+from actors.ai.subject import stands_alone
 from actors.ai.words import count, is_dense
 from actors.patterns import patterns
 
@@ -31,14 +38,77 @@ _SECTION = 0.2  # the number of headings for each paragraph in such a text; a ne
 _LABELS = 0.5  # a text with a larger share of paragraphs without a sentence lists products, prices or the like
 _ADVICE = 0.15  # a text with a larger share of sentences that address the reader is a guide or an advert
 
+_BEGINNING = 3  # number of first sentences of the text that are considered
+_MIN_WORDS = 8
+_BORNE_OUT = 0.7  # the text must have this share of a description's words
+_CUT_OFF = ("\u2026", "...", "]")
+_LOOK_AHEAD = 60  # number of characters after a description in the text that show whether the sentence goes on
+_AGENCY = re.compile(r".{2,30}? \([^()]{2,30}\)\W")  # a dateline without a dash
+
 Placed = tuple[int, str]
 
 
-def in_longer_lengths(title: str, ranked: Sequence[Placed]) -> tuple[str | None, str | None]:
+def one_line(story: Story) -> str | None:
+    """The page's description, or one of the first sentences of the text; None if none can be shown.
+
+    It has at most 140 characters, shares a word with the headline and adds a name or a number to it. It is not speech or
+    background. For a list or a guide only the description counts, because a single sentence of its text covers only a part.
+    """
+    for text in _beginnings(story):
+        if (
+            len(text) <= ONE_LINER
+            and count(text) >= _MIN_WORDS
+            and not (
+                speech(text) or _AGENCY.match(text) or _SAYS["background"].match(text) or _SAYS["no_news"].search(text)
+            )
+            and tells_more(story.title, text)
+            and names_more(story.title, text)
+            and stands_alone(text, story.title, story.document)
+        ):
+            return text
+    return None
+
+
+def _beginnings(story: Story) -> Iterator[str]:
+    """The sentences that may summarise the whole text, best first."""
+    items = ranked(story.document)
+    shown = [item.text for item in items if item.is_statement][:_BEGINNING]
+    is_guide = has_parts(story.title, story.document, [item.text for item in items])
+    described = next((one.text for one in sentences(story.description)), "")
+    if described:
+        same = [one for one in shown[:2] if one in described]
+        if same or _is_borne_out(described, story):
+            yield same[0] if same else described
+    yield from [] if is_guide else shown
+
+
+def _is_borne_out(text: str, story: Story) -> bool:
+    """Whether a description is a whole sentence whose words and facts the text contains."""
+    said = keys(text)
+    told = replace(story, title="", source="")
+    is_of_story = len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
+    is_told = is_of_story and _is_ended(text, story.document) and gate.fault(text, told) is None
+    return is_told and _has_figures_of_one(text, story.document)
+
+
+def _has_figures_of_one(text: str, document: str) -> bool:
+    """Whether a single sentence of a document has all numbers of a text; in several sentences they may count different things."""
+    said = numbers(dates(text).rest)
+    told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
+    return not said or any(all(stands_among(one, known) for one in said) for known in told)
+
+
+def _is_ended(text: str, document: str) -> bool:
+    """Whether a description is a whole sentence, and this sentence does not go on in the document."""
+    rest = document.partition(text)[2][:_LOOK_AHEAD]
+    return is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
+
+
+def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
     """The two-sentence part and the elevator pitch, from sentences with places, best first; None if they do not suffice."""
-    adding = [each for each in ranked if adds_to(title, each[1])]
-    two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(ranked, (2,), TWO_LINER)
-    return two, _joined_of(ranked, (4, 3), _ELEVATOR)
+    adding = [each for each in told if adds_to(title, each[1])]
+    two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
+    return two, _joined_of(told, (4, 3), _ELEVATOR)
 
 
 def adds_to(title: str, text: str) -> bool:
@@ -89,10 +159,10 @@ def announces(title: str) -> bool:
     return _SAYS["announces"].match(title) is not None
 
 
-def _joined_of(ranked: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
+def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
     """As many of the best sentences as one of the ``sizes``, in the story's order; the first refers to no earlier one."""
     for size in sizes:
-        for chosen in map(sorted, combinations(ranked, size)):
+        for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
                 return text
     return None

@@ -20,7 +20,7 @@ _GROUP = 4
 def embed(text: str) -> list[float]:
     """A vector of 1536 numbers and length 1 (all zero for a text without words).
 
-    On the 2,250 headline pairs of SemEval STS 2013 to 2015, its cosines correlate with people's judgements at .75 (Pearson).
+    Its cosines correlate at .75 (Pearson) with the judgements of 2,250 headline pairs of SemEval STS 2013 to 2015.
     """
     vector = [0.0] * DIMENSIONS
     for feature, weight in _features(text).items():

@@ -6,9 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from actors.ai.chili import Chili
-from actors.ai.composition import in_longer_lengths
+from actors.ai.composition import in_longer_lengths, one_line
 from actors.ai.markdown import prose
-from actors.ai.one_line import one_line
 from actors.ai.protocol import Analysis, Brief, Embedding, Ledger, Provenance, Story, Summary
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.words import terms

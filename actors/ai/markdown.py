@@ -36,7 +36,7 @@ class Block:
     Attributes:
         text: ``document[start:end]``; for code, without the fences.
         heading: The heading above it, as plain text.
-        language: The language that a code fence names, in lower case; empty if it names none.
+        language: The language that a code fence names, in lower case, or empty.
     """
 
     kind: BlockKind

@@ -1,6 +1,5 @@
 """The settings of the service ``ai`` in jobs.yaml: the provider and its settings."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, model_validator
@@ -43,21 +42,13 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         Raises:
             ConfigurationError: wordllama is configured, but not installed.
         """
+        from actors.ai import hashing, static
         from actors.ai.local import Analyst
 
-        local = (self.chili, *_embedder(self.embeddings))
+        embedder = static.load() if self.embeddings == "wordllama" else (hashing.embed, hashing.MODEL_VERSION)
+        local = (self.chili, *embedder)
         if self.provider == "local" or self.openai is None:
             return Analyst(*local)
         from actors.ai.openai.analyst import OpenAIAnalyst
 
         return OpenAIAnalyst(self.openai, local, in_batches=self.batch)
-
-
-def _embedder(name: str) -> tuple[Callable[[str], list[float]], str]:
-    if name == "wordllama":
-        from actors.ai.static import load
-
-        return load()
-    from actors.ai import hashing
-
-    return hashing.embed, hashing.MODEL_VERSION

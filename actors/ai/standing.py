@@ -59,20 +59,14 @@ def is_personal(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
     """Whether a sentence refers to the sentence before it."""
-    if (
-        _SAYS["linked"].search(text)
-        or _SAYS["of_it"].search(text)
-        or _SAYS["elsewhere"].search(text)
-        or _SAYS["subjectless"].match(text)
-        or _SAYS["also"].match(text)
-        or _SAYS["role"].match(text)
-        or _SAYS["participle"].match(text)
-    ):
+    if any(_SAYS[name].search(text) for name in ("linked", "of_it", "elsewhere")):
+        return True
+    if any(_SAYS[name].match(text) for name in ("subjectless", "also", "role", "participle", "pointed")):
         return True
     if _SAYS["start"].match(text) and not _SAYS["dated"].match(text):
         return True
     early = _SAYS["pronoun"].match(text) or _SAYS["early"].match(text)
-    return bool(_SAYS["pointed"].match(text)) or (early is not None and not _SAYS["named"].search(early["before"]))
+    return early is not None and not _SAYS["named"].search(early["before"])
 
 
 def is_scrap(text: str) -> bool:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, islice, pairwise
-from typing import NamedTuple
 
 from actors.ai.gate.evidence import has_capital_nouns, is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
@@ -31,14 +30,6 @@ _LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u
 _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
 
 
-class Names(NamedTuple):
-    """A document's last words of names, its keys of words in several sentences, and whether its nouns have capitals."""
-
-    last: frozenset[str]
-    often: frozenset[str]
-    has_nouns: bool
-
-
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Whether a sentence of a document can be read with its headline alone.
 
@@ -52,8 +43,8 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
         and not praises(text)
         and not any(_SAYS["start"].match(one.group()) for one in speech(text))
         and (is_first or _names_subject(text, keys(title)))
-        and (is_first or not _knows_something(text, keys(title), _names(document)))
-        and not _knows_somebody(text, keys(title), _names(document))
+        and (is_first or not _knows_something(text, keys(title), document))
+        and not _knows_somebody(text, keys(title), document)
     )
 
 
@@ -63,13 +54,14 @@ def praises(text: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _names(document: str) -> Names:
+def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
+    """A document's last words of names, its keys of words in several sentences, and whether its nouns have capitals."""
     lines = prose(document).split("\n")
     told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
     times = Counter(chain.from_iterable(map(keys, told)))
     often = frozenset(word for word, number in times.items() if number > _OFTEN)
-    return Names(last, often, has_capital_nouns(told))
+    return last, often, has_capital_nouns(told)
 
 
 def names_in(text: str) -> Iterator[list[str]]:
@@ -116,24 +108,23 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or any(numbers)
 
 
-def _knows_somebody(text: str, title: frozenset[str], names: Names) -> bool:
+def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
     """Whether a sentence has only a last name, and the full name is elsewhere in the document, but not in the headline."""
     runs = list(names_in(text))
     whole = {run[-1] for run in runs if len(run) > 1}
-    return any(len(run) == 1 and run[0] in names.last - whole and key(run[0]) not in title for run in runs)
+    return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)
 
 
-def _knows_something(text: str, title: frozenset[str], names: Names) -> bool:
+def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
     """Whether a sentence has "the" before a word of other sentences, not of the headline, and does not say which is meant."""
-    words = tokens(text)
+    words, (_, often, has_nouns) = tokens(text), _names(document)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]
-        is_known = (key(noun) in names.often or not at) and key(noun) not in title and noun.lower() not in SMALL
-        if _SAYS["article"].match(word) and is_known and not (_is_name(noun) and not names.has_nouns):
+        is_known = (key(noun) in often or not at) and key(noun) not in title and noun.lower() not in SMALL
+        if _SAYS["article"].match(word) and is_known and not (_is_name(noun) and not has_nouns):
             said = [noun, *behind[: 2 if at else 1]]
             if not any(
-                key(one) in title or _SAYS["which"].match(one) or (_is_name(one) and not names.has_nouns)
-                for one in said
+                key(one) in title or _SAYS["which"].match(one) or (_is_name(one) and not has_nouns) for one in said
             ):
                 return True
     return False

@@ -15,10 +15,7 @@ _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """The candidates in the code blocks among ``blocks``.
-
-    A block of fewer than ``min_lines`` lines must be a change; ``max_chars`` cut a longer one after a whole line.
-    """
+    """The candidates in code blocks of at least ``min_lines`` lines, or with a change; cut after a line by ``max_chars``."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:

@@ -25,7 +25,7 @@ Ready = tuple[Written, Sequence[int]]
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     """Embed stories. The embeddings are committed together; then each story joins its event in its own transaction.
 
-    If the provider leaves out or refuses a story, only that story's job fails; the story has no event until the job is retried.
+    If the provider refuses a story, only its job fails, and the story has no event until the job is retried.
 
     Raises:
         Retry, Defer, Reject: the provider's verdict on the whole request.

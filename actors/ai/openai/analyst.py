@@ -72,7 +72,7 @@ class OpenAIAnalyst(Analyst):
 
         Quotations that are not in the story are dropped; at least one must be in it.
         """
-        answer, made_by = self._ask("analyze", StoryAnswer, story, _needed(ledger), self._local.analyze)
+        answer, made_by = self._ask("analyze", StoryAnswer, story, ledger, self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
             why_it_matters=plain(answer.why_it_matters),
@@ -88,17 +88,15 @@ class OpenAIAnalyst(Analyst):
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
         """Ask for the three parts of a brief; the caller enforces their limits."""
-        return _brief(*self._ask("brief", BriefAnswer, story, _needed(ledger), self._local.brief))
+        return _brief(*self._ask("brief", BriefAnswer, story, ledger, self._local.brief))
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
         """Ask for a summary of one paragraph."""
-        answer, made_by = self._ask("summarize", SummaryAnswer, story, _needed(ledger), self._local.summarize)
+        answer, made_by = self._ask("summarize", SummaryAnswer, story, ledger, self._local.summarize)
         return Summary(plain(answer.summary), made_by)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
         """The provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
-        if self._embedder is None:
-            return self._local.embed(story)
         (made,) = self.embed_many([story], ledger)
         if isinstance(made, Exception):
             raise made
@@ -106,18 +104,20 @@ class OpenAIAnalyst(Analyst):
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
         """See ``Embedder``."""
-        return (
-            self._embedder.embed_many(stories, _needed(ledger)) if self._embedder else self._local.embed_many(stories)
-        )
+        if self._embedder is None:
+            return self._local.embed_many(stories)
+        assert ledger is not None, "a provider that costs money needs a ledger"
+        return self._embedder.embed_many(stories, ledger)
 
     def _ask(
-        self, operation: str, form: type[Form], story: Story, books: Ledger, local: Callable[[Story], Any]
+        self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
         """A model's answer that passes the gate, with only its verified statements; asked once more if a fault is found.
 
         Raises:
             Unfounded: the second answer does not pass either; the exception carries the text of ``local``.
         """
+        assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings
         settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
         checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
@@ -147,11 +147,7 @@ class OpenAIAnalyst(Analyst):
             raise Unfounded(second.reason, second.said, local(story)) from second
 
     def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, is_first: bool) -> Form:
-        """The answer with only those statements for which the model names supporting sentences of the story.
-
-        Raises:
-            Unfounded: no statement is left.
-        """
+        """The answer with only those statements for which the model names supporting sentences; Unfounded if none is left."""
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # The model copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
@@ -223,12 +219,5 @@ class OpenAIAnalyst(Analyst):
 
 
 def _brief(answer: BriefAnswer | StoryAnswer, made_by: Provenance) -> Brief:
-    return Brief(
-        plain(answer.one_liner) or None, plain(answer.two_liner) or None, plain(answer.elevator) or None, made_by
-    )
-
-
-def _needed(ledger: Ledger | None) -> Ledger:
-    if ledger is None:
-        raise TypeError("expected a ledger for a provider that costs money, got none")
-    return ledger
+    one, two, elevator = (plain(part) or None for part in (answer.one_liner, answer.two_liner, answer.elevator))
+    return Brief(one, two, elevator, made_by)

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -38,22 +38,24 @@ _LONGEST_NAME = 200  # maximum number of characters in a model's name
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+@dataclass(eq=False)
 class CallFailed(Exception):
     """A call without an answer.
 
     Attributes:
-        outcome: rate_limited, timeout, failed or invalid.
+        outcome: rate_limited, timeout, failed, refused, truncated or invalid.
         verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
         is_charged: Whether the provider may charge for the call.
         rests: Seconds for which no job calls the provider; None if only this call failed.
     """
 
-    def __init__(self, outcome: str, verdict: Exception, *, is_charged: bool, rests: float | None = None) -> None:
-        super().__init__(str(verdict))
-        self.outcome = outcome
-        self.verdict = verdict
-        self.rests = rests
-        self.is_charged = is_charged
+    outcome: str
+    verdict: Exception
+    is_charged: bool = field(kw_only=True)
+    rests: float | None = None
+
+    def __str__(self) -> str:
+        return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
         """The end of a call of ``model``, with the facts of its answer in ``known``."""

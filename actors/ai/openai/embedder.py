@@ -29,7 +29,7 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """The vectors of titles and beginnings, padded to 1536, by one request; an exception instead of a missing vector.
 
-        If the provider refuses a request for its content, it is sent again in halves, so that one text does not fail the others.
+        If a request is refused for its content, it is sent again in halves, so that one text does not fail the others.
 
         Raises:
             Retry, Defer, Reject: the verdict on all stories.

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ai.composition import enforce, in_longer_lengths, shorten, time_saved_seconds
-from actors.ai.one_line import one_line
+from actors.ai.composition import enforce, in_longer_lengths, one_line, shorten, time_saved_seconds
 from actors.ai.protocol import Brief, Provenance, Story
 from actors.ai.sentences import sentences
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.ai.composition import one_line
 from actors.ai.markdown import blocks, plain, prose
-from actors.ai.one_line import one_line
 from actors.ai.protocol import Story
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
