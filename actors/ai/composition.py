@@ -84,11 +84,11 @@ def _beginnings(story: Story) -> Iterator[str]:
 
 def _is_borne_out(text: str, story: Story) -> bool:
     """Whether a description is a whole sentence whose words and facts the text contains."""
-    said = keys(text)
-    told = replace(story, title="", source="")
-    is_of_story = len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
-    is_told = is_of_story and _is_ended(text, story.document) and gate.fault(text, told) is None
-    return is_told and _has_figures_of_one(text, story.document)
+    said, told = keys(text), replace(story, title="", source="")
+    rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
+    is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
+    is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
+    return is_of_story and gate.fault(text, told) is None and _has_figures_of_one(text, story.document)
 
 
 def _has_figures_of_one(text: str, document: str) -> bool:
@@ -96,12 +96,6 @@ def _has_figures_of_one(text: str, document: str) -> bool:
     said = numbers(dates(text).rest)
     told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
     return not said or any(all(stands_among(one, known) for one in said) for known in told)
-
-
-def _is_ended(text: str, document: str) -> bool:
-    """Whether a description is a whole sentence, and this sentence does not go on in the document."""
-    rest = document.partition(text)[2][:_LOOK_AHEAD]
-    return is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:

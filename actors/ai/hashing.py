@@ -1,11 +1,15 @@
-"""Offline embeddings: words, word pairs and groups of letters within words are hashed into a vector."""
+"""Offline embeddings: words, word pairs and groups of letters are hashed into a vector; or wordllama, if it is installed."""
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from hashlib import blake2b
+from importlib.metadata import version
 from itertools import pairwise
+from pathlib import Path
 
 from actors.ai.words import STOP_WORDS, content_words, words
+from zeke_jobs.core.environment import missing
 
 DIMENSIONS = 1536
 MODEL_VERSION = "hashed-words-1"
@@ -45,3 +49,19 @@ def _features(text: str) -> dict[str, float]:
     for first, second in pairwise(carrying):
         features[f"p {first} {second}"] += _PAIR_WEIGHT
     return features
+
+
+def wordllama() -> tuple[Callable[[str], list[float]], str]:
+    """A function from text to 1536 numbers (256 from wordllama, then zeros), and the model's name, or ConfigurationError."""
+    try:
+        import wordllama
+    except ModuleNotFoundError as error:
+        expected = "the package wordllama because services.ai has embeddings: wordllama"
+        raise missing(expected, "zeke-news[local]", error=error, instead="set embeddings: hashed") from error
+    model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+
+    def embed(text: str) -> list[float]:
+        vector = [float(value) for value in model.embed([text or " "], norm=True)[0]]
+        return vector + [0.0] * (DIMENSIONS - len(vector))
+
+    return embed, f"wordllama-{version('wordllama')}@256"

@@ -8,7 +8,6 @@ from uuid import UUID
 from zeke_jobs import Reject
 
 Made = TypeVar("Made")
-AnalysisState = Literal["extractive", "completed"]
 
 HALF = 0.5  # a question in a batch costs this share of its usual price
 
@@ -89,7 +88,7 @@ class Analysis:
 
     why_it_matters: str | None
     chili: int
-    state: AnalysisState
+    state: Literal["extractive", "completed"]
     made_by: Provenance
     confidence: float | None = None
     quotes: Sequence[tuple[int, int]] = ()

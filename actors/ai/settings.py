@@ -37,15 +37,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def open(self) -> "Analyst":
-        """The provider; each process has one.
-
-        Raises:
-            ConfigurationError: wordllama is configured, but not installed.
-        """
-        from actors.ai import hashing, static
+        """The provider; each process has one. ConfigurationError: wordllama is configured, but not installed."""
+        from actors.ai import hashing
         from actors.ai.local import Analyst
 
-        embedder = static.load() if self.embeddings == "wordllama" else (hashing.embed, hashing.MODEL_VERSION)
+        embedder = hashing.wordllama() if self.embeddings == "wordllama" else (hashing.embed, hashing.MODEL_VERSION)
         local = (self.chili, *embedder)
         if self.provider == "local" or self.openai is None:
             return Analyst(*local)

@@ -7,10 +7,7 @@ from typing import Any
 
 from actors import alerts
 from actors.briefs.delivery.channels import Message, channels
-from actors.briefs.delivery.settings import (
-    AlertSettings,
-    Receiver,
-)
+from actors.briefs.delivery.settings import AlertSettings, Receiver
 from actors.schema import DeliverAlert
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Reject, Retry

@@ -105,22 +105,15 @@ def _save(
         new["brief"] = Written(brief.made_by, tuple(brief.parts.values()))
     if summary and summary.text is not None:
         new["summary"] = Written(summary.made_by, (summary.text,))
-    quotes = [{"text": plain(text.document[start:end]), "start": start, "end": end} for start, end in analysis.quotes]
-    stays, changed = overlays.save(
-        tx,
-        text.id,
-        new,
-        seen,
-        is_asked_for=is_asked_for,
-        analysis=analysis,
-        cited={
-            "chili": analysis.chili,
-            "breakdown": dict(analysis.breakdown),
-            "quotes": quotes,
-            "why": None if analysis.why_it_matters else NO_REASON,
-        },
-        time_saved_seconds=time_saved_seconds(text.reading_seconds(pace), brief, pace) if brief else None,
-    )
+    cited = {
+        "chili": analysis.chili,
+        "breakdown": dict(analysis.breakdown),
+        "quotes": [{"text": plain(text.document[at:end]), "start": at, "end": end} for at, end in analysis.quotes],
+        "why": None if analysis.why_it_matters else NO_REASON,
+    }
+    saved = time_saved_seconds(text.reading_seconds(pace), brief, pace) if brief else None
+    told: dict[str, Any] = {"analysis": analysis, "cited": cited, "time_saved_seconds": saved}
+    stays, changed = overlays.save(tx, text.id, new, seen, is_asked_for=is_asked_for, **told)
     ctx.send("extract-highlights", {"story_id": str(text.id), "user_id": "system"})
     if brief is None:
         ctx.send("generate-brief", {"story_id": str(text.id), "reason": "new_story"}, batch=ctx.batch_id)

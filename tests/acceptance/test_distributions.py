@@ -146,7 +146,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
         ("zeke-jobs[plot]", "from pathlib import Path; from zeke_jobs.backtest import plot; print(plot.check(Path('a.png')))", "None"),
         ("zeke-jobs[otel]", "from zeke_jobs.worker import tracing; print(type(tracing.start()).__name__)", "TracerProvider"),
         ("zeke-jobs[dev]", "import pytest; from zeke_jobs.postgres.server_programs import binaries; print(binaries().name)", "bin"),
-        ("zeke-news[local]", "import wordllama; from actors.ai import static; print(static.DIMENSIONS)", "1536"),
+        ("zeke-news[local]", "import wordllama; from actors.ai import hashing; print(hashing.DIMENSIONS)", "1536"),
     ],
     ids=lambda value: value if value.startswith("zeke") else "",
 )  # fmt: skip

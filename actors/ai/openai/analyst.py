@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Literal
 
 from actors.ai import gate
 from actors.ai.chili import Chili
 from actors.ai.gate.quotations import place
 from actors.ai.local import Analyst
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import BriefAnswer, StoryAnswer, SummaryAnswer, key_of, needed, strict_schema
+from actors.ai.openai.answers import BriefAnswer, Form, StoryAnswer, SummaryAnswer, key_of, needed, strict_schema
 from actors.ai.openai.batches import AnthropicBatches, Batches
 from actors.ai.openai.checks import checked, fault, without_faults
 from actors.ai.openai.client import CallFailed, Client, Reply
@@ -38,8 +36,6 @@ _OWN_LANGUAGE = "the language of the story"
 _AGAIN = (
     "This answer is not taken. Answer again, in the same form, with nothing that the story does not say. The fault:"
 )
-
-Form = TypeVar("Form", bound=BaseModel)
 
 
 class OpenAIAnalyst(Analyst):

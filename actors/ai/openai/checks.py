@@ -4,14 +4,14 @@ import math
 import re
 from array import array
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, StoryAnswer, SummaryAnswer, needed, read
+from actors.ai.openai.answers import AnalysisAnswer, BriefAnswer, Form, StoryAnswer, SummaryAnswer, needed, read
 from actors.ai.openai.client import CallFailed
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
@@ -20,8 +20,6 @@ from actors.ai.protocol import Story, Unfounded
 from zeke_jobs import Reject, Retry
 
 _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
-
-Form = TypeVar("Form", bound=BaseModel)
 
 
 def checked(

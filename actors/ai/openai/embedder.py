@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
+from actors.ai.hashing import DIMENSIONS
 from actors.ai.openai.answers import key_of, packed, unpacked
 from actors.ai.openai.checks import checked_vectors
 from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply
@@ -15,7 +16,6 @@ from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
 from zeke_jobs import Retry
 
-DIMENSIONS = 1536
 _EMBEDDED_CHARS = 4000
 
 

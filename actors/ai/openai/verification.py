@@ -4,7 +4,6 @@ A verdict counts if these are in the story and share a word with the statement, 
 """
 
 from collections.abc import Collection, Sequence
-from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -12,7 +11,7 @@ from actors.ai import gate
 from actors.ai.gate.evidence import Evidence, evidence, keys
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import Whole
+from actors.ai.openai.answers import Form, Whole
 from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.standing import leans
@@ -20,8 +19,6 @@ from actors.ai.words import is_dense
 
 _LEAST = 12  # minimum number of characters in a sentence
 _STOPS = " .,;:!?\u3002"
-
-Form = TypeVar("Form", bound=BaseModel)
 
 
 class Check(BaseModel, extra="forbid", strict=True):

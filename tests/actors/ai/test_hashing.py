@@ -26,9 +26,9 @@ def test_a_vector_has_1536_numbers_and_length_one() -> None:
 @cache
 def wordllama() -> Callable[[str], list[float]]:
     pytest.importorskip("wordllama", reason="the extra `local` is not installed")
-    from actors.ai.static import load
+    from actors.ai.hashing import wordllama
 
-    return load()[0]
+    return wordllama()[0]
 
 
 def by_wordllama(text: str) -> list[float]:

@@ -37,9 +37,9 @@ def precision(pairs: list[tuple[float, str, str]], embed_text: Callable[[str], l
 @pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
 def test_wordllama_is_as_precise_as_hashed_words(figure: Callable[[str, float, float], None]) -> None:
     pytest.importorskip("wordllama", reason="the extra local is not installed")
-    from actors.ai.static import load
+    from actors.ai.hashing import wordllama
 
-    model, version = load()
+    model, version = wordllama()
     choosing, reporting = halves()
     hashed = [precision(half, embed, of_model(MODEL_VERSION)[0]) for half in (choosing, reporting)]
     ours = [precision(half, model, of_model(version)[0]) for half in (choosing, reporting)]
