@@ -52,7 +52,7 @@ def test_a_text_in_a_script_that_a_model_does_not_know_is_compared_with_no_other
     def look(model: str, text: str) -> list[UUID]:
         nowhere: Any = None  # a search would need a connection
         story: Any = Story(UUID(int=1), "", text)
-        return like(nowhere, story, written(model, (1.0,) * 256), [], EventSettings())
+        return like(nowhere, story, written(model, (1.0,) * 1536), [], EventSettings())
 
     assert look("wordllama-0.4.0@256", "서울시는 내년부터 새로운 버스를 운행한다.") == []
     for model, text in (("wordllama-0.4.0@256", "The city buys buses."), (MODEL_VERSION, "서울시는 버스를 운행한다.")):
