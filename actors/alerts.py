@@ -20,5 +20,5 @@ def send(ctx: Context[Any], receiver: str) -> None:
     """Send the job that delivers to a receiver, unless such a job waits already; call it in a transaction."""
     try:
         ctx.send("deliver-alert", {"receiver": receiver}, key=receiver, unique="receiver")
-    except UnknownTask as error:  # the analysis need not fail for this
+    except UnknownTask as error:
         ctx.logger.warning("what an alert has found waits", receiver=receiver, reason=str(error))

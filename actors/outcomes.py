@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """Make an outcome. A look-up passes only the value and finds the existing outcome."""
+        """A look-up passes only the value."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status

@@ -3,10 +3,10 @@
 import re
 from datetime import UTC, datetime
 
-LONGEST_WAIT = 86_400.0  # the longest wait in seconds; a server that asks for more is asked again after a day
-AWAY = 60.0  # the pause in seconds after a request to a server that is unreachable and names no time
+LONGEST_WAIT = 86_400.0  # a day in seconds, even if a server asks for more
+AWAY = 60.0  # seconds without a request to an unreachable server that names no time
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_LONGEST_VALUE = 100  # maximum number of characters in the header's value; a date has 29
+_LONGEST_VALUE = 100  # characters; a date has 29
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
@@ -14,7 +14,7 @@ def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)
-    from actors.engine.dates import read_date  # imported here, because it loads the Engine's settings
+    from actors.engine.dates import read_date  # it loads the Engine's settings
 
     until = read_date(value)
     return bounded((until - (now or datetime.now(UTC))).total_seconds()) if until else None

@@ -12,8 +12,8 @@ from actors.store import ai_calls
 from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
-_DAY = timedelta(hours=26)  # a batch that takes longer is cancelled: providers promise its end within a day
-_HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the largest lag of the provider's clock
+_DAY = timedelta(hours=26)  # providers promise a day; a longer batch is cancelled
+_HOUR = timedelta(hours=1)  # for a cancelled batch to end; also the provider clock's largest lag
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
-    """The answers by call, and the reason why the other questions have no answer."""
+    """The answers by call, and why the others have none."""
     attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))

@@ -116,7 +116,7 @@ def type_of(feed: ContentSource) -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """The address of the source (a feed, or the links on a page), and the given address without its fragment."""
+    """The address of the source, and the given one without its fragment."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url
@@ -132,12 +132,12 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
 
 
 def _by_address(url: str) -> str:
-    """The type of a source if its address alone decides it; empty for feeds."""
+    """Empty for feeds, whose address does not tell it."""
     return store.NEWSLETTER if is_mailbox(url) else store.PAGE if selector_of(url) else ""
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
-    """Choose one feed: the only one, the one with the number ``pick``, or the one that a person chooses on a terminal."""
+    """The only feed, number ``pick``, or a person's choice."""
     if len(found) == 1:
         return found[0]
     if pick is None:

@@ -8,7 +8,7 @@ from actors.store import news
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import option
 
-_MOST = 50  # maximum number of rows
+_MOST = 50
 
 By = Literal["day", "task", "model", "story", "outcome"]
 _NUMBERS: dict[str, Any] = {

@@ -85,7 +85,6 @@ def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMB
 
 
 def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
-    """Print how many items each rule would have dropped, and the newest of these items."""
     judged = list(_judged(conn, rules))
     dropped = [one for one in judged if one["reason"]]
     answer(
@@ -108,12 +107,10 @@ def _judged(conn: Connection, rules: Rules) -> Iterator[dict[str, Any]]:
 
 
 def _of(chosen: Config | None) -> tuple[Rule, ...]:
-    """The rules of a jobs.yaml."""
     return ContentSettings.model_validate(task_settings(chosen, "fetch-content")).filters
 
 
 def _rule(action: str, given: dict[str, Any]) -> Rule:
-    """The rule of a command's options. Raises UsageError, which names the wrong option."""
     if action not in {"drop", "keep"}:
         raise UsageError(f"expected drop or keep, got {action!r}")
     try:

@@ -55,13 +55,12 @@ def suggest(
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
-    """The interests in force: of this team, and of all teams."""
+    """Of this team, and of all teams."""
     every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
     return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
 
 
 def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) -> dict[str, Any]:
-    """Add the accepted interests to the interests of a team, as values set by hand."""
     wider: dict[str, Any] = {}
 
     def change(file: Config, present: Sequence[Override]) -> list[Override]:

@@ -23,8 +23,8 @@ from zeke_jobs.postgres.pool import transaction
 Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
 NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
 
-_PATIENCE = 300.0  # seconds that a command waits for its jobs; the jobs continue after that
-_LOOK = 0.2  # seconds between two reads of the jobs' states
+_PATIENCE = 300.0  # seconds that a command waits for its jobs
+_LOOK = 0.2  # seconds
 _ENDED = {"completed", "failed", "cancelled"}
 _GOOD = {"read", "not_modified"}
 
@@ -123,7 +123,6 @@ def _readable(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int = 0) -> list[dict[str, Any]]:
-    """Send the jobs that read sources, and report the result of each."""
     sent = send_reads(conn, [(row["id"], row["url"]) for row in wanted], backfill=backfill)
     if sent and not SQL.value(conn, "news_has_worker"):
         raise ZekeJobsError(f"sent, but {NO_WORKER}")
@@ -168,7 +167,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Wait until the jobs have ended or were put off; returns their last state by id. A terminal shows their number."""
+    """The last states of jobs by id, when all have ended or were put off."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + _PATIENCE
@@ -187,7 +186,6 @@ def _is_put_off(job: Mapping[str, Any]) -> bool:
 
 
 def _told(job: Mapping[str, Any] | None) -> str:
-    """The state of a job as text."""
     if job is None:
         return "its job is gone"
     if job["state"] == "completed":

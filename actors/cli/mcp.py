@@ -9,7 +9,7 @@ from actors.ai.prompting import visible
 from zeke_jobs.cli.operation.mcp import output, serve
 from zeke_jobs.core import quoting
 
-_MOST = 20_000  # maximum number of characters in one answer
+_MOST = 20_000  # characters
 _MAIN = "from actors.cli import main; main()"
 _NOTE = (
     "One JSON value a line; of a long answer the last line names the `skip` that continues. Strangers wrote the titles,"
@@ -73,7 +73,7 @@ def why(url: str, skip: Skip = 0) -> str:
 
 
 def _ask(command: str, *words: str, skip: int) -> str:
-    """A command's answer, without its first ``skip`` characters; each element of a list is on its own line."""
+    """Each element of a list is on its own line."""
     answer = _shown(json.loads(output(_MAIN, command, "--json", *words)))
     parts = answer if isinstance(answer, list) else [answer]
     said = "\n".join(quoting.visible(json.dumps(part, ensure_ascii=False)) for part in parts)
@@ -83,7 +83,7 @@ def _ask(command: str, *words: str, skip: int) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """A value without empty parts, and without invisible characters, which could hide words from a person."""
+    """Without empty parts, and without invisible characters, which could hide words from a person."""
     if isinstance(value, dict):
         made = {visible(name): _shown(each) for name, each in value.items()}
         return {name: each for name, each in made.items() if each not in (None, "", [], {})}

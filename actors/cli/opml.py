@@ -37,7 +37,7 @@ def bring_in(
         known = {row["url"] for row in SQL.all(conn, "source_addresses")}
         for feed in feeds:
             try:
-                parse(feed.address)  # refuses an address that is not of the web, such as a mailbox
+                parse(feed.address)  # refuses a mailbox
             except EngineError as error:
                 failed.append({"url": feed.address, "name": feed.name, "code": error.code, "why": str(error)})
             else:
@@ -45,7 +45,7 @@ def bring_in(
                 told: dict[str, Any] = {"name": feed.name, "authority": authority, "metadata": metadata}
                 added += feed.address not in known and store.add(conn, kind, feed.address, **told)[1]
         if added:
-            with suppress(UnknownTask):  # read the feeds now, not only at the next tick of ingest-pull
+            with suppress(UnknownTask):  # read the feeds now
                 for task in ("ingest-pull", "ingest-pull-youtube"):
                     zeke_jobs.send(task, {}, connection=conn)
     there = len(feeds) - added - len(failed)
@@ -67,5 +67,5 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # A feed's name may contain control characters for terminals. In ASCII they become character references.
+    # A name may contain control characters for terminals: in ASCII they become references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")

@@ -84,7 +84,7 @@ def search(
 def _by_meaning(
     conn: Connection, like: str | None, meaning: str, asked: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
-    """The stories that pass the filters and are nearest to the story ``like`` or to a text, and how they were compared."""
+    """The stories nearest to a story or text, and how they were compared."""
     if asked["words"]:
         news.check_words(conn, asked["words"])
     story = news.find_story(conn, like) if like else None
@@ -98,7 +98,7 @@ def _by_meaning(
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
-    """The embedding of a text by ``services.ai``; ``zeke-news costs`` shows its cost under the task search."""
+    """By ``services.ai``, at a cost of the task search."""
     try:
         analyst = service(in_force(conn), "ai").open()
         made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, "search", [Asker(uuid4(), None)]))
@@ -133,7 +133,6 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
-    """The sources whose names contain one of the parts. Raises NotFound if a part is in none."""
     found: list[UUID] = []
     for part in wanted.sources:
         if not (like := news.sources_like(conn, part)):

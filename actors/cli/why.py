@@ -19,7 +19,7 @@ from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument
 
 _UNFINISHED = {"created", "retry", "active", "failed"}
-_MOST = 20  # maximum number of items that are shown
+_MOST = 20
 _STORY = re.compile(r"#?[0-9]{1,7}|[0-9A-Fa-f]{8}[0-9A-Fa-f-]*")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
@@ -43,7 +43,7 @@ def why(
     with database() as conn:
         try:
             answer = explain(conn, name)
-        except ValueError as error:  # such as brackets without an IPv6 address inside
+        except ValueError as error:  # such as brackets without an IPv6 address
             expected = f"expected an address as in a browser, got {name!r}"
             raise typer.BadParameter(expected, param_hint="ARTICLE") from error
     if not in_json(answer, is_json=is_json):
@@ -63,10 +63,10 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     canonical = canonical_url(url)
     parts = urlsplit(canonical)
     host = (parts.hostname or "").lower()
-    hosts = {host}  # a name with letters beyond ASCII has two spellings: Unicode and Punycode
+    hosts = {host}  # Unicode and Punycode
     with suppress(UnicodeError):
         hosts.add(host.encode("ascii").decode("idna"))
-    # Compare only the longest parts that need no escapes, because feeds escape all, some or no characters.
+    # Feeds escape all, some or no characters: compare the longest parts that need no escapes.
     path = max(_PLAIN.findall(unquote(parts.path.rstrip("/"))), key=len, default="").lower()
     query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}
@@ -83,7 +83,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
-    """The sources of a site; only one source if the address is the address of that source."""
+    """The sources of a site, or the one with this address."""
     rows = SQL.all(conn, "news_sources_of_host", host=host)
     return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 

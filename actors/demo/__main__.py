@@ -12,7 +12,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
 _INTERRUPTED = 130
-_WIDTH = 120  # columns of the output if it is not a terminal
+_WIDTH = 120  # columns without a terminal
 
 _NEXT = """[bold]What to try next[/]
   export {data}; .nox/demo/bin/zeke-jobs up
@@ -27,7 +27,7 @@ def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
 ) -> None:
     """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as on Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     data_dir = environment.data_dir() / "demo"
     try:

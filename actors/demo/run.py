@@ -27,12 +27,12 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Request
 from zeke_jobs.supervise.reload import program
 
-_SAMPLE_LIMIT = 50.0  # maximum seconds of a run with the sample site
-_FEEDS_LIMIT = 170.0  # maximum seconds of a run with other feeds
-_LOOK = 0.15  # seconds between two reads of the database
-_SETTLED = 0.6  # the run has ended after this many seconds without an unfinished job
-_GRACE = 15  # seconds that the workers have to stop
-_TAIL = 40  # number of last lines of the log that a failed run shows
+_SAMPLE_LIMIT = 50.0  # seconds
+_FEEDS_LIMIT = 170.0
+_LOOK = 0.15
+_SETTLED = 0.6  # seconds without an unfinished job that end the run
+_GRACE = 15  # seconds to stop
+_TAIL = 40  # last lines of the log that a failed run shows
 _UNFINISHED = ("created", "active", "retry")
 _LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
@@ -70,7 +70,7 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
 
 
 def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
-    """The real jobs.yaml, or a copy whose Engine may fetch from this machine, where the sample site is."""
+    """The real jobs.yaml, or a copy whose Engine may fetch from loopback."""
     real = environment.config_path().absolute()
     config.load(real)
     if not fetch_from_here:
@@ -83,7 +83,6 @@ def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
 
 
 def _clear(url: str, jobs_yaml: Path) -> None:
-    """Drop the database and create it again, connected to ``template1`` of the same server."""
     name = urlsplit(url).path.lstrip("/")
     with closing(connect(urlsplit(url)._replace(path="/template1").geturl())) as conn, conn.cursor() as cursor:
         cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -94,7 +93,6 @@ def _clear(url: str, jobs_yaml: Path) -> None:
 
 @contextmanager
 def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run ``zeke-jobs up``, with its output in the log."""
     env = {**os.environ, environment.CONFIG: str(jobs_yaml), environment.LOG_FORMAT: "console"}
     command = [*program("zeke-jobs"), "up", "--grace", str(_GRACE)]
     with log.open("wb") as file:
@@ -107,7 +105,7 @@ def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connection, limit: float) -> bool:
-    """Follow the jobs until all have ended; returns False if that took too long."""
+    """Whether all jobs ended in time."""
     begin = busy_at = time.monotonic()
     with console.status("working") as status:
         while (now := time.monotonic()) < begin + limit:
@@ -149,7 +147,6 @@ def checks(
 
 
 def _verdict(console: Console, checks: Sequence[expected.Check], begin: float) -> bool:
-    """Print each check, and whether all of them hold."""
     broken = [check for check in checks if not check.holds]
     seconds = f"{time.monotonic() - begin:.0f} s after the start"
     told = f"[bold red]{len(broken)} of {len(checks)} checks failed[/]" if broken else "[bold green]All checks hold[/]"

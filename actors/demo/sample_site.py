@@ -17,7 +17,7 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 _FOLDER = files("actors.demo") / "site"
-_RELATED = 4  # number of links below each article
+_RELATED = 4  # links below each article
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def render(base_url: str, now: datetime) -> dict[str, str]:
 
 
 def _texts(**texts: str) -> dict[str, str]:
-    """Each text in a form for HTML, and under the name with ``_json`` in a form for a script."""
     return {name: escape(text) for name, text in texts.items()} | {f"{n}_json": json.dumps(t) for n, t in texts.items()}
 
 

@@ -19,8 +19,8 @@ _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$
 _AMP_CACHE = re.compile(
     r"^https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
 )
-LONGEST_HOST = 253  # maximum number of characters in a DNS name (RFC 1035)
-LONGEST_ADDRESS = 8192  # maximum number of characters in an address; servers refuse longer ones
+LONGEST_HOST = 253  # characters of a DNS name (RFC 1035)
+LONGEST_ADDRESS = 8192  # characters; servers refuse longer ones
 _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
@@ -28,7 +28,7 @@ def split(url: str) -> SplitResult:
     """The parts of an address; all of them are empty if it is not valid."""
     with suppress(ValueError):
         parts = urlsplit(url.strip())
-        _ = parts.port  # raises ValueError for a wrong port
+        _ = parts.port  # may raise ValueError
         return parts
     return SplitResult("", "", "", "", "")
 
@@ -59,7 +59,7 @@ def canonical_url(url: str) -> str:
 def _host(host: str) -> str:
     if ":" in host:
         return f"[{host}]"
-    with suppress(UnicodeError):  # the host is not a DNS name, but it still identifies the page
+    with suppress(UnicodeError):  # no DNS name, but it identifies the page
         host = host.encode("idna").decode("ascii") if not host.isascii() and len(host) <= LONGEST_HOST else host
     while (shorter := _MOBILE.sub("", host)) != host:
         host = shorter

@@ -18,7 +18,7 @@ from zeke_jobs import Payload
 
 M = TypeVar("M", bound=Payload)
 
-# With these answers the Engine refuses every request. A 500 or 502 may be caused by a single page.
+# So it refuses every request; a 500 may be due to one page.
 _AWAY = {401, 403, 429, 503}
 _BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024
@@ -49,7 +49,7 @@ class HttpEngine:
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
-            # The product's Engine does not have this path: ask it for the feed itself. For our Engine, the page is missing.
+            # The product's Engine lacks this path: ask it for the feed itself.
             if error.code != "not_found":
                 raise
         source = self.fetch_source(typed(text))
@@ -78,7 +78,7 @@ class HttpEngine:
 
 
 class _Refusal(Payload):
-    """An error answer. Our Engine sends the code; the product's Engine sends only a sentence."""
+    """The product's Engine sends only ``error``."""
 
     error: str = ""
     code: str | None = None

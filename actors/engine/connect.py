@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Networks that Python's tables (3.11 to 3.13) call global, but that have no public servers:
+# Global by Python's tables (3.11 to 3.13), but without public servers:
 _REFUSED = (
     ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     ip_network("::/96"),  # IPv4-compatible, deprecated
@@ -113,7 +113,7 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 class _BudgetedStream(httpcore.NetworkStream):
-    """A stream that ends at the deadline, also if a server sends byte by byte; received bytes are counted."""
+    """Ends at the deadline, also if a server sends byte by byte."""
 
     def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:
         self._stream = stream

@@ -18,13 +18,13 @@ SourceType = Literal["youtube", "arxiv", "rss", "twitter", "blog", "podcast", "p
 ContentType = Literal["video", "audio", "text", "paper", "article", "post"]
 TextOrigin = Literal["page", "structured", "feed", "description", "upload"]
 
-LONGEST_TEXT = 1_000_000  # maximum number of characters in an article's text; the rest is dropped
-LONGEST_FRAGMENT = 200_000  # maximum number of characters in a feed's text for an item
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier date of publication is a default value, not a real date
-_LONGEST_METADATA = 1_000_000  # maximum number of characters of an item's metadata in JSON
+LONGEST_TEXT = 1_000_000  # characters of an article; the rest is dropped
+LONGEST_FRAGMENT = 200_000  # characters of a feed's text for an item
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier publication is a default value
+_LONGEST_METADATA = 1_000_000  # characters in JSON
 _LONGEST_MESSAGE = 1000
 _LONGEST_ID = 500
-_LONGEST_DURATION = 31 * 86_400.0  # longest plausible recording in seconds
+_LONGEST_DURATION = 31 * 86_400.0  # seconds
 
 
 def short_identity(text: str) -> str:
@@ -61,7 +61,7 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """A time of publication: without a zone it counts as UTC; a time in the future becomes the current time."""
+    """Without a zone it is UTC; the future becomes now."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
     return min(moment, datetime.now(UTC)) if moment and moment >= EARLIEST else None
 

@@ -9,7 +9,7 @@ from actors.calendar_names import MONTH_STARTS
 
 _LONGEST = 120
 _NOON = 12
-_INDIA = timedelta(hours=5, minutes=30)  # feeds write IST for India more often than for Israel
+_INDIA = timedelta(hours=5, minutes=30)  # IST is India more often than Israel
 
 _CLOCK = (
     r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,@|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
@@ -50,7 +50,7 @@ def read_date(text: str) -> datetime | None:
 
 
 def _plain(text: str) -> str:
-    """The text in lower case, without accents, with single spaces."""
+    """In lower case, without accents, with single spaces."""
     letters = unicodedata.normalize("NFKD", text[:_LONGEST].casefold())
     bare = "".join(one for one in letters if not unicodedata.combining(one))
     return unicodedata.normalize("NFC", " ".join(bare.split()))
@@ -81,7 +81,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
             raise ValueError("the day and the month cannot be distinguished")
         return max(one, other), min(one, other)
     number, word = found.get("number"), found.get("month") or ""
-    # Take the longest beginning of a month's name that fits, in any of the languages.
+    # The longest beginning of a month's name counts.
     starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
     return int(found["day"] or ""), int(number) if number else max(starts)[1]
 
@@ -89,7 +89,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
 def _zone(found: dict[str, str | None]) -> timezone:
     name, sign = found.get("name"), found.get("sign")
     offset = timedelta(hours=int(found.get("hours") or 0), minutes=int(found.get("minutes") or 0))
-    # If an offset follows the zone's name, as in GMT+2, only the offset counts.
+    # In GMT+2 only the offset counts.
     if not sign and name not in {None, "z", "gmt", "utc"}:
         from dateparser.timezone_parser import pop_tz_offset_from_string
 

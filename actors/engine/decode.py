@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from actors.engine.contract import EngineError
 
 _GZIP = b"\x1f\x8b"
-_EITHER = 32 + zlib.MAX_WBITS  # accept a header of gzip or of zlib; the encoding deflate uses zlib (RFC 9110)
+_EITHER = 32 + zlib.MAX_WBITS  # a header of gzip or zlib, which deflate uses (RFC 9110)
 _MOST_MEMBERS = 100
 _LARGEST = 64 * 1024 * 1024
 
@@ -27,9 +27,9 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
             raise EngineError("fetch_failed", f"the body is not valid {name}: {error}") from error
         if len(body) <= limit and not inflater.eof:
             raise EngineError("fetch_failed", f"the {name} body ended in the middle")
-        if (members := members + 1) > _MOST_MEMBERS:  # each member copies the rest of the body, so bound their number
+        if (members := members + 1) > _MOST_MEMBERS:  # each copies the rest of the body
             raise EngineError("fetch_failed", f"the {name} body has more than {_MOST_MEMBERS} members")
-        # Another member may follow; padding and other bytes after the end are ignored.
+        # Another member may follow, or padding.
         left = inflater.unused_data if inflater.unused_data.startswith(_GZIP) else b""
     if len(body) > limit:
         raise EngineError("too_large", f"the body is larger than {limit} bytes")

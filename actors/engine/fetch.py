@@ -52,7 +52,7 @@ class Fetched:
     status: int
     headers: Mapping[str, str]  # by name in lower case
     body: bytes
-    moved_to: str | None = None  # the last target, if there were redirects and all of them were permanent
+    moved_to: str | None = None  # the last target, if all redirects were permanent
 
     @property
     def media_type(self) -> str:
@@ -69,9 +69,9 @@ class Fetcher:
     """
 
     user_agent: str
-    allowed: Sequence[Network] = ()  # networks that may be reached although they are not public
+    allowed: Sequence[Network] = ()  # reachable although not public
     resolver: Resolver = resolve
-    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}  # headers for exactly this address
+    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}  # for exactly this address
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

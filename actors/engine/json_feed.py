@@ -10,7 +10,7 @@ from actors.engine.contract import EngineError
 from actors.engine.text import decode, text_at
 
 _VERSION = re.compile(r"(https?://(?:www\.)?jsonfeed\.org/version/)?(\d[\d.]{0,8})/?", re.ASCII)
-_MOST = 20  # maximum number of authors, of tags, and of attachments of an item
+_MOST = 20  # authors, tags or attachments of an item
 
 
 def is_json(body: bytes) -> bool:
@@ -25,7 +25,7 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise EngineError("not_a_feed", f"{url} is not a feed: its JSON cannot be read") from error
     version = _VERSION.fullmatch(text_at(data, "version"))
-    # Other JSON may also have a version "1.0" and items, but it has no title.
+    # Other JSON may have a version and items, but no title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
     feed = _plain(title=text_at(data, "title"), subtitle=text_at(data, "description"))
@@ -56,12 +56,12 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _plain(**texts: str) -> dict[str, Any]:
-    """Texts that are plain text and not HTML."""
+    """Texts without markup."""
     return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 
 def _authors(data: dict[str, Any]) -> str:
-    """The authors on one line; version 1.1 has a list of authors, version 1 a single author."""
+    """Version 1.1 has a list, version 1 a single author."""
     people = [*_list(data, "authors"), data.get("author")]
     return ", ".join(dict.fromkeys(name for one in people if isinstance(one, dict) and (name := text_at(one, "name"))))
 

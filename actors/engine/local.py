@@ -31,8 +31,8 @@ _ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
 _ACCEPT_FEED = "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
 _ACCEPT_ANY = f"{_ACCEPT_FEED.removesuffix(',*/*;q=0.5')},text/html;q=0.7,*/*;q=0.5"
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
-_MOST_FEEDS = 8  # maximum number of a page's feeds that are read to show their contents
-_PATIENCE = 60.0  # seconds after which no further address is tried
+_MOST_FEEDS = 8  # feeds of a page that are read
+_PATIENCE = 60.0  # seconds for trying addresses
 
 
 class LocalEngine:
@@ -48,8 +48,8 @@ class LocalEngine:
         key = self._settings.youtube_key
         if key is None or not key.get_secret_value():
             return None
-        limits = replace(self._limits(("application/json",)), redirects=0)  # never send the key to another host
-        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # a header, so that no error message contains the key
+        limits = replace(self._limits(("application/json",)), redirects=0)  # the key must not reach another host
+        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # not in the address, which errors show
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class LocalEngine:
             try:
                 return api.channel(channel, address)
             except EngineError:
-                pass  # the quota is used up or the API fails: read the public feed, with the newest fifteen videos
+                pass  # such as a used-up quota: read the public feed, with the newest fifteen videos
         accept, types = (_ACCEPT_PAGE, _PAGE_TYPES) if selector_of(url) else (_ACCEPT_FEED, _FEED_TYPES)
         headers = {"Accept": accept, "If-None-Match": etag, "If-Modified-Since": last_modified}
         try:
@@ -118,7 +118,7 @@ class LocalEngine:
                 raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
 
     def _feeds_of(self, url: str) -> list[ContentSource]:
-        """The feeds of a page, or the feed itself. Of feeds with the same items, only the first counts."""
+        """Of a page, or the feed itself; of feeds with the same items, the first."""
         if youtube.is_youtube(url) or selector_of(url):
             return [self._present(url)]
         if known := of_known_site(url) or self._listed(url):
@@ -149,7 +149,7 @@ class LocalEngine:
             raise EngineError("not_a_feed", reason) from error
 
     def _listed(self, url: str) -> list[str]:
-        """The feed that a podcast directory names, if the address is a page of this directory."""
+        """The feed behind a page of a podcast directory."""
         if (question := of_directory(url)) is None:
             return []
         try:
@@ -182,8 +182,7 @@ class LocalEngine:
         return found
 
     def _present(self, url: str) -> ContentSource:
-        """An existing feed at its current address."""
-        parse(url)  # a podcast directory may name any text as an address
+        parse(url)  # a podcast directory may name anything
         source = self.fetch_source(url)
         if source.gone:
             raise EngineError("gone", f"{url} answers 410")
@@ -205,11 +204,11 @@ class LocalEngine:
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
-    """The latest of the times that ``ttl``, ``max-age`` and ``Expires`` name."""
+    """The latest of ``ttl``, ``max-age`` and ``Expires``."""
     waits = [timedelta(minutes=ttl_minutes or 0)]
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))
-    elif (expires := read_date(headers.get("expires", ""))) is not None:  # servers also send "0" and "-1": do not wait
+    elif (expires := read_date(headers.get("expires", ""))) is not None:  # servers also send "0" and "-1"
         waits.append(expires - now)
     longest = max(waits)
     return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None

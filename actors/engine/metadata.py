@@ -17,7 +17,7 @@ from actors.engine.canonical import joined
 from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
-# A heading matches a title if both have this share of the shorter one's words. Chosen on the choosing half of WCXB.
+# Share of the shorter one's words in a heading and a matching title, chosen on the choosing half of WCXB.
 _ALIKE = 0.4
 _ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # types of structured data, such as NewsArticle
 _MOST_BLOCKS = 50
@@ -35,10 +35,10 @@ class Metadata:
     published_at: datetime | None = None
     author: str = ""
     site: str = ""
-    is_article: bool = False  # the page declares itself an article
+    is_article: bool = False  # by its own declaration
     is_free: bool | None = None  # ``isAccessibleForFree``
     body: str = ""  # ``articleBody`` of the structured data
-    captions: str = ""  # the address of the captions of the page's video
+    captions: str = ""  # the address of its video's captions
 
 
 def read(tree: HtmlElement, url: str) -> Metadata:
@@ -71,7 +71,6 @@ def read(tree: HtmlElement, url: str) -> Metadata:
 
 def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> str:
     """The heading that matches the declared titles, or the first of these; without the site's name, unless all have only that."""
-    # From ``The story | The Site`` and ``The Site | The story``, take the story.
     parts = ((one for one in _SEPARATOR.split(title) if letters(one) not in {"", letters(site)}) for title in declared)
     bare = [first for some in parts if (first := next(some, ""))]
     meant = max(headings, key=lambda one: _likeness(one, bare), default="")
@@ -79,7 +78,7 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> s
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """The highest share of common words, from 0 to 1, of a heading and one of the titles."""
+    """The highest share of common words, 0 to 1."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 
@@ -108,7 +107,7 @@ def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:
-    """The address in ``rel=canonical``, unless it is the front page, which some sites name on every page."""
+    """Not the front page, which some sites name on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
             target = joined(url, href, with_fragment=True)

@@ -8,7 +8,7 @@ from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
 
-LARGEST = 5_000_000  # maximum number of bytes in a list
+LARGEST = 5_000_000  # bytes
 _DEEPEST = 8
 _LONGEST_FOLDER = 100
 
@@ -41,7 +41,7 @@ def read_opml(data: bytes) -> list[Listed]:
     if root.tag.lower() != "opml":
         raise EngineError("not_a_feed", f"expected OPML, got a document of {root.tag!r}")
     found: dict[str, Listed] = {}
-    folders: dict[etree._Element, tuple[str, ...]] = {}  # the path of folders within an outline
+    folders: dict[etree._Element, tuple[str, ...]] = {}  # the path of folders by outline
     for outline in root.iter("{*}*"):
         if str(outline.tag).lower() != "outline":
             continue

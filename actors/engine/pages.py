@@ -59,7 +59,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
     except EngineError:
         return "", ""
     text, marked = by_trafilatura(tree)
-    # An extractor for pages would drop much of a short fragment.
+    # An extractor for pages drops much of a short fragment.
     if len(text) * 2 < len(" ".join(str(tree.xpath("string()")).split())):
         return plain_text(tree), plain_text(tree, marked=True)
     return text, marked()
@@ -69,7 +69,7 @@ def parse_page(markup: str) -> HtmlElement:
     """The page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
     from trafilatura.utils import repair_faulty_html
 
-    # Repair faults that make libxml2 stop early, such as a broken doctype.
+    # Faults such as a broken doctype make libxml2 stop early.
     repaired = repair_faulty_html(markup.replace("\x00", ""), markup[:50].lower())
     try:
         tree: HtmlElement = document_fromstring(  # type: ignore[no-untyped-call]
@@ -84,7 +84,7 @@ def parse_page(markup: str) -> HtmlElement:
 
 @cache
 def _parser() -> HTMLParser:
-    """A parser without element classes: lxml's own looks up a class for each element, which takes a tenth of a page's time."""
+    """Without element classes, whose look-up takes a tenth of a page's time."""
     parser = HTMLParser(  # type: ignore[no-untyped-call]
         encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
     )

@@ -26,7 +26,7 @@ from actors.engine.text import LANGUAGE_LEAST, LANGUAGE_MOST, clean
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OPERATIONS: dict[str, Callable[..., bytes]] = {}  # the functions that a reader can run, by name
+OPERATIONS: dict[str, Callable[..., bytes]] = {}  # by name
 
 _readers = Readers(__name__)
 close = _readers.close
@@ -36,11 +36,11 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """The function, run in a reader process. Its answer is checked, because untrusted bytes may have taken over the reader."""
+    """Run in a reader, whose answer is checked: untrusted bytes may have taken it over."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read
-    checked = cache(lambda: validate_call(loose))  # converts strings of JSON to times, and bytes to text
+    checked = cache(lambda: validate_call(loose))  # converts JSON to times, and bytes to text
     OPERATIONS[read.__name__] = lambda body, **given: to_json(checked()(body, **given), by_alias=False)
 
     def ask(body: bytes, /, *given: P.args, **named: P.kwargs) -> T:

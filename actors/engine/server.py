@@ -35,7 +35,7 @@ class EngineServer(ThreadingHTTPServer):
 
 
 class _Refused(Exception):
-    """A request is refused, with this status and body of the answer."""
+    """With the answer's status and body."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -114,11 +114,11 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
         return self
 
 
-NONE = Site()  # the rule for a site without a rule of its own
+NONE = Site()
 
 
 def _site(key: str) -> str:
-    """The host of a rule, and its port, as ``_names`` spells them."""
+    """Spelled as by ``_names``."""
     try:
         host = key.lower() if key.isascii() else key.encode("idna").decode()
     except UnicodeError:
@@ -162,7 +162,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
 
 
 def _names(url: str) -> Iterator[str]:
-    """The hosts whose rules apply to an address: its own host, then its parent domains."""
+    """Its own host, then its parent domains."""
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):

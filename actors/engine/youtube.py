@@ -20,14 +20,14 @@ from actors.engine.text import decode, text_at
 Get = Callable[[str], Fetched]
 
 FEED = "https://www.youtube.com/feeds/videos.xml"
-_MOST = 50  # maximum number of videos in one answer of the API
+_MOST = 50  # videos in one answer
 _HOSTS = {"youtube.com", "www.youtube.com", "m.youtube.com"}
 _CHANNEL = re.compile(r"(?:(?i:https?://(?:www\.|m\.)?youtube\.com)/channel/)?(UC[\w-]{22})(?:[/?#].*)?", re.ASCII)
 _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,
 )
-# The channel that owns a page; a page also names other channels.
+# The owner of a page, which also names other channels.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
     r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
@@ -126,7 +126,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
     snippet = entry.get("snippet")
     language = text_at(snippet, "defaultAudioLanguage") or text_at(snippet, "defaultLanguage")
     return ContentItem(
-        id=f"yt:video:{video}",  # the same id as in the public feed, so that a new key does not cause new items
+        id=f"yt:video:{video}",  # as in the public feed, so that a new key causes no new items
         title=text_at(snippet, "title"),
         description=text_at(snippet, "description"),
         url=f"https://www.youtube.com/watch?v={video}",
@@ -141,7 +141,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
 
 
 def _seconds(text: str) -> float | None:
-    """The seconds of a duration such as ``PT1H2M3S``; None for a broadcast that has no length yet."""
+    """Of a duration such as ``PT1H2M3S``."""
     try:
         return TypeAdapter(timedelta).validate_python(text).total_seconds()
     except ValidationError:

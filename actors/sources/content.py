@@ -83,7 +83,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             counts[_end(ctx, item, refused or found)] += 1
         except EngineError as error:
             rest = waiting[place + 1 :]
-            # If the host cannot be reached, the remaining items fail too: to try each of them would only take time.
+            # All items of an unreachable host fail.
             failed = (item, *rest) if error.is_unreachable else (item,)
             counts.update(_failed(ctx, one, error, rules) for one in failed)
             if error.is_unreachable:
@@ -91,7 +91,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             if error.code is Outcome.RATE_LIMITED:
                 counts["postponed"] += _postpone(ctx, rest, error)
                 break
-        except Exception as error:  # raised below, when the other items are done
+        except Exception as error:  # raised below
             if isinstance(error, Defer | ClaimLost) or is_away(error):
                 raise
             ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
@@ -125,7 +125,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     known = stories.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
-        # An item that is a story remains one, unless its source removed the page.
+        # A story remains one, unless its source removed the page.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
     items.decide(tx, [item.id], outcome, detail, story_id=story_id)
@@ -133,7 +133,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
-    """After a temporary fault, send the item again in its own job, or give up; meanwhile the feed's text is used."""
+    """Send the item again in its own job, or give up; meanwhile use the feed's text."""
     if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings
@@ -160,7 +160,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """Let the rest of the batch wait too, because the host asked for fewer requests; no attempt is counted."""
+    """Let the rest of the host's items wait too, without counting an attempt."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

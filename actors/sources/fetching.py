@@ -18,7 +18,7 @@ from actors.schema import MAX_BATCH
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Throttled
 
-Period = Literal["day", "week"]  # the period of the digest that follows a pull or an upload
+Period = Literal["day", "week"]  # of the digest after a pull or an upload
 
 
 class PoliteEngine(ExitStack):
@@ -80,7 +80,7 @@ class PoliteEngine(ExitStack):
         self._host = ""
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
-            # Check this with the lease held, so that a pause noted by its last holder is visible.
+            # After the lease, whose last holder may have noted a pause.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host, self._is_paused = host, rule.pause is not None
             if rule.pause:

@@ -28,9 +28,9 @@ class Filed:
 
     outcome: Outcome
     story_id: UUID
-    is_news: bool  # the story must be analysed, for the first time or again
-    near: tuple[UUID, ...] = ()  # stories with nearly the same text, which are in the story's cluster now
-    has_grown: bool = False  # one more source reports a known story
+    is_news: bool  # it must be analysed
+    near: tuple[UUID, ...] = ()  # stories with nearly the same text, now in its cluster
+    has_grown: bool = False  # one more source reports it
 
 
 def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
@@ -68,7 +68,7 @@ class _Filing:
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-        # If another text claims the same address, the site's canonical addresses do not distinguish its pages.
+        # A site on which two texts claim one address does not tell its pages apart.
         address = None if rivals else self._canonical()
         new: UUID = SQL.value(
             tx,
@@ -90,7 +90,7 @@ class _Filing:
         is_reworded = known.text_hash != self._hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
-        if is_reworded:  # this locks clusters, so it comes before the lock of any story
+        if is_reworded:  # it locks clusters, which comes before stories
             SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self._likeness.bands)
             near = self._near(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
@@ -110,18 +110,18 @@ class _Filing:
         return text_hash(self.text.text)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the text in place of the item's old text, with the title of a new story; returns the content's id."""
+        """Store the text in place of the old one, with a new story's title; returns the content's id."""
         found_by = {"text_hash": self._hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
         return UUID(str(SQL.value(self.tx, "content_put", **told)))
 
     def _hold_alike(self, keys: Sequence[str]) -> None:
-        """Keep other workers from filing a similar text until the transaction ends; call it before other locks on stories."""
+        """Let no other worker file a similar text; call it before other locks on stories."""
         SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self._likeness.bands)
 
     def _near(self, story_id: UUID) -> tuple[UUID, ...]:
-        """Unite this story's cluster with the stories that have nearly the same text; returns these stories."""
+        """Unite the story with those that have nearly the same text, and return them."""
         bands = self._likeness.bands
         found = stories.candidates(self.tx, story_id, bands) if bands else []
         near = tuple(one.story_id for one in found if self._resembles(one))
@@ -130,21 +130,21 @@ class _Filing:
         return near
 
     def _resembles(self, other: Row) -> bool:
-        """Whether a story has a version of this text. A row without a text was found by a certain key, so it has."""
+        """A row without a text was found by a certain key."""
         return other.text is None or self._likeness.resembles(other.text, self.least)
 
     def _certain(self) -> list[str]:
-        """The certain keys: two texts that share one are the same story. They are the text's hash and its addresses."""
+        """Keys that only one story has."""
         return [f"text:{self._hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:
-        """The address that the page declares as its own, or None if it is on another site."""
+        """The declared address, if it is on the page's site."""
         claim, page = self.text.canonical, self.text.url or self.item.url
         return claim if claim and page and site_of(claim) == site_of(page) else None
 
 
 def _keys(kind: str, *urls: str | None) -> list[str]:
-    """The keys of addresses. ``kind`` is ``url`` for fetched addresses, ``canonical`` for addresses that a page declares."""
+    """``url`` keys are of fetched addresses, ``canonical`` keys of declared ones."""
     addresses = {canonical_url(url) for url in urls if url}
     hashes = (hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses)
     return sorted(f"{kind}:{one}" for one in hashes)

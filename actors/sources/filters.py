@@ -23,7 +23,7 @@ from actors.store.stories import Text
 
 Rules = tuple[tuple[str, Rule], ...]
 
-_READ = 20_000  # characters of the feed's text that are searched
+_READ = 20_000  # characters
 _TAG = re.compile(r"<[^<>]*>")
 _rule = lru_cache(maxsize=8192)(Rule.model_validate_json)
 
@@ -52,7 +52,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """The known facts about an item; ``text`` is its page's text, or None before the page was read."""
+    """What is known of an item; ``text`` is None before its page was read."""
 
     item: Item
     text: Text | None
@@ -95,7 +95,7 @@ class _Facts:
 
 
 def _fits(when: Conditions, facts: _Facts) -> bool | None:
-    """Whether all conditions hold, or None if that is not known yet."""
+    """None if it is not known yet."""
     known: list[bool | None] = []
     for patterns, find in ((when.words, has_words), (when.regex, fits)):
         if patterns:
@@ -126,7 +126,6 @@ def _is_beyond(limit: int | timedelta | None, facts: _Facts, sign: int) -> bool 
 
 
 def _applies(when: Conditions, facts: _Facts) -> bool:
-    """Whether the item is from a source or folder that the rule names."""
     item, parts = facts.item, [_folded(part) for part in when.source]
     by_id = any(len(part) >= 8 and str(item.source_id).startswith(part) for part in parts)
     is_source = not parts or by_id or any(part in facts.source for part in parts)

@@ -11,7 +11,7 @@ from actors.ai.words import is_unspaced
 
 SHINGLE = 5
 BINS = 128
-ROWS = 3  # rows in a band: two texts with a Jaccard similarity of .5 share one of the 42 bands with probability .996
+ROWS = 3  # with a Jaccard similarity of .5, two texts share one of 42 bands with probability .996
 _WORD = re.compile(r"\w+")
 _EMPTY = (1 << 63) - 1
 

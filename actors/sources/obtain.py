@@ -15,7 +15,7 @@ from actors.store.items import Item
 from actors.store.sources import NEWSLETTER
 from actors.store.stories import Text
 
-_ARTICLE = 1000  # a feed's description with at least this number of characters is an article, not a teaser
+_ARTICLE = 1000  # characters of a description that is an article, not a teaser
 _LONGEST_CHOICE = 300
 _SPOKEN = "transcript"
 
@@ -58,9 +58,8 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
 
 
 def _given(item: Item, least: int) -> Text | Missing | None:
-    """The text that was uploaded with an item."""
     given = clean(str(item.metadata.get("text") or "")).strip()
-    # A text that a person copied from a page often begins with the headline. Remove it: extracted texts do not have it.
+    # A copied text often begins with the headline, which extracted texts do not have.
     head, _, below = given.partition("\n")
     if len(below.strip()) >= least and words(head) == words(item.title or ""):
         given = below.strip()
@@ -70,7 +69,7 @@ def _given(item: Item, least: int) -> Text | Missing | None:
 
 
 def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> Text | None:
-    """The transcript of a podcast or video; without a usable transcript, the feed's text with the reason."""
+    """The transcript, or the feed's text with the reason."""
     if not (url := item.metadata.get("transcript")):
         return told
     try:
@@ -92,7 +91,7 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
     """The feed's text of an item whose page is temporarily unavailable, or None."""
     try:
         return _instead(item, _told(item, least)[0], error)
-    except EngineError:  # the feed's text is temporarily unreadable too
+    except EngineError:
         return None
 
 
@@ -102,7 +101,7 @@ def is_article(told: Text) -> bool:
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """The feed's text with the reason, if it may replace the page, or None. A newsletter's text always may: it is complete."""
+    """The feed's text, if it may replace the page; a newsletter's always may."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
@@ -142,7 +141,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
 
 
 def _uncut(page: Text, told: Text | None) -> Text:
-    """The page's text; if it looks cut off, the feed's text with the other facts of the page."""
+    """With the feed's text, if the page's looks cut off."""
     if told is None or (size := Said(told.text).size) <= CUT * (own := Said(page.text).size):
         return page
     why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
@@ -150,7 +149,7 @@ def _uncut(page: Text, told: Text | None) -> Text:
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """The feed's content or description, if it is long enough; or the reason why it cannot be read."""
+    """The feed's content or description, or why it is unreadable."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

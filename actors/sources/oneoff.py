@@ -43,7 +43,7 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         identity = short_identity(canonical_url(url))
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
-        # An item that is in flight or part of a story needs nothing.
+        # In flight or part of a story: nothing to do.
         if found.outcome and Outcome(found.outcome).status in {"pending", "completed"}:
             result["outcome"] = found.outcome
             result["story_id"] = str(found.story_id) if found.story_id else None

@@ -68,7 +68,7 @@ def send_due(
 def _spread(
     due: Sequence[tuple[UUID, str]], settings: PullSettings
 ) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
-    """The delay of each source: a few sources start without a delay; many start in groups, one second apart."""
+    """Many sources start in groups, one second apart."""
     if len(due) <= settings.burst:
         yield None, due
         return
@@ -78,7 +78,7 @@ def _spread(
 
 
 def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue lost items again, in jobs of their own from the second time on, and give up items that were lost too often."""
+    """Queue lost items again, from the second time on in jobs of their own, or give them up."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}

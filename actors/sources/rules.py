@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from zeke_jobs import Duration, parse_duration
 from zeke_jobs.core.wording import format_duration
 
-LONGEST = 1000  # maximum number of characters in one expression
-_MEMORY = 1 << 20  # bytes for one expression and its automaton; if they do not suffice, RE2 is slower, but still linear
-# The letters of scripts without spaces between words. Next to such a letter, a word needs no boundary.
+LONGEST = 1000  # characters
+_MEMORY = 1 << 20  # bytes; with too few, RE2 is slower, but still linear
+# Letters of scripts without spaces: next to them, a word needs no boundary.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
@@ -67,7 +67,7 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 @lru_cache(maxsize=8192)
 def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
-    """The parts that a text must contain, which is fast to test, and the pattern of the whole phrase."""
+    """The words, which are fast to test, and the pattern of the phrase."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
     pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
     return folded(words).casefold().split(" "), pattern
@@ -75,7 +75,7 @@ def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
 
 @lru_cache(maxsize=8192)
 def _compiled(expression: str) -> Any:
-    """The compiled expression; its letters beyond ASCII are normalised in the same way as texts."""
+    """With letters beyond ASCII normalised as in texts."""
     import re2
 
     letters = unicodedata.normalize("NFC", expression)

@@ -65,7 +65,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     except EngineError as error:
         return _failed(ctx, source, error, failures)
     except Exception as error:
-        # Exceptions that control the job, and an unavailable database, are not faults of the source.
+        # Not for what controls the job, or an unavailable database.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
             wait = ctx.settings.rhythm.backoff(failures)
@@ -86,7 +86,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
     if entries is None:
         raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     with ctx.transaction() as tx:
-        # Read the source again with the lock held: another poll may have finished since.
+        # Another poll may have finished since.
         SQL.one(tx, "source_lock", source_id=source.id)
         current = sources.get(tx, source.id) or source
         found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
@@ -107,9 +107,9 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         polling = rhythm.after_success(current.polling, answer)
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
-            new_url = new_url or answer.url  # store the address of a handle, so that it is looked up only once
+            new_url = new_url or answer.url  # so that a handle is looked up only once
         interval = rhythm.interval((entry.published_at for entry in entries), source.now)
-        if source.type == sources.NEWSLETTER:  # a mailbox answers with new letters only
+        if source.type == sources.NEWSLETTER:  # which answers with new letters only
             interval = rhythm.default
         elif answer.not_modified and source.interval is not None:
             interval = source.interval
@@ -137,7 +137,7 @@ def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failu
     result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
     ctx.logger.warning("source cannot be read", source=source.url, **result)
     polling = replace(source.polling, failures=failures, gone_count=0)
-    # One or two temporary failures in a row only warn; from the third on the source has an error.
+    # Two temporary failures in a row only warn.
     status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
     return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
 
@@ -162,7 +162,7 @@ def _unread(
     status: Literal["warn", "error"] = "error",
     off: bool = False,
 ) -> dict[str, Any]:
-    """Record why the source could not be read; with a ``result``, complete the job."""
+    """Record the problem; with a ``result``, complete the job."""
     with ctx.transaction() as tx:
         sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
         SQL.run(tx, "source_health_put", source_id=source.id, status=status, message=problem)
@@ -174,10 +174,9 @@ def _unread(
 
 
 def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: datetime) -> set[str]:
-    """The ids of the entries that a new source brings in; the others are its backlog."""
     earliest = None if first.within is None else now - first.within
     recent = [one for one in entries if one.published_at is None or earliest is None or one.published_at > earliest]
-    # Undated entries keep the feed's order, which is newest first.
+    # Undated entries keep the feed's order.
     recent.sort(key=lambda one: one.published_at or now, reverse=True)
     return {one.id for one in recent[: first.items]}
 

@@ -97,7 +97,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # The uploader's metadata has a separate key, so that it is not mistaken for the metadata of a feed.
+    # Separate, so that it does not pass for the metadata of a feed.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,

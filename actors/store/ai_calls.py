@@ -58,7 +58,7 @@ class PostgresLedger:
     ) -> Begun:
         """See ``Ledger``. It is one statement. After a crash the call stays open, with the highest cost that it may have."""
         patient = self.patient if may_wait else None
-        put = uuid5(self.askers[0].job_id, key)  # the same in each attempt
+        put = uuid5(self.askers[0].job_id, key)
         asked = question if patient else None
         with patient.transaction() if patient and asked else nullcontext(self.conn) as conn:
             told = put if patient else None, Json(asked) if asked else None
@@ -80,7 +80,7 @@ class PostgresLedger:
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
         """See ``Ledger``: one statement."""
-        with transaction(self.conn):  # if the model is paused, no call has begun
+        with transaction(self.conn):
             rows = self._begin(self.conn, calls, None, None, recalls=recalls)
             for (call, _), row in zip(calls.values(), rows, strict=True):
                 if row["until"] is not None:
@@ -96,7 +96,7 @@ class PostgresLedger:
         *,
         recalls: bool,
     ) -> list[dict[str, Any]]:
-        """Begin calls that differ only in their keys and costs."""
+        """The calls differ only in their keys and costs."""
         (call, _), *_ = calls.values()
         askers = [self.askers[at] for at in calls]
         return SQL.all(
@@ -137,7 +137,7 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
     try:
         emit(_answer(call_id), {"refused" if end is None else "reply": told}, connection=conn)
-    except ValueError:  # more than 1 MiB, or characters that PostgreSQL's JSON refuses: the reply is lost, but was paid
+    except ValueError:  # too large, or not for PostgreSQL's JSON: lost, but paid
         emit(_answer(call_id), {"reply": {}}, connection=conn)
 
 
@@ -152,12 +152,11 @@ def open_batches(conn: Connection) -> dict[str, str]:
 
 
 def _answer(call_id: UUID) -> str:
-    """The name of the event of a question's answer."""
     return f"ai-answer/{call_id}"
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls, each once, in the order of their answers' keys, against deadlocks; returns their costs, None if unknown."""
+    """End calls in the order of their answers' keys, against deadlocks; returns their costs."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -181,7 +180,7 @@ def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresL
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:
-        with suppress(ClaimLost):  # a job was cancelled meanwhile; the embeddings of the other jobs are paid for
+        with suppress(ClaimLost):  # a job was cancelled
             ctx.add_costs({places[at]: cost for at, cost in costs.items()})
 
     askers = [Asker(ctx.jobs[place].job_id, story_id) for place, story_id in stories.items()]

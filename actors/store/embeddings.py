@@ -52,7 +52,7 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
     """The cosines of the ``stories`` with the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
-    # The cosine of a vector of zeros is NULL; with pgvector it is NaN.
+    # The cosine of zeros is NULL; with pgvector NaN.
     return {row["story_id"]: row["cosine"] for row in rows if row["cosine"] is not None and row["cosine"] >= least}
 
 

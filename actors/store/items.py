@@ -48,7 +48,7 @@ class Item:
     metadata: dict[str, Any]
     found_at: datetime
     outcome: Outcome | None  # None if another program added the item
-    attempts: int  # fetches that failed temporarily
+    attempts: int  # temporary failures
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
@@ -61,7 +61,7 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
     """Add one item, or find the existing one: its ``id``, whether it ``is_new``, its ``outcome`` and ``story_id``."""
     rows: list[Row] = []
-    while not rows:  # another transaction may add the item between the two parts of the statement
+    while not rows:  # another transaction may add it in the middle of the statement
         rows = SQL.named(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
     return rows[0]
 

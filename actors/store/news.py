@@ -73,7 +73,7 @@ def stories(
 def _few(
     conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
 ) -> list[UUID] | None:
-    """The ids of the stories that pass a selective filter, or None without such a filter."""
+    """The stories that pass a selective filter, or None without one."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)

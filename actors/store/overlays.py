@@ -55,7 +55,7 @@ class Overlay:
     why_it_matters: str | None
     brief: tuple[str | None, str | None, str | None]  # one line, two sentences, elevator pitch
     summary: str | None
-    citations: Mapping[str, Any]  # the chili score, quotes, and the hashes that identify the author of each part
+    citations: Mapping[str, Any]  # chili, quotes, and the hashes that tell each part's author
 
     def texts(self, part: Part) -> tuple[str | None, ...]:
         """The texts of a part."""
@@ -105,7 +105,7 @@ def save(
         The outcome of ``kept`` for the first part, and whether anything changed.
     """
     if seen is None:
-        SQL.one(conn, "story_hold", story_id=story_id)  # a story is locked before its overlay
+        SQL.one(conn, "story_hold", story_id=story_id)
         seen = of_event(conn, story_id)[0][story_id]
     first = next(iter(new))
     stay = {part: kept(seen.author(part), is_asked_for=is_asked_for and part == first) for part in new}

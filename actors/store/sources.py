@@ -36,7 +36,7 @@ class Polling:
     moved_to: str | None = None  # the target of a permanent redirect
     moved_count: int = 0
     moved_since: datetime | None = None
-    fetched_once: bool = False  # if not, only its newest items are brought in
+    fetched_once: bool = False
 
 
 def get(conn: Connection, source_id: UUID) -> Row | None:
@@ -62,7 +62,7 @@ def add(
     known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known)), False
-    # Two workers that add the same source at once compute the same id.
+    # The same for two workers at once.
     source_id = uuid5(_NAMESPACE, f"{kind} {url}")
     told = {"name": name or None, "authority_score": authority, "metadata": Json(metadata or {})}
     return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0
@@ -118,7 +118,6 @@ def _events(tx: Connection, source_id: UUID) -> list[UUID]:
 
 
 def _lead(tx: Connection, events: list[UUID]) -> None:
-    """Choose the leading story of each event and count its sources again."""
     for event in events:
         SQL.run(tx, "cluster_lead", cluster_id=event)
     SQL.run(tx, "clusters_drop_empty", ids=events)

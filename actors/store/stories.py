@@ -19,15 +19,15 @@ class Text:
 
     text: str
     markdown: str
-    origin: str  # page, structured, feed, description, upload or transcript
+    origin: str  # page, structured, feed, description, upload, transcript
     title: str = ""
-    url: str | None = None  # the address that was fetched
-    canonical: str | None = None  # the address that the page itself declares
+    url: str | None = None  # as fetched
+    canonical: str | None = None  # as the page declares it
     language: str | None = None
     author: str | None = None
     published_at: datetime | None = None
     duration: float | None = None  # in seconds
-    choice: str | None = None  # the reason for choosing this text
+    choice: str | None = None  # why this text
     description: str | None = None
 
 

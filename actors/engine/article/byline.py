@@ -30,9 +30,9 @@ _BEFORE_A_DATE = re.compile(
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
-_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date
+_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date,
 _MOST_AUTHORS = 10
-_NAME_ABOVE, _NAME_BELOW = 25, 60  # elements between it and a name; all chosen on WCXB's choosing half
+_NAME_ABOVE, _NAME_BELOW = 25, 60  # and a name; chosen on WCXB's choosing half
 _BY = re.compile(
     r"\W*(?P<said>(?:written|posted|published|words|story|text|created) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|"
     r"authors?\s*:)[\s:]+(?P<name>.+)",
@@ -71,7 +71,7 @@ class Line(NamedTuple):
 def short_lines(tree: HtmlElement) -> list[Line]:
     """The texts of at most 100 characters."""
     elements = list(tree.iter())
-    said: dict[HtmlElement, str] = {}  # the texts of elements with a short text; children come before their parents
+    said: dict[HtmlElement, str] = {}  # short texts by element, children first
     for element in reversed(elements):
         parts = [element.text or ""]
         for child in element:
@@ -152,7 +152,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """The first name of each kind: after "by", in a profile's link, in an author's element; elsewhere only "written by"."""
+    """The first name of each kind; far from the heading only after "written by"."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""

@@ -28,21 +28,21 @@ from actors.engine.text import clean, letters
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-# Most of these values were chosen on the choosing halves of the corpora.
-SHORT = 200  # a reading with fewer characters counts as failed
-CUT = 1.8  # a text looks cut off if another reading has this many times its words
-_SAME = 0.9  # trafilatura's text contains readability's if it has this share of its runs of words
-_PART = 0.5  # a text shorter than this share of the page's long paragraphs needs trafilatura's fallbacks
-_NEAR = 0.1  # a text is certain if its length differs from that of the long paragraphs by at most this share,
-_SURE = 1500  # and if it has at least this number of characters
-_LONG = 80  # a paragraph with more characters is long
-_CUT_WITHIN = 1.15  # a text also looks cut off if another reading has this many times its words,
-_SECTIONS = 300  # and at least this number of words that the text lacks: whole sections, not teasers
-_HELD = 0.6  # two readings are of the same article if the longer one has this share of the other's runs of words
-_BRIEF = 200  # a text with fewer words may be from outside the article, such as a reader's praise
-_MORE = 1.1  # trafilatura's text may have parts from around the article if it has this many times readability's words
-_ASIDE = 3  # a brief text is from outside the article if another reading has this many times its words
-_MOST_ELEMENTS = 20_000  # a page with more elements is not read by readability, whose time grows faster than the page
+# Chosen on the choosing halves of the corpora.
+SHORT = 200  # characters; a shorter reading has failed
+CUT = 1.8  # a text looks cut off beside a reading with this many times its words
+_SAME = 0.9  # share of runs of words with which one text contains another
+_PART = 0.5  # below this share of the long paragraphs, trafilatura uses its fallbacks
+_NEAR = 0.1  # a text is certain if it differs from the long paragraphs by this share at most,
+_SURE = 1500  # and has this number of characters
+_LONG = 80  # characters of a long paragraph
+_CUT_WITHIN = 1.15  # it also looks cut off beside this many times its words,
+_SECTIONS = 300  # if it lacks this number of words: whole sections, not teasers
+_HELD = 0.6  # share of runs of words in two readings of one article
+_BRIEF = 200  # fewer words may be from outside the article
+_MORE = 1.1  # times readability's words: parts from around the article
+_ASIDE = 3  # times a brief text's words: it is from outside the article
+_MOST_ELEMENTS = 20_000  # readability's time grows faster than the page
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _RUN = 4
 _ELSEWHERE = re.compile(
@@ -62,8 +62,8 @@ _BELOW = re.compile(
     re.IGNORECASE,
 )
 """Words of a line that asks readers for something or states rights, as pages have it below an article."""
-_LONGEST_LINE = 400  # maximum number of characters in such a line
-_SILENT = ("script", "style", "svg", "template", "link", "meta")  # removed first, to save the extractors' time
+_LONGEST_LINE = 400  # characters
+_SILENT = ("script", "style", "svg", "template", "link", "meta")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words outside the page's long text"
     elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
         chosen, reason = other, f"{chosen.way} holds it, and has more around it"
-    # The loop ends, because each replacement has more words.
+    # It ends, because each replacement has more words.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
         reason = f"{chosen.way} looks cut: {longer.way} has {share:.1f} times the words and holds it"
@@ -158,7 +158,7 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
 
 
 def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """Read with trafilatura's copy of readability, which changes the tree; the package readability is five times slower."""
+    """By trafilatura's copy, which changes the tree, in a fifth of the package's time."""
     from trafilatura.external import try_readability
 
     article = try_readability(page)
@@ -201,7 +201,6 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
 
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
-    """The index of the first line below the article."""
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
         is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _BELOW.search(line))

@@ -17,7 +17,7 @@ def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[st
     """The text, with a line for each block; as markdown if ``marked``; without the elements in ``without``."""
     parts: list[str] = []
     preformatted = 0
-    walk = iterwalk(tree, events=("start", "end"))  # not recursive, because a page may be nested very deeply
+    walk = iterwalk(tree, events=("start", "end"))  # not recursive: a page may be nested deeply
     for event, element in walk:
         tag = element.tag
         is_silent = tag in _SILENT or tag in without

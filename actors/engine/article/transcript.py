@@ -13,7 +13,7 @@ _TIMING = re.compile(r"\s*(?:\d+\s*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
 _VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")
 _MARKS = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,50}\}")
 _HEAD = 200
-_FULL, _MOST = 500, 2000  # characters after which a paragraph ends at the end of a sentence, or in any case
+_FULL, _MOST = 500, 2000  # characters after which a paragraph ends with its sentence, or at once
 
 
 def spoken(text: str) -> str | None:
@@ -32,7 +32,7 @@ def spoken(text: str) -> str | None:
 
 
 def _cues(text: str) -> Iterator[tuple[str, str]]:
-    """The speaker of each line (empty if unknown) and the line. Roll-up captions repeat lines; repetitions are left out."""
+    """The speaker, or empty, and each line; roll-up captions repeat lines."""
     last = ""
     for block in re.split(r"\n\s*\n", text):
         timing, _, lines = block.partition("-->")

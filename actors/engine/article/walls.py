@@ -12,19 +12,19 @@ from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
-# The values were chosen on the choosing halves of the corpora.
-_ARTICLE = 2000  # a text with this number of characters is an article and is not checked
-_TEASER = 1200  # a text with fewer characters is a teaser, if the page is declared as not free
-_NOTICE = 1500  # a page with this number of characters does more than explain why it has no article
+# Numbers of characters, chosen on the choosing halves of the corpora.
+_ARTICLE = 2000  # an article, which is not checked
+_TEASER = 1200  # less is a teaser, if the page is not free
+_NOTICE = 1500  # more than an explanation why there is no article
 _A_FEW = 600
 _PARAGRAPH, _START = 100, 30
-_WIDE = 3  # a Chinese or Japanese character counts as this number of characters
+_WIDE = 3  # the weight of a Chinese or Japanese character
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """The outcomes, each with the words that indicate it at ``place`` in the page."""
+    """Outcomes with the words that indicate them there."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
@@ -37,7 +37,7 @@ def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None
 
 
 def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """The outcome and the reason; both empty for an article."""
+    """Both empty for an article."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return "", ""
@@ -73,7 +73,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """The position of the text's last paragraph in the page. An offer before it does not hide the article."""
+    """Where the text's last paragraph begins: an offer before it hides nothing."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

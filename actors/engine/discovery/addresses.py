@@ -35,7 +35,7 @@ _KNOWN = tuple(
 )
 """Pages of known sites, by host and path, and the addresses of their feeds, the best first."""
 _WELL_KNOWN = ("feed", "rss", "feed.xml", "rss.xml", "atom.xml", "index.xml", "feed.json", ".rss")
-LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's podcast directory; its answer names the feed
+LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's podcast directory
 
 
 def typed(text: str) -> str:

@@ -12,7 +12,7 @@ from actors.engine.pages import parse_page
 from actors.engine.selectors import select, xpath
 from actors.engine.text import decode, one_line
 
-_MARK = "#select="  # begins the fragment of an address that holds the selector of its links; servers do not see it
+_MARK = "#select="  # a fragment, which servers do not see
 _LONGEST_MARKUP = 600_000
 _MOST = 20
 _TYPES = {
@@ -82,7 +82,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
         raise EngineError("not_a_feed", str(error)) from error
     found: dict[str, ContentItem] = {}
     for one in chosen:
-        # The element itself if it is a link, or the first link in it, or the link around it.
+        # The element itself, the first link in it, or the link around it.
         link = next((link for way in (one.iter("a"), one.iterancestors("a")) for link in way), None)
         address = joined(base, link.get("href") or "") if link is not None else ""
         key = canonical_url(address)

@@ -22,7 +22,7 @@ from actors.engine.reading import read_message
 from actors.engine.settings import EngineSettings, Mailbox
 from actors.engine.text import one_line
 
-_LARGEST = 2_000_000  # maximum number of bytes read from a message; its text comes before its attachments
+_LARGEST = 2_000_000  # bytes of a message; its text comes before its attachments
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
@@ -67,7 +67,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """The messages with their uids, until the connection breaks; a refused message counts only if a later one is given."""
+    """The messages before the connection breaks, refused ones only with a later one."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -101,7 +101,7 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
 
 
 class _Folder(imaplib.IMAP4):
-    """A connection to a mailbox, with a budget of time and bytes."""
+    """With a budget of time and bytes."""
 
     def __init__(self, mailbox: Mailbox, budget: Budget, **tls: Any) -> None:
         self._budget = budget
@@ -147,7 +147,7 @@ class _Folder(imaplib.IMAP4):
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}
-        return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
+        return sorted(uid for uid in uids if uid > last)  # a range with * has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
         """A message, or its beginning; empty if it was deleted; or the error why the server refuses it. It stays unread."""
@@ -167,10 +167,10 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(match: re.Match[str]) -> str:
-    """Encode a part of a folder's name in modified UTF-7 (RFC 3501, section 5.1.3)."""
+    """Modified UTF-7 (RFC 3501, section 5.1.3)."""
     encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
     return "&-" if match[0] == "&" else f"&{encoded}-"
 
 
 class _Encrypted(_Folder, imaplib.IMAP4_SSL):
-    """A connection with TLS from the first byte."""
+    """With TLS from the first byte."""

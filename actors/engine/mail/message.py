@@ -24,7 +24,7 @@ _ON_THE_WEB = re.compile(
 _NEVER = re.compile(
     r"unsubscri|opt.?out|abmeld|abbestell|d[ée]sabonn|d[ée]sinscri|de baja|disiscriv|afmeld|preference", re.IGNORECASE
 )
-_HERE = 30  # maximum number of characters in a link such as "click here", which only the words around it explain
+_HERE = 30  # characters of a link such as "click here", which the words around it explain
 _AROUND = 200
 
 
@@ -60,7 +60,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 
 def _content(message: Message) -> str:
-    """The first HTML part of a mail, or its first text part as HTML."""
+    """The first HTML part, or the first text as HTML."""
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)
@@ -74,7 +74,6 @@ def _content(message: Message) -> str:
 
 
 def _web_view(markup: str) -> str:
-    """The address of the mail's web version, if the mail names it, or an empty text."""
     try:
         tree = parse_page(markup)
     except EngineError:

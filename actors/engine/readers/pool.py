@@ -21,12 +21,12 @@ from zeke_jobs.core.environment import lookup
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-READERS = 2  # maximum number of reader processes of a worker process
+READERS = 2  # of a worker process
 _LIMITS = Limits()
-_START = 60.0  # seconds that a reader may take to import its code, on a busy machine
-_GRACE = 5.0  # seconds that the pool waits beyond a reading's time limit for the kernel to end the reader
+_START = 60.0  # seconds to import the code on a busy machine
+_GRACE = 5.0  # seconds for the kernel to end a reader at its limit
 _LARGEST_HEAD = 1024 * 1024
-_SLICE = 0.5  # seconds of one wait; a waiting job can be interrupted between two waits
+_SLICE = 0.5  # seconds of one wait, so that a job can be interrupted
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
@@ -40,7 +40,7 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        # A reader's place becomes free when it is garbage-collected, at the latest.
+        # Weak, so that no lost reader keeps its place.
         self._all: WeakSet[Connection] = WeakSet()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -78,7 +78,7 @@ class Readers:
         return EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """A reader's answer, or how the reader ``died``: a negative signal, an exit status, or None if that is unknown."""
+        """The answer, or how the reader ``died``: a negative signal, an exit status, or None."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -97,7 +97,7 @@ class Readers:
         return answer, found
 
     def _reader(self, *, is_fresh: bool) -> Connection:
-        """An idle reader, or a new one. Raises EngineError (``engine_failed``) if none can be started."""
+        """An idle reader, or a new one."""
         with self._changed:
             while not self._idle and len(self._all) >= self._most:
                 self._changed.wait(_SLICE)
@@ -122,7 +122,7 @@ class Readers:
         return ours
 
     def _running(self) -> socket.socket:
-        """The socket to the process that forks readers, which is started on first use."""
+        """The socket to the server, which is started on first use."""
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._control is None:
@@ -134,7 +134,7 @@ class Readers:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=_environment(),
-                    process_group=0,  # Ctrl-C must reach the worker only
+                    process_group=0,  # Ctrl-C is for the worker
                 )
             self._control = ours
         return self._control
@@ -163,7 +163,6 @@ class Readers:
 
 
 def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[str, Any], bytes]:
-    """The next message of a reader. Raises TimeoutError after ``patience`` seconds without a message."""
     end = time.monotonic() + patience
     while not reader.poll(_SLICE):
         if time.monotonic() > end:
@@ -172,7 +171,7 @@ def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[s
 
 
 def _environment() -> dict[str, str]:
-    """The environment variables that a reader needs to find its code, without addresses, keys and tokens."""
+    """What a reader needs to find its code: no addresses, keys and tokens."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
-    # Each thread of numpy would take address space, and readers compute on one thread only.
+    # Threads of numpy would take address space.
     return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

@@ -49,11 +49,11 @@ def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
-    """Fork a keeper and its reader for each socket that comes over ``control``, until the worker closes its end."""
+    """Fork a keeper for each socket that comes, until the worker closes its end."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the worker may still finish jobs; this process ends with the worker
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that no keeper remains as a zombie
+        signal.signal(number, signal.SIG_IGN)  # this process ends with the worker
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     gc.collect()
     gc.freeze()
     while given := socket.recv_fds(control, 1, 1)[1]:
@@ -64,7 +64,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork the reader, and report to the worker if and how it died. Never returns."""
+    """Fork the reader, and report its death. Never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()
@@ -78,7 +78,7 @@ def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection)
 
 
 def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Answer questions until the worker closes the socket or this process has grown too much. Never returns."""
+    """Answer until the worker closes the socket or this process has grown. Never returns."""
     try:
         for number in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
@@ -115,7 +115,7 @@ def _answer(
         answer = {"exceeded": "memory"}
     except Exception as error:  # noqa: BLE001 (any type: the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # Near the memory limit, a library may report a failed allocation as a fault of the page.
+    # A library may report a failed allocation as a fault of the page.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
@@ -124,10 +124,10 @@ def _answer(
 
 
 def _confine(limits: Limits) -> None:
-    with suppress(OSError, ValueError):  # only Linux enforces this limit
+    with suppress(OSError, ValueError):  # only on Linux
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # if memory runs out, the kernel should end this process and not the worker
+    with suppress(OSError):  # the first to go if memory runs out
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
@@ -141,7 +141,7 @@ def _arm(cpu: float, wall: int) -> None:
 
 
 def _peak() -> int:
-    """The highest number of bytes of address space so far; 0 if the system does not report it."""
+    """Bytes of address space; 0 if the system does not tell."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:
