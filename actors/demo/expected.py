@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
@@ -26,17 +26,13 @@ class Results:
     jobs: Jobs
 
 
-class Check(NamedTuple):
-    """An expected result and the actual one."""
+Checks = dict[str, tuple[Any, Any]]
+"""The expected result and the actual one, by the name of the check."""
 
-    name: str
-    expected: Any
-    got: Any
 
-    @property
-    def holds(self) -> bool:
-        """Whether the actual result is as expected."""
-        return bool(self.expected == self.got)
+def broken(checks: Checks) -> list[str]:
+    """The names of the checks that do not hold."""
+    return [name for name, (wanted, got) in checks.items() if wanted != got]
 
 
 def results(conn: Connection) -> Results:
@@ -53,33 +49,33 @@ def results(conn: Connection) -> Results:
     )
 
 
-def of_sample_site(found: Results) -> list[Check]:
+def of_sample_site(found: Results) -> Checks:
     """The exact checks for the bundled site."""
     written = sorted(entry.title for entry in entries() if not entry.missing and entry.topic != "Short")
     outcomes = {"not_found": 1, "stored": len(written), "too_short": 1}
     clusters = Counter(story["cluster_id"] for story in found.stories if story["cluster_id"] is not None)
     told = sum(bool(story["one_liner"]) for story in found.stories)
-    return [
-        Check("every item has the outcome that it should have", outcomes, dict(found.outcomes)),
-        Check("every article became a story", written, sorted(story["title"] for story in found.stories)),
-        Check("every story has a one-liner", len(found.stories), told),
-        Check(f"at least {_HIGHLIGHTS} highlights were found", _HIGHLIGHTS, min(_HIGHLIGHTS, len(found.highlights))),
-        Check("the near-duplicate pair, and nothing else, is a cluster", [2], [*clusters.values()]),
-        *of_any_feeds(found, 2),
-    ]
+    return {
+        "every item has the outcome that it should have": (outcomes, dict(found.outcomes)),
+        "every article became a story": (written, sorted(story["title"] for story in found.stories)),
+        "every story has a one-liner": (len(found.stories), told),
+        f"at least {_HIGHLIGHTS} highlights were found": (_HIGHLIGHTS, min(_HIGHLIGHTS, len(found.highlights))),
+        "the near-duplicate pair, and nothing else, is a cluster": ([2], [*clusters.values()]),
+        **of_any_feeds(found, 2),
+    }
 
 
-def of_any_feeds(found: Results, count: int) -> list[Check]:
+def of_any_feeds(found: Results, count: int) -> Checks:
     """The checks for ``count`` feeds whose contents are unknown."""
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
     stories = len(found.stories)
     failed = {task: count for (task, state), count in found.jobs.items() if state == "failed"}
     scored = sum("relevance" in each["metadata"] for each in found.highlights)
-    return [
-        Check("every feed was read", count, found.feeds),
-        Check("every item has an outcome", {}, undecided),
-        Check("at least 1 story came out", 1, min(1, stories)),
-        Check("every story has a chili score", stories, sum(story["chili"] is not None for story in found.stories)),
-        Check("every highlight has a score", len(found.highlights), scored),
-        Check("no job failed", {}, failed),
-    ]
+    return {
+        "every feed was read": (count, found.feeds),
+        "every item has an outcome": ({}, undecided),
+        "at least 1 story came out": (1, min(1, stories)),
+        "every story has a chili score": (stories, sum(story["chili"] is not None for story in found.stories)),
+        "every highlight has a score": (len(found.highlights), scored),
+        "no job failed": ({}, failed),
+    }

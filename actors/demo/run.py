@@ -135,26 +135,20 @@ def show(console: Console, found: expected.Results) -> dict[str, int]:
     return refused
 
 
-def checks(
-    found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool
-) -> list[expected.Check]:
+def checks(found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> expected.Checks:
     """The checks of the run, and of its results from ``feeds``; without feeds, from the sample site."""
-    return [
-        expected.Check("all was done in time", True, is_done),
-        expected.Check("every command above ended with status 0", {}, refused),
-        *(expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found)),
-    ]
+    own = {"all was done in time": (True, is_done), "every command above ended with status 0": ({}, refused)}
+    return own | (expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found))
 
 
-def _verdict(console: Console, checks: Sequence[expected.Check], begin: float) -> bool:
-    broken = [check for check in checks if not check.holds]
+def _verdict(console: Console, checks: expected.Checks, begin: float) -> bool:
+    broken = expected.broken(checks)
     seconds = f"{time.monotonic() - begin:.0f} s after the start"
     told = f"[bold red]{len(broken)} of {len(checks)} checks failed[/]" if broken else "[bold green]All checks hold[/]"
     console.print(f"\n{told}, {seconds}:", highlight=False)
-    for check in checks:
-        mark = "[green]✓[/]" if check.holds else "[red]✗[/]"
-        said = "" if check.holds else f": expected {check.expected!r}, got {check.got!r}"
-        console.print(f"  {mark} {check.name}{said}", highlight=False, soft_wrap=True)
+    for name, (wanted, got) in checks.items():
+        mark, said = ("[red]✗[/]", f": expected {wanted!r}, got {got!r}") if name in broken else ("[green]✓[/]", "")
+        console.print(f"  {mark} {name}{said}", highlight=False, soft_wrap=True)
     return not broken
 
 
