@@ -190,5 +190,4 @@ def test_what_an_error_says_has_an_end() -> None:
 
 def test_an_article_that_is_longer_than_any_is_cut() -> None:
     text = read_page(("A word. " * 300_000).encode(), "https://a.example/", "text/plain").text
-    assert text is not None
-    assert len(text) == 1_000_000
+    assert len(text or "") == 1_000_000
