@@ -16,7 +16,7 @@ from actors.engine.text import one_line
 from zeke_jobs import config
 from zeke_jobs.cli.options import argument
 from zeke_jobs.config import Config
-from zeke_jobs.config.imports import substitute
+from zeke_jobs.config.imports import Substitution
 from zeke_jobs.config.services import resolve_model
 from zeke_jobs.core import environment
 from zeke_jobs.core.wording import format_duration
@@ -59,7 +59,7 @@ def service(chosen: Config | None, name: str) -> Any:
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]
-    filled = substitute(known.settings)
+    filled = Substitution(known.settings)
     if filled.unset:
         names = ", ".join(sorted({variable for _, variable in filled.unset}))
         raise ConfigurationError(f"expected what services.{name} names in the environment, got nothing: {names}")
@@ -69,7 +69,7 @@ def service(chosen: Config | None, name: str) -> Any:
 def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
     """A task's settings in jobs.yaml, filled in from the environment."""
     known = None if chosen is None else chosen.tasks.get(task)
-    filled: dict[str, Any] = {} if known is None else substitute(dict(known.settings or {})).value
+    filled: dict[str, Any] = {} if known is None else Substitution(dict(known.settings or {})).value
     return filled
 
 

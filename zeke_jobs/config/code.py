@@ -13,7 +13,7 @@ from zeke_jobs.config import catalogue
 from zeke_jobs.config.document import Document, walk
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import Handler, resolve_path
-from zeke_jobs.config.imports import Substitution, substitute
+from zeke_jobs.config.imports import Substitution
 from zeke_jobs.config.models import Config, Service, Task
 from zeke_jobs.config.services import resolve_middleware, resolve_model, settings_model
 from zeke_jobs.config.validation import Subject, accepted_keys, all_keys, note, only_model_at, unknown_key
@@ -138,7 +138,7 @@ class _Checks:
                 self._fits(Substitution(cron.payload), model, path, f"the payload of {task.id}", missing=help_)
 
     def _fill(self, value: Any, base: Path) -> Substitution:
-        filled = substitute(value)
+        filled = Substitution(value)
         for path in dict.fromkeys(path for path, _ in filled.unset):
             names = " and ".join(dict.fromkeys(name for one, name in filled.unset if one == path))
             fault = f"expected {names} to be set in the environment, got nothing"

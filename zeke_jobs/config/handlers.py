@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.imports import evaluate, import_object, kind_of, substitute
+from zeke_jobs.config.imports import Substitution, evaluate, import_object, kind_of
 from zeke_jobs.config.models import Task
 from zeke_jobs.core.chunk import ChunkContext
 from zeke_jobs.core.context import Context
@@ -96,7 +96,7 @@ class Handler:
         """
         if self.settings_model is None:
             return None
-        return self.settings_model.model_validate(substitute(task.settings).value)
+        return self.settings_model.model_validate(Substitution(task.settings).value)
 
 
 def resolve(task: Task) -> Handler:

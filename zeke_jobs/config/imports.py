@@ -113,48 +113,39 @@ class Secret:
         return any(hidden[at : at + _WINDOW] in seen for at in range(len(hidden) - _WINDOW + 1))
 
 
-@dataclass
 class Substitution:
-    """Settings with their variables filled in, their secrets, and the names of unset variables."""
+    """A value with each ``${NAME}`` in its texts filled in, at any depth; ``$${`` becomes ``${``."""
 
-    value: Any = None  # the settings; text with an unset variable is unchanged
-    secrets: list[Secret] = field(default_factory=list)  # a secret for each variable and place
-    unset: list[tuple[Steps, str]] = field(default_factory=list)  # (path, name) of each unset variable
-    malformed: list[tuple[Steps, str]] = field(default_factory=list)  # (path, text) of each ``${…}`` without a name
+    def __init__(self, value: Any) -> None:
+        self.secrets: list[Secret] = []  # a secret for each variable and place
+        self.unset: list[tuple[Steps, str]] = []  # (path, name) of each unset variable
+        self.malformed: list[tuple[Steps, str]] = []  # (path, text) of each ``${…}`` without a name
+        self.value = self._fill(value, ())  # text with an unset variable is unchanged
 
+    def _fill(self, value: Any, path: Steps) -> Any:
+        if isinstance(value, dict):
+            return {key: self._fill(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._fill(item, (*path, at)) for at, item in enumerate(value)]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        before = len(self.secrets)
+        filled = REFERENCE.sub(lambda match: self._one(match, path), value)
+        if len(self.secrets) > before:
+            self.secrets.append(Secret(self.secrets[-1].name, path, filled))
+        return filled
 
-def substitute(value: Any) -> Substitution:
-    """Fill in each ``${NAME}`` in the texts of ``value``, at any depth; ``$${`` becomes ``${``."""
-    done = Substitution()
-    done.value = _fill(value, (), done)
-    return done
-
-
-def _fill(value: Any, path: Steps, done: Substitution) -> Any:
-    if isinstance(value, dict):
-        return {key: _fill(item, (*path, key), done) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, (*path, at), done) for at, item in enumerate(value)]
-    if not isinstance(value, str) or "${" not in value:
+    def _one(self, match: re.Match[str], path: Steps) -> str:
+        if match[0] == "$$":
+            return "$"
+        name = match[1]
+        if not _NAME.fullmatch(name) or not match[0].endswith("}"):
+            self.malformed.append((path, match[0]))
+            return match[0]
+        value = environment.lookup(name)
+        if value is None:
+            self.unset.append((path, name))
+            return match[0]
+        self.secrets.append(Secret(name, path, value))
+        redaction.remember(name, value)
         return value
-    before = len(done.secrets)
-    filled = REFERENCE.sub(lambda match: _one(match, path, done), value)
-    if len(done.secrets) > before:
-        done.secrets.append(Secret(done.secrets[-1].name, path, filled))
-    return filled
-
-
-def _one(match: re.Match[str], path: Steps, done: Substitution) -> str:
-    if match[0] == "$$":
-        return "$"
-    name = match[1]
-    if not _NAME.fullmatch(name) or not match[0].endswith("}"):
-        done.malformed.append((path, match[0]))
-        return match[0]
-    value = environment.lookup(name)
-    if value is None:
-        done.unset.append((path, name))
-        return match[0]
-    done.secrets.append(Secret(name, path, value))
-    redaction.remember(name, value)
-    return value

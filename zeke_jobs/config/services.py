@@ -10,7 +10,7 @@ from pydantic.errors import PydanticUserError
 
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import complete
-from zeke_jobs.config.imports import evaluate, import_object, kind_of, substitute
+from zeke_jobs.config.imports import Substitution, evaluate, import_object, kind_of
 from zeke_jobs.config.models import Middleware, Service
 from zeke_jobs.errors import ConfigurationError
 
@@ -39,7 +39,7 @@ def settings(service: Service) -> BaseModel:
 
     Raises EntryError if the model cannot be imported, and pydantic.ValidationError if the settings do not fit it.
     """
-    return resolve_model(service.use).model_validate(substitute(service.settings).value)
+    return resolve_model(service.use).model_validate(Substitution(service.settings).value)
 
 
 _INSTEAD = {
@@ -101,7 +101,7 @@ def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
     """
     try:
         found = resolve_middleware(stanza.use)
-        checked = settings_model(found).model_validate(substitute(stanza.settings).value)
+        checked = settings_model(found).model_validate(Substitution(stanza.settings).value)
         own, given = type(checked).model_fields, checked.model_fields_set
         values = {name: value for name, value in checked if name in given}
         return found(**{str(own[name].alias) if name in own else name: value for name, value in values.items()})

@@ -105,7 +105,7 @@ _JOB = (
     Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}", most=110),
     Column("job", 36, lambda one, _: str(one.id), least=110),
 )
-PANES = (
+PANES = {pane.name: pane for pane in (
     Pane("tasks", "task", _task, "no tasks: the first worker that starts fills the catalogue from jobs.yaml", (
         Column("task", 18, lambda one, _: f"{'!' if one.is_late else '‖' if one.paused else ' '} {one.task}", _of_task,
                grow=2),
@@ -172,12 +172,7 @@ PANES = (
         Column("queues", 8, lambda one, _: ", ".join(one.queues), grow=1),
         Column("", 8, lambda one, _: "lost" if one.is_late else "stopping" if one.stopping else "", lambda *_: _LATE),
     )),
-)  # fmt: skip
-
-
-def by_name(name: str) -> Pane:
-    """The pane with this name."""
-    return next(pane for pane in PANES if pane.name == name)
+)}  # fmt: skip
 
 
 def number(value: float | None) -> str:

@@ -17,7 +17,7 @@ from zeke_jobs.diagnosis.reasons import told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
 from zeke_jobs.top.board import Board
-from zeke_jobs.top.panes import PANES, Pane, by_name, clock, number
+from zeke_jobs.top.panes import PANES, Pane, clock, number
 
 Verb = Literal["pause", "resume", "cancel", "retry"]
 _STEPS = {"up": -1, "k": -1, "down": 1, "j": 1, "page-up": -10, "page-down": 10}
@@ -74,10 +74,8 @@ def _in_job(view: View, key: str, job: UUID) -> View:
 
 
 def _in_panes(view: View, key: str, board: Board) -> View:
-    names = [pane.name for pane in PANES]
-    pane = by_name(view.pane)
-    keys = pane.keys(board)
-    at = place(view, view.pane, keys, board)
+    names, pane = list(PANES), PANES[view.pane]
+    keys, at = pane.keys(board), place(view, pane, board)
     match key:
         case "escape" if view.back and view.pane == "waiting":
             return replace(view, pane=view.back, back="")
@@ -112,9 +110,9 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
     return view
 
 
-def place(view: View, pane: str, keys: list[str], board: Board) -> int:
+def place(view: View, pane: Pane, board: Board) -> int:
     """Position of a pane's selected row, or the first row. At first, the task whose jobs are shown is selected."""
-    chosen = view.selected.get(pane, board.waiting_of if pane == "tasks" else None)
+    chosen, keys = view.selected.get(pane.name, board.waiting_of if pane.name == "tasks" else None), pane.keys(board)
     return keys.index(chosen) if chosen in keys else 0
 
 
@@ -188,13 +186,13 @@ def _footer(view: View) -> Text:
 
 def _panes(board: Board, view: View, width: int, height: int) -> Layout:
     """The tasks, and below them one pane or all panes, in one column or side by side."""
-    tasks, *others = PANES
+    tasks, *others = PANES.values()
     is_tall = height + 2 >= _TALL
     own = min(len(board.tasks) + 1, height // 2 if is_tall else height - 6)
     rest, left = height - own, width // 2
     lower = Layout()
     if not is_tall:
-        lower.update(_pane(by_name(view.pane) if view.pane != "tasks" else others[0], board, view, width, rest))
+        lower.update(_pane(PANES[view.pane] if view.pane != "tasks" else others[0], board, view, width, rest))
     elif width < _WIDE:
         lower = _stack(others, board, view, width, rest)
     else:
@@ -222,9 +220,9 @@ def _stack(panes: list[Pane], board: Board, view: View, width: int, height: int)
 def _pane(pane: Pane, board: Board, view: View, width: int, height: int) -> RenderableType:
     """The pane's titles, then as many rows as fit, including the selected row."""
     rows, has_keys, room = pane.rows(board), view.pane == pane.name, height - 1
-    chosen = place(view, pane.name, pane.keys(board), board)
+    chosen = place(view, pane, board)
     first = min(max(0, chosen - room + 1), max(0, len(rows) - room))
-    name = f"{PANES.index(pane) + 1} {pane.name}"
+    name = f"{list(PANES).index(pane.name) + 1} {pane.name}"
     name += f" of {visible(board.waiting_of)}" if pane.name == "waiting" and board.waiting_of else ""
     name += f" {chosen + 1} of {len(rows)}" if len(rows) > room else ""
     columns = [column for column in pane.columns if column.least <= width < column.most]

@@ -15,7 +15,7 @@ from actors.ai.protocol import Story
 from tests.actors.ai.conftest import Books
 from tests.actors.ai.named_servers import KEY, SERVERS, STORY
 from zeke_jobs import Defer, Reject, Retry
-from zeke_jobs.config.imports import substitute
+from zeke_jobs.config.imports import Substitution
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "ai.md").read_text(encoding="utf-8")
 BLOCKS = {name: yaml.safe_load(text) for name, text in re.findall(r"```yaml\n# (.+)\n(openai:(?s:.)+?)```", PAGE)}
@@ -32,7 +32,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Any, 
         running.append(server)
         for variable in ("GEMINI_API_KEY", "ANTHROPIC_API_KEY"):
             monkeypatch.setenv(variable, KEY)
-        given = substitute(BLOCKS[name]).value["openai"] | changed
+        given = Substitution(BLOCKS[name]).value["openai"] | changed
         there = urlsplit(given["base_url"])
         given["base_url"] = there._replace(scheme="http", netloc=urlsplit(server.url).netloc).geturl()
         return server, Settings.model_validate({"provider": "openai", "openai": given}).open()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.each import each
 from zeke_jobs.config import check
-from zeke_jobs.config.imports import substitute
+from zeke_jobs.config.imports import Substitution
 
 HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
@@ -49,6 +49,6 @@ def test_a_good_value_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_substitution_reaches_every_depth_and_its_values_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A", "1")
     monkeypatch.setenv("B", "${A}")
-    done = substitute({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5, "e": "${B}"})
+    done = Substitution({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5, "e": "${B}"})
     assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5, "e": "${A}"}
     assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b"), ("e",)}

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.each import each
 from zeke_jobs import Payload, Reject
-from zeke_jobs.config.imports import substitute
+from zeke_jobs.config.imports import Substitution
 from zeke_jobs.core import logs, redaction
 from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.printed import Printed
@@ -50,7 +50,7 @@ def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """A password of the database, of a service and of a payload at once."""
     value: str = request.param
     monkeypatch.setenv("API_KEY", value)
-    assert substitute({"token": "${API_KEY}"}).value == {"token": value}
+    assert Substitution({"token": "${API_KEY}"}).value == {"token": value}
     libpq(f"postgresql://me:{value}@box/news")
     return value
 
@@ -159,7 +159,7 @@ def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: C
 def test_the_value_of_a_variable_is_shown_as_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", LONG)
     monkeypatch.setenv("BASE_URL", "https://example.org/v1")
-    substitute(["${API_KEY}", "${BASE_URL}"])
+    Substitution(["${API_KEY}", "${BASE_URL}"])
     assert redact(f"Bearer {LONG} to https://example.org/v1") == "Bearer ${API_KEY} to https://example.org/v1"
 
 

@@ -60,7 +60,7 @@ class Shown:
 
     def row(self, name: str) -> list[str]:
         """The row of top."""
-        pane, read = panes.by_name("limits"), board.read(self.scene.conn)
+        pane, read = panes.PANES["limits"], board.read(self.scene.conn)
         (one,) = (one for one in pane.rows(read) if one.name == name)
         return [column.cell(one, read) for column in pane.columns]
 

@@ -7,13 +7,13 @@ import pytest
 from tests.zeke_jobs.top.sample import BOARD, job
 from zeke_jobs.top import app
 from zeke_jobs.top.board import Board
-from zeke_jobs.top.panes import by_name
+from zeke_jobs.top.panes import PANES
 from zeke_jobs.top.screen import Command, View, place, press
 
 
 def selected_key(view: View, board: Board) -> str:
-    keys = by_name(view.pane).keys(board)
-    return keys[place(view, view.pane, keys, board)]
+    pane = PANES[view.pane]
+    return pane.keys(board)[place(view, pane, board)]
 
 
 def after(*keys: str, view: View | None = None, board: Board = BOARD) -> tuple[View, list[Command]]:
