@@ -11,11 +11,9 @@ from zeke_jobs.errors import ConfigurationError
 
 
 def choose(*, writes: bool = False) -> str:
-    """The URL: ``DATABASE_URL``, or the embedded server that ``zeke-jobs up`` runs for this folder. Starts nothing.
+    """The URL: ``DATABASE_URL``, or the embedded server that ``zeke-jobs up`` runs for this folder; sets ``DATABASE_URL``.
 
-    Sets ``DATABASE_URL``, so that the rest of the process uses the same database. Raises ConfigurationError if neither
-    a URL is set nor a server runs, the embedded server is stopped, or, for a command that ``writes``, the database is
-    another installation's.
+    Raises ConfigurationError if there is neither, or, for a command that ``writes``, it is another installation's.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs
@@ -48,10 +46,9 @@ def choose(*, writes: bool = False) -> str:
 
 @contextmanager
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
-    """Connect to the command's database; the server shows the command's name.
+    """Connect, under the command's name. Raises ConfigurationError, MigrationError.
 
-    With ``writes``, it refuses a database of another installation; unless ``is_migrated`` is False, also a schema that
-    does not fit. Raises ConfigurationError, MigrationError.
+    With ``writes`` it refuses a database of another installation; with ``is_migrated`` a schema that does not fit.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

@@ -96,8 +96,7 @@ _LISTED = 10  # maximum number of matching jobs to list
 def find_job(text: str) -> UUID:
     """The id of the only job whose id begins or ends with the text; a complete id is returned as it is.
 
-    Raises JobNotFound if no job matches, and UsageError if the text cannot be a part of an id, or several jobs match;
-    the message lists them.
+    Raises JobNotFound for none, and UsageError for several, which it lists, or for a text that is no part of an id.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
@@ -134,10 +133,7 @@ FILTERS: dict[str, Any] = {
 
 
 def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
-    """Add options to a command. Its first parameter gets a mapping of the options that were used.
-
-    ``added`` has the annotations of the options, by name. Their default is None, or False for a flag.
-    """
+    """Add options (annotations by name) to a command, whose first parameter gets a mapping of the used ones."""
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [one.replace(kind=keyword) for one in own]

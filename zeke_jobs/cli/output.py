@@ -20,10 +20,7 @@ from zeke_jobs.core.wording import count, when
 
 
 class Console(rich_console.Console):  # noqa: TID251
-    """Shows control characters in any printed text as escapes, so that no text can control the terminal.
-
-    Commands print only through this and ``say`` (ruff enforces it).
-    """
+    """Shows control characters as escapes, so that no text controls the terminal; ruff allows no other console."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Escape text before it is measured, so that columns stay aligned."""
@@ -169,10 +166,7 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value in JSON's types: ids, times and money as text, durations in seconds, dataclasses as objects.
-
-    Infinite numbers become null, because JSON has no infinity.
-    """
+    """A value in JSON's types: ids, times and money as text, durations in seconds, infinite numbers as null."""
     return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
 
 

@@ -66,10 +66,7 @@ class Command(NamedTuple):
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """The command that ``words`` begin with, or all commands; with the options of ``root``.
-
-    The other commands are not imported, because importing all takes three times as long as importing one.
-    """
+    """The command that ``words`` begin with, or all: importing all takes three times as long as importing one."""
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )

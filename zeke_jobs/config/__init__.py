@@ -22,13 +22,12 @@ __all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]
 def check(
     text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
 ) -> tuple[Config | None, list[Diagnostic]]:
-    """Check a text and return all its faults. No text makes it raise an exception.
+    """Check a text. No text makes it raise an exception.
 
     With ``handlers``, this imports handlers and services, and checks settings and payloads against them. ``edits`` are
     values that are read as if the text had them; the fault of an edit is shown at the nearest place in the text.
 
-    Returns:
-        The configuration and an empty list, or None and the diagnostics, in the order of the text.
+    Returns the configuration and no faults, or None and all faults in the order of the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))
@@ -55,10 +54,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
-    """The configuration in a text.
-
-    Raises ConfigurationError if the text has faults; ``diagnostics`` lists them, and the message has all of them.
-    """
+    """The configuration in a text. Raises ConfigurationError with all faults of the text, also in its ``diagnostics``."""
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
         raise ConfigurationError(summary(found), found)
@@ -76,10 +72,7 @@ def digest_of(text: str) -> str:
 
 
 def read_text(path: str | PathLike[str]) -> str:
-    """The text of a jobs.yaml file, without a byte order mark.
-
-    Raises ConfigurationError if the file does not exist, cannot be read, or is not UTF-8.
-    """
+    """The text of a file, without a byte order mark. Raises ConfigurationError if it cannot be read, or is not UTF-8."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:

@@ -1,7 +1,4 @@
-"""Makes the rows of a configuration in the catalogue, which a booting worker or ``apply`` writes, in pure functions.
-
-``check`` makes them too, so that it refuses every configuration that a worker or ``apply`` would refuse.
-"""
+"""Makes the rows of a configuration in the catalogue, for a booting worker and ``apply``, and beforehand for ``check``."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta

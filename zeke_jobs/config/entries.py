@@ -88,10 +88,7 @@ _PATH = Shape(rf"{_PACKAGE.pattern}:{_WORD}", "module:name, with a name at the t
 
 
 def check_task_id(text: str) -> str:
-    """Return the text if it is a valid task id.
-
-    Raises EntryError if it is not lower-case words joined by ``-``, or is reserved.
-    """
+    """Return the id of a task. Raises EntryError if it is not lower-case words joined by ``-``, or is reserved."""
     if text in ("broker", "zeke-metronome"):
         fault = f"expected the id of a task, got {quote(text)}, which zeke_jobs.actors keeps for itself"
         raise EntryError(fault, "choose another id, and give this one as an alias where jobs are sent by it")

@@ -21,10 +21,7 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 
 def complete(model: type[BaseModel]) -> None:
-    """Check that all types of a model's fields exist, so that the model can check values.
-
-    Raises EntryError if a type is missing; the message names field and model.
-    """
+    """Check that all types of a model's fields exist. Raises EntryError with the field and the model if one is missing."""
     try:
         model.model_rebuild(_types_namespace={})
     except PydanticUndefinedAnnotation as error:
@@ -37,10 +34,7 @@ def complete(model: type[BaseModel]) -> None:
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a payload model, in snake_case, for the catalogue.
-
-    Raises EntryError if the model has no JSON Schema that Postgres can store; the message names field and model.
-    """
+    """A payload model's JSON Schema, in snake_case. Raises EntryError if it has none that Postgres can store."""
     complete(model)
     try:
         schema = model.model_json_schema(by_alias=False)
@@ -90,22 +84,14 @@ class Handler:
     takes_chunk: bool  # whether it takes a list of payloads and a ``ChunkContext``
 
     def settings(self, task: Task) -> BaseModel | None:
-        """The task's settings, checked, with each ``${NAME}`` filled in from the environment.
-
-        Raises pydantic.ValidationError if they do not fit the model.
-        """
+        """The task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they do not fit the model."""
         if self.settings_model is None:
             return None
         return self.settings_model.model_validate(Substitution(task.settings).value)
 
 
 def resolve(task: Task) -> Handler:
-    """Import the task's handler and read its signature.
-
-    Raises:
-        ConfigurationError: the handler cannot be imported or is not valid. ``check`` reports the same fault earlier,
-            with its place in jobs.yaml.
-    """
+    """Import the task's handler. Raises ConfigurationError if it is not valid; ``check`` reports the same with its place."""
     try:
         return resolve_path(task.handler, in_chunks=task.chunk is not None)
     except EntryError as error:
@@ -113,10 +99,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """The handler named by ``module:function``; ``in_chunks`` says whether its task has ``chunk``.
-
-    Raises EntryError if it cannot be imported or is not a handler of that kind.
-    """
+    """The handler at ``module:function``, for a task with or without ``chunk``. Raises EntryError if there is none."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):

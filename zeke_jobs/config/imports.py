@@ -21,10 +21,7 @@ _IMPORTLIB = "<frozen importlib"
 
 
 def import_object(path: str) -> Any:
-    """The object named by ``module:name``.
-
-    Raises EntryError if the module does not exist, raised an exception during its import, or lacks the name.
-    """
+    """The object named by ``module:name``. Raises EntryError if the module cannot be imported, or lacks the name."""
     module_name, _, name = path.partition(":")
     module = _import(module_name)
     try:

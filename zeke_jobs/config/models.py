@@ -1,8 +1,4 @@
-"""The keys of jobs.yaml: each is declared here once, with its type, its default, its meaning and an example.
-
-The JSON Schema, the reference page, the checks, a task's row and the commands ``plan``, ``set``, ``tasks`` and ``why``
-are made from these declarations.
-"""
+"""The keys of jobs.yaml: type, default, meaning, example. Schema, checks, catalogue and commands are made from them."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -247,10 +243,7 @@ class File(Keys):
 
 
 class Config(File):
-    """A checked jobs.yaml; its limits have their names, and its tasks include the values of ``defaults``.
-
-    It contains no value of an environment variable, so it may be stored and shown.
-    """
+    """A checked jobs.yaml; its limits have names, its tasks the values of ``defaults``. It has no value of the environment."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]

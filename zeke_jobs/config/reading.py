@@ -22,10 +22,7 @@ Edit = tuple[tuple[str, ...], Any]
 
 
 def read(document: Document, model: type[K], example: str) -> K | None:
-    """The file without its faulty values, read by its model; None if it is not a mapping.
-
-    The document gets the faults; ``example`` is the help for a text that is not a mapping.
-    """
+    """The file without its faulty values, whose faults the document gets; None (``example`` is the help) for no mapping."""
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 def resolve_model(path: str) -> type[BaseModel]:
-    """The settings model named by ``module:Settings``.
-
-    Raises EntryError if it cannot be imported, or is not a pydantic model with a method ``open``.
-    """
+    """The model at ``module:Settings``. Raises EntryError if there is none, or it has no method ``open``."""
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         help_ = "a service names the model of its settings, whose open() returns the service"
@@ -35,9 +32,9 @@ def resolve_model(path: str) -> type[BaseModel]:
 
 
 def settings(service: Service) -> BaseModel:
-    """The service's checked settings, with each ``${NAME}`` filled in from the environment. Their ``open()`` returns the service.
+    """The service's settings, with each ``${NAME}`` filled in; ``open()`` returns the service.
 
-    Raises EntryError if the model cannot be imported, and pydantic.ValidationError if the settings do not fit it.
+    Raises EntryError if the model cannot be imported, and ValidationError if the settings do not fit it.
     """
     return resolve_model(service.use).model_validate(Substitution(service.settings).value)
 
@@ -53,10 +50,7 @@ _INSTEAD = {
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """The class named by ``module:Class``.
-
-    Raises EntryError if it cannot be imported, is not a middleware, or does work that zeke_jobs does itself.
-    """
+    """The class at ``module:Class``. Raises EntryError if it is no middleware, or does work that zeke_jobs does itself."""
     from dramatiq.middleware import Middleware
 
     found = import_object(path)
@@ -95,10 +89,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
 
 
 def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
-    """Make the middleware with its settings; each ``${NAME}`` is filled in from the environment.
-
-    Raises ConfigurationError if it cannot be made.
-    """
+    """Make the middleware with its settings, each ``${NAME}`` filled in. Raises ConfigurationError."""
     try:
         found = resolve_middleware(stanza.use)
         checked = settings_model(found).model_validate(Substitution(stanza.settings).value)

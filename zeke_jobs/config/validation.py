@@ -167,10 +167,7 @@ def _teach(field: FieldInfo | None) -> str:
 
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
-    """The message and the help for one error; the help may be empty.
-
-    ``got`` replaces a value that must not be shown.
-    """
+    """The message and the help, which may be empty, for an error; ``got`` replaces a value that must not be shown."""
     shown = got or describe(error["input"])
     kind = error["type"]
     if kind in {"value_error", "assertion_error"}:

@@ -1,7 +1,4 @@
-"""Reads cron lines strictly, with a reason for each error, and computes their fire times.
-
-cronsim walks the calendar; the rules here handle changes of the clock.
-"""
+"""Reads cron lines strictly, and computes their fire times: cronsim walks a calendar in which no clock changes."""
 
 from __future__ import annotations
 

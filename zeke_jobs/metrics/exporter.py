@@ -19,10 +19,7 @@ _STATEMENTS = ("tasks", "paces", "costs", "limits", "units", "schedules", "silen
 
 
 def read(url: str) -> list[GaugeMetricFamily]:
-    """Read a database's metrics. If it cannot be read, there is only ``zeke_jobs_up`` 0, and the log has the reason.
-
-    It cannot be read if it does not answer, takes too long, lacks the tables of this version, or denies access.
-    """
+    """Read a database's metrics; if that fails, there is only ``zeke_jobs_up`` 0, and the log has the reason."""
     families = {name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for name, one in _GAUGES.items()}
     for row in _rows(url):  # its columns have the names of metrics and labels; NULL means no figure
         for name, figure in row.items():

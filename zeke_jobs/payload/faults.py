@@ -125,10 +125,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
 
 
 def path_in(value: Any, error: ErrorDetails, spread: str = "") -> Path:
-    """The place of an error in the value; pydantic's place also has the names of a union's members.
-
-    ``spread`` names a field whose keys may be in the mapping around it.
-    """
+    """The place of an error in the value; pydantic's place also has names of a union's members. ``spread`` as in Subject."""
     path: Path = ()
     for at, step in enumerate(error["loc"]):
         if step == spread and isinstance(value, dict) and error["loc"][at + 1 : at + 2]:

@@ -30,10 +30,7 @@ class UnfitForJson(ValueError):
 
 
 def encode(value: Any) -> str:
-    """The JSON text of ``value``; UUIDs, times, enums and pydantic models become their JSON forms.
-
-    Raises UnfitForJson if JSON or jsonb cannot store a part of it, or it is out of bounds.
-    """
+    """The JSON text of a value of JSON, UUIDs, times, enums and models. Raises UnfitForJson if jsonb cannot store it."""
     try:
         text = _ENCODER.encode(value)
         size = len(text.encode())

@@ -36,10 +36,7 @@ class _Shape:
 
 
 class PayloadSchema:
-    """The JSON Schema of one task's payload in the catalogue: properties in snake_case.
-
-    Without a schema (no worker of this version has described the task) every JSON object is accepted.
-    """
+    """A task's JSON Schema in the catalogue, in snake_case; without one (no worker described it) any object is accepted."""
 
     def __init__(self, schema: dict[str, Any] | None, sensitive: frozenset[str] = frozenset()) -> None:
         self.schema = schema

@@ -24,10 +24,7 @@ _STATEMENTS |= {name: f"top/{name}" for name in ("running", "waiting", "failed",
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The state at one moment: rows of the statements in sql/queries/top, of ``schedule/list`` and of ``fleet/members``.
-
-    ``waiting`` are jobs of the task ``waiting_of``; ``opened`` explains the opened job.
-    """
+    """The state at one moment: rows of the statements in sql/queries/top, of ``schedule/list`` and of ``fleet/members``."""
 
     now: datetime
     environment: str | None
@@ -36,7 +33,7 @@ class Board:
     batches: int = 0
     tasks: Sequence[Row] = ()
     running: Sequence[Row] = ()
-    waiting_of: str = ""
+    waiting_of: str = ""  # the task of the waiting jobs
     waiting: Sequence[Row] = ()
     failed: Sequence[Row] = ()
     schedules: Sequence[Row] = ()
@@ -46,10 +43,7 @@ class Board:
 
 
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
-    """Read the board, with the waiting jobs of one task (by default the busiest) and the explanation of one job.
-
-    Raises JobNotFound if the job no longer exists.
-    """
+    """Read the board; ``waiting`` has jobs of a task (by default the busiest). Raises JobNotFound if the job is gone."""
     with snapshot(conn):
         head = SQL.only(conn, "top/head")
         tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)

@@ -125,10 +125,7 @@ def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], make
 
 
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
-    """The path and the value of ``my-task.concurrency=3``.
-
-    Raises UsageError if it is not an assignment, and ConfigurationError if the setting does not exist.
-    """
+    """Read ``my-task.concurrency=3``. Raises UsageError, or ConfigurationError if the setting does not exist."""
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UsageError(f"expected KEY=VALUE, got {assignment!r}")

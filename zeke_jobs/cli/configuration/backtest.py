@@ -100,10 +100,9 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 
 
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
-    """The recorded jobs of a period, the configuration in force, and the configuration to try.
+    """The recorded jobs of a period, the configuration in force, and the one to try (the file, or other values).
 
-    The configuration to try is the file as `apply` would put it in force, or the configuration in force with overriding
-    values. Raises an error if no revision is in force, or if the period is empty or has no jobs.
+    Raises an error if no revision is in force, or if the period is empty or has no jobs.
     """
     file = given.get("file")
     with database.connection(command) as conn:

@@ -24,10 +24,7 @@ def mcp() -> None:
 
 
 def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
-    """Serve tools that only read, described by their docstrings and ``note``, until the client ends.
-
-    Raises ConfigurationError if the extra ``mcp`` of the program's distribution is not installed, or there is no database.
-    """
+    """Serve tools, described by their docstrings and ``note``. Raises ConfigurationError without the extra ``mcp``."""
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
@@ -86,10 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """The output of a command that only reads, run by the Python code ``main`` in a separate process.
-
-    Raises ToolError if the command was refused, with the command's message.
-    """
+    """The output of a reading command, run by the Python code ``main`` in a process. Raises ToolError with its refusal."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)
