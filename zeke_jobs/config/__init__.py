@@ -22,12 +22,10 @@ __all__ = ["Config", "Rate", "Schedule", "Task", "check", "load", "load_text"]
 def check(
     text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
 ) -> tuple[Config | None, list[Diagnostic]]:
-    """Check a text. No text makes it raise an exception.
+    """Check a text: the configuration and no faults, or None and all faults in the order of the text. Never raises.
 
     With ``handlers``, this imports handlers and services, and checks settings and payloads against them. ``edits`` are
     values that are read as if the text had them; the fault of an edit is shown at the nearest place in the text.
-
-    Returns the configuration and no faults, or None and all faults in the order of the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))

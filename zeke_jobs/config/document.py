@@ -67,10 +67,7 @@ class Document:
         return sorted(replace(one, file=name) for one in self.found.values())
 
     def add(self, at: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Add a fault, unless its place already has one.
-
-        ``missing`` is the key whose absence is the fault; other faults at the place do not hide it.
-        """
+        """Add a fault, unless its place has one already; the absence of the key ``missing`` counts as its own place."""
         source = self.lines[at.line - 1] if at.line <= len(self.lines) else ""
         length = (at.end_column if at.end_line == at.line else len(source) + 1) - at.column
         fault = Diagnostic("", at.line, at.column, printable(message), printable(help), max(1, length), source)
@@ -86,10 +83,7 @@ class Document:
         return place, len(path)
 
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
-        """Report a fault of the value at ``path``.
-
-        A path that ends with ``KEY`` means the value's key, one that ends with ``KEY, name`` a missing key of the mapping.
-        """
+        """Report a fault of the value at ``path``; after ``KEY``, of its key; after ``KEY, name``, of a missing key."""
         place, depth = self.find(path)
         rest = path[depth:]
         missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""

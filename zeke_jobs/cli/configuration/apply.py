@@ -1,6 +1,6 @@
 """``zeke-jobs apply``, ``rollback`` and ``set``: put a jobs.yaml, or values that override it, in force while workers run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -32,37 +32,34 @@ Message = Annotated[str, option("Kept with the revision, for people.", "WHY", "-
 def apply(ordered: dict[str, Any], file: File = None, message: Message = "", as_json: Json = False) -> int:
     """Put a jobs.yaml in force: it becomes a revision, and running workers and schedulers follow within two seconds."""
     wanted = load(file or config_path())
-    return _apply("apply", lambda _: Request(wanted, author(), message, "apply", orders(ordered)), as_json)
+    with database.connection("apply", writes=True) as conn:
+        return _apply(conn, Request(wanted, author(), message, "apply", orders(ordered)), as_json=as_json)
 
 
 @with_orders
 def rollback(ordered: dict[str, Any], revision: Revision, message: Message = "", as_json: Json = False) -> int:
     """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
-
-    def request(conn: Connection) -> Request:
+    find_modules_here()
+    with database.connection("rollback", writes=True) as conn:
         old = store.find(conn, revision)
         wanted = load_text(old.source, f"revision {revision}")
         why, kept = message or f"back to revision {revision}", overrides.lasting(old.overrides)
-        return Request(wanted, author(), why, "rollback", orders(ordered), kept)
-
-    find_modules_here()
-    return _apply("rollback", request, as_json)
+        return _apply(conn, Request(wanted, author(), why, "rollback", orders(ordered), kept), as_json=as_json)
 
 
-def _apply(command: str, request: Callable[[Connection], Request], as_json: bool) -> int:
-    with database.connection(command, writes=True) as conn:
-        try:
-            done = applying.apply(conn, request(conn))
-        except StrandedJobs as error:
-            if not as_json:
-                show(error.proposal)
-            raise
+def _apply(conn: Connection, request: Request, *, as_json: bool) -> int:
+    try:
+        done = applying.apply(conn, request)
+    except StrandedJobs as error:
         if not as_json:
-            show(done.proposal)
-        return report(conn, done, as_json=as_json)
+            show(error.proposal)
+        raise
+    if not as_json:
+        show(done.proposal)
+    return _report(conn, done, as_json=as_json)
 
 
-def report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
+def _report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
     """Print the revision in force and the workers that do not follow it. Returns 1 if a worker's code does not fit."""
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members) if done.is_new else 0
@@ -102,7 +99,7 @@ def set_(
         if not as_json:
             for line in plan_lines(done.proposal.plan):
                 tell(line)
-        return report(conn, done, as_json=as_json)
+        return _report(conn, done, as_json=as_json)
 
 
 def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], make: partial[Override]) -> list[Override]:
