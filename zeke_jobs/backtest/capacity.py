@@ -11,8 +11,8 @@ from zeke_jobs.config import catalogue
 from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "budget", "database"]
+#: Name, kind, size, the tasks that need it, and which of their needs count.
 _Supply = tuple[str, Kind, float, Iterable[str], tuple[str, ...]]
-"""Name, kind, size, the tasks that need it, and which of their needs count."""
 
 DAY = 86_400.0
 

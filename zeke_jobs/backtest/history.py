@@ -59,9 +59,7 @@ class _Recorder:
         self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # by id, with the times of its claims
         self._parents: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
-        self._starts: list[float] = []
         self._unmeasured: list[Job] = []
-        self._without_start: list[Job] = []
 
     def add(self, row: Any) -> None:
         """Add one job, a row of ``backtest/jobs``."""
@@ -91,11 +89,8 @@ class _Recorder:
         self._jobs[row.id] = job, (*claims, claim)
         if not is_measured:
             self._unmeasured.append(job)
-        if row.claimed is not None and row.started is not None and row.started >= row.claimed:
-            job.start = row.started - row.claimed
-            self._starts.append(job.start)
-        else:
-            self._without_start.append(job)
+        if row.claimed is not None and row.started is not None:
+            job.start = max(0.0, row.started - row.claimed)
         if row.parent is None:
             self._workload.roots.append(job)
         else:
@@ -103,9 +98,6 @@ class _Recorder:
 
     def finish(self) -> Workload:
         """Link jobs to their senders, and estimate durations that could not be measured."""
-        usual_start = median_high(self._starts or [0.0])
-        for job in self._without_start:
-            job.start = usual_start
         for job in self._unmeasured:
             *earlier, last = job.attempts
             job.attempts = (*earlier, last._replace(held=median_high(self._held.get(job.task, [0.0]))))

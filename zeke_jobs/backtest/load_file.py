@@ -22,9 +22,9 @@ from zeke_jobs.payload.faults import KEY
 from zeke_jobs.payload.model import Duration
 
 _EXAMPLE = "tasks: {my-task: {rate: 60/h, takes: 2s}}"
-_MOST_HOURS = 24 * 7
 
 Number = Annotated[float, Field(ge=0, le=1_000_000)]
+Hours = Annotated[list[Number], Field(min_length=1, max_length=24 * 7)]
 
 
 class TakesStanza(Keys):
@@ -60,17 +60,11 @@ class SentStanza(Keys):
     required = ("takes",)
 
     rate: RateText | None = key(None, "Jobs sent in a time, at random moments.", "rate: 60/h")
-    hourly: Annotated[list[Number], Field(min_length=1, max_length=_MOST_HOURS)] | None = key(
-        None, "Jobs sent in each hour from the beginning; the list repeats.", "hourly: [10, 10, 200, 50]"
-    )
+    hourly: Hours | None = key(None, "Jobs sent in each hour; the list repeats.", "hourly: [10, 10, 200, 50]")
     takes: TakesStanza | None = key(None, "How long an attempt takes.", "takes: {median: 2s, p95: 10s}")
-    fails: Annotated[float, Field(ge=0, lt=1)] = key(
-        0.0, "Share of attempts that fail and are retried, 0 to 1.", "fails: 0.02"
-    )
+    fails: Annotated[float, Field(ge=0, lt=1)] = key(0.0, "Share of attempts that fail, 0 to 1.", "fails: 0.02")
     keys: Annotated[int, Field(ge=1, le=1_000_000)] | None = key(None, "Number of different keys.", "keys: 50")
-    sends: dict[str, Number] = key(
-        {}, "Number of jobs of other tasks that each job sends.", "sends: {my-other-task: 3}"
-    )
+    sends: dict[str, Number] = key({}, "Jobs of other tasks that each job sends.", "sends: {my-other-task: 3}")
     cost: Annotated[float, Field(ge=0)] | None = key(None, "Cost of a job.", "cost: 0.01")
 
 

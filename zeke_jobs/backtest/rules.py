@@ -79,16 +79,7 @@ class Lane:
         if not self.is_keyed or self._room(live.key, now) > 0:
             open_.setdefault(live.key)
 
-    def remove(self, live: Live, now: float) -> None:
-        """Remove a due job that has not started."""
-        live.is_due = False
-        self.due -= 1
-        if live.key in self.jobs.get(live.priority, ()):
-            self._clean(live.priority, live.key)
-        if not self.due:
-            self.note("", now)
-
-    def _clean(self, priority: int, key: Any) -> None:
+    def clean(self, priority: int, key: Any) -> None:
         """Forget jobs of a key that left the queue unstarted, and empty keys and priorities."""
         by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
@@ -122,7 +113,7 @@ class Lane:
             if self.is_keyed and count == room:
                 for others in self.open.values():
                     others.pop(key, None)
-            self._clean(priority, key)
+            self.clean(priority, key)
             if len(started) == most:
                 break
         self.due -= len(started)
@@ -203,8 +194,14 @@ class Board:
 
     def withdraw(self, live: Live, now: float) -> None:
         """Remove a queued job."""
+        lane = live.lane
         if live.is_due:
-            live.lane.remove(live, now)
+            live.is_due = False
+            lane.due -= 1
+            if live.key in lane.jobs.get(live.priority, ()):
+                lane.clean(live.priority, live.key)
+            if not lane.due:
+                lane.note("", now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
         """Record a job's final end: in strict order the key's next job may start, unless this job failed and holds the key."""

@@ -92,11 +92,10 @@ def history(job: Row, sent: Sequence[Row]) -> Iterator[Reason]:
         sender = f"{job.parent_task or 'a job that was purged'} {job.parent} sent it"
         yield Reason("origin", tick if job.scheduled_for else sender)
     yield from map(attempted, job.attempts)
-    groups = [
-        f"{count(one.jobs, 'job')} of {one.task} ({one.status}: {', '.join(map(str, one.first))}"
-        f"{', …' if one.jobs > len(one.first) else ''})"
-        for one in sent
-    ]
+    groups = []
+    for one in sent:
+        ids = ", ".join([*map(str, one.first), *(["…"] if one.jobs > len(one.first) else [])])
+        groups.append(f"{count(one.jobs, 'job')} of {one.task} ({one.status}: {ids})")
     if groups:
         yield Reason("sent", f"it sent {listed(groups)}")
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 from urllib.parse import quote
 
 import psycopg2
@@ -25,8 +25,6 @@ _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "U
 _FIT_FOR_SOCKET = re.compile(r"[A-Za-z0-9/._+~-]{1,80}")
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to start or to stop
-
-T = TypeVar("T")
 
 
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
@@ -46,21 +44,22 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     server_programs.make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     _give(folder, user)
+    log = folder / "data" / "log"
+    patience = f"expected the server of {folder} to answer within a minute, got none; its log is {log}"
 
-    def look() -> str | bool:
-        return running(folder) or not _lives(folder)
+    def found() -> str | None:
+        """The URL of the server, which may be starting, or None after its last process has ended."""
+        _until(lambda: running(folder) or not _lives(folder), patience)
+        return running(folder)
 
     with _open(folder / "lock", user) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Wait for a server that is starting, and for processes of a server that was killed.
-        log = folder / "data" / "log"
-        patience = f"expected the server of {folder} to answer within a minute, got none; its log is {log}"
-        if not isinstance(found := _until(look, patience), str):
-            told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
-            found = _until(look, patience)
-            if not isinstance(found, str):
-                raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
-        return found
+        if url := found():
+            return url
+        told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
+        if url := found():
+            return url
+        raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
 
 
 def running(folder: Path) -> str | None:
@@ -96,7 +95,7 @@ def stop(folder: Path, *, mode: str = "fast") -> None:
         Path(socket).rmdir()
 
 
-def _until(look: Callable[[], T], failure: str) -> T:
+def _until(look: Callable[[], Any], failure: str) -> Any:
     end = time.monotonic() + _PATIENCE
     while not (found := look()):
         if time.monotonic() > end:
@@ -110,10 +109,8 @@ def _lives(folder: Path) -> bool:
     try:
         with (folder / "alive").open() as alive:
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
     return False
 
 
