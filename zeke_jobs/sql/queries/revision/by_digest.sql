@@ -1,4 +1,2 @@
 -- The newest revision with this text.
-SELECT number
-FROM zeke_jobs.revision WHERE digest = %(digest)s
-ORDER BY number DESC LIMIT 1
+SELECT number FROM zeke_jobs.revision WHERE digest = %(digest)s ORDER BY number DESC LIMIT 1

@@ -4,9 +4,7 @@ SELECT
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   (t.definition #>> '{concurrency,limit}')::integer AS active_limit,
-  p.done_per_minute, p.failed_per_minute,
-  p.p50,
-  p.p95,
+  p.done_per_minute, p.failed_per_minute, p.p50, p.p95,
   w.wait, w.max_wait, w.is_late,
   (SELECT string_agg(DISTINCT x.target || ' by ' || x.paused_by, ', ') FROM zeke_jobs.task_pause AS x WHERE x.task = t.id)
     AS paused

@@ -1,8 +1,6 @@
--- How many jobs a job sent, by task and status, and the first job of each pair.
+-- How many jobs a job sent, by task and status, and the first three jobs of each.
 SELECT
-  q.task,
-  zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
-  count(*) AS jobs,
+  q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status, count(*) AS jobs,
   (array_agg(q.message_id ORDER BY q.seq))[1:3] AS first
 FROM zeke_jobs.queue AS q WHERE q.parent = %(id)s::uuid
 GROUP BY 1, 2
