@@ -155,6 +155,15 @@ class Fleet:
             if command.is_wanted and (status := command.process.poll()) is not None:
                 raise RuntimeError(f"expected commands that run, got exit status {status}\n{self.logs()}")
 
+    def until(self, condition: Callable[[], Any], timeout: float = 300.0, *, every: float = 0.05) -> Any:
+        """As ``eventually``, as long as all commands run."""
+
+        def holds() -> Any:
+            self.check()
+            return condition()
+
+        return eventually(holds, timeout, self, every=every)
+
     def stop(self) -> None:
         """Kill whatever still runs."""
         for command in self.commands:

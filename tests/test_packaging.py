@@ -1,4 +1,4 @@
-"""The contents of the packages, their imports, and files that must never be shipped."""
+"""The contents of the packages, their imports, versions and licences, and files that must never be shipped."""
 
 import ast
 import itertools
@@ -15,9 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.distributions import PACKAGES, project
+from tests import licences
+from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
-ROOT = Path(__file__).parent.parent
 HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "wordllama", "actors")
 LIMIT = 0.3  # seconds
 #: Only imported for a user's program that has them.
@@ -46,11 +46,16 @@ def test_both_distributions_have_one_licence_and_the_same_pythons_and_need_their
     assert (ROOT / "actors/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
+def asked(name: str) -> list[str]:
+    """All requirements of a distribution, with those of its extras."""
+    about = project(name)
+    return [*about["dependencies"], *itertools.chain(*about["optional-dependencies"].values())]
+
+
 def test_each_import_is_of_a_declared_distribution_or_of_one_that_it_brings() -> None:
     declared = set[str]()
     for name in PACKAGES:
-        about = project(name)
-        for text in (*about["dependencies"], *itertools.chain(*about["optional-dependencies"].values())):
+        for text in asked(name):
             needed = Requirement(text)
             with suppress(metadata.PackageNotFoundError):
                 brought = [Requirement(one) for one in metadata.requires(needed.name) or ()]
@@ -135,12 +140,8 @@ def constraints() -> dict[str, list[Requirement]]:
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             requirement = Requirement(line)
-            found.setdefault(canonical(requirement.name), []).append(requirement)
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     return found
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_constraints_are_exact_versions() -> None:
@@ -162,12 +163,7 @@ def test_what_deployments_install_has_hashes_and_the_same_versions() -> None:
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(python: str) -> None:
-    declared = [
-        line
-        for one in map(project, PACKAGES)
-        for line in (*one["dependencies"], *(line for extra in one["optional-dependencies"].values() for line in extra))
-        if canonical(Requirement(line).name) not in PACKAGES
-    ]
+    declared = [line for one in PACKAGES for line in asked(one) if Requirement(line).name not in PACKAGES]
     declared += tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     environment = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
     pinned = constraints()
@@ -175,9 +171,42 @@ def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(p
         wanted = Requirement(line)
         here = [
             pin
-            for pin in pinned.get(canonical(wanted.name), [])
+            for pin in pinned.get(canonicalize_name(wanted.name), [])
             if pin.marker is None or pin.marker.evaluate(environment)
         ]
         assert len(here) == 1, f"{line} on {python}; run: nox -s constraints"
         (version,) = here[0].specifier
         assert wanted.specifier.contains(version.version, prereleases=True), line
+
+
+def test_an_upper_bound_has_a_reason_beside_it() -> None:
+    bounded = []  # the two distributions bind each other by version
+    for name, folder in FOLDERS.items():
+        lines = (folder / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+        for text in asked(name):
+            needed = Requirement(text)
+            if needed.name not in PACKAGES and any(
+                part.operator in ("<", "<=", "==", "~=") for part in needed.specifier
+            ):
+                bounded += [line for line in lines if f'"{text}"' in line]
+    assert bounded
+    assert [line for line in bounded if " # " not in line] == []
+
+
+def test_the_line_that_keeps_dramatiq_1_is_the_one_that_the_page_names() -> None:
+    [line] = [line for line in metadata.requires("dramatiq-pg") or () if Requirement(line).name == "dramatiq"]
+    assert f"`{line}`" in (ROOT / "docs" / "from-dramatiq.md").read_text(encoding="utf-8")
+
+
+def test_every_installed_package_is_listed_with_a_licence_that_is_accepted() -> None:
+    rows = [line.strip("| ").split(" | ") for line in licences.PAGE.read_text(encoding="utf-8").splitlines()]
+    listed = {package: row[0] for row in rows if len(row) == 2 for package in row[1].split(", ")}
+    brought = {package: licences.licence(package) for package in licences.brought()}
+    assert brought.items() <= listed.items(), "run: python -m tests.licences"
+    assert [package for package, licence in brought.items() if not licences.is_accepted(licence)] == []
+
+
+def test_an_expression_needs_all_its_parts_and_one_of_each_choice() -> None:
+    assert licences.is_accepted("MIT AND (GPL-3.0-only OR Apache-2.0)")
+    assert not licences.is_accepted("MIT AND AGPL-3.0-only")
+    assert not licences.is_accepted("unknown")

@@ -1,5 +1,7 @@
-"""A server of a run, embedded or another, with the durability of production, and the cost of its processes."""
+"""What laboratories share: their command line, their server with the durability of production, what it costs, and the machine."""
 
+import os
+import platform
 import shutil
 import signal
 import sys
@@ -22,11 +24,16 @@ from zeke_jobs.postgres.pool import connect
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; each system under measurement gets databases of its own. ``about`` says which one it is."""
+    """A running server; each system under measurement gets databases of its own, and files of the run go to ``files``."""
 
     folder: Path
     url: str
-    about: str
+    about: str  # which one it is
+
+    @property
+    def files(self) -> Path:
+        (found := self.folder / "files").mkdir(exist_ok=True)
+        return found
 
     def create(self, name: str) -> str:
         """Make an empty database and return its URL."""
@@ -52,15 +59,9 @@ def command(
     quick: str = "",
     **options: object,
 ) -> Namespace:
-    """Read the command line of a laboratory, and let signals end all that it starts.
+    """Read the command line of a laboratory, a session of nox, and let signals end all that it starts.
 
-    Args:
-        name: Of its session in nox.
-        about: Its help.
-        arguments: The command line; by default the program's.
-        parts: Names of the parts, of which those that are named run, or all.
-        quick: The help of ``--quick``; without one there is no such option.
-        options: Further options, with their defaults.
+    Of ``parts`` those that are named run, or all; ``quick`` is the help of ``--quick``; ``options`` have their defaults.
     """
     parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
 
@@ -85,16 +86,22 @@ def command(
 
 
 def binaries(named: str) -> Path:
-    """The value of ``--server``: the folder of a PostgreSQL's programs.
-
-    Raises:
-        ArgumentTypeError: there is no such folder.
-    """
+    """The value of ``--server``: the folder of a PostgreSQL's programs."""
     if not (Path(named) / "initdb").exists():
         raise ArgumentTypeError(
             f"expected a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got {named}"
         )
     return Path(named)
+
+
+def announce(what: str) -> None:
+    """Show which part begins, and how busy the machine is."""
+    print(f"{what} … (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+
+
+def machine() -> str:
+    """For the head of a table."""
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
 
 
 def end_with_us() -> None:
@@ -111,8 +118,8 @@ def end_with_us() -> None:
 
 @contextmanager
 def start(bin_dir: Path | None = None) -> Iterator[Server]:
-    """A server for the length of the block, in a temporary folder: the embedded one, or another with its own defaults."""
-    folder = Path(tempfile.mkdtemp(prefix="zeke-bench-"))
+    """A server for the block, in a temporary folder: the embedded one, or another with its own defaults."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-lab-"))
     try:
         url = embedded.ensure(folder, bin_dir=bin_dir)
         yield Server(folder, url, describe(url, bin_dir))

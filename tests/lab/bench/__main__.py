@@ -1,8 +1,6 @@
 """``nox -s bench``: measure, compare, print a table, write all rounds as JSON."""
 
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -14,32 +12,20 @@ from pathlib import Path
 from tests.lab import server
 from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
-from tests.lab.bench.measures import (
-    async_handlers,
-    burdened,
-    filters,
-    latency,
-    limited,
-    log_lines,
-    processes,
-    sending,
-    server_cost,
-    shares,
-    unlimited,
-)
+from tests.lab.bench.measures import async_handlers, drains, filters, looks, sending
 from tests.lab.bench.result import Row
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
-    "server-cost": server_cost.measure,
-    "drain-unlimited": unlimited.measure,
-    "drain-limited": limited.measure,
-    "shares": shares.measure,
-    "processes": processes.measure,
-    "drain-held-transaction": burdened.held_transaction,
-    "drain-blocked": burdened.blocked,
+    "server-cost": looks.server_cost,
+    "drain-unlimited": drains.unlimited,
+    "drain-limited": drains.limited,
+    "shares": looks.shares,
+    "processes": drains.processes,
+    "drain-held-transaction": drains.held_transaction,
+    "drain-blocked": drains.blocked,
     "send-threads": sending.measure,
-    "latency": latency.measure,
-    "log-lines": log_lines.measure,
+    "latency": looks.latency,
+    "log-lines": drains.log_lines,
     "async-handlers": async_handlers.measure,
     "filters": filters.measure,
 }
@@ -53,10 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     found: dict[str, Iterable[Row]] = {}
     failed = False
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="zeke-bench-run-") as folder, server.start(chosen.server) as started:
-        bench = Bench(started, Path(folder), chosen.quick)
+    with server.start(chosen.server) as started:
+        bench = Bench(started, chosen.quick)
         for name in chosen.parts:
-            print(f"{name} … (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+            server.announce(name)
             try:
                 found[name] = MEASURES[name](bench)
             except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
@@ -64,10 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
                 found[name] = [Row("it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}")]
                 failed = True
             # After each measure, so that a run that is cut off keeps its results.
-            about = (
-                f"{started.about}, Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-                f" at the end, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}."
-            )
+            took = f"{time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
+            about = f"{started.about}, {server.machine()}, {took}."
             figures = {name: [asdict(row) for row in rows] for name, rows in found.items()}
             chosen.json.write_text(json.dumps({"about": about, **figures}, indent=1, ensure_ascii=False) + "\n")
     print(result.table(found, about))

@@ -1,32 +1,95 @@
-"""The arguments of every measurement: the server, a folder, and the time allowed."""
+"""One run of the bench: systems with their workers up, and how fast they work off a burst, by recorded times, without boot, warm-up and tail."""
 
+import statistics
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.fleet import fleet
-from tests.lab.bench import drain, ours
-from tests.lab.bench.drain import Running
+from psycopg2.extensions import connection as Connection
+
+from tests.fleet import Fleet, fleet, scalar
+from tests.lab import server
+from tests.lab.bench import ours, result
+from tests.lab.bench.result import Row
 from tests.lab.server import Server
 from zeke_jobs.postgres.pool import connect
 
-PRODUCTION = {"ZEKE_JOBS_HEARTBEAT": "5"}
+_TRIM = 0.05  # of the jobs, at either end
+_RAMP = 0.5  # seconds until a burst is in full flow
+_MOST = 400_000  # jobs of a burst
+
+
+@dataclass(frozen=True)
+class Drain:
+    """One burst, worked off: by ``rate`` jobs a second between the first and the last twentieth of them."""
+
+    rate: float
+    client: float  # microseconds of CPU of the workers per job
+    server: float  # and of the server
+    took: float  # seconds from the burst until all of it had ended
+
+
+@dataclass
+class Running:
+    """A system whose workers are up: an ``ours.Installation`` or a peer that has the same methods."""
+
+    system: Any
+    fleet: Fleet
+    conn: Connection
+    server: Server
+
+    def drain(self, count: int, **kind: Any) -> Drain:
+        """Let idle workers work off a burst of ``count`` jobs."""
+        server.vacuum(self.conn)
+        since = self._now()
+        self.system.seed(self.conn, count, **kind)
+        client, served, begin = self.fleet.cpu(), self.server.cpu(), time.monotonic()
+        self._emptied(**kind)
+        client, served = self.fleet.cpu() - client, self.server.cpu() - served
+        took = time.monotonic() - begin
+        times = self.system.completions(self.conn, since)
+        return Drain(rate(times), client / count * 1e6, served / count * 1e6, took)
+
+    def window(self, count: int, seconds: float) -> Drain:
+        """Look at ``seconds`` of working on a backlog too large to be worked off, and throw the rest of it away."""
+        server.vacuum(self.conn)
+        self.system.seed(self.conn, count)
+        time.sleep(_RAMP)
+        begin, client, served = self._now(), self.fleet.cpu(), self.server.cpu()
+        time.sleep(seconds)
+        client, served, end = self.fleet.cpu() - client, self.server.cpu() - served, self._now()
+        done = sum(at < end for at in self.system.completions(self.conn, begin))
+        self.system.clear(self.conn)
+        self._emptied()
+        return Drain(done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
+
+    def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
+        """Warm up, and answer how many jobs take about ``seconds``, of at most ``_MOST``."""
+        # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
+        count = least
+        for _ in range(3):
+            per_second = count / self.drain(count, **kind).took
+            count = max(least, min(_MOST, int(per_second * seconds), count * 8))
+        return count
+
+    def _emptied(self, **kind: Any) -> None:
+        self.fleet.until(lambda: not self.system.left(self.conn, **kind))
+
+    def _now(self) -> float:
+        return float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
 
 
 @dataclass
 class Bench:
-    """One run."""
+    """The arguments of every measurement: the server, and the time allowed."""
 
     server: Server
-    folder: Path
     quick: bool
     _names: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir(exist_ok=True)
 
     @property
     def rounds(self) -> int:
@@ -39,28 +102,60 @@ class Bench:
         return 1.0 if self.quick else 5.0
 
     def say(self, text: str) -> None:
-        """Show progress."""
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def database(self, name: str) -> str:
         """A new database; of names that come twice, the second is another."""
-        unique = name
-        while unique in self._names:
-            unique += "_"
-        self._names.add(unique)
-        return self.server.create(unique)
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return self.server.create(name)
 
-    def installation(self, name: str, text: str) -> ours.Installation:
-        """zeke_jobs on a new database."""
-        return ours.Installation(self.database(name), self.folder / f"config-{len(self._names)}", text)
+    def installation(self, name: str, text: str | Mapping[str, Mapping[str, Any]]) -> ours.Installation:
+        """zeke_jobs on a new database, with this jobs.yaml, or with what ``ours.jobs_yaml`` changes."""
+        text = text if isinstance(text, str) else ours.jobs_yaml(text)
+        return ours.Installation(self.database(name), self.server.files / f"config-{len(self._names)}", text)
 
     @contextmanager
     def running(self, system: Any, *, keep: bool = False, **start: Any) -> Iterator[Running]:
         """The system with its workers up, and its database dropped afterwards, unless it is to ``keep``."""
-        folder = self.folder / f"fleet-{len(self._names)}-{id(system)}"
-        with fleet(folder, system.url, **PRODUCTION) as up, closing(connect(system.url)) as conn:
-            system.start(up, **start)
-            drain.eventually(lambda: system.ready(conn, **start), up, patience=120)
+        folder = self.server.files / f"fleet-{len(self._names)}-{id(system)}"
+        with working(system, folder, **start) as (up, conn):
             yield Running(system, up, conn, self.server)
         if not keep:
             self.server.drop(system.url)
+
+    def in_turns(self, up: Running, kinds: Mapping[str, dict[str, Any]], least: int = 200) -> dict[str, list[Drain]]:
+        """Bursts of each kind, one after the other, again and again."""
+        counts = {name: up.sized(self.seconds, least, **kind) for name, kind in kinds.items()}
+        drains: dict[str, list[Drain]] = {name: [] for name in kinds}
+        for _ in range(self.rounds):
+            for name, kind in kinds.items():
+                drains[name].append(up.drain(counts[name], **kind))
+        return drains
+
+
+@contextmanager
+def working(system: Any, folder: Path, **start: Any) -> Iterator[tuple[Fleet, Connection]]:
+    """The commands of a system, ready to work, with the heartbeat of production, and a connection that looks."""
+    with fleet(folder, system.url, ZEKE_JOBS_HEARTBEAT="5") as up, closing(connect(system.url)) as conn:
+        system.start(up, **start)
+        up.until(lambda: system.ready(conn, **start), 120)
+        yield up, conn
+
+
+def rate(times: list[float]) -> float:
+    """Events a second in the middle part of them."""
+    skip = int(len(times) * _TRIM)
+    first, last = times[skip], times[len(times) - 1 - skip]
+    return (len(times) - 2 * skip - 1) / max(last - first, 1e-9)
+
+
+def row(
+    what: str, drains: list[Drain], others: list[Drain] | None = None, against: str = "", least: float | None = None
+) -> Row:
+    """The medians of several drains as a row, beside those of others."""
+    client, served = (statistics.median(getattr(one, part) for one in drains) for part in ("client", "server"))
+    note = f"CPU per job: workers {client:.0f} µs, server {served:.0f} µs"
+    beside = None if others is None else [one.rate for one in others]
+    return result.middle(what, [one.rate for one in drains], beside, against=against, least=least, note=note)

@@ -18,6 +18,7 @@ from zeke_jobs.revisions.applying import sync
 NAME = "zeke_jobs"
 HANDLERS = "tests.lab.bench.handlers"
 FREE = "score-relevance"  # the task that has no limit where nothing else is said
+NAP = {"handler": f"{HANDLERS}:nap"}
 _OWN_SHAPE = ("concurrency", "rate", "uses", "priority", "timeout", "retry", "aliases", "queue", "description")
 
 

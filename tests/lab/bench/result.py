@@ -9,28 +9,16 @@ _HEAD = "| what | figure | ratio | target | note |\n|---|---:|---|---|---|"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure.
-
-    Attributes:
-        what: What was measured.
-        value: The figure; None where it could not be measured, and ``note`` says why.
-        unit: Of the figure.
-        rounds: The figures of the rounds whose median it is.
-        ratio: The figure divided by that of ``against``.
-        against: The other side of the ratio.
-        least: The ratio to reach; None where nothing was aimed at.
-        most: The figure to stay below; None where nothing was aimed at.
-        note: Other facts for the reader.
-    """
+    """One figure, None where it could not be measured; the median of ``rounds``, if there are any."""
 
     what: str
     value: float | None
     unit: str = "jobs/s"
     rounds: Sequence[float] = ()
-    ratio: float | None = None
+    ratio: float | None = None  # of the figure to that of ``against``
     against: str = ""
-    least: float | None = None
-    most: float | None = None
+    least: float | None = None  # the ratio to reach
+    most: float | None = None  # the figure to stay below
     note: str = ""
 
     def line(self) -> str:

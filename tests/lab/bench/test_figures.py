@@ -7,7 +7,7 @@ import yaml
 
 from tests.fleet import ROOT
 from tests.lab import server
-from tests.lab.bench import drain, ours, result, threads
+from tests.lab.bench import bench, ours, result, threads
 from tests.lab.bench.__main__ import MEASURES, main
 from tests.lab.bench.result import Row
 from zeke_jobs import config
@@ -15,7 +15,7 @@ from zeke_jobs import config
 
 def test_a_rate_leaves_out_the_slow_start_and_the_slow_end() -> None:
     steady = [float(n) for n in range(1, 101)]
-    assert drain.rate([-500.0, *steady, 900.0]) == pytest.approx(1.0)
+    assert bench.rate([-500.0, *steady, 900.0]) == pytest.approx(1.0)
 
 
 def test_each_thread_calls_until_the_time_is_over() -> None:

@@ -1,7 +1,6 @@
 """``nox -s chaos``: break one thing after another under load, prove afterwards that nothing was lost, print the table."""
 
 import os
-import platform
 import signal
 import sys
 import time
@@ -31,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     outcomes: list[Outcome] = []
     for name in chosen.parts:
-        at = time.monotonic() - began
-        print(f"{name} … ({at:.0f} s, load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+        server.announce(f"{time.monotonic() - began:.0f} s {name}")
         outcomes.append(_run(name, quick=chosen.quick))
         print(f"  {_said(outcomes[-1])}", file=sys.stderr, flush=True)
     print(outcome.table(outcomes, _about(outcomes, time.monotonic() - began, quick=chosen.quick)))
@@ -68,10 +66,7 @@ def _said(one: Outcome) -> str:
 
 def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
     which = next((f"{one.server}; " for one in outcomes if one.server), "")
-    return (
-        f"{which}Python {platform.python_version()}, {os.cpu_count()} cores, {seconds:.0f} s{', quick' if quick else ''}, "
-        f"load {os.getloadavg()[0]:.1f} at the end."
-    )
+    return f"{which}{server.machine()}, {seconds:.0f} s{', quick' if quick else ''}."
 
 
 if __name__ == "__main__":

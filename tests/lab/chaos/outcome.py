@@ -20,34 +20,20 @@ class Promise:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of the table.
-
-    Attributes:
-        scenario: Its name on the command line.
-        broke: The fault.
-        account: Where the jobs went.
-        rates: Jobs completed in a second ``before``, ``during`` and ``after``: the median of three equal parts of that phase.
-        recovery: Seconds from the end of the fault until half of the rate before it was reached again.
-        again: Runs of handlers beyond the first of each job, by the trace outside the database.
-        promises: The required results.
-        note: Other facts for the reader.
-        skipped: Why it could not be tried here.
-        server: The server that it ran on.
-        stuck: Jobs that did not end, and what was logged of them.
-    """
+    """One row of the table."""
 
     scenario: str
-    broke: str
+    broke: str  # the fault, in words
     account: Account = field(default_factory=Account)
-    rates: Mapping[str, float] = field(default_factory=dict)
-    recovery: float | None = None
-    again: int = 0
+    rates: Mapping[str, float] = field(default_factory=dict)  # jobs completed in a second before, during and after
+    recovery: float | None = None  # seconds from the end of the fault until half of the rate before it was back
+    again: int = 0  # runs of handlers beyond the first of each job, by the trace outside the database
     promises: tuple[Promise, ...] = ()
     note: str = ""
-    skipped: str = ""
+    skipped: str = ""  # why it could not be tried here
     seconds: float = 0.0
     server: str = ""
-    stuck: Sequence[str] = ()
+    stuck: Sequence[str] = ()  # jobs that did not end, and what was logged of them
 
     @property
     def held(self) -> bool:

@@ -45,23 +45,14 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class Account:
-    """Where the jobs went.
+    """Where the jobs went."""
 
-    Attributes:
-        sent: All jobs sent, also by other jobs.
-        finished: Jobs that completed.
-        stated: Jobs with another end and a reason.
-        lost: Jobs that are neither, or whose effect is missing.
-        duplicated: Effects that are there twice, or without their job's completion.
-        faults: What is wrong, with its count.
-    """
-
-    sent: int = 0
+    sent: int = 0  # also by other jobs
     finished: int = 0
-    stated: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    faults: tuple[str, ...] = ()
+    stated: int = 0  # with another end and a reason
+    lost: int = 0  # neither, or without their effect
+    duplicated: int = 0  # effects that are there twice, or without their job's completion
+    faults: tuple[str, ...] = ()  # what is wrong, with its count
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:

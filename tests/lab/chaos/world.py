@@ -11,27 +11,27 @@ from typing import Any, TypeVar
 from tests.conftest import server_binaries
 from tests.fleet import Fleet, query
 from tests.lab import server
+from tests.lab.chaos import proof
 from tests.lab.chaos.handlers import TRACE
 from tests.lab.chaos.keeper import Keeper, Kept
 from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.proof import Interval
-from tests.lab.chaos.traffic import MIXED, TASKS, Traffic
-from tests.lab.chaos.verdict import judge
+from tests.lab.chaos.traffic import LIMITS, MIXED, SHARED, TASKS, Traffic
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 THREADS = 8
 #: Seconds to settle and to measure, when quick and when not.
 PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
-_WORKERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
-_SUSPECTS = "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0 AND state IN ('queued', 'consumed')"
+OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+NO_DEATH = "SELECT max(deaths) = 0 FROM zeke_jobs.queue"
+_OF_KIND = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s"
+_DONE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
 _STUCK = """
   SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
     WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
   FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
 _IN_FLOW = 30  # jobs that wait or run while the workers keep up
-_OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
-
 
 Kind = TypeVar("Kind", bound="World")
 
@@ -60,10 +60,8 @@ class World:
         tasks: str = TASKS,
         data: Path | None = None,
     ) -> None:
-        self.name = name
-        self.quick = quick
-        self.heartbeat = heartbeat
-        self.lost_after = 4 * heartbeat
+        self.name, self.quick = name, quick
+        self.heartbeat, self.lost_after = heartbeat, 4 * heartbeat
         self.folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-"))
         self.folder.chmod(0o711)  # the server runs as another user where we are root
         self.server = data or self.folder / "server"
@@ -72,8 +70,7 @@ class World:
         self.gone: dict[int, list[Interval]] = {}
         self.phases: dict[str, Interval] = {}
         self.promises: list[Promise] = []
-        self.kinds = kinds
-        self.tasks = tasks
+        self.kinds, self.tasks = kinds, tasks
         self.keeper = Keeper()
         self.schedulers: list[Kept] = []
         self.stuck: list[str] = []
@@ -88,11 +85,8 @@ class World:
         with closing(connect(self.url)) as conn:
             migrate.migrate(conn)
             query(conn, "CREATE TABLE effect (job uuid NOT NULL); CREATE INDEX ON effect (job)")
-        self.fleet = Fleet(
-            self.folder,
-            self.url,
-            environment={"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""},
-        )
+        environment = {"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""}
+        self.fleet = Fleet(self.folder, self.url, environment=environment)
         self.traffic = Traffic(self.url, self.kinds)
         self.zeke("apply", self.write("jobs.yaml", self.tasks))
 
@@ -128,7 +122,6 @@ class World:
         return self.keeper.keep(lambda: self.fleet.workers(threads=THREADS, **environment))
 
     def two(self, **environment: str) -> list[Kept]:
-        """Two of them."""
         return [self.worker(**environment), self.worker(**environment)]
 
     def scheduler(self, **environment: str) -> Kept:
@@ -136,22 +129,26 @@ class World:
         self.schedulers.append(self.keeper.keep(lambda: self.fleet.scheduler(**environment)))
         return self.schedulers[-1]
 
+    def joined(self, kind: str = "worker") -> int:
+        """How many processes of this kind are in the fleet."""
+        return int(self.look(_OF_KIND, kind))
+
+    def join(self, count: int = 2, kind: str = "worker", patience: float = 90) -> None:
+        """Wait until so many are."""
+        self.until(lambda: self.joined(kind) >= count, patience, f"{count} of kind {kind}")
+
     def flow(self, workers: int = 2, *, count: int = 100) -> None:
         """Wait for the workers, begin to send, and wait until so many jobs have completed and the workers have caught up."""
-        self.until(lambda: self.look(_WORKERS) >= workers, 60, f"{workers} workers")
+        self.join(workers)
         self.traffic.start()
-        self.until(
-            lambda: self.look("SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") >= count,
-            60,
-            "a flow of jobs",
-        )
+        self.until(lambda: self.look(_DONE) >= count, 60, "a flow of jobs")
         if self.kinds:
             # Waiting jobs would make the rate look higher than the sends.
-            self.comes(lambda: self.look(_OPEN) <= _IN_FLOW, 30)
+            self.comes(lambda: self.look(OPEN) <= _IN_FLOW, 30)
 
-    def whole(self, workers: int = 2, patience: float = 60.0) -> bool:
+    def whole(self, workers: int = 2) -> bool:
         """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
-        return self.comes(lambda: self.look(_WORKERS) >= workers and self.look(_SUSPECTS) == 0, patience)
+        return self.comes(lambda: self.joined() >= workers and self.look(f"{OPEN} AND deaths > 0") == 0, 60)
 
     def kill(self, kept: Kept) -> None:
         """SIGKILL a command line and its processes; its keeper starts it again."""
@@ -197,9 +194,9 @@ class World:
         if not self.comes(condition, patience):
             raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
 
-    def said(self, words: str) -> bool:
-        """Whether any command has said this."""
-        return any(words in command.text() for command in self.fleet.commands)
+    def said(self, *words: str) -> bool:
+        """Whether any command has said one of these."""
+        return any(each in command.text() for command in self.fleet.commands for each in words)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -225,33 +222,80 @@ class World:
             yield
         self.over = time.time()
 
-    def promise(self, text: str, held: bool) -> None:
+    def promise(self, text: str, held: object) -> None:
         """State one thing that must hold, and whether it does."""
         self.promises.append(Promise(text, bool(held)))
 
+    def promise_that_none_ended(self) -> None:
+        """Of the command lines that are kept running."""
+        self.promise("no command line ended", all(kept.starts == 1 for kept in self.keeper.kept))
+
     # ── the end ──
 
-    def drain(self, patience: float = 120.0) -> None:
+    def calm(self, *, workers: int = 0) -> None:
+        """After the fault: wait for so many workers, measure, and drain."""
+        if workers:
+            self.whole(workers)
+        self.measure("after")
+        self.drain()
+
+    def drain(self) -> None:
         """Send no more, neither by the clock, and wait until everything that was sent has ended."""
         self.traffic.stop()
         for scheduler in self.schedulers:
             if scheduler.wanted:
                 self.keeper.release(scheduler)
                 scheduler.command.stop(30)
-        self.drained = self.comes(lambda: self.look(_OPEN) == 0, patience)
+        self.drained = self.comes(lambda: self.look(OPEN) == 0, 120)
         if not self.drained:
-            self.stuck = self._stuck()
+            rows = self.rows(_STUCK)
+            logs = "\n".join(command.text() for command in self.fleet.commands)
+            said = [line for job, _ in rows for line in logs.splitlines() if job in line]
+            self.stuck = [text for _, text in rows] + said[-50:]
 
-    def _stuck(self) -> list[str]:
-        """Unfinished jobs with their rows and the commands' logs, for finding the fault."""
-        rows = self.rows(_STUCK)
-        logs = "\n".join(command.text() for command in self.fleet.commands)
-        said = [line for job, _ in rows for line in logs.splitlines() if job in line]
-        return [text for _, text in rows] + said[-50:]
+    def outcome(
+        self, broke: str, *, recovers_in: float | None = None, after_share: float | None = 0.9, note: str = ""
+    ) -> Outcome:
+        """Prove the promises of every scenario beside its own: nothing lost, no effect twice, limits exact, recovery, throughput.
 
-    def outcome(self, broke: str, **promised: Any) -> Outcome:
-        """See ``verdict.judge``."""
-        return judge(self, broke, **promised)
+        Args:
+            broke: In words.
+            recovers_in: Seconds that the recovery may take, from the end of the fault.
+            after_share: Share of the earlier rate that must be reached afterwards; None for no promise.
+            note: For the reader.
+        """
+        with closing(connect(self.url)) as conn:
+            found = proof.account(conn, self.traffic.ledger)
+            moments = proof.completions(conn)
+        ran = proof.runs(self.trace)
+        peaks = proof.peaks(ran, self.gone, SHARED)
+        rates = {name: proof.rate(moments, phase) for name, phase in self.phases.items()}
+        recovery = None
+        self.promise("nothing lost", found.lost == 0 and self.drained)
+        self.promise("no effect twice", found.duplicated == 0)
+        if found.faults:
+            self.promise(f"nothing odd in the table: {', '.join(found.faults)}", held=False)
+        over = {name: peaks.get(name, 0) for name, most in LIMITS.items() if peaks.get(name, 0) > most}
+        self.promise("limits exact" if not over else f"limits exact, got {over}", not over)
+        if recovers_in is not None:
+            recovery = proof.recovery(moments, self.over, rates["before"], self.phases["after"][1])
+            self.promise(f"recovery ≤ {recovers_in:g} s", recovery is not None and recovery <= recovers_in)
+        if after_share is not None and {"before", "after"} <= rates.keys():
+            is_back = rates["after"] >= after_share * rates["before"] > 0
+            self.promise(f"throughput after ≥ {after_share * 100:.0f} %", is_back)
+        return Outcome(
+            scenario=self.name,
+            broke=broke,
+            account=found,
+            rates=rates,
+            recovery=recovery,
+            again=proof.repeats(ran),
+            promises=tuple(self.promises),
+            note=note,
+            seconds=time.monotonic() - self.began,
+            server=self.about,
+            stuck=self.stuck,
+        )
 
 
 @contextmanager
@@ -265,5 +309,5 @@ def opened(made: Kind) -> Iterator[Kind]:
 
 
 def world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
-    """A world of one server, opened, and closed whatever happens in it."""
+    """A world of one server, opened."""
     return opened(World(name, quick=quick, **options))

@@ -1,10 +1,7 @@
 """``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.lab import server
 from tests.lab.endure.run import Minute, Plan, complaints, endure
@@ -23,11 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found.append(minute)
         print(line(len(found), minute), flush=True)
 
-    with server.start(bin_dir) as started, tempfile.TemporaryDirectory(prefix="zeke-endure-") as folder:
-        endure(started, Path(folder), plan, say)
+    with server.start(bin_dir) as started:
+        endure(started, plan, say)
     said = complaints(found, plan)
     about = (
-        f"{started.about}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end: {plan.rate} jobs a second of thirteen"
+        f"{started.about}, {server.machine()}: {plan.rate} jobs a second of thirteen"
         f" tasks for {plan.minutes} minutes, kept for {plan.keep} s."
     )
     print(f"\n{about}\n\n{verdict(said)}")

@@ -4,20 +4,17 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 
 import yaml
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import Fleet, fleet, query, scalar
-from tests.lab.bench import drain, ours
-from tests.lab.bench.bench import PRODUCTION
+from tests.fleet import Fleet, query, scalar
+from tests.lab.bench import ours
+from tests.lab.bench.bench import working
 from tests.lab.server import Server
-from zeke_jobs.postgres.pool import connect
 
 _TICK = 0.05  # seconds between two batches of sends
 #: What a ``Minute`` has, in its order.
@@ -36,55 +33,35 @@ SELECT
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how much.
-
-    Attributes:
-        minutes: So many looks.
-        rate: Jobs a second that are sent.
-        keep: Seconds after which a finished job is purged. A worker purges once a minute.
-        every: Seconds between two looks: a minute.
-    """
+    """How long, how much."""
 
     minutes: int = 30
-    rate: int = 500
-    keep: int = 180
-    every: float = 60.0
+    rate: int = 500  # jobs a second that are sent
+    keep: int = 180  # seconds after which a finished job is purged; a worker purges once a minute
+    every: float = 60.0  # seconds between two looks
 
 
 @dataclass(frozen=True)
 class Minute:
-    """One observation. Sizes in bytes.
+    """One observation of the table of jobs, with sizes in bytes."""
 
-    Attributes:
-        done: Jobs a second that ended since the look before.
-        behind: Jobs that had not ended.
-        rows: Of the table of jobs.
-        table: Size of the table of jobs.
-        indexes: Size of its indexes.
-        dead: Rows that no vacuum has removed yet.
-        vacuums: How often autovacuum has been there so far.
-        wal: Bytes of WAL since the look before.
-    """
-
-    done: float
-    behind: int
+    done: float  # jobs a second that ended since the look before
+    behind: int  # jobs that had not ended
     rows: int
     table: int
     indexes: int
-    dead: int
-    vacuums: int
-    wal: int
+    dead: int  # rows that no vacuum has removed yet
+    vacuums: int  # how often autovacuum has been there so far
+    wal: int  # bytes since the look before
 
 
-def endure(started: Server, folder: Path, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
+def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
     """Send, work and look, as long as planned."""
     text = yaml.safe_load(ours.jobs_yaml({}))
     text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
-    installation = ours.Installation(started.create("endure"), folder / "config", yaml.safe_dump(text))
+    installation = ours.Installation(started.create("endure"), started.files / "config", yaml.safe_dump(text))
     os.environ["DATABASE_URL"] = installation.url
-    with fleet(folder / "fleet", installation.url, **PRODUCTION) as up, closing(connect(installation.url)) as conn:
-        installation.start(up)
-        drain.eventually(lambda: installation.ready(conn), up, patience=60)
+    with working(installation, started.files / "fleet") as (up, conn):
         stop = threading.Event()
         sender = threading.Thread(target=_send, args=(list(text["tasks"]), plan.rate, stop), name="sender")
         sender.start()

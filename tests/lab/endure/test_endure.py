@@ -1,7 +1,6 @@
 """The long run in short, and the evaluation of its figures."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -31,10 +30,10 @@ def test_what_is_not_steady_is_named(minutes: list[Minute], said: list[str]) -> 
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(120)
-def test_a_short_run_sees_each_second_what_was_sent(tmp_path: Path) -> None:
+def test_a_short_run_sees_each_second_what_was_sent() -> None:
     seen: list[Minute] = []
     with server.start() as started:
-        found = endure(started, tmp_path, Plan(minutes=4, rate=20, keep=600, every=2.0), seen.append)
+        found = endure(started, Plan(minutes=4, rate=20, keep=600, every=2.0), seen.append)
     assert seen == found
     # What was sent in the last second may not have ended, and nothing else is missing.
     assert all(minute.rows >= minute.done * 2 for minute in found)

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from statistics import median
 
 from tests.lab import server
 from tests.lab.bench import result
@@ -48,8 +49,8 @@ def _figures(url: str, world: World) -> list[Row]:
     found = measure.quality(url, world, places, hits)
     recall, precision = found.together / max(found.pairs, 1), 1 - found.wrong / max(found.found, 1)
     return [
-        Row("a story that joins an event", cost.median(joining=True), "ms", note=f"of {len(cost.joining)}, median"),
-        Row("a story that stays alone", cost.median(joining=False), "ms", note=f"of {len(cost.alone)}, median"),
+        Row("a story that joins an event", median(cost.joining), "ms", note=f"of {len(cost.joining)}, median"),
+        Row("a story that stays alone", median(cost.alone), "ms", note=f"of {len(cost.alone)}, median"),
         Row("CPU of the server a story", cost.server, "ms"),
         Row("recall", recall, "", note=f"aimed at .98; {found.pairs} pairs by comparison of all"),
         Row("precision", precision, "", note=f"aimed at 1; {found.found} pairs found"),

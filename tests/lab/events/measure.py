@@ -1,6 +1,5 @@
 """Cost of joining an event, and its recall compared with a full comparison."""
 
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -50,10 +49,6 @@ class Cost:
     joining: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)
     server: float = 0.0
-
-    def median(self, *, joining: bool) -> float:
-        """Of those that join an event, or of those that do not."""
-        return statistics.median(self.joining if joining else self.alone)
 
 
 @dataclass

@@ -41,15 +41,7 @@ def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
 
 @dataclass
 class World:
-    """Stories by their place in the order of arrival; the first ``known`` were analysed before.
-
-    Attributes:
-        told: The stories.
-        vectors: Their embeddings, a row each.
-        terms: Their terms.
-        ids: Their ids in a database.
-        known: How many there are before the others arrive.
-    """
+    """Stories by their place in the order of arrival; the first ``known`` were analysed before."""
 
     told: list[Told]
     vectors: np.ndarray[Any, np.dtype[np.float32]]

@@ -2,12 +2,10 @@
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 
 from tests.lab import server
 from tests.lab.soak.run import Plan, soak
@@ -24,11 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    with server.start(bin_dir) as started, tempfile.TemporaryDirectory(prefix="zeke-soak-") as folder:
+    with server.start(bin_dir) as started:
         os.environ["DATABASE_URL"] = url = started.create("soak")
         with closing(connect(url)) as conn:
             migrate.migrate(conn, ["actors.store"])
-        found = soak(url, Path(folder), plan, say, started.cpu)
+        found = soak(url, started.files, plan, say, started.cpu)
     print(
         f"{plan.sources} feeds of {plan.items} items, seed {plan.seed}; {started.about}\n\n| what | figure |\n|---|---|"
     )

@@ -25,39 +25,24 @@ _BEGAN = datetime.now(UTC)
 
 @dataclass(frozen=True)
 class Item:
-    """One item: where it is named, and how it has to end.
+    """One item: where it is named, and how it has to end."""
 
-    Attributes:
-        external_id: As the pipeline will call it.
-        url: Its page, None for an upload that brings its text.
-        kind: How the page behaves: ``good``, or a key of the ends that make no story.
-        text: Number of its text; items of one text make one story.
-        twin: Number of the text that its own is an edited copy of.
-    """
-
-    external_id: str
-    url: str | None
-    kind: str = "good"
-    text: int = 0
-    twin: int | None = None
+    external_id: str  # as the pipeline will call it
+    url: str | None  # its page; None for an upload that brings its text
+    kind: str = "good"  # or a key of ``_ENDS``
+    text: int = 0  # number of its text; items of one text make one story
+    twin: int | None = None  # number of the text that its own is an edited copy of
 
     @property
     def end(self) -> str:
-        """The outcome that it must have, or ``STORY``."""
         return _ENDS.get(self.kind, STORY)
 
 
 @dataclass
 class News:
-    """The plan of a world.
+    """The plan of a world."""
 
-    Args:
-        hosts: Base addresses, one for each feed.
-        per_feed: Items of each feed.
-        seed: The seed of all random choices.
-    """
-
-    hosts: list[str]
+    hosts: list[str]  # base addresses, one for each feed
     per_feed: int
     seed: int
     feeds: dict[str, list[Item]] = field(init=False)
@@ -117,13 +102,13 @@ class News:
     @property
     def uploads(self) -> list[list[dict[str, Any]]]:
         """The items of each upload, as its payload has them."""
-        return [[self._as_uploaded(item) for item in upload] for upload in self._uploads]
 
-    def _as_uploaded(self, item: Item) -> dict[str, Any]:
-        given: dict[str, Any] = {"externalId": item.external_id}
-        if item.url:
-            return {**given, "url": item.url}
-        return {**given, "title": title(item.text), "text": self.plain(item.text)} if item.text else given
+        def given(item: Item) -> dict[str, Any]:
+            if item.url:
+                return {"url": item.url}
+            return {"title": title(item.text), "text": self.plain(item.text)} if item.text else {}
+
+        return [[{"externalId": item.external_id, **given(item)} for item in upload] for upload in self._uploads]
 
     @cached_property
     def items(self) -> dict[str, Item]:

@@ -25,8 +25,7 @@ from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.applying import sync
 
-TARGET = 1.25
-"""Seconds of CPU of the workers for each second of bare fetching, parsing and extracting."""
+TARGET = 1.25  # seconds of CPU of the workers for each second of bare fetching, parsing and extracting
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
     (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
@@ -38,24 +37,20 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Plan:
-    """How large and how rough.
+    """How large and how rough."""
 
-    Attributes:
-        sources: Feeds, each on a host of its own; half as many single addresses, a tenth as many uploads come along.
-        items: Of each feed.
-        share: Of all answers of sites, Engine and model that fail; one connection in so many jobs is cut, too.
-        kills: How often all workers are killed.
-        seconds: The longest that it may take.
-    """
-
-    sources: int = 200
-    items: int = 20
+    sources: int = (
+        200  # feeds, each on a host of its own; half as many single addresses, a tenth as many uploads come along
+    )
+    items: int = 20  # of each feed
     seed: int = 1
-    share: float = 0.01
-    kills: int = 2
+    share: float = (
+        0.01  # of all answers of sites, Engine and model that fail; one connection in so many jobs is cut, too
+    )
+    kills: int = 2  # of all workers
     processes: int = 2
     threads: int = 8
-    seconds: float = 1800.0
+    seconds: float = 1800.0  # the longest that it may take
 
 
 @dataclass(frozen=True)
@@ -76,15 +71,7 @@ def soak(
     say: Callable[[str], None] = lambda _: None,
     server_cpu: Callable[[], float] = lambda: 0.0,
 ) -> Found:
-    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in.
-
-    Args:
-        url: The database.
-        folder: For files.
-        plan: How large and how rough.
-        say: Called with what happens.
-        server_cpu: Seconds of CPU that the server has used.
-    """
+    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in."""
     spent = server_cpu()
     ports = [free_port() for _ in range(4)]
     news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
@@ -117,17 +104,14 @@ def soak(
         costs = {"workers": worker_cpu, "bare work": bare_cpu, **{name: one.cpu() for name, one in servers.items()}}
         costs["Postgres"] = server_cpu() - spent
         figures = {
-            "items that ended": f"{outcomes.total()}: "
-            + ", ".join(f"{name} {n}" for name, n in outcomes.most_common()),
+            "items that ended": f"{outcomes.total()}: {', '.join(f'{name} {n}' for name, n in outcomes.most_common())}",
             "stories": str(query(conn, "SELECT count(*) FROM stories")[0][0]),
             "jobs completed": f"{query(conn, _COUNTS)[0][2]} in {wall:.0f} s, load {os.getloadavg()[0]:.1f} at the end",
             "all workers killed": f"{kills} times",
             "connections cut": str(cuts),
             "faulty answers": ", ".join(f"{name} {count}" for name, count in faults.items()),
             "most requests of one host at once": str(sites["peak"]),
-            **{
-                f"CPU of {name}": f"{s:.1f} s, {s / outcomes.total() * 1e3:.1f} ms an item" for name, s in costs.items()
-            },
+            **{f"CPU of {one}": f"{s:.1f} s, {s / outcomes.total() * 1e3:.1f} ms an item" for one, s in costs.items()},
             "CPU of workers, of bare work": f"{worker_cpu / bare_cpu:.2f} (aimed at: {TARGET:g} or less)",
         }
         return Found(complaints(conn, news, asked), outcomes, kills, faults, figures)

@@ -2,10 +2,8 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 import yaml
@@ -61,21 +59,19 @@ def main(arguments: list[str] | None = None) -> int:
     edits = [(overrides.read_path(key, today), overrides.read_value(value)) for key, value in scenario.CHANGES.items()]
     changed = config.load_text(scenario.TODAY, "jobs.yaml", handlers=False, edits=edits)
     before = os.getloadavg()[0]
-    with server.start(chosen.server) as started, tempfile.TemporaryDirectory(prefix="zeke-validate-") as name:
-        folder = Path(name)
-        ran = [_run(started, folder, f"today_{n}", scenario.TODAY, load) for n in range(chosen.runs)]
+    with server.start(chosen.server) as started:
+        ran = [_run(started, f"today_{n}", scenario.TODAY, load) for n in range(chosen.runs)]
         # Predicted from the first run alone, before the change is tried.
         answers = [backtest(ran[0].recording, today, changed, seed=seed) for seed in range(_SEEDS)]
         text = yaml.safe_dump(edited(yaml.safe_load(scenario.TODAY), edits), sort_keys=False)
-        tried = [_run(started, folder, f"changed_{n}", text, load) for n in range(chosen.runs)]
+        tried = [_run(started, f"changed_{n}", text, load) for n in range(chosen.runs)]
     changes = ", ".join(f"`{key}={value}`" for key, value in scenario.CHANGES.items())
     own = _lines([answer.today for answer in answers], ran)
     other = _lines([answer.proposed for answer in answers if answer.proposed], tried)
     table = [*_table("its own configuration", own), *_table(f"the change: {changes}", other)]
     about = (
         f"{len(load)} jobs, and the jobs that they sent, over {chosen.seconds:.0f} s, on {scenario.PROCESSES} processes of"
-        f" {scenario.THREADS} threads; load of the machine before {before:.1f}, after {os.getloadavg()[0]:.1f}, on"
-        f" {os.cpu_count()} cores."
+        f" {scenario.THREADS} threads; load of the machine before {before:.1f}; {server.machine()}."
     )
     print("\n".join([about, "", *table]))
     lines = [*own, *other]
@@ -84,9 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _run(started: server.Server, folder: Path, name: str, text: str, load: Sequence[scenario.Send]) -> real.Run:
-    print(f"{name} … (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
-    return real.run(started, folder, name, text, load)
+def _run(started: server.Server, name: str, text: str, load: Sequence[scenario.Send]) -> real.Run:
+    server.announce(name)
+    return real.run(started, name, text, load)
 
 
 def _lines(predicted: Sequence[Figures], runs: Sequence[real.Run]) -> list[Line]:

@@ -2,25 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import fleet, query, scalar
+from tests.fleet import query, scalar
 from tests.lab import server
-from tests.lab.bench.bench import PRODUCTION
-from tests.lab.bench.drain import eventually
+from tests.lab.bench.bench import working
 from tests.lab.bench.ours import Installation
 from tests.lab.validate.scenario import PROCESSES, THREADS, WITH_BUDGET, Send
 from zeke_jobs import config
 from zeke_jobs.backtest import history
 from zeke_jobs.backtest.figures import percentile
 from zeke_jobs.backtest.workload import Workload
-from zeke_jobs.postgres.pool import connect
 
 _UNFINISHED = f"""
 SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{WITH_BUDGET}'"""
@@ -47,20 +43,15 @@ class Run:
     recording: Workload
 
 
-def run(started: server.Server, folder: Path, name: str, text: str, load: Sequence[Send]) -> Run:
-    """Send the load to fresh workers under this jobs.yaml, and wait until all of it has ended.
-
-    Raises:
-        RuntimeError: the workers ended, or did not get through.
-    """
-    installation = Installation(started.create(name), folder / name, text)
-    with fleet(folder / name, installation.url, **PRODUCTION) as workers, closing(connect(installation.url)) as conn:
-        installation.start(workers, processes=PROCESSES, threads=THREADS)
-        eventually(lambda: installation.ready(conn, PROCESSES), workers)
+def run(started: server.Server, name: str, text: str, load: Sequence[Send]) -> Run:
+    """Send the load to fresh workers under this jobs.yaml, and wait until all of it has ended."""
+    folder = started.files / name
+    installation = Installation(started.create(name), folder, text)
+    with working(installation, folder, processes=PROCESSES, threads=THREADS) as (workers, conn):
         begin = scalar(conn, "SELECT zeke_jobs.now()")
         _send(conn, load)
         end = scalar(conn, "SELECT zeke_jobs.now()")
-        eventually(lambda: scalar(conn, _UNFINISHED) == 0, workers)
+        workers.until(lambda: scalar(conn, _UNFINISHED) == 0)
         in_force = config.load_text(text, "jobs.yaml", handlers=False)
         recording = history.read(conn, in_force, begin, end + timedelta(milliseconds=1))
         waits: dict[str, list[float]] = {}

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 import psutil
 
 from tests.fleet import scalar
-from tests.lab.bench import drain
-from tests.lab.bench.bench import Bench
-from tests.lab.bench.ours import Installation
+from tests.lab.bench.bench import Bench, row
+from tests.lab.bench.ours import HANDLERS, Installation
 from tests.lab.bench.result import Row
 
 AT_ONCE = 200
@@ -71,7 +70,7 @@ def measure(bench: Bench) -> list[Row]:
             drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), task="ask") for _ in range(bench.rounds)]
             memory = worker.memory_info().rss / _MIB
             rows += [
-                drain.row(f"{AT_ONCE} handlers that wait 1 s, {kind}", drains),
+                row(f"{AT_ONCE} handlers that wait 1 s, {kind}", drains),
                 Row(f"connections to the server, {kind}", late.connections, ""),
                 Row(f"memory of the process, {kind}", memory, "MiB", most=None if kind == "threads" else 150),
             ]
@@ -87,11 +86,10 @@ def measure(bench: Bench) -> list[Row]:
 @contextmanager
 def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer]]:
     late = LateServer()
-    handlers = "tests.lab.bench.handlers"
     handler, web = _HANDLERS[kind]
     text = (
-        f"version: 1\nservices:\n  web: {{use: '{handlers}:{web}', url: '{late.url}'}}\n"
-        f"tasks:\n  ask: {{handler: '{handlers}:{handler}'}}\n"
+        f"version: 1\nservices:\n  web: {{use: '{HANDLERS}:{web}', url: '{late.url}'}}\n"
+        f"tasks:\n  ask: {{handler: '{HANDLERS}:{handler}'}}\n"
     )
     yield bench.installation(f"waiting_{handler}", text), late
     late.close()
@@ -102,7 +100,7 @@ def _stop(bench: Bench, kind: str, threads: int) -> float:
     with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
         installation.seed(up.conn, 5 * AT_ONCE, task="ask")
         worker = psutil.Process(int(scalar(up.conn, _PID)))
-        drain.eventually(lambda: int(scalar(up.conn, _ACTIVE)) == AT_ONCE, up.fleet, look=0.01)
+        up.fleet.until(lambda: int(scalar(up.conn, _ACTIVE)) == AT_ONCE, every=0.01)
         time.sleep(_WAITS / 2)
         began = time.monotonic()
         up.fleet.commands[0].process.terminate()

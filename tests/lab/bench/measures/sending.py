@@ -9,7 +9,7 @@ import psycopg2
 import zeke_jobs
 from tests.lab.bench import ours, result, threads
 from tests.lab.bench.bench import Bench
-from tests.lab.bench.measures.unlimited import peers
+from tests.lab.bench.measures.drains import peers
 from tests.lab.bench.result import Row
 
 _LEAST = {("dramatiq_pg", 1): 1.4, ("pgqueuer", 1): 1.0, ("dramatiq_pg", 8): 1.4, ("pgqueuer", 8): 1.2}
@@ -57,7 +57,7 @@ def measure(bench: Bench) -> list[Row]:
 
     Short slices in turns: how fast the disk flushes changes from second to second, and decides much here.
     """
-    installation = bench.installation("sends", ours.jobs_yaml({ours.FREE: {}}))
+    installation = bench.installation("sends", {ours.FREE: {}})
     systems: dict[str, Any] = {ours.NAME: _Ours(installation), "a bare INSERT": _Bare(installation.url)}
     systems |= {name: module.System(bench.database(f"{name}_sends")) for name, module in peers(bench).items()}
     figures: dict[tuple[str, int], list[float]] = {}

@@ -4,23 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.scenarios import (
-    chunks,
-    coroutines,
-    database,
-    doors,
-    failover,
-    killer,
-    network,
-    processes,
-    stops,
-    strike,
-)
+from tests.lab.chaos.scenarios import chunks, coroutines, database, doors, processes, stops
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
-    "killer": killer.killer,
-    "strike": strike.strike,
+    "killer": processes.killer,
+    "strike": processes.strike,
     "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
@@ -29,8 +18,8 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "restart-database": database.restart,
     "use-up-connections": database.use_up_connections,
     "fill-disk": database.fill_disk,
-    "fail-over": failover.fail_over,
-    "stall": network.stall,
+    "fail-over": database.fail_over,
+    "stall": processes.stall,
     "async-kill": partial(processes.kill_workers, name="async-kill", **coroutines.WORLD),
     "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
     "async-deploy": coroutines.deploy,

@@ -54,12 +54,10 @@ def chunks(*, quick: bool) -> Outcome:
     count = 200 if quick else 2_000
     with Provider() as provider, world("chunks", quick=quick, kinds={}) as here:
         both = here.two(**{PROVIDER: provider.url})
-        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 2, 60, "two workers")
+        here.join()
         deaths = _kill(here, both, count, provider)
-        here.promise(
-            f"each job has its own outcome and deaths, {sum(deaths.values())} of {len(deaths)} jobs",
-            _is_right(here, deaths),
-        )
+        said = f"each job has its own outcome and deaths, {sum(deaths.values())} of {len(deaths)} jobs"
+        here.promise(said, _is_right(here, deaths))
         here.drain()
         said = f"{provider.calls} calls for {count} texts, every seventh refused, with {len(deaths)} jobs killed"
         return here.outcome("workers are killed in the middle of calls", after_share=None, note=said)
@@ -69,10 +67,8 @@ def _send(here: World, count: int) -> None:
     with closing(connect(here.url)) as conn:
         conn.autocommit = True
         for begin in range(1, count + 1, 1_000):
-            sent = send_many(
-                "embed", [{"n": n, "plain": True} for n in range(begin, min(begin + 1_000, count + 1))], connection=conn
-            )
-            here.traffic.ledger |= {str(one.id) for one in sent}
+            texts = [{"n": n, "plain": True} for n in range(begin, min(begin + 1_000, count + 1))]
+            here.traffic.ledger |= {str(one.id) for one in send_many("embed", texts, connection=conn)}
 
 
 def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict[str, int]:
@@ -87,7 +83,7 @@ def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict
         for (job,) in here.rows(_HELD, kept.pids()):
             deaths[job] = deaths.get(job, 0) + 1
         here.kill(kept)
-        here.until(lambda: here.look("SELECT count(*) FROM zeke_jobs.worker") == 2, 90, "two workers")
+        here.join()
     provider.seconds = 0.01
     here.until(lambda: here.look(_ENDED) == count, 200, "the ends")
     return deaths

@@ -1,6 +1,7 @@
-"""A database that crashes, runs out of connections, or has a full disk."""
+"""A database that crashes, runs out of connections, has a full disk, or dies and has a standby."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -8,12 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
+from tests.conftest import server_binaries
 from tests.fleet import query
 from tests.lab.chaos.outcome import Impossible, Outcome
-from tests.lab.chaos.world import world
+from tests.lab.chaos.world import World, opened, world
+from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 _CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -23,12 +27,10 @@ _CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 def restart(*, quick: bool) -> Outcome:
     """The server is stopped as by a crash, and started ten seconds later."""
     with world("restart-database", quick=quick) as here:
-        workers = here.two()
-        scheduler = here.scheduler()
+        here.two()
+        here.scheduler()
         here.flow()
-        here.until(
-            lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'scheduler'"), 70, "a scheduler"
-        )
+        here.join(1, "scheduler")
         with here.fault():
             here.stop_server("immediate")
             time.sleep(3 if quick else 10)
@@ -40,7 +42,7 @@ def restart(*, quick: bool) -> Outcome:
         back = here.comes(lambda: here.look("SELECT max(beat_on) > %s FROM zeke_jobs.schedule_beat", beaten), 70)
         here.promise("the scheduler beats again", back)
         here.drain()  # which stops the schedulers
-        here.promise("no command line ended", all(kept.starts == 1 for kept in (*workers, scheduler)))
+        here.promise_that_none_ended()
         return here.outcome(f"Postgres stopped (immediate), {3 if quick else 10} s down, started", recovers_in=10)
 
 
@@ -48,7 +50,7 @@ def use_up_connections(*, quick: bool) -> Outcome:
     """Others take every connection that the server allows, the workers' too, and give them back."""
     seconds = 6 if quick else 15
     with world("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
-        workers = here.two()
+        here.two()
         here.flow()
         with here.fault(), ExitStack() as stack:
             admin = stack.enter_context(closing(connect(here.url)))
@@ -61,12 +63,9 @@ def use_up_connections(*, quick: bool) -> Outcome:
                         taken += 1
                 query(admin, _CUT_ALL)
                 time.sleep(0.05)
-        here.measure("after")
-        here.drain()
-        here.promise(
-            "workers say what they wait for", here.said("too many clients") or here.said("remaining connection slots")
-        )
-        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
+        here.calm()
+        here.promise("workers say what they wait for", here.said("too many clients", "remaining connection slots"))
+        here.promise_that_none_ended()
         said = f"all of 40 connections taken by others for {seconds} s"
         return here.outcome(said, recovers_in=10, note=f"{taken} taken")
 
@@ -76,7 +75,7 @@ def fill_disk(*, quick: bool) -> Outcome:
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
     with _small_disk(400) as disk, world("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
-        workers = here.two()
+        here.two()
         here.flow()
         filler = disk / "filler"
         with here.fault():
@@ -93,13 +92,10 @@ def fill_disk(*, quick: bool) -> Outcome:
             here.start_server()  # where it gave up
         here.comes(lambda: here.look("SELECT true"), 30)
         time.sleep(3)
-        here.measure("after")
-        here.drain()
-        here.promise(
-            "workers say that the disk is full, or that the database is unreachable",
-            here.said("No space left on device") or here.said("the database is unreachable"),
-        )
-        here.promise("no command line ended", all(kept.starts == 1 for kept in workers))
+        here.calm()
+        is_said = here.said("No space left on device", "the database is unreachable")
+        here.promise("workers say that the disk is full, or that the database is unreachable", is_said)
+        here.promise_that_none_ended()
         return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", recovers_in=15)
 
 
@@ -116,3 +112,63 @@ def _small_disk(megabytes: int) -> Iterator[Path]:
             yield folder
         finally:
             subprocess.run(["umount", "--lazy", name], check=True)
+
+
+class Pair(World):
+    """A world with two servers: everything that the first acknowledges is on the second's disk (synchronous replication)."""
+
+    def start_server(self) -> str:
+        """Start both; the URL names both, and leads to the one that accepts writes."""
+        first = super().start_server()
+        self.standby = self.folder / "standby"
+        data = self.standby / "data"
+        self.standby.mkdir(mode=0o700)
+        user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.standby, nobody.pw_uid, -1)
+            user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        options = f"-h {self.server / 'data'} -U postgres -D {data} -R -X stream -c fast"
+        pid = (self.server / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
+        command = [str(Path(f"/proc/{pid}/exe").resolve().parent / "pg_basebackup"), *options.split()]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **user)
+        # Started as the first one: a standby that allows fewer connections than its primary does not start.
+        self.second = embedded.ensure(self.standby, bin_dir=server_binaries(), settings=self.settings)
+        with closing(connect(first)) as conn:
+            query(conn, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+            query(conn, "SELECT pg_reload_conf()")
+        hosts = f"{self.server / 'data'},{data}"
+        self.url = f"{first.partition('?')[0]}?host={hosts}&target_session_attrs=read-write"
+        in_sync = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+        self.until(lambda: self.look(in_sync) == 1, 30, "a standby")
+        return self.url
+
+    def stop_server(self, mode: str) -> None:
+        """Stop both."""
+        super().stop_server(mode)
+        with suppress(AttributeError, FileNotFoundError):
+            embedded.stop(self.standby, mode=mode)
+
+    def promote(self) -> None:
+        """Let the standby take writes."""
+        with closing(connect(self.second)) as conn:
+            query(conn, "SELECT pg_promote(true, 60)")
+
+
+def fail_over(*, quick: bool) -> Outcome:
+    """The server dies under load, three seconds later its standby is promoted; whoever held a connection finds the other."""
+    with opened(Pair("fail-over", quick=quick)) as here:
+        here.two()
+        here.flow()
+        with here.fault():
+            embedded.stop(here.server, mode="immediate")
+            died = time.time()
+            time.sleep(3)
+            here.promote()
+        here.calm(workers=2)
+        moved = "SELECT NOT pg_is_in_recovery() AND current_setting('data_directory') = %s"
+        here.promise("the standby has taken over", here.look(moved, str(here.standby / "data")))
+        here.promise_that_none_ended()
+        said = "the server of a synchronous pair dies, its standby is promoted 3 s later"
+        repeated = f"{here.traffic.repeated} sends without an answer were repeated"
+        return here.outcome(said, recovers_in=10, note=f"{repeated}; {here.over - died:.1f} s without a server")

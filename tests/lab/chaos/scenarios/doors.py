@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.traffic import TASKS
-from tests.lab.chaos.world import World, world
+from tests.lab.chaos.world import OPEN, World, world
 from zeke_jobs.postgres.pool import connect
 
 HONEST = {True: 20, False: 200}  # jobs beside each fault, when quick and when not
@@ -25,25 +25,17 @@ _EVERY = 0.05  # seconds between two of them
 _ENDS = """
   SELECT count(*) FILTER (WHERE state = 'done' AND attempt = 1), extract(epoch FROM max(completed_on - created_on))
   FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[])"""
-_RUNS = "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND state = 'consumed'"
-_OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND state IN ('queued', 'consumed')"
+_THESE = "AND message_id = ANY (%s::uuid[])"
 _UNREAD = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite'"
 _LONG = "q" * 100
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done, in words and in code.
-
-    Attributes:
-        broke: In words.
-        during: The fault lasts while this context is open.
-        task: The task of the honest jobs.
-        options: Their options.
-    """
+    """What is done, in words and in code; the honest jobs are of ``task``, with ``options``."""
 
     broke: str
-    during: Callable[[World], AbstractContextManager[None]]
+    during: Callable[[World], AbstractContextManager[None]]  # the fault lasts while it is open
     task: str = "fast"
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -54,7 +46,7 @@ def beside(name: str, *names: str, quick: bool) -> Outcome:
     with world(name, quick=quick, kinds={}) as here:
         here.zeke("roles", "--apply")
         here.two()
-        here.until(lambda: here.whole(2, 1), 60, "two workers")
+        here.join()
         for one, fault in faults.items():
             with fault.during(here):
                 _honest(here, one, HONEST[quick])
@@ -69,7 +61,7 @@ def _honest(here: World, name: str, count: int) -> None:
             sent.append(str(zeke_jobs.send(fault.task, {"plain": True}, connection=conn, **fault.options).id))
             time.sleep(_EVERY)
     here.traffic.ledger.update(sent)
-    here.comes(lambda: here.look(_OPEN, sent) == 0, _PATIENCE)
+    here.comes(lambda: here.look(f"{OPEN} {_THESE}", sent) == 0, _PATIENCE)
     [(done, longest)] = here.rows(_ENDS, sent)
     here.promise(f"{name}: each of {count} honest jobs completes at its first attempt, got {done}", done == count)
     here.promise(f"{name}: the slowest in {BOUND:g} s, got {longest or -1:.1f} s", 0 <= (longest or -1) < BOUND)
@@ -86,7 +78,7 @@ def _as(here: World, role: str) -> Iterator[psycopg2.extensions.cursor]:
 
 def _running(here: World, task: str, payload: dict[str, Any], count: int, **options: Any) -> list[str]:
     jobs = [here.traffic.send(task, payload, **options) for _ in range(count)]
-    here.until(lambda: here.look(_RUNS, jobs) == count, 30, "running jobs")
+    here.until(lambda: here.look(f"{OPEN} {_THESE} AND state = 'consumed'", jobs) == count, 30, "running jobs")
     return jobs
 
 
@@ -95,12 +87,12 @@ def _long_queue(here: World) -> Iterator[None]:
     text = TASKS + f'  far: {{handler: "tests.lab.chaos.handlers:work", queue: {_LONG}}}\n'
     here.zeke("apply", here.write("long.yaml", text))
     third = here.worker(ZEKE_JOBS_CONFIG="long.yaml")
-    here.until(lambda: here.whole(3, 1), 60, "three workers")
+    here.join(3)
     (first,) = _running(here, "far", {"seconds": 3.0, "plain": True}, 1)
     here.kill(third)  # and starts again
     second = here.traffic.send("far", {"plain": True})
     yield
-    ended = here.comes(lambda: here.look(_OPEN, [first, second]) == 0, 60)
+    ended = here.comes(lambda: here.look(f"{OPEN} {_THESE}", [first, second]) == 0, 60)
     here.promise(f"jobs of a queue with {len(_LONG)} letters run, also after a rescue", ended)
     here.keeper.release(third)
     third.command.stop(30)
@@ -117,7 +109,7 @@ def _open_transactions(here: World) -> Iterator[None]:
         operator.execute("SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s::text))", (jobs[0],))
         yield
     here.look("SELECT zeke_jobs.close_batch('shared')")
-    here.promise("the held up jobs end", here.comes(lambda: here.look(_OPEN, jobs) == 0, 30))
+    here.promise("the held up jobs end", here.comes(lambda: here.look(f"{OPEN} {_THESE}", jobs) == 0, 30))
 
 
 @contextmanager
@@ -133,7 +125,7 @@ def _frozen_claim(here: World) -> Iterator[None]:
         yield
     # Nobody registered these two; a rescue would wait a minute for that.
     here.rows(f"UPDATE zeke_jobs.queue SET state = 'queued', worker = NULL WHERE worker IN {(*map(str, frozen),)}")
-    here.promise("the long jobs run", here.comes(lambda: here.look(_OPEN, long) == 0, 30))
+    here.promise("the long jobs run", here.comes(lambda: here.look(f"{OPEN} {_THESE}", long) == 0, 30))
 
 
 def _signal_all(here: World, number: signal.Signals) -> None:

@@ -1,14 +1,19 @@
-"""Worker and scheduler processes that die, freeze, or have a wrong clock."""
+"""Worker and scheduler processes that die, freeze, are cut off, or have a wrong clock."""
 
 import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.lab.chaos import proof
+from tests.lab.chaos.keeper import Kept
 from tests.lab.chaos.outcome import Impossible, Outcome
-from tests.lab.chaos.world import World, world
+from tests.lab.chaos.proxy import Proxy
+from tests.lab.chaos.traffic import MIXED
+from tests.lab.chaos.world import NO_DEATH, OPEN, World, world
 
 #: The longest time from a worker's death to its jobs' return.
 _RETURNED = """
@@ -16,6 +21,22 @@ _RETURNED = """
     a.value #>> '{error,message}' FROM 'proved life at ([^;]+);')::timestamptz)), 0)::float8
   FROM zeke_jobs.queue AS q CROSS JOIN jsonb_array_elements(q.attempts) AS a (value)
   WHERE a.value ->> 'outcome' = 'died'"""
+#: From the first tick to now: minutes, ticks that are written down, jobs of them.
+_TICKS = """
+  SELECT extract(epoch FROM date_trunc('minute', clock_timestamp()) - min(scheduled_for))::integer / 60 + 1,
+    (SELECT count(*) FROM zeke_jobs.tick WHERE outcome = 'sent'), count(*), count(DISTINCT scheduled_for)
+  FROM zeke_jobs.queue WHERE scheduled_for IS NOT NULL"""
+_RUNS_IN = """
+  SELECT w.pid FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
+  WHERE q.message_id = %s AND q.started_on IS NOT NULL"""
+_EARLY = "SELECT count(*) = 0 FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND started_on < run_at"
+_MANY = 200  # innocent jobs beside the killer
+_SHORT = {"plain": True, "seconds": 0.5}
+_LONGEST = 3.0  # times the run without the killer
+_GOOD = {0, -signal.SIGTERM}  # the second: of a command that was just being started
+_RATE = 6  # a second, as traffic.TASKS has it
+_USED = 0.7  # of the rate, by what is left of a fleet that is too small; idle .9, and .97 where the task is alone
+_PERIOD = 0.9  # seconds; a trace comes a little later than the start that it tells of
 
 
 def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
@@ -29,14 +50,10 @@ def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> 
             for strike in range(strikes):
                 here.kill(both[strike % 2])
                 time.sleep(5)
-        here.whole()
-        here.measure("after")
-        here.drain()
+        here.calm(workers=2)
         _promise_return(here)
-        return here.outcome(
-            f"SIGKILL a worker command every 5 s, {strikes} times; it is started again",
-            recovers_in=here.lost_after + here.heartbeat,
-        )
+        said = f"SIGKILL a worker command every 5 s, {strikes} times; it is started again"
+        return here.outcome(said, recovers_in=here.lost_after + here.heartbeat)
 
 
 def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
@@ -49,21 +66,58 @@ def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
             pids = frozen.pids()
             os.killpg(frozen.command.pid, signal.SIGSTOP)
             begin = time.monotonic()
-            taken = here.comes(
-                lambda: here.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") == 2, 30
-            )
+            taken = here.comes(lambda: here.joined() == 2, 30)
             time.sleep(2)
             thawed = time.monotonic()
             here.note_gone(pids, begin, thawed)
             os.killpg(frozen.command.pid, signal.SIGCONT)
         fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
-        here.whole(3)
-        here.measure("after")
-        here.drain()
+        here.calm(workers=3)
         here.promise("others take its jobs", taken)
         here.promise("it notices that it was taken for dead", fenced)
         _promise_return(here)
         return here.outcome(f"SIGSTOP of one of three workers for {thawed - begin:.0f} s, then SIGCONT", recovers_in=10)
+
+
+def _promise_return(here: World) -> None:
+    limit = here.lost_after + 2 * here.heartbeat
+    longest = here.look(_RETURNED)
+    here.promise(f"jobs of the dead return in ≤ {limit:g} s ({longest:.1f} s)", 0 < longest <= limit)
+
+
+def stall(*, quick: bool) -> Outcome:
+    """Nothing passes between one worker and the server for a minute, and no connection breaks."""
+    seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
+    with world("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
+        stalled = here.worker(DATABASE_URL=proxy.url)
+        here.join(1)
+        here.two()  # since one makes itself empty for what has seen a death
+        here.flow(3)
+        pids, runs_in = stalled.pids(), 0
+        while runs_in not in pids:
+            # It runs past the moment when others take it over, and ends while nothing passes.
+            late = here.traffic.send("slow", {"seconds": seconds * 0.75})
+            here.until(partial(here.look, _RUNS_IN, late), 20, "a start")
+            runs_in = here.look(_RUNS_IN, late)
+        with here.fault():
+            begin = time.monotonic()
+            proxy.stalled.set()
+            time.sleep(seconds)
+            proxy.stalled.clear()
+            # A stalled run may go on beside its successor until it notices; it commits nothing.
+            here.note_gone(pids, begin, time.monotonic())
+        fenced = here.comes(lambda: "taken for dead" in stalled.command.text(), 15)
+        here.calm(workers=3)
+        sql = "SELECT attempts -> 0 ->> 'outcome', state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s"
+        [(died, state, deaths)] = here.rows(sql, late)
+        here.promise(
+            f"a job that outlasts the limit is rescued, and done elsewhere, got {died}, {state}, {deaths} deaths",
+            (died, state) == ("died", "done") and deaths >= 1,
+        )
+        here.promise("its late end changes nothing", here.look("SELECT count(*) FROM effect WHERE job = %s", late) == 1)
+        here.promise("the stalled worker notices that it was taken for dead", fenced)
+        said = f"a proxy between one of three workers and the server forwards nothing for {seconds} s"
+        return here.outcome(said, recovers_in=10)
 
 
 def wrong_clock(*, quick: bool) -> Outcome:
@@ -81,16 +135,9 @@ def wrong_clock(*, quick: bool) -> Outcome:
         delayed = [here.traffic.send("fast", {"plain": True}, delay=5.0) for _ in range(20)]
         with here.phase("during"):
             time.sleep(6 if quick else 75)
-        here.measure("after")
-        here.drain()
-        early = here.look(
-            "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND started_on < run_at", delayed
-        )
-        here.promise("no delayed job starts early", early == 0)
-        both = here.look("SELECT count(DISTINCT worker) FROM zeke_jobs.worker AS w (worker) WHERE w.kind = 'worker'")
-        here.promise(
-            "neither worker is taken for dead", both == 2 and here.look("SELECT max(deaths) FROM zeke_jobs.queue") == 0
-        )
+        here.calm()
+        here.promise("no delayed job starts early", here.look(_EARLY, delayed))
+        here.promise("neither worker is taken for dead", here.joined() == 2 and here.look(NO_DEATH))
         if not quick:
             here.promise("the scheduler says whose clock it follows", "not the database's" in scheduler.command.text())
             _promise_ticks(here)
@@ -103,7 +150,7 @@ def kill_schedulers(*, quick: bool) -> Outcome:
         here.two()  # one alone would fall behind
         schedulers = [here.scheduler(), here.scheduler()]
         here.flow()
-        here.until(lambda: here.look(_SCHEDULERS) == 2, 80, "two schedulers")
+        here.join(2, "scheduler")
         here.measure("before")
         wait = 60 - here.look("SELECT extract(second FROM clock_timestamp())::float8")
         time.sleep(wait + random.uniform(0, 0.15))
@@ -118,18 +165,8 @@ def kill_schedulers(*, quick: bool) -> Outcome:
         here.until(lambda: here.look("SELECT max(scheduled_for) > %s FROM zeke_jobs.queue", over), 70, "a tick")
         here.drain()
         _promise_ticks(here)
-        return here.outcome(
-            "SIGKILL both schedulers at the start of a minute, in mid-beat, one is started after the next minute",
-            after_share=None,
-        )
-
-
-_SCHEDULERS = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'scheduler'"
-#: From the first tick to now: minutes, ticks that are written down, jobs of them.
-_TICKS = """
-  SELECT extract(epoch FROM date_trunc('minute', clock_timestamp()) - min(scheduled_for))::integer / 60 + 1,
-    (SELECT count(*) FROM zeke_jobs.tick WHERE outcome = 'sent'), count(*), count(DISTINCT scheduled_for)
-  FROM zeke_jobs.queue WHERE scheduled_for IS NOT NULL"""
+        said = "SIGKILL both schedulers at the start of a minute, in mid-beat, one is started after the next minute"
+        return here.outcome(said, after_share=None)
 
 
 def _promise_ticks(here: World) -> None:
@@ -140,7 +177,90 @@ def _promise_ticks(here: World) -> None:
     )
 
 
-def _promise_return(here: World) -> None:
-    limit = here.lost_after + 2 * here.heartbeat
-    longest = here.look(_RETURNED)
-    here.promise(f"jobs of the dead return in ≤ {limit:g} s ({longest:.1f} s)", 0 < longest <= limit)
+def killer(*, quick: bool) -> Outcome:
+    """Two hundred jobs on two processes twice: by themselves, and with one among them that kills whatever process runs it."""
+    with world("killer", quick=quick, kinds={}) as here:
+        both = here.two()
+        here.join()
+        alone, _ = _run(here)
+        beside, killing = _run(here, kills=True)
+        here.drain()
+        [(state, deaths)] = here.rows("SELECT state::text, deaths FROM zeke_jobs.queue WHERE message_id = %s", killing)
+        hurt = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done' AND message_id <> %s", killing)
+        died = sum(kept.starts - 1 for kept in both)
+        here.promise("the killer is quarantined, after its third death", (state, deaths) == ("rejected", 3))
+        here.promise("no innocent job fails", hurt == 0)
+        here.promise(f"within {_LONGEST:g} times the run without it ({beside / alone:.1f})", beside <= _LONGEST * alone)
+        said = f"one of {_MANY + 1} jobs of half a second kills its process, on two processes"
+        note = f"{alone:.1f} s without it, {beside:.1f} s with it; {died} processes died"
+        return here.outcome(said, after_share=None, note=note)
+
+
+def _run(here: World, *, kills: bool = False) -> tuple[float, str]:
+    """Seconds until all of them have ended, and the killer's id."""
+    killing = ""
+    began = time.monotonic()
+    for number in range(_MANY):
+        if kills and number == _MANY // 2:
+            killing = here.traffic.send("fast", {**_SHORT, "kills": True})
+        here.traffic.send("fast", _SHORT)
+    here.until(lambda: here.look(OPEN) == 0, 200, "their ends")
+    return time.monotonic() - began, killing
+
+
+def strike(*, quick: bool) -> Outcome:
+    """Workers are killed, frozen and stopped, under every kind of limit and under a rate: each way at least once, then by chance.
+
+    ``ZEKE_TEST_SEED`` repeats the choices of a run.
+    """
+    seed = int(os.environ.get("ZEKE_TEST_SEED") or random.randrange(1_000_000))
+    chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}
+    kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # what waits at the end fits in the drain
+    with world("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
+        workers = [*here.two(), here.worker()]
+        here.flow(3)
+        statuses = []
+        begin = time.monotonic()
+        end = begin + seconds
+        while time.monotonic() < end or not all(done.values()):
+            time.sleep(chance.uniform(0.3, 1.0))
+            way, kept = min(done, key=lambda way: (done[way] > 0, chance.random())), chance.choice(workers)
+            if kept.command.process.poll() is not None:
+                continue  # it has not been started again
+            done[way] += 1
+            if way == "kill":
+                here.kill(kept)
+            elif way == "freeze":
+                _freeze(here, kept, chance.uniform(1.1, 1.6) * here.lost_after)
+            else:
+                statuses.append(kept.command.stop(30))
+        started = sum(run.task == "rated" and run.begin >= begin for run in proof.runs(here.trace))
+        used = started / (time.monotonic() - begin) / _RATE
+        here.whole(3)
+        here.drain()
+        most = _most_at_once(here)
+        here.promise(f"a stop ends in good order, {len(statuses)} of them", set(statuses) <= _GOOD)
+        here.promise(f"the rate is exact: {most} of {_RATE} in a second", most == _RATE)
+        here.promise(f"the rate is used beside the strikes: {used:.2f} of it", used >= (0.5 if quick else _USED))
+        said = f"one of three workers killed, frozen or stopped at random for {seconds} s ({done}, seed {seed})"
+        return here.outcome(said, after_share=None)
+
+
+def _freeze(here: World, kept: Kept, seconds: float) -> None:
+    """For longer than others wait for it: they take its jobs."""
+    pids, group, begin = kept.pids(), kept.command.pid, time.monotonic()
+    os.killpg(group, signal.SIGSTOP)
+    time.sleep(seconds)
+    here.note_gone(pids, begin, time.monotonic())
+    os.killpg(group, signal.SIGCONT)
+
+
+def _most_at_once(here: World) -> int:
+    """The most starts of the task with a rate within its period; those of processes that were frozen just then do not count."""
+    starts = [
+        run.begin
+        for run in proof.runs(here.trace)
+        if run.task == "rated"
+        and not any(begin <= run.begin <= end + proof.COMING_BACK for begin, end in here.gone.get(run.pid, ()))
+    ]
+    return max(sum(at <= other < at + _PERIOD for other in starts) for at in starts)

@@ -33,9 +33,8 @@ def stop_at_boot(*, quick: bool) -> Outcome:
         silent.stalled.set()
         slowest, wrong = 0.0, []
         with here.fault():
-            for number, (way, url) in enumerate(
-                {"answers": here.url, "is away": _NOWHERE, "is silent": silent.url}.items()
-            ):
+            ways = {"answers": here.url, "is away": _NOWHERE, "is silent": silent.url}
+            for number, (way, url) in enumerate(ways.items()):
                 # The moments of one way lie between those of another.
                 for delay in (step * (n + number / 3) for n in range(steps)):
                     for name, took, status in _stop_after(here, delay, url, 2 * within):
@@ -43,23 +42,19 @@ def stop_at_boot(*, quick: bool) -> Outcome:
                         if status not in _GOOD:
                             wrong.append(f"{name} after {delay:.1f} s, database {way}: status {status}")
         gone = here.comes(lambda: here.look(_JOINED) == 2, here.lost_after + 4 * here.heartbeat)
-        here.measure("after")
-        here.drain()
+        here.calm()
         here.promise(
             f"every command ends in good order, {2 * 3 * steps} of them{': NOT ' * bool(wrong)}{'; '.join(wrong[:3])}",
             not wrong,
         )
         here.promise(f"within {within:.0f} s ({slowest:.1f} s; a boot takes {boot:.1f} s here)", slowest <= within)
         here.promise("nothing is left of them, neither a process nor a row of the fleet", gone and not _left(here))
-        return here.outcome(
-            f"SIGTERM 0 to {_LONGEST:g} s after the start of a worker and a scheduler command, while the database "
-            "answers, is away, and is silent",
-            recovers_in=10,
-        )
+        said = f"SIGTERM 0 to {_LONGEST:g} s after the start of a worker and a scheduler command, while the database "
+        return here.outcome(f"{said}answers, is away, and is silent", recovers_in=10)
 
 
 def _stop_after(here: World, delay: float, url: str, patience: float) -> list[tuple[str, float, int]]:
-    """Start a worker and a scheduler command, and stop both, by force after ``patience``: their names, how long it took, their statuses."""
+    """Start a worker and a scheduler command, and stop both, by force after ``patience``: names, times, statuses."""
     started: dict[str, Command] = {
         "workers": here.fleet.run("dramatiq", "zeke_jobs.actors", "-p", "2", "-t", "4", DATABASE_URL=url),
         "scheduler": here.fleet.run("periodiq", "zeke_jobs.actors", DATABASE_URL=url),

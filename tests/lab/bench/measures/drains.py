@@ -1,0 +1,184 @@
+"""How fast bursts are worked off: beside the peers, under limits, with log lines, by fleets of each size, and under difficult conditions."""
+
+import importlib
+import statistics
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+import zeke_jobs
+from tests.fleet import query, scalar
+from tests.lab.bench import ours, result
+from tests.lab.bench.bench import Bench, Drain, Running, row
+from tests.lab.bench.ours import FREE, NAME, NAP
+from tests.lab.bench.result import Row
+from zeke_jobs.postgres.pool import connect
+
+PEERS = ("dramatiq_pg", "pgqueuer")
+_NARROW, _WIDE = "analyze-story", "generate-brief"
+_LIMITS = {_WIDE: 64, _NARROW: 16}
+#: Share of the rate without a limit, for jobs of so many milliseconds. Sixteen threads run them all.
+_LEAST = {0: 0.4, 5: 0.5, 20: 0.85, 50: 0.97}
+_SIZES = (1, 2, 4, 8, 16)  # worker processes of eight threads
+_LIMIT = 64
+_KEYED = "fetch-content"  # one job a key
+_ONE = "dedupe-insights"  # one job at a time
+_PAUSED = "extract-highlights"
+_MOST_SEEDED = 2_000_000
+
+
+def peers(bench: Bench) -> dict[str, Any]:
+    """The modules of the peers that are installed, by name."""
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = importlib.import_module(f"tests.lab.bench.peers.{name}")
+        except ModuleNotFoundError as error:
+            bench.say(f"{name}: not installed ({error.name})")
+    return found
+
+
+def unlimited(bench: Bench) -> list[Row]:
+    """Ours first and last, so that a machine whose load changes shows it."""
+
+    def drains(system: Any) -> list[Drain]:
+        with bench.running(system) as up:
+            count = up.sized(bench.seconds)
+            return [up.drain(count) for _ in range(bench.rounds)]
+
+    mine = drains(bench.installation("ours", {FREE: {}}))
+    others = {name: drains(module.System(bench.database(name))) for name, module in peers(bench).items()}
+    mine += drains(bench.installation("ours", {FREE: {}}))
+    rows = [row(NAME, mine)]
+    for name, theirs in others.items():
+        rows += [row(name, theirs), row(f"{NAME} / {name}", mine, theirs, name)]
+    return rows
+
+
+def limited(bench: Bench) -> list[Row]:
+    """With a limit of 16 and without one, jobs of 0, 5, 20 and 50 ms in turns on the same 16 threads; and a limit of 64."""
+    limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
+    rows = []
+    with bench.running(bench.installation("limited", {**limits, FREE: NAP})) as up:
+        for length, least in _LEAST.items():
+            payload = {"seconds": length / 1000}
+            kinds = {task: {"task": task, "payload": payload} for task in (FREE, _NARROW, *([_WIDE] * (not length)))}
+            drains = bench.in_turns(up, kinds)
+            rows.append(row(f"no limit, jobs of {length} ms", drains[FREE]))
+            for task in list(kinds)[1:]:
+                what = f"limit {_LIMITS[task]}, jobs of {length} ms"
+                rows.append(row(what, drains[task], drains[FREE], "no limit", least))
+        for task, limit in _LIMITS.items():
+            over = overshoot(up.conn, task, limit)
+            assert over == 0, f"expected at most {limit} jobs of {task} at once, got {over} more"
+    return rows
+
+
+def overshoot(conn: Connection, task: str, limit: int) -> int:
+    """How many more than ``limit`` jobs of a task were held at the same time, by the times in their rows."""
+    sql = """SELECT coalesce(max(held), 0) FROM (
+        SELECT sum(step) OVER (ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS held FROM (
+          SELECT claimed_on AS at, 1 AS step FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
+          UNION ALL
+          SELECT completed_on, -1 FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
+        ) AS steps) AS sums"""
+    return max(0, int(scalar(conn, sql, task, task)) - limit)
+
+
+def log_lines(bench: Bench) -> list[Row]:
+    """Jobs that log nothing, and jobs that complete and log five lines, under each value of `log`, in turns."""
+    talk = {"handler": f"{ours.HANDLERS}:talk"}
+    changed: dict[str, dict[str, Any]] = {
+        FREE: {},
+        "fetch-content": {**talk, "log": "never"},
+        "analyze-story": talk,
+        "ingest-pull": {**talk, "log": "always"},
+    }
+    with bench.running(bench.installation("logging", changed)) as up:
+        silent, never, default, always = bench.in_turns(up, {task: {"task": task} for task in changed}).values()
+    return [
+        row("nothing logged", silent),
+        row("five lines a job, log: never", never, silent, "nothing logged"),
+        row("five lines a job, log: failed", default, never, "never", 0.9),
+        row("five lines a job, log: always", always, never, "never"),
+    ]
+
+
+def processes(bench: Bench) -> list[Row]:
+    """Up and down again, so that a machine whose load changes touches all sizes: sixteen beside the best of the smaller fleets."""
+    kinds = {"no limit": FREE, f"limit {_LIMIT}": _NARROW}
+    installation = bench.installation("fleets", {FREE: {}, _NARROW: {"concurrency": _LIMIT}})
+    rates: dict[tuple[str, int], list[float]] = {}
+    for size in (*_SIZES, *reversed(_SIZES)):
+        with bench.running(installation, keep=True, processes=size) as up:
+            for kind, task in kinds.items():
+                count = up.sized(bench.seconds / 2, 2_000, task=task)
+                drains = [up.drain(count, task=task) for _ in range(bench.rounds)]
+                rates.setdefault((kind, size), []).extend(one.rate for one in drains)
+            over = overshoot(up.conn, _NARROW, _LIMIT)
+    bench.server.drop(installation.url)
+    rows = []
+    for kind in kinds:
+        best = max((rates[kind, size] for size in _SIZES[:-1]), key=statistics.median)
+        for size in _SIZES:
+            middle = partial(result.middle, f"{kind}, {size} processes", rates[kind, size])
+            least = 0.8 if size == _SIZES[-1] else None
+            rows.append(middle(best, against="the best of the smaller fleets", note=f"overshoot {over}", least=least))
+    return rows
+
+
+def held_transaction(bench: Bench) -> list[Row]:
+    """The same length of draining twice, once while somebody's transaction stays open from before its start."""
+    seconds = 6.0 if bench.quick else 60.0
+    with bench.running(bench.installation("held", {FREE: {}})) as up:
+        up.sized(1.0, 2_000)
+        count = min(_MOST_SEEDED, int(up.drain(20_000).rate * (seconds + 2) * 1.6))
+        bench.say(f"{count:,} jobs")
+        free = up.window(count, seconds)
+        with closing(connect(up.system.url)) as other:
+            query(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+            scalar(other, "SELECT pg_current_xact_id()::text")
+            held = up.window(count, seconds)
+    return [
+        row(f"{seconds:g} s of draining", [free]),
+        row(f"{seconds:g} s, a transaction open", [held], [free], "without", 0.6),
+    ]
+
+
+def blocked(bench: Bench) -> list[Row]:
+    """Jobs that may run, past many that may not: for their key, for a limit that is taken, for a pause."""
+    many = 200_000 if bench.quick else 1_000_000
+    changed: dict[str, dict[str, Any]] = {
+        FREE: {},
+        _KEYED: {"concurrency": {"per_key": 1}, **NAP, "timeout": "1h"},
+        _ONE: {"concurrency": 1, **NAP, "timeout": "1h"},
+        _PAUSED: {},
+    }
+    keys = {"task": _KEYED, "key": "a", "instead": {"key": "'a' || mod(new.n, 1000)"}, "which": "key < 'b'"}
+    with bench.running(bench.installation("blocked", changed)) as up:
+        count, keyed = up.sized(bench.seconds, 2_000), up.sized(bench.seconds, 2_000, **keys)
+        empty = [up.drain(count) for _ in range(bench.rounds)]
+        empty_keyed = [up.drain(keyed, **keys) for _ in range(bench.rounds)]
+        rows = [row("empty table", empty), row("empty table, 1,000 keys", empty_keyed)]
+        query(up.conn, "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'bench')", f"task/{_PAUSED}")
+        for what, task, key in (("a pause", _PAUSED, None), ("a limit", _ONE, None), ("their key", _KEYED, "z")):
+            holder = None if task == _PAUSED else _occupy(up, task, key)
+            up.system.seed(up.conn, many, task=task, key=key, instead={"key": f"'{key}'"} if key else {})
+            bench.say(f"{many:,} jobs are blocked by {what}")
+            drains = [up.drain(keyed if key else count, **(keys if key else {})) for _ in range(bench.rounds)]
+            others = empty_keyed if key else empty
+            rows.append(row(f"past {many:,} blocked by {what}", drains, others, "empty table", 0.6))
+            up.system.clear(up.conn)
+            if holder:
+                zeke_jobs.cancel(holder, connection=up.conn)
+    return rows
+
+
+def _occupy(up: Running, task: str, key: str | None) -> Any:
+    """Let one job run for as long as it takes."""
+    job = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
+    held = "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s"
+    up.fleet.until(lambda: scalar(up.conn, held, str(job)))
+    return job

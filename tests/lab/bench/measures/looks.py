@@ -1,0 +1,170 @@
+"""What a look costs the server, also with fair shares, and how long a job waits: in an idle system, and beside those of another key.
+
+The cost of statements is CPU of one session's process: to compare two trees, run it in turns in both.
+"""
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import psutil
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import register_uuid
+
+import zeke_jobs
+from tests.fleet import query, scalar
+from tests.lab.bench import result
+from tests.lab.bench.bench import Bench
+from tests.lab.bench.ours import FREE, NAP
+from tests.lab.bench.result import Row
+from zeke_jobs import config
+from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.claim.answer import ask
+from zeke_jobs.worker.claim.claims import JobMessage
+from zeke_jobs.worker.finish.outcome import Outcome
+from zeke_jobs.worker.finish.writer import Ending
+
+_TASK = "story-summarize"
+_AT_ONCE = 8
+_PLAIN = "dedupe-insights"
+_MANY, _FEW = 100_000, 10
+_LEFT = "SELECT count(*) FROM zeke_jobs.queue WHERE key = 'small' AND state <> 'done'"
+_LONGEST = 2.0  # seconds until the few have started
+
+
+class Session:
+    """A worker of one connection: what it asks is what a worker process asks."""
+
+    def __init__(self, conn: Connection, tasks: list[str]) -> None:
+        self._conn, self._id, self._tasks = conn, uuid.uuid4(), tasks
+        self._backend = psutil.Process(conn.info.backend_pid)
+        register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
+        row = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "lost_after": timedelta(hours=1)}
+        SQL.run(
+            conn, "worker/register",
+            id=self._id, queues=["default"], tasks=tasks, threads=_AT_ONCE, revision=1, file_revision=1, **row,
+        )  # fmt: skip
+
+    def send(self) -> None:
+        zeke_jobs.send(_TASK, {"n": 1}, connection=self._conn)
+
+    def look(self, ended: list[Ending] | None = None) -> list[Ending]:
+        """Complete what was claimed, and claim."""
+        of = self._conn, self._id, self._tasks, "default", _AT_ONCE, (_AT_ONCE, 0)
+        answer = ask(*of, is_empty=False, revision=1, completions=ended or [])
+        return [(JobMessage(row, "default", 0.0).claim, Outcome("completed", "null")) for row in answer.jobs]
+
+    def cycle(self) -> None:
+        self.send()
+        self.look(self.look())
+
+    def drain(self) -> None:
+        held = self.look()
+        while held:
+            held = self.look(held)
+
+    def cost(self, times: int, call: Callable[[], Any]) -> float:
+        """Microseconds of CPU of the session's process for one call."""
+        before = sum(self._backend.cpu_times()[:2])
+        for _ in range(times):
+            call()
+        return (sum(self._backend.cpu_times()[:2]) - before) / times * 1e6
+
+
+def server_cost(bench: Bench) -> list[Row]:
+    """Each figure is of some hundred milliseconds of CPU at least, which Linux counts by ticks of ten."""
+    installation = bench.installation("cost", {})
+    times = 600 if bench.quick else 3_000
+    found: dict[str, list[float]] = {}
+    with closing(connect(installation.url)) as conn:
+        session = Session(conn, list(config.load(installation.path).tasks))
+        for _ in range(60):
+            session.cycle()
+        for _ in range(bench.rounds):
+            costs: dict[str, Callable[[], float]] = {
+                "a look that finds nothing": lambda: session.cost(3 * times, session.look),
+                "a send": lambda: session.cost(times, session.send),
+                "a job of a drain by eight": lambda: session.cost(1, session.drain) / times,  # of those just sent
+                "send, look, completion and look": lambda: session.cost(times, session.cycle),
+            }
+            for what, cost in costs.items():
+                found.setdefault(what, []).append(cost())
+    bench.server.drop(installation.url)
+    return [result.middle(what, rounds, unit="µs") for what, rounds in found.items()]
+
+
+def shares(bench: Bench) -> list[Row]:
+    """100,000 jobs of as many keys, with and without shares; then of one key, and ten jobs of another one."""
+    installation = bench.installation("keys", {FREE: {"share": "key", "concurrency": 8}, _PLAIN: {"concurrency": 8}})
+    found: dict[str, list[float]] = {_PLAIN: [], FREE: []}
+    held: dict[str, list[Any]] = {_PLAIN: [], FREE: []}
+    with closing(connect(installation.url)) as conn:
+        for task in found:
+            installation.seed(conn, _MANY, task=task)
+        query(conn, "UPDATE zeke_jobs.queue SET key = md5(message_id::text)")
+        query(conn, "VACUUM ANALYZE zeke_jobs.queue")
+        sessions = {task: Session(conn, [task]) for task in found}
+
+        def look(task: str) -> None:
+            held[task] = sessions[task].look(held[task])
+
+        for _ in range(bench.rounds):
+            for task, costs in found.items():
+                costs.append(sessions[task].cost(300, partial(look, task)))
+    bench.server.drop(installation.url)
+    plain = result.middle("a full look among 100,000 keys", found[_PLAIN], unit="µs")
+    shared = result.middle("the same with shares", found[FREE], found[_PLAIN], unit="µs", against="without")
+    waits = []
+    with bench.running(bench.installation("shares", {FREE: {"share": "key", "concurrency": 4, **NAP}})) as up:
+        for _ in range(bench.rounds):
+            zeke_jobs.send_many(FREE, [{"seconds": 0.01}] * _MANY, key="large", connection=up.conn)
+            sent = scalar(up.conn, "SELECT zeke_jobs.now()")
+            zeke_jobs.send_many(FREE, [{"seconds": 0.01}] * _FEW, key="small", connection=up.conn)
+            up.fleet.until(lambda: not scalar(up.conn, _LEFT))
+            last = "SELECT extract(epoch FROM max(claimed_on) - %s)::float FROM zeke_jobs.queue WHERE key = 'small'"
+            waits.append(scalar(up.conn, last, sent))
+            query(up.conn, "DELETE FROM zeke_jobs.queue WHERE state <> 'consumed'")
+    what = f"until {_FEW} jobs have started beside {_MANY:,} of another key, at 4 at once"
+    return [plain, shared, result.middle(what, waits, unit="s", most=_LONGEST)]
+
+
+def latency(bench: Bench) -> list[Row]:
+    """From before ``send`` until the handler runs, with every thread idle."""
+    count = 60 if bench.quick else 500
+    with bench.running(bench.installation("latency", {FREE: NAP})) as up:
+        os.environ["DATABASE_URL"] = up.system.url
+
+        def output(job: uuid.UUID) -> Any:
+            """Without ``wait``, which touches the job's row."""
+            sql = "SELECT result FROM zeke_jobs.queue WHERE message_id = %s"
+            while (found := scalar(up.conn, sql, str(job))) is None:
+                time.sleep(0.02)
+            return found
+
+        kinds = {
+            "send → handler": _samples(count, output),
+            "send, wait → handler": _samples(count // 2, zeke_jobs.wait),
+        }
+    rows = []
+    for what, samples in kinds.items():
+        p50, p99 = samples[len(samples) // 2], samples[int(len(samples) * 0.99)]
+        slow = f"{sum(s > 100 for s in samples)} of {len(samples)} above 100 ms; the longest {samples[-1]:.0f} ms"
+        rows += [Row(f"{what}, p50", p50, "ms", most=4), Row(f"{what}, p99", p99, "ms", most=12, note=slow)]
+    return rows
+
+
+def _samples(count: int, output: Callable[[uuid.UUID], Any]) -> list[float]:
+    chance = random.Random(1)
+    samples = []
+    for _ in range(count):
+        time.sleep(chance.uniform(0.05, 0.15))  # idle again, and out of step with every timer
+        sent = time.time()
+        samples.append((output(zeke_jobs.send(FREE).id)["start"] - sent) * 1e3)
+    return sorted(samples[5:])

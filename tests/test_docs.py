@@ -1,0 +1,191 @@
+"""The docs are true: the architecture names what exists, proofs and public names and commands are there, and the examples run."""
+
+import importlib
+import re
+import sys
+import types
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+import typer.main
+from psycopg2.extensions import connection as Connection
+
+import zeke_jobs
+from tests.fleet import ROOT, query, scalar
+from zeke_jobs import config, testing
+from zeke_jobs.cli.root import app
+from zeke_jobs.testing import FakeContext
+
+PACKAGE, NEWS = ROOT / "zeke_jobs", ROOT / "actors"
+PAGES = {page.stem: page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")}
+GUIDES = ("handlers", "looking", "running", "operations", "changing", "index", "troubleshooting")
+ROW = re.compile(r"^\| `([a-z/]+)/` \| [^|]+ \|$", re.MULTILINE)
+MOST = 25
+#: A test that a page names as the proof of a guarantee, below tests/.
+PROOF = re.compile(r"`([\w/]+\.py)::(\w+)`")
+CHAOS = re.compile(r"`nox -s chaos -- ([a-z-]+)`")
+EXPORTS = ["./schema-task", "./client", "./boss", "./schema", "./tasks"]
+NAMES = ["schemaTask", "tasks.trigger", "logger", "sendJob", "getJobStatus", "getBoss"]
+NAMES += ["concurrencyLimit", "cron", "worker:dev"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code of a page in a language."""
+    return re.findall(rf'^```{language}(?: title="[^"]+")?\n(.*?)^```', PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+# The architecture
+
+
+def section(heading: str) -> str:
+    return PAGES["architecture"].split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_page_names_each_folder() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    named = ROW.findall(section("Folders of zeke_jobs"))
+    assert sorted(named) == sorted(folder.relative_to(PACKAGE).as_posix() for folder in folders)
+    areas = sorted(path.parent.name for path in NEWS.glob("*/__init__.py"))
+    assert sorted(ROW.findall(section("The news pipeline"))) == areas
+
+
+@pytest.mark.parametrize(
+    ("heading", "package", "least"), [("Where is it?", PACKAGE, 23), ("The news pipeline", NEWS, 3)]
+)
+def test_each_answer_is_in_at_most_three_files_that_exist(heading: str, package: Path, least: int) -> None:
+    rows = [line for line in section(heading).splitlines() if line.startswith("| ") and "?" in line]
+    answers = [re.findall(r"`([^`]+)`", line) for line in rows]
+    assert len(answers) >= least
+    for files in answers:
+        assert 1 <= len(files) <= 3
+        assert [file for file in files if not (package / file).is_file()] == []
+
+
+def test_no_folder_has_more_modules_than_a_reader_can_survey() -> None:
+    folders = {path.parent for package in (PACKAGE, NEWS) for path in package.rglob("*.py")}
+    assert [str(folder) for folder in folders if len({*folder.glob("*.py")} - {folder / "__init__.py"}) > MOST] == []
+
+
+def test_no_module_reaches_itself_by_its_imports_not_even_for_types() -> None:
+    graph = grimp.build_graph("zeke_jobs", "actors", cache_dir=None)
+    imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(imported).prepare()  # a CycleError names the circle
+
+
+# Promises and their proofs
+
+
+@pytest.mark.parametrize(("page", "least"), [("reliability", 20), ("limits", 15), ("stability", 8)])
+def test_the_tests_that_a_page_names_exist(page: str, least: int) -> None:
+    def exists(file: Path, test: str) -> bool:
+        return file.is_file() and f"\ndef {test}(" in file.read_text(encoding="utf-8")
+
+    named = PROOF.findall(PAGES[page])
+    assert len(named) >= least
+    assert [f"{file}::{test}" for file, test in named if not exists(ROOT / "tests" / file, test)] == []
+
+
+def test_each_promise_of_a_table_has_a_proof() -> None:
+    tables = PAGES["reliability"].partition("## What is promised\n")[2].partition("\n## A job that kills")[0]
+    heads = ("| promise ", "| event ")
+    rows = [line for line in tables.splitlines() if line.startswith("| ") and not line.startswith(heads)]
+    assert len(rows) >= 15
+    assert [row for row in rows if not PROOF.search(row) and not CHAOS.search(row)] == []
+
+
+# Public names
+
+
+def test_each_public_name_exists_and_has_a_docstring() -> None:
+    for module in (zeke_jobs, testing):
+        for name in set(module.__all__) - {"__version__"}:
+            assert getattr(module, name).__doc__, name
+
+
+def test_each_module_view_and_function_that_it_names_exists(conn: Connection) -> None:
+    named = set(re.findall(r"`(zeke_jobs\.[a-z][a-z_]*)(?:\.__all__)?`", PAGES["stability"]))
+    assert {"zeke_jobs.send", "zeke_jobs.job", "zeke_jobs.testing"} <= named
+    for name in named - {"zeke_jobs.actors"}:
+        there = "SELECT to_regclass(%s) IS NOT NULL OR EXISTS (SELECT 1 FROM pg_proc WHERE oid::regproc::text = %s)"
+        if not scalar(conn, there, name, name):
+            importlib.import_module(name)
+
+
+def test_the_fixtures_of_the_plugin_are_those_of_the_page() -> None:
+    plugin = importlib.import_module("zeke_jobs.testing.plugin")
+    fixtures = {name for name in vars(plugin) if name.startswith(("zeke_", "sent_", "run_"))}
+    assert {name for name in fixtures if name not in PAGES["testing"]} == {"zeke_config"}
+
+
+# Guides
+
+
+def test_the_policy_means_what_the_page_says() -> None:
+    assert "`retry: {limit: 5, delay: 10s}` tries again after about 10, 20, 40, 80 and 160 s" in PAGES["handlers"]
+    text = 'version: 1\ntasks: {fetch: {handler: "pages:fetch", retry: {limit: 5, delay: 10s}}}'
+    retry = config.load_text(text, "jobs.yaml", handlers=False).tasks["fetch"].retry
+    delays = [retry.delay.total_seconds() * retry.factor**n for n in range(retry.limit)]
+    assert delays == [10, 20, 40, 80, 160]
+    assert retry.jitter == 0.1
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_each_command_exists(name: str) -> None:
+    commands = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
+    named = set(re.findall(r"zeke-jobs ([a-z]+)", PAGES[name]))
+    assert named - set(commands) <= {"up", "s"}, named - set(commands)
+
+
+def test_the_first_page_has_few_lines_of_code() -> None:
+    code = blocks("index", "(?:python|yaml)")
+    assert code
+    assert sum(1 for block in code for line in block.splitlines() if line.strip()) <= 10
+
+
+# From pg-boss and from Celery: every export has its equivalent, and the examples run
+
+
+@pytest.fixture
+def moved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The page's Python, as the module that its jobs.yaml names."""
+    module = types.ModuleType("moved")
+    monkeypatch.setitem(sys.modules, "moved", module)
+    [code] = blocks(request.param, "python")
+    exec(code, module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("name", [*EXPORTS, *NAMES])
+def test_each_export_has_an_equivalent(name: str) -> None:
+    there = [line.split(" | ")[0] for line in PAGES["from-pg-boss"].splitlines() if line.startswith("| ")]
+    assert any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cell) for cell in there)
+
+
+@pytest.mark.parametrize("moved", ["from-pg-boss"], indirect=True)
+def test_the_example_of_pg_boss_is_a_good_file_and_runs(moved: Any) -> None:
+    [text] = blocks("from-pg-boss", "yaml")
+    loaded = config.load_text(text, "jobs.yaml")
+    assert loaded.tasks["tag-item"].concurrency.limit == 5
+    ctx = FakeContext()
+    item = moved.Item.model_validate({"itemId": "7a1c2b7e-9f43-4c80-8a3f-1d6f2f3f5a10"})
+    assert moved.tag_item(item, ctx) == {"tagged": True}
+    assert [(call.task, call.payload) for call in ctx.sent] == [("index-item", {"item_id": str(item.item_id)})]
+
+
+@pytest.mark.parametrize("moved", ["from-celery"], indirect=True)
+def test_the_example_of_celery_is_a_good_file_and_runs(moved: Any) -> None:
+    [text] = blocks("from-celery", "yaml")
+    rate = config.load_text(text, "jobs.yaml").tasks["thumbnail"].rate
+    assert rate is not None
+    assert moved.thumbnail(moved.Picture(path="a.png"), FakeContext()) == "a.png@200"
+
+
+STATEMENTS = [s for block in blocks("from-pg-boss", "sql") for s in block.split(";\n") if s.strip()]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_the_queries_run(conn: Connection, statement: str) -> None:
+    query(conn, statement)
