@@ -118,14 +118,9 @@ def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
-    """Make a virtual environment with our wheels and links to all else that the requirements lead to.
+    """Make a virtual environment with our wheels and links to all else that requirements such as ``zeke-jobs[embedded]`` lead to.
 
-    Args:
-        venv: Its folder, not there yet.
-        wheels: The wheels of both distributions.
-        wanted: For example ``zeke-jobs[embedded]``.
-        copy: Puts a file in place; ``shutil.copy2`` for an environment that others may enter.
-        python: Makes the environment; ours by default.
+    ``copy`` puts a file in place: ``shutil.copy2`` for an environment that others may enter. ``python`` makes the environment.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")

@@ -3,10 +3,12 @@
 import importlib
 import io
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -206,6 +208,42 @@ def cpu_of(parent: psutil.Process) -> float:
         with suppress(psutil.NoSuchProcess):
             total += sum(process.cpu_times()[:4])  # its own, and of the children that have ended
     return total
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment of somebody who has set none of our variables."""
+    ours = ("ZEKE_", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@contextmanager
+def open_folder(name: str) -> Iterator[Path]:
+    """A folder that a server may live in: not below pytest's own, which is closed to the user that it runs as for root."""
+    folder = Path(tempfile.mkdtemp(prefix=f"zeke-{name}-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes that work in a folder, or name it in their command or as the place of their data."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            command = " ".join(process.cmdline())
+            marks = (command, process.cwd(), process.environ().get("ZEKE_JOBS_DATA", ""))
+            if process.pid != os.getpid() and any(str(folder) in mark for mark in marks):
+                found.append(command)
+    return found
+
+
+def is_at_work(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def free_port() -> int:

@@ -30,11 +30,7 @@ class Unfit(Exception):
 
 
 def versions() -> str:
-    """The version of both distributions, where all places agree.
-
-    Raises:
-        Unfit: they do not.
-    """
+    """The version of both distributions; Unfit if not all places agree."""
     import zeke_jobs
 
     jobs, news = project("zeke-jobs"), project("zeke-news")
@@ -50,11 +46,7 @@ def versions() -> str:
 
 
 def notes(changelog: str, version: str) -> str:
-    """The section of a version in the changelog, which is what its release says; of one in the making, what is not released yet.
-
-    Raises:
-        Unfit: there is none, or it is empty.
-    """
+    """The section of a version in the changelog, which is what its release says; of one in the making, what is not released yet."""
     sections = dict(re.findall(r"^## \[(.+?)\][^\n]*\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL))
     name = "Unreleased" if Version(version).is_prerelease else version
     found = sections.get(name, "").strip()
@@ -75,11 +67,7 @@ def build(folder: Path, into: Path) -> list[Path]:
 
 
 def same(one: Path, other: Path) -> None:
-    """Compare two builds.
-
-    Raises:
-        Unfit: they differ.
-    """
+    """Refuse two builds that differ."""
     if digest(one) != digest(other):
         raise Unfit(f"expected two builds of {one.name} to be equal, got different ones")
 
@@ -90,11 +78,7 @@ def digest(path: Path) -> str:
 
 
 def check(name: str, built: Path) -> None:
-    """Check the contents of an archive or a wheel, and its metadata.
-
-    Raises:
-        Unfit: something is missing, or there that should not be.
-    """
+    """Refuse an archive or a wheel whose contents or metadata are not what they should be."""
     package, version = PACKAGES[name], project(name)["version"]
     stem = f"{name.replace('-', '_')}-{version}"
     if built.suffix == ".whl":
@@ -118,11 +102,7 @@ def check(name: str, built: Path) -> None:
 
 
 def smoke(wheels: dict[str, Path], folder: Path) -> None:
-    """Install the wheels and live the first minute of a user with them.
-
-    Raises:
-        AssertionError: it went wrong, and how.
-    """
+    """Install the wheels and live the first minute of a user with them."""
     from tests.acceptance.installed import Place, first_minute
 
     venv = folder / "venv"

@@ -16,12 +16,12 @@ import pytest
 import yaml
 
 from tests import distributions
+from tests.fleet import ROOT
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
 from zeke_jobs.supervise import reload
 
-ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
 BIN = Path(sys.executable).parent
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())

@@ -1,6 +1,5 @@
 """The output of nox while its first run is waited for."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -10,20 +9,19 @@ from typing import Any
 import nox
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.fleet import ROOT
 
 
 @pytest.fixture(scope="module")
-def noxfile() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def noxfile(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """As a module, with a cache of these tests' own."""
+    module = ModuleType("noxfile")
+    exec((ROOT / "noxfile.py").read_text(), module.__dict__)
+    module.__dict__["CACHE"] = tmp_path_factory.mktemp("cache")
     return module
 
 
-def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType) -> None:
+def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: Any) -> None:
     files = [
         one
         for one in (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
@@ -32,14 +30,14 @@ def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: ModuleType)
     assert [one for one in files if not (ROOT / one.partition("::")[0]).exists()] == []
 
 
-def test_the_first_words_say_what_it_is_and_how_long_it_takes(noxfile: ModuleType) -> None:
+def test_the_first_words_say_what_it_is_and_how_long_it_takes(noxfile: Any) -> None:
     for session, words in noxfile.FIRST_WORDS.items():
         command = [sys.executable, "noxfile.py", "-s", session]  # as nox reads it, before it makes an environment
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stderr == f"{session}: {words}\n"
 
 
-def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfile: ModuleType) -> None:
+def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfile: Any) -> None:
     ran: list[tuple[str, ...]] = []
     session: Any = SimpleNamespace(
         log=lambda _: None,
@@ -75,10 +73,7 @@ class Session:
         raise RuntimeError(message)
 
 
-def test_a_test_that_passes_only_alone_is_named_and_refused_if_asked(
-    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(noxfile, "CACHE", tmp_path)
+def test_a_test_that_passes_only_alone_is_named_and_refused_if_asked(noxfile: Any) -> None:
     session = Session(passes_alone=True)
     noxfile._run(session, "unit")
     assert session.said[-1] == "flaky, passed only alone: tests/test_clock.py::test_it_ticks"
@@ -86,20 +81,14 @@ def test_a_test_that_passes_only_alone_is_named_and_refused_if_asked(
         noxfile._run(Session("--strict", passes_alone=True), "unit")
 
 
-def test_a_part_that_fails_does_not_hide_the_next(
-    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(noxfile, "CACHE", tmp_path)
+def test_a_part_that_fails_does_not_hide_the_next(noxfile: Any) -> None:
     session = Session(passes_alone=False)
     with pytest.raises(RuntimeError, match=r"^failed: unit, acceptance$"):
         noxfile._run(session, "unit", "acceptance")
     assert session.runs == 4
 
 
-def test_a_check_that_fails_does_not_hide_the_tests(
-    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(noxfile, "CACHE", tmp_path)
+def test_a_check_that_fails_does_not_hide_the_tests(noxfile: Any) -> None:
     session = Session(passes_alone=False)
     with (
         subprocess.Popen([sys.executable, "-c", "exit(1)"]) as types,
@@ -109,7 +98,7 @@ def test_a_check_that_fails_does_not_hide_the_tests(
     assert session.runs == 4
 
 
-def test_every_test_of_the_command_lines_is_where_they_are_looked_for(noxfile: ModuleType) -> None:
+def test_every_test_of_the_command_lines_is_where_they_are_looked_for(noxfile: Any) -> None:
     files = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
     marked = [path for path in files if "pytest.mark.acceptance" in path.read_text()]
     assert len(marked) > 20
@@ -119,7 +108,7 @@ def test_every_test_of_the_command_lines_is_where_they_are_looked_for(noxfile: M
 
 @pytest.mark.parametrize(("session", "has_quality"), [("tests", True), ("tests-3.12", True), ("unit", False)])
 def test_the_measures_of_quality_run_with_the_code_unless_the_quick_part_is_asked_for(
-    noxfile: ModuleType, session: str, has_quality: bool
+    noxfile: Any, session: str, has_quality: bool
 ) -> None:
     arguments, _ = noxfile._selected(SimpleNamespace(name=session), "unit")
     assert ("not quality" in arguments[1]) is not has_quality

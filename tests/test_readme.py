@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.running import up_in_a_folder
-from tests.fleet import fleet
+from tests.fleet import ROOT, fleet
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import typer.main
 
+from tests.fleet import ROOT
 from zeke_jobs.cli.root import app
 from zeke_jobs.config.json_schema import json_schema
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 
 

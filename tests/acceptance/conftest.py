@@ -1,7 +1,5 @@
 """Boots the real command lines as processes, on a database of the test's own."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +8,8 @@ from psycopg2.extensions import connection as Connection
 
 from tests.acceptance.handlers import TABLES
 from tests.conftest import server_binaries
-from tests.fleet import Fleet
+from tests.fleet import Fleet, open_folder
+from tests.fleet import fleet as running
 from tests.zeke_jobs.conftest import cli
 from zeke_jobs.postgres import embedded
 
@@ -19,9 +18,8 @@ __all__ = ["cli"]
 
 @pytest.fixture
 def fleet(database: str, tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, database)
-    yield fleet
-    fleet.stop()
+    with running(tmp_path, database) as started:
+        yield started
 
 
 @pytest.fixture
@@ -48,9 +46,8 @@ class OwnServer:
 @pytest.fixture
 def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
     """``DATABASE_URL`` names it."""
-    folder = Path(tempfile.mkdtemp(prefix="zeke-server-"))
-    server = OwnServer(folder)
-    monkeypatch.setenv("DATABASE_URL", server.url)
-    yield server
-    server.crash()
-    shutil.rmtree(folder)
+    with open_folder("server") as folder:
+        server = OwnServer(folder)
+        monkeypatch.setenv("DATABASE_URL", server.url)
+        yield server
+        server.crash()

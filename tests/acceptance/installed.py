@@ -18,9 +18,8 @@ from typing import Any
 import psutil
 
 from tests import distributions
-from tests.fleet import Command, launch
+from tests.fleet import Command, bare_environment, is_at_work, launch
 
-ROOT = Path(__file__).parents[2]
 #: A user of this system other than ours, and a second one; and a number that nobody has.
 USERS = ("daemon", "games")
 NAMELESS = 54321
@@ -74,8 +73,7 @@ class Place:
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Command:
         """Start ``zeke-jobs`` with these arguments, or Python where the first is ``-m`` or ``-c``."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_", "DATABASE_URL"))}
-        env = {**ours, "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
+        env = {**bare_environment(), "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
         switch: dict[str, Any] = (
             {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
         )
@@ -153,10 +151,6 @@ def visiting(place: Place) -> Iterator[None]:
         assert started.wait(90) == 0, started.text()
 
 
-def is_at_work(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
 def first_minute(place: Place) -> str:
     """Start the whole, run a job from another terminal, stop; answers what ``up`` wrote."""
     up = place.start("up")
@@ -169,5 +163,5 @@ def first_minute(place: Place) -> str:
     finally:
         status = up.stop(90, signal.SIGINT)
     assert status == 0, up.text()
-    assert not is_at_work(server)
+    assert not is_at_work(server.pid)
     return up.text()

@@ -2,20 +2,16 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tests.acceptance.installed import HANDLER, JOBS
-from tests.fleet import PROGRAMS, Command, in_this_process, launch
+from tests.fleet import PROGRAMS, Command, bare_environment, in_this_process, launch, open_folder, processes_in
 
 BIN = Path(sys.executable).parent
 
@@ -25,9 +21,8 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ours = ("ZEKE_JOBS_", "DATABASE_URL")
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self.env |= {"PATH": f"{BIN}{os.pathsep}{self.env['PATH']}", "ZEKE_JOBS_LOG_FORMAT": "console"}
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        self.env = {**bare_environment(), "PATH": path, "ZEKE_JOBS_LOG_FORMAT": "console"}
 
     def start(self, *options: str) -> None:
         log = self.folder / f"up-{len(list(self.folder.glob('up-*.log')))}.log"
@@ -80,29 +75,19 @@ class Up:
 
     def left(self) -> list[str]:
         """Command lines of processes that work in the folder still."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if str(self.folder) in process.cwd():
-                    found.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
-        return found
+        return processes_in(self.folder)
 
 
 @contextmanager
 def up_in_a_folder(*, greets: bool = False) -> Iterator[Up]:
     """A folder and its command, not started yet; stopped and removed at the end. ``greets``: the folder has a task."""
-    # Not below pytest's own folder: that one is closed to the unprivileged user that the server runs as for root.
-    folder = Path(tempfile.mkdtemp(prefix="zeke-up-"))
-    folder.chmod(0o711)
-    made = Up(folder)
-    if greets:
-        (folder / "greet.py").write_text(HANDLER)
-        (folder / "jobs.yaml").write_text(JOBS)
-    try:
-        yield made
-    finally:
-        if hasattr(made, "command"):
-            made.stop()
-        shutil.rmtree(folder)
+    with open_folder("up") as folder:
+        made = Up(folder)
+        if greets:
+            (folder / "greet.py").write_text(HANDLER)
+            (folder / "jobs.yaml").write_text(JOBS)
+        try:
+            yield made
+        finally:
+            if hasattr(made, "command"):
+                made.stop()

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import pytest
 
 from tests import distributions
 from tests.acceptance.installed import HANDLER, JOBS
-from tests.fleet import ROOT, Fleet, eventually
+from tests.fleet import ROOT, Fleet, bare_environment, eventually
 
 pytestmark = pytest.mark.acceptance
 
@@ -40,8 +39,7 @@ class Environments:
 
     def run(self, wanted: str, *command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a program of an environment."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("ZEKE_JOBS", "DATABASE_URL"))}
-        how: dict[str, Any] = {"cwd": cwd, "env": {**ours, "PYTHONDONTWRITEBYTECODE": "1", **env}}
+        how: dict[str, Any] = {"cwd": cwd, "env": {**bare_environment(), "PYTHONDONTWRITEBYTECODE": "1", **env}}
         program = self.make(wanted) / "bin" / command[0]
         return subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False, **how)
 

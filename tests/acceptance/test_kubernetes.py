@@ -1,17 +1,13 @@
 """docker/kubernetes without Kubernetes: the commands, variables, probes and graces of the manifests, as kubelet would use them."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import psutil
 import psycopg2
 import pytest
@@ -21,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.acceptance.conftest import OwnServer
 from tests.acceptance.handlers import TABLES
-from tests.fleet import ROOT, Command, Fleet, eventually, query, scalar
+from tests.fleet import ROOT, Command, Fleet, eventually, fleet, open_folder, query, scalar
 from tests.zeke_jobs.postgres.members import MEMBERS, sign_up
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
@@ -74,44 +70,36 @@ class Kubelet:
         return main.stop(self.pod["terminationGracePeriodSeconds"] - (time.monotonic() - began))
 
 
-@pytest.fixture
-def run() -> Iterator[str]:
-    made = tempfile.mkdtemp(prefix="zeke-run-")
-    yield made
-    shutil.rmtree(made)
-
-
 def pod_of(name: str) -> dict[str, Any]:
     pod: dict[str, Any] = OBJECTS["Deployment", name]["spec"]["template"]["spec"]
     return pod
 
 
 def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace(
-    own_server: OwnServer, run: str, tmp_path: Path
+    own_server: OwnServer, tmp_path: Path
 ) -> None:
     url = own_server.url
-    fleet = Fleet(tmp_path, url)
-    fleet.configure(TASKS)
-    secrets = {"DATABASE_URL": url}
-    migrate = Kubelet(OBJECTS["Job", "zeke-jobs-migrate"]["spec"]["template"]["spec"], fleet, secrets, run)
-    worker, scheduler = (Kubelet(pod_of(name), fleet, secrets, f"{run}/{name}") for name in DEPLOYMENTS)
-    pods = [worker, scheduler]
-    try:
-        assert migrate.start().wait(60) == 0, fleet.logs()
+    with fleet(tmp_path, url) as started, open_folder("run") as run:
+        started.configure(TASKS)
+        secrets = {"DATABASE_URL": url}
+        migrate = Kubelet(OBJECTS["Job", "zeke-jobs-migrate"]["spec"]["template"]["spec"], started, secrets, str(run))
+        worker, scheduler = (Kubelet(pod_of(name), started, secrets, f"{run}/{name}") for name in DEPLOYMENTS)
+        pods = [worker, scheduler]
+        assert migrate.start().wait(60) == 0, started.logs()
         with closing(connect(url)) as conn:
             query(conn, TABLES)
         assert not worker.probe("startup")
         mains = [pod.start() for pod in pods]
         for pod in pods:
-            eventually(lambda pod=pod: pod.probe("startup"), 60, fleet, every=EACH)  # type: ignore[misc]
-        eventually(lambda: worker.probe("readiness"), 30, fleet, every=EACH)
+            eventually(lambda pod=pod: pod.probe("startup"), 60, started, every=EACH)  # type: ignore[misc]
+        eventually(lambda: worker.probe("readiness"), 30, started, every=EACH)
 
         own_server.crash()
-        eventually(lambda: not worker.probe("readiness"), 70, fleet, every=EACH)
+        eventually(lambda: not worker.probe("readiness"), 70, started, every=EACH)
         assert worker.probe("liveness")
         assert scheduler.probe("liveness")
         own_server.start()
-        eventually(lambda: worker.probe("readiness"), 70, fleet, every=EACH)
+        eventually(lambda: worker.probe("readiness"), 70, started, every=EACH)
         assert worker.probe("liveness")
 
         # A worker whose interpreter stands still is not live.
@@ -123,16 +111,14 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
 
         with closing(connect(url)) as conn:
             job = zeke_jobs.send("work", {"seconds": 3}).id  # it is finished before the stop
-            eventually(lambda: scalar(conn, "SELECT count(*) FROM trace") == 1, fleet=fleet)
+            eventually(lambda: scalar(conn, "SELECT count(*) FROM trace") == 1, fleet=started)
             statuses = [pod.stop(main) for pod, main in zip(pods, mains, strict=True)]
-            assert statuses == [0, 0], fleet.logs()
+            assert statuses == [0, 0], started.logs()
             assert zeke_jobs.status(job).status == "completed"
             assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
         assert not worker.probe("liveness")
         took = sorted(worker.took + scheduler.took)
         print(f"probes: {len(took)}, median {took[len(took) // 2] * 1000:.0f} ms")
-    finally:
-        fleet.stop()
 
 
 def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deployment() -> None:
@@ -162,47 +148,27 @@ def test_workers_have_as_long_to_stop_as_they_are_told_to_take() -> None:
     assert batch["terminationGracePeriodSeconds"] >= int(command[command.index("--grace") + 1]) + 20
 
 
-#: What KEDA 2 takes of a ScaledObject and its postgresql trigger, of the keys that we use.
-TEXT, WHOLE = {"type": "string"}, {"type": "integer", "minimum": 0}
-SCALED_OBJECT = {
-    "additionalProperties": False,
-    "required": ["scaleTargetRef", "triggers"],
-    "properties": {
-        "scaleTargetRef": {"required": ["name"], "properties": {"name": TEXT}, "additionalProperties": False},
-        **dict.fromkeys(("minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod"), WHOLE),
-        "triggers": {
-            "items": {
-                "required": ["type", "metadata"],
-                "additionalProperties": False,
-                "properties": {
-                    "type": {"const": "postgresql"},
-                    "authenticationRef": {"properties": {"name": TEXT}, "additionalProperties": False},
-                    "metadata": {
-                        "required": ["query", "targetQueryValue"],
-                        "additionalProperties": False,
-                        "properties": dict.fromkeys(("query", "targetQueryValue", "activationTargetQueryValue"), TEXT),
-                    },
-                },
-            }
-        },
-    },
-}
-
-
 def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, database: str) -> None:
-    scaled = OBJECTS["ScaledObject", "zeke-jobs-worker"]
-    jsonschema.validate(scaled["spec"], SCALED_OBJECT)
-    target = scaled["spec"]["scaleTargetRef"]["name"]
-    assert ("Deployment", target) in OBJECTS
-    (trigger,) = scaled["spec"]["triggers"]
-    authentication = OBJECTS["TriggerAuthentication", trigger["authenticationRef"]["name"]]
+    # What KEDA 2 takes of a ScaledObject and its postgresql trigger, of the keys that we use.
+    scaled = dict(OBJECTS["ScaledObject", "zeke-jobs-worker"]["spec"])
+    [(name, target)], [trigger] = scaled.pop("scaleTargetRef").items(), scaled.pop("triggers")
+    assert (name, ("Deployment", target) in OBJECTS) == ("name", True)
+    assert scaled.keys() <= {"minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod"}
+    assert all(type(number) is int and number >= 0 for number in scaled.values())
+    assert (trigger.keys(), trigger["type"]) == ({"type", "metadata", "authenticationRef"}, "postgresql")
+    least, said = {"query", "targetQueryValue"}, trigger["metadata"]
+    assert least <= said.keys() <= least | {"activationTargetQueryValue"}
+    assert all(type(text) is str for text in said.values())
+    [(name, reference)] = trigger["authenticationRef"].items()
+    assert name == "name"
+    authentication = OBJECTS["TriggerAuthentication", reference]
     assert [one["parameter"] for one in authentication["spec"]["secretTargetRef"]] == ["connection"]
     command = pod_of(target)["containers"][0]["command"]
-    assert f"'{command[command.index('--queues') + 1]}'" in trigger["metadata"]["query"]
+    assert f"'{command[command.index('--queues') + 1]}'" in said["query"]
     sign_up(conn)
     with conn.cursor() as cursor:
         cursor.execute(f"SET SESSION AUTHORIZATION {MEMBERS[roles.READER]}")
-        cursor.execute(trigger["metadata"]["query"])
+        cursor.execute(said["query"])
         assert cursor.fetchone() == (0,)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("SELECT message FROM zeke_jobs.queue")

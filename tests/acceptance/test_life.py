@@ -4,13 +4,12 @@ import signal
 import time
 from collections.abc import Iterator
 
-import psutil
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.handlers import HOW
-from tests.fleet import Command, Fleet, eventually, query, scalar
+from tests.fleet import Command, Fleet, eventually, is_at_work, query, scalar
 from tests.lab.chaos.proxy import Proxy
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -26,13 +25,6 @@ def lock(other_conn: Connection) -> Iterator[Connection]:
     query(other_conn, "BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
     yield other_conn
     query(other_conn, "ROLLBACK")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def took(command: Command, number: signal.Signals = signal.SIGTERM) -> float:
@@ -95,7 +87,7 @@ def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, co
     children = {how: int(file.read_text()) for how, file in files.items()}
     assert took(worker) < 20
     # A killed process is there for a moment longer.
-    eventually(lambda: not [how for how, pid in children.items() if is_alive(pid)], timeout=2, fleet=fleet)
+    eventually(lambda: not [how for how, pid in children.items() if is_at_work(pid)], timeout=2, fleet=fleet)
     assert {zeke_jobs.status(job).status for job in jobs.values()} == {"created"}, "it counts no attempt"
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
 

@@ -1,4 +1,4 @@
-"""Runs docs/tutorial.md: writes its files, runs its commands, compares their output."""
+"""Runs docs/tutorial.md, and makes each mistake in docs/troubleshooting.md: writes files, runs commands, compares their output."""
 
 import re
 import shutil
@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.running import Up, up_in_a_folder
+from tests.fleet import ROOT
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
-ROOT = Path(__file__).parent.parent.parent
-PAGE = ROOT / "docs" / "tutorial.md"
+PAGE, MISTAKES = (
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("tutorial", "troubleshooting")
+)
 OPERATORS = "## 9. "  # begins the part that is played in the checkout
 BLOCK = re.compile(r'(?ms)^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$')
 
@@ -47,7 +49,7 @@ def test_an_output_is_compared_with_its_gaps(promised: str, got: str, expected: 
 
 def part(of_operators: bool) -> Iterator[tuple[str, str | None, str]]:
     """The blocks of one part of the page: language, title, body."""
-    developers, operators = PAGE.read_text(encoding="utf-8").split(OPERATORS)
+    developers, operators = PAGE.split(OPERATORS)
     for block in BLOCK.finditer(operators if of_operators else developers):
         yield block["language"], block["title"], block["body"]
 
@@ -106,3 +108,37 @@ def test_the_page_names_the_database_before_the_program_that_needs_it() -> None:
     blocks = [(language, body) for language, _, body in part(of_operators=False)]
     program = next(place for place, (_, body) in enumerate(blocks) if "zeke_jobs.send" in body)
     assert blocks[program - 1] == ("sh", "export DATABASE_URL=…\n")
+
+
+NEW_DATABASE = """if True:
+    import os, psycopg2
+    url = os.environ["DATABASE_URL"]
+    conn = psycopg2.connect(url)
+    conn.autocommit = True
+    conn.cursor().execute("CREATE DATABASE fresh")
+    print(url.replace("/postgres?", "/fresh?"))
+"""
+
+
+def start_with_a_database(up: Up) -> None:
+    up.start()
+    up.wait_for("Worker process is ready")
+    up.env["FRESH"] = up.python(NEW_DATABASE)
+
+
+def test_the_page_has_twenty_mistakes() -> None:
+    assert [f"### {number}. " in MISTAKES for number in range(1, 22)] == [True] * 20 + [False]
+
+
+def test_each_mistake_is_told_as_the_page_says() -> None:
+    with up_in_a_folder() as up:
+        for block in BLOCK.finditer(MISTAKES):
+            if block["title"]:
+                (up.folder / block["title"]).write_text(block["body"])
+                continue
+            for command, output in commands(block["body"]):
+                if command == "zeke-jobs up" and not output:
+                    start_with_a_database(up)
+                    continue
+                got = up.run(command)
+                assert matches(output, got), f"$ {command}\n{got}"

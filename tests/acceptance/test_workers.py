@@ -1,6 +1,8 @@
 """The real command lines on a real Postgres."""
 
 import time
+from contextlib import closing
+from pathlib import Path
 
 import dramatiq
 import dramatiq_pg
@@ -8,7 +10,13 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.acceptance.conftest import OwnServer
+from tests.acceptance.handlers import TABLES
+from tests.conftest import PIPELINE
 from tests.fleet import Fleet, eventually, query, scalar
+from tests.fleet import fleet as running
+from zeke_jobs.postgres import migrate
+from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -151,3 +159,30 @@ def test_sigterm_lets_running_jobs_finish_and_hands_the_rest_back(fleet: Fleet, 
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 2
     assert scalar(effects, "SELECT sum(attempt) FROM zeke_jobs.queue") == 2
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.worker") == 0
+
+
+def test_after_a_crash_of_postgres_workers_go_on_and_nothing_is_lost_or_twice(
+    own_server: OwnServer, tmp_path: Path
+) -> None:
+    effects = "SELECT count(*) FROM effect"
+    with running(tmp_path, own_server.url, ZEKE_JOBS_HEARTBEAT="1") as own:
+        with closing(connect(own_server.url)) as conn:
+            migrate.migrate(conn, PIPELINE)
+            conn.cursor().execute(TABLES)
+            own.serve(
+                "effect: {handler: 'H:effect', concurrency: 6, retry: {limit: 5, delay: 100ms}}", conn, commands=2
+            )
+            zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.05} for n in range(600)])
+            eventually(lambda: scalar(conn, effects) >= 20, fleet=own)
+        own_server.crash()
+        time.sleep(3)  # the outage itself
+        own_server.start()
+        with closing(connect(own_server.url)) as conn:
+            done = scalar(conn, effects)
+            began = time.monotonic()
+            eventually(lambda: scalar(conn, effects) > done, fleet=own)
+            assert time.monotonic() - began < 10
+            eventually(lambda: scalar(conn, OPEN) == 0, 60, own)
+            assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 600
+            assert scalar(conn, effects) == 600
+        own.check()
