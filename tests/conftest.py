@@ -137,7 +137,6 @@ def databases(server_url: str) -> Iterator[Callable[..., str]]:
 
 
 def clone(server_url: str, template: str) -> str:
-    """Make a database, and return its name."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     query(superuser(server_url), f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     return name
@@ -192,12 +191,10 @@ def database(recycled: recycling.Recycled, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.fixture
 def conn(recycled: recycling.Recycled, database: str) -> Connection:
-    """An autocommit connection to ``database``."""
     return recycled.connection()
 
 
 @pytest.fixture
 def other_conn(database: str) -> Iterator[Connection]:
-    """A second connection to ``database``."""
     with closing(connect(database)) as connection:
         yield connection

@@ -24,7 +24,6 @@ PACKAGES = {"zeke-jobs": "zeke_jobs", "zeke-news": "actors"}
 
 
 def project(name: str) -> dict[str, Any]:
-    """The table ``project`` of a distribution's pyproject.toml."""
     found: dict[str, Any] = tomllib.loads((FOLDERS[name] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return found
 

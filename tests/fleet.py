@@ -30,8 +30,6 @@ PROGRAMS = {"zeke-jobs": "zeke_jobs.cli.root", "zeke-news": "actors.cli.app"}
 
 @dataclass
 class Command:
-    """One running command line, and its output."""
-
     process: subprocess.Popen[bytes]
     log: Path
     spent: float = 0.0  # seconds of CPU until we ended it
@@ -51,7 +49,6 @@ class Command:
         self.process.wait(10)
 
     def stop(self, timeout: float = 20.0, number: signal.Signals = signal.SIGTERM) -> int:
-        """SIGTERM, or another signal, to the command alone, as a supervisor does."""
         self.spent, self.is_wanted = self.cpu(), False
         self.process.send_signal(number)
         return self.process.wait(timeout)
@@ -60,14 +57,12 @@ class Command:
         return self.process.wait(timeout)
 
     def wait_for(self, words: str, times: int = 1) -> None:
-        """Until ``words`` were written so often."""
+        is_over = False
         end = time.monotonic() + 60
-        while True:
-            is_over = self.process.poll() is not None or time.monotonic() > end
-            if self.text().count(words) >= times:
-                return
+        while self.text().count(words) < times:
             assert not is_over, self.text()
             time.sleep(0.05)
+            is_over = self.process.poll() is not None or time.monotonic() > end
 
     def cpu(self) -> float:
         """Seconds of CPU so far, of the process and of all its children, ended ones too."""
@@ -124,7 +119,6 @@ class Fleet:
         return done.stdout
 
     def workers(self, *options: str, processes: int = 1, threads: int = 4, **environment: str) -> Command:
-        """``dramatiq zeke_jobs.actors``."""
         sizes = ("-p", str(processes), "-t", str(threads))
         return self.run("dramatiq", "zeke_jobs.actors", *sizes, *options, **environment)
 
@@ -138,7 +132,6 @@ class Fleet:
         return started[0]
 
     def scheduler(self, **environment: str) -> Command:
-        """``periodiq zeke_jobs.actors``."""
         return self.run("periodiq", "zeke_jobs.actors", **environment)
 
     def ready(self, conn: Connection, count: int, timeout: float = 30.0) -> None:
@@ -167,7 +160,6 @@ class Fleet:
         return eventually(holds, timeout, self, every=every)
 
     def stop(self) -> None:
-        """Kill whatever still runs."""
         for command in self.commands:
             if command.process.poll() is None:
                 command.kill()

@@ -64,7 +64,6 @@ def is_accepted(expression: str) -> bool:
 
 
 def page() -> str:
-    """The page, from the installed packages."""
     packages: dict[str, list[str]] = {}
     for name in sorted(brought()):
         packages.setdefault(licence(name), []).append(name)

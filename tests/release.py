@@ -67,13 +67,11 @@ def build(folder: Path, into: Path) -> list[Path]:
 
 
 def same(one: Path, other: Path) -> None:
-    """Refuse two builds that differ."""
     if digest(one) != digest(other):
         raise Unfit(f"expected two builds of {one.name} to be equal, got different ones")
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

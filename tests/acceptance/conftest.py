@@ -24,7 +24,6 @@ def fleet(database: str, tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def effects(conn: Connection) -> Connection:
-    """The tables that the handlers write to."""
     conn.cursor().execute(TABLES)
     return conn
 

@@ -65,7 +65,6 @@ class Place:
     started: list[Command] = field(default_factory=list)
 
     def fill(self) -> None:
-        """Put a task there."""
         (self.folder / "greet.py").write_text(HANDLER)
         (self.folder / "jobs.yaml").write_text(JOBS)
         if self.user is not None:
@@ -110,7 +109,6 @@ class Place:
 
 
 def server_of(up: Command) -> psutil.Process:
-    """The server that ``up`` started."""
     (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", up.text())
     servers = (one for one in psutil.process_iter(["cmdline"]) if "-D" in (one.info["cmdline"] or [])[1:2])
     return next(one for one in servers if one.info["cmdline"][2] == f"{data}/postgres/data")
@@ -139,7 +137,6 @@ def visit(place: Place) -> int:
 
 @contextmanager
 def visiting(place: Place) -> Iterator[None]:
-    """Let its server run for the block."""
     leave, stay = os.pipe()
     started = place.start("-c", _VISIT, stdin=leave)
     os.close(leave)

@@ -18,7 +18,6 @@ class Load(Payload):
 
 
 def measured(payload: Load, ctx: Context) -> None:
-    """Write down when it began, then work."""
     began = time.time()
     with ctx.db.cursor() as cursor:
         begun = (
@@ -33,7 +32,6 @@ def measured(payload: Load, ctx: Context) -> None:
 
 
 def asking(payload: Load, ctx: Context) -> None:
-    """Ask the provider, which may refuse."""
     request = Request(os.environ["PROVIDER"], data=json.dumps({"tokens": payload.tokens}).encode())
     try:
         with urlopen(request, timeout=10) as answer:
@@ -57,7 +55,6 @@ class Provider(Loopback):
         super().__init__()
 
     def respond(self, asked: Asked) -> Answer:
-        """See ``answer``."""
         status, wait = self.answer(json.loads(asked.body)["tokens"])
         if status == 200:
             time.sleep(self.takes)

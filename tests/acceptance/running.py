@@ -30,20 +30,16 @@ class Up:
         self.process, self.wait_for = self.command.process, self.command.wait_for
 
     def wait(self) -> int:
-        """Its status, when it has ended."""
         return self.command.wait(90)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ask it to end; its status."""
         return self.command.stop(90, number)
 
     @property
     def text(self) -> str:
-        """All that it wrote."""
         return self.command.text()
 
     def logs(self) -> str:
-        """The end of it, for ``eventually``."""
         return self.text[-5000:]
 
     def run(self, command: str) -> str:

@@ -41,8 +41,6 @@ STATES = {
 
 
 class Pages:
-    """The dashboard of one login."""
-
     def __init__(self, home: str) -> None:
         self.home = home
 
@@ -58,7 +56,6 @@ class Pages:
         return text
 
     def send(self, path: str, **form: str) -> str:
-        """Send a form."""
         return self.ask("POST", path, form)
 
 
@@ -72,7 +69,6 @@ def program() -> list[str]:
 
 @pytest.fixture
 def jobs(conn: Connection) -> dict[str, str]:
-    """A job in each state."""
     applying.sync(conn, load(TASKS))
     sign_up(conn)
     made = {}
@@ -103,7 +99,6 @@ def served(program: list[str], url: str, read_only: str) -> Iterator[Pages]:
 
 @pytest.fixture
 def opened(program: list[str], jobs: dict[str, str], database: str) -> Iterator[Callable[[str, str], Pages]]:
-    """Opens the dashboard of a role's member."""
     assert jobs
     with ExitStack() as stack:
         yield lambda role, read_only: stack.enter_context(served(program, as_member(database, role), read_only))

@@ -17,7 +17,6 @@ Start = Callable[..., Command]
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """The folder of the demo's data."""
     with open_folder("demo") as folder:
         yield folder
 

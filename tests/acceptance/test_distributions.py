@@ -38,7 +38,6 @@ class Environments:
         return venv
 
     def run(self, wanted: str, *command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of an environment."""
         how: dict[str, Any] = {"cwd": cwd, "env": {**bare_environment(), "PYTHONDONTWRITEBYTECODE": "1", **env}}
         program = self.make(wanted) / "bin" / command[0]
         return subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False, **how)
@@ -51,7 +50,6 @@ def environments(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Pat
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a task in it."""
     (tmp_path / "greet.py").write_text(HANDLER)
     (tmp_path / "jobs.yaml").write_text(JOBS)
     return tmp_path

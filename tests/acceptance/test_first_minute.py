@@ -53,7 +53,6 @@ def user(place: Place) -> Place:
 
 
 def other(place: Place, user: int) -> Place:
-    """The place as another user's."""
     python = (place.venv / "bin" / "python").resolve()
     if not is_open(python):
         pytest.skip(f"other users may not run {python}")

@@ -37,8 +37,6 @@ TASKS = "work: {handler: 'H:effect', log: failed}"
 
 
 class Kubelet:
-    """Runs the one container of a pod."""
-
     def __init__(self, pod: dict[str, Any], fleet: Fleet, secrets: dict[str, str], run: str) -> None:
         self.pod, self.fleet = pod, fleet
         (self.container,) = pod["containers"]

@@ -93,7 +93,6 @@ class Bouncer:
         return urlunsplit(urlsplit(url)._replace(query=f"host={self.folder}&port=6432"))
 
     def command(self, command: str, url: str) -> None:
-        """Say something to its own console."""
         conn = psycopg2.connect(urlunsplit(urlsplit(self.at(url))._replace(path="/pgbouncer")))
         conn.autocommit = True
         with closing(conn):

@@ -4,7 +4,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,15 +51,15 @@ class Terminal:
         self.run("send-keys", *keys)
 
     def lines(self) -> list[str]:
-        return self.run("capture-pane", "-p").split("\n")
+        return self.logs().split("\n")
 
     def wait_for(self, words: str) -> list[str]:
         """Until the screen shows these words; the screen then."""
-        end = time.monotonic() + 60
-        while words not in "\n".join(lines := self.lines()):
-            assert time.monotonic() < end, f"expected {words!r} on the screen:\n" + "\n".join(lines)
-            time.sleep(0.1)
-        return lines
+        found: list[str] = eventually(lambda: words in (text := self.logs()) and text.split("\n"), 60, self, every=0.1)
+        return found
+
+    def logs(self) -> str:
+        return self.run("capture-pane", "-p")
 
     def close(self) -> None:
         subprocess.run([*self.tmux, "kill-server"], check=False, capture_output=True, timeout=30)

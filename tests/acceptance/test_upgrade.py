@@ -13,7 +13,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tests import distributions
 from tests.acceptance.handlers import TABLES
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from tests.fleet import ROOT, Command, Fleet, eventually, query, scalar
+from tests.fleet import fleet as running
 from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -98,7 +99,6 @@ def previous() -> str | None:
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release]:
-    """The old one and the new one."""
     folder = tmp_path_factory.mktemp("releases")
     tree, commit = copy_of_this_tree(folder / "new" / "source"), previous()
     if commit is not None:
@@ -115,37 +115,34 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release
     return build(folder / "old" / "source", folder / "old" / "wheel"), build(tree, folder / "new" / "wheel")
 
 
-class Sender:
-    """A program that sends by SQL all the time, as an API does that nobody upgrades."""
+@contextmanager
+def sending(url: str) -> Iterator[list[int]]:
+    """A program sends by SQL all the time, as an API does that nobody upgrades: the numbers of its jobs."""
+    sent: list[int] = []
+    enough = threading.Event()
 
-    def __init__(self, url: str) -> None:
-        self.sent = 0
-        self._conn = connect(url)
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+    def send() -> None:
+        with closing(connect(url)) as conn:
+            while not enough.wait(0.02):
+                for task, seconds in (("work", 0.005), ("effect", 0.02)):
+                    payload = f'{{"n": {len(sent)}, "seconds": {seconds}}}'
+                    query(conn, "SELECT zeke_jobs.send(%s, %s::jsonb)", task, payload)
+                    sent.append(len(sent))
 
-    def _run(self) -> None:
-        while not self._enough.wait(0.02):
-            for task, seconds in (("work", 0.005), ("effect", 0.02)):
-                payload = f'{{"n": {self.sent}, "seconds": {seconds}}}'
-                query(self._conn, "SELECT zeke_jobs.send(%s, %s::jsonb)", task, payload)
-                self.sent += 1
-
-    def stop(self) -> int:
-        self._enough.set()
-        self._thread.join(30)
-        self._conn.close()
-        return self.sent
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        enough.set()
+        thread.join(30)
 
 
 @pytest.fixture
 def fleet(new_database: Callable[..., str], tmp_path: Path) -> Iterator[Fleet]:
-    """On a database that nobody has migrated."""
-    fleet = Fleet(tmp_path, new_database())
-    fleet.configure(TASKS)
-    yield fleet
-    fleet.stop()
+    with running(tmp_path, new_database()) as started:
+        started.configure(TASKS)
+        yield started
 
 
 def migrate(fleet: Fleet, release: Release) -> None:
@@ -158,7 +155,6 @@ def start(fleet: Fleet, release: Release) -> Command:
 
 
 def live(conn: Connection) -> dict[str, int]:
-    """Live worker processes by version."""
     count = "SELECT version, count(*) FROM zeke_jobs.worker WHERE kind = 'worker' AND NOT stopping GROUP BY version"
     return dict(query(conn, count))
 
@@ -170,8 +166,7 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
         cursor.execute(TABLES)
         olds = [start(fleet, old), start(fleet, old)]
         eventually(lambda: live(conn) == {old.version: 2}, 60, fleet)
-        sender = Sender(fleet.database)
-        try:
+        with sending(fleet.database) as sent:
             completed(conn, 50, fleet)
             if new.migrations() - old.migrations():
                 early = start(fleet, new)
@@ -188,11 +183,9 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
                 assert leaving.stop(60) == 0
             completed(conn, 50, fleet)
             assert live(conn) == {new.version: 2}
-        finally:
-            sent = sender.stop()
         eventually(lambda: scalar(conn, OPEN) == 0, 60, fleet)
-        assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND attempt = 1") == sent
-        assert scalar(conn, "SELECT count(*) FROM effect") == sent / 2
+        assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND attempt = 1") == len(sent)
+        assert scalar(conn, "SELECT count(*) FROM effect") == len(sent) / 2
         query(conn, "DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
         assert scalar(conn, OVERLAP) <= 3
     unexpected = [line for line in fleet.logs().splitlines() if '"level": "error"' in line or "Traceback" in line]

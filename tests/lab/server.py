@@ -42,7 +42,6 @@ class Server:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def drop(self, url: str) -> None:
-        """Drop a database, whoever is connected."""
         with closing(connect(self.url)) as conn:
             query(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 

@@ -93,12 +93,10 @@ class Bench:
 
     @property
     def rounds(self) -> int:
-        """How often each figure is taken."""
         return 3 if self.quick else 5
 
     @property
     def seconds(self) -> float:
-        """How long a round should take."""
         return 1.0 if self.quick else 5.0
 
     def say(self, text: str) -> None:

@@ -25,7 +25,6 @@ def no_op(payload: Work, ctx: Context) -> None:
 
 
 def talk(payload: Work, ctx: Context) -> None:
-    """Logs five lines."""
     for number in range(5):
         ctx.logger.info("a line as handlers log it", number=number, address="https://example.org/an/address")
 
@@ -77,7 +76,6 @@ class Kept:
         self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def status(self) -> int:
-        """The status of an answer."""
         reader, writer = self._free.pop() if self._free else await asyncio.open_connection(*self._at)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
@@ -87,16 +85,13 @@ class Kept:
 
 
 async def ask_by_streams(payload: Work, ctx: Context) -> int:
-    """Waits for the server."""
     return await (await ctx.aservice("web")).status()  # type: ignore[no-any-return]
 
 
 async def ask(payload: Work, ctx: Context) -> int:
-    """Waits for the server."""
     web = await ctx.aservice("web")
     return int((await web.get("/")).status_code)
 
 
 def ask_in_thread(payload: Work, ctx: Context) -> int:
-    """Waits for the server."""
     return int(ctx.service("web").get("/").status_code)

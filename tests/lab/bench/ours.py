@@ -50,7 +50,6 @@ class Installation:
             sync(conn, config.load(self.path))
 
     def start(self, fleet: Fleet, *, processes: int = 2, threads: int = 8) -> None:
-        """``dramatiq zeke_jobs.actors``."""
         fleet.workers(processes=processes, threads=threads, ZEKE_JOBS_CONFIG=str(self.path))
 
     def ready(self, conn: Connection, processes: int = 2, **_: Any) -> bool:
@@ -74,7 +73,6 @@ class Installation:
             return bool(scalar(conn, sql, task))
 
     def clear(self, conn: Connection) -> None:
-        """Delete the queued jobs."""
         # Jobs that a worker is claiming are left to it.
         sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""

@@ -22,7 +22,6 @@ class Row:
     note: str = ""
 
     def line(self) -> str:
-        """The row of the table."""
         figure = "—" if self.value is None else f"{number(self.value)} {self.unit}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f} ({self.against})"
         return f"| {self.what} | {figure} | {ratio} | {self._target()} | {self.note} |"
@@ -43,7 +42,6 @@ def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = 
 
 
 def table(found: dict[str, Iterable[Row]], about: str) -> str:
-    """All measures as a table in Markdown."""
     lines = [line for name, rows in found.items() for line in (f"| `{name}` | | | | |", *(row.line() for row in rows))]
     return "\n".join([about, "", _HEAD, *lines])
 

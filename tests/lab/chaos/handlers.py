@@ -73,7 +73,6 @@ def work(payload: Work, ctx: Context) -> None:
 
 
 async def wait(payload: Work, ctx: Context) -> None:
-    """The same as an async handler."""
     with _traced(payload, ctx):
         await asyncio.sleep(payload.seconds)
         _fault(payload, ctx)
@@ -87,7 +86,6 @@ async def wait(payload: Work, ctx: Context) -> None:
 
 
 async def block(payload: Work, ctx: Context) -> None:
-    """Keeps the event loop to itself."""
     time.sleep(payload.seconds)  # noqa: ASYNC251
 
 

@@ -45,7 +45,6 @@ class Keeper:
         self._thread.start()
 
     def keep(self, begin: Callable[[], Command]) -> Kept:
-        """Start a command line, and keep it running."""
         kept = Kept(begin)
         with self._lock:
             self.kept.append(kept)
@@ -57,7 +56,6 @@ class Keeper:
             kept.wanted = False
 
     def close(self) -> None:
-        """Start nothing any more."""
         self._stopping.set()
         self._thread.join(10)
 

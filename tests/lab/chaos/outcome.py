@@ -37,11 +37,9 @@ class Outcome:
 
     @property
     def held(self) -> bool:
-        """Whether every promise held; also where it was skipped."""
         return all(promise.held for promise in self.promises)
 
     def broken(self) -> list[str]:
-        """The promises that did not hold."""
         return [promise.text for promise in self.promises if not promise.held]
 
 

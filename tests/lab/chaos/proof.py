@@ -45,8 +45,6 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class Account:
-    """Where the jobs went."""
-
     sent: int = 0  # also by other jobs
     finished: int = 0
     stated: int = 0  # with another end and a reason
@@ -81,7 +79,6 @@ def account(conn: Connection, ledger: Iterable[str]) -> Account:
 
 
 def completions(conn: Connection) -> list[float]:
-    """When jobs completed, in seconds since the epoch, in order."""
     sql = "SELECT extract(epoch FROM completed_on)::float8 FROM zeke_jobs.queue WHERE state = 'done' ORDER BY 1"
     return [row[0] for row in query(conn, sql)]
 
@@ -119,7 +116,6 @@ class Run:
 
 
 def runs(trace: Path) -> list[Run]:
-    """The findings of the trace."""
     open_runs: dict[tuple[str, int], tuple[float, str, str]] = {}
     last_word: dict[int, float] = {}
     found = []

@@ -73,11 +73,9 @@ class Traffic:
         self._thread = threading.Thread(target=self._run, name="traffic")
 
     def start(self) -> None:
-        """Begin to send."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Send no more; returns when the last send is acknowledged."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(120)

@@ -37,17 +37,7 @@ Kind = TypeVar("Kind", bound="World")
 
 
 class World:
-    """The system that a scenario breaks.
-
-    Args:
-        name: The scenario's.
-        quick: Short phases.
-        heartbeat: Seconds; four without one, and a process is lost.
-        settings: Of the server.
-        kinds: The kinds of jobs to send.
-        tasks: The jobs.yaml.
-        data: Where the server lives; by default in the world's own folder.
-    """
+    """The system that a scenario breaks."""
 
     def __init__(
         self,
@@ -55,10 +45,10 @@ class World:
         *,
         quick: bool,
         heartbeat: float = 1.0,
-        settings: Mapping[str, str] | None = None,
-        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,
-        tasks: str = TASKS,
-        data: Path | None = None,
+        settings: Mapping[str, str] | None = None,  # of the server
+        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,  # of jobs to send
+        tasks: str = TASKS,  # the jobs.yaml
+        data: Path | None = None,  # where the server lives; by default in the world's own folder
     ) -> None:
         self.name, self.quick = name, quick
         self.heartbeat, self.lost_after = heartbeat, 4 * heartbeat
@@ -79,7 +69,6 @@ class World:
     # ── its life ──
 
     def open(self) -> None:
-        """Server, schema, catalogue."""
         self.url = self.start_server()
         self.about = server.describe(self.url, server_binaries())
         with closing(connect(self.url)) as conn:
@@ -91,7 +80,6 @@ class World:
         self.zeke("apply", self.write("jobs.yaml", self.tasks))
 
     def close(self) -> None:
-        """End every process, remove every file."""
         self.keeper.close()
         with suppress(AttributeError):
             self.fleet.stop()
@@ -101,16 +89,13 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start_server(self) -> str:
-        """Start the server, or find it running."""
         return embedded.ensure(self.server, bin_dir=server_binaries(), settings=self.settings)
 
     def stop_server(self, mode: str) -> None:
-        """Stop the server, as pg_ctl does."""
         with suppress(FileNotFoundError):
             embedded.stop(self.server, mode=mode)
 
     def zeke(self, *arguments: str) -> None:
-        """Run ``zeke-jobs``, and wait for it."""
         command = self.fleet.run("zeke-jobs", *arguments)
         if status := command.wait(60):
             raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {status}: {command.text()}")
@@ -118,14 +103,12 @@ class World:
     # ── what runs in it ──
 
     def worker(self, **environment: Any) -> Kept:
-        """``dramatiq zeke_jobs.actors``, kept running."""
         return self.keeper.keep(lambda: self.fleet.workers(threads=THREADS, **environment))
 
     def two(self, **environment: str) -> list[Kept]:
         return [self.worker(**environment), self.worker(**environment)]
 
     def scheduler(self, **environment: str) -> Kept:
-        """``periodiq zeke_jobs.actors``, kept running."""
         self.schedulers.append(self.keeper.keep(lambda: self.fleet.scheduler(**environment)))
         return self.schedulers[-1]
 
@@ -134,7 +117,6 @@ class World:
         return int(self.look(_OF_KIND, kind))
 
     def join(self, count: int = 2, kind: str = "worker", patience: float = 90) -> None:
-        """Wait until so many are."""
         self.until(lambda: self.joined(kind) >= count, patience, f"{count} of kind {kind}")
 
     def flow(self, workers: int = 2, *, count: int = 100) -> None:
@@ -151,7 +133,6 @@ class World:
         return self.comes(lambda: self.joined() >= workers and self.look(f"{OPEN} AND deaths > 0") == 0, 60)
 
     def kill(self, kept: Kept) -> None:
-        """SIGKILL a command line and its processes; its keeper starts it again."""
         pids = kept.pids()
         kept.command.kill()
         self.note_gone(pids, time.monotonic(), float("inf"))
@@ -200,7 +181,6 @@ class World:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Note begin and end of ``before``, ``during`` or ``after``."""
         begin = time.time()
         try:
             yield
@@ -256,14 +236,7 @@ class World:
     def outcome(
         self, broke: str, *, recovers_in: float | None = None, after_share: float | None = 0.9, note: str = ""
     ) -> Outcome:
-        """Prove the promises of every scenario beside its own: nothing lost, no effect twice, limits exact, recovery, throughput.
-
-        Args:
-            broke: In words.
-            recovers_in: Seconds that the recovery may take, from the end of the fault.
-            after_share: Share of the earlier rate that must be reached afterwards; None for no promise.
-            note: For the reader.
-        """
+        """Prove the promises of every scenario beside its own; ``after_share`` of the earlier rate must be reached afterwards."""
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)
             moments = proof.completions(conn)
@@ -300,7 +273,6 @@ class World:
 
 @contextmanager
 def opened(made: Kind) -> Iterator[Kind]:
-    """The world, opened, and closed whatever happens in it."""
     try:
         made.open()
         yield made
@@ -309,5 +281,4 @@ def opened(made: Kind) -> Iterator[Kind]:
 
 
 def world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
-    """A world of one server, opened."""
     return opened(World(name, quick=quick, **options))

@@ -1,12 +1,137 @@
-"""``nox -s endure``: a steady rate with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
+"""``nox -s endure``: a steady rate through real workers with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
 
+import os
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 
+import yaml
+from psycopg2.extensions import connection as Connection
+
+import zeke_jobs
+from tests.fleet import Fleet, query, scalar
 from tests.lab import server
-from tests.lab.endure.run import Minute, Plan, complaints, endure
+from tests.lab.bench import ours
+from tests.lab.bench.bench import working
+from tests.lab.server import Server
 
 _HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
+_TICK = 0.05  # seconds between two batches of sends
+#: What a ``Minute`` has, in its order.
+_LOOK = """
+SELECT
+  (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= to_timestamp(%s) AND completed_on < to_timestamp(%s)),
+  (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
+  (SELECT count(*) FROM zeke_jobs.queue),
+  pg_table_size('zeke_jobs.queue'),
+  pg_indexes_size('zeke_jobs.queue'),
+  (SELECT s.n_dead_tup FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
+  (SELECT s.autovacuum_count FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
+  pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    minutes: int = 30
+    rate: int = 500  # jobs a second that are sent
+    keep: int = 180  # seconds after which a finished job is purged; a worker purges once a minute
+    every: float = 60.0  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Minute:
+    """One observation of the table of jobs, with sizes in bytes."""
+
+    done: float  # jobs a second that ended since the look before
+    behind: int  # jobs that had not ended
+    rows: int
+    table: int
+    indexes: int
+    dead: int  # rows that no vacuum has removed yet
+    vacuums: int  # how often autovacuum has been there so far
+    wal: int  # bytes since the look before
+
+
+def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
+    """Send, work and look, as long as planned."""
+    text = yaml.safe_load(ours.jobs_yaml({}))
+    text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
+    installation = ours.Installation(started.create("endure"), started.files / "config", yaml.safe_dump(text))
+    os.environ["DATABASE_URL"] = installation.url
+    with working(installation, started.files / "fleet") as (up, conn):
+        stop = threading.Event()
+        sender = threading.Thread(target=_send, args=(list(text["tasks"]), plan.rate, stop), name="sender")
+        sender.start()
+        try:
+            return _look(conn, up, plan, say)
+        finally:
+            stop.set()
+            sender.join()
+
+
+def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
+    """Send a number of jobs a second, whatever their results; make up for late sends."""
+    begin, sent, names = time.monotonic(), 0, cycle(tasks)
+    while not stop.wait(_TICK):
+        due = int((time.monotonic() - begin) * rate) - sent
+        zeke_jobs.send_many(next(names), [{} for _ in range(due)])
+        sent += due
+
+
+def _look(conn: Connection, up: Fleet, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
+    found: list[Minute] = []
+    at = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+    wal = int(scalar(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
+    begin = time.monotonic()
+    for number in range(1, plan.minutes + 1):
+        while time.monotonic() < begin + number * plan.every:
+            time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
+            up.check()
+        now = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
+        done, *figures, wal_now = query(conn, _LOOK, at, now)[0]
+        figures = [done / (now - at), *figures, wal_now - wal]
+        found.append(Minute(*figures))
+        say(found[-1])
+        at, wal = now, wal_now
+    return found
+
+
+def complaints(found: list[Minute], plan: Plan) -> list[str]:
+    """The faults: a minute's rate, except the first one's, or a table that still grows."""
+    said = [
+        f"minute {number}: {minute.done:.0f} jobs a second ended, {plan.rate} were sent"
+        for number, minute in enumerate(found, 1)
+        if number > 1 and abs(minute.done / plan.rate - 1) > 0.1
+    ]
+    third = len(found) // 3
+    if third * plan.every < plan.keep + 120:
+        return [
+            *said,
+            f"too short to tell whether tables grow: {3 * (plan.keep + 120) / plan.every:.0f} minutes would do",
+        ]
+    for what in ("table", "indexes"):
+        before, after = (max(getattr(m, what) for m in part) for part in (found[third:-third], found[-third:]))
+        if after > before * 1.1:
+            said.append(f"the {what} of jobs grew from {before / 1e6:,.0f} to {after / 1e6:,.0f} MB in the last third")
+    return said
+
+
+def line(number: int, minute: Minute) -> str:
+    sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
+    counts = (f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}", str(minute.vacuums))
+    return f"| {' | '.join((str(number), f'{minute.done:,.0f}', *counts, f'{minute.wal / 1e6:,.0f}'))} |"
+
+
+def verdict(said: Sequence[str]) -> str:
+    return (
+        "Missed: " + "; ".join(said) + "."
+        if said
+        else "The rate stayed within 10 %, and tables and indexes stopped growing."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,22 +154,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(f"\n{about}\n\n{verdict(said)}")
     return 1 if said else 0
-
-
-def line(number: int, minute: Minute) -> str:
-    """A row of the table."""
-    sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
-    counts = (f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}", str(minute.vacuums))
-    return f"| {' | '.join((str(number), f'{minute.done:,.0f}', *counts, f'{minute.wal / 1e6:,.0f}'))} |"
-
-
-def verdict(said: Sequence[str]) -> str:
-    """In words."""
-    return (
-        "Missed: " + "; ".join(said) + "."
-        if said
-        else "The rate stayed within 10 %, and tables and indexes stopped growing."
-    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.lab import server
-from tests.lab.endure.__main__ import verdict
-from tests.lab.endure.run import Minute, Plan, complaints, endure
+from tests.lab.endure.__main__ import Minute, Plan, complaints, endure, verdict
 
 STEADY = Minute(500, 3, 120_000, 60_000_000, 40_000_000, 100, 2, 30_000_000)
 PLAN = Plan(minutes=15)

@@ -58,7 +58,6 @@ def _figures(url: str, world: World) -> list[Row]:
 
 
 def say(text: str) -> None:
-    """Show progress."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

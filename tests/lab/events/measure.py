@@ -34,11 +34,9 @@ class Prepared:
         self.embeds_together = False
 
     def analyze(self, *_: Any) -> Analysis:
-        """Always the same."""
         return Analysis("It matters.", 3, "extractive", Provenance("local", "prepared"))
 
     def embed(self, story: Story, *_: Any) -> Embedding:
-        """The vector computed before."""
         return Embedding(tuple(self._vectors[story.id].tolist()), hashing.MODEL_VERSION)
 
 
@@ -100,7 +98,6 @@ def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Qu
 
 
 def analyse(conn: Connection, ai: Any, story: UUID) -> None:
-    """Run analyze-story as a worker would."""
     analyze_story(AnalyzeStory(story_id=story), FakeContext(conn, settings=EventSettings(), services={"ai": ai}))
 
 

@@ -122,8 +122,6 @@ class World:
 
 
 def copy(conn: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
-    """Load rows in batches."""
-
     def lines() -> Iterator[str]:
         for row in rows:
             yield "\t".join("\\N" if value is None else _escaped(str(value)) for value in row) + "\n"

@@ -34,18 +34,14 @@ both_halves = pytest.mark.parametrize("half", ["choosing", "reporting"] if WHOLE
 
 @dataclass(frozen=True)
 class Page:
-    """A page with a person's marks.
-
-    Attributes:
-        date: ISO, the day alone; empty where nobody marked one, like ``title`` and ``author``.
-    """
+    """A page with a person's marks; those that nobody made are empty."""
 
     body: bytes
     url: str
     text: str
     title: str = ""
     author: str = ""
-    date: str = ""
+    date: str = ""  # ISO, the day alone
 
 
 def half_of(ordered: Iterable[T], half: Half) -> list[T]:
@@ -93,14 +89,12 @@ class Agreement:
 
 
 def agreement(text: str, marked: str) -> Agreement:
-    """Compare a text with the marked one."""
     found, wanted = _shingles(text), _shingles(marked)
     hits = sum((found & wanted).values())
     return Agreement(hits / max(found.total(), 1), hits / max(wanted.total(), 1))
 
 
 def mean(agreements: list[Agreement]) -> Agreement:
-    """Precision and recall, averaged over pages."""
     count = len(agreements)
     return Agreement(sum(one.precision for one in agreements) / count, sum(one.recall for one in agreements) / count)
 

@@ -75,7 +75,6 @@ def _texts(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _stories(conn: Connection) -> Iterator[str]:
-    """Each story went the whole way, once."""
     for what, sql in {
         "stories without a model's analysis": """SELECT s.id FROM stories AS s LEFT JOIN story_overlays AS o ON o.story_id = s.id
             WHERE o.analysis_state IS DISTINCT FROM 'completed' OR o.why_it_matters IS NULL""",

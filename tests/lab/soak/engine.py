@@ -1,15 +1,25 @@
-"""The Engine of a soak: ``python -m tests.lab.soak.engine PORT SEED SHARE``; the real server, a share of whose answers fails."""
+"""The Engine of a soak: the real server, a share of whose answers fails: ``python -m tests.lab.soak.engine PORT SEED SHARE``.
+
+With ``bare PORT HOSTS ITEMS SEED`` it fetches, parses and extracts everything once and does nothing else, and prints the seconds of CPU
+that this took, with the processes that parse.
+"""
 
 import random
 import sys
+from contextlib import suppress
 from typing import Any
+
+import psutil
 
 from actors.engine import Settings
 from actors.engine.contract import EngineError, Finder
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
+from tests.fleet import cpu_of
+from tests.lab.soak import site
+from tests.lab.soak.news import News
 
-SETTINGS = {"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"}
+_SETTINGS = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"})
 
 
 class Faulty:
@@ -21,7 +31,6 @@ class Faulty:
         self._chance = random.Random(seed)
 
     def __getattr__(self, name: str) -> Any:
-        """Each of its questions."""
         lot = self._chance.random()
         if lot < self._share / 2:
             raise EngineError("engine_failed", "the Engine has a bad moment")
@@ -36,12 +45,28 @@ class _Server(EngineServer):
 
 
 def main(port: int, seed: int, share: float) -> None:
-    """Serve until it is killed."""
-    engine: Any = Faulty(LocalEngine(Settings.model_validate(SETTINGS)), share, seed)
+    engine: Any = Faulty(LocalEngine(_SETTINGS), share, seed)
     with _Server(engine, "127.0.0.1", port) as server:
         print("ready", flush=True)
         server.serve_forever()
 
 
+def bare(port: int, count: int, per_feed: int, seed: int) -> None:
+    """Every feed once and every page once, one after another."""
+    news = News(site.hosts(port, count), per_feed, seed)
+    local = LocalEngine(_SETTINGS)
+    begin = cpu_of(psutil.Process())
+    for feed in news.feeds:
+        local.fetch_source(feed)
+    for item in news.items.values():
+        if item.url:
+            with suppress(EngineError):
+                local.fetch_item(item.url)
+    print(cpu_of(psutil.Process()) - begin)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    if sys.argv[1] == "bare":
+        bare(*map(int, sys.argv[2:]))
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

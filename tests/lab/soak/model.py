@@ -104,7 +104,6 @@ def _embeddings(asked: str | list[str]) -> Answer:
 
 
 def main(port: int, seed: int, share: float) -> None:
-    """Serve, ``share`` of the answers faulty."""
     asyncio.run(serve(Model(Faults(share, seed, _WAYS)).answer, ["127.0.0.1"], port))
 
 

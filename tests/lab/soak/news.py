@@ -40,8 +40,6 @@ class Item:
 
 @dataclass
 class News:
-    """The plan of a world."""
-
     hosts: list[str]  # base addresses, one for each feed
     per_feed: int
     seed: int
@@ -137,7 +135,6 @@ class News:
         return {item.text for item in self.items.values() if item.end == STORY}
 
     def text(self, number: int) -> list[str]:
-        """The paragraphs of a text."""
         twin = self.twins.get(number)
         if twin is None:
             return paragraphs(self.seed, number)
@@ -150,7 +147,6 @@ class News:
         return "\n\n".join([title(number), *self.text(number)])
 
     def feed(self, url: str) -> str:
-        """A feed's RSS."""
         entries = "".join(
             f"<item><guid isPermaLink='false'>{item.external_id}</guid><title>{escape(title(item.text))}</title>"
             f"<link>{escape(item.url or '')}</link><description>Report {item.external_id}.</description>"
@@ -177,7 +173,6 @@ def paragraphs(seed: int, number: int) -> list[str]:
 
 
 def title(number: int) -> str:
-    """The headline of a text."""
     return " ".join(_words(random.Random(f"title {number}"), 6)).capitalize()
 
 

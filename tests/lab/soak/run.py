@@ -37,8 +37,6 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Plan:
-    """How large and how rough."""
-
     sources: int = (
         200  # feeds, each on a host of its own; half as many single addresses, a tenth as many uploads come along
     )
@@ -90,7 +88,7 @@ def soak(
         say(f"{len(news.items)} items of {len(news.texts)} texts")
         began = time.monotonic()
         # It runs while the workers do, so that both are counted on the same machine with the same other work.
-        bare = program(beside, "bare", ports[3], *size)
+        bare = program(beside, "engine", "bare", ports[3], *size)
         workers = stack.enter_context(fleet(folder, url))
         workers.workers(processes=plan.processes, threads=plan.threads)
         kills, cuts = _drive(conn, news, workers, plan, say)
@@ -141,26 +139,23 @@ def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
 
 
 def program(beside: Fleet, name: str, *arguments: object) -> Command:
-    """A program of this laboratory, started."""
     return beside.run("python", "-m", f"tests.lab.soak.{name}", *map(str, arguments))
 
 
 def server(beside: Fleet, name: str, *arguments: object) -> Command:
-    """A server that listens."""
     started = program(beside, name, *arguments)
     eventually(lambda: "ready" in started.text(), fleet=beside)
     return started
 
 
 def counts(base: str) -> dict[str, Any]:
-    """The counts of one of our servers."""
     with urllib.request.urlopen(f"{base}/counts", timeout=30) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:
-    """Send everything, kill and cut, pull again and again, until every item has ended and no job is left; how often it killed and cut."""
+    """Send everything, kill, cut and pull, until every item has ended and no job is left; how often it killed and cut."""
     _send(conn, news)
     chance = random.Random(plan.seed)
     every = round(1 / plan.share) if plan.share else 0

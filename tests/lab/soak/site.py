@@ -30,7 +30,6 @@ def hosts(port: int, count: int) -> list[str]:
 
 
 def addresses(count: int) -> list[str]:
-    """Addresses of loopback, from 127.1.0.1 on."""
     return [f"127.1.{n // 250}.{n % 250 + 1}" for n in range(count)]
 
 

@@ -41,7 +41,6 @@ class Faults:
         self.count = 0
 
     def strike(self) -> Answer | None:
-        """A faulty answer, mostly None."""
         if self._chance.random() >= self._share:
             return None
         self.count += 1

@@ -2,24 +2,84 @@
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from statistics import fmean
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
+from tests.fleet import query, scalar
 from tests.lab import server
-from tests.lab.validate import real, scenario
-from tests.lab.validate.real import Waits, waits_of
+from tests.lab.bench.bench import working
+from tests.lab.bench.ours import Installation
+from tests.lab.server import Server
+from tests.lab.validate import scenario
 from zeke_jobs import config
+from zeke_jobs.backtest import history
 from zeke_jobs.backtest.comparing import backtest
-from zeke_jobs.backtest.figures import Figures
+from zeke_jobs.backtest.figures import Figures, percentile
+from zeke_jobs.backtest.workload import Workload
 from zeke_jobs.config.reading import edited
 from zeke_jobs.revisions import overrides
 
 _ALLOWED = 0.15
 #: Chance decides which task's turn it is: one simulation of a few hundred jobs is as much of a draw as one real run.
 _SEEDS = 10
+_UNFINISHED = f"""
+SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{scenario.WITH_BUDGET}'"""
+#: From when each job was due first to its first start, in seconds.
+_WAITS = """
+SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::timestamptz, q.started_on) - q.created_on)::float
+FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How many jobs of a task started, and how long they waited, in seconds."""
+
+    started: int
+    mean: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Run:
+    waits: dict[str, Waits]
+    recording: Workload
+
+
+def _run(started: Server, name: str, text: str, load: Sequence[scenario.Send]) -> Run:
+    """Send the load to fresh workers under this jobs.yaml, and wait until all of it has ended."""
+    server.announce(name)
+    folder = started.files / name
+    installation = Installation(started.create(name), folder, text)
+    with working(installation, folder, processes=scenario.PROCESSES, threads=scenario.THREADS) as (workers, conn):
+        begin = scalar(conn, "SELECT zeke_jobs.now()")
+        _send(conn, load)
+        end = scalar(conn, "SELECT zeke_jobs.now()")
+        workers.until(lambda: scalar(conn, _UNFINISHED) == 0)
+        in_force = config.load_text(text, "jobs.yaml", handlers=False)
+        recording = history.read(conn, in_force, begin, end + timedelta(milliseconds=1))
+        waits: dict[str, list[float]] = {}
+        for task, wait in query(conn, _WAITS):
+            waits.setdefault(task, []).append(wait)
+    started.drop(installation.url)
+    return Run({task: waits_of(many) for task, many in sorted(waits.items())}, recording)
+
+
+def waits_of(many: Sequence[float]) -> Waits:
+    return Waits(len(many), sum(many) / len(many), percentile(sorted(many), 0.95) or 0.0)
+
+
+def _send(conn: Connection, load: Sequence[scenario.Send]) -> None:
+    begin = time.monotonic()
+    for send in load:
+        time.sleep(max(0.0, begin + send.at - time.monotonic()))
+        zeke_jobs.send(send.task, send.payload, connection=conn, key=send.key)
 
 
 @dataclass(frozen=True)
@@ -42,7 +102,6 @@ class Line:
         return (max(self.real) - min(self.real)) / fmean(self.real)
 
     def told(self, value: float) -> str:
-        """A wait in seconds, or a number of jobs."""
         return f"{value:.0f}" if self.figure == "started" else _s(value)
 
     @property
@@ -80,16 +139,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _run(started: server.Server, name: str, text: str, load: Sequence[scenario.Send]) -> real.Run:
-    server.announce(name)
-    return real.run(started, name, text, load)
-
-
-def _lines(predicted: Sequence[Figures], runs: Sequence[real.Run]) -> list[Line]:
+def _lines(predicted: Sequence[Figures], runs: Sequence[Run]) -> list[Line]:
     lines = []
     for task in runs[0].waits:
         figures = [one.tasks[task] for one in predicted]
-        told: list[Waits] = [waits_of(one.waits[: len(one.waits) - one.unstarted]) for one in figures]
+        told = [waits_of(one.waits[: len(one.waits) - one.unstarted]) for one in figures]
         for figure in ("started",) if task == scenario.WITH_BUDGET else ("mean", "p95"):
             shown = tuple(getattr(run.waits[task], figure) for run in runs)
             lines.append(Line(task, figure, fmean(getattr(one, figure) for one in told), shown))

@@ -72,7 +72,6 @@ class Send:
 
 
 def sends(seconds: float, seed: int = 7) -> list[Send]:
-    """What is sent in so many seconds."""
     chance = Random(seed)
     found = []
     for task, (rate, least, most) in _LOAD.items():

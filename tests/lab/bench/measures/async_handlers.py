@@ -53,7 +53,6 @@ class LateServer:
             writer.close()
 
     def close(self) -> None:
-        """Answer no more."""
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 

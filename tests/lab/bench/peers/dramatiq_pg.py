@@ -76,7 +76,6 @@ class System:
         return [row[0] for row in query(conn, sql, since)]
 
     def send_rate(self, seconds: float, at_once: int) -> float:
-        """Sends a second of so many threads."""
         actor = declare(self.url)
         found = threads.rate(actor.send, at_once, seconds)
         actor.broker.pool.closeall()

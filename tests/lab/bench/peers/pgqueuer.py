@@ -90,7 +90,6 @@ class System:
         return [row[0] for row in query(conn, sql, since)]
 
     def send_rate(self, seconds: float, at_once: int) -> float:
-        """Sends a second over so many connections of one program."""
         return asyncio.run(_send(self.url, seconds, at_once))
 
 

@@ -36,7 +36,6 @@ class Provider(Loopback):
         super().__init__()
 
     def respond(self, asked: Asked) -> Answer:
-        """See ``answer``."""
         found = self.answer(json.loads(asked.body))
         return Answer(json.dumps(found), 503 if found is None else 200)
 
@@ -50,7 +49,6 @@ class Provider(Loopback):
 
 
 def chunks(*, quick: bool) -> Outcome:
-    """Texts in chunks while workers die."""
     count = 200 if quick else 2_000
     with Provider() as provider, world("chunks", quick=quick, kinds={}) as here:
         both = here.two(**{PROVIDER: provider.url})

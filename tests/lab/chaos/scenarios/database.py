@@ -144,13 +144,11 @@ class Pair(World):
         return self.url
 
     def stop_server(self, mode: str) -> None:
-        """Stop both."""
         super().stop_server(mode)
         with suppress(AttributeError, FileNotFoundError):
             embedded.stop(self.standby, mode=mode)
 
     def promote(self) -> None:
-        """Let the standby take writes."""
         with closing(connect(self.second)) as conn:
             query(conn, "SELECT pg_promote(true, 60)")
 
