@@ -50,31 +50,21 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
     return found
 
 
-class System:
-    """Two worker processes that counted some attempts, and an exporter."""
-
-    def __init__(self, fleet: Fleet, conn: Connection) -> None:
-        self.workers, self.exporter = free_port(), free_port()
-        address, folder = f"127.0.0.1:{self.workers}", str(fleet.folder)
-        self.dramatiq = fleet.serve(TASKS, conn, processes=2, ZEKE_JOBS_METRICS=address, TMPDIR=folder)
-        self.command = fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{self.exporter}")
-        zeke_jobs.send_many("work", [{"n": n} for n in range(20)])
-        zeke_jobs.send("broken", {})
-        ended = "SELECT count(*) FROM zeke_jobs.queue WHERE completed_on IS NOT NULL"
-        eventually(lambda: scalar(conn, ended) == 21, 60, fleet)
-        eventually(lambda: get(self.exporter), 30, fleet)
-        beat = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())"
-        conn.cursor().execute(beat)  # as a scheduler does at the full minute
-
-    def stop(self) -> tuple[int, int]:
-        return self.dramatiq.stop(30), self.command.stop(30)
-
-
 def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_prometheus_answers_the_dashboard(
     fleet: Fleet, effects: Connection, tmp_path: Path
 ) -> None:
-    system = System(fleet, effects)
-    counted = eventually(lambda: samples(get(system.workers)), 30, fleet)
+    workers, exporter = free_port(), free_port()
+    address, folder = f"127.0.0.1:{workers}", str(fleet.folder)
+    commands = [fleet.serve(TASKS, effects, processes=2, ZEKE_JOBS_METRICS=address, TMPDIR=folder)]
+    commands.append(fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{exporter}"))
+    zeke_jobs.send_many("work", [{"n": n} for n in range(20)])
+    zeke_jobs.send("broken", {})
+    ended = "SELECT count(*) FROM zeke_jobs.queue WHERE completed_on IS NOT NULL"
+    eventually(lambda: scalar(effects, ended) == 21, 60, fleet)
+    eventually(lambda: get(exporter), 30, fleet)
+    beat = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())"
+    effects.cursor().execute(beat)  # as a scheduler does at the full minute
+    counted = eventually(lambda: samples(get(workers)), 30, fleet)
     expected = {
         ("zeke_jobs_attempts_total", "completed", "default", "work"): 20, ("zeke_jobs_attempts_total", "retry", "default", "broken"): 2,
         ("zeke_jobs_attempts_total", "failed", "default", "broken"): 1, ("zeke_jobs_attempt_seconds_count", "default", "work"): 20,
@@ -85,15 +75,16 @@ def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_p
     assert sum(value for name, value in counted.items() if name[0] == "dramatiq_messages_inprogress") == 0
     assert counted[("zeke_jobs_threads_lost",)] == 0
     assert documented(counted) <= {family.name for family in (*WORKER, *DRAMATIQ)}
-    read = samples(get(system.exporter))
+    read = samples(get(exporter))
     assert read["zeke_jobs_processes", "worker", "live"] == 2
     assert read["zeke_jobs_failed_last_hour", "default", "broken"] == 1
     assert documented(read) <= {family.name for family in DATABASE}
     folders = list(fleet.folder.glob("zeke-jobs-metrics-*"))
     assert [oct(folder.stat().st_mode & 0o777) for folder in folders] == ["0o700"]
     if shutil.which("prometheus"):
-        prometheus_answers_every_query_of_the_dashboard(system, fleet, tmp_path)
-    assert system.stop() == (0, 0)
+        targets = {"zeke-jobs": exporter, "zeke-jobs-workers": workers}
+        prometheus_answers_every_query_of_the_dashboard(targets, fleet, tmp_path)
+    assert [command.stop(30) for command in commands] == [0, 0]
 
 
 def documented(found: dict[tuple[str, ...], float]) -> set[str]:
@@ -125,12 +116,11 @@ def test_the_dashboard_asks_for_nothing_that_is_not_exported() -> None:
 NOT_SHOWN = ["zeke_jobs_paused", "zeke_jobs_serving_threads", "zeke_jobs_limit_closed"]
 
 
-def prometheus_answers_every_query_of_the_dashboard(system: System, fleet: Fleet, tmp_path: Path) -> None:
+def prometheus_answers_every_query_of_the_dashboard(targets: dict[str, int], fleet: Fleet, tmp_path: Path) -> None:
     port = free_port()
     config = yaml.safe_load((DOCKER / "prometheus/prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(DOCKER / "prometheus/alerts.yaml")]
-    targets = {"zeke-jobs": system.exporter, "zeke-jobs-workers": system.workers}
     for job in config["scrape_configs"]:
         job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
     (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(config))
