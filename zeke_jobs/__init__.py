@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from zeke_jobs.client.changing import cancel, emit, prioritise, reschedule, retry
     from zeke_jobs.client.reading import jobs, status, wait
     from zeke_jobs.client.sending import send, send_many, statement
-    from zeke_jobs.core.chunk import ChunkContext
-    from zeke_jobs.core.context import Context
+    from zeke_jobs.core.context import ChunkContext, Context
     from zeke_jobs.core.job import Job, Sent
     from zeke_jobs.core.wording import parse_duration
     from zeke_jobs.errors import Defer, Reject, Retry, Throttled, WaitFor
@@ -32,8 +31,7 @@ _NAMES = {
     "client.changing": ("cancel", "emit", "prioritise", "reschedule", "retry"),
     "client.reading": ("jobs", "status", "wait"),
     "client.sending": ("send", "send_many", "statement"),
-    "core.chunk": ("ChunkContext",),
-    "core.context": ("Context",),
+    "core.context": ("ChunkContext", "Context"),
     "payload.model": ("Duration", "FailedJob", "Payload"),
     "core.wording": ("parse_duration",),
     "core.job": ("Job", "Sent"),

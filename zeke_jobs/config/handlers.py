@@ -14,8 +14,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.imports import Substitution, evaluate, import_object, kind_of
 from zeke_jobs.config.models import Task
-from zeke_jobs.core.chunk import ChunkContext
-from zeke_jobs.core.context import Context
+from zeke_jobs.core.context import ChunkContext, Context
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core import bounds
 from zeke_jobs.core.batch import AfterFailure, Batch, Then
-from zeke_jobs.core.chunk import ChunkContext
+from zeke_jobs.core.context import ChunkContext
 from zeke_jobs.core.job import Event, Sent
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.payload import json_text

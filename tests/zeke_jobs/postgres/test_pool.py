@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL as STORE
 from tests.zeke_jobs.sql import rows, value
-from zeke_jobs.postgres.pool import AddressError, connect
+from zeke_jobs.postgres.pool import AddressError, Pool, connect
 from zeke_jobs.postgres.queries import SQL as OURS
 from zeke_jobs.postgres.session import KEEPALIVE, renew
 
@@ -115,6 +115,17 @@ def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(con
     )
     assert len(found) >= 3
     assert [name for name, is_off in found if not is_off] == []
+
+
+def test_a_place_in_a_pool_is_free_again_after_each_loan_and_each_connection_that_fails(database: str) -> None:
+    good, bad = Pool(database, max_size=1), Pool("postgresql://somebody@127.0.0.1:1/news", max_size=1)
+    for pool in (good, bad):
+        pool.close()  # a loan without a free place then ends with another error
+    for _ in range(2):
+        with good.connection() as conn:
+            assert value(conn, "SELECT 1") == 1
+        with pytest.raises(OperationalError, match="refused"):
+            bad.take()
 
 
 def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:

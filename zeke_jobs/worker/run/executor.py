@@ -13,7 +13,7 @@ from typing import Any
 from dramatiq.middleware import Middleware, SkipMessage
 from structlog.contextvars import bound_contextvars
 
-from zeke_jobs.core.chunk import ChunkContext
+from zeke_jobs.core.context import ChunkContext
 from zeke_jobs.core.logs import capturing, get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ClaimLost, InvalidPayload, Reject, Retry, Throttled
