@@ -58,10 +58,7 @@ async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A00
 
 
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
-    """Wait until the job has ended, and return its output, like ``zeke_jobs.wait``.
-
-    From a pool, each check takes a connection and gives it back at once.
-    """
+    """Wait until the job has ended, like ``zeke_jobs.wait``. From a pool, it takes a connection for each check."""
     job_id, seconds = as_id("id", id), reading.seconds_of(timeout)
     job, output = await perform(connection, reading.result, job_id)
     for pause in reading.pauses(seconds):

@@ -21,11 +21,8 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on the caller's pool.
 
-    Without a connection or a pool, run it on this event loop's own pool (see ``AsyncPool.database``).
-
-    Raises:
-        TypeError: the connection is of an unknown kind.
-        ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set or psycopg 3 not installed.
+    Without either, run it on this event loop's own pool. Raises TypeError if the connection is of an unknown kind, and
+    ConfigurationError without a connection if ``DATABASE_URL`` is not set or psycopg 3 not installed.
     """
     if drivers.stand_in is not None:
         return drivers.stand_in.run(plan, *args, **options)
@@ -153,19 +150,13 @@ _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDiction
 
 def own_pool() -> AsyncPool:
     """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new pool."""
-    url = environment.database_url()
-    loop = asyncio.get_running_loop()
-    pool = _POOLS.get(loop)
-    if pool is None or pool.database.identity != url:
+    url, loop = environment.database_url(), asyncio.get_running_loop()
+    if (pool := _POOLS.get(loop)) is None or pool.database.identity != url:
         pool = _POOLS[loop] = AsyncPool(url)
     return pool
 
 
 async def close() -> None:
-    """Close the connections of the running event loop, at the end of a program.
-
-    A later call opens new connections. A ``wait`` that has not ended goes on with a new connection.
-    """
-    pool = _POOLS.pop(asyncio.get_running_loop(), None)
-    if pool is not None:
+    """Close the connections of the running event loop, at the end of a program. A later call opens new ones."""
+    if pool := _POOLS.pop(asyncio.get_running_loop(), None):
         await pool.close()

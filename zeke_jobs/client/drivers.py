@@ -22,11 +22,8 @@ def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwarg
     """Run a plan on the caller's connection, in its transaction and without a commit, or on the process's own pool.
 
     On the pool each statement is its own transaction. If its connection is dead, it runs once more, so it must be safe
-    to repeat.
-
-    Raises:
-        TypeError: the connection is of an unknown kind.
-        ConfigurationError: no connection was given, and ``DATABASE_URL`` is not set.
+    to repeat. Raises TypeError if the connection is of an unknown kind, and ConfigurationError if there is neither a
+    connection nor ``DATABASE_URL``.
     """
     own = None if connection is None else foreign(connection)
     return (stand_in or own or own_database()).run(plan, *args, **options)

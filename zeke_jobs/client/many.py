@@ -49,8 +49,7 @@ class Change:
     def count(self) -> list[Count]:
         """The number of jobs that the change would affect now. ``parts`` then leaves out jobs sent later.
 
-        Raises UnknownTask if no job matches, and the catalogue has no task of this name; the message suggests the
-        nearest.
+        Raises UnknownTask if no job matches, and the catalogue has no task of this name.
         """
         rows = drivers.perform(self.connection, self._count)
         if rows:

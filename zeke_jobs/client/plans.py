@@ -24,23 +24,16 @@ _REFUSED = "22023"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database, reached by a connection of any driver.
+    """A database, reached by a connection of any driver; ``identity`` distinguishes it from others.
 
-    Attributes:
-        identity: A value that distinguishes this database from others.
-        execute: Runs a statement of sql/queries, by its name, and returns all its rows, or an awaitable of them.
+    ``execute`` runs a statement of sql/queries, by its name, and returns all its rows, or an awaitable of them.
     """
 
     identity: Hashable
     execute: Callable[[str, Mapping[str, Any]], Rows | Awaitable[Rows]]
 
     async def ask(self, statement: str, /, **params: Any) -> Rows:
-        """The rows of a statement in sql/queries.
-
-        Raises:
-            MigrationError: the database lacks our tables or functions.
-            ValueError: the database refused a value.
-        """
+        """The rows of a statement; raises MigrationError without our tables, and ValueError if the database refuses a value."""
         try:
             rows = self.execute(statement, params)
             return rows if isinstance(rows, list) else await rows

@@ -46,12 +46,7 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 
 def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The current state of a job.
-
-    Raises:
-        JobNotFound: no job has this id; JobPurged if a purged job had it.
-        ValueError: the id is not a UUID.
-    """
+    """The current state of a job. Raises JobNotFound, or JobPurged if a purged job had the id, or ValueError if it is no UUID."""
     return drivers.perform(connection, one, as_id("id", id))
 
 

@@ -27,10 +27,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """The rows of ``zeke_jobs.schedule``. ``next_tick`` is computed now, because no scheduler may have stored it yet.
-
-    ``fault`` is the reason why a schedule cannot be read and never ticks, or None.
-    """
+    """The rows of ``zeke_jobs.schedule`` with ``next_tick`` as of now, and ``fault``, the reason why one never ticks, or None."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:

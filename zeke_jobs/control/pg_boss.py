@@ -83,8 +83,7 @@ class Import:
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
         """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
 
-        ``told`` is called after each transaction with the number of jobs taken over. Without ``commits``, nothing
-        changes, and the report shows what would change.
+        ``told`` is called after each with the number of jobs so far. Without ``commits``, only the report is made.
         """
         with self._there():
             queues = SQL.named(self.conn, "import/counts", source=self._source, since=self._since)
@@ -100,10 +99,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """A transaction whose statements find pg-boss's tables; its search path ends with it.
-
-        Behind a pooler, a setting of the session would reach other programs.
-        """
+        """A transaction whose statements find pg-boss's tables. Behind a pooler, a setting of the session would reach others."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()

@@ -32,10 +32,7 @@ def moment(name: str, value: datetime) -> datetime:
 
 
 def delay(name: str, value: timedelta | float) -> timedelta:
-    """Return a delay given as a timedelta or in seconds; a negative one becomes zero.
-
-    Raises TypeError if it is neither, and ValueError if it is NaN, or longer than ``LONGEST``.
-    """
+    """Return a delay, a timedelta or seconds; a negative one becomes zero. Raises TypeError or ValueError if it is not valid."""
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
     seconds: Any = value.total_seconds() if isinstance(value, timedelta) else value

@@ -32,11 +32,8 @@ _NO_FIELDS = {*_OF_A_JOB, *_HEAD, "exc_info", "exception", "stack"}
 def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
     """Write the lines of structlog and of the standard library (dramatiq, periodiq) in one format, from now on.
 
-    Args:
-        stream: The output stream; by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process.
-        json: Whether lines are JSON; by default see ``is_json``.
-
-    Raises ConfigurationError if the environment names an unknown format or level.
+    ``stream``: by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process. ``json``: by default
+    ``is_json()``. Raises ConfigurationError if the environment names an unknown format or level.
     """
     as_json = is_json() if json is None else json
     level = logging.getLevelNamesMapping()[environment.log_level().upper()]

@@ -14,9 +14,7 @@ from zeke_jobs.core.redaction import redact
 class Printed:
     """A standard stream whose lines go to the log: they name their job, are masked, and are stored with the job.
 
-    Args:
-        stream: The stream that it replaces, and to which it passes all calls except writing.
-        name: The logger's name: ``stdout`` logs at level info; ``stderr`` logs at warning, and only what a job writes.
+    As ``stdout`` it logs at level info; as ``stderr`` at warning, and only what a job writes. All else goes to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:

@@ -1,7 +1,6 @@
 """``zeke-jobs health --live`` and ``--ready``: each worker and scheduler answers on a unix socket in a folder.
 
-A container's probe runs every few seconds, so the asking side imports almost nothing and does not connect to the
-database.
+Probes are frequent, so the asking side imports almost nothing and does not connect to the database.
 """
 
 from __future__ import annotations
@@ -65,10 +64,7 @@ def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]
 
 
 def ask(what: str, folder: str) -> tuple[bool, str]:
-    """Whether all processes with a socket in the folder are ``live`` or ``ready``; and a sentence about them.
-
-    A process that has ended does not count, because its command then ends too or starts another process.
-    """
+    """Whether all processes with a socket in the folder are ``live`` or ``ready``, and a sentence. Ended ones do not count."""
     found: dict[str, str] = {}
     asked: dict[str, _socket.socket] = {}
     until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up after a few seconds

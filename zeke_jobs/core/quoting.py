@@ -21,16 +21,14 @@ def describe(value: Any) -> str:
     match value:
         case None:
             return "nothing"
-        case bool():
-            return "true" if value else "false"
         case str():
             return quote(value) if value else "empty text"
         case dict():
             return "a mapping"
         case list():
             return "a list"
-        case _:
-            return printable(str(value)[:_LONGEST_QUOTE])
+    text = str(value)[:_LONGEST_QUOTE]
+    return text.lower() if isinstance(value, bool) else printable(text)
 
 
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
@@ -55,7 +53,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
 
 
-_WIDEST = 100
+_WIDEST = 100  # characters of a line at fault
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -78,12 +76,10 @@ class Diagnostic:
         before, shown = self.column - 1 - start, self.source[start : start + _WIDEST]
         carets = "^" * max(1, min(self.length, len(shown) - before))
         blank = "".join("\t" if char == "\t" else " " for char in shown[:before])
-        lines = [head]
+        text = head
         if self.source.strip():
-            lines += [gutter + printable(shown), " " * (len(gutter) - 2) + "| " + blank + carets]
-        if self.help:
-            lines += [f"  help: {self.help}"]
-        return "\n".join(lines)
+            text += f"\n{gutter}{printable(shown)}\n{' ' * (len(gutter) - 2)}| {blank}{carets}"
+        return f"{text}\n  help: {self.help}" if self.help else text
 
 
 # Control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone surrogates.

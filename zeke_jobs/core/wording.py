@@ -26,10 +26,7 @@ _MOST_DIGITS = 12
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a duration: whole numbers with a unit (``w d h m s ms``), the largest first, each at most once.
-
-    Raises ValueError if it is not a duration; the message names the accepted form.
-    """
+    """Read whole numbers with a unit (``w d h m s ms``), the largest first, each at most once; else raise ValueError."""
     parts = _PART.findall(text)
     if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {text[:40]!r}")
@@ -41,15 +38,11 @@ def parse_duration(text: str) -> timedelta:
 
 def format_duration(duration: timedelta) -> str:
     """Write a duration so that ``parse_duration`` can read it; fractions of a millisecond are dropped."""
-    left = duration
-    words = []
-    for unit, worth in UNITS.items():
-        if unit == "w":  # 14d is more common than 2w
-            continue
-        count, left = divmod(left, worth)
-        if count:
-            words.append(f"{count}{unit}")
-    return "".join(words) or "0s"
+    text, left = "", duration
+    for unit in list(UNITS)[1:]:  # 14d is more common than 2w
+        number, left = divmod(left, UNITS[unit])
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
 
 
 #: Counting stops at this number.

@@ -39,10 +39,7 @@ _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finis
 
 
 def find(function: str) -> Any:
-    """The ``Task`` of a function, by its path.
-
-    Raises ImportError if there is nothing at this path, and SuspiciousOperation if the object is not a Django task.
-    """
+    """The ``Task`` of a function, by its path. Raises ImportError, or SuspiciousOperation if the object is no Django task."""
     found = import_string(function)
     if not isinstance(found, tasks.base.Task):
         raise SuspiciousOperation(f"expected a function with @task at {function}, got {type(found).__name__}")
@@ -50,10 +47,7 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """A ``TaskResult`` of a call with these values; by default its status is ready and it has no attempt.
-
-    Raises TypeError if an argument is not JSON.
-    """
+    """A ``TaskResult`` of a call, by default ready and without an attempt. Raises TypeError if an argument is not JSON."""
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
     return tasks.TaskResult(task=task, **{**start, **given, **values})

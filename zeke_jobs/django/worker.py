@@ -35,9 +35,7 @@ class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
 def run_task(payload: Call, ctx: Context) -> Any:
     """Call the function with fresh Django connections, send Django's signals, and return the function's value.
 
-    Raises:
-        ImportError, SuspiciousOperation: no function with ``@task`` is at this path.
-        Reject: the value is not JSON.
+    Raises Reject if it is not JSON, and ImportError or SuspiciousOperation if there is no such task.
     """
     job = drivers.perform(ctx.db, reading.one, ctx.job_id)
     begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # written later

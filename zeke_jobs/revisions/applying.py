@@ -71,15 +71,9 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
     if proposal.plan.stranded:
         raise StrandedJobs(_stranded(proposal.plan.stranded), proposal)
     config, before = proposal.config, proposal.before.tasks if proposal.before else {}
-    revision = {
-        "digest": config.digest,
-        "source": config.text,
-        "by": request.by,
-        "message": request.message,
-        "origin": request.origin,
-        "overrides": [override.as_json() for override in proposal.overrides],
-        "shown": store.shown(config, proposal.overrides),
-    }
+    revision = {name: getattr(request, name) for name in ("by", "message", "origin")}
+    revision |= {"digest": config.digest, "source": config.text, "shown": store.shown(config, proposal.overrides)}
+    revision |= {"overrides": [override.as_json() for override in proposal.overrides]}
     priorities = [  # queued jobs that were sent with a task's old priority get its new priority
         {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
         for task in config.tasks.values()
@@ -102,18 +96,16 @@ def set_by_hand(
 ) -> Applied:
     """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
 
-    Both are read under the lock, so that two changes at once do not undo each other; ``change`` may be called again.
-    Raises Contended, or ConfigurationError if no configuration is in force yet, or the values do not fit.
+    Both are read under the lock; ``change`` may be called again. Raises Contended, or ConfigurationError if no
+    configuration is in force yet, or the values do not fit.
     """
 
     def set_under_lock() -> Applied:
-        latest = store.latest(conn)
-        if latest is None:
-            fault = "expected a revision in force, got none\n  help: start a worker, or run zeke-jobs apply"
-            raise ConfigurationError(fault)
+        if (latest := store.latest(conn)) is None:
+            help_ = "start a worker, or run zeke-jobs apply"
+            raise ConfigurationError(f"expected a revision in force, got none\n  help: {help_}")
         file = load_text(latest.source, f"revision {latest.number}")
-        kept = change(file, latest.overrides)
-        return apply_locked(conn, Request(file, by, message, "set", overrides=kept))
+        return apply_locked(conn, Request(file, by, message, "set", overrides=change(file, latest.overrides)))
 
     return one_at_a_time(conn, set_under_lock)
 
@@ -126,13 +118,12 @@ def revert_due(conn: Connection) -> Applied | None:
     """
 
     def revert() -> Applied | None:
-        latest, ended = store.latest(conn), {row["place"] for row in SQL.all(conn, "revision/due")}
-        if latest is None or not ended:
+        latest, due = store.latest(conn), {row["place"] for row in SQL.all(conn, "revision/due")}
+        if latest is None or not due:
             return None
-        before = latest.overrides
-        file = load_text(latest.source, f"revision {latest.number}")
-        message = "; ".join(_ended(one, before) for place, one in enumerate(before, start=1) if place in ended)
-        kept = [one for place, one in enumerate(before, start=1) if place not in ended]
+        file, placed = load_text(latest.source, f"revision {latest.number}"), list(enumerate(latest.overrides, start=1))
+        message = "; ".join(_ended(one, latest.overrides) for place, one in placed if place in due)
+        kept = [one for place, one in placed if place not in due]
         return apply_locked(conn, Request(file, ITSELF, message, "revert", overrides=kept))
 
     is_due = SQL.one(conn, "revision/due") is not None

@@ -209,10 +209,9 @@ def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
     found, known = [], {task.handler for task in before.tasks.values()}
     if queues := sorted(set(after.queues) - set(before.queues)):
         found.append(f"queue {', '.join(queues)}: running workers do not consume it; restart the ones that should")
-    for task in after.tasks.values():
-        if task.handler not in known:
-            stays = "stays at the revision in force now, until it is restarted with it"
-            found.append(f"{task.id}: a worker whose code has no {task.handler} {stays}")
+    stays = "stays at the revision in force now, until it is restarted with it"
+    new = [task for task in after.tasks.values() if task.handler not in known]
+    found += [f"{task.id}: a worker whose code has no {task.handler} {stays}" for task in new]
     if set(after.migrations) - set(before.migrations):
         found.append("migrations: run zeke-jobs migrate first; workers verify the schema when they start")
     if after.middleware != before.middleware:

@@ -1,7 +1,6 @@
 """Reads, keeps and ends the values set by hand that override jobs.yaml, in the order in which they were set.
 
-An override replaces earlier overrides at its path and below. A timed override leaves those in the list that outlast it;
-they apply again at its end.
+An override replaces earlier ones at its path and below. Those that outlast a timed override apply again at its end.
 """
 
 import json
@@ -122,10 +121,7 @@ def _help(text: str) -> str:
 
 
 def read_path(text: str, config: Config) -> tuple[str, ...]:
-    """Split a name such as ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys from the top of the file.
-
-    Raises ConfigurationError, with the nearest name, if no task, limit or service has this one.
-    """
+    """Split ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys, or raise ConfigurationError."""
     first, _, rest = text.partition(".")
     if text == "timezone":
         return (text,)
@@ -153,10 +149,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 
 
 def read_value(text: str) -> Any:
-    """Read a value as in jobs.yaml: ``3``, ``5m``, ``[a, b]``, ``{limit: 2}``; ``@daily`` and ``*/5 * * * *`` need no quotes.
-
-    Raises ConfigurationError if it is not YAML, or is ambiguous in YAML.
-    """
+    """Read a value as in YAML: ``3``, ``5m``, ``[a, b]``, ``@daily``. Raises ConfigurationError, also for ambiguous ones."""
     if text.startswith(("*", "@")):
         return text
     document = parse(f"value: {text}\n")

@@ -123,8 +123,8 @@ class Proposal:
 def propose(conn: Connection, request: Request) -> Proposal:
     """Check the file with the overrides and plan the change. Writes nothing.
 
-    Raises ConfigurationError if file and overrides do not fit together, now or at the end of a timed override; or an
-    order has an unknown task.
+    Raises ConfigurationError if they do not fit together, now or at the end of a timed override, or an order has an
+    unknown task.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))
@@ -219,8 +219,8 @@ def _ordered(
 
 def _refuse_contradictions(orders: Orders, file: Config) -> None:
     for name in sorted(orders.drain | orders.cancel | set(orders.rename)):
-        given = [how for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
+        given = [f"--{how}" for how in ("drain", "cancel", "rename") if name in getattr(orders, how)]
         if len(given) > 1:
-            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(f'--{how}' for how in given)}")
+            raise ConfigurationError(f"expected one order for {name}, got {' and '.join(given)}")
         if file.task(name) is not None and name not in orders.rename:
             raise ConfigurationError(f"expected a task that the file lacks, got {name}, which it has")

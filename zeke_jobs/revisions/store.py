@@ -96,10 +96,7 @@ class Revision:
     origin: str
 
     def config(self, *, handlers: bool = True) -> Config:
-        """The revision's configuration; with ``handlers``, checked against this process's code.
-
-        Raises ConfigurationError if the configuration does not fit this code.
-        """
+        """The revision's configuration; with ``handlers``, checked against this process's code. Raises ConfigurationError."""
         return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
 
