@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _MOST_AT_ONCE = 64 * 1024 * 1024  # bytes of all payloads of a call; Postgres limits a jsonb value to 256 MB
-Style = Literal["numeric", "named", "pyformat"]
 
 
 def send(
@@ -195,7 +194,7 @@ def statement(
     task: str,
     payload: Mapping[str, Any] | BaseModel | None = None,
     *,
-    style: Style = "numeric",
+    style: Literal["numeric", "named", "pyformat"] = "numeric",
     **options: Unpack[OneJobOptions],
 ) -> Statement:
     """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.

@@ -44,9 +44,5 @@ class Printed:
         for line in lines:
             self.write(line)
 
-    def flush(self) -> None:
-        """Flush the stream; a line is logged when it ends."""
-        self._stream.flush()
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
+from pydantic_core import to_jsonable_python
 from structlog.typing import FilteringBoundLogger
 
 from zeke_jobs.config import catalogue, digest_of, load_text, read_text
@@ -73,7 +74,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
     config, before = proposal.config, proposal.before.tasks if proposal.before else {}
     revision = {name: getattr(request, name) for name in ("by", "message", "origin")}
     revision |= {"digest": config.digest, "source": config.text, "shown": store.shown(config, proposal.overrides)}
-    revision |= {"overrides": [override.as_json() for override in proposal.overrides]}
+    revision["overrides"] = to_jsonable_python(proposal.overrides)
     priorities = [  # queued jobs that were sent with a task's old priority get its new priority
         {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
         for task in config.tasks.values()

@@ -186,13 +186,14 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
         for task in before.tasks.values()
         for name, cron in task.schedules.items()
     }
-    found = []
-    for name in dict.fromkeys([*news, *olds]):
-        old, new = olds.get(name), news.get(name)
-        if _timing(old) != _timing(new):
-            zones = (cron.timezone if cron else "" for cron in (old, new))
-            found.append(Fires(name, next_fires(old, now), next_fires(new, now), *zones))
-    return tuple(found)
+    both = {name: (olds.get(name), news.get(name)) for name in (*news, *olds)}
+    return tuple(
+        Fires(
+            name, next_fires(old, now), next_fires(new, now), old.timezone if old else "", new.timezone if new else ""
+        )
+        for name, (old, new) in both.items()
+        if _timing(old) != _timing(new)
+    )
 
 
 def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:

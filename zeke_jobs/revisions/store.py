@@ -77,10 +77,6 @@ class Override:
         """Whether its value replaces the other's value: at the same place or below."""
         return other.path[: len(self.path)] == self.path
 
-    def as_json(self) -> dict[str, Any]:
-        """The override as a row of the database."""
-        return dict(to_jsonable_python(self))
-
 
 @dataclass(frozen=True)
 class Revision:
@@ -119,8 +115,8 @@ def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
     """The text and the overrides as readers of the database may see them."""
     fields = sensitive_fields(config)
     masked = hide(parse(config.text).value, fields, services=True)
-    hidden = [one.masked(fields, services=True).as_json() for one in overrides]
-    return {"source": json.dumps(masked, default=str), "overrides": hidden}
+    hidden = [one.masked(fields, services=True) for one in overrides]
+    return {"source": json.dumps(masked, default=str), "overrides": to_jsonable_python(hidden)}
 
 
 def sees_all(conn: Connection) -> bool:

@@ -119,6 +119,5 @@ def _config(revision: store.Revision) -> Any:
 
 
 def _data(one: store.Revision) -> dict[str, Any]:
-    overrides = [override.as_json() for override in one.overrides]
     names = "number, since=applied_on, by=applied_by, origin, why=message, digest"
-    return {**picked(one, names), "overrides": overrides}
+    return {**picked(one, names), "overrides": one.overrides}
