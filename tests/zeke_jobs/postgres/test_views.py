@@ -113,6 +113,12 @@ def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
     assert row["archivedon"] is not None
 
 
+def test_a_duration_in_seconds_is_at_most_the_largest_integer(conn: Connection) -> None:
+    lengths = "unnest('{1h30m, 1.5s, 5000w, none}'::text[]) AS l (length)"
+    found = rows(conn, f"SELECT zeke_jobs.seconds_of(l.length) AS seconds FROM {lengths}")
+    assert [row["seconds"] for row in found] == [5400, 2, 2147483647, None]
+
+
 def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[..., None]) -> None:
     make_task(
         "pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC", "payload": {"story_id": "x"}, "paused": false}'

@@ -19,7 +19,6 @@ BEGIN
   PERFORM set_config('search_path', quote_ident(v_schema), true);
   IF to_regtype('job_state') IS NULL THEN
     CREATE TYPE job_state AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
-    DROP VIEW IF EXISTS job, archive; -- their column state has another type
   END IF;
 END $$;
 
