@@ -70,18 +70,10 @@ class _Filing:
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
         # A site on which two texts claim one address does not tell its pages apart.
         address = None if rivals else self._canonical()
-        new: UUID = SQL.value(
-            tx,
-            "story_add",
-            content_id=self._put(text.title),
-            title=text.title,
-            published_at=text.published_at,
-            source_id=self.item.source_id,
-            kind=_STORY_KINDS.get(self.item.kind, "article"),
-            url=address or text.url or self.item.url,
-            keys=[*certain, *believed],
-            bands=self._likeness.bands,
-        )
+        told = {"title": text.title, "published_at": text.published_at, "source_id": self.item.source_id}
+        told |= {"kind": _STORY_KINDS.get(self.item.kind, "article"), "url": address or text.url or self.item.url}
+        found_by = {"keys": [*certain, *believed], "bands": self._likeness.bands}
+        new: UUID = SQL.value(tx, "story_add", content_id=self._put(text.title), **told, **found_by)
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
     def again(self, known: Row) -> Filed:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass
 
 from actors.ai.words import is_unspaced
+from actors.engine.text import words_of
 
 SHINGLE = 5
 BINS = 128
 ROWS = 3  # with a Jaccard similarity of .5, two texts share one of 42 bands with probability .996
-_WORD = re.compile(r"\w+")
 _EMPTY = (1 << 63) - 1
 
 
 def words(text: str) -> list[str]:
     """The words of a text for comparisons, without differences of case and width; a Chinese character is a word."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    found = _WORD.findall(folded)
-    if not is_unspaced(folded):
+    found = words_of(text)
+    if not is_unspaced(" ".join(found)):
         return found
     return [part for word in found for part in (word if is_unspaced(word) else (word,))]
 

@@ -54,20 +54,15 @@ def stories(
     ``since`` is the earliest publication, or discovery of undated ones; ``leads`` takes only the leading story of each
     cluster; ``state`` None takes all but archived stories; stories without a stored state are unread.
     """
+    asked: dict[str, Any] = {
+        "sources": None if sources is None else list(sources),
+        "since": since,
+        "min_chili": min_chili,
+    }
+    asked |= {"analysis_state": analysis_state, "leads": leads, "team": team, "limit": limit}
     with by_index(conn):
-        return SQL.all(
-            conn,
-            "news_stories",
-            limit=limit,
-            sources=None if sources is None else list(sources),
-            since=since,
-            min_chili=min_chili,
-            ids=_few(conn, team, state, starred=starred, min_chili=min_chili),
-            analysis_state=analysis_state,
-            leads=leads,
-            team=team,
-            left_out=_LEFT_OUT[state],
-        )
+        ids = _few(conn, team, state, starred=starred, min_chili=min_chili)
+        return SQL.all(conn, "news_stories", **asked, ids=ids, left_out=_LEFT_OUT[state])
 
 
 def _few(

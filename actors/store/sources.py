@@ -103,11 +103,8 @@ def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
     """Move all items and stories of a source to another, and remove it; returns the number of moved items."""
     for one in sorted((source_id, into)):
         SQL.one(tx, "source_lock", source_id=one)
-    both = {"source_id": source_id, "into": into}
     events = _events(tx, source_id)
-    moved = SQL.run(tx, "source_merge_items", **both)
-    for part in ("stories", "uploads", "teams"):
-        SQL.run(tx, f"source_merge_{part}", **both)
+    moved: int = SQL.value(tx, "source_merge", source_id=source_id, into=into)
     SQL.run(tx, "source_remove", source_id=source_id)
     _lead(tx, events)
     return moved
