@@ -72,12 +72,7 @@ def reschedule(
 
 
 def _change(
-    asked: dict[str, Any],
-    verb: Verb,
-    done: str,
-    value: Mapping[str, Any] | None = None,
-    *,
-    reason: str | None = None,
+    asked: dict[str, Any], verb: Verb, done: str, value: Mapping[str, Any] | None = None, *, reason: str | None = None
 ) -> int:
     """Change the named jobs, or all jobs that match filters; a batch alone, without a limit, is changed as a whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
