@@ -16,8 +16,8 @@ from actors.engine.text import one_line
 from zeke_jobs import config
 from zeke_jobs.cli.options import argument
 from zeke_jobs.config import Config
+from zeke_jobs.config.handlers import resolve_model
 from zeke_jobs.config.imports import Substitution
-from zeke_jobs.config.services import resolve_model
 from zeke_jobs.core import environment
 from zeke_jobs.core.wording import format_duration
 from zeke_jobs.errors import ConfigurationError, ZekeJobsError

@@ -10,11 +10,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload, ticks_of, whole
+from zeke_jobs.config import read
 from zeke_jobs.config.document import Document, parse, summary
 from zeke_jobs.config.entries import EntryError, Keys, PositiveDuration, key
 from zeke_jobs.config.limits import RateText
 from zeke_jobs.config.models import Config
-from zeke_jobs.config.reading import read
 from zeke_jobs.config.validation import note_missing
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import ConfigurationError

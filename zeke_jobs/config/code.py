@@ -12,10 +12,9 @@ from pydantic import BaseModel, ValidationError
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.document import Document, walk
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.handlers import Handler, resolve_path
+from zeke_jobs.config.handlers import Handler, resolve_middleware, resolve_model, resolve_path, settings_model
 from zeke_jobs.config.imports import Substitution
 from zeke_jobs.config.models import Config, Service, Task
-from zeke_jobs.config.services import resolve_middleware, resolve_model, settings_model
 from zeke_jobs.config.validation import Subject, accepted_keys, all_keys, note, only_model_at, unknown_key
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import MigrationError

@@ -8,10 +8,9 @@ from datetime import datetime
 from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel, ValidationError
 
-from zeke_jobs.config import handlers, load_text
+from zeke_jobs.config import edited, handlers, load_text
 from zeke_jobs.config.document import parse
 from zeke_jobs.config.models import Config, Task
-from zeke_jobs.config.reading import edited
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL, Row

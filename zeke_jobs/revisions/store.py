@@ -13,9 +13,8 @@ from psycopg2.extensions import connection as Connection
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from zeke_jobs.config import Config, load_text
+from zeke_jobs.config import Config, Edit, load_text
 from zeke_jobs.config.document import parse
-from zeke_jobs.config.reading import Edit
 from zeke_jobs.core.redaction import MASK, is_sensitive, masked
 from zeke_jobs.errors import UnknownRevision
 from zeke_jobs.postgres.queries import SQL, Row

@@ -10,7 +10,7 @@ from dramatiq.results import Results
 from dramatiq_pg import PostgresBroker
 
 from zeke_jobs.client import drivers, sending
-from zeke_jobs.config.services import open_middleware
+from zeke_jobs.config.handlers import open_middleware
 from zeke_jobs.core import environment
 from zeke_jobs.core.batch import OneJobOptions
 from zeke_jobs.core.logs import refuse

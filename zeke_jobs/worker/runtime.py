@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from zeke_jobs.config import handlers, services
+from zeke_jobs.config import handlers
 from zeke_jobs.config.handlers import Handler
 from zeke_jobs.config.models import Config, Retry, Service, Task
 from zeke_jobs.core.logs import get_logger
@@ -91,7 +91,7 @@ class Runtime:
         with opening:  # each service has its own lock, so that only threads that need this service wait
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza or opened[2]:
-                settings: Any = services.settings(stanza)
+                settings: Any = handlers.service_settings(stanza)
                 if inspect.iscoroutinefunction(settings.open):
                     raise TypeError(f"expected `await ctx.aservice({name!r})` in an async handler: its open() is async")
                 # Do not close the old object: a handler may still use it. It is freed when its last user has ended.
@@ -104,7 +104,7 @@ class Runtime:
             stanza = self._stanza(name)
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza:
-                settings: Any = services.settings(stanza)
+                settings: Any = handlers.service_settings(stanza)
                 if not inspect.iscoroutinefunction(settings.open):
                     return await self.loop.beside(self.service, name)
                 self._services[name] = opened = (stanza, await settings.open(), True)

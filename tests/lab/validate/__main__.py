@@ -23,7 +23,7 @@ from zeke_jobs.backtest import history
 from zeke_jobs.backtest.comparing import backtest
 from zeke_jobs.backtest.figures import Figures, percentile
 from zeke_jobs.backtest.workload import Workload
-from zeke_jobs.config.reading import edited
+from zeke_jobs.config import edited
 from zeke_jobs.revisions import overrides
 
 _ALLOWED = 0.15

@@ -23,7 +23,6 @@ from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
 from zeke_jobs.cli.run import run
-from zeke_jobs.config import reading
 from zeke_jobs.core.environment import author
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
@@ -52,7 +51,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_a_command_reads_each_configuration_once(file: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
-    real = reading.read
+    real = config.read
 
     def noted(document: Any, *how: Any) -> Any:
         found.append(json.dumps(document.value))

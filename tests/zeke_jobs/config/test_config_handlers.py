@@ -9,9 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from zeke_jobs.config.entries import EntryError
-from zeke_jobs.config.handlers import resolve, resolve_path
+from zeke_jobs.config.handlers import resolve, resolve_path, service_settings
 from zeke_jobs.config.models import Service, Task
-from zeke_jobs.config.services import settings as service_settings
 from zeke_jobs.errors import ConfigurationError
 
 

@@ -21,8 +21,8 @@ from zeke_jobs.cli.configuration.apply import read_assignment
 from zeke_jobs.cli.options import Json, option, time, with_options
 from zeke_jobs.cli.output import answer, escape, listing, print_json, tell, when
 from zeke_jobs.cli.run import UsageError
+from zeke_jobs.config import Edit
 from zeke_jobs.config.models import Config
-from zeke_jobs.config.reading import Edit
 from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.revisions import overrides, store
