@@ -31,7 +31,7 @@ from zeke_jobs.errors import ConfigurationError, JobFailed, MigrationError
 from zeke_jobs.postgres import migrate, pool
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import applying
-from zeke_jobs.top import board
+from zeke_jobs.top import panes
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="it is not installed: apt-get install pgbouncer")
@@ -194,7 +194,7 @@ def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: 
     job = zeke_jobs.send("work").id
     with closing(connect(pooled)) as through:
         assert [reason.kind for reason in why(through, job).reasons] == ["unserved"]
-        assert [one.id for one in board.read(through, "work").waiting] == [job]
+        assert [one.id for one in panes.read(through, "work").waiting] == [job]
         assert shown(through, "enable_seqscan") == "on"
     report = examine(pooled)
     assert "unserved" in {one.id for one in report.findings}

@@ -1,4 +1,4 @@
-"""The loop of ``zeke-jobs top``: reads keys, draws the screen, and runs confirmed commands."""
+"""The loop of ``zeke-jobs top``: reads the data and the keys, draws the screen, and runs confirmed commands."""
 
 import os
 import re
@@ -6,12 +6,15 @@ import select
 import signal
 import sys
 import termios
+import threading
 import tty
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from uuid import UUID
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 from rich.console import Console, ConsoleDimensions, RenderableType  # noqa: TID251 (a type)
 from rich.live import Live
 from rich.text import Text
@@ -20,14 +23,64 @@ import zeke_jobs
 from zeke_jobs.control import actions
 from zeke_jobs.core.environment import author
 from zeke_jobs.core.quoting import visible
-from zeke_jobs.errors import ZekeJobsError
+from zeke_jobs.errors import JobNotFound, ZekeJobsError
 from zeke_jobs.postgres import installation
-from zeke_jobs.postgres.pool import connect
-from zeke_jobs.top import board
-from zeke_jobs.top.board import Feed
+from zeke_jobs.postgres.pool import DISCONNECTED, AddressError, connect
+from zeke_jobs.top.panes import Board, read
 from zeke_jobs.top.screen import Command, View, draw, press
 
 _TICK = 0.2  # seconds before a new board or a new terminal size is shown
+_EVERY = 1.0  # seconds between two readings
+_AGAIN = 2.0  # seconds before the next try when the database is unreachable
+
+
+class Feed:
+    """Reads the board again and again. ``look_at`` chooses the task with the waiting jobs, and the job to explain."""
+
+    def __init__(self, url: str) -> None:
+        self.newest: Board | None = None  # the last board that was read; None before the first
+        self.trouble = ""  # the reason why no newer board could be read; empty if it was read
+        self._url, self._ends, self._soon = url, False, threading.Event()
+        self._looks_at: tuple[str, UUID | None] = "", None
+        threading.Thread(target=self._run, name="feed", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._ends = True
+        self._soon.set()
+
+    def look_at(self, task: str, job: UUID | None) -> None:
+        """From now on, read this task's waiting jobs and this job's explanation."""
+        if (task, job) != self._looks_at:
+            self._looks_at = task, job
+            self._soon.set()
+
+    def refresh(self) -> None:
+        """Read at once, for example after a command."""
+        self._soon.set()
+
+    def _run(self) -> None:
+        while not self._ends:
+            self._soon.clear()
+            try:
+                with closing(connect(self._url, application_name="zeke-jobs top")) as conn:
+                    while not self._ends:
+                        self._soon.clear()
+                        self._read(conn)
+                        self._soon.wait(_EVERY)
+            except Exception as error:  # noqa: BLE001 (the screen shows why the board is not updated)
+                why = f"could not be read: {type(error).__name__}: "
+                if isinstance(error, DISCONNECTED):
+                    why = "" if isinstance(error, AddressError) else "the database is unreachable: "
+                self.trouble = why + " ".join(str(error).split())
+                self._soon.wait(_AGAIN)
+
+    def _read(self, conn: Connection) -> None:
+        try:
+            self.newest, self.trouble = read(conn, *self._looks_at), ""
+        except JobNotFound as error:
+            self.trouble, self._looks_at = str(error), (self._looks_at[0], None)
+            self.newest = read(conn, *self._looks_at)
 
 
 def watch(url: str, console: Console) -> None:
@@ -47,7 +100,7 @@ def watch(url: str, console: Console) -> None:
 def once(url: str, console: Console) -> None:
     """Print one screen without keys, in the console's size."""
     with closing(connect(url, application_name="zeke-jobs top")) as conn:
-        console.print(draw(board.read(conn), View(), *console.size))
+        console.print(draw(read(conn), View(), *console.size))
 
 
 def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:

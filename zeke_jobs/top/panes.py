@@ -1,14 +1,57 @@
-"""The panes of the screen: the columns of each, the cells of its rows, and the actions on them."""
+"""The data of the screen, and its panes: the columns of each, the cells of its rows, and the actions on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.core.wording import amount_text, one_line, passed, place, progress, span, took
-from zeke_jobs.top.board import COUNTED, Board
+from zeke_jobs.diagnosis.why import Explanation, explain
+from zeke_jobs.postgres.queries import SQL, Row, snapshot
 
+COUNTED = 1_000  # maximum number of queued jobs to count of a task; more would read too many index entries each second
+_SAMPLE = 200  # number of ended jobs of a task from which its pace is computed
+_ROWS = 100  # maximum number of jobs in a list
+_STATEMENTS = {"schedules": "schedule/list", "workers": "fleet/members"}
+_STATEMENTS |= {name: f"top/{name}" for name in ("running", "waiting", "failed", "limits")}
 _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The state at one moment: rows of the statements in sql/queries/top, of ``schedule/list`` and of ``fleet/members``."""
+
+    now: datetime
+    environment: str | None
+    revision: int
+    beat_on: datetime | None
+    batches: int = 0
+    tasks: Sequence[Row] = ()
+    running: Sequence[Row] = ()
+    waiting_of: str = ""  # the task of the waiting jobs
+    waiting: Sequence[Row] = ()
+    failed: Sequence[Row] = ()
+    schedules: Sequence[Row] = ()
+    limits: Sequence[Row] = ()
+    workers: Sequence[Row] = ()
+    opened: Explanation | None = None
+
+
+def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
+    """Read the board; ``waiting`` has jobs of a task (by default the busiest). Raises JobNotFound if the job is gone."""
+    with snapshot(conn):
+        head = SQL.only(conn, "top/head")
+        tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
+        busiest = max(tasks, key=lambda one: one.active + one.queued, default=None)
+        shown = task or (busiest.task if busiest else "")
+        rows: dict[str, Any] = {
+            name: SQL.named(conn, statement, task=shown, most=_ROWS) for name, statement in _STATEMENTS.items()
+        }
+        opened = None if job is None else explain(conn, job)
+        return Board(**head, tasks=tasks, waiting_of=shown, opened=opened, **rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from zeke_jobs.core.wording import count, span
 from zeke_jobs.diagnosis.reasons import told
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.scheduler.dispatch import SILENT_AFTER
-from zeke_jobs.top.board import Board
-from zeke_jobs.top.panes import PANES, Pane, clock, number
+from zeke_jobs.top.panes import PANES, Board, Pane, clock, number
 
 Verb = Literal["pause", "resume", "cancel", "retry"]
 _STEPS = {"up": -1, "k": -1, "down": 1, "j": 1, "page-up": -10, "page-down": 10}

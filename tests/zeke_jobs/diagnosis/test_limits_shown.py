@@ -12,7 +12,7 @@ from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.diagnosis.test_doctor import found
 from tests.zeke_jobs.metrics.exported import samples
-from zeke_jobs.top import board, panes
+from zeke_jobs.top import panes
 
 TOP = """
 limits:
@@ -60,7 +60,7 @@ class Shown:
 
     def row(self, name: str) -> list[str]:
         """The row of top."""
-        pane, read = panes.PANES["limits"], board.read(self.scene.conn)
+        pane, read = panes.PANES["limits"], panes.read(self.scene.conn)
         (one,) = (one for one in pane.rows(read) if one.name == name)
         return [column.cell(one, read) for column in pane.columns]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from zeke_jobs.postgres.queries import Row
-from zeke_jobs.top.board import Board
+from zeke_jobs.top.panes import Board
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

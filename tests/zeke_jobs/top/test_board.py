@@ -12,8 +12,8 @@ from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app
-from zeke_jobs.top import board
-from zeke_jobs.top.board import Feed
+from zeke_jobs.top import panes
+from zeke_jobs.top.app import Feed
 from zeke_jobs.top.screen import Command
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
@@ -30,7 +30,7 @@ def worker(scene: Scene) -> UUID:
     return scene.serve()
 
 
-def line(read: board.Board, task: str) -> Row:
+def line(read: panes.Board, task: str) -> Row:
     return next(one for one in read.tasks if one.task == task)
 
 
@@ -45,7 +45,7 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     scene.finish(worker, claims[1], "failed", error='{"type": "OSError", "message": "no route"}')
     scene.claim(worker, 9, ["limited"])
     scene.later(10)
-    read = board.read(scene.conn)
+    read = panes.read(scene.conn)
     limited, plain = line(read, "limited"), line(read, "plain")
     assert (limited.queued, limited.active, limited.active_limit) == (3, 2, 2)
     assert limited.wait is not None
@@ -65,18 +65,18 @@ def test_a_pace_beyond_the_sample_is_told_from_the_time_that_the_sample_took(sce
     scene.add("pull", 300)
     scene.complete(worker, scene.claim(worker, 300, ["pull"]))
     scene.later(2)
-    assert line(board.read(scene.conn), "pull").done_per_minute == pytest.approx(200 / 2 * 60)
+    assert line(panes.read(scene.conn), "pull").done_per_minute == pytest.approx(200 / 2 * 60)
 
 
 def test_without_a_choice_the_busiest_task_is_shown(scene: Scene, worker: UUID) -> None:
     assert worker
-    first = board.read(scene.conn)
+    first = panes.read(scene.conn)
     assert first.waiting_of == first.tasks[0].task
     busiest = first.tasks[-1].task
     scene.add(busiest, 3)
     scene.add(first.tasks[0].task)
-    assert board.read(scene.conn).waiting_of == busiest
-    assert board.read(scene.conn, "plain").waiting_of == "plain"
+    assert panes.read(scene.conn).waiting_of == busiest
+    assert panes.read(scene.conn, "plain").waiting_of == "plain"
 
 
 def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, worker: UUID) -> None:
@@ -85,7 +85,7 @@ def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, w
     (urgent,) = scene.add("plain", options='{"priority": 9}')
     (later,) = scene.add("plain", options='{"delay": 60}')
     expected = [urgent, first, second, later]
-    read = board.read(scene.conn, "plain")
+    read = panes.read(scene.conn, "plain")
     assert (read.waiting_of, [one.id for one in read.waiting]) == ("plain", expected)
     assert [claim["message_id"] for claim in scene.claim(worker, 9)] == expected[:3]
 
@@ -93,7 +93,7 @@ def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, w
 @pytest.fixture
 def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
     """A feed that has read once."""
-    monkeypatch.setattr("zeke_jobs.top.board._AGAIN", 0.3)
+    monkeypatch.setattr("zeke_jobs.top.app._AGAIN", 0.3)
     scene.use(TASKS, TOP)
     feed = Feed(database)
     eventually(lambda: feed.newest)
@@ -103,7 +103,7 @@ def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def test_a_feed_that_cannot_read_says_why_and_goes_on(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(board, "read", lambda *_: dict[str, int]()["a column"])
+        patch.setattr(top_app, "read", lambda *_: dict[str, int]()["a column"])
         assert eventually(lambda: feed.trouble) == "could not be read: KeyError: 'a column'"
     eventually(lambda: not feed.trouble)
 

@@ -12,8 +12,7 @@ from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
 from zeke_jobs.diagnosis import ends, reasons
 from zeke_jobs.diagnosis.why import Explanation
 from zeke_jobs.postgres.queries import Row
-from zeke_jobs.top.board import Board
-from zeke_jobs.top.panes import PANES
+from zeke_jobs.top.panes import PANES, Board
 from zeke_jobs.top.screen import Command, View, draw
 
 MANY = tuple(task(f"task-with-a-rather-long-name-{n}", queued=n) for n in range(60))

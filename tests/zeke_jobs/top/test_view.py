@@ -6,8 +6,7 @@ import pytest
 
 from tests.zeke_jobs.top.sample import BOARD, job
 from zeke_jobs.top import app
-from zeke_jobs.top.board import Board
-from zeke_jobs.top.panes import PANES
+from zeke_jobs.top.panes import PANES, Board
 from zeke_jobs.top.screen import Command, View, place, press
 
 
