@@ -236,10 +236,6 @@ class Limit(LimitKeys):
     name: str
 
 
-Missed = Literal["latest", "skip", "all"]
-Overlap = Literal["skip", "allow"]
-
-
 class Schedule(Keys):
     """When the scheduler sends jobs of the task."""
 
@@ -251,11 +247,11 @@ class Schedule(Keys):
     timezone: ZoneName = key(
         "UTC", "Time zone of the line; by default the file's.", "timezone: Europe/Paris", json_schema_extra=no_default
     )
-    missed: Missed = key(
+    missed: Literal["latest", "skip", "all"] = key(
         "latest", "Ticks missed while no scheduler ran: send the `latest`, `all`, or none (`skip`).", "missed: latest"
     )
     window: Duration = key(timedelta(days=1), "How far back the scheduler looks for missed ticks.", "window: 1d")
-    overlap: Overlap = key(
+    overlap: Literal["skip", "allow"] = key(
         "skip", "`skip` a tick while the job of the tick before is unfinished, or `allow` it.", "overlap: skip"
     )
     jitter: Duration = key(timedelta(0), "Jobs become due up to this much later, at random.", "jitter: 30s")

@@ -25,10 +25,6 @@ from zeke_jobs.config.entries import (
 from zeke_jobs.config.limits import Amount, BudgetText, Concurrency, Limit, LimitKeys, NamedSchedule, Schedule, TaskRate
 from zeke_jobs.payload.model import Duration
 
-While = Literal["queued", "active", "period"]
-OnDuplicate = Literal["ignore", "replace", "postpone"]
-AfterFailure = Literal["hold", "skip"]
-
 
 class Retry(Keys):
     """How failed attempts are repeated; keys that are left out come from `defaults`."""
@@ -64,14 +60,14 @@ class Unique(Keys):
     short_form = ("fields", list, "a list of payload fields")
 
     fields: Many[Name] = key((), "Payload fields that must be equal; by default all.", "fields: [story_id]")
-    while_: While = key(
+    while_: Literal["queued", "active", "period"] = key(
         "queued",
         "How long the first job prevents a second: while it is `queued`, while it is queued or `active`, or for a `period`.",
         "while: active",
         alias="while",
     )
     period: PositiveDuration | None = key(None, "For `while: period`: the time since the first send.", "period: 1h")
-    on_duplicate: OnDuplicate = key(
+    on_duplicate: Literal["ignore", "replace", "postpone"] = key(
         "ignore",
         "A later send while the first job is queued makes no job (`ignore`), gives the first one its payload and run time "
         "(`replace`), or does so but never makes it run earlier (`postpone`).",
@@ -151,7 +147,7 @@ class TaskKeys(Defaults):
     share: Share | None = key(
         None, "Keys take turns while more jobs are due than may start.", "share: {by: key, weights: {customer-a: 3}}"
     )
-    after_failure: AfterFailure = key(
+    after_failure: Literal["hold", "skip"] = key(
         "hold",
         "For `order: strict`: a failed job blocks its key until it is retried or cancelled (`hold`), or not (`skip`).",
         "after_failure: skip",
