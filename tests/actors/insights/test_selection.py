@@ -176,6 +176,8 @@ def test_a_guide_with_code_shows_no_instruction_and_no_general_sentence() -> Non
         ("Moved by night, they came to Orrin with 300 families from below the dam.", False),
         ("Lind moved 300 families out of Orrin before the dam gave way.", False),
         ("Years ago Mara Lind moved 300 families out of Orrin below the dam.", True),
+        ("While the dam of Orrin held, Mara Lind moved 300 families out of Velm.", False),
+        ("Velm Works is dedicated to 300 families below the dam of Orrin.", False),
         ("Five years ago Mara Lind moved 300 families out of Orrin below the dam.", False),
         ("“We\u2019re excited to see 300 families back below the dam of Orrin,” said Mara Lind.", False),
         ("“A great gate saved 300 families below the dam of Orrin,” said Mara Lind.", False),
