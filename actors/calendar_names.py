@@ -1,4 +1,4 @@
-"""The names of months and days of the week, for the modules that read dates in feeds, pages and running text."""
+"""The names of months and days of the week."""
 # ruff: noqa: RUF001 (months in their own scripts)
 
 MONTH_STARTS = (

@@ -10,7 +10,7 @@ _USE = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
-    """The patterns of a file by name. ``{name}`` within a line means the alternatives of the earlier pattern ``name``."""
+    """The patterns of a file by name. ``{name}`` in a line is the earlier pattern of this name."""
     lines: dict[str, list[str]] = {}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():

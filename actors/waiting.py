@@ -1,4 +1,4 @@
-"""Pauses: after an error of a site, an Engine or an AI provider, no job calls it for a time; and growing delays."""
+"""Pauses of a site, an Engine or an AI provider after its error; and growing delays."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The current pauses, with ``who``, ``until`` and ``why``, the longest first: all, or only those named in ``of``."""
+    """The current pauses with ``who``, ``until`` and ``why``, the longest first; all, or ``of`` some."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 

@@ -1,4 +1,4 @@
-"""ask-batch: send the questions of a batch to the provider, wait for its end, and give each job its answer."""
+"""ask-batch: ask the questions of a batch, wait for its end, and give each job its answer."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""``zeke-news sources add`` and ``test``: from the address that a person has to a source that can be read."""
+"""``zeke-news sources add`` and ``test``: from an address to a source."""
 
 import sys
 from typing import Annotated, Any

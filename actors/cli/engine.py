@@ -1,4 +1,4 @@
-"""The Engine and the AI step with the settings in force, for commands; and ``zeke-news site test``."""
+"""The Engine and the AI step with the settings in force; and ``zeke-news site test``."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ _SETTING = {
 
 
 class CannotRead(ZekeJobsError):
-    """The feed or page at an address cannot be read. The message has the reason, and the setting that would change it."""
+    """A feed or page cannot be read, with the reason and the setting that would change it."""
 
 
 def in_force(conn: Connection) -> Config | None:
@@ -55,7 +55,7 @@ def _local() -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """The settings of the service ``engine`` or ``ai``, by default for the local one. Raises ConfigurationError."""
+    """The settings of ``engine`` or ``ai``, by default the local one. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]

@@ -12,7 +12,7 @@ _RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
 
 def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
-    """Each part of a story's chili with its reasons and its weight, and the shift by interests; empty before the analysis."""
+    """The parts of a story's chili with reasons and weights, and the shift by interests."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
     if base is None:
@@ -55,7 +55,7 @@ def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
-    """A highlight's score for a team, and the reason for its difference from the general score; empty if there is none."""
+    """A highlight's score for a team, and why it differs from the general score."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(NOBODY))
     if mine is None:

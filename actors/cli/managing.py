@@ -1,4 +1,4 @@
-"""``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``; and the jobs that read a source."""
+"""``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``."""
 
 import sys
 import time
@@ -154,7 +154,7 @@ def _told_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> Iterator[str
 
 
 def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
-    """Send ingest-source for sources, given by id and address, in one transaction; returns the sources' ids by the jobs' ids."""
+    """Send ingest-source for sources by id and address; returns their ids by the jobs' ids."""
     sent: dict[str, UUID] = {}
     more = {"backfill": backfill} if backfill else {}
     with transaction(conn):

@@ -1,4 +1,4 @@
-"""``zeke-news mcp``: stories for agents, by the Model Context Protocol on standard input and output."""
+"""``zeke-news mcp``: stories for agents, by the Model Context Protocol."""
 
 import json
 from typing import Annotated, Any, Literal

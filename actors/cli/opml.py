@@ -1,4 +1,4 @@
-"""``zeke-news sources import`` and ``export``: lists of feeds from and for other feed readers, in OPML."""
+"""``zeke-news sources import`` and ``export``: lists of feeds in OPML."""
 
 import sys
 from contextlib import nullcontext, suppress

@@ -36,12 +36,12 @@ __all__ = ["Console", "escape", "say", "visible"]
 
 
 def one_of_several() -> None:
-    """The callback of a group that has a single command; without a callback typer would drop the group's name."""
+    """The callback of a group with one command, whose name typer would drop without a callback."""
 
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """A connection to the pipeline's database: ``DATABASE_URL``, or the server that ``zeke-jobs up`` runs here."""
+    """A connection to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs here."""
     with closing(connect(choose(), application_name="zeke-news")) as conn:
         migrate.verify(conn, ["actors.store"])
         yield conn
@@ -79,7 +79,7 @@ def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: s
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """The time since a moment, or until a future moment: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
+    """An age, or the time left: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
     if moment is None:
         return ""
     passed = (now or datetime.now(UTC)) - moment
@@ -94,7 +94,7 @@ def short(identity: object) -> str:
 
 
 def chili(value: object) -> str:
-    """A chili score of 0 to 5 as text; a dash for a story that is not analysed yet."""
+    """A chili score, or a dash before the analysis."""
     return "-" if value is None else f"{float(str(value)):g}"
 
 

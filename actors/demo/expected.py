@@ -17,7 +17,7 @@ _HIGHLIGHTS = 80
 
 @dataclass(frozen=True)
 class Results:
-    """The contents of the database after a run: the number of feeds read, items by outcome, stories, highlights, jobs."""
+    """The contents of the database after a run."""
 
     feeds: int
     outcomes: Counter[str]

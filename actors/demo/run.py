@@ -1,4 +1,4 @@
-"""One run of the demo: add the sources, send ingest-pull, follow the jobs, show and check the results."""
+"""One run of the demo: from the sources to the checked results."""
 
 import os
 import subprocess

@@ -95,7 +95,7 @@ def _read(name: str) -> str:
 
 @contextmanager
 def served() -> Iterator[tuple[str, list[str]]]:
-    """Serve the site on a free port of 127.0.0.1; gives its address, and the addresses of its two feeds."""
+    """Serve the site on loopback; gives the addresses of the site and of its two feeds."""
     with (
         TemporaryDirectory() as folder,
         ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as server,

@@ -1,4 +1,4 @@
-"""The Engine: fetches pages and feeds from the web, in this process or elsewhere; a site's rule may name another Engine."""
+"""The Engine: fetches pages and feeds from the web, in this process or elsewhere."""
 
 from collections.abc import Mapping
 

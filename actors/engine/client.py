@@ -18,7 +18,7 @@ from zeke_jobs import Payload
 
 M = TypeVar("M", bound=Payload)
 
-# So it refuses every request; a 500 may be due to one page.
+# The Engine refuses every request; a 500 may be due to one page.
 _AWAY = {401, 403, 429, 503}
 _BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Connections to untrusted hosts: the address is checked when it is used, and each read ends at the fetch's deadline."""
+"""Connections to untrusted hosts, to checked addresses and with a deadline."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
 
 def short_identity(text: str) -> str:
-    """An identity that fits into an index: the text itself, or its hash if it is longer than 500 characters."""
+    """The text, or its hash if it has more than 500 characters, to fit into an index."""
     text = clean(text)
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -51,12 +51,12 @@ def _cleaned(value: Any) -> Any:
 
 
 def bounded_header(value: str | None, most: int = 1000) -> str | None:
-    """A header that will be sent back, or an address; None if it is empty or too long, because a cut value would be wrong."""
+    """A header or address; None if it is empty or too long, because a cut one would be wrong."""
     return clean(value) if value and len(value) <= most else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
-    """A plausible length of a recording, up to 31 days; None for any other number."""
+    """A recording's length up to 31 days; None for another number."""
     return seconds if seconds is not None and 0 <= seconds <= _LONGEST_DURATION else None
 
 

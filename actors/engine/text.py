@@ -95,7 +95,7 @@ def web_codec(label: str) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Drop NUL, other control characters and lone surrogates, which Postgres or JSON refuse; unify line ends."""
+    """Without control characters and lone surrogates, which Postgres or JSON refuse."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -110,7 +110,7 @@ def text_at(data: Any, key: str) -> str:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """A title or name on one line: clean, with single spaces, at most ``limit`` characters, cut between words."""
+    """On one line, clean, with single spaces, cut between words to ``limit`` characters."""
     folded = " ".join(clean(text).split())
     if len(folded) <= limit:
         return folded

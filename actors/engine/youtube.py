@@ -47,7 +47,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """The feed of the channel that ``url`` names, for a handle by its page; an address of another site stays unchanged."""
+    """The feed of the channel that ``url`` names; addresses of other sites stay."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"

@@ -59,7 +59,7 @@ class PoliteEngine(ExitStack):
             wait = error.retry_after or self._away
             if error.is_away:
                 waiting.rest(self._ctx, waiting.ENGINE, wait, str(error))
-                is_asked = error.retry_after is not None
+                is_asked = bool(error.retry_after)
                 raise (Throttled("engine", wait, str(error)) if is_asked else Defer(wait, str(error))) from error
             is_refusal = error.code is Outcome.RATE_LIMITED and error.retry_after is not None
             if self._host and (is_refusal or error.is_unreachable):
@@ -69,15 +69,14 @@ class PoliteEngine(ExitStack):
     def leave(self) -> None:
         """End the visit to a host whose rule has a pause; the next request waits for the pause."""
         if self._is_paused:
-            self.close()
-            self._host, self._is_paused = "", False
+            self._hold("")
 
     def _hold(self, url: str) -> None:
         host, rule = site_of(url), self.rule(url)
         if host == self._host:
             return
         self.close()
-        self._host = ""
+        self._host, self._is_paused = "", False
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
             # After the lease, whose last holder may have noted a pause.
@@ -117,6 +116,6 @@ def send_fetches(
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
-    """Open a batch for this job's stories; when it ends, the digest of the period that ends today is written."""
+    """Open a batch for this job's stories, at whose end today's digest is written."""
     then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

@@ -1,4 +1,4 @@
-"""Turns a text into a story, or adds it to the story that it copies; two workers never create two stories from one text."""
+"""Turns a text into a story, or adds it to the story that it copies, at most once."""
 
 import hashlib
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class _Filing:
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
     def again(self, known: Row) -> Filed:
-        """File the new text of an article that was read before, such as the page's after the feed's, and update its story."""
+        """File a later text of an article, such as the page's after the feed's."""
         self._hold_alike([f"text:{self._hash}"])
         is_reworded = known.text_hash != self._hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS

@@ -29,7 +29,7 @@ _rule = lru_cache(maxsize=8192)(Rule.model_validate_json)
 
 
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
-    """The given rules of jobs.yaml and the rules added with ``zeke-news filter``, each with the name that people see."""
+    """The rules of jobs.yaml and of ``zeke-news filter``, with the names that people see."""
     given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
     return (*given, *((f"filter {row['number']}", _rule(row["rule"])) for row in SQL.all(conn, "filters")))
 

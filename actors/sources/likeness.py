@@ -15,7 +15,7 @@ _EMPTY = (1 << 63) - 1
 
 
 def words(text: str) -> list[str]:
-    """The words of a text for comparisons, without differences of case and width; a Chinese character is a word."""
+    """The words of a text to compare; a Chinese character is a word."""
     found = words_of(text)
     if not is_unspaced(" ".join(found)):
         return found
@@ -28,7 +28,7 @@ def text_hash(text: str) -> str:
 
 
 def shingles(text: str) -> set[int]:
-    """63-bit hashes of all runs of five words; for a text of fewer words, one hash of all its words."""
+    """63-bit hashes of all runs of five words, or of fewer words together."""
     parts = words(text)
     count = max(1, len(parts) - SHINGLE + 1)
     return {_hash(" ".join(parts[place : place + SHINGLE])) for place in range(count)} if parts else set()

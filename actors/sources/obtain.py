@@ -96,7 +96,7 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
 
 
 def is_article(told: Text) -> bool:
-    """Whether a feed's text is an article and not a teaser: it is the feed's content element, or a long description."""
+    """Whether a feed's text is an article: its content element, or a long description."""
     return told.origin == "feed" or len(told.text) >= _ARTICLE
 
 

@@ -1,4 +1,4 @@
-"""ingest-pull: send ingest-source for each feed that is due, and queue lost items again; ingest-pull-youtube shares it."""
+"""ingest-pull: send ingest-source for each feed that is due, and queue lost items again."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -46,7 +46,7 @@ def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, An
 def send_due(
     ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    """Mark the sources that are due as queued and send ingest-source for each; ``also`` becomes part of the job's output."""
+    """Send ingest-source for the sources that are due; ``also`` is part of the output."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         everything = reason == "manual"

@@ -46,7 +46,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return bounded
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
-        """The time until the next poll after consecutive ``failures``: 1 h, 2 h, 4 h … or as long as the server asked for."""
+        """The wait after consecutive ``failures``: 1 h, 2 h, 4 h … or as the server asked for."""
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(self, polling: Polling, answer: ContentSource) -> Polling:

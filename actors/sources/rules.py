@@ -1,4 +1,4 @@
-"""The rules of filters, as in jobs.yaml and on the command line, and the tests of their words and expressions."""
+"""The rules of filters, and the tests of their words and expressions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def checked(expression: str) -> str:
 
 
 def checked_words(words: str) -> str:
-    """The word or phrase without white space around it. Raises ValueError if nothing is left of it, or it is too long."""
+    """The stripped word or phrase. Raises ValueError if it is empty or too long."""
     if not folded(words) or len(words) > LONGEST:
         raise ValueError(f"expected a word or phrase of at most {LONGEST} characters, got {words[:60]!r}")
     return words.strip()

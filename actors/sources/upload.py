@@ -1,4 +1,4 @@
-"""ingest-from-upload: bring in uploaded items, which have their text or an address to fetch it from."""
+"""ingest-from-upload: bring in uploaded items, by text or address."""
 
 from __future__ import annotations
 

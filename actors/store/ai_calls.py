@@ -131,7 +131,7 @@ class PostgresLedger:
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
-    """Give the waiting job the reply to its question, or a text that says why there is none; without a job, end the call."""
+    """Give the waiting job its reply, or why there is none; without a job, end the call."""
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
@@ -142,7 +142,7 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """The name of the event of a batch's end. ``is_late``: the batch took too long and was cancelled."""
+    """The event of a batch's end; ``is_late`` after it was cancelled."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 

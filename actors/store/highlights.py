@@ -25,7 +25,7 @@ def of_story(conn: Connection, story_id: UUID) -> list[Row]:
 
 
 def write(conn: Connection, statement: Literal["insert", "update"], some: Sequence[Row]) -> int:
-    """Insert highlights with new ids, or update the pipeline's own except their relevance; returns the number of changes."""
+    """Insert new highlights, or update the pipeline's own; returns the number of changes."""
     rows = Json([vars(one) for one in some], dumps=_dumps)
     return SQL.run(conn, f"highlights_{statement}", highlights=rows) if some else 0
 

@@ -59,7 +59,7 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
 
 
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
-    """Add one item, or find the existing one: its ``id``, whether it ``is_new``, its ``outcome`` and ``story_id``."""
+    """Add or find one item: ``id``, ``is_new``, ``outcome`` and ``story_id``."""
     rows: list[Row] = []
     while not rows:  # another transaction may add it in the middle of the statement
         rows = SQL.named(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
@@ -95,7 +95,7 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record the outcome of items, or that they wait for another attempt, and set their status to match."""
+    """Record the outcome of items, or that they wait, and their status."""
     SQL.run(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
         detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,

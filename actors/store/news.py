@@ -54,12 +54,9 @@ def stories(
     ``since`` is the earliest publication, or discovery of undated ones; ``leads`` takes only the leading story of each
     cluster; ``state`` None takes all but archived stories; stories without a stored state are unread.
     """
-    asked: dict[str, Any] = {
-        "sources": None if sources is None else list(sources),
-        "since": since,
-        "min_chili": min_chili,
-    }
-    asked |= {"analysis_state": analysis_state, "leads": leads, "team": team, "limit": limit}
+    wanted = None if sources is None else list(sources)
+    asked: dict[str, Any] = {"sources": wanted, "since": since, "min_chili": min_chili, "leads": leads}
+    asked |= {"analysis_state": analysis_state, "team": team, "limit": limit}
     with by_index(conn):
         ids = _few(conn, team, state, starred=starred, min_chili=min_chili)
         return SQL.all(conn, "news_stories", **asked, ids=ids, left_out=_LEFT_OUT[state])
@@ -107,7 +104,7 @@ def search(
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """Read the stories with the ids of ``found``, in its order, as ``stories`` does; each also has the fields of its row."""
+    """The stories with the ids of ``found``, in its order, with the fields of its rows."""
     none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])

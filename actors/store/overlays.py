@@ -27,7 +27,7 @@ def mark(*texts: str | None) -> str:
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """The author of ``texts``, ``unknown`` without a ``note``, which has the hash that the pipeline stored with its own."""
+    """The author of ``texts``, by the hash in the ``note`` that the pipeline stores with its own."""
     written = (note or {}).get("written")
     if written is not None:
         return "pipeline" if written == mark(*texts) else "person"

@@ -40,7 +40,7 @@ class Polling:
 
 
 def get(conn: Connection, source_id: UUID) -> Row | None:
-    """The source with its ``polling``, the usual ``interval`` between two polls, if known, and ``now``, the database's time."""
+    """The source with its ``polling``, its usual ``interval``, if known, and the database's ``now``."""
     row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
         return None
@@ -85,13 +85,13 @@ def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
-    """Store the result of a poll, and plan the next after ``wait``; ``interval`` is the usual time between two polls."""
+    """Store the result of a poll, its usual ``interval``, and the next poll after ``wait``."""
     seconds = int(interval.total_seconds())
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
 def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories; a story that another source reports too then belongs to that source."""
+    """Remove a source with its items and stories; a story that others report too passes to them."""
     SQL.one(tx, "source_lock", source_id=source_id)
     events = _events(tx, source_id)
     SQL.run(tx, "source_bequeath", source_id=source_id)

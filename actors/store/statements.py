@@ -14,7 +14,7 @@ SQL = Queries("actors.store")
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Make the planner avoid full table scans for the block's statements; inside a transaction, until its end."""
+    """Make the planner avoid full table scans in the block; in a transaction, until its end."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

@@ -37,5 +37,5 @@ def of_item(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
-    """``story_id`` and ``text`` of other stories that share a band; the stories with most common bands come first."""
+    """``story_id`` and ``text`` of stories that share a band, those with most bands first."""
     return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

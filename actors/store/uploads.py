@@ -11,7 +11,7 @@ from actors.store.statements import SQL
 
 
 def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], uploaded_by: str | None = None) -> UUID:
-    """Store the items of an upload, as in the payload of ingest-from-upload; send that with the id in the same transaction."""
+    """Store the items of an upload; send ingest-from-upload with the id in the same transaction."""
     told = Json([dict(item) for item in items])
     saved = SQL.value(conn, "upload_save", source_id=str(source_id), uploaded_by=uploaded_by, items=told)
     return UUID(str(saved))

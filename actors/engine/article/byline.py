@@ -1,4 +1,4 @@
-"""Finds the author and date of a page: in its structured data, its meta elements, and short texts near the heading."""
+"""Finds a page's author and date: in its data about itself, and near the heading."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """The names of the authors on one line; empty if the page has none. The address of a profile is not a name."""
+    """The names of the authors on one line; a profile's address is not a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]

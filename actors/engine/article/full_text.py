@@ -90,7 +90,7 @@ class Article:
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """Read the article of a parsed page, without changing the tree. ``structured`` is the text in the page's data, or empty."""
+    """The article of a parsed page; ``structured`` is the text in its data, or empty."""
     chosen, reason = choose(readings(tree, structured))
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}" if chosen.text else reason)
 

@@ -14,7 +14,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
-    """The text, with a line for each block; as markdown if ``marked``; without the elements in ``without``."""
+    """The text, a line for each block, without some elements; as markdown if ``marked``."""
     parts: list[str] = []
     preformatted = 0
     walk = iterwalk(tree, events=("start", "end"))  # not recursive: a page may be nested deeply

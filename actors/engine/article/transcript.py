@@ -1,4 +1,4 @@
-"""The words of a podcast or video, from a transcript or captions: WebVTT, SubRip, or JSON of the podcast namespace."""
+"""The words of a podcast or video: from WebVTT, SubRip, or JSON of the podcast namespace."""
 
 import html
 import json

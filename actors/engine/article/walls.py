@@ -30,7 +30,7 @@ def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
 
 
 def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
-    """Raise EngineError, with the outcome of the wall, unless ``text`` is the article of a page and nothing covers it."""
+    """Raise EngineError, with the wall's outcome, unless ``text`` is an article that nothing covers."""
     code, reason = _wall(tree, text, about)
     if code:
         raise EngineError(code, f"{url}: {reason}")

@@ -68,7 +68,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """The address at which a podcast directory names the feed of the podcast on this page; None for other sites."""
+    """Where a podcast directory names the feed of this page; None for other sites."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None
@@ -77,7 +77,7 @@ def of_directory(url: str) -> str | None:
 
 
 def well_known(url: str) -> list[str]:
-    """The usual addresses of a feed that a site does not name: in the page's folder, then at the site's root."""
+    """The usual addresses of feeds, in the page's folder, then at the site's root."""
     parts = split(url)
     root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     path = parts.path.rstrip("/")

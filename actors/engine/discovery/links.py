@@ -57,7 +57,7 @@ def base_of(tree: HtmlElement, url: str) -> str:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """The address of a page with the selector of its links. Raises ValueError if ``selector`` is not a valid CSS selector."""
+    """A page's address with the selector of its links. Raises ValueError for a wrong selector."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 

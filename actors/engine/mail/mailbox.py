@@ -150,7 +150,7 @@ class _Folder(imaplib.IMAP4):
         return sorted(uid for uid in uids if uid > last)  # a range with * has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
-        """A message, or its beginning; empty if it was deleted; or the error why the server refuses it. It stays unread."""
+        """A message's beginning, empty if it was deleted; or why the server refuses it."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
             return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")

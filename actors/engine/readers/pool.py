@@ -31,7 +31,7 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Readers:
-    """Up to ``most`` reader processes for the ``OPERATIONS`` of a module, started when needed, replaced when they have ended."""
+    """Up to ``most`` reader processes for the ``OPERATIONS`` of a module, replaced when they end."""
 
     def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
         self._module, self._limits, self._most = module, limits, most
