@@ -5,14 +5,15 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
-  RETURN CASE jsonb_typeof(p_value)
-    WHEN 'object' THEN (
-      SELECT zeke_jobs.join_arrays(zeke_jobs.leaves(e.value, p_path[2:]))
-      FROM jsonb_each(p_value) AS e (key, value) WHERE p_path = '{}' OR e.key IN (p_path[1], zeke_jobs.camel(p_path[1])))
-    WHEN 'array' THEN (SELECT zeke_jobs.join_arrays(zeke_jobs.leaves(e.value, p_path)) FROM jsonb_array_elements(p_value) AS e (value))
-    WHEN 'string' THEN ARRAY[p_value #>> '{}']
-    WHEN 'number' THEN ARRAY[p_value #>> '{}']
-  END;
+  IF jsonb_typeof(p_value) = 'array' OR jsonb_typeof(p_value) = 'object' AND p_path = '{}' THEN
+    RETURN (
+      SELECT zeke_jobs.join_arrays(zeke_jobs.leaves(e.value, p_path))
+      FROM jsonb_path_query(p_value, CASE jsonb_typeof(p_value) WHEN 'array' THEN '$[*]' ELSE '$.*' END::jsonpath) AS e (value));
+  END IF;
+  RETURN CASE -- without a query, which would take ten times as long
+    WHEN jsonb_typeof(p_value) = 'object' THEN zeke_jobs.leaves(p_value -> p_path[1], p_path[2:])
+      || CASE WHEN strpos(p_path[1], '_') > 0 THEN zeke_jobs.leaves(p_value -> zeke_jobs.camel(p_path[1]), p_path[2:]) END
+    WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
 -- The values of a payload's sensitive fields, the longest first, each also as JSON spells it. Short values and plain words are left out, because they
@@ -66,18 +67,23 @@ END $$;
 -- The JSON value, masked at a path, in lists too. p_inside: a part of the path has been followed, so a text that ends it early is masked.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+  v_key text;
 BEGIN
-  RETURN CASE WHEN p_path = '{}' THEN '"***"' ELSE CASE jsonb_typeof(p_value)
-    WHEN 'object' THEN (
-      SELECT coalesce(jsonb_object_agg(e.key, CASE
-        WHEN e.key IN (p_path[1], zeke_jobs.camel(p_path[1])) THEN zeke_jobs.mask_at(e.value, p_path[2:], true) ELSE e.value END), '{}')
-      FROM jsonb_each(p_value) AS e (key, value))
-    WHEN 'array' THEN (
+  IF p_path = '{}' OR p_inside AND jsonb_typeof(p_value) NOT IN ('object', 'array', 'null') THEN
+    RETURN '"***"';
+  ELSIF jsonb_typeof(p_value) = 'array' THEN
+    RETURN (
       SELECT coalesce(jsonb_agg(zeke_jobs.mask_at(e.value, p_path, p_inside) ORDER BY e.n), '[]')
-      FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n))
-    WHEN 'null' THEN p_value
-    ELSE CASE WHEN p_inside THEN '"***"' ELSE p_value END
-  END END;
+      FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
+  ELSIF jsonb_typeof(p_value) = 'object' THEN
+    FOREACH v_key IN ARRAY ARRAY[p_path[1], zeke_jobs.camel(p_path[1])] LOOP
+      IF p_value ? v_key THEN
+        p_value := jsonb_set(p_value, ARRAY[v_key], zeke_jobs.mask_at(p_value -> v_key, p_path[2:], true));
+      END IF;
+    END LOOP;
+  END IF;
+  RETURN p_value;
 END $$;
 
 -- The JSON value with its sensitive fields (names or paths, as user.email) masked; with p_payload, also their values in its texts.
@@ -93,7 +99,7 @@ BEGIN
   FOREACH v_one IN ARRAY p_fields LOOP
     p_value := zeke_jobs.mask_at(p_value, string_to_array(v_one, '.'), false);
   END LOOP;
-  v_secrets := zeke_jobs.secrets_in(p_payload, p_fields);
+  v_secrets := CASE WHEN p_payload IS NOT NULL THEN zeke_jobs.secrets_in(p_payload, p_fields) END;
   RETURN CASE WHEN EXISTS (SELECT 1 FROM unnest(v_secrets) AS s (secret) WHERE strpos(p_value::text, s.secret) > 0)
     THEN zeke_jobs.mask_texts(p_value, v_secrets) ELSE p_value END;
 END $$;

@@ -201,13 +201,15 @@ DECLARE
   v_rule jsonb := CASE WHEN jsonb_typeof(v_option) = 'object' THEN v_option ELSE '{}' END;
   v_named jsonb := CASE jsonb_typeof(v_option) WHEN 'object' THEN v_option -> 'fields' WHEN 'boolean' THEN NULL ELSE v_option END;
 BEGIN
-  fields := CASE
-    WHEN v_named IS NOT NULL THEN ARRAY(
+  IF v_named IS NULL THEN
+    fields := CASE WHEN v_option IS NULL THEN p_task.unique_fields WHEN v_option <> 'false' THEN coalesce(p_task.unique_fields, '{}') END;
+  ELSE
+    fields := ARRAY(
       SELECT coalesce(
         (SELECT p.name FROM jsonb_object_keys(zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema) -> 'properties') AS p (name)
          WHERE f.name IN (p.name, zeke_jobs.camel(p.name)) LIMIT 1), f.name)
-      FROM jsonb_array_elements_text(CASE jsonb_typeof(v_named) WHEN 'array' THEN v_named ELSE jsonb_build_array(v_named) END) AS f (name))
-    WHEN v_option IS NULL THEN p_task.unique_fields WHEN v_option <> 'false' THEN coalesce(p_task.unique_fields, '{}') END;
+      FROM jsonb_array_elements_text(CASE jsonb_typeof(v_named) WHEN 'array' THEN v_named ELSE jsonb_build_array(v_named) END) AS f (name));
+  END IF;
   held_while := coalesce(v_rule ->> 'while', CASE WHEN v_rule ? 'period' THEN 'period' END,
     CASE WHEN p_options ? 'unique_key' AND v_option IS NULL THEN 'active' END, p_task.unique_while, 'queued');
   period := coalesce(zeke_jobs.length_of(v_rule -> 'period'), p_task.unique_period);
@@ -432,6 +434,7 @@ LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
   v_id uuid := coalesce((p_options ->> 'id')::uuid, zeke_jobs.new_id());
+  v_unfit text := zeke_jobs.unfit_payload(p_payload);
   v_full boolean;
   v_holder uuid := v_id;
   v_once text := v_task.id || ' !' || (p_options ->> 'idempotency_key');
@@ -440,8 +443,9 @@ BEGIN
   IF v_task.id IS NULL OR p_revision <> v_task.revision THEN
     outcome := CASE WHEN v_task.id IS NULL THEN 'unknown' ELSE 'stale' END;
     RETURN;
+  ELSIF v_unfit IS NOT NULL THEN
+    PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || v_unfit);
   END IF;
-  PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || zeke_jobs.unfit_payload(p_payload));
   -- A repeated send, whose first answer was lost, finds its job before it takes any key.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN
@@ -658,14 +662,16 @@ BEGIN
   FROM jsonb_object_keys(v_options) AS k (name) WHERE k.name <> ALL (c_options);
   v_id := coalesce(v_options ->> 'id', zeke_jobs.new_id()::text);
   v_answer := zeke_jobs.enqueue(v_task.id, NULL, zeke_jobs.accepted(v_task, send.payload)::text, coalesce(v_options, '{}')::text, v_id);
-  PERFORM zeke_jobs.refuse(r.sentence, r.code)
-  FROM (VALUES
-    ('refused', zeke_jobs.refused(v_answer, v_options),
-      CASE WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END),
-    ('full', format('expected fewer than %s queued jobs of %s, got as many', v_task.max_queued, v_task.id), 'configuration_limit_exceeded'),
-    ('closed', format('expected a batch that is new or open, got %L, which was closed', v_options ->> 'batch'), 'object_not_in_prerequisite_state'),
-    ('taken', format('expected an id of its own, got %s of another task''s job', v_id), 'unique_violation')
-  ) AS r (outcome, sentence, code) WHERE v_answer IS NOT NULL AND r.outcome = v_answer ->> 'outcome';
+  IF v_answer IS NOT NULL THEN
+    PERFORM zeke_jobs.refuse(r.sentence, r.code)
+    FROM (VALUES
+      ('refused', zeke_jobs.refused(v_answer, v_options),
+        CASE WHEN v_answer ->> 'accepted' LIKE 'from %' THEN 'datetime_field_overflow' ELSE 'invalid_parameter_value' END),
+      ('full', format('expected fewer than %s queued jobs of %s, got as many', v_task.max_queued, v_task.id), 'configuration_limit_exceeded'),
+      ('closed', format('expected a batch that is new or open, got %L, which was closed', v_options ->> 'batch'), 'object_not_in_prerequisite_state'),
+      ('taken', format('expected an id of its own, got %s of another task''s job', v_id), 'unique_violation')
+    ) AS r (outcome, sentence, code) WHERE r.outcome = v_answer ->> 'outcome';
+  END IF;
   RETURN coalesce(v_answer ->> 'job_id', v_id);
 END $$;
 

@@ -230,7 +230,7 @@ COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, co
 
 -- zeke_jobs.room, for logins that may not read its tables, such as members of the role zeke_jobs_reader.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
-LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER AS $$
+LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
