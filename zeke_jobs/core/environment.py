@@ -142,7 +142,6 @@ class Address(NamedTuple):
 
 
 _N = TypeVar("_N", int, float)
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+")
 
 
@@ -209,9 +208,9 @@ def async_places() -> int:
 def installation() -> str:
     """The installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; by default ``default``."""
     name = lookup(ENVIRONMENT) or "default"
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
-    return name
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        return name
+    raise ConfigurationError(f"expected {ENVIRONMENT} to be a lower-case name such as staging, got {name!r}")
 
 
 def listen() -> str:
@@ -232,10 +231,9 @@ def reason() -> str:
 
 def author() -> str:
     """The author of changes by hand, as ``user@host``."""
-    try:
+    user = "unknown"
+    with suppress(KeyError, OSError):  # a container's user may have no name
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
     return f"{user}@{socket.gethostname()}"
 
 

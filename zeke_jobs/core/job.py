@@ -51,7 +51,7 @@ class Job:
         waiting_for: The handler's reason for deferring the job.
         cancelled_on: Time of the cancel; while the job is active, it is being stopped.
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.
-        batch: The batch that the job belongs to, or None.
+        batch: The batch that the job belongs to.
         currency: Currency of the cost, such as ``USD``.
         attempt: Number of starts of the handler so far; for an active job, its current attempt.
         worker: While the job is active, the id of the process that has claimed it, as in ``zeke-jobs fleet --json``.

@@ -40,7 +40,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
     handler = logging.StreamHandler(stream or sys.stderr)
     if as_json:
         last: list[Processor] = [
-            _head_first,
+            lambda _logger, _method, event: {**{key: event[key] for key in _HEAD if key in event}, **event},
             structlog.processors.format_exc_info,  # without local variables, because they hold payloads and secrets
             structlog.processors.JSONRenderer(
                 lambda *of, **how: visible_json(_json.dumps(*of, **how)), default=str, ensure_ascii=False
@@ -139,7 +139,7 @@ def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _may_wait(event: EventDict) -> bool:
-    """Whether a line's text can be made later, because its values are small and immutable."""
+    """Whether a line's text can be made later: its values are small and immutable."""
     return not event.get("exc_info") and all(
         type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
     )
@@ -222,10 +222,6 @@ def _traceback(stream: TextIO, exc_info: Any) -> None:
     plain = io.StringIO()
     structlog.dev.plain_traceback(plain, exc_info)
     stream.write(indented(plain.getvalue().strip("\n")))
-
-
-def _head_first(_logger: object, _method: str, event: EventDict) -> EventDict:
-    return {**{key: event[key] for key in _HEAD if key in event}, **event}
 
 
 def refuse(error: Exception) -> NoReturn:

@@ -32,9 +32,8 @@ _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
 )
-_WHOLE = re.compile(
-    r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)"
-)  # of a text that is an address
+# The password of a text that is an address.
+_WHOLE = re.compile(r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)")
 
 # A part of a statement or a row that Postgres quotes, perhaps cut within a value; in plain text or within JSON.
 _EXCERPT = re.compile(

@@ -18,13 +18,16 @@ from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import overrides as by_hand
 from zeke_jobs.revisions import store
-from zeke_jobs.revisions.diff import Touched
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 from zeke_jobs.revisions.store import Override
 
 _TURN = 10.0  # seconds to wait for another change of the catalogue; no other session has to wait for this
 _REVERT_WITHIN = 2.0  # seconds; after that, another process or a later call ends the overrides
 T = TypeVar("T")
+_STRANDED = """\
+expected no unfinished jobs of removed tasks, got {jobs}
+  help: decide about them: zeke-jobs apply --drain {name} (the task runs until they have ended), --cancel {name}, \
+or --rename {name}=NEW"""
 ITSELF = "zeke-jobs"  # the author of the revision that ends a timed override
 
 
@@ -69,8 +72,9 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
     proposal = propose(conn, request)
     if proposal.latest is not None and not proposal.plan.is_pending:
         return Applied(proposal.latest.number, proposal, is_new=False)
-    if proposal.plan.stranded:
-        raise StrandedJobs(_stranded(proposal.plan.stranded), proposal)
+    if stranded := proposal.plan.stranded:
+        jobs = "; ".join(f"{one.name}: {one.queued} queued and {one.active} active" for one in stranded)
+        raise StrandedJobs(_STRANDED.format(jobs=jobs, name=stranded[0].name), proposal)
     config, before = proposal.config, proposal.before.tasks if proposal.before else {}
     revision = {name: getattr(request, name) for name in ("by", "message", "origin")}
     revision |= {"digest": config.digest, "source": config.text, "shown": store.shown(config, proposal.overrides)}
@@ -150,16 +154,6 @@ def _ended(override: Override, before: Sequence[Override]) -> str:
     reasons = "; ".join(one.why for one in back if one.why)
     then = f", back to {by_hand.listed(back, override)}{f' ({reasons})' if reasons else ''}" if back else ""
     return f"{override.label} was set until now{why}{then}"
-
-
-def _stranded(found: Sequence[Touched]) -> str:
-    jobs = "; ".join(f"{one.name}: {one.queued} queued and {one.active} active" for one in found)
-    name = found[0].name
-    return (
-        f"expected no unfinished jobs of removed tasks, got {jobs}\n"
-        f"  help: decide about them: zeke-jobs apply --drain {name} (the task runs until they have ended),"
-        f" --cancel {name}, or --rename {name}=NEW"
-    )
 
 
 _PATIENCE = 10.0  # seconds; after that the process logs which session holds the catalogue, and boots again

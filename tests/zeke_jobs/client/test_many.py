@@ -105,12 +105,6 @@ def test_many_are_changed_in_parts_each_a_transaction_and_each_on_record(
     ) == [("prioritise", "task/anything", "ada", "priority 3", size) for size in (4, 4, 2)]
 
 
-def test_a_change_that_is_made_again_has_its_whole_limit_again() -> None:
-    zeke_jobs.send_many("anything", [{}] * 4)
-    change = many.Change("cancel", {"task": "anything"}, limit=2)
-    assert [len(change.all()), len(change.all()), len(change.all())] == [2, 2, 0]
-
-
 def test_jobs_that_are_sent_meanwhile_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "_AT_ONCE", 2)
     zeke_jobs.send_many("anything", [{}] * 4)
