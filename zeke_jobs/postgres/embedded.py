@@ -44,22 +44,17 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     server_programs.make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     _give(folder, user)
-    log = folder / "data" / "log"
+    settings = {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}
+    log, told = folder / "data" / "log", -1
     patience = f"expected the server of {folder} to answer within a minute, got none; its log is {log}"
-
-    def found() -> str | None:
-        """The URL of the server, which may be starting, or None after its last process has ended."""
-        _until(lambda: running(folder) or not _lives(folder), patience)
-        return running(folder)
-
-    with _open(folder / "lock", user) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if url := found():
-            return url
-        told = _start(folder, bin_dir, {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}, user)
-        if url := found():
-            return url
-        raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
+    # Wait for a server that is starting, or for the end of the last process of one that was killed.
+    while not isinstance(url := _until(lambda: running(folder) or not _lives(folder), patience), str):
+        if told >= 0:
+            raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
+        with _open(folder / "alive", user) as alive, suppress(BlockingIOError):  # another process is starting it
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            told = _start(folder, bin_dir, settings, user, alive)
+    return url
 
 
 def running(folder: Path) -> str | None:
@@ -105,7 +100,11 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 
 
 def _lives(folder: Path) -> bool:
-    """Whether a process of this folder's server is alive: they all inherit a file lock. Process ids are reused."""
+    """Whether a process of this folder's server, or one that starts it, is alive.
+
+    The first process of the server gets a file lock from the one that starts it, and all others inherit the lock. A
+    process id would prove less, because ids are reused.
+    """
     try:
         with (folder / "alive").open() as alive:
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -114,7 +113,7 @@ def _lives(folder: Path) -> bool:
     return False
 
 
-def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any]) -> int:
+def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any], alive: TextIO) -> int:
     """Start a server that outlives this process; returns the length of its log before the start."""
     programs = server_programs.runnable(bin_dir, user)
     data = folder / "data"
@@ -128,9 +127,8 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with _open(data / "log", user) as log, _open(folder / "alive", user) as alive:
+    with _open(data / "log", user) as log:
         told = log.tell()
-        fcntl.flock(alive, fcntl.LOCK_EX)
         server: list[str | Path] = [programs / "postgres", "-D", data, "-k", socket, *flags]
         # A shell starts it and ends at once, so that no parent has to wait for the server.
         shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]

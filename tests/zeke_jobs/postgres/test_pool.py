@@ -153,3 +153,15 @@ def test_a_port_that_accepts_and_says_nothing_is_named_with_the_time_that_it_had
         with pytest.raises(OperationalError, match=said) as caught:
             connect(f"postgresql://somebody@127.0.0.1:{port}/news")
     assert not isinstance(caught.value, AddressError), "a server may be slow, so a worker waits for it"
+
+
+def test_of_the_idle_connections_the_most_recent_are_kept_and_none_that_is_not_old(database: str) -> None:
+    pool = Pool(database, max_size=3)
+    first, second, third = (pool.take() for _ in range(3))
+    for conn in (first, second, third):
+        pool.give_back(conn)
+    pool.trim()
+    pool.trim(keep=2, older_than=-1.0)
+    assert [conn.closed != 0 for conn in (first, second, third)] == [True, False, False]
+    pool.close()
+    assert third.closed
