@@ -55,7 +55,7 @@ def _buckets(
         burst = max(burst, min(max(chunked.values()), rate.count // 2) - 1)
     yield {**shared, "unit": "jobs", **_amount(rate, burst), **own}
     for unit, use in one.units.items() if isinstance(one, Limit) else ():
-        yield {**shared, "unit": unit, **_amount(use.rate, use.beside)}
+        yield {**shared, "unit": unit, **_amount(use.rate, use.burst or 0)}
     if one.budget is not None:
         yield {**shared, "unit": one.budget.currency, "amount": str(one.budget.amount), "zone": config.timezone}
 

@@ -28,9 +28,14 @@ T = TypeVar("T")
 
 def check_code(document: Document, config: Config) -> None:
     """Import all handlers and services, and report faults in them and in their values in the file."""
+    from zeke_jobs.postgres import migrate
+
     checks = _Checks(document)
     for place, package in enumerate(config.migrations):
-        checks.migrations(package, ("migrations", place))
+        try:
+            migrate.of_package(package)
+        except MigrationError as error:
+            document.refuse(("migrations", place), str(error))
     for name, service in config.services.items():
         checks.service(service, ("services", name), resolve_model, f"service {name}")
     for place, middleware in enumerate(config.middleware):
@@ -49,14 +54,6 @@ class _Checks:
         for path, told in walk(document.value):
             if path[-1:] == ("on_failed",) and len(path) == {"tasks": 3, "defaults": 2}.get(str(path[0])):
                 self._tellers[str(told)].append(path)
-
-    def migrations(self, package: str, path: Path) -> None:
-        from zeke_jobs.postgres.migrate import of_package
-
-        try:
-            of_package(package)
-        except MigrationError as error:
-            self._refuse(path, str(error))
 
     def service(self, service: Service, base: Path, of: Callable[[str], type[BaseModel]], name: str = "") -> None:
         filled = self._fill(service.settings, base)

@@ -147,11 +147,6 @@ def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
     return Field(default, description=meaning, examples=[example] if example else None, **more)
 
 
-def no_default(schema: dict[str, Any]) -> None:
-    """Leave a key's default out of its JSON Schema, because it depends on other keys."""
-    schema.pop("default", None)
-
-
 class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=False):
     """One mapping of jobs.yaml. It refuses unknown keys and values of another type."""
 

@@ -7,17 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
-from zeke_jobs.config.entries import (
-    Count,
-    CronLine,
-    EntryError,
-    Keys,
-    Name,
-    PositiveDuration,
-    ZoneName,
-    key,
-    no_default,
-)
+from zeke_jobs.config.entries import Count, CronLine, EntryError, Keys, Name, PositiveDuration, ZoneName, key
 from zeke_jobs.core.quoting import describe
 from zeke_jobs.core.wording import UNITS, format_duration
 from zeke_jobs.payload.model import Duration
@@ -166,11 +156,6 @@ class UnitRate(Keys):
         None, "Use at once, in addition to one job; the rest is spread wider. At most half of the rate.", "burst: 30000"
     )
 
-    @property
-    def beside(self) -> float:
-        """Maximum use at once, in addition to one job."""
-        return self.burst or 0
-
 
 class Throttle(Keys):
     """How the concurrency changes when the provider throttles."""
@@ -245,7 +230,10 @@ class Schedule(Keys):
 
     at: CronLine = key("", "The cron line.", 'at: "*/5 * * * *"')
     timezone: ZoneName = key(
-        "UTC", "Time zone of the line; by default the file's.", "timezone: Europe/Paris", json_schema_extra=no_default
+        "UTC",
+        "Time zone of the line; by default the file's.",
+        "timezone: Europe/Paris",
+        json_schema_extra=lambda schema: schema.pop("default"),
     )
     missed: Literal["latest", "skip", "all"] = key(
         "latest", "Ticks missed while no scheduler ran: send the `latest`, `all`, or none (`skip`).", "missed: latest"

@@ -8,14 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 from zeke_jobs.core import environment, logs
 
-Kind = Literal["gauge", "counter", "histogram"]
-
 
 class Family(NamedTuple):
     """One metric. Its name includes the unit (seconds, jobs); a counter's name ends in ``_total``."""
 
     name: str
-    kind: Kind
+    kind: Literal["gauge", "counter", "histogram"]
     labels: tuple[str, ...]
     help: str
 

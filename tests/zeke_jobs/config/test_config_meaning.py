@@ -76,9 +76,9 @@ def test_a_limit_counts_units_by_their_own_names() -> None:
         "uses: [ai]\nunits: {tokens: 5, pages: 1}",
         "limits: {ai: {tokens: {rate: 90/m, burst: 45}, pages: {rate: 10/s}}}\n",
     ).limits["ai"]
-    assert {unit: (str(one.rate), one.beside) for unit, one in limit.units.items()} == {
+    assert {unit: (str(one.rate), one.burst) for unit, one in limit.units.items()} == {
         "tokens": ("90/m", 45),
-        "pages": ("10/s", 0),
+        "pages": ("10/s", None),
     }
 
 

@@ -27,7 +27,25 @@ File = Annotated[Path | None, argument("By default $ZEKE_JOBS_CONFIG or jobs.yam
 def check(file: File = None) -> None:
     """Check jobs.yaml: print every fault with its place and exit 2, or exit 0."""
     path = file or environment.config_path()
-    _summarize(load(path), path, datetime.now(UTC))
+    config, now = load(path), datetime.now(UTC)
+    columns = {
+        "task": lambda task: task.id + (" (paused)" if task.paused else ""),
+        "queue": "queue",
+        "limit": lambda task: (
+            bounds(task.concurrency.limit, task.concurrency.per_key, task.rate, task.budget) or "no limit"
+        ),
+        "uses": "uses",
+        "timeout": lambda task: format_duration(task.timeout),
+        "retries": lambda task: task.retry.limit,
+        "cron": lambda task: ", ".join(f"{one.at} ({one.timezone})" for one in task.schedules.values()),
+    }
+    tasks = list(config.tasks.values())
+    listing(tasks, columns, empty="")
+    crons = [one for task in tasks for one in task.schedules.items()]
+    for name, schedule in crons:
+        tell(f"\n{escape(name)}: {escape(fires(schedule, now))}")
+    has = (tasks, "task"), (crons, "schedule"), (config.limits, "shared limit"), (config.services, "service")
+    tell(f"\n{escape(str(path))} is fine: {', '.join(count(len(some), noun) for some, noun in has)}")
 
 
 def load(path: Path) -> Config:
@@ -61,27 +79,6 @@ def find_modules_here() -> None:
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
-
-
-def _summarize(config: Config, path: Path, now: datetime) -> None:
-    columns = {
-        "task": lambda task: task.id + (" (paused)" if task.paused else ""),
-        "queue": "queue",
-        "limit": lambda task: (
-            bounds(task.concurrency.limit, task.concurrency.per_key, task.rate, task.budget) or "no limit"
-        ),
-        "uses": "uses",
-        "timeout": lambda task: format_duration(task.timeout),
-        "retries": lambda task: task.retry.limit,
-        "cron": lambda task: ", ".join(f"{one.at} ({one.timezone})" for one in task.schedules.values()),
-    }
-    tasks = list(config.tasks.values())
-    listing(tasks, columns, empty="")
-    crons = [one for task in tasks for one in task.schedules.items()]
-    for name, schedule in crons:
-        tell(f"\n{escape(name)}: {escape(fires(schedule, now))}")
-    has = (tasks, "task"), (crons, "schedule"), (config.limits, "shared limit"), (config.services, "service")
-    tell(f"\n{escape(str(path))} is fine: {', '.join(count(len(some), noun) for some, noun in has)}")
 
 
 def fires(schedule: Schedule, now: datetime) -> str:
