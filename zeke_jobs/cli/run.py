@@ -17,6 +17,7 @@ from psycopg2.errors import InsufficientPrivilege, UndefinedFunction
 from zeke_jobs import errors
 from zeke_jobs.cli.output import say
 from zeke_jobs.core.redaction import redact
+from zeke_jobs.errors import ConfigurationError, InvalidPayload, MigrationError, UnknownRevision, UnknownTask
 from zeke_jobs.postgres.pool import UNMIGRATED, AddressError
 from zeke_jobs.postgres.roles import complaint
 
@@ -41,15 +42,7 @@ def usage() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-_WRONG_USE = (
-    UsageError,
-    AddressError,
-    errors.ConfigurationError,
-    errors.InvalidPayload,
-    errors.MigrationError,
-    errors.UnknownRevision,
-    errors.UnknownTask,
-)
+_MISUSE = (UsageError, AddressError, ConfigurationError, InvalidPayload, MigrationError, UnknownRevision, UnknownTask)
 #: typer has its own copy of click since 0.20, so the base class is found through one of typer's classes.
 _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 
@@ -104,7 +97,7 @@ def _run(app: Callable[[Sequence[str]], typer.Typer], name: str, words: list[str
         status = app(words)(args=words, standalone_mode=False, prog_name=name)
     except _CLICK_ERROR as error:
         return _refuse(error, name)
-    except _WRONG_USE as error:
+    except _MISUSE as error:
         return complain(str(error), WRONG_USE)
     except InsufficientPrivilege as error:
         return complain(complaint(error), FAILED)
@@ -129,11 +122,11 @@ def _not_migrated() -> str:
     """The missing part of our schema, as text; empty if the schema is complete and the error has another cause."""
     from zeke_jobs.cli import database
 
-    with suppress(Error, errors.ConfigurationError):  # only the first error is shown
+    with suppress(Error, ConfigurationError):  # only the first error is shown
         try:
             with database.connection():
                 pass
-        except errors.MigrationError as error:
+        except MigrationError as error:
             return str(error)
     return ""
 

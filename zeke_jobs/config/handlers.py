@@ -64,7 +64,6 @@ def _without_schema(model: type[BaseModel], error: Exception) -> EntryError:
 
 
 def _named(model: type[BaseModel], field: str = "") -> str:
-    """``field when of handlers.Ping``."""
     return (f"field {field} of " if field else "") + f"{model.__module__}.{model.__qualname__}"
 
 

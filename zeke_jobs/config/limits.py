@@ -69,7 +69,6 @@ class Budget(_Written):
 
 
 def _failures(value: Any) -> Any:
-    """A number of failures, or their share of all attempts that ended, written as ``50%``."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and 0 < value <= _MOST_FAILURES and (value < 1 or value == int(value)):
         return value

@@ -103,7 +103,6 @@ def set_(
 
 
 def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], make: partial[Override]) -> list[Override]:
-    """The values set by hand, with the new values."""
     faults: list[str] = []
     made: dict[str, Override] = {}
     for assignment in assignments:

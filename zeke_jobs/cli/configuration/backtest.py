@@ -126,7 +126,6 @@ def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Con
 
 
 def _with_values(base: Config, name: str, edits: Sequence[Edit], given: dict[str, Any]) -> Config:
-    """The configuration with values that override its text."""
     new = [read_assignment(assignment, base) for assignment in given.get("set_", ())]
     name += " with --set" if new else ""
     return config.load_text(base.text, name, handlers=False, edits=[*edits, *new])

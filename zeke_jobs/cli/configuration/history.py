@@ -98,7 +98,6 @@ def compare(number: Revision, other: Other = None, as_json: Json = False) -> Non
 
 
 def _cost(row: dict[str, Any]) -> str:
-    """The cost by currency and the number of jobs with a known cost; empty if no cost is known."""
     if not row["with_cost"]:
         return ""
     sums = " + ".join(f"{amount} {currency}" for currency, amount in sorted(row["cost"].items()))

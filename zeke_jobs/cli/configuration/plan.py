@@ -91,7 +91,6 @@ def summary(plan: Plan) -> str:
 
 
 def _override_line(override: Override, all_: Sequence[Override]) -> str:
-    """An override with its reason, and what applies after its end."""
     text = f"{override.label} = {_plain(override.value)}"
     if override.drains is not None:
         text = f"{override.path[1]} drains: it takes no new jobs, and leaves when its last has ended"

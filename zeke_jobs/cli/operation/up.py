@@ -146,7 +146,6 @@ def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
 
 
 def _own_database(stack: ExitStack) -> str:
-    """Start the embedded server of this folder, and print where its data is and how to open it."""
     from zeke_jobs.postgres.own_server import own_server, place, why_elsewhere
     from zeke_jobs.postgres.server_programs import binaries
 

@@ -91,7 +91,6 @@ def _took(job: Job) -> str:
 
 
 def _note(job: Job) -> str:
-    """The most useful fact apart from the status."""
     if job.status == "active" and job.cancelled_on is not None:
         return "being cancelled"
     if job.error:
