@@ -32,10 +32,8 @@ def choose(*, writes: bool = False) -> str:
                 wanted += f", or the server of {data_dir} to run"
                 got, help_ = "one that is stopped", "zeke-jobs up starts it again"
                 if not os.access(folder, os.R_OK):
-                    got, help_ = (
-                        "one of another user",
-                        f"run as that user, or set {environment.DATA} to a folder of your own",
-                    )
+                    got = "one of another user"
+                    help_ = f"run as that user, or set {environment.DATA} to a folder of your own"
             raise ConfigurationError(f"expected the database's address in {wanted}, got {got}\n  help: {help_}")
         os.environ[name] = url
     if writes:

@@ -30,9 +30,8 @@ class _Written(BaseModel, frozen=True, extra="forbid"):
             return text
         match = re.fullmatch(cls.pattern, text, re.ASCII) if isinstance(text, str) else None
         if match is None or not Decimal(match[1]):
-            raise EntryError(
-                f"expected {cls.expected}, got {describe(text)}", cls.parts if isinstance(text, str) else ""
-            )
+            help_ = cls.parts if isinstance(text, str) else ""
+            raise EntryError(f"expected {cls.expected}, got {describe(text)}", help_)
         number, word = match.groups()
         return cls(**dict(zip(cls.model_fields, (number, UNITS.get(word, word)), strict=True)))
 
@@ -90,18 +89,9 @@ RateText = Annotated[
 BudgetText = Annotated[
     Budget, BeforeValidator(Budget.read), WithJsonSchema({"type": "string", "pattern": f"^{Budget.pattern}$"})
 ]
-Failures = Annotated[
-    int | float,
-    BeforeValidator(_failures),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": _MOST_FAILURES},
-                {"type": "string", "pattern": f"^{_SHARE}$"},
-            ]
-        }
-    ),
-]
+_COUNT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": _MOST_FAILURES}
+_SHARE_SCHEMA = {"type": "string", "pattern": f"^{_SHARE}$"}
+Failures = Annotated[int | float, BeforeValidator(_failures), WithJsonSchema({"anyOf": [_COUNT_SCHEMA, _SHARE_SCHEMA]})]
 Slots = Annotated[int, BeforeValidator(_not_none), Field(ge=1, le=1_000_000)]
 Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 

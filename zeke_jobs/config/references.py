@@ -125,9 +125,8 @@ class _Checks:
         delay, longest, at = of.retry.delay, of.retry.max_delay, (*path, "retry")
         if at in self._written and delay > longest:
             key = "delay" if (*at, "delay") in self._written else "max_delay"
-            fault = (
-                f"expected delay to be at most max_delay, got {format_duration(delay)} and {format_duration(longest)}"
-            )
+            got = f"{format_duration(delay)} and {format_duration(longest)}"
+            fault = f"expected delay to be at most max_delay, got {got}"
             self._refuse((*at, key), fault, "a key that is missing here comes from defaults")
 
     def lists(self, path: Path, task: Task) -> None:

@@ -66,19 +66,15 @@ class _Field(NamedTuple):
                 high = 7
             if high < low:
                 end, start = (self.names[-1], self.names[0]) if self.names else (self.high, self.low)
-                raise CronError(
-                    f"expected a range that ends after it begins, got {self.name} {term!r}",
-                    f"write {first}-{end},{start}-{last}",
-                )
+                fault = f"expected a range that ends after it begins, got {self.name} {term!r}"
+                raise CronError(fault, f"write {first}-{end},{start}-{last}")
             if step is not None and last is None:
                 fault = f"expected a range or * before the step, got {self.name} {term!r}"
                 raise CronError(fault, f"write {first}-{self.high}/{step}")
         widest = self.high - self.low - (self.high == 7)
         if step is not None and not 1 <= int(step) <= widest:
-            raise CronError(
-                f"expected a step of 1 to {widest} for {self.name}, got {term!r}",
-                f"steps start anew with each {self.within}, so none can be longer" if int(step) else "",
-            )
+            help_ = f"steps start anew with each {self.within}, so none can be longer" if int(step) else ""
+            raise CronError(f"expected a step of 1 to {widest} for {self.name}, got {term!r}", help_)
         return range(low, high + 1, int(step or 1))
 
     def _value(self, word: str) -> int:
@@ -129,9 +125,8 @@ def parse(text: str) -> Cron:
     )
     both = words[2].startswith("*") or words[4].startswith("*")
     if both and min(days) > max(_LONGEST_MONTH[month - 1] for month in months):
-        fault = (
-            f"expected a day that comes, got day {min(days)} of {', '.join(MONTHS[one - 1] for one in sorted(months))}"
-        )
+        names = ", ".join(MONTHS[month - 1] for month in sorted(months))
+        fault = f"expected a day that comes, got day {min(days)} of {names}"
         raise CronError(fault, "no such month is that long, so this would never fire")
     return Cron(text, minutes, hours, days, months, frozenset(day % 7 for day in weekdays), both)
 

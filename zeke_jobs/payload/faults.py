@@ -65,11 +65,8 @@ def expected(error: ErrorDetails) -> str:
         return ("one of " if " or " in accepted else "") + re.sub(r" or (?='[^']*'$)", ", ", accepted)
     if kind in _WORDS:
         # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
-        plain = {
-            name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
-            for name, bound in context.items()
-        }
-        text = _WORDS[kind].format_map(plain)
+        whole = {name: int(one) for name, one in context.items() if isinstance(one, float) and one.is_integer()}
+        text = _WORDS[kind].format_map(context | whole)
         return f"{text}s" if text.endswith((" item", " character")) and " 1 " not in text else text
     for start, name in _KINDS.items():
         if kind == start or kind.startswith(f"{start}_"):
@@ -147,20 +144,9 @@ _TYPES: dict[str, dict[str, Any]] = {
     "null": {"type": "none"},
 }
 _FORMATS = {"uuid": "uuid", "date-time": "datetime", "date": "date", "time": "time", "uri": "url"}
-_KEYWORDS = {
-    "minimum": "ge",
-    "exclusiveMinimum": "gt",
-    "maximum": "le",
-    "exclusiveMaximum": "lt",
-    "multipleOf": "multiple_of",
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "pattern": "pattern",
-    "minItems": "min_length",
-    "maxItems": "max_length",
-    "minProperties": "min_length",
-    "maxProperties": "max_length",
-}
+_KEYWORDS = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
+_KEYWORDS |= {"multipleOf": "multiple_of", "pattern": "pattern"}
+_KEYWORDS |= {f"{end}{of}": f"{end}_length" for end in ("min", "max") for of in ("Length", "Items", "Properties")}
 
 
 def validator(schema: Mapping[str, Any]) -> SchemaValidator:

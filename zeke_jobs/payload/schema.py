@@ -99,9 +99,8 @@ class PayloadSchema:
     @cached_property
     def _camel(self) -> re.Pattern[str]:
         """Finds the camelCase keys that must be renamed, in compact JSON text."""
-        fields = {
-            camel_case(name) for name in re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
-        }
+        names = re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
+        fields = {camel_case(name) for name in names}
         return re.compile("|".join(re.escape(f'"{name}":') for name in fields) or "(?!)")
 
     @cached_property
@@ -149,9 +148,8 @@ class PayloadSchema:
             return
         parts = [part for keyword in ("anyOf", "oneOf", "allOf") for part in schema.get(keyword, ())]
         if (reference := schema.get("$ref", "")).startswith("#/"):
-            parts.insert(
-                0, reduce(lambda target, step: target.get(step, {}), reference[2:].split("/"), self.schema or {})
-            )
+            target = reduce(lambda found, step: found.get(step, {}), reference[2:].split("/"), self.schema or {})
+            parts.insert(0, target)
         for part in parts:
             yield from self._branches(part, depth + 1)
         yield schema
