@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from actors.store import clusters, items, sources
+from actors.store import clusters, items, sources, uploads
 from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
 from tests.actors.database import execute
@@ -189,12 +189,14 @@ def test_a_merged_source_keeps_all_its_stories(news: Any, told_twice: Any, rows:
     items.add(conn, first, NewItem(external_id="copy", url="https://a.example/copy"))
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', first)
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["b"], "x": 1}\' WHERE id = %s', second)
+    uploads.save(conn, first, [])
     status, out, _ = news("sources", "merge", str(first), "Second")
     assert status == 0
     assert "3 items moved to Second" in out
     assert rows("SELECT id, metadata FROM sources") == [{"id": str(second), "metadata": {"teams": ["a", "b"], "x": 1}}]
     assert len(rows("SELECT id FROM stories WHERE primary_source_id = %s", str(second))) == 2
     assert len(rows("SELECT id FROM raw_items")) == 4
+    assert rows("SELECT source_id FROM uploads") == [{"source_id": str(second)}]
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 1}}]
     assert news("sources", "merge", "Second", "Second")[0] == 2
 
