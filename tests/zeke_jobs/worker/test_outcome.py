@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
+import dramatiq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -59,6 +60,7 @@ class NotAPage(Reject):
 
 def test_an_exception_type_can_carry_its_own_verdict() -> None:
     assert of_exception(HostBusy(), POLICY, retries=19).delay == 60
+    assert of_exception(dramatiq.Retry("later", delay=1500), POLICY, retries=0).delay == 1.5
     assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"
     assert describe(HostBusy())["type"] == "HostBusy"
     until = datetime(2026, 1, 1, tzinfo=UTC)

@@ -331,6 +331,16 @@ def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_que
     assert row == {"claim": 2, "attempt": 1}
 
 
+def test_a_job_whose_handler_became_async_since_its_claim_is_claimed_again(
+    running: Running, jobs: Jobs, before_accepting: Any
+) -> None:
+    now = load("  echo: {handler: 'H:echo_async'}")
+    before_accepting(lambda messages: messages and broker.process.use(now, 1))
+    with running(TASKS) as broker:
+        assert outcome("echo", {"n": 4}) == 4
+    assert jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue") == [{"claim": 2, "attempt": 1}]
+
+
 @pytest.mark.parametrize(
     ("claim", "runs"), [("claim", 2), ("0", 1)], ids=["rescued", "undone by a crash of the server"]
 )
