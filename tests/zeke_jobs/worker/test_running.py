@@ -1,6 +1,8 @@
 """One job through a real worker in this process, for each way in which a handler can end."""
 
+import gc
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker, run_of
+from zeke_jobs import Context
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import TimedOut
@@ -241,3 +244,31 @@ def test_a_handler_that_no_interrupt_reaches_loses_its_thread_and_not_its_job(
             assert outcome("echo", {"n": 1})["n"] == 1
         eventually(lambda: broker.process.held.lost == 0)
         assert broker.process.held.free() == 4
+
+
+KEPT: list[weakref.ref[set[int]]] = []
+
+
+def keep(payload: handlers.Number, ctx: Context) -> None:
+    large: set[int] = set()
+    KEPT.append(weakref.ref(large))
+    raise ValueError("no luck")
+
+
+async def keep_async(payload: handlers.Number, ctx: Context) -> None:
+    keep(payload, ctx)
+
+
+@pytest.mark.parametrize("handler", ["keep", "keep_async"])
+def test_what_a_handler_had_when_it_failed_stays_in_memory_for_no_garbage_collection(
+    running: Running, handler: str
+) -> None:
+    lines = f"  keep: {{handler: '{__name__}:{handler}', retry: {{limit: 0}}}}\n  echo: {{handler: 'H:echo'}}"
+    with running(lines, threads=1):
+        gc.disable()
+        try:
+            failure("keep")
+            outcome("echo", {"n": 1})
+            eventually(lambda: KEPT[-1]() is None)
+        finally:
+            gc.enable()

@@ -110,7 +110,7 @@ class Running:
         while True:
             try:
                 with self._lock:
-                    self._active = False
+                    self._active, self._cancel = False, None
                 # Run some bytecode, so that a pending exception is raised here. Withdrawing it would, up to Python 3.12,
                 # leave a mark that stops traced threads (under a debugger) for ever.
                 for _ in range(2 if self.interrupt is not None else 0):
