@@ -11,7 +11,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM pg_notify('zeke_jobs.wake', f.id || ' ' || p_queue || ' ' || p_task)
   FROM (
-    -- Choose the named process by a hash, so that all jobs of one transaction wake the same process.
+    -- By a hash, so that all jobs of one transaction wake the same process.
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;

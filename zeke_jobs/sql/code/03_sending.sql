@@ -347,7 +347,7 @@ BEGIN
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- While this transaction has locked the row, claims skip the job, so idle processes must claim again.
+  -- Claims skip the job while this transaction has locked it.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
 END $$;
@@ -451,7 +451,7 @@ BEGIN
   IF job_id IS NOT NULL THEN
     RETURN;
   END IF;
-  -- Concurrent senders may exceed max_queued by one job each.
+  -- Each concurrent sender may exceed max_queued by one job.
   v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised
     AND zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) >= v_task.max_queued;
   IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_task, jsonb_build_array(p_payload)) THEN
@@ -525,7 +525,7 @@ BEGIN
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
       AND (t.sensitive = '{}' OR (v_options ? 'batch') IS NOT TRUE)
     ON CONFLICT DO NOTHING
-    -- Find out here whether a process is idle: a call of zeke_jobs.notify_idle would cost each send a quarter more.
+    -- A call of zeke_jobs.notify_idle would cost each send a quarter more.
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits IS NOT NULL THEN
@@ -585,7 +585,7 @@ BEGIN
     v_uniques := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- Take the keys in their order, so that two senders never wait for each other.
+    -- In order, so that two senders never wait for each other.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -601,7 +601,7 @@ BEGIN
   IF cardinality(v_made) = cardinality(p_ids) THEN
     RETURN NULL;
   END IF;
-  -- Other jobs hold some of the unique keys: decide about these sends one by one, in the same order.
+  -- Other jobs hold some of the unique keys: send these jobs one by one, in the same order.
   RETURN (
     SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1))
     FROM (

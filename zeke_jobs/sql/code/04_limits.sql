@@ -31,7 +31,7 @@ DECLARE
   v_buckets zeke_jobs.bucket[];
 BEGIN
   LOCK TABLE zeke_jobs.bucket IN EXCLUSIVE MODE;
-  -- If a task has got a new name, its own limit keeps its state.
+  -- The limit of a renamed task keeps its state.
   UPDATE zeke_jobs.bucket AS b SET name = w.name
   FROM jsonb_to_recordset(p_buckets) AS w (name text, unit text, former text[])
   WHERE b.name = ANY (w.former) AND b.unit = w.unit
@@ -49,7 +49,7 @@ BEGIN
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
     key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- If the rate has become slower, the longer step counts from the last start on.
+    -- A slower rate counts from the last start on.
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
@@ -265,7 +265,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETU
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- Give the start back to the rate, less the time since the claim: in that time other jobs may have started instead.
+    -- Give the start back, less the time since the claim, in which other jobs may have started instead.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL

@@ -92,13 +92,13 @@ BEGIN
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job is left that it could run alone
   END IF;
   IF v_due IS NULL THEN RETURN; END IF;
-  -- If the server crashes before the claim is on disk, the job is simply queued again: its end cannot be on disk before the claim.
+  -- If the server crashes before the claim is on disk, the job is queued again: its end cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Lock the limits, in the same order in all claims. Each later statement then sees what earlier claims took.
+  -- Each statement after this lock sees what earlier claims took.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
   PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now) WHERE v_metered;
-  -- The order makes the planner use the index queue_apart; without statistics it would take queue_ready to be as good.
+  -- The order makes the planner use queue_apart even without statistics.
   IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
@@ -117,7 +117,7 @@ BEGIN
     FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
     WHERE t.id = v_first.task AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
-      -- A new jobs.yaml came while this claim waited for the locks: the tasks may have other limits now, so the caller claims again.
+      -- A new jobs.yaml came before the locks: the tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
     ELSIF v_one.room <= 0 OR v_one.room > 0 AND v_free + p_ahead <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN

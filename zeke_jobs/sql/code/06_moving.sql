@@ -30,7 +30,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- claim and worker are the fence. A condition on state would read the dead entries of its index.
+      -- A condition on state would read the dead entries of its index.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -127,13 +127,13 @@ BEGIN
     PERFORM zeke_jobs.settle_units(p_ids, p_units);
   END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
-    -- A success is recorded only where it is needed: for a breaker that opens at a share of failures, and for the job that probes.
+    -- A success counts only for a breaker that opens at a share of failures, and for the job that probes.
     INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
     SELECT b.name, zeke_jobs.now(), p_breaks, q.message_id
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
     WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_breaks OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
   END IF;
-  -- The statements below find ended jobs by completed_on: by state, an old plan would read all ended jobs of the table.
+  -- completed_on, because by state an old plan would read all ended jobs of the table.
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
@@ -218,7 +218,7 @@ BEGIN
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
       WHEN p_after IS NULL THEN 'returned'
-      -- The handler itself raised; it was not cut off by a timeout or the worker's stop.
+      -- It was not cut off by a timeout or the worker's stop.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';
@@ -233,7 +233,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Skip locked rows: another transaction is finishing these jobs, and records the start too. Waiting for it could deadlock.
+    -- Another transaction that is ending these jobs records the start too; waiting for it could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q

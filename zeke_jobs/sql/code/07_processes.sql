@@ -49,7 +49,7 @@ BEGIN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
   END LOOP;
-  -- Delete their rows even if a locked job is left: a process that comes back must learn that it has lost its other jobs.
+  -- Even if a locked job is left: a process that comes back must learn that it has lost the others.
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END $$;
 

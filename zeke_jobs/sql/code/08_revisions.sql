@@ -38,7 +38,7 @@ BEGIN
       key = coalesce(q.key, zeke_jobs.own_key(v_task.per_key, v_task.share, q.message_id::text))
     WHERE q.message_id = ANY (v_ids);
     IF v_task.id <> v_pair.task THEN
-      -- The jobs hold their unique keys under the new name. If a job under that name has the same key already, both jobs stay.
+      -- If a job under the new name has the same unique key already, both jobs stay.
       WITH former AS (
         DELETE FROM zeke_jobs.unique_holder AS u WHERE u.job = ANY (v_ids) AND starts_with(u.unique_key, v_pair.task || ' ') RETURNING u.unique_key, u.job
       )

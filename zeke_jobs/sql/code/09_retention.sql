@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
-    -- Each task with finished jobs, found by one search of the index for each.
+    -- Each task with finished jobs, by one search of the index each.
     (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
     UNION ALL
     SELECT n.task FROM present AS p CROSS JOIN LATERAL (

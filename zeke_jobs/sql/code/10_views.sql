@@ -149,7 +149,7 @@ UNION ALL
 SELECT
   t.id, CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- If jobs.yaml pauses a shared limit, the catalogue does not tell which of the task's limits it is.
+    -- The catalogue does not tell which shared limit jobs.yaml pauses.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t
@@ -257,7 +257,7 @@ CROSS JOIN LATERAL (
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, coalesce((
       SELECT sum(h.amount) FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''), 0) + CASE
-      -- The units that jobs used, less the units that have become available again since.
+      -- Less the units that have become available again since.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),

@@ -53,7 +53,7 @@ BEGIN
         'cancel_reason', p_reason, 'cancelled_by', p_by)) END
     WHERE q.message_id = ANY (p_ids) AND q.state = 'consumed'
     RETURNING q.message_id,
-      -- If the notification is lost, the job's worker sees the mark within a second.
+      -- Without the notification, the worker sees the mark within a second.
       pg_notify('zeke_jobs.cancel', q.message_id::text)
   )
   SELECT array_agg(m.message_id) INTO v_marked FROM marked AS m;
@@ -142,14 +142,14 @@ BEGIN
     metered = EXISTS (
       SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys, except jobs that a sender has locked.
+  -- Queued jobs of a task that has newly got a limit per key or fair shares get keys, except jobs that a sender has locked.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- If a task has newly got chunk, active jobs that were claimed together are no chunk: give each its own time of claim.
+  -- Active jobs of a task that has newly got chunk are no chunk: give each its own time of claim.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
@@ -159,7 +159,7 @@ BEGIN
   )
   UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
-  -- If the order of a task has changed, its jobs follow at once; zeke_jobs.gather changes the locked ones later.
+  -- Jobs follow the order of their task; zeke_jobs.gather changes locked ones later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
@@ -185,7 +185,7 @@ BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
   -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- Write the limits before the revision: their lock blocks claims, so the revision is later than each claim before it.
+  -- Limits first: their lock blocks claims, so the revision is later than each claim before it.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
@@ -204,7 +204,7 @@ BEGIN
   SELECT f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.paused_on
   ON CONFLICT DO NOTHING;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
-    -- A job that a sender has locked keeps its priority: claims must not wait for that sender.
+    -- Claims must not wait for a sender that has locked a job.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority WHERE q.message_id = ANY (ARRAY(
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));

@@ -15,7 +15,7 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', v_schema);
   END IF;
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
-  -- The rest of this file creates its views in that schema; all other names in it are written with their schema.
+  -- The rest of this file creates its views in that schema.
   PERFORM set_config('search_path', quote_ident(v_schema), true);
   IF to_regtype('job_state') IS NULL THEN
     CREATE TYPE job_state AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');

@@ -83,7 +83,7 @@ BEGIN
     RETURN;
   END IF;
   BEGIN
-    -- This job may exceed max_queued, because it was promised when the batch was made.
+    -- Even above max_queued, because the job was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent
     FROM (
       -- A value such as {"$batch": "failed"} becomes the batch's id or a number of its jobs.
@@ -129,7 +129,7 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  -- No lock is needed: the batch cannot end before the sending job, which is a job of the batch.
+  -- No lock is needed: the batch cannot end before the sending job.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND (q.extra ->> 'batch') = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;

@@ -24,14 +24,14 @@ BEGIN
     ON CONFLICT DO NOTHING;
     CONTINUE WHEN NOT FOUND;
     v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
-    -- Mask the texts here: no worker of ours has masked them when it wrote them.
+    -- No worker of ours has masked these texts.
     v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN zeke_jobs.mask(jsonb_strip_nulls(jsonb_build_object(
       'type', coalesce(v_job #>> '{output,name}', 'Error'),
       'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
       'traceback', left(v_job #>> '{output,stack}', 16000))), v_task.sensitive, v_one -> 'payload') END;
     v_key := CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN coalesce(v_task.id || ' =' || (v_job ->> 'singleton_key'),
       CASE WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END) END;
-    -- If another unfinished job has the unique key, that job keeps the key, and both jobs run, as in pg-boss.
+    -- Another unfinished job keeps the unique key, and both jobs run, as in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
       ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job

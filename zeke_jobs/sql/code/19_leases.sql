@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
-  -- Calls for the same name run one after the other, and each statement sees the leases of earlier calls. All names share sixty-four locks.
+  -- Each statement after this lock sees the leases of earlier calls. All names share sixty-four locks.
   PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   IF NOT EXISTS (
