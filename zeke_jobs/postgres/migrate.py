@@ -81,7 +81,6 @@ def of_package(package: str, folder: str = "migrations") -> list[Migration]:
 
 
 def _texts(package: str, folder: str) -> list[tuple[str, str]]:
-    """The SQL files of a folder, by name."""
     try:
         found = [one for one in files(package).joinpath(folder).iterdir() if one.name.endswith(".sql")]
     except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module
@@ -114,16 +113,26 @@ def _apply(conn: Connection, migration: Migration) -> bool:
         with transaction(conn):
             SQL.run(conn, "migration/lock")
             lock_waits.bound(conn)
-            return _apply_missing(conn, migration, [migration.text])
+            return _apply_missing(conn, migration)
 
-    with _words(f"{migration.package}/{migration.name}"):
+    name = f"{migration.package}/{migration.name}"
+    with _words(name):
         if migration.in_transaction:
             return lock_waits.patiently(conn, migration.name, within)
-        return _apply_outside(conn, migration)
+        if is_pooled(conn):
+            raise MigrationError(
+                f"expected a connection to the server itself for {name}, which needs a session of its own, "
+                "got one through a pooler; run zeke-jobs migrate with the server's own address"
+            )
+        # A second session holds the lock, because this session is not in a transaction.
+        beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
+        with closing(psycopg2.connect(**beside)) as holder:
+            SQL.run(holder, "migration/lock")
+            return _apply_missing(conn, migration)
 
 
-def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[str]) -> bool:
-    """Run a file's statements and record it, under the lock; False if another process has applied it meanwhile."""
+def _apply_missing(conn: Connection, migration: Migration) -> bool:
+    """Run a file and record it, under the lock; False if another process has applied it meanwhile."""
 
     def objects() -> set[str]:
         """The objects outside our schema; empty for our own files, because an uninstall drops our schema as a whole."""
@@ -131,8 +140,9 @@ def _apply_missing(conn: Connection, migration: Migration, statements: Iterable[
 
     if not _is_missing(migration, _applied(conn)):
         return False
-    before = objects()
-    for statement in statements:
+    before, one_by_one = objects(), filter(str.strip, re.split(r";[ \t]*\n", migration.text))
+    # Several statements in one call would run in a transaction.
+    for statement in [migration.text] if migration.in_transaction else one_by_one:
         if _CODE.fullmatch(migration.name):
             _replace(conn, statement)
         else:
@@ -171,22 +181,7 @@ def _words(what: str) -> Iterator[None]:
         raise MigrationError(f"{what} failed: {str(error).strip()}{help_}") from error
 
 
-def _apply_outside(conn: Connection, migration: Migration) -> bool:
-    if is_pooled(conn):
-        raise MigrationError(
-            f"expected a connection to the server itself for {migration.package}/{migration.name}, which needs "
-            "a session of its own, got one through a pooler; run zeke-jobs migrate with the server's own address"
-        )
-    # A second session holds the lock, because this session is not in a transaction.
-    beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
-    with closing(psycopg2.connect(**beside)) as holder:
-        SQL.run(holder, "migration/lock")
-        # Send one statement a call, because several in one call would run in a transaction.
-        return _apply_missing(conn, migration, filter(str.strip, re.split(r";[ \t]*\n", migration.text)))
-
-
 def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
-    """The applied files, by package and name."""
     return {(row.package, row.name): row for row in SQL.named(conn, "migration/list")}
 
 

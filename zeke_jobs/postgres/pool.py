@@ -106,7 +106,6 @@ def connect(
 
 
 def _refused(reason: str) -> OperationalError:
-    """The error that says why the connection failed."""
     for expected, words in _WRONG_ADDRESS.items():
         if re.search(words, reason):
             return AddressError(f"expected {expected} in {environment.DATABASE_URL}, got: {' '.join(reason.split())}")
