@@ -93,16 +93,12 @@ def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[
     )
     placed = []
     for at, (whole, heading, is_spoken) in enumerate(islice(every, _MAX_SENTENCES)):
-        sentence = _without_dateline(whole) if at < _BEGINNING else whole
+        dateline = _DATELINE.match(whole.text, 0, _LONGEST_DATELINE) if at < _BEGINNING else None
+        skipped = dateline.end() if dateline else 0
+        sentence = Sentence(whole.start + skipped, whole.end, whole.text[skipped:])
         placed.append((sentence, plain(sentence.text), heading, is_spoken))
     units = _vectors([text for _, text, _, _ in placed])
     return placed, units, _shares(units)
-
-
-def _without_dateline(sentence: Sentence) -> Sentence:
-    dateline = _DATELINE.match(sentence.text, 0, _LONGEST_DATELINE)
-    skipped = dateline.end() if dateline else 0
-    return Sentence(sentence.start + skipped, sentence.end, sentence.text[skipped:])
 
 
 def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:

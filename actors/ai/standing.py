@@ -69,28 +69,24 @@ def leans(text: str) -> bool:
     return early is not None and not _SAYS["named"].search(early["before"])
 
 
-def is_scrap(text: str) -> bool:
-    """Whether a text is unfinished, or speaks about its author."""
-    return _SAYS["myself"].search(unquoted(text)) is not None or is_unfinished(text)
-
-
 @lru_cache(maxsize=1024)
-def is_unfinished(text: str) -> bool:
-    """Whether a text is part of a sentence, an entry of a list, or speech without its speaker's name."""
+def is_scrap(text: str) -> bool:
+    """Whether a text is part of a sentence or of a list, or speech without its speaker's name, or speaks about its author."""
     around = unquoted(text)
     if (
         _SAYS["scrap"].match(text)
         or _SAYS["address"].search(text)
         or _SAYS["symbol"].search(text)
+        or _SAYS["myself"].search(around)
         or not _names_speaker(text)
     ):
         return True
     if _SAYS["role_speaks"].search(around) and not _SAYS["full_name"].search(around):
         return True
-    said = tokens(text)
-    marked = sum(not word[0].islower() for word in said)
     if is_unspaced(text):
         return False
+    said = tokens(text)
+    marked = sum(not word[0].islower() for word in said)
     return marked > (_MOST_MARKED if len(_FIGURE.findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
 
 

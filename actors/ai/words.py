@@ -43,11 +43,6 @@ def is_dense(text: str) -> bool:
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 
-def normalise(text: str) -> str:
-    """The normal form of an insight's text: its words in order, joined by one space."""
-    return " ".join(words(text))
-
-
 def count(text: str) -> int:
     """The number of words for a reader: runs of characters without white space; two Chinese or Japanese characters are a word."""
     dense = 0 if text.isascii() else len(_DENSE.findall(text))

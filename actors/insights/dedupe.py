@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from psycopg2.extensions import connection as Connection
 
-from actors.ai.words import normalise
+from actors.ai.words import words
 from actors.insights.candidates import Kind
 from actors.insights.relevance import rating, score
 from actors.schema import DedupeInsights, Insight
@@ -112,7 +112,7 @@ def _kind(insight: Insight) -> Kind:
 def insight_key(summary: str, quote: str | None) -> str:
     """The key of an insight: a hash of the summary's words, and of the quote without case and white space."""
     exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
-    return hashlib.sha256(f"{normalise(summary)}|{exact}".encode()).hexdigest()
+    return hashlib.sha256(f"{' '.join(words(summary))}|{exact}".encode()).hexdigest()
 
 
 def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:

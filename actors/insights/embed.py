@@ -75,7 +75,8 @@ def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> Non
         clusters.unite(tx, [story.id, *same_event])  # also locks the event against other changes and scoring
         scored, told_by = overlays.of_event(tx, story.id)
         events.rescore(tx, scored, analyst, told_by)
-        if settings.interests.has_examples and interests.apply(tx, story, settings.interests):
+        by_example = any(one.like or one.unlike for one in settings.interests.teams.values())
+        if by_example and interests.apply(tx, story, settings.interests):
             relevance.score(tx, story.id, job.settings_of("score-relevance"))
         alerts.raise_for(job, tx, story.id)
         job.complete({"outcome": "embedded", "model": ready[0].model_version, "same_event": len(same_event)})

@@ -50,11 +50,6 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
     enough: int = Field(default=2, ge=1)
     resembles: float = Field(default=0.35, gt=0, le=1)
 
-    @property
-    def has_examples(self) -> bool:
-        """Whether a story's embedding moves its chili."""
-        return any(one.like or one.unlike for one in self.teams.values())
-
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
     """Store each team's shift of a story's chili; returns whether anything changed."""

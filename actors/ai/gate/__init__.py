@@ -45,10 +45,8 @@ def is_in(language: str, story: Story) -> bool:
 def figures(sentence: str, story: Evidence) -> str | None:
     """A fault that names the first number or date of a sentence that the story does not have, or None."""
     mine = dates(sentence)
-    if mine.days or mine.weekdays or mine.times:
-        missing = mine.missing(story.dates, {value for one in story.numbers for value in one.values})
-        if missing:
-            return f"the story does not name {missing}"
+    if mine.parts and (gone := mine.missing(story.dates, {value for one in story.numbers for value in one.values})):
+        return f"the story does not name {gone}"
     for number in numbers(mine.rest):
         if not stands_among(number, story.numbers):
             return f"the story does not have the number {number.text}"

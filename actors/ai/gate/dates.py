@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from actors.ai.words import words_of
 from actors.calendar_names import MONTHS, WEEKDAYS
@@ -42,26 +42,29 @@ Day = tuple[int | None, int | None, int | None]
 
 @dataclass(slots=True)
 class Dates:
-    """The dates of a text, and the text without them."""
+    """The dates of a text (days of the week as numbers from 1, times of day as text), and the text without them."""
 
-    days: set[Day] = field(default_factory=set)
-    weekdays: set[int] = field(default_factory=set)
-    times: set[str] = field(default_factory=set)
+    parts: set[Day | int | str]
     rest: str = ""
+
+    @property
+    def days(self) -> list[Day]:
+        """The dates other than days of the week and times."""
+        return [part for part in self.parts if isinstance(part, tuple)]
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
         """The first date or part of a date that ``known`` lacks; a year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
-        for day in sorted(self.days, key=str):
-            year, month, number = day
+        for part in sorted(self.parts - known.parts, key=str):
+            if isinstance(part, str):
+                return f"the time {part}"
+            if isinstance(part, int):
+                return f"the day {WEEKDAYS['en'].split()[part - 1].split('|')[0].capitalize()}"
+            year, month, day = part
             is_year_of_story = month is None and year in {*years, *numbers}
-            if not is_year_of_story and not any(_fits(day, other, years) for other in known.days):
-                return " ".join(
-                    filter(None, ("the date", str(number or ""), _ENGLISH.get(month or 0), str(year or "")))
-                )
-        for weekday in sorted(self.weekdays - known.weekdays):
-            return f"the day {WEEKDAYS['en'].split()[weekday - 1].split('|')[0].capitalize()}"
-        return next((f"the time {time}" for time in sorted(self.times - known.times)), None)
+            if not is_year_of_story and not any(_fits(part, other, years) for other in known.days):
+                return f"the date {day or ''} {_ENGLISH.get(month or 0, '')} {year or ''}".replace("  ", " ").rstrip()
+        return None
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
@@ -72,19 +75,19 @@ def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
 
 def dates(text: str) -> Dates:
     """The dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year is next to it."""
-    found, rest, words = Dates(), text, words_of(text)
+    words = words_of(text)
+    found = Dates({_WEEKDAY[word] for word in words if word in _WEEKDAY}, text)
+    has_month = not words.isdisjoint(_MONTH)
     if _DIGIT.search(text):
-        found.times = set(_TIME.findall(text))
-        rest = _TIME.sub(" ", text)
+        found.parts.update(_TIME.findall(text))
+        found.rest = _TIME.sub(" ", text)
         for pattern in _PATTERNS:
-            if "month" not in pattern.groupindex or not words.isdisjoint(_MONTH):
-                rest = pattern.sub(lambda match: _note(found, match), rest)
-    for match in [] if words.isdisjoint(_MONTH) else _ALONE.finditer(rest):
+            if has_month or "month" not in pattern.groupindex:
+                found.rest = pattern.sub(lambda match: _note(found, match), found.rest)
+    for match in _ALONE.finditer(found.rest) if has_month else ():
         name = match.group("month").lower()
         if name not in _UNSURE or match.group("mid"):
-            found.days.add((None, _MONTH[name], None))
-    found.weekdays = {_WEEKDAY[word] for word in words if word in _WEEKDAY}
-    found.rest = rest
+            found.parts.add((None, _MONTH[name], None))
     return found
 
 
@@ -92,5 +95,5 @@ def _note(found: Dates, match: re.Match[str]) -> str:
     parts = match.groupdict()
     name, number, day, year = (parts.get(key) for key in ("month", "number", "day", "year"))
     month = _MONTH[name.lower()] if name else int(number) if number else None
-    found.days.add((int(year) if year else None, month, int(day) if day and month else None))
+    found.parts.add((int(year) if year else None, month, int(day) if day and month else None))
     return " , "

@@ -5,7 +5,6 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 from actors.ai.gate.dates import Dates, dates
 from actors.ai.gate.figures import known_numbers
@@ -33,12 +32,7 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """The parts of a story that are compared with an answer about the story.
-
-    Attributes:
-        sentences: The sentences of the story, with the headline and the source.
-        orders: Its instructions to a model, and the rest of their paragraphs.
-    """
+    """The sentences of a story, with headline and source; and its instructions to a model, which are no evidence."""
 
     sentences: tuple[str, ...]
     orders: str
@@ -66,10 +60,7 @@ class Evidence:
     @cached_property
     def dates(self) -> Dates:
         """The dates of the story."""
-        days, weekdays, times = (
-            set[Any]().union(*(getattr(one, part) for one in self._dated)) for part in ("days", "weekdays", "times")
-        )
-        return Dates(days, weekdays, times)
+        return Dates({part for one in self._dated for part in one.parts})
 
     @cached_property
     def _dated(self) -> list[Dates]:

@@ -141,8 +141,8 @@ class Client:
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
         parsed = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON"), is_charged=True) from error
+    except (ValueError, RecursionError):
+        parsed = None
     if not isinstance(parsed, dict):
         raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
     return parsed

@@ -88,11 +88,8 @@ class Embedder:
         return found
 
     def _reply(self, model: str, texts: Sequence[str]) -> Reply:
-        body: dict[str, Any] = {
-            "model": model,
-            "input": texts if len(texts) > 1 else texts[0],
-            "encoding_format": "float",
-        }
+        asked = texts if len(texts) > 1 else texts[0]
+        body: dict[str, Any] = {"model": model, "input": asked, "encoding_format": "float"}
         if self._settings.send_dimensions:
             body["dimensions"] = self._settings.embedding_dimensions
         reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
