@@ -134,9 +134,7 @@ def _kind(line: str) -> BlockKind:
 def _continues(kind: BlockKind, line: str) -> bool:
     if not line.strip() or _FENCE.match(line) or _HEADING.match(line) or _RULE.match(line):
         return False
-    if kind == "table":
-        return _kind(line) == kind
-    return _kind(line) == "paragraph"
+    return _kind(line) == ("table" if kind == "table" else "paragraph")
 
 
 def _code(

@@ -104,7 +104,6 @@ def _names_speaker(text: str) -> bool:
         return _SAYS["speaks_unspaced"].search("".join(parts)) is not None
     words = [_WORD.findall(part) for part in parts]
     words[0] = words[0][1:]  # ignore the capital of the first word
-    near = [word for part in words[:-1] for word in part[-_CLOSE:]] + [
-        word for part in words[1:] for word in part[:_CLOSE]
-    ]
+    near = [word for part in words[:-1] for word in part[-_CLOSE:]]
+    near += [word for part in words[1:] for word in part[:_CLOSE]]
     return any(word[0].isupper() or _UNCASED.match(word) for word in near if not _SAYS["start"].fullmatch(word))

@@ -116,13 +116,10 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
         and _tells(item.text, title)
         and stands_alone(item.text, title, document, is_first=item is first)
     ]
-    scores = {item.start: item.score * _bonus(item) for item in pool}
+    least = _LEAST * max((item.score * _bonus(item) for item in pool), default=0.0)
     chosen = best(pool, 1 if is_guide else _MOST, bonus=_bonus)
-    return [
-        _candidate(item, _kind(item.text), scores[item.start])
-        for item in chosen
-        if scores[item.start] >= _LEAST * max(scores.values())
-    ]
+    scored = ((item, item.score * _bonus(item)) for item in chosen)
+    return [_candidate(item, _kind(item.text), score) for item, score in scored if score >= least]
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:

@@ -65,11 +65,8 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
         count, changed = score(tx, payload.story_id, ctx.settings)
-        output = {
-            "outcome": "scored" if changed else "unchanged" if count else "no_highlights",
-            "highlights": count,
-            "changed": changed,
-        }
+        outcome = "scored" if changed else "unchanged" if count else "no_highlights"
+        output = {"outcome": outcome, "highlights": count, "changed": changed}
         ctx.complete(output)
     return output
 

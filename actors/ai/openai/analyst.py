@@ -15,11 +15,10 @@ from actors.ai.openai.checks import checked, fault, without_faults
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder
 from actors.ai.openai.settings import OVERHEAD, TEXT, OpenAISettings
-from actors.ai.openai.verification import VerifyAnswer, numbered, statements, verified, without_others
+from actors.ai.openai.verification import VerifyAnswer, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Turn
 from actors.ai.prompting import fenced, material, new_nonce, prompt
 from actors.ai.protocol import (
-    HALF,
     Analysis,
     Brief,
     CallEnd,
@@ -148,9 +147,9 @@ class OpenAIAnalyst(Analyst):
         # The model copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
         asked = statements(found)
-        _, answer = self._question(
-            books, settings, "verify", VerifyAnswer, story, f"\n\nStatements:\n{numbered(asked)}", is_first=is_first
-        )
+        listed = "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
+        beside = f"\n\nStatements:\n{listed}"
+        _, answer = self._question(books, settings, "verify", VerifyAnswer, story, beside, is_first=is_first)
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
         if not any(needed(left)):
@@ -204,7 +203,7 @@ class OpenAIAnalyst(Analyst):
         end = CallEnd("ok")
         try:
             reply = self._client.post(self._wire.path, payload) if begun.reply is None else Reply(begun.reply)
-            end = reply.end(settings, settings.model, 1.0 if begun.reply is None else HALF)
+            end = reply.end(settings, settings.model)
             answer = checked(form, reply.body, settings, fault_of)
         except CallFailed as failure:
             books.settle(begun.id, failure.end(settings.model, end))

@@ -16,7 +16,7 @@ from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
-from actors.ai.protocol import HALF, CallEnd
+from actors.ai.protocol import CallEnd
 from zeke_jobs import Defer, Reject, Retry
 
 _ID = re.compile(r"[\w-]{1,200}")
@@ -89,7 +89,7 @@ class Batches:
 
     def end(self, model: str, reply: Mapping[str, Any]) -> CallEnd:
         """The end of a call with this reply."""
-        return Reply(reply).end(self._settings, model, HALF)
+        return Reply(reply).end(self._settings, model)
 
     def _is_ended(self, batch: Mapping[str, Any]) -> bool:
         return str(batch.get(self._status)) in self._ends

@@ -13,7 +13,7 @@ import httpx
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES, tokens
 from actors.ai.prompting import visible
-from actors.ai.protocol import CallEnd
+from actors.ai.protocol import HALF, CallEnd
 from actors.engine.contract import EngineError
 from actors.engine.fetch import EVERYWHERE, Fetcher, Limits
 from actors.outcomes import Outcome
@@ -74,14 +74,15 @@ class Reply:
     body: Mapping[str, Any]
     latency_ms: int | None = None
 
-    def end(self, settings: OpenAISettings, model: str, share: float = 1.0) -> CallEnd:
-        """The end of a call of ``model``: the model that answered, tokens, and ``share`` of their cost."""
+    def end(self, settings: OpenAISettings, model: str) -> CallEnd:
+        """The end of a call of ``model``: the model that answered, tokens, and their cost, which is lower in a batch."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
         if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost is computed from them
             return CallEnd("ok", model=answered, latency_ms=self.latency_ms)
         cost = settings.cost(model, *told)
-        cost = None if cost is None else share * cost
+        if cost is not None and self.latency_ms is None:
+            cost *= HALF
         return CallEnd("ok", None, answered, *told, cost, latency_ms=self.latency_ms)
 
 

@@ -41,11 +41,6 @@ def statements(answer: BaseModel) -> list[str]:
     return list(dict.fromkeys(one.text for text in texts for one in sentences(text)))
 
 
-def numbered(asked: Sequence[str]) -> str:
-    """The statements as numbered lines, from 1."""
-    return "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
-
-
 def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_translated: bool) -> set[str]:
     """The statements that follow from the story. A statement with two verdicts, or without a verdict, does not count."""
     known = evidence(story)

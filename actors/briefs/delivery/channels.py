@@ -148,12 +148,8 @@ def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
         **({"click": url} if only and (url := rendering.address(only)) else {}),
     }
     token = ntfy.token.get_secret_value()
-    _post(
-        ntfy,
-        f"{server}/",
-        json.dumps(told, ensure_ascii=False).encode(),
-        {"Authorization": f"Bearer {token}"} if token else {},
-    )
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    _post(ntfy, f"{server}/", json.dumps(told, ensure_ascii=False).encode(), headers)
 
 
 def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) -> None:
