@@ -37,8 +37,8 @@ def write_digest(
     entries = arrange(tx, top(tx, since=since, until=ends_on, team_id=payload.team_id, limit=limit))
     changed = SQL.one(tx, "digest_save", **edition, entries=Json(entries)) is not None
     outcome = ("written" if changed else "unchanged") if entries else "no_stories"
-    told = {"outcome": outcome, "period": payload.period, "ends_on": ends_on.isoformat(), "entries": len(entries)}
-    return edition, told
+    told = {"period": payload.period, "ends_on": ends_on.isoformat(), "entries": len(entries)}
+    return edition, {"outcome": outcome, **told}
 
 
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:

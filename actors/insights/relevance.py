@@ -65,8 +65,8 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
     with ctx.transaction() as tx:
         texts.hold(tx, payload.story_id)
         count, changed = score(tx, payload.story_id, ctx.settings)
-        outcome = "scored" if changed else "unchanged" if count else "no_highlights"
-        output = {"outcome": outcome, "highlights": count, "changed": changed}
+        output: dict[str, Any] = {"highlights": count, "changed": changed}
+        output["outcome"] = "scored" if changed else "unchanged" if count else "no_highlights"
         ctx.complete(output)
     return output
 
