@@ -10,8 +10,7 @@ from dramatiq.actor import Actor
 from zeke_jobs.config import load
 from zeke_jobs.config.models import Config
 from zeke_jobs.core import environment, logs, probes
-from zeke_jobs.core.logs import refuse
-from zeke_jobs.core.printed import Printed
+from zeke_jobs.core.logs import Printed, refuse
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.broker import JobBroker

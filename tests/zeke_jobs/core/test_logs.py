@@ -8,8 +8,7 @@ import pytest
 import structlog
 
 from zeke_jobs.core import logs
-from zeke_jobs.core.logs import refuse
-from zeke_jobs.core.printed import Printed
+from zeke_jobs.core.logs import Printed, refuse
 from zeke_jobs.errors import ConfigurationError
 
 pytestmark = pytest.mark.usefixtures("logging_restored")

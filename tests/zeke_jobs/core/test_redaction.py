@@ -16,7 +16,7 @@ from zeke_jobs import Payload, Reject
 from zeke_jobs.config.imports import Substitution
 from zeke_jobs.core import logs, redaction
 from zeke_jobs.core.environment import libpq
-from zeke_jobs.core.printed import Printed
+from zeke_jobs.core.logs import Printed
 from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.worker.finish.outcome import describe
 
