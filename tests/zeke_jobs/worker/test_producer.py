@@ -336,7 +336,12 @@ def test_a_job_whose_handler_became_async_since_its_claim_is_claimed_again(
 ) -> None:
     now = load("  echo: {handler: 'H:echo_async'}")
     with running(TASKS) as broker:
-        before_accepting(lambda _: broker.process.use(now, 1))
+
+        def change(messages: list[JobMessage]) -> None:
+            if messages:
+                broker.process.use(now, 1)
+
+        before_accepting(change)
         assert outcome("echo", {"n": 4}) == 4
     assert jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue") == [{"claim": 2, "attempt": 1}]
 
