@@ -22,6 +22,9 @@ from zeke_jobs.payload.faults import KEY
 from zeke_jobs.payload.model import Duration
 
 _EXAMPLE = "tasks: {my-task: {rate: 60/h, takes: 2s}}"
+_HOUR = 3600.0
+_P95 = 1.6448536269514722  # the 95th percentile of a normal distribution, in standard deviations above the mean
+_MOST_ATTEMPTS = 100
 
 Number = Annotated[float, Field(ge=0, le=1_000_000)]
 Hours = Annotated[list[Number], Field(min_length=1, max_length=24 * 7)]
@@ -108,11 +111,6 @@ def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
         start = next(name for name in sends if name in error.args[1])
         text = f"expected jobs of {start} to send no further ones of {start} in the end, got a circle"
         document.refuse(("tasks", start, "sends", KEY), text)
-
-
-_HOUR = 3600.0
-_P95 = 1.6448536269514722  # the 95th percentile of a normal distribution, in standard deviations above the mean
-_MOST_ATTEMPTS = 100
 
 
 def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Workload:

@@ -18,6 +18,9 @@ from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 
 _LOOK = 0.05  # seconds
+_TIMEOUT = 10.0  # seconds
+_MOST = 4 * 1024 * 1024  # maximum number of bytes to read of an answer
+_NAMED = 10  # maximum number of failed jobs to list
 
 
 def look(conn: Connection) -> Row:
@@ -73,10 +76,6 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
     return [*found, f"version {one.version}, another runs {newest}"] if one.version != newest else found
 
 
-_TIMEOUT = 10.0  # seconds
-_MOST = 4 * 1024 * 1024  # maximum number of bytes to read of an answer
-
-
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
     """Whether this host has a worker (or scheduler) and each sends heartbeats to the database; and the reason."""
     host = host or socket.gethostname()
@@ -105,9 +104,6 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
     if contains not in text:
         return False, f"expected {contains!r} in the answer of {address}, got none"
     return True, f"{address} answers"
-
-
-_NAMED = 10  # maximum number of failed jobs to list
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:

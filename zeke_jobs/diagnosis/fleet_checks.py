@@ -29,8 +29,7 @@ _LEAST_JIT_COST = 10_000.0
 _KEPT = timedelta(minutes=1)  # if one job keeps all processes of a queue longer than this, the notice becomes a warning
 #: Programs whose connections are counted by their maximum instead of their current number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
-
-_here = partial(datetime.now, UTC)
+_here = partial(datetime.now, UTC)  # this machine's clock
 
 
 def _skew(conn: Connection) -> Iterator[Finding]:

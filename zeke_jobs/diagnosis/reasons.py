@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.core.wording import amount_text, one_line, place, since, span, until
 from zeke_jobs.postgres.queries import Row
 
+_NAMED = 5  # maximum number of processes to name
 QUARANTINE = 3  # deaths of its workers after which zeke_jobs.rescue() fails a job
 
 
@@ -54,9 +55,6 @@ def paused(pause: Row, now: datetime) -> Reason:
     else:
         help_ = f"zeke-jobs resume {pause.target}"
     return Reason("paused", f"{pause.target} is paused by {pause.paused_by}{began}{ends}{why}", help_)
-
-
-_NAMED = 5  # maximum number of processes to name
 
 
 def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
