@@ -1,16 +1,24 @@
 """Reads patterns from text files: ``[name]``, or ``[name i]`` to ignore case, then a line for each alternative."""
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 
 _NAME = re.compile(r"\[([a-z_]+)( i)?\]")
+_WIDE = r"(?=(?-i:[^\x00-\x7f]))"
+#: A first letter without a quantifier after it.
+_FIRST = re.compile(r"[A-Za-z](?![?*+{])")
+_WIDE_FIRST = re.compile(r"[^\x00-\x7f\u0131\u017f\u212a](?![?*+{])")
+#: Letters beyond ASCII that also match these letters if case is ignored.
+_THIRD = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
+_GROUP = re.compile(r"(?<!\\)\((?!\?[^P])|\\[1-9]")
 _USE = re.compile(r"\{([a-z_]+)\}")
 
 
 @cache
 def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
-    """The patterns of a file by name. ``{name}`` in a line is the earlier pattern of this name."""
+    """The patterns of a file by name. ``{name}`` within a line means the alternatives of the earlier pattern ``name``."""
     lines: dict[str, list[str]] = {}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():
@@ -19,4 +27,47 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
             lines[name], flags[name] = [], re.IGNORECASE if match.group(2) else 0
         elif line and not line.startswith("# "):
             lines[name].append(_USE.sub(lambda used: "|".join(lines[used.group(1)]), line))
-    return {name: re.compile("|".join(lines[name]), flags[name]) for name in lines}
+    return {name: re.compile("|".join(_grouped(lines[name], flags[name])), flags[name]) for name in lines}
+
+
+def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
+    r"""The alternatives, grouped by a common condition at their beginning; a place that does not meet it is rejected fast.
+
+    The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group is sorted by first letters, because
+    Python rejects an alternative fast only by a letter whose case counts.
+    """
+    groups: dict[str, list[str]] = {}
+    for each in (part for line in alternatives for part in _opened(f"(?:{line})")):
+        head = next((head for head in (r"\b", "^") if each.startswith(head)), "")
+        condition = head or (_WIDE if flags and _WIDE_FIRST.match(each) else "")
+        groups.setdefault(condition, []).append(each.removeprefix(head))
+    for condition, parts in groups.items():
+        inner = "|".join(_by_letter(part for each in parts for part in _opened(each)) if flags and condition else parts)
+        yield f"{condition}(?:{inner})" if condition else inner
+
+
+def _by_letter(alternatives: Iterable[str]) -> list[str]:
+    rests: dict[str, list[str]] = {}
+    for each in alternatives:
+        first = _FIRST.match(each)
+        letters = f"{each[0].lower()}{each[0].upper()}{_THIRD.get(each[0].lower(), '')}" if first else ""
+        rests.setdefault(letters, []).append(each[1:] if first else each)
+    return [rf"(?-i:[{one}])(?:{'|'.join(rest)})" if one else "|".join(rest) for one, rest in rests.items()]
+
+
+def _opened(alternative: str) -> list[str]:
+    """If an alternative begins with a group, the alternatives of the group, each with the rest after the group."""
+    parts, depth, start = [], 0, 3
+    if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a capturing group cannot be repeated
+        return [alternative]
+    for found in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", alternative):
+        depth += {"(": 1, ")": -1}.get(found.group(), 0)
+        if (found.group() == "|" and depth == 1) or depth == 0:
+            parts.append(alternative[start : found.start()])
+            start = found.end()
+        if depth == 0:
+            break
+    rest = alternative[start:]
+    if rest[:1] in {"?", "*", "+", "{"}:
+        return [alternative]
+    return [each for part in parts for each in _opened(part + rest)]
