@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from tests.each import each
 from zeke_jobs import config
-from zeke_jobs.config import Config, Rate, Schedule
+from zeke_jobs.config import Config, Rate, Schedule, catalogue
 from zeke_jobs.config.limits import Concurrency
 from zeke_jobs.config.models import Keep, Retry, Unique
 
@@ -72,14 +72,17 @@ def test_a_burst_of_half_of_the_rate_is_accepted(written: str) -> None:
 
 
 def test_a_limit_counts_units_by_their_own_names() -> None:
-    limit = loaded(
-        "uses: [ai]\nunits: {tokens: 5, pages: 1}",
-        "limits: {ai: {tokens: {rate: 90/m, burst: 45}, pages: {rate: 10/s}}}\n",
-    ).limits["ai"]
-    assert {unit: (str(one.rate), one.burst) for unit, one in limit.units.items()} == {
-        "tokens": ("90/m", 45),
-        "pages": ("10/s", None),
-    }
+    rows = catalogue.buckets(
+        loaded(
+            "uses: [ai]\nunits: {tokens: 5, pages: 1}",
+            "limits: {ai: {tokens: {rate: 90/m, burst: 45}, pages: {rate: 10/s}}}\n",
+        )
+    )
+    assert [(one["unit"], one["amount"], one.get("period"), one.get("burst")) for one in rows] == [
+        ("jobs", None, None, None),
+        ("tokens", 90, "60.0 seconds", 45),
+        ("pages", 10, "1.0 seconds", 0),
+    ]
 
 
 def test_a_task_is_found_by_id_and_alias() -> None:

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.metrics.exported import samples
 from tests.zeke_jobs.postgres.members import as_member, sign_up
@@ -122,8 +123,15 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) 
     assert values()[lag] == 0
 
 
-def test_a_database_that_does_not_answer_is_a_sample_too() -> None:
-    assert samples("postgresql://nobody@127.0.0.1:1/none") == DOWN
+def test_a_database_that_does_not_answer_is_a_sample_and_the_status_too(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = cli("metrics")
+    assert (ran.status, "\nzeke_jobs_up 1.0\n" in ran.out) == (0, True)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    ran = cli("metrics")
+    assert (ran.status, "\nzeke_jobs_up 0.0\n" in ran.out) == (1, True)
+    assert samples(os.environ["DATABASE_URL"]) == DOWN
 
 
 def test_a_database_without_our_tables_cannot_be_read_and_the_log_says_so(new_database: Callable[[], str]) -> None:
