@@ -70,7 +70,7 @@ def one_line(story: Story) -> str | None:
 
 
 def _beginnings(story: Story) -> Iterator[str]:
-    """The sentences that may summarise the whole text, best first."""
+    """The sentences that may summarise a text, best first."""
     items = ranked(story.document)
     shown = [item.text for item in items if item.is_statement][:_BEGINNING]
     is_guide = has_parts(story.title, story.document, [item.text for item in items])
@@ -92,7 +92,7 @@ def _is_borne_out(text: str, story: Story) -> bool:
 
 
 def _has_figures_of_one(text: str, document: str) -> bool:
-    """Whether a single sentence of a document has all numbers of a text; in several sentences they may count different things."""
+    """Whether one sentence of a document has all numbers of a text; in several sentences they may count different things."""
     said = numbers(dates(text).rest)
     told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
     return not said or any(all(stands_among(one, known) for one in said) for known in told)

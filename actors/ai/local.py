@@ -85,7 +85,7 @@ def lead(story: Story) -> str:
 
 @lru_cache(maxsize=16)  # used for the brief, and again for the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """The eight best sentences, best first. The headline's words multiply a score by up to three: they name the subject."""
+    """The eight best sentences; words of the headline, which name the subject, multiply a score by up to three."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

@@ -123,7 +123,7 @@ def _is_open(last: dict[str, int]) -> bool:
 
 
 def _vectors(texts: Sequence[str]) -> list[Vector]:
-    """One unit vector of weighted words (tf-idf over ``texts``) for each text."""
+    """A unit vector of weighted words (tf-idf over ``texts``) for each text."""
     counts = [Counter(terms(text)) for text in texts]
     documents = Counter(word for count in counts for word in count)
     rarity = {number: math.log(1 + len(texts) / number) for number in set(documents.values())}
@@ -136,7 +136,7 @@ def _vectors(texts: Sequence[str]) -> list[Vector]:
 
 
 def _shares(units: Sequence[Vector]) -> list[float]:
-    """For each sentence, how much it has in common with all others; the shares add up to 1."""
+    """How much each sentence has in common with the others; together 1."""
     everything: dict[str, float] = defaultdict(float)
     for unit in units:
         for word, weight in unit.items():

@@ -108,7 +108,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Whether the full stop after ``word`` belongs to the word. ``first`` is the next character except quotation marks."""
+    """Whether the full stop after ``word`` belongs to it. ``first`` is the next character but quotation marks."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None

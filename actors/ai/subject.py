@@ -55,7 +55,7 @@ def praises(text: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
-    """A document's last words of names, its keys of words in several sentences, and whether its nouns have capitals."""
+    """The last words of names, the keys of words in several sentences, and whether nouns have capitals."""
     lines = prose(document).split("\n")
     told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
@@ -87,7 +87,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Whether the opening has a word of the headline, a name of several words, a word in capitals, or a number before a noun."""
+    """Whether the opening has a word of the headline, a whole name, a word in capitals, or a number before a noun."""
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
@@ -109,14 +109,14 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Whether a sentence has only a last name, and the full name is elsewhere in the document, but not in the headline."""
+    """Whether a sentence has only a last name, whose full name is elsewhere, but not in the headline."""
     runs = list(names_in(text))
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)
 
 
 def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
-    """Whether a sentence has "the" before a word of other sentences, not of the headline, and does not say which is meant."""
+    """Whether "the" is before a word of other sentences, not of the headline, without saying which is meant."""
     words, (_, often, has_nouns) = tokens(text), _names(document)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]

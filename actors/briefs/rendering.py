@@ -67,7 +67,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
-    """The entries by topic, the topic of the best entry first; entries without a topic come last."""
+    """The entries by topic, the topic of the best entry first, those without a topic last."""
     found: dict[str | None, list[Mapping[str, Any]]] = {}
     for entry in digest["entries"]:
         found.setdefault(entry.get("topic"), []).append(entry)
@@ -87,7 +87,7 @@ def line(entry: Mapping[str, Any]) -> str:
 
 
 def _about(entry: Mapping[str, Any]) -> str:
-    """The chili score and the sources of an entry, with the sources' names if they are known."""
+    """The chili score and the sources of an entry, by name if known."""
     names = [_line(name) for name in entry.get("told_by") or [] if name] or [_line(entry["source"]) or "?"]
     more = max(entry["sources"], len(names)) - len(names[:_MOST_SOURCES])
     told_by = ", ".join(names[:_MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
@@ -103,7 +103,7 @@ def _line(words: str | None) -> str:
 
 
 def _marked(words: str | None) -> str:
-    r"""The words on one line, with ``\`` before each character that Markdown would read as markup or as a list's beginning."""
+    r"""One line, with ``\`` before each character that Markdown would read as markup or as a list's beginning."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 

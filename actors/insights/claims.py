@@ -92,7 +92,7 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """The number of quantities in a sentence that has a share or a measurement; 0 if it addresses the reader like an advert."""
+    """The number of quantities beside a share or a measurement; 0 if a sentence addresses the reader like an advert."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
@@ -123,7 +123,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The keys of a headline, and the most important keys that its text has more than once; none if the topic is not clear."""
+    """The keys of a headline, and the best keys that its text has more than once; none if the topic is not clear."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)
@@ -160,7 +160,7 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 
 
 def _tells(text: str, title: str) -> bool:
-    """Whether a sentence is news: not background, not an advert, not praise or feelings in a quotation."""
+    """Whether a sentence is news: not background, an advert, praise or feelings."""
     return (
         adds_to(title, text)
         and names_more(title, text)

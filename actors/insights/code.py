@@ -56,7 +56,6 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
 
 
 def _is_change(block: Block, lines: Sequence[str]) -> bool:
-    """Whether a block shows removed and added lines."""
     removed = sum(line.startswith("-") and not line.startswith("- ") for line in lines)
     added = sum(line.startswith("+") for line in lines)
     is_diff = bool(removed and added) and removed + added >= len(lines) / 3

@@ -65,7 +65,7 @@ def _last(block: Block, place: int) -> str:
 
 
 def _above(blocks: Sequence[Block]) -> list[list[str]]:
-    """The headings above each block, the outermost first. A heading at the beginning of a document is above all blocks."""
+    """The headings above each block, the outermost first, without one at the beginning, which is above all."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
@@ -77,7 +77,7 @@ def _above(blocks: Sequence[Block]) -> list[list[str]]:
 
 
 def _level(block: Block) -> int:
-    """The level of a heading or of a line in bold, which is below all headings; 0 for other blocks."""
+    """The level of a heading or, below all, of a line in bold; 0 for other blocks."""
     if block.kind == "heading":
         return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
     return _LOWEST if is_bold(block) else 0

@@ -58,7 +58,7 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
 
 
 def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
-    """Publish the stories in the transaction of the first job that is still claimed; all processes use the same order."""
+    """Publish the stories in the transaction of the first job that is still claimed, always in the same order."""
     for job in ctx.jobs if ready else ():
         with suppress(ClaimLost), job.transaction() as tx:
             for story_id in sorted(ready):
@@ -67,7 +67,7 @@ def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
 
 
 def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> None:
-    """Find a story's event and score it, like an analysis that embeds its story itself."""
+    """Find a story's event and score it, as analyze-story does."""
     given = job.settings_of("analyze-story")
     settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
     same_event = events.like(job.db, story, *ready, settings)

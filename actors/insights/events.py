@@ -138,7 +138,7 @@ def candidates(
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """The beginning and end of a window around a moment; near the calendar's limits (the year 1), only the moment itself."""
+    """A window around a moment; near the calendar's limits (the year 1), only the moment itself."""
     try:
         return moment - window, moment + window
     except OverflowError:

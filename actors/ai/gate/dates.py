@@ -68,7 +68,7 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Whether the story has a date with the same parts; its year may be elsewhere in the story."""
+    """Whether the parts are the same; the year of the story's date may be elsewhere in the story."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 

@@ -62,7 +62,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """What follows from a unit's only two amounts in a sentence: difference, ratio and shares; and 100 % less a share."""
+    """What a unit's only two amounts in a sentence give: difference, ratio and shares; and 100 % less a share."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

@@ -47,7 +47,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
 
 
 def _is_odd(word: str) -> bool:
-    """Whether a word can only be a name: it has capitals inside (OpenAI, IBM), or letters with digits (GPT-5)."""
+    """Whether a word can only be a name: it has capitals inside (OpenAI), or letters with digits (GPT-5)."""
     letters = [char for char in word if char.isalpha()]
     has_figures = any(char.isdigit() for char in word) and word[0].isalpha()
     return (has_figures and not word.lower().startswith("mid-")) or (
@@ -69,7 +69,7 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 
 def _stem(word: str) -> str:
-    """The common beginning of forms such as Norway and Norwegian, Velmouth and Velmouth's, or a name and its plural."""
+    """The common beginning of Norway and Norwegian, or of a name and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 

@@ -134,7 +134,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 
 
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
-    """The shares and halves in a text: a third of, two thirds, three in five, half an hour, a day and a half."""
+    """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
     has_half = "half" in words
     for match in _AND_A_HALF.finditer(text) if has_half else ():
         count, *names = match.groups()
@@ -188,7 +188,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
 
 
 def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
-    """The possible values of digits or words, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
+    """The possible values, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
     if not raw[0].isdigit():
         tens, _, ones = raw.lower().partition("-")
         return [WORDS[tens] + (1 if ones == "one" else WORDS.get(ones, 0))], 2 if ones else 1
@@ -209,7 +209,7 @@ def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
 
 
 def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
-    """The words after a number: a factor, a unit with its own factor, the end of the words, and whether a noun follows."""
+    """What follows a number: a factor, a unit with its factor, the end of these words, and whether a noun follows."""
     scale = 1.0
     han = _HAN_TAIL.match(text, end)
     if han and han.group():

@@ -142,7 +142,7 @@ class OpenAIAnalyst(Analyst):
             raise Unfounded(second.reason, second.said, local(story)) from second
 
     def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, is_first: bool) -> Form:
-        """The answer with only those statements for which the model names supporting sentences; Unfounded if none is left."""
+        """The answer with only the statements for which the model names supporting sentences; Unfounded without any."""
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # The model copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})

@@ -100,7 +100,7 @@ def read(form: type[Form], *texts: str) -> Form:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, in order; only a limited number of places is tried."""
+    """The JSON objects in a text, from a limited number of places."""
     at = text.find("{")
     for _ in range(_TRIES):
         if at < 0:
@@ -130,7 +130,7 @@ def unpacked(text: str) -> list[float]:
 
 
 def _bare(schema: Any) -> Any:
-    """The schema without bounds, titles and defaults. The forms already forbid other keys."""
+    """The schema without bounds, titles and defaults."""
     if isinstance(schema, list):
         return [_bare(each) for each in schema]
     if not isinstance(schema, dict):

@@ -162,7 +162,7 @@ def _checked(name: Any) -> str:
 
 
 def _reason(error: Any) -> str:
-    """Why a batch or one of its questions has no answer, as short text."""
+    """Why there is no answer, as short text."""
     for _ in range(4):
         if isinstance(error, dict):
             error = next((error[name] for name in _REASONS if error.get(name)), None)

@@ -198,7 +198,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """The code, message and seconds to wait of an error. Gemini sends it in a list, with the time in details."""
+    """The code, message and seconds to wait of an error, which Gemini sends in a list, with the time in details."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]

@@ -77,7 +77,6 @@ def _to_folder(folder: Path, message: Message) -> None:
 
 
 def _by_mail(mail: Mail, to: str, message: Message) -> None:
-    """Send a mail to one address: plain text, and the same as HTML."""
     made = EmailMessage()
     made["From"] = mail.sender
     made["To"] = to
@@ -124,7 +123,6 @@ def _mail_server(mail: Mail) -> smtplib.SMTP:
 
 
 def _to_webhook(webhook: Webhook, message: Message) -> None:
-    """Send a POST request with JSON, signed by the rules of Standard Webhooks."""
     body, moment = json.dumps(message.told).encode(), str(int(time.time()))
     name = message.identity(f"webhook:{webhook.url}")
     signed = signature(webhook.secret.get_secret_value(), name, moment, body)
@@ -133,7 +131,7 @@ def _to_webhook(webhook: Webhook, message: Message) -> None:
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
-    """Send a POST request to the topic's server. A single story becomes a message with its link, several become lines."""
+    """A single story becomes a message with its link, several become lines."""
     server, _, topic = ntfy.url.rpartition("/")
     entries = message.digest["entries"]
     only = entries[0] if len(entries) == 1 else None
@@ -168,7 +166,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
 
 
 def _to_command(command: Sequence[str], message: Message) -> None:
-    """Run the command with the text on its standard input. A status other than 0 is a temporary failure."""
+    """Give the command the text; a status other than 0 is a temporary failure."""
     given = rendering.text(message.digest).encode()
     with tempfile.TemporaryFile() as said:
         try:
