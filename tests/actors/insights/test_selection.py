@@ -122,7 +122,7 @@ BESIDE = "A bakery in Elm Street sells 30% more loaves than in spring."
 NO_FIGURES = [
     "Engineers of Velm Works built the dam of Orrin of 100% recycled stone.",
     "Engineers of Velm Works rose to the dam of Orrin in the 80s and 1990s.",
-    "The 75% RGB Works of Velm show the dam of Orrin to children of Ansel.",
+    "Engineers of Velm Works show a 75% RGB light of Ansel at the dam of Orrin.",
 ]
 REMARK = "Tom Reed of Ansel sold 40% of all cars to Eve Hart on Friday."
 FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Orrin."

@@ -128,6 +128,7 @@ def test_a_hostile_page_of_sixty_thousand_characters_takes_no_square_time(unit: 
         ('It was "open for a day.', False),
         ("„Es war gut“, sagte er.", True),
         ("He (the mayor left.", False),
+        ("He said) it rained (a little.", False),
         ("It is **new and fast.", False),
         ("See [the notes](https://a.example).", False),
         ("Sign up for our newsletter to get the news.", False),
