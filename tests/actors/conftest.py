@@ -1,4 +1,4 @@
-"""A story in the database, and a context to run a handler in, for the tests of the second half of the pipeline."""
+"""These fixtures make stories, and contexts in which a test runs handlers."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from zeke_jobs.testing import FakeContext
 
 
 class StrictContext(FakeContext):
-    """A context that also minds the rules: no slow work inside a transaction, and a commit that can be made to fail."""
+    """The context fails on slow work inside a transaction, and can fail at the commit."""
 
     def __init__(self, conn: Connection, settings: Any, services: dict[str, Any]) -> None:
         super().__init__(conn, settings=settings, services=services)
@@ -54,7 +54,7 @@ def mail_server() -> Iterator[MailServer]:
 
 @pytest.fixture
 def handler_context(conn: Connection) -> Callable[..., StrictContext]:
-    """Makes contexts: ``handler_context(settings)``, with the local AI unless another one is given as ``ai``, and other services by name."""
+    """Make contexts: ``handler_context(settings, ai=…)`` takes services as keywords; the default AI is the local one."""
 
     def make(settings: Any = None, ai: Any = None, **services: Any) -> StrictContext:
         from actors.ai import Settings
@@ -66,7 +66,7 @@ def handler_context(conn: Connection) -> Callable[..., StrictContext]:
 
 @pytest.fixture
 def analyse(handler_context: Callable[..., StrictContext]) -> Callable[..., StrictContext]:
-    """Runs analyze-story: ``analyse(story, "manual", ai=…)``, with its settings by name; gives the context, which has the output."""
+    """Run analyze-story: ``analyse(story, "manual", ai=…)`` takes settings as keywords, and returns the context."""
 
     def run(story: uuid.UUID | str, trigger: str = "auto", ai: Any = None, **settings: Any) -> StrictContext:
         from actors.insights.analyze import analyze_story
@@ -88,19 +88,19 @@ _COPY = """WITH src AS (INSERT INTO sources (type, name) VALUES ('rss', 'Other')
 
 @pytest.fixture
 def add_copy(conn: Connection) -> Callable[[uuid.UUID | str], object]:
-    """An item of one more source, whose text is that of a known story."""
+    """Add an item of another source with the text of an existing story."""
     return lambda story: execute(conn, _COPY, story)
 
 
 @pytest.fixture
 def add_story(conn: Connection) -> Callable[..., uuid.UUID]:
-    """Makes stories: ``add_story(document, title=…, authority=…, days_old=…, source=…)`` returns the story's id."""
+    """Add a story: ``add_story(document, title=…, authority=…, days_old=…, source=…)`` returns the story's id."""
     return partial(database.add_story, conn)
 
 
 @pytest.fixture
 def rows(conn: Connection) -> Callable[..., list[dict[str, Any]]]:
-    """Runs a query and gives its rows as dictionaries, ids as text."""
+    """Run a query; return its rows as dictionaries, with ids as text."""
 
     def plain(value: Any) -> Any:
         return str(value) if isinstance(value, uuid.UUID) else value

@@ -1,4 +1,4 @@
-"""One statement on a test's connection, a story, and what a look reads."""
+"""These helpers run SQL, count the rows that a query reads, and add stories."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ _STORY = """INSERT INTO stories (id, content_id, primary_source_id, title, kind,
 
 
 def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """Run a statement; its rows, if it has any."""
+    """Run a statement; return its rows, if any."""
     with conn.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall() if cursor.description is not None else []
 
 
 def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], T]) -> tuple[T, dict[str, int]]:
-    """The result of a look, and the number of rows of each table that it reads, by whatever plan."""
+    """Return the result of ``look``, and the number of rows that it reads in each table."""
     with transaction(conn):
         before = dict(execute(conn, _READ, list(tables)))
         found = look()
@@ -50,7 +50,7 @@ def add_story(
     summary: str | None = None,
     url: str = "",
 ) -> uuid.UUID:
-    """A story of an item of a feed, as the pipeline leaves it before its analysis."""
+    """Add a story in the state before its analysis."""
     source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     execute(conn, _SOURCE, source_id, authority)
     execute(conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source_id, str(item))

@@ -1,4 +1,4 @@
-"""An IMAP server on loopback that speaks what imaplib needs to read a folder, and records each command."""
+"""This IMAP server on loopback supports what imaplib needs to read a folder, and records each command."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tests.actors.raw_server import LineServer, Talk
 
 @dataclass
 class ImapServer(LineServer):
-    """``server.folders["News"] = {uid: message}``; an ``answer`` by verb replaces the server's own lines, None ends the connection."""
+    """``folders["News"]`` is ``{uid: message}``; ``answers`` replace the lines for a verb, None closes the connection."""
 
     folders: dict[str, dict[int, bytes]] = field(default_factory=dict)
     validity: int = 1
@@ -19,7 +19,7 @@ class ImapServer(LineServer):
     starts_tls: bool = False
 
     def fetched(self) -> list[int]:
-        """The uids of the messages that were asked for."""
+        """Return the uids of the messages that a client has asked for."""
         return [int(one.split()[2]) for one in self.commands if one.startswith("UID FETCH")]
 
     def serve(self, talk: Talk) -> None:

@@ -1,4 +1,4 @@
-"""An SMTP server on loopback: it keeps each message and answers as the test says."""
+"""This SMTP server on loopback keeps each message and gives the answers that a test sets."""
 
 import base64
 from dataclasses import dataclass, field
@@ -10,8 +10,6 @@ from tests.actors.raw_server import LineServer, Talk
 
 @dataclass
 class Received:
-    """One mail as it came in."""
-
     sender: str
     to: list[str]
     message: EmailMessage
@@ -21,7 +19,7 @@ class Received:
 
 @dataclass
 class MailServer(LineServer):
-    """``server.answers["RCPT"] = ["550 no such person"]`` answers so, once for each text; ``mails`` is what came in."""
+    """``server.answers["RCPT"] = ["550 no such person"]`` sets one answer per text; ``mails`` lists received mails."""
 
     answers: dict[str, list[str]] = field(default_factory=dict)
     mails: list[Received] = field(default_factory=list)

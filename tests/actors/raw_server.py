@@ -1,4 +1,4 @@
-"""Servers on loopback: of bytes as they are, and of lines, as mail speaks; in the clear or over TLS, with a certificate."""
+"""These servers on loopback send raw bytes, or speak in lines, with or without TLS."""
 
 import socket
 import socketserver
@@ -14,7 +14,7 @@ from typing import Self
 
 @contextmanager
 def raw_server(*pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Sends the pieces to its caller, a pause after each, the last one for ever; answers its port."""
+    """Send the pieces to one caller, then repeat the last piece with pauses until the end; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
 
@@ -38,7 +38,7 @@ def raw_server(*pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = 
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
-    """A certificate of this name, made by openssl, and what a server needs to show it."""
+    """Make a certificate for ``name`` with openssl; return its file, and the server's TLS context."""
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem -out cert.pem"
     subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
     subprocess.run([*command.split(), *subject], cwd=folder, check=True, capture_output=True)
@@ -48,8 +48,6 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
 
 
 class Talk:
-    """One connection."""
-
     def __init__(self, connection: socket.socket) -> None:
         self._connection, self.is_encrypted = connection, False
         self._file = connection.makefile("rb")
@@ -59,7 +57,7 @@ class Talk:
         self._file = self._connection.makefile("rb")
 
     def line(self) -> bytes:
-        """What the caller says next, with the end of its line; nothing once it is gone."""
+        """Read the caller's next line; return nothing if the caller has disconnected."""
         return self._file.readline()
 
     def say(self, data: bytes) -> None:
@@ -71,13 +69,12 @@ class Talk:
 
 @dataclass
 class LineServer:
-    """``with`` it runs, on its ``port``; a subclass has a ``serve``."""
+    """The server runs on ``port`` inside ``with``; a subclass defines ``serve``."""
 
     tls: ssl.SSLContext | None = None
     port: int = 0
 
     def serve(self, talk: Talk) -> None:
-        """Talk until the caller has enough."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -86,7 +83,7 @@ class LineServer:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 talk = Talk(self.request)
-                with suppress(OSError):  # the caller left
+                with suppress(OSError):  # The caller may disconnect.
                     owner.serve(talk)
                 talk.close()
 

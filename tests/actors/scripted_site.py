@@ -1,4 +1,4 @@
-"""Web servers on loopback, whose answers a test or a laboratory sets."""
+"""These web servers on loopback give the answers that a test sets."""
 
 import threading
 from collections.abc import Callable
@@ -9,8 +9,6 @@ from typing import Self
 
 @dataclass
 class Asked:
-    """One request."""
-
     method: str
     path: str
     headers: dict[str, str]
@@ -19,7 +17,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """One answer; ``Content-Length`` is added unless ``headers`` name it."""
+    """The server adds ``Content-Length`` unless ``headers`` contain it."""
 
     body: bytes | str = b""
     status: int = 200
@@ -28,7 +26,7 @@ class Answer:
 
 
 class Loopback:
-    """A web server on loopback; a subclass decides its answers."""
+    """A subclass decides the answers of this web server on loopback."""
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -43,18 +41,17 @@ class Loopback:
         self.close()
 
     def close(self) -> None:
-        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     @property
     def url(self) -> str:
-        """Without a slash at the end."""
+        """Return the address without a trailing slash."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def respond(self, asked: Asked) -> Answer | None:
-        """The answer to a request; None closes the connection without one."""
+        """Return the answer to a request; None closes the connection without an answer."""
         raise NotImplementedError
 
     def _handler(owner) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the handler has a self of its own)
@@ -77,7 +74,7 @@ class Loopback:
                     self.end_headers()
                     self.wfile.write(body)
                 except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True  # the reader had enough
+                    self.close_connection = True  # The client may close the connection early.
 
             do_POST = do_GET  # noqa: N815 (http.server looks for this name)
 
@@ -88,7 +85,7 @@ class Loopback:
 
 
 class Site(Loopback):
-    """``site.pages["/feed"] = Answer(…)``, or a function of the request that returns one. ``asked`` lists the requests."""
+    """``site.pages["/feed"]`` is an ``Answer``, or a function from a request to an ``Answer``; ``asked`` has all requests."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Answer | Callable[[Asked], Answer]] = {}
@@ -96,11 +93,10 @@ class Site(Loopback):
         super().__init__()
 
     def times(self, path: str) -> int:
-        """How often a path was asked for."""
+        """Count the requests for a path."""
         return sum(asked.path == path for asked in self.asked)
 
     def respond(self, asked: Asked) -> Answer:
-        """The page of the path, or 404."""
         self.asked.append(asked)
         page = self.pages.get(asked.path, Answer(status=404))
         return page if isinstance(page, Answer) else page(asked)
@@ -113,7 +109,7 @@ _NAMES = (
 
 
 def paragraphs(words: str, count: int = 6) -> str:
-    """A body of ``count`` paragraphs that all differ."""
+    """Make ``count`` different paragraphs."""
     return "".join(
         f"<p>Paragraph {number} says that {words} was measured at {number * 17} milliseconds in run {number}, which is "
         f"{number + 3} percent better than release {number} and was not expected by the people of team {number}.</p>"
@@ -122,7 +118,7 @@ def paragraphs(words: str, count: int = 6) -> str:
 
 
 def page(title: str, body: str, head: str = "") -> str:
-    """An article's page with navigation and footer."""
+    """Make an article's page with navigation and footer."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{head}</head><body>'
         f'<nav><a href="/">Home</a> <a href="/about">About</a></nav><main><article><h1>{title}</h1>{body}</article></main>'
@@ -131,7 +127,7 @@ def page(title: str, body: str, head: str = "") -> str:
 
 
 def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: str = "") -> str:
-    """An RSS 2.0 feed of (guid, title, link), each with ``extra``."""
+    """Make an RSS 2.0 feed of (guid, title, link), and add ``extra`` to each item."""
     items = "".join(
         f"<item><guid>{guid}</guid><title>{title}</title><link>{url}</link>{extra}</item>"
         for guid, title, url in entries
@@ -143,13 +139,13 @@ def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: 
 
 
 def atom(*entries: str, title: str = "A feed") -> str:
-    """A feed of Atom with these entries, each as the XML inside it."""
+    """Make an Atom feed; each entry is the XML inside the element."""
     listed = "".join(f"<entry>{entry}</entry>" for entry in entries)
     return f'<feed {_NAMES} xmlns="http://www.w3.org/2005/Atom"><title>{title}</title><id>x</id>{listed}</feed>'
 
 
 def channel(description: str = "What it shows", title: str = "A channel") -> str:
-    """The feed of a channel of YouTube with one video."""
+    """Make the feed of a YouTube channel with one video."""
     return atom(
         "<id>yt:video:abcdefghijk</id><yt:videoId>abcdefghijk</yt:videoId><title>A video</title>"
         '<link rel="alternate" href="https://www.youtube.com/watch?v=abcdefghijk"/>'

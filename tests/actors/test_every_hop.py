@@ -1,4 +1,4 @@
-"""Each task of the pipeline writes its data and sends the next job in one transaction, and rejects a story that is gone."""
+"""Each task of the pipeline writes its data and sends the next job in one transaction, and rejects a deleted story."""
 
 import uuid
 from collections.abc import Callable
@@ -34,7 +34,7 @@ WRITTEN = """SELECT (SELECT count(*) FROM raw_items) AS items, (SELECT count(*) 
     (SELECT count(*) FROM stories) AS stories, (SELECT count(*) FROM story_overlays) AS overlays,
     (SELECT count(queued_at) FROM source_polling) AS polls,
     (SELECT count(*) FROM highlights WHERE NOT metadata ? 'withdrawn') AS highlights"""
-#: Handler, payload, settings.
+#: Each task has a handler, a payload model and settings.
 OF_A_STORY: dict[str, tuple[Callable[..., Any], type[Payload], Any]] = {
     "analyze-story": (analyze_story, schema.AnalyzeStory, EventSettings()),
     "extract-highlights": (extract_highlights, schema.ExtractHighlights, Selection()),
@@ -46,7 +46,7 @@ OF_A_STORY: dict[str, tuple[Callable[..., Any], type[Payload], Any]] = {
 }
 ALL = OF_A_STORY | {name: (handler, model, settings()) for name, (handler, model, settings) in TASKS.items()}
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'source_polling'"
-#: What a task needs beside its story.
+#: MORE has the fields that a task's payload needs in addition to the story.
 MORE: dict[str, dict[str, Any]] = {
     "dedupe-insights": {"createdBy": "system", "insights": INSIGHTS},
     "generate-brief": {"reason": "new_story"},
@@ -55,7 +55,7 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 class Engine:
-    """Answers with one item; fails if it is asked within a transaction."""
+    """The engine answers with one item, and fails if it is called inside a transaction."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -70,7 +70,7 @@ class Engine:
 
 @pytest.fixture
 def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
-    """Makes a task's payload, and the rows that it needs."""
+    """Make the payload of a task, and the rows that the payload refers to."""
 
     def make(task: str) -> dict[str, Any]:
         if task in OF_A_STORY:

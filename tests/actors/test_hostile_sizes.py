@@ -1,4 +1,4 @@
-"""Foreign input may have any size: work that grew with its square would take minutes to hours here."""
+"""Foreign input may have any size; with quadratic time these inputs would take minutes to hours."""
 
 import time
 from collections.abc import Callable
@@ -27,13 +27,13 @@ LINEAR = 8
 
 
 def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
-    """How many times longer ``work`` takes on four times ``size``."""
+    """Return how many times longer ``work`` takes for an input of four times ``size``."""
     small, large = make(size), make(4 * size)
 
     def ratio() -> float:
         return min(_seconds(work, large) for _ in range(3)) / min(_seconds(work, small) for _ in range(5))
 
-    # Again only after a high one: work beside the test can push its data out of the processor's cache.
+    # A high ratio is measured again, because other processes can evict the data from the processor's cache.
     first = ratio()
     return first if first < LINEAR else min(first, ratio(), ratio())
 

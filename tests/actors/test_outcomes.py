@@ -1,4 +1,4 @@
-"""An outcome stands in one place: named there, it comes through every reader and Engine as itself."""
+"""Each outcome is defined once, and every reader and Engine passes it on unchanged."""
 
 import ast
 import os

@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[2]
 PIPELINE, ENGINE, AI = (
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("pipeline", "engine", "ai")
 )
-#: Payload, settings, and the module whose outcomes are told. score-relevance shows its settings as a formula.
+#: Each task has a payload model, settings, and a module of outcomes; the docs show score-relevance's settings as a
+#: formula.
 SECOND_HALF: dict[str, tuple[type[BaseModel], type[BaseModel] | None, str]] = {
     "analyze-story": (schema.AnalyzeStory, EventSettings, "insights/analyze.py"),
     "embed-story": (schema.EmbedStory, None, "insights/embed.py"),

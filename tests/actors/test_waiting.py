@@ -1,4 +1,4 @@
-"""Hosts, the Engine and models wait in one way: a refusal is a rest in one table, which every job keeps."""
+"""Waits for hosts, the Engine and models share one mechanism: a table stores each pause, and all jobs observe it."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A model server on loopback that enforces the rules of strict schemas and gives a test's scripted answers."""
+"""This model server on loopback enforces the rules of strict schemas and gives the answers that a test scripts."""
 
 import json
 import re
@@ -30,7 +30,7 @@ FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxIte
 
 
 class Books:
-    """A ledger in memory: the ``calls``, how each ``ended``, and the remembered answers."""
+    """A ledger in memory records the started calls, the ended calls and the answers."""
 
     def __init__(self) -> None:
         self.calls: list[CallStart] = []
@@ -61,9 +61,10 @@ class Books:
 
 
 class ModelServer(Loopback):
-    """Scripted answers, and all requests.
+    """The server gives scripted answers and records each request.
 
-    ``script`` holds callables that get the request and return (status, headers, body); when it is empty the answer is good.
+    Each callable in ``script`` gets a request and returns (status, headers, body). With an empty ``script`` the server
+    gives a valid answer.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,6 @@ class ModelServer(Loopback):
 
     @property
     def url(self) -> str:
-        """The base of its addresses."""
         return f"{super().url}/v1"
 
     def close(self) -> None:
@@ -84,7 +84,6 @@ class ModelServer(Loopback):
         super().close()
 
     def respond(self, asked: Asked) -> Answer:
-        """See ``answer``."""
         body = json.loads(asked.body)
         self.asked.append({"path": asked.path, "headers": asked.headers, "body": body})
         status, headers, answer = self.answer(asked.path, body)
@@ -129,7 +128,7 @@ class ModelServer(Loopback):
 
 
 def analyst(url: str, **options: Any) -> Any:
-    """A client of the server at this address; no answer is verified unless ``options`` say so."""
+    """Make a client of the server at ``url``; the client verifies no answer unless ``options`` say so."""
     given = {"base_url": url, "model": "m", "timeout": "5s", "verify": False, **options}
     return Settings.model_validate({"provider": "openai", "openai": given}).open()
 
@@ -158,14 +157,13 @@ def model_server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    """The laboratory's provider, which knows stories by their numbers."""
     with Provider() as running:
         yield running
 
 
 @pytest.fixture
 def answers() -> Callable[..., Any]:
-    """Makes scripted answers: ``answers(status=429, headers=…, body=…)`` or ``answers(content=…, finish_reason=…)``."""
+    """Make scripted answers: ``answers(status=429, headers=…, body=…)`` or ``answers(content=…, finish_reason=…)``."""
 
     def make(
         status: int = 200, headers: dict[str, str] | None = None, body: Any = None, content: Any = None, **choice: Any

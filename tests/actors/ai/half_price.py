@@ -1,4 +1,4 @@
-"""Half-price models in real workers: batches that end late, in part, with errors; all workers are killed at each step of a batch."""
+"""Workers use batches that end late, in part or with errors, and all workers are killed at each step of a batch."""
 
 import sys
 import threading
@@ -16,7 +16,7 @@ from zeke_jobs import send, send_many
 from zeke_jobs.postgres.pool import connect
 
 FATES = {1: "error", 2: "expired", 3: "left out", 4: "twice", 5: "junk"}
-#: The requests of a batch in their order, and which of them is struck: the first, or the third.
+#: The keys are a batch's requests; the values say at which call of the request the workers are killed.
 TURNS = {"POST files": 1, "POST batches": 1, "GET batches": 3, "GET content": 3, "GET results": 3}
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.job WHERE state = 'active'"
 _WAITING = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND waiting_for LIKE 'event ai-answer/%'"
@@ -37,12 +37,12 @@ TASKS: dict[str, dict[str, Any]] = {
 
 
 def fate(number: int) -> str:
-    """What becomes of the questions about a story in batches."""
+    """Say how the questions about a story end in a batch."""
     return FATES.get(number % 20, "ok")
 
 
 class Killer:
-    """Kills all workers once in the middle of a request of each step, and starts others."""
+    """The killer kills all workers once during each kind of request, and starts new workers."""
 
     def __init__(self, workers: Fleet, provider: Provider) -> None:
         self.kills: Counter[str] = Counter()
@@ -55,23 +55,22 @@ class Killer:
         self._start()
 
     def strike(self, step: str) -> None:
-        """Kill in the middle of this request, if it is its turn."""
+        """Kill the workers during this request, if its turn has come."""
         with self._lock:
             if step == "POST batches" and self._provider.looks is None:
-                return  # only a batch that ends shows that it is the lost one, if it is Anthropic's
+                return  # With Anthropic, only an ended batch can be recognised as the lost one.
             self._seen[step] += 1
             if self.kills[step] or self._seen[step] < TURNS.get(step, sys.maxsize):
                 return
             with closing(connect(self._workers.database)) as conn:
                 if scalar(conn, _DIED):
-                    return  # its third death would fail a job, as if it were the killer
+                    return  # A job whose worker dies a third time would fail.
             self.kills[step] += 1
             self._workers.commands[-1].kill()
             self._dead.set()
         raise Gone
 
     def tend(self) -> None:
-        """Start workers, if the last are dead."""
         if self._dead.is_set():
             self._dead.clear()
             self._start()
@@ -81,7 +80,7 @@ class Killer:
 
 
 def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> tuple[str, list[str]]:
-    """Analyse stories at half the price; the result, and its faults."""
+    """Analyse stories at half the price; return the result and the faults."""
     with Provider() as provider, fleet(folder / kind, url) as workers:
         provider.fate, provider.looks = fate, None
         workers.configure(jobs_yaml(provider.url, TASKS, batch=True, openai={"kind": kind}))
@@ -121,7 +120,7 @@ def run(url: str, conn: Connection, folder: Path, *, count: int, kind: str) -> t
 
 
 def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list[str]:
-    """All faults of stories, payments and the ledger, in words."""
+    """Describe all faults of stories, payments and the ledger."""
     wrong = []
     done = "analysis_state = 'completed' AND why_it_matters IS NOT NULL AND brief_one_liner IS NOT NULL"
     analysed = scalar(conn, f"SELECT count(*) FROM story_overlays WHERE {done}")
@@ -137,7 +136,7 @@ def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list
         wrong.append(
             f"answers in batches that nobody wanted, or too few: {provider.halves - in_batches}, {in_batches - provider.halves}"
         )
-    # A worker that dies in the middle of a question of its own, without a batch, asks it again: this is not about batches.
+    # A worker that dies during a question without a batch asks the question again, which is no fault of a batch.
     if alone - paid_alone or (paid_alone - alone).total() > kills:
         wrong.append(f"answers alone that nobody wanted, or too few: {paid_alone - alone}, {alone - paid_alone}")
     cost = (provider.halves.total() + 2 * alone.total()) / 1000

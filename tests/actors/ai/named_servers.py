@@ -1,6 +1,7 @@
-"""Servers of models on loopback that answer as Ollama, llama.cpp, Gemini and Anthropic are documented to.
+"""These servers on loopback answer as Ollama, llama.cpp, Gemini and Anthropic are documented to answer.
 
-The facts are from their documentation, and from Ollama's source. A model that is not told the schema, or not held to it, answers prose.
+The facts come from the documentation of the four, and from Ollama's source. A model without an enforced schema answers
+prose.
 """
 
 import json
@@ -19,7 +20,7 @@ KEY = "key-of-the-test"
 
 
 class NamedServer(ModelServer):
-    """The common parts. ``context`` is the number of characters of a question that it takes."""
+    """``context`` is the largest size of a question in characters."""
 
     chat = "/v1/chat/completions"
     embeddings = ""
@@ -73,7 +74,7 @@ class NamedServer(ModelServer):
 
 
 class Ollama(NamedServer):
-    """It knows ``max_tokens`` alone, asks for no key, and has ``error.code`` null."""
+    """Ollama reads ``max_tokens`` only, asks for no key, and sends null as ``error.code``."""
 
     embeddings, vector = "/v1/embeddings", 768
 
@@ -83,13 +84,13 @@ class Ollama(NamedServer):
 
     def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
         made = super().completion(body, said) | {"system_fingerprint": "fp_ollama"}
-        if "max_tokens" not in body:  # then a model goes on until it ends
+        if "max_tokens" not in body:  # Ollama generates without an end if a request has no max_tokens.
             made["usage"] |= {"completion_tokens": 30_000, "total_tokens": 30_900}
         return made
 
 
 class LlamaCpp(NamedServer):
-    """One model, which it calls by its file; numbers as ``error.code``; embeddings only if it was started for them."""
+    """llama.cpp serves one model under its file name, sends numbers as ``error.code``, and embeds if started for it."""
 
     embeddings = "/v1/embeddings"
 
@@ -112,7 +113,7 @@ class LlamaCpp(NamedServer):
 
 
 class Gemini(NamedServer):
-    """Errors in a list, unknown parameters refused, thoughts in ``total_tokens`` alone, vectors of 3072 unless fewer are asked."""
+    """Gemini sends errors in a list, refuses unknown parameters, and counts thoughts in ``total_tokens`` only."""
 
     chat, embeddings, vector = "/v1beta/openai/chat/completions", "/v1beta/openai/embeddings", 3072
     knows = frozenset({
@@ -135,7 +136,7 @@ class Gemini(NamedServer):
 
 
 class Anthropic(NamedServer):
-    """Its own interface: ``x-api-key``, a schema in ``output_config``, no embeddings, a request id in each refusal."""
+    """Anthropic asks for ``x-api-key``, takes a schema in ``output_config``, and has no embeddings."""
 
     chat = "/v1/messages"
     knows: frozenset[str] | None = frozenset({"model", "system", "messages", "max_tokens", "output_config", "thinking"})
@@ -158,7 +159,7 @@ class Anthropic(NamedServer):
 
 
 class AnthropicByChat(Anthropic):
-    """Its layer for chat completions: it ignores ``response_format``, so that only the instructions can name the schema."""
+    """Anthropic's chat completions ignore ``response_format``, so only the instructions can contain the schema."""
 
     chat = "/v1/chat/completions"
     knows = None
@@ -177,7 +178,7 @@ def question(body: Mapping[str, Any]) -> str:
 
 
 def filled(schema: Mapping[str, Any] | None, asked: str) -> str:
-    """A model's answer in the form of a schema; prose without one."""
+    """Fill in a schema as a model would; without a schema, return prose."""
     if schema is None:
         return PROSE
     assert schema["additionalProperties"] is False

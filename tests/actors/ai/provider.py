@@ -1,4 +1,4 @@
-"""A provider over loopback: embeddings of many texts, answers, and batches of questions by both interfaces, as bad as it is told to be."""
+"""This provider on loopback embeds texts, answers questions, runs batches, and fails where a test says so."""
 
 import json
 import re
@@ -18,14 +18,14 @@ _NUMBER = re.compile(r"Title: Story (\d+)")
 
 
 def number_of(text: str) -> int:
-    """The number of the story that a text is about."""
+    """Find the number of the story in a text."""
     found = _NUMBER.search(text)
     assert found is not None, text
     return int(found[1])
 
 
 def said(operation: str, asked: str) -> dict[str, Any]:
-    """A good answer to a question; each operation has its own sentences, so that each is verified by a question of its own."""
+    """Answer a question well, with different sentences for each operation, so that each answer needs a verification."""
     signed = _SIGNED.format(number=7919 * number_of(asked))
     if operation == "analyze":
         return {"why_it_matters": _STOLEN, "chili": 3, "confidence": 0.8, "quotes": [_STOLEN]}
@@ -39,34 +39,34 @@ def said(operation: str, asked: str) -> dict[str, Any]:
 
 
 def title(number: int) -> str:
-    """The title by which the provider knows a story."""
     return f"Story {number}"
 
 
 def is_left_out(number: int) -> bool:
-    """Whether a provider that ``leaves_out`` has no vector for a story."""
+    """Say whether a provider with ``leaves_out`` omits the vector of this story."""
     return number % 97 == 0
 
 
 class Gone(Exception):
-    """The request gets no answer."""
+    """The provider drops the connection without an answer."""
 
 
 class Provider(Loopback):
-    """Answers, counts, and remembers what it charged for.
+    """The provider answers, counts the requests, and remembers the charged answers.
 
     Attributes:
-        paid: Number of answers that were charged, by operation and story.
-        halves: Of these, number of answers in batches.
-        batches: All batches, the newest first, in the form of the interface.
-        fate: What becomes of a question in a batch, by story: ``ok``, ``error``, ``expired``, ``left out``, ``twice`` or ``junk``.
-        looks: The number of lists before a batch ends; None: it never does.
-        strike: Called with the name of a request when its work is done; may raise ``Gone``.
+        paid: Number of charged answers, by operation and story.
+        halves: Number of charged answers of batches, by operation and story.
+        batches: All batches, the newest first, in the format of the provider.
+        fate: How a question in a batch ends, by story: ``ok``, ``error``, ``expired``, ``left out``, ``twice`` or
+        ``junk``.
+        looks: Number of times that a client lists the batches before a batch ends; with None no batch ends.
+        strike: Called with the name of each finished request; may raise ``Gone``.
         calls: Number of requests by path.
-        texts: Number of vectors that were given, by story.
-        refuses: The requests for vectors that are refused with 503, by their number.
-        leaves_out: Single texts get no vector.
-        spoils: A request with this story is refused with 400.
+        texts: Number of vectors sent, by story.
+        refuses: Says by its number whether a request for vectors gets status 503.
+        leaves_out: Whether the vectors of some stories are missing in the answers.
+        spoils: The number of a story; requests that contain the story get status 400.
     """
 
     def __init__(self) -> None:
@@ -89,11 +89,9 @@ class Provider(Loopback):
 
     @property
     def url(self) -> str:
-        """The base of its addresses."""
         return f"{super().url}/v1"
 
     def respond(self, asked: Asked) -> Answer | None:
-        """See ``answer``."""
         address = urlsplit(asked.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         path = address.path.removeprefix("/v1")
@@ -105,7 +103,7 @@ class Provider(Loopback):
         return Answer(answer if isinstance(answer, bytes) else json.dumps(answer), status, "application/json")
 
     def answer(self, path: str, query: dict[str, str], body: bytes | None) -> tuple[int, Any]:
-        """The status and the body for a request."""
+        """Return the status and the body of the answer to a request."""
         with self.lock:
             self.calls[path] += 1
             call = self.calls[path]
@@ -218,17 +216,17 @@ class Provider(Loopback):
 
 
 def text_of(asked: dict[str, Any]) -> str:
-    """What a question says to the model."""
+    """Join the texts of a question's messages."""
     return "\n".join(one["content"] for one in asked["messages"])
 
 
 def vector(number: int) -> list[float]:
-    """The vector of a story; the sixteen numbers are as far as possible from those of all others."""
+    """Make the vector of a story, as far as possible from the vectors of all other stories."""
     return [1.0 if (number >> bit) & 1 else -1.0 for bit in range(16)]
 
 
 def _line(is_anthropic: bool, name: str, answer: dict[str, Any] | None, fate: str = "ok") -> dict[str, Any]:
-    """A line of a batch's results."""
+    """Write a line of a batch's results."""
     if not is_anthropic:
         if answer is None:
             return {"custom_id": name, "response": None, "error": {"code": f"batch_{fate}", "message": f"it {fate}"}}
@@ -240,14 +238,13 @@ def _line(is_anthropic: bool, name: str, answer: dict[str, Any] | None, fate: st
 
 
 def operation_of(asked: dict[str, Any]) -> str:
-    """The operation that a question is of."""
     system = asked["system"] if "system" in asked else asked["messages"][0]["content"]
     names = {"checks": "verify", "chili": "analyze", "one_liner": "brief"}
     return next((name for word, name in names.items() if word in system), "summarize")
 
 
 def completion(asked: dict[str, Any]) -> dict[str, Any]:
-    """An answer to a question in the form of its interface."""
+    """Answer a question in the format of the API that the question uses."""
     content = json.dumps(said(operation_of(asked), text_of(asked)))
     if "system" in asked:
         answer: dict[str, Any] = {"content": [{"type": "text", "text": content}], "stop_reason": "end_turn"}

@@ -1,4 +1,4 @@
-"""Stories in a database, and the pipeline's jobs.yaml with a provider over loopback."""
+"""These helpers add stories to a database, and make a jobs.yaml for a provider on loopback."""
 
 import json
 import uuid
@@ -16,18 +16,18 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 
 def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
-    """The shipped file with the provider at ``url``, and without crons; ``tasks`` changes tasks, and ``ai`` the service."""
+    """Change the shipped jobs.yaml: use the provider at ``url``, drop crons, change ``tasks`` and the service ``ai``."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     openai = {"base_url": url, "model": "m", "embedding_dimensions": 16, "prices": PRICES, **ai.pop("openai")}
     text["services"]["ai"] |= {"provider": "openai", "openai": openai, **ai}
     for name, task in text["tasks"].items():
         task.pop("cron", None)
         task.update(tasks.get(name, {}))
-    return json.dumps(text)  # YAML of a kind, without anchors
+    return json.dumps(text)  # JSON is YAML without anchors.
 
 
 def add_stories(conn: Connection, count: int) -> list[str]:
-    """Stories with the titles that the provider knows, ten days apart; returns their ids, the first of story 1."""
+    """Add stories with the titles that the provider expects, ten days apart; return their ids by number."""
     source = uuid.uuid4()
     texts = [TEXT.format(number=7919 * number) for number in range(1, count + 1)]
     stories = enumerate(texts, 1)

@@ -1,4 +1,4 @@
-"""Questions at half the price: each is asked and paid once, whatever happens to its batch."""
+"""Each question at half the price is asked and paid once, whatever happens to its batch."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from tests.fleet import scalar
 from zeke_jobs.config import load_text
 from zeke_jobs.testing import JobRunner, prepare
 
-HALF, FULL = 0.001, 0.002  # what an answer costs
+HALF, FULL = 0.001, 0.002  # An answer costs HALF in a batch, and FULL without one.
 WAITING = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND waiting_for LIKE 'event ai-answer/%'"
 QUICK: dict[str, dict[str, Any]] = {
     **TASKS,
@@ -37,7 +37,7 @@ def provider(provider: Provider) -> Provider:
 
 @pytest.fixture
 def runner(database: str, provider: Provider) -> Iterator[Callable[..., JobRunner]]:
-    """Makes runners of the pipeline; a story has one question, as nothing is verified, and briefs and summaries are paused."""
+    """Make runners that ask one question per story: no answer is verified, and briefs are paused."""
     made = list[JobRunner]()
 
     def make(kind: str = "chat", *, paused: bool = False, **ai: Any) -> JobRunner:
@@ -68,7 +68,7 @@ def completed(conn: Connection) -> int:
 
 
 def asked(conn: Connection, runner: Any, count: int, kind: str = "chat") -> list[Any]:
-    """Jobs that wait for a batch, which is not created yet."""
+    """Start jobs, and leave them waiting for a batch that does not exist yet."""
     paused = runner(kind, paused=True)
     jobs = analyses(conn, count)
     paused()
@@ -77,7 +77,7 @@ def asked(conn: Connection, runner: Any, count: int, kind: str = "chat") -> list
 
 
 def polled(run_jobs: JobRunner) -> None:
-    """The batch is created, if it is not, and its end seen."""
+    """Create the batch if necessary, and poll until its end is seen."""
     run_jobs()
     zeke_jobs.send("poll-batches")
     run_jobs()
@@ -129,7 +129,7 @@ def test_a_batch_whose_creation_nobody_recorded_is_found_again(
 
 
 def foreign(provider: Provider, kind: str) -> None:
-    """Another program asks as many questions, of the same account."""
+    """Create a batch of another program with the same account."""
     question = {"system": "chili", "messages": [{"role": "user", "content": "Title: Story 77"}], "model": "x"}
     given: dict[str, Any]
     if kind == "anthropic":
@@ -151,7 +151,7 @@ def test_a_batch_that_never_ends_is_cancelled_and_its_questions_are_asked_alone(
 ) -> None:
     provider.looks = None
     asked(conn, runner, 3)
-    for hours in (25, 26.5):  # the second finds it cancelled
+    for hours in (25, 26.5):  # The second poll finds a cancelled batch.
         zeke_jobs.send("poll-batches", delay=hours * 3600)
     runner()(waits=False)
     assert provider.calls["/batches/batch_0/cancel"] == 1
@@ -168,7 +168,7 @@ def test_what_no_batch_answers_is_asked_alone(conn: Connection, provider: Provid
     asked(conn, runner, 2)
     run_jobs = runner()
     if what == "nothing is said at all":
-        run_jobs(waits=False)  # nobody polls
+        run_jobs(waits=False)  # No job polls the batch.
     else:
         polled(run_jobs)
     assert completed(conn) == 2

@@ -1,4 +1,4 @@
-"""Embeddings by a provider: many stories in one request, each with an outcome of its own."""
+"""A provider embeds many stories in one request, and each job ends with its own outcome."""
 
 import uuid
 from collections import Counter
@@ -31,7 +31,7 @@ STORED = "SELECT story_id, model_version FROM story_embeddings"
 
 @pytest.fixture
 def embed(conn: Connection, provider: Provider) -> Callable[..., FakeChunk]:
-    """Runs the handler for stories; returns the contexts of its jobs."""
+    """Run the handler for stories; return the contexts of the jobs."""
 
     def run(stories: list[str], **openai: Any) -> FakeChunk:
         ctx = FakeChunk(len(stories), db=conn, services={"ai": analyst(provider, **openai)})
@@ -90,7 +90,8 @@ def test_while_the_model_rests_no_call_of_a_chunk_has_begun(
 
 def test_a_story_left_out_or_gone_fails_alone(conn: Connection, provider: Provider, embed: Any, rows: Any) -> None:
     provider.leaves_out = True
-    stories = [*add_stories(conn, 100)[94:99], str(uuid.uuid4())]  # story 97 is among them
+    # The slice contains story 97, which is_left_out() selects.
+    stories = [*add_stories(conn, 100)[94:99], str(uuid.uuid4())]
     ctx = embed(stories)
     assert {row["story_id"] for row in rows(STORED)} == {*stories[:2], *stories[3:5]}
     assert [job.completed for job in ctx.jobs] == [True, True, False, True, True, False]
@@ -129,7 +130,7 @@ def test_settings_of_somebodys_own_handler_in_place_of_analyze_story_stop_no_emb
 
 
 class Cancelled(FakeChunk):
-    """A chunk whose second job is cancelled during the request."""
+    """The second job of this chunk is cancelled during the request."""
 
     def add_costs(self, *args: Any) -> None:
         super().add_costs(*args)
@@ -192,7 +193,7 @@ def test_an_analysis_leaves_its_embedding_to_embed_story_unless_a_person_waits(
 def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(
     conn: Connection, provider: Provider, embed: Any, analyse: Any, rows: Any
 ) -> None:
-    stories = add_stories(conn, 3)  # whose vectors are near each other
+    stories = add_stories(conn, 3)
     execute(
         conn, "UPDATE stories SET published_at = zeke_jobs.now(), created_at = zeke_jobs.now() + interval '1 minute'"
     )
@@ -210,7 +211,7 @@ def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(
 def test_a_story_that_is_embedded_and_not_analysed_yet_joins_its_event(
     conn: Connection, provider: Provider, embed: Any, analyse: Any, rows: Any
 ) -> None:
-    first, _, second = add_stories(conn, 3)  # the vectors of stories 1 and 3 are near each other
+    first, _, second = add_stories(conn, 3)  # The vectors of stories 1 and 3 are near each other.
     execute(conn, "UPDATE stories SET published_at = zeke_jobs.now()")
     embed([first])
     for story in (second, first):

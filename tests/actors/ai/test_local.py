@@ -106,7 +106,8 @@ def test_an_article_of_news_may_have_three_headings() -> None:
     ("description", "is_told"),
     [
         ("Long rain broke the dam of Orrin while people slept in schools of Velm.", True),
-        ("Long rain broke the dam of Orrin while people slept in schools of Velm", False),  # it may have been cut
+        # A sentence without a full stop may have been cut off.
+        ("Long rain broke the dam of Orrin while people slept in schools of Velm", False),
         ("Long rain broke the dam of Orrin while people slept in schools of Velm...", False),
         ("Long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
         ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", False),
@@ -118,7 +119,8 @@ def test_an_article_of_news_may_have_three_headings() -> None:
         ("Breaking news, sport, travel and weather from around the world.", False),
         ("", False),
         ("The dam broke, and 50 people of Velm lost their houses.", True),
-        ("The dam broke, and 12 of 50 people of Velm lost their houses.", False),  # which no one sentence says
+        # No single sentence of the story says this.
+        ("The dam broke, and 12 of 50 people of Velm lost their houses.", False),
         ("The dam of Ansel broke, and 50 people of Velm lost their houses.", False),
     ],
 )

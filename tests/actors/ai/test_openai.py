@@ -28,7 +28,7 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 @pytest.fixture
 def contexts() -> list[Any]:
-    """The contexts in which ``run`` ran the handler."""
+    """Collect the contexts in which ``run`` runs the handler."""
     return []
 
 
@@ -36,7 +36,7 @@ def contexts() -> list[Any]:
 def run(
     add_story: Any, handler_context: Any, model_server: Any, contexts: list[Any]
 ) -> Callable[..., tuple[dict[str, Any], uuid.UUID]]:
-    """Analyses a story by the model server; keywords are settings of the provider, of the payload, and ``story``."""
+    """Analyse a story with the model server; keywords change settings of the provider."""
 
     def go(
         document: str = ARTICLE, *, trigger: str = "auto", story: uuid.UUID | None = None, **openai: Any
@@ -118,7 +118,8 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(run: Any
         (401, {}, "invalid_api_key", Reject, "failed"),
         (404, {}, "model_not_found", Reject, "failed"),
         (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
-        *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),  # behind which a model may have worked
+        # A model may have worked before such an error.
+        *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
     ],
 )
 def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
@@ -133,7 +134,8 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
     outcome: str,
 ) -> None:
     model_server.script.append(answers(status, headers, {"error": {"message": "no", "code": code}}))
-    kind = verdict if isinstance(verdict, type) else Defer  # for so many seconds
+    # A number in ``verdict`` is the delay of the Defer in seconds.
+    kind = verdict if isinstance(verdict, type) else Defer
     with pytest.raises(kind, match=str(status)) as raised:
         run(prices=PRICES)
     assert len(model_server.asked) == 1, "the client must not retry by itself"

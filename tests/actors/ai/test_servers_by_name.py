@@ -1,4 +1,4 @@
-"""The servers that docs/ai.md names: each of its blocks is run as it stands against a server that answers as that one does."""
+"""docs/ai.md configures servers by name, and each configuration works with a server that answers as documented."""
 
 import re
 import uuid
@@ -24,7 +24,7 @@ TOLD = Story(uuid.UUID(int=1), "Signed packages", STORY)
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Any, Any]]]:
-    """Gives the server of a name, and the client that the page sets up for it."""
+    """Start a server by its name, and make the client that docs/ai.md configures for the server."""
     running = []
 
     def go(name: str, **changed: Any) -> tuple[Any, Any]:

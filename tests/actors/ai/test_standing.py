@@ -5,7 +5,6 @@ import pytest
 from actors.ai.standing import is_scrap, is_told_to_reader, leans
 from actors.ai.subject import stands_alone
 
-#: Sentences, by what is true of them.
 SAID = {
     head.strip("[]"): lines
     for head, *lines in map(

@@ -1,4 +1,4 @@
-"""The second look at an answer, by a model over loopback that answers well, badly, and about other sentences."""
+"""A model verifies an answer, and may itself answer well, badly, or about other sentences."""
 
 import json
 import re
@@ -30,7 +30,7 @@ LEANS = "Then nobody was hurt without a helmet."
 
 
 class Verifier(ModelServer):
-    """It answers with ``says``, and verifies by ``judge``: from a statement to (follows, sentences)."""
+    """The model answers with ``says``, and verifies with ``judge``, which maps a statement to (follows, sentences)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def server() -> Iterator[Verifier]:
 
 @pytest.fixture
 def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
-    """Summarises a story with the given answer; returns the summary, or the verdict."""
+    """Summarise a story for which the model gives this answer; return the summary, or the verdict."""
     analysts: dict[str, Any] = {}
 
     def go(said: str, story: Story = STORY, books: Books | None = None, **options: Any) -> Any:
@@ -79,7 +79,7 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
 
 
 def shown_by(story: Story, *, best: bool = True) -> Callable[[str], list[str]]:
-    """Cites the sentences of a story that share most words with a statement, or any one."""
+    """Make a function that cites the sentences most similar to a statement, or with ``best=False`` any sentence."""
     told = evidence(story).sentences[2 if story.source else 1 :]
 
     def cite(statement: str) -> list[str]:
@@ -209,7 +209,7 @@ def test_an_opposite_or_a_swap_passes_the_rules_and_not_the_verification(ask: An
 def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
     ask: Callable[..., Any], server: Verifier, half: str, figure: Figure
 ) -> None:
-    """Four verifiers: one knows the truth; the others say yes to all, and cite the likeliest sentences, arbitrary ones or invented ones."""
+    """One verifier is right; three others accept everything, and cite likely, arbitrary or invented sentences."""
     shares: dict[str, Mapping[str, float]] = {}
     for way in ("knows", "yes to all", "other sentences", "invented sentences"):
         asked: Counter[str] = Counter()
@@ -241,7 +241,7 @@ def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
             "honest": kept["honest"] / asked["honest"],
         }
     well, lying = shares["knows"], shares["yes to all"]
-    before = 57 / 138 if half == "held-out" else None  # by the rules alone, at ed24dd87
+    before = 57 / 138 if half == "held-out" else None  # Commit ed24dd87 refused this share by the rules alone.
     forged = f"{half}, verified by who knows: forged causes, denials, speakers and combinations refused"
     figure(forged, well["meaning"], 0.95, before=before)
     figure(f"{half}, verified by who knows: honest answers kept", well["honest"], 0.95)

@@ -1,4 +1,4 @@
-"""Requests to each kind of provider and its answers, written from the providers' public documentation."""
+"""These requests and answers follow the public documentation of each provider."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Alerts: each new story that fits is sent once, at once, and nothing is lost while a receiver is away."""
+"""An alert sends each new matching story once and without delay, and no story is lost while a receiver is down."""
 
 import base64
 import hashlib
@@ -42,7 +42,7 @@ WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron
 
 
 class Alerts:
-    """The tasks of the shipped jobs.yaml, run in this thread, with receivers on loopback: the team's is the site's ``/hook``."""
+    """The tasks of the shipped jobs.yaml run in this thread; the receiver ``team`` is the site's ``/hook``."""
 
     def __init__(self, conn: Connection, database: str, add_story: Any, site: Site, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add, self.site = conn, database, add_story, site
@@ -51,7 +51,7 @@ class Alerts:
         self.put(receivers)
 
     def put(self, receivers: dict[str, Any], name: str = "deliver-alert") -> None:
-        """Put the shipped jobs.yaml in force, with these receivers and with the task deliver-alert renamed."""
+        """Put the shipped jobs.yaml in force, with these receivers and with another name for the task deliver-alert."""
         text = (ROOT / "jobs.yaml").read_text().replace("deliver-alert:", f"{name}:")
         said = f"    settings: {json.dumps({'receivers': receivers})}\n"
         text = text.replace("    # settings:\n    #   receivers:", f"{said}    # receivers:", 1)
@@ -61,21 +61,20 @@ class Alerts:
         self._runners.append(self.run)
 
     def change(self, receiver: str, settings: dict[str, Any]) -> None:
-        """Put other settings of a receiver in force."""
+        """Change settings of a receiver in the configuration in force."""
         self.put({**self.receivers, receiver: {**self.receivers.get(receiver, {}), **settings}})
 
     def add(self, *to: str, name: str = "queues", query: str = "postgres") -> None:
-        """Add an alert by the command line."""
         assert news_app(["alert", "add", name, query, *(word for one in to for word in ("--to", one))]) == 0
 
     def deliver(self, **context: Any) -> dict[str, Any]:
-        """Run deliver-alert for the team by itself."""
+        """Call the handler of deliver-alert for the receiver ``team``."""
         settings = AlertSettings.model_validate({"receivers": {"team": self.receivers["team"]}})
         ctx = FakeContext(context.pop("conn", self.conn), settings=settings, **context)
         return deliver_alert(DeliverAlert(receiver="team"), ctx)
 
     def story(self, word: str = "walnut", *, analysed: bool = True, **known: Any) -> str:
-        """A story, analysed by the real task; what its alerts send has been sent."""
+        """Add a story, analyse it with the real task, and send its alerts."""
         made = str(self._add(TEXT.format(word, len(word) * 7), title=f"Release of {word}", **known))
         self.rows("UPDATE stories SET created_at = zeke_jobs.now() WHERE id = %s", made)
         if analysed:
@@ -86,7 +85,7 @@ class Alerts:
         return self.story(word, source=uuid.uuid4())
 
     def refused(self, word: str = "walnut") -> tuple[str, zeke_jobs.Job]:
-        """A story, and the job that could not send it."""
+        """Add a story whose alert fails; return the story and the failed job."""
         story = self.story(word, analysed=False)
         (job,) = self.analyse(story, raises=False)
         return story, job
@@ -96,12 +95,12 @@ class Alerts:
         return [job for job in self.run(**options) if job.task_id == "deliver-alert"]
 
     def answers(self, status: int, **headers: str) -> None:
-        """The hook answers so from now on."""
+        """Set the answer of the hook."""
         self.site.pages["/hook"] = Answer(status=status, headers=headers)
 
     @property
     def titles(self) -> list[str]:
-        """Of the messages that the hook was sent."""
+        """List the titles of the messages that the hook received."""
         return [json.loads(asked.body)["title"] for asked in self.site.asked if asked.path == "/hook"]
 
     @property
@@ -144,7 +143,7 @@ def alerts(conn: Connection, database: str, add_story: Any, site: Site, receiver
 
 @pytest.fixture
 def news(alerts: Alerts, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs zeke-news, which succeeds unless told otherwise; gives its output."""
+    """Run zeke-news, check its exit status, and return its output."""
 
     def call(*arguments: str, status: int = 0) -> str:
         capsys.readouterr()
@@ -158,7 +157,7 @@ def news(alerts: Alerts, capsys: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.fixture
 def why(news: Any, alerts: Alerts) -> Any:
-    """What became of a story at each alert."""
+    """Return what ``zeke-news why`` says of a story's alerts."""
 
     def ask(story: str) -> list[str]:
         alerts.rows("UPDATE raw_items SET url = 'https://a.example/' || id")
@@ -174,12 +173,13 @@ def why(news: Any, alerts: Alerts) -> Any:
 def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
     alerts: Alerts, news: Any, why: Any, mail_server: MailServer, site: Site, tmp_path: Path
 ) -> None:
-    alerts.change("more", alerts.receivers["files"])  # a second one of the same folder
+    alerts.change("more", alerts.receivers["files"])  # Two receivers write to the same folder.
     to = ("me", "team", "phone", "script", "files", "more")
     said = news("alert", "add", "queues", '"retry budget" -cats', *(word for name in to for word in ("--to", name)))
     assert said == f"from now on queues goes to {', '.join(to)}\n"
     story = alerts.story()
-    alerts.story("kettle", kind="video", source=uuid.uuid4())  # of its own event, and it fits too
+    # The second story also matches the alert, but is another event.
+    alerts.story("kettle", kind="video", source=uuid.uuid4())
     for trigger in ("manual", "retry", "auto"):
         assert alerts.analyse(story, trigger) == []
     titles = ["queues: Release of walnut", "queues: Release of kettle"]
@@ -237,7 +237,7 @@ def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(alerts: Ale
         "alert queues to team: story 1 is about the same event: sent ago",
         "alert budgets to team: story 1 is about the same event: sent by queues ago",
     ]
-    # Two events that were sent become one, and are analysed again.
+    # The two events become one, and the stories are analysed again.
     alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     for story in (first, again, other):
         alerts.analyse(story, "manual")
@@ -346,7 +346,7 @@ def test_a_command_that_fails_is_told(
 def test_quiet_hours_end_in_one_message(alerts: Alerts, why: Any) -> None:
     alerts.change("team", {"quiet": "22:00-07:00 Europe/Berlin"})
     alerts.add("team")
-    alerts.move(hours=1, minutes=30)  # half past ten in Berlin
+    alerts.move(hours=1, minutes=30)  # The time in Berlin is now 10:30.
     story = alerts.story("walnut")
     alerts.story("granite")
     assert alerts.titles == []
@@ -382,7 +382,7 @@ def test_beyond_so_many_messages_an_hour_comes_a_summary(alerts: Alerts, why: An
 
 
 def test_a_summary_is_one_message_of_its_hour(alerts: Alerts) -> None:
-    release_clock(alerts.conn)  # a clock that runs gives each row another time
+    release_clock(alerts.conn)  # With a running clock each row gets another time.
     alerts.change("team", {"hourly": 2})
     alerts.add("team")
     alerts.answers(307)
@@ -459,7 +459,7 @@ def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Al
         ("22:00-07:00 Europe/Berlin", "2026-07-27T20:30Z", "2026-07-28T05:00Z"),
         ("12:00-13:30 Asia/Kolkata", "2026-11-27T06:30Z", "2026-11-27T08:00Z"),
         ("12:00-13:30 Asia/Kolkata", "2026-11-27T08:00Z", None),
-        # In the night to 2026-10-25, 02:30 comes twice in Berlin; in that to 2026-03-29 it does not come at all.
+        # In Berlin, 02:30 happens twice on 2026-10-25, and does not happen on 2026-03-29.
         ("22:00-02:30 Europe/Berlin", "2026-10-25T00:15Z", "2026-10-25T00:30Z"),
         ("22:00-02:30 Europe/Berlin", "2026-10-25T01:15Z", "2026-10-25T01:30Z"),
         ("22:00-02:30 Europe/Berlin", "2026-03-29T00:45Z", "2026-03-29T01:30Z"),

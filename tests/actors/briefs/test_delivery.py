@@ -1,4 +1,4 @@
-"""Digests reach their readers by mail, in a folder and by webhook: each of them once."""
+"""Each digest reaches its readers once by mail, as a file in a folder, and by webhook."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ NASTY = "[/b] <script>alert(1)</script> *Half* `100%` | # _x_\nBcc: eve@example.
 
 @pytest.fixture
 def story(add_story: Any, add_copy: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """A story of yesterday with a brief, as told by two sources."""
+    """Add a story of yesterday with a brief and two sources."""
     set_clock(conn, NOW)
 
     def add(title: str = "Registry signs packages", url: str = "https://a.example/signed") -> uuid.UUID:
@@ -51,7 +51,7 @@ def story(add_story: Any, add_copy: Any, conn: Any) -> Callable[..., uuid.UUID]:
 
 @pytest.fixture
 def everywhere(mail_server: MailServer, site: Site, tmp_path: Path) -> dict[str, Any]:
-    """Settings that name each kind of receiver."""
+    """Make settings with a receiver of each kind."""
     site.pages |= {"/hook": Answer(status=204), "/": Answer()}
     loopback = {"allow_networks": ["127.0.0.0/8"]}
     return {
@@ -68,7 +68,7 @@ def everywhere(mail_server: MailServer, site: Site, tmp_path: Path) -> dict[str,
 
 @pytest.fixture
 def deliver(conn: Any) -> Callable[..., dict[str, Any]]:
-    """Runs the task once."""
+    """Run deliver-digest once."""
 
     def run(settings: dict[str, Any], *, taken: tuple[str, ...] = (), **payload: Any) -> dict[str, Any]:
         ctx = FakeContext(conn, settings=DeliverySettings.model_validate(settings), taken_leases=taken)
@@ -192,7 +192,8 @@ def test_what_the_mail_server_says_is_told(
 @pytest.mark.parametrize(
     ("way", "change", "words", "kind"),
     [
-        ("mail", {"security": "starttls"}, "STARTTLS", Reject),  # an unencrypted server gets no password
+        # The client sends no password to a server without encryption.
+        ("mail", {"security": "starttls"}, "STARTTLS", Reject),
         ("webhook", {"allow_networks": []}, "allow_networks of the receiver: [127.0.0.0/8]", Reject),
         ("webhook", {"url": "ftp://a.example/"}, "expected an http or https address", Reject),
         ("folder", "/dev/null/folder", "cannot be written to", Retry),

@@ -23,7 +23,7 @@ def clock(conn: Any) -> None:
 
 @pytest.fixture
 def digest(handler_context: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Writes a digest; gives the job's output and the stored entries."""
+    """Write a digest; return the job's output and the stored entries."""
 
     def write(entries: int = 10, **payload: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         ctx = handler_context(BriefSettings(digest_entries=entries))
@@ -38,7 +38,7 @@ def digest(handler_context: Any, rows: Any) -> Callable[..., tuple[dict[str, Any
 
 @pytest.fixture
 def told(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """A story of yesterday with a brief and a chili score."""
+    """Add a story of yesterday with a brief and a chili score."""
 
     def add(title: str, chili: int = 1, days_old: float = 0.8, **fields: Any) -> uuid.UUID:
         story: uuid.UUID = add_story(TEXT, title=title, days_old=days_old, **fields)

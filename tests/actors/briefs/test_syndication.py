@@ -1,4 +1,4 @@
-"""Our own reader can read the feeds that zeke-news writes."""
+"""The reader of zeke-news can read the feeds that zeke-news writes."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""A digest is grouped by topic, with two sentences of each story that are stored of it, and no other words."""
+"""A digest groups stories by topic, and shows two stored sentences of each story without changing them."""
 
 import json
 import uuid
@@ -26,7 +26,7 @@ STORIES = {
 
 @pytest.fixture
 def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """An analysed story of yesterday, with a brief and highlights."""
+    """Add an analysed story of yesterday, with a brief and highlights."""
     set_clock(conn, NOW)
 
     def add(

@@ -1,4 +1,4 @@
-"""A site on loopback, and a jobs.yaml that lets the Engine fetch from it."""
+"""These fixtures run zeke-news, and make a jobs.yaml whose engine may fetch from loopback."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ tasks:
 def news(
     database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
-    """Runs zeke-news as on 80 columns; gives its status, stdout and stderr."""
+    """Run zeke-news in a terminal of 80 columns; return its exit status, stdout and stderr."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
 
@@ -42,7 +42,7 @@ def news(
 
 @pytest.fixture
 def told(news: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
-    """Runs zeke-news as on 160 columns; gives its status, and its output with its errors."""
+    """Run zeke-news in a terminal of 160 columns; return its exit status and all its output."""
     monkeypatch.setenv("COLUMNS", "160")
 
     def call(*arguments: str) -> tuple[int, str]:
@@ -54,7 +54,7 @@ def told(news: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def jobs_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Names a jobs.yaml, which was never in force."""
+    """Write a jobs.yaml without applying it."""
     path = tmp_path / "jobs.yaml"
     path.write_text(JOBS)
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(path))
@@ -63,7 +63,7 @@ def jobs_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def in_force(conn: Connection, jobs_yaml: Path, database: str) -> Callable[[str], None]:
-    """Puts a configuration in force, by default the one of ``jobs_yaml``."""
+    """Put a configuration in force, by default the text ``JOBS``."""
 
     def put(text: str = JOBS) -> None:
         jobs_yaml.write_text(text)

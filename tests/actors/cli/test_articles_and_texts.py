@@ -20,7 +20,7 @@ TEXT = "# A headline\n\nThe text has a first paragraph.\n\nAnd [bold]a second[/b
 
 
 def feed(conn: Any, url: str, counts: dict[Outcome, int], kind: str = "rss") -> None:
-    """A source that was read well, with items of these outcomes."""
+    """Add a source in good health, with as many items of each outcome as ``counts`` says."""
     source = sources.add(conn, kind, url, name=url.split("/")[2])[0]
     SQL.run(conn, "source_health_put", source_id=source, status="ok", message=None)
     for outcome, count in counts.items():

@@ -1,4 +1,4 @@
-"""``zeke-news filter``: rules are tried, added, listed and removed; a fault names its place."""
+"""``zeke-news filter`` tries, adds, lists and removes rules, and points at a fault in a rule."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ tasks:
 
 @pytest.fixture
 def week(conn: Any) -> None:
-    """Items of two sources; one is older than a week."""
+    """Add items of two sources; one item is older than a week."""
     for name, titles in (("Weblog", ("Crypto is up", "Postgres 19", "Old crypto")), ("Paper", ("Crypto is down",))):
         source = sources.add(conn, "rss", f"https://{name.lower()}.example/feed", name=name)[0]
         for title in titles:

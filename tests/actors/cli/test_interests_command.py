@@ -1,4 +1,4 @@
-"""``zeke-news interests suggest`` proposes by marks, shows the effect, and changes nothing that nobody accepted."""
+"""``zeke-news interests suggest`` suggests interests from readers' marks, and changes nothing without consent."""
 
 import json
 import uuid
@@ -27,7 +27,7 @@ def analysed(in_force: Callable[[str], None]) -> None:
 
 @pytest.fixture
 def add(add_story: Any, analyse: Any, conn: Any) -> Callable[..., None]:
-    """Adds an analysed story with a mark of readers without a team."""
+    """Add an analysed story that readers without a team have marked."""
 
     def make(
         title: str, text: str, n: int, *, state: str | None = None, starred: bool = False, days_old: int = 30
@@ -43,7 +43,7 @@ def add(add_story: Any, analyse: Any, conn: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def marked(add: Callable[..., None]) -> None:
-    """Stories 1 to 3 were read, one of them starred, 5 to 7 archived; 4, 8 and those on cats are new."""
+    """Add stories that were read, starred, archived or not yet marked."""
     for n in range(1, 4):
         add("Postgres", LIKED, n, state="read", starred=n == 1)
     add("Postgres", LIKED, 4, days_old=1)

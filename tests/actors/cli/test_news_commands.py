@@ -29,13 +29,13 @@ URL = "https://www.a.example/news/signed?utm_source=feed"
 
 @pytest.fixture
 def news(news: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
-    """As everywhere; and no line is longer than the screen is wide."""
+    """Run zeke-news, and check that no line of its output is wider than the terminal."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
         status, out, err = news(*arguments)
-        to_copy = ("http", "zeke-jobs send")  # what a person copies is never broken
+        to_copy = ("http", "zeke-jobs send")  # Addresses and commands are not wrapped, so that people can copy them.
         lines = [line for line in out.splitlines() if not any(mark in line for mark in to_copy)]
-        # A table in a pipe has a line for each row, however long.
+        # Output to a pipe has one line for each row of a table, however wide the row is.
         for_programs = {"--json", "--format"} & set(arguments) or arguments == ("sources",)
         assert for_programs or all(len(line) <= 80 for line in lines)
         return status, out, err
@@ -45,7 +45,7 @@ def news(news: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, 
 
 @pytest.fixture
 def finished(add_story: Any, analyse: Any, handler_context: Any) -> uuid.UUID:
-    """A story that went all the way."""
+    """Add a story that all tasks of the pipeline have processed."""
     story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
     analyse(story)
     generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))

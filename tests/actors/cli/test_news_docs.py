@@ -1,4 +1,4 @@
-"""docs/news.md leaves no command and no option out, and the list of commands is whole."""
+"""docs/news.md describes each command and option, and its list of commands is complete."""
 
 import re
 from collections.abc import Iterator

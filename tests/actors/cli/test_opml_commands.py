@@ -13,7 +13,7 @@ from actors.store.statements import SQL
 
 @pytest.fixture
 def imported(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Import a list of these bytes, and return the output."""
+    """Import an OPML file with these bytes; return the output."""
 
     def read(content: bytes | None, *options: str, status: int = 0) -> str:
         file = tmp_path / "feeds.opml"

@@ -1,4 +1,4 @@
-"""Commands with which a reader reads, stars, archives and searches stories."""
+"""Readers read, star, archive and search stories by commands."""
 
 import json
 import uuid
@@ -103,7 +103,7 @@ TEXTS = [
 
 @pytest.fixture
 def library(add_story: Any, conn: Any) -> dict[str, int]:
-    """Stories in several languages; their numbers by title."""
+    """Add stories in several languages; return their numbers by title."""
     for number, (language, title, text) in enumerate(TEXTS):
         story = add_story(text, title=title, days_old=number)
         of = "UPDATE contents SET language_code = %s WHERE id = (SELECT content_id FROM stories WHERE id = %s)"

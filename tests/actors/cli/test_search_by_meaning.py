@@ -1,4 +1,4 @@
-"""``zeke-news search --like`` and ``--meaning`` find the nearest stories, and say by which model."""
+"""``zeke-news search --like`` and ``--meaning`` find the nearest stories, and print the name of the model."""
 
 import json
 import math
@@ -25,7 +25,7 @@ TEXTS = {
 
 @pytest.fixture
 def library(add_story: Any, analyse: Any, conn: Any) -> None:
-    """The stories of TEXTS, a day apart, each of a source of its own, analysed by the local AI."""
+    """Add the stories of TEXTS from different sources, a day apart, analysed by the local AI."""
     for day, (title, text) in enumerate(TEXTS.items()):
         story = add_story(text, title=title, days_old=day)
         analyse(story)
@@ -125,7 +125,7 @@ def test_signs_tell_the_angle_of_two_vectors() -> None:
     words = [f"word{n}" for n in range(400)]
     pairs = [
         tuple([chance.random() for _ in range(1536)] for _ in range(2))
-    ]  # all positive: the rotation makes signs of them
+    ]  # The vectors have only positive numbers; the rotation gives some of them a minus sign.
     for shared in (5, 20, 35, 40):
         one = chance.sample(words, 40)
         other = one[:shared] + chance.sample(words, 40 - shared)

@@ -1,4 +1,4 @@
-"""Commands with which a person adds, tries, renames, merges and removes sources."""
+"""Commands add, try, rename, merge and remove sources."""
 
 import io
 import json
@@ -151,7 +151,7 @@ def test_a_source_gets_another_name(news: Any, conn: Any) -> None:
 
 @pytest.fixture
 def told_twice(conn: Connection, add_story: Any) -> tuple[uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID]:
-    """Two sources: the first has two stories, one of which the second tells too. (first, second, own story, shared story)."""
+    """Add two sources that share a story; return (first source, second source, story of the first, shared story)."""
     first = uuid.uuid4()
     own, shared = (add_story(f"Text {n}", source=first, title=f"Title {n}") for n in range(2))
     second, _ = sources.add(conn, "rss", "https://b.example/feed", name="Second")

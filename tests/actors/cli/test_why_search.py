@@ -1,4 +1,4 @@
-"""``zeke-news why`` finds an article even if only the query of its address differs from many others."""
+"""``zeke-news why`` finds an article whose address differs from many others in its query only."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,3 @@
-"""Fixtures of the engine's tests."""
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -18,32 +16,31 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def failure(call: Callable[..., object], *given: Any, **named: Any) -> EngineError:
-    """The error that a call ends in."""
+    """Return the EngineError that the call raises."""
     with pytest.raises(EngineError) as caught:
         call(*given, **named)
     return caught.value
 
 
 def only(feed: str, url: str = "https://feeds.example/news.xml") -> ContentItem:
-    """The one item of a feed."""
+    """Read a feed with exactly one item, and return the item."""
     (item,) = read_feed(feed.encode(), url, now=NOW).items or []
     return item
 
 
 def entry(extra: str = "", *, guid: str = "g", title: str = "t", link: str = "https://a.example/1") -> ContentItem:
-    """The item of a feed of RSS with one entry."""
+    """Make and read an RSS feed with one item, and return the item."""
     return only(rss((guid, title, link), extra=extra))
 
 
 @pytest.fixture
 def fetcher() -> Fetcher:
-    """It may reach loopback."""
     return Fetcher("tests/1", (ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture
 def settings() -> Settings:
-    """Loopback is allowed, and everything is small and quick."""
+    """Allow loopback, and make limits and timeouts small."""
     given = {"allow_networks": ["127.0.0.0/8"], "contact": "https://news.example/bot", "page_bytes": 300_000}
     return Settings.model_validate({**given, "page_timeout": "2s", "feed_timeout": "2s"})
 

@@ -1,4 +1,4 @@
-"""Operations of a reader that foreign bytes might have taken over, for the tests of readers."""
+"""Each operation misbehaves as a reader might after hostile bytes took control of it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def who(body: bytes) -> bytes:
 
 
 def _noted(body: bytes) -> None:
-    """Each attempt leaves a line with its process in the file that the body names."""
+    """Add a line with the id of this process to the file that ``body`` names."""
     with Path(body.decode()).open("a") as file:
         file.write(f"{os.getpid()}\n")
 
@@ -42,7 +42,7 @@ def sleep(body: bytes) -> bytes:
 
 
 def time_left(body: bytes) -> bytes:
-    """The seconds of CPU that are left, by the clock that ends this process; then a quarter of a second is used."""
+    """Return the seconds of CPU time left before the timer ends this process, then use up a quarter of a second."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.25
     while time.process_time() < end:

@@ -1,4 +1,4 @@
-"""Addresses in common forms become feeds. The answers are invented after each kind of site, and served on loopback."""
+"""The engine finds the feed behind common forms of an address; the pages are invented and served on loopback."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ RSS = "application/rss+xml; charset=utf-8"
 
 
 class ByName(Fetcher):
-    """Asks the scripted site in place of any host: ``https://host/path`` is its page ``/host/path``."""
+    """The fetcher asks the scripted site instead of any host: ``https://host/path`` becomes its page ``/host/path``."""
 
     site: Site
 
@@ -36,7 +36,7 @@ class ByName(Fetcher):
 
 @pytest.fixture
 def find(site: Site) -> Callable[..., list[ContentSource]]:
-    """Discovers, among pages that it is given by address."""
+    """Discover feeds among the given pages."""
     engine = LocalEngine(Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "feed_timeout": "5s"}))
     fetcher = ByName(engine._fetcher.user_agent, engine._fetcher.allowed)
     fetcher.site = site
@@ -82,7 +82,8 @@ TWO_FORMS = page("T", "x", link("feed.atom", kind=ATOM) + link("feed.rss"))
 LINKED = page("T", '<a href="rss.html">about</a><a href="/releases.rss">RSS</a>')
 OF_ADA = {"social.example/@ada.rss": feed("Ada", "1")}
 
-#: What is typed, the feed that is found, and the pages that are there; a page that is a text is of the type that feeds have.
+#: Each entry has the typed text, the address of the feed, and the pages; a page given as text has the content type of a
+#: feed.
 KINDS: dict[str, tuple[str, str, dict[str, str | Answer]]] = {
     "a feed": ("https://a.example/f", "a.example/f", {"a.example/f": Answer(feed("F", "1"))}),
     "a feed that is called a page": ("a.example/f", "a.example/f", {"a.example/f": Answer(by_atom("F", "1"))}),
@@ -187,7 +188,7 @@ def test_an_address_without_a_scheme_is_tried_by_http_where_https_fails(site: Si
     with pytest.raises(EngineError, match=rf"^https://{bare}/none: .*; then http://{bare}/none answers 404") as caught:
         engine.discover(f"{bare}/none")
     assert caught.value.code == "not_found"
-    with pytest.raises(EngineError, match=r"^https://(?!.*; then)"):  # who writes https means it
+    with pytest.raises(EngineError, match=r"^https://(?!.*; then)"):  # An explicit https is never replaced by http.
         engine.discover(f"https://{bare}/f.xml")
 
 

@@ -1,4 +1,4 @@
-"""Forms of real feeds: JSON Feed, titles by their declared type, identities and recordings of sloppy podcasts."""
+"""The feed reader handles JSON Feed, types of titles, and the identities and recordings of malformed podcasts."""
 
 import gzip
 import json

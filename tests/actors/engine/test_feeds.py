@@ -104,7 +104,7 @@ def test_a_guid_that_repeats_counts_as_none() -> None:
 
 
 def test_an_atom_entry_with_several_links_gives_the_page() -> None:
-    # The earlier version gave no address.
+    # An earlier version found no address.
     links = (
         '<link rel="edit" href="https://a.example/edit"/><link rel="enclosure" type="audio/mpeg" href="https://a.example/a.mp3"/>'
         '<link rel="alternate" type="application/json" href="https://a.example/j"/>'
@@ -115,7 +115,7 @@ def test_an_atom_entry_with_several_links_gives_the_page() -> None:
 
 
 def test_rss_1_0_is_read() -> None:
-    # The earlier version ignored it.
+    # An earlier version ignored RSS 1.0.
     body = (
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
         '<channel rdf:about="https://a.example/"><title>Old</title></channel>'

@@ -133,7 +133,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
 
 @contextmanager
 def peak_below(most: int) -> Iterator[None]:
-    """The memory that the block takes, in bytes, is less."""
+    """Check that the block allocates fewer than ``most`` bytes."""
     tracemalloc.start()
     try:
         yield
@@ -167,7 +167,7 @@ def test_an_encoding_is_undone_or_refused(
 def test_a_small_body_that_inflates_to_100_mb_costs_bounded_memory(site: Site, fetcher: Fetcher) -> None:
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
-    # Packed twice it would be 16 KB. Each chunk inflates a thousandfold.
+    # Each chunk inflates a thousandfold; compressing the body twice would leave 16 KB.
     site.pages["/"] = Answer(bomb, headers={"Content-Encoding": "gzip"})
     limits = Limits(body_bytes=1_000_000, raw_bytes=1_000_000, seconds=10)
     with peak_below(8_000_000):
@@ -204,7 +204,7 @@ def test_a_body_without_a_length_ends_at_the_limit_in_bounded_memory(fetcher: Fe
     ],
 )
 def test_a_server_that_drips_for_ever_is_left_at_the_deadline(fetcher: Fetcher, pieces: list[bytes]) -> None:
-    # The earlier version's timeouts ended at the headers.
+    # The timeouts of an earlier version covered the headers only.
     started = time.monotonic()
     with raw_server(*pieces, pause=0.05) as port:
         error = failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS)

@@ -1,4 +1,4 @@
-"""Any answer of a foreign server or an Engine ends in a value of limited size or a stated reason, in limited time."""
+"""Any answer of a hostile server or Engine ends in limited time, in a value of limited size or a stated reason."""
 
 import json
 import os

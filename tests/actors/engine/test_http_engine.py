@@ -1,4 +1,4 @@
-"""The Engine's contract over HTTP, asked and served."""
+"""A client and a server speak the Engine's HTTP protocol."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from actors.engine.server import EngineServer
 from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 
-# As the product's Engine answers: neither text nor a list of items.
+# The product's Engine sends such an item, without a text or a list of items.
 ITEM = {
     "id": "i1", "title": "T", "description": "D", "url": "https://a.example/1", "sourceType": "blog", "contentType": "article",
     "publishedAt": "2026-11-20T10:00:00.000Z", "metadata": {"k": 1}, "author": {"id": "a", "name": "Ada"},

@@ -1,4 +1,4 @@
-"""A folder of a mailbox is a source: each message once, nothing in it changes, and no server harms the reading."""
+"""A mailbox folder is a source: each message is read once, the folder stays unchanged, no server breaks the reading."""
 
 import base64
 import shutil
@@ -34,7 +34,7 @@ def letter(n: int, *, link: str = "", sender: str = "Ada <ada@a.example>", body:
 
 
 def given(data: bytes) -> bytes:
-    """A server's answer that has a message."""
+    """Make an IMAP server's answer that contains a message."""
     return b"* 1 FETCH (BODY[]<0> {%d}\r\n%b)\r\nTAG OK done\r\n" % (len(data), data)
 
 

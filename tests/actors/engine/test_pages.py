@@ -45,7 +45,7 @@ def test_what_the_page_says_of_itself_is_read() -> None:
     assert item.canonical_url == "https://news.example/canonical"
     assert item.published_at == datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
     assert (item.author and item.author.name) == "Ada"
-    head = '<link rel="canonical" href="https://news.example/">'  # the front page
+    head = '<link rel="canonical" href="https://news.example/">'  # The canonical link points to the front page.
     assert read_page(page("t", BODY, head).encode(), URL).canonical_url is None
 
 
@@ -162,7 +162,7 @@ def test_deep_nesting_ends_in_text_or_a_reason() -> None:
         read_page(b"<div>" * 20_000 + b"deep" + b"</div>" * 20_000, URL)
 
 
-@settings(deadline=None)  # the first call imports
+@settings(deadline=None)  # The first call imports libraries.
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
     with suppress(EngineError):
@@ -197,9 +197,9 @@ def test_whatever_is_declared_and_sent_is_decoded(body: bytes, label: str, in_pa
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        ("latin1", "\u20ac 5"),  # browsers read it as windows-1252
-        ("GB2312", "\u570b"),  # \u2026 and this as gb18030
-        ("x-sjis", "\u2460"),  # \u2026 and this as windows-31j
+        ("latin1", "\u20ac 5"),  # Browsers decode latin1 as windows-1252.
+        ("GB2312", "\u570b"),  # Browsers decode GB2312 as gb18030.
+        ("x-sjis", "\u2460"),  # Browsers decode x-sjis as windows-31j.
         ("windows-874", "\u0e44\u0e17\u0e22"),
         ("ks_c_5601-1987", "\ub620"),
         ("koi8-r", "\u043c\u0438\u0440"),

@@ -1,4 +1,4 @@
-"""A reader may loop, use up memory, crash or hang: its worker reports it and goes on."""
+"""A reader process may loop, use up memory, crash or hang: the worker reports it and continues."""
 
 import ctypes
 import json
@@ -29,7 +29,7 @@ TIGHT = Limits(cpu=0.5, wall=20, memory=256 * 1024 * 1024, answer=1_000_000, gro
 
 @pytest.fixture(scope="module")
 def their_server() -> Iterator[Readers]:
-    """Readers whose server the tests share: its imports take a third of a second."""
+    """Share one server of reader processes between the tests, because its imports take a third of a second."""
     found = Readers(ODD, TIGHT)
     yield found
     found.close()
@@ -37,7 +37,7 @@ def their_server() -> Iterator[Readers]:
 
 @pytest.fixture
 def readers(their_server: Readers) -> Iterator[Readers]:
-    """Readers of which none has been started."""
+    """Give each test the shared server without running readers."""
     yield their_server
     for reader in their_server._idle:
         reader.close()
@@ -55,7 +55,7 @@ def who(readers: Readers) -> dict[str, Any]:
 
 
 def refused(readers: Readers, operation: str, notes: Path, **arguments: Any) -> tuple[EngineError, int]:
-    """Why there is no answer, and after how many attempts, each in a process of its own."""
+    """Return the error, and the number of attempts; each attempt must have its own process."""
     with pytest.raises(EngineError) as caught:
         readers.ask(operation, str(notes).encode(), about="https://a.example/", **arguments)
     attempts = notes.read_text().split()
@@ -70,7 +70,7 @@ def is_there(pid: int) -> bool:
 
 
 def waiting(path: Path) -> int:
-    """The process that has left a note there."""
+    """Return the id of the process that wrote to the file last."""
     eventually(lambda: path.exists() and bool(path.read_text().strip()))
     return int(path.read_text().split()[-1])
 
@@ -150,7 +150,7 @@ def test_what_the_operation_raises_is_raised_here(readers: Readers) -> None:
 
 
 def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
-    # Not by the time since the reader's birth, which Linux counts in two ways that drift apart.
+    # The limit does not use the reader's start time, because two clocks of Linux drift apart.
     for _ in range(4):
         assert 0.4 < json.loads(readers.ask("time_left", b"", about="it")) <= TIGHT.cpu + 0.1
 

@@ -1,4 +1,4 @@
-"""Rules for sites: secrets go to their host only, selectors find the text, and another Engine may be asked."""
+"""Rules for sites keep secrets to one host, find the text by selectors, and may choose another Engine."""
 
 from typing import Any
 

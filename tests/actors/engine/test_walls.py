@@ -1,4 +1,4 @@
-"""Pages that stand before an article end in an outcome that says so; articles about such things do not."""
+"""A page that blocks an article, such as a paywall, gets its own outcome; an article about such pages does not."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_a_page_that_is_no_article_ends_in_an_outcome_of_its_own(kind: str) -> N
     assert str(error).startswith(f"{URL}: the ")
 
 
-#: What pages of many languages say at a place, each phrase known by a pattern of its own: outcome and place → phrases.
+#: Phrases of blocking pages in many languages, by outcome and by place in the page; each phrase tests one pattern.
 SAID = {
     tuple(head.strip("[").split()): [phrase for line in lines for phrase in line.split(" | ")]
     for head, *lines in (
@@ -63,7 +63,7 @@ def free(said: str) -> str:
 
 
 def text(size: int) -> str:
-    """Paragraphs of so many characters."""
+    """Make paragraphs with ``size`` characters."""
     return "".join(f"<p>{f'Sentence {n} of the bridge says it.':.<100}</p>" for n in range(size // 100))
 
 
@@ -98,7 +98,7 @@ def test_how_much_a_page_shows_and_where_it_says_it_tells_a_wall_from_an_article
 
 
 def outcome(html: str) -> str:
-    """Of reading a page; nothing where it is read."""
+    """Return the outcome of a refused page, or an empty text if the page is accepted."""
     try:
         read_page(html.encode(), URL, "text/html; charset=utf-8")
     except EngineError as error:

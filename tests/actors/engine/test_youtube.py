@@ -107,8 +107,6 @@ def as_json(body: Any) -> Answer:
 
 
 class Api(Site):
-    """Answers by method, whatever the parameters."""
-
     def answer(self, method: str, answer: Answer) -> None:
         uploads = f"playlistId=UU{CHANNEL.removeprefix('UC')}"
         paths = {

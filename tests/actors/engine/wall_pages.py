@@ -1,4 +1,4 @@
-"""Pages that are no articles, invented after each kind that stands before one; each has enough words to pass for a short article."""
+"""These invented pages block an article; each has enough words for a short article."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ _FOOT = "<footer><a href='/imprint'>Imprint</a> <a href='/privacy'>Privacy</a> Â
 
 
 def _wall(part: str) -> tuple[str, tuple[str, str]]:
-    """A kind, the code that it ends in, and its page, from a head such as ``# a login | paywall | en | with navigation``."""
+    """Parse a part with a head such as ``# a login | paywall | en | with navigation``; return its kind, code and page."""
     about, page = part.split("\n", 1)
     kind, code, language, *more = about.split(" | ")
     head, _, body = page.partition("</title>\n")
@@ -17,5 +17,5 @@ def _wall(part: str) -> tuple[str, tuple[str, str]]:
     return kind, (code, f"{top}<body>{body}</body></html>")
 
 
-#: The kind â†’ (code, the page).
+#: WALLS maps each kind to (code, page).
 WALLS = dict(map(_wall, Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")[2:].split("\n\n# ")))

@@ -23,7 +23,7 @@ OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 
 
 def model(analysis: Analysis, vector: tuple[float, ...] = (1.0,) * 1536) -> Any:
-    """An AI with a given answer."""
+    """Make an AI that gives this analysis."""
     return SimpleNamespace(
         embeds_together=False,
         analyze=lambda *_: analysis,

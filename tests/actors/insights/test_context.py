@@ -1,4 +1,4 @@
-"""A highlight has its context: the headings above it, and the sentence before it."""
+"""The context of a highlight is the headings above it and the sentence before it."""
 
 from time import process_time
 
@@ -34,7 +34,8 @@ The average age is 40% higher than elsewhere, said nobody.
 
 
 def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str]]:
-    page += "\n\nIt has `load` and `dump`.\n"  # of a text with code, any sentence with a figure is a highlight
+    # If a text contains code, each of its sentences with a number can be a highlight.
+    page += "\n\nIt has `load` and `dump`.\n"
     return {
         one.summary: (tuple(one.context.headings), one.context.before or "")
         for one in highlights(page, Selection(), title)
@@ -54,15 +55,15 @@ def test_a_sentence_shows_its_headings_and_the_sentence_before_it_and_an_item_th
 @pytest.mark.parametrize(
     ("above", "shown"),
     [
-        ("## Comparing social media platforms", ()),  # nothing that the title does not say
-        ("## In the US", ()),  # the highlight's own beginning
+        ("## Comparing social media platforms", ()),  # The title says as much as this heading.
+        ("## In the US", ()),  # The highlight begins with these words.
         ("## Subscribe to our newsletter", ()),
         ("## Photo: Getty Images", ()),
         ("## All about `parse()`:", ("All about parse():",)),
         ("## What is new in C# ##", ("What is new in C#",)),
         ("## F#", ("F#",)),
         ("## #metoo in figures", ("#metoo in figures",)),
-        ("## Installation#", ("Installation",)),  # a link to the heading
+        ("## Installation#", ("Installation",)),  # The trailing # links to the heading.
         ("## " + "A heading like an article " * 6, ()),
     ],
 )
@@ -101,7 +102,7 @@ def test_a_page_with_a_symbol_on_each_line_is_read_in_no_time() -> None:
     page = "Acme has a new parser that " + "\u2605\n" * 30_000 + "needs no tables."
     began = process_time()
     assert contexts(page) == {}
-    assert process_time() - began < 3  # it took a quarter of a minute
+    assert process_time() - began < 3  # An earlier version took 15 seconds.
 
 
 def test_a_person_may_keep_anything_in_the_metadata_of_a_highlight() -> None:

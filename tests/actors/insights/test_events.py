@@ -44,7 +44,7 @@ def test_of_two_near_duplicates_the_first_is_scored_anew_when_the_second_is_anal
     first, second = deals(add_story, 2)
     analyse(first)
     alone = rows(SCORES)[0]["parts"]["cluster"]
-    clusters.unite(conn, [first, second])  # as when the second was filed
+    clusters.unite(conn, [first, second])  # Filing the second story unites the events in the same way.
     analyse(second)
     assert (alone, {row["parts"]["cluster"] for row in rows(SCORES)}) == (0.0, {0.333})
 

@@ -1,4 +1,4 @@
-"""Parallel analyses: analyses of one event wait for each other and end as if run one after the other; others do not wait."""
+"""Parallel analyses of one event end as if run one after the other; analyses of other events do not wait."""
 
 import random
 import threading
@@ -26,7 +26,7 @@ RAIN = "Rain will fall over the whole coast until the weekend, and rivers may ri
 
 @pytest.fixture
 def analyse(database: str) -> Callable[..., None]:
-    """Analyses a story on a connection of its own; ``meanwhile`` is called in its last transaction, before the commit."""
+    """Analyse a story on a new connection; ``meanwhile`` is called just before the last transaction commits."""
     ai = Settings().open()
 
     def run(story: uuid.UUID, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -44,14 +44,14 @@ def analyse(database: str) -> Callable[..., None]:
 
 @contextmanager
 def another(database: str) -> Iterator[Connection]:
-    """One more connection, in a transaction, that waits for no lock longer than two seconds."""
+    """Open a transaction on another connection, with a lock timeout of two seconds."""
     with closing(connect(database)) as conn, transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
         yield conn
 
 
 def waits(conn: Connection) -> bool:
-    """Whether some statement of the database waits for a lock."""
+    """Say whether a session in this database waits for a lock."""
     of_ours = "datname = current_database() AND wait_event_type = 'Lock'"
     return bool(execute(conn, f"SELECT 1 FROM pg_stat_activity WHERE {of_ours}"))
 

@@ -26,7 +26,7 @@ TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")
 
 @pytest.fixture
 def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
-    """Extracts highlights, which scores them, and scores them again; returns both outputs."""
+    """Extract and score highlights, then score them again; return both outputs."""
 
     def run(story: uuid.UUID, **payload: Any) -> dict[str, Any]:
         first = handler_context(Selection())
@@ -61,7 +61,7 @@ def test_highlights_are_scored_by_the_settings_of_score_relevance_as_they_are_st
     assert {word for score in scores for word in score["keywords"]} == {"JSON"}
     assert {score["parts"]["keyword"] for score in scores} == {0, round(1 / 7, 4)}
     execute(conn, "DELETE FROM highlights")
-    ctx.others["score-relevance"] = Selection()  # of somebody's own handler in its place
+    ctx.others["score-relevance"] = Selection()  # The user's handler replaces score-relevance and has other settings.
     extract_highlights(ExtractHighlights(story_id=add_story(ARTICLE)), ctx)
     assert {row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL)} == {True}
 

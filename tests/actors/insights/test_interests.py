@@ -1,4 +1,4 @@
-"""A team's words and example stories raise and lower its scores, with reasons that it can read."""
+"""The words and example stories of a team raise and lower its scores, with readable reasons."""
 
 import json
 import uuid
@@ -56,7 +56,7 @@ def test_interests_that_make_no_sense_are_refused(given: dict[str, Any]) -> None
 
 @pytest.fixture
 def judge(analyse: Any, handler_context: Any) -> Callable[..., Any]:
-    """Analyses a story with the interests of teams, and scores its highlights, as a growth does by itself; gives the context."""
+    """Analyse a story with the interests of teams, and score its highlights; return the context."""
 
     def run_all(story: uuid.UUID, teams: dict[str, Any], trigger: str = "auto") -> Any:
         ctx = analyse(story, trigger, interests={"teams": teams})

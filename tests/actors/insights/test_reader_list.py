@@ -1,6 +1,6 @@
-"""The highlights of the bundled articles against a reader's hand-written list.
+"""The extracted highlights of the bundled articles are compared with a reader's list.
 
-A text without code shows the best three sentences at most, so fewer of its list are found than of the others'.
+A text without code shows at most its best three sentences, so the recall for such a text is lower.
 """
 
 import tomllib
@@ -22,7 +22,7 @@ LIST = tomllib.loads(Path(__file__).with_name("reader_list.toml").read_text(enco
 
 @pytest.fixture(scope="module")
 def documents() -> dict[str, str]:
-    """The Markdown of each bundled article, by slug, as fetch-content reads it."""
+    """Return the Markdown of each bundled article by its slug, read as fetch-content reads pages."""
     pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
     return {
         path.rsplit("/", 1)[-1]: read_page(page.encode(), BASE + path, "text/html; charset=utf-8").markdown or ""

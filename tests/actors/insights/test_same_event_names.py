@@ -1,7 +1,7 @@
-"""Two outlets tell of one event in few common words; other events have the same people and places.
+"""Two outlets report one event in different words, while other events share people and places.
 
-``same_event.txt`` has ten events: ``# `` begins one, ``= `` is the headline of a telling of it, ``! `` that of another event. Rules were
-made from the first five alone.
+``same_event.txt`` has ten events: ``# `` begins an event, ``= `` a headline about the event, and ``! `` a headline
+about another one. Authors of rules looked at the first five events only.
 """
 
 import itertools
@@ -24,7 +24,6 @@ class Telling:
 
 
 def tellings() -> list[list[Telling]]:
-    """The tellings of each event."""
     text = Path(__file__).with_name("same_event.txt").read_text(encoding="utf-8")
     found = []
     for part in text[2:].split("\n\n# "):

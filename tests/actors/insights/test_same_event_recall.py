@@ -1,4 +1,4 @@
-"""Stories of one event, found by their terms, beside a comparison of all with all."""
+"""The search for stories of one event by terms is compared with a comparison of all pairs."""
 
 import os
 import uuid

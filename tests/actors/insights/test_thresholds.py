@@ -1,4 +1,4 @@
-"""Thresholds for the same event: chosen on one half of the judged headlines, reported on the other."""
+"""One half of the judged headlines chooses the thresholds for the same event; the other half measures them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
 
 HEADLINES = corpora.CORPUS / "headlines"
-EQUAL = 3.0  # from this judgement of people on, two headlines tell of one event
+EQUAL = 3.0  # People rated the pair at least this high if both headlines report one event.
 
 
 def halves() -> tuple[list[tuple[float, str, str]], list[tuple[float, str, str]]]:
-    """Pairs of headlines in the order of their texts: every second for choosing, the others for reporting."""
+    """Sort the pairs of headlines by text; return the even ones for choosing and the odd ones for measuring."""
     lines = [line for file in sorted(HEADLINES.glob("*.tsv")) for line in file.read_text(encoding="utf-8").splitlines()]
     parts = [line.split("\t") for line in lines]
     pairs = sorted(
@@ -50,7 +50,7 @@ def test_wordllama_is_as_precise_as_hashed_words(figure: Callable[[str, float, f
 
 def test_a_text_in_a_script_that_a_model_does_not_know_is_compared_with_no_other() -> None:
     def look(model: str, text: str) -> list[UUID]:
-        nowhere: Any = None  # a search would need a connection
+        nowhere: Any = None  # Only a search would need a connection.
         story: Any = Story(UUID(int=1), "", text)
         return like(nowhere, story, written(model, (1.0,) * 1536), [], EventSettings())
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the first half: a site, a database, and a way to run a task as its worker would."""
+"""These fixtures serve a site, and run tasks of the first half of the pipeline as a worker does."""
 
 import json
 from collections.abc import Callable
@@ -39,9 +39,9 @@ TASKS: dict[str, tuple[Callable[..., Any], type[Payload], type[Any]]] = {
 
 
 class Pipeline:
-    """Runs tasks one after another on one connection. ``sent`` has the waiting jobs, in order.
+    """Tasks run one after another on one connection, and ``sent`` lists the queued jobs in order.
 
-    ``run`` runs one task; ``drain`` runs all that waits and belongs to this half, whatever its delay.
+    ``run`` runs one task; ``drain`` runs all queued jobs of the first half, and ignores their delays.
     """
 
     def __init__(self, conn: Connection, engine: Engine) -> None:
@@ -71,12 +71,12 @@ class Pipeline:
         return dict(result)
 
     def fetch(self, *items: UUID) -> dict[str, int]:
-        """Run fetch-content for items; the numbers of their outcomes."""
+        """Run fetch-content for items; return the number of items by outcome."""
         outcomes: dict[str, int] = self.run("fetch-content", raw_item_ids=items)["outcomes"]
         return outcomes
 
     def poll(self, source: UUID, **payload: Any) -> dict[str, Any]:
-        """Run ingest-source as for a person who asks for it."""
+        """Run ingest-source with the reason ``manual``."""
         return self.run("ingest-source", source_id=source, reason="manual", **payload)
 
     def drain(self) -> dict[str, int]:
@@ -104,7 +104,7 @@ class Pipeline:
         return dict(rows)
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All that tells the state of the pipeline apart, without the times of writing."""
+        """Return the contents of the pipeline's tables without the times of writing."""
         return {
             "items": self.query("SELECT id, external_id, title, url, status FROM raw_items ORDER BY id"),
             "outcomes": self.query("SELECT raw_item_id, outcome, story_id FROM item_outcomes ORDER BY 1"),
@@ -127,7 +127,7 @@ def pipeline(conn: Connection, engine: LocalEngine) -> Pipeline:
 
 @pytest.fixture
 def add_source(conn: Connection) -> Callable[..., UUID]:
-    """Adds a source: ``add_source(url, kind="rss")``."""
+    """Add a source: ``add_source(url, kind="rss")``."""
 
     def add(url: str, kind: str = "rss") -> UUID:
         return sources.add(conn, kind, url)[0]
@@ -137,13 +137,13 @@ def add_source(conn: Connection) -> Callable[..., UUID]:
 
 @pytest.fixture
 def source(site: Site, add_source: Callable[..., UUID]) -> UUID:
-    """The source of the site's ``/feed``."""
+    """Add the source of the site's ``/feed``."""
     return add_source(f"{site.url}/feed")
 
 
 @pytest.fixture
 def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..., UUID]:
-    """Adds a queued item: ``add_item(url, source=…, title=…, …)``."""
+    """Add a queued item: ``add_item(url, source=…, title=…, …)``."""
 
     def add(url: str | None, source: UUID | None = None, **known: Any) -> UUID:
         source = source or add_source("https://a.example/feed")
@@ -156,7 +156,7 @@ def add_item(pipeline: Pipeline, add_source: Callable[..., UUID]) -> Callable[..
 
 @pytest.fixture
 def fetched(pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]) -> Callable[..., UUID]:
-    """Serves a page and fetches it as an item: ``fetched("/a", body, head=…, source=…, title=…)``; gives the item."""
+    """Serve a page and fetch it as an item: ``fetched("/a", body, head=…, source=…, title=…)`` returns the item."""
 
     def fetch(path: str, body: str, head: str = "", source: UUID | None = None, **known: Any) -> UUID:
         site.pages[path] = Answer(page("A page", body, head))
@@ -168,7 +168,7 @@ def fetched(pipeline: Pipeline, site: Site, add_item: Callable[..., UUID]) -> Ca
 
 @pytest.fixture
 def beside(database: str, engine: LocalEngine) -> Callable[..., tuple[dict[str, Any], list[Any]]]:
-    """Runs a task as another worker would, on a connection of its own; returns its result and the jobs that it sent."""
+    """Run a task as another worker would, on a new connection; return the result and the sent jobs."""
 
     def run(task: str, **payload: Any) -> tuple[dict[str, Any], list[Any]]:
         with closing(connect(database)) as conn:
@@ -179,6 +179,6 @@ def beside(database: str, engine: LocalEngine) -> Callable[..., tuple[dict[str, 
 
 
 def at_once(works: list[Callable[[], Any]]) -> list[Any]:
-    """Run functions at the same time; their results."""
+    """Run functions at the same time; return their results."""
     with ThreadPoolExecutor(len(works)) as pool:
         return [done.result(60) for done in [pool.submit(work) for work in works]]

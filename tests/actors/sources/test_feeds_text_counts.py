@@ -1,4 +1,4 @@
-"""The text of a feed stands in for a page that fails or is cut, and a transcript for what is spoken."""
+"""The text of a feed replaces a page that fails or is cut off, and a transcript replaces spoken words."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ STATE = """SELECT o.outcome, d.text_origin FROM item_outcomes o JOIN contents c 
 
 @pytest.fixture
 def fetch(pipeline: Pipeline, site: Site, add_item: Any) -> Callable[..., list[tuple[str, str]]]:
-    """Fetches an item that a feed tells in full, as often as its page has answers; gives its outcome and the origin of its text."""
+    """Fetch an item whose feed has the full text, once for each answer of its page; return outcomes and text origins."""
 
     def run(*answers: Answer, metadata: Any = FULL) -> list[tuple[str, str]]:
         for answer in answers:
@@ -34,7 +34,7 @@ def fetch(pipeline: Pipeline, site: Site, add_item: Any) -> Callable[..., list[t
 
 
 def again(pipeline: Pipeline) -> None:
-    """Run the fetch that waits."""
+    """Run the queued job of fetch-content."""
     (place,) = (place for place, (task, _, _) in enumerate(pipeline.sent) if task == "fetch-content")
     pipeline.run("fetch-content", **pipeline.sent.pop(place)[1])
 

@@ -68,7 +68,7 @@ def test_each_end_of_an_item_is_stated_and_has_a_status(
 def test_what_may_pass_is_tried_again_alone_and_ends_in_its_reason(
     pipeline: Pipeline, site: Site, add_item: Any
 ) -> None:
-    # Earlier version: one failure re-ran all of its batch, and a half-done item could never be retried.
+    # In an earlier version one failure repeated the whole batch, and a partly processed item could not be retried.
     for n in (0, 2):
         site.pages[f"/{n}"] = Answer(page(f"Page {n}", paragraphs(f"thing {n}")))
     site.pages["/1"] = Answer(status=500)

@@ -100,7 +100,7 @@ def test_a_near_duplicate_is_a_story_in_one_cluster(pipeline: Pipeline, fetched:
 def test_workers_at_the_same_time_make_one_story_of_one_text(
     site: Site, pipeline: Pipeline, add_item: Any, beside: Any, kinds: str
 ) -> None:
-    # Earlier version: two workers made two stories of one text.
+    # In an earlier version two workers made two stories of one text.
     workers, ids = 6, []
     for n in range(workers):
         words = {"one address": f"variant {n}", "one text": ("the text", "THE  text")[n % 2]}.get(kinds, "the text")
@@ -140,7 +140,7 @@ def test_only_texts_that_are_alike_are_filed_one_after_another(
     send = FakeContext.send
 
     def file_the_other_one_first(ctx: FakeContext, *args: Any, **options: Any) -> Any:
-        if not errors:  # the first text is filed, and not committed yet
+        if not errors:  # The first text is filed but not yet committed.
             errors.append(None)
             with ThreadPoolExecutor(1) as pool:
                 errors.append(pool.submit(work).exception(30))
@@ -154,7 +154,7 @@ def test_only_texts_that_are_alike_are_filed_one_after_another(
 def test_a_story_that_is_read_again_waits_for_its_cluster_before_it_is_held(
     database: str, site: Site, pipeline: Pipeline, fetched: Any, beside: Any
 ) -> None:
-    # Story first and then cluster, while an analysis takes cluster first and then story: each would wait for the other.
+    # If filing locked the story before the cluster, filing and an analysis could deadlock.
     item = fetched("/one", RELEASE, title="As it was")
     fetched("/two", ALIKE)
     site.pages["/one"] = Answer(page("One", RELEASE + "<p>One more sentence.</p>"))

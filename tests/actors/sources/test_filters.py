@@ -1,4 +1,4 @@
-"""Filters drop items by what their feed says: no page is fetched, no model asked, and the rule is named."""
+"""A filter drops an item by its entry in the feed, and names the rule; no page is fetched and no model is asked."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, 
         ("jobs.yaml 1: drop words crypto",)
     ]
     assert pipeline.tasks_sent() == ["analyze-story"] * 2
-    # The title is mended at its source: the item is judged again.
+    # The source corrects the title, and the item is judged again.
     site.pages["/feed"] = Answer(rss(("0", "Currencies in run 0", f"{site.url}/0")))
     pipeline.poll(source)
     pipeline.drain()

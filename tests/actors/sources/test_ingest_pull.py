@@ -58,9 +58,9 @@ LOST = "UPDATE item_outcomes SET queued_at = zeke_jobs.now() - interval '2 hours
 
 
 def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(pipeline: Pipeline, add_item: Any) -> None:
-    # Earlier version: items whose fetch failed stayed pending for ever and were never queued again.
+    # In an earlier version items whose fetch failed stayed pending for ever.
     item = add_item("https://a.example/x")
-    for _ in range(6):  # edits of an entry are no lost jobs
+    for _ in range(6):  # An edit of an entry queues an item again, and does not count as a lost job.
         items.queue(pipeline.conn, [item])
     for _ in range(4):
         pipeline.query(LOST)
@@ -75,7 +75,6 @@ def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(pipel
 
 
 def job(pipeline: Pipeline, task: str, payload: dict[str, object], state: str = "queued") -> None:
-    """A job in the queue."""
     message = json.dumps({"actor_name": task, "kwargs": payload}, default=str)
     put = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (%s, 'default', %s, %s)"
     pipeline.query(put, uuid4(), state, message)
@@ -117,7 +116,7 @@ def test_a_source_that_waits_for_its_job_is_not_sent_again(pipeline: Pipeline, a
 
 
 def test_items_that_were_lost_twice_are_sent_one_by_one(pipeline: Pipeline, add_item: Any) -> None:
-    # One of them may be what kills its job; it is not to take the others along.
+    # One of the items may kill its worker process, and the others must not fail with it.
     for n in range(3):
         add_item(f"https://a.example/{n}")
     sizes = []
@@ -139,7 +138,7 @@ def test_a_pull_opens_a_batch_with_the_digest_at_its_end(pipeline: Pipeline, add
     assert ctx.batches == {name: (then, "send")}
     assert [options["batch"] for _, _, options in pipeline.sent] == [name]
     pipeline.run("ingest-pull")
-    assert pipeline.contexts[-1].batches == {}  # nothing is due: nothing to write about
+    assert pipeline.contexts[-1].batches == {}  # ingest-pull opens no batch if no item is due.
 
 
 def test_an_upload_opens_one_batch_for_all_its_parts(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:

@@ -19,7 +19,7 @@ needs_corpus = pytest.mark.skipif(
 
 
 def near_pairs(texts: dict[str, str]) -> set[frozenset[str]]:
-    """All pairs that the pipeline takes for versions of one text, found as it finds them."""
+    """Find all pairs of near duplicates in the same way as the pipeline does."""
     known = {name: Likeness.of(text) for name, text in texts.items()}
     by_band: dict[int, list[str]] = {}
     for name, likeness in known.items():
@@ -35,7 +35,7 @@ def near_pairs(texts: dict[str, str]) -> set[frozenset[str]]:
 
 
 def edited(text: str, likeness: float, chance: random.Random) -> str:
-    """A syndicated copy: sentences dropped, words changed, an ending of its own, down to about a Jaccard similarity."""
+    """Make a syndicated copy: drop sentences and change words until the Jaccard similarity is about ``likeness``."""
     parts = text.split()
     original = shingles(text)
     while jaccard(original, shingles(" ".join(parts))) > likeness:
@@ -60,7 +60,7 @@ def test_syndicated_copies_are_found_and_articles_of_one_template_are_not(figure
         texts[f"original-{place}"] = body
         texts[f"copy-{place}"] = edited(body, chance.uniform(0.52, 0.9), chance)
         truth.add(frozenset({f"original-{place}", f"copy-{place}"}))
-    # Different articles between the same beginning and end, which make up about half of each.
+    # Different articles have the same beginning and end, which make up about half of each article.
     for place, body in enumerate(bodies):
         own = " ".join(reversed(body.split()[:100]))
         frame = bodies[place % 5].split()[:90]

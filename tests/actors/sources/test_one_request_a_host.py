@@ -1,4 +1,4 @@
-"""A host gets one request at a time, unless the rule of its site says otherwise."""
+"""The pipeline sends a host one request at a time, unless the rule of the site allows more."""
 
 import socket
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Pages without a feed and mailboxes are sources too."""
+"""Pages without a feed and mailboxes can be sources."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A source is asked no more often than it wants, and a fault of one feed or item delays no other."""
+"""The pipeline polls a source no more often than the source allows, and a fault of one feed or item delays no other."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from zeke_jobs.testing import set_clock
 
 
 def test_a_feed_is_asked_conditionally_with_what_it_sent(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    # Earlier version: the feed was polled unconditionally every 5 minutes.
+    # An earlier version polled the feed every 5 minutes without conditions.
     stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
 
     def answer(asked: Asked) -> Answer:
@@ -159,7 +159,7 @@ def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
 
 @pytest.fixture
 def edited(pipeline: Pipeline, site: Site, source: UUID) -> Callable[[str], int]:
-    """Reads a feed whose entry was updated then; tells how many edits are seen."""
+    """Poll a feed whose entry has this update time; return the number of edits seen."""
     site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
 
     def poll(updated: str) -> int:

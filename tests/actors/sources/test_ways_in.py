@@ -1,4 +1,4 @@
-"""No way into the pipeline leads to an address that is not public: one-off, feed, item of a feed, redirect, canonical link, Engine server."""
+"""The pipeline fetches no private address from a payload, feed, item, redirect, canonical link or Engine server."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Reject
 
-#: A form for each row of the table of networks, and each spelling by which one slips past a check of the text.
+#: The list has an address for each reserved network, and each spelling that could slip past a check of the text.
 HOSTS = [
     "10.0.0.1", "172.16.0.1", "192.168.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "198.18.0.1",
     "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "user@127.0.0.1", "①②⑦.⓪.⓪.①",
@@ -28,13 +28,13 @@ REFUSED = {"blocked_address", "invalid_url"}
 
 @pytest.fixture
 def stranger() -> LocalEngine:
-    """An engine as in production: no network is allowed that is not public."""
+    """Make an engine with production settings, which may fetch public addresses only."""
     return LocalEngine(Settings())
 
 
 @pytest.fixture
 def remote(stranger: LocalEngine) -> Iterator[HttpEngine]:
-    """The same behind the Engine server."""
+    """Serve the production engine over HTTP, and make a client of it."""
     with serving(stranger) as url:
         yield HttpEngine(url)
 

@@ -1,7 +1,9 @@
-"""``python -m tests.actors.store.at_scale``: how long and how much CPU lists, search and digests take among a million stories.
+"""``python -m tests.actors.store.at_scale`` measures the time and CPU of lists, search and digests among a million
+stories.
 
-``fill FOLDER`` makes a server there with ``--stories``; ``measure FOLDER`` asks it, each look some times, and prints a table; ``both``
-does one after the other; ``--programs`` names another PostgreSQL's, with its own defaults. The exit status is 1 where a look takes a second.
+``fill FOLDER`` makes a server in the folder with ``--stories`` stories; ``measure FOLDER`` runs each query several
+times and prints a table; ``both`` does both. ``--programs`` names the programs of another PostgreSQL, which then runs
+with its default settings. The exit status is 1 if a query takes a second.
 """
 
 import argparse
@@ -52,7 +54,7 @@ def main() -> int:
 
 
 def fill(conn: Connection, count: int) -> None:
-    """Stories of made-up words, as frequent as words are (Zipf), a minute apart, of 500 sources."""
+    """Add invented stories from 500 sources, a minute apart, with word frequencies by Zipf's law."""
     chance = random.Random(7)
     weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(WORDS)))
     with conn.cursor() as cursor:
@@ -85,7 +87,8 @@ def fill(conn: Connection, count: int) -> None:
             _fill(cursor, start, min(start + STEP, count))
             print(f"{min(start + STEP, count):,}", flush=True)
         cursor.execute("CREATE INDEX story_index_document_idx ON story_index USING gin (document)")
-        cursor.execute(  # of the stories whose vectors a look may read; those of all would take 6 GB
+        # Only stories whose vectors a query may read get vectors; vectors of all stories would take 6 GB.
+        cursor.execute(
             "INSERT INTO story_embeddings (story_id, model_version, embedding) SELECT i.story_id, 'hashed-words-1', v.vector"
             " FROM (SELECT story_id FROM (SELECT story_id FROM story_signs ORDER BY bit_count(signs # %s::bit(1024)) LIMIT 2000) AS near"
             " UNION (SELECT story_id FROM story_index ORDER BY happened_at DESC LIMIT 20000)"
@@ -128,7 +131,7 @@ def _fill(cursor: Any, first: int, behind: int) -> None:
 
 
 def measure(conn: Connection) -> float:
-    """Each look five times, the first among them after nothing; the longest median, in milliseconds."""
+    """Run each query five times, print its times, and return the longest median in milliseconds."""
     source = news.sources_like(conn, "Source 77")
 
     def alike(**more: Any) -> Callable[[], Any]:
@@ -178,7 +181,7 @@ def measure(conn: Connection) -> float:
 
 
 def _cpu(conn: Connection) -> float:
-    """Seconds of CPU that the server took so far, with its parallel workers."""
+    """Return the seconds of CPU that the server has used, with its parallel workers."""
     backend = psutil.Process(conn.info.backend_pid)
     server = backend.parent()
     assert server is not None

@@ -1,4 +1,4 @@
-"""The searches for similar stories, and the reading of one, use an index, whatever statistics the planner has."""
+"""The searches for similar stories, and the query for one story, use an index with any statistics."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def test_the_terms_of_a_story_go_with_it(filled: Connection) -> None:
 
 
 def of_nobody(conn: Connection) -> tuple[int, int]:
-    """The number of all terms, and of those whose story is gone."""
+    """Count all terms, and the terms of deleted stories."""
     counts = "count(*), count(*) FILTER (WHERE s.id IS NULL)"
     ((terms, lost),) = execute(
         conn, f"SELECT {counts} FROM story_terms AS t LEFT JOIN stories AS s ON s.id = t.story_id"
@@ -95,7 +95,7 @@ def test_of_a_term_of_many_stories_the_newest_are_read(filled: Connection, monke
     ids=["never analysed", "analysed empty", "analysed small"],
 )
 def test_no_look_reads_a_table_through(conn: Connection, stages: list[tuple[int, bool]]) -> None:
-    # By a plan that flipped with the statistics, near duplicates took 16 ms at 1,000 stories and 0.8 ms at 3,000.
+    # When the plan depended on the statistics, near duplicates took 16 ms at 1,000 stories and 0.8 ms at 3,000.
     first = 1
     for count, is_analysed in stages:
         execute(conn, FILL.format(first=first, last=count))

@@ -26,7 +26,7 @@ def test_embeddings_are_vectors_where_pgvector_can_be_had(conn: Connection) -> N
 
 
 def test_without_pgvector_embeddings_are_arrays(new_database: Callable[..., str], server_url: str) -> None:
-    # A role that may not create extensions stands for a server that has none: both take the same way.
+    # A role without the right to create extensions takes the same path as a server without pgvector.
     url = new_database()
     with closing(connect(url)) as owner, owner.cursor() as cursor:
         role = f"plain_{owner.info.dbname}"
@@ -57,7 +57,8 @@ def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) ->
 def test_each_statement_fits_the_schema(conn: Connection) -> None:
     queries = Queries("actors.store", "sql")
     faults = {}
-    without = {"embedding_nearest"} if type_of_embedding(conn) == "_float4" else set()  # is run with pgvector only
+    # This query runs with pgvector only.
+    without = {"embedding_nearest"} if type_of_embedding(conn) == "_float4" else set()
     for name in sorted(path.stem for path in Path(str(queries._root)).glob("*.sql")):
         text = queries.text(name)
         if name in without:
@@ -68,14 +69,14 @@ def test_each_statement_fits_the_schema(conn: Connection) -> None:
             try:
                 cursor.execute(f"PREPARE {name} AS {_prepared(text)}")
             except psycopg2.errors.IndeterminateDatatype:
-                pass  # a parameter without a context; all names in the statement were found
+                pass  # A parameter has no context, but all names in the statement exist.
             except psycopg2.Error as error:
                 faults[name] = str(error)
     assert faults == {}
 
 
 def _prepared(text: str) -> str:
-    """The statement with $1, $2 … for its parameters, each place by itself, as psycopg2 fills them in."""
+    """Replace each placeholder by $1, $2 and so on, as psycopg2 fills each placeholder separately."""
     numbers = itertools.count(1)
 
     class Numbered(dict[str, str]):

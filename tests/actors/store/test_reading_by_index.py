@@ -1,4 +1,4 @@
-"""Lists, search and digests read few rows, for any number of stories and any statistics of the planner."""
+"""Lists, search and digests read few rows, for any number of stories and any statistics."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +19,8 @@ from zeke_jobs.postgres.pool import connect
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 COUNT = 2000
 TABLES = ("story_index", "stories", "contents", "story_overlays", "team_story_states")
-#: One story an hour, of 20 sources; every word of 50 stands in one of fifty, `rare7` in one alone, `old` in the older half; one in 200 is hot.
+#: FILL adds a story per hour from 20 sources. Each of 50 words is in one of fifty stories, `rare7` is in one story,
+#: `old` is in the older half, and one story in 200 is hot.
 FILL = """
 INSERT INTO sources (id, type, name, url)
 SELECT md5('source' || n)::uuid, 'rss', 'Source ' || n, 'https://s' || n || '.example/' FROM generate_series(0, 19) AS n;
@@ -43,7 +44,6 @@ FROM stories AS s JOIN contents AS c ON c.id = s.content_id;
 
 @pytest.fixture(scope="module", params=["never analysed", "analysed"])
 def library(request: pytest.FixtureRequest, server_url: str, template: str) -> Iterator[Connection]:
-    """The tests only read it."""
     with databases(server_url) as new, closing(connect(new(template))) as conn, conn.cursor() as cursor:
         cursor.execute(FILL.format(count=COUNT))
         if request.param == "analysed":
@@ -75,7 +75,7 @@ def test_no_look_reads_a_table_through(library: Connection, look: Any, found: in
 
 
 def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connection) -> None:
-    """2,000 stories have it: the planner knows, once it has analysed the table."""
+    """The word is in 2,000 stories, which the planner knows once the table has statistics."""
     answer, read = rows_read(library, TABLES, lambda: news.search(library, "common", limit=20, ranked=100))
     newest = {row[0] for row in execute(library, "SELECT happened_at FROM story_index ORDER BY 1 DESC LIMIT 100")}
     assert {row["compared"] for row in answer} == {100}
@@ -99,7 +99,7 @@ def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connect
     ],
 )  # fmt: skip
 def test_windows_find_what_a_look_at_all_finds(library: Connection, words: str, filters: dict[str, Any]) -> None:
-    """``old`` is frequent, and in none of the newest thousand stories."""
+    """``old`` is frequent, but is in none of the newest thousand stories."""
     by_windows = news.search(library, words, limit=200, ranked=50, **filters)
     everything = news.search(library, words, limit=5000, ranked=5000, **filters)
     newest = sorted(everything, key=lambda row: row["published_at"], reverse=True)[:50]
@@ -119,6 +119,6 @@ def test_hot_stories_are_found_by_their_score(library: Connection) -> None:
 
 
 def test_the_words_of_a_story_stand_apart_from_its_row(library: Connection) -> None:
-    """So that finding the newest of many matches reads no words: a row has to fit a hundred times on a page."""
+    """A search for the newest matches must not read the words, so a page must hold a hundred rows."""
     kept = execute(library, "SELECT reltoastrelid <> 0, reloptions FROM pg_class WHERE relname = 'story_index'")
     assert kept == [(True, ["toast_tuple_target=128", "fillfactor=90"])]

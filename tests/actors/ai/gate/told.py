@@ -1,10 +1,11 @@
-"""Forged and honest answers to stories of our own.
+"""The files contain invented stories with honest and forged answers.
 
-``open.txt`` and ``mixed-open.txt`` are for choosing rules; ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt`` were written
-before the rules that they judge, ``later.txt`` after them, to judge alone.
+Authors of rules look at ``open.txt`` and ``mixed-open.txt``. ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt``
+were written before the rules, and ``later.txt`` after the rules; these four files only measure.
 
-A story begins with ``# `` and its headline. Behind its text, ``+ `` is an honest sentence about it, ``- kind: `` a forged one,
-and ``~ kind: `` a forged one that puts the story's own facts together wrongly, so that no single fact of it can be looked up.
+A line ``# `` begins a story and has its headline. After the text, ``+ `` begins an honest sentence, ``- kind: `` a
+forged one, and ``~ kind: `` a forged one that combines facts of the story wrongly, so that each single fact is in the
+story.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ BY_MEANING = (*_DENIED, "attribution", "other stories", "recombined", "swapped")
 
 @dataclass(frozen=True)
 class Told:
-    """A story, and what is said of it; ``forged`` are pairs of kind and sentence."""
+    """``forged`` has pairs of a kind and a forged sentence."""
 
     title: str
     text: str
@@ -27,7 +28,7 @@ class Told:
 
 
 def stories(half: str) -> list[Told]:
-    """The stories of a file, as ``open`` or ``held-out``."""
+    """Read the stories of a file, such as ``open`` or ``held-out``."""
     return [_story(part) for part in (FOLDER / f"{half}.txt").read_text(encoding="utf-8")[2:].split("\n\n# ")]
 
 
