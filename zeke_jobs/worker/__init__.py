@@ -1,1 +1,1 @@
-"""A worker process: the broker, claims, handlers, the ends of jobs, and the proof of life."""
+"""Runs a worker process: it claims jobs, runs their handlers, writes their ends, and proves that it lives."""

@@ -1,4 +1,4 @@
-"""The broker: it uses dramatiq-pg's table and messages, and our own claims."""
+"""Defines the Dramatiq broker, which uses the table and messages of dramatiq-pg and the claims of zeke_jobs."""
 
 import sys
 from collections.abc import Iterable
@@ -29,9 +29,10 @@ SCHEMA = "zeke_jobs"
 
 
 class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no types
-    """A ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits for the whole fleet.
+    """Is a ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits for all workers.
 
-    It opens no connection before its first use. Retries, time limits and results are ours, not Dramatiq's middleware.
+    The broker opens no connection before its first use. Retries, time limits and results need no middleware of
+    Dramatiq.
     """
 
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:
@@ -42,7 +43,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
         self.add_middleware(self.lifecycle)
         self.add_middleware(self.process.executor)
-        # Not a subclass: dramatiq looks for this class before it warns about an unused return value.
+        # Results is no subclass, because dramatiq looks for this class before it warns about an unused return value.
         self.add_middleware(Results(backend=JobResultBackend(), store_results=True))
         if environment.metrics_address() is not None:
             from zeke_jobs.worker.metrics import WorkerMetrics
@@ -60,14 +61,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Like dramatiq's, but log an exception before an acknowledgement, because the job's end must be written."""
+        """Do the same as dramatiq's method, but log an exception before an acknowledgement, so that the job ends."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Like dramatiq's method, but a ``SystemExit`` after a job does not end the worker's thread."""
+        """Do the same as dramatiq's method, but do not let a ``SystemExit`` after a job end the worker's thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:
@@ -77,7 +78,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         for one in middleware:
             try:
                 getattr(one, hook)(self, *args, **kwargs)
-            except BaseException:  # the next middleware and the acknowledgement follow
+            except BaseException:  # go on: the next middleware and the acknowledgement follow
                 self.logger.critical("Unexpected failure in %s of %r.", hook, one, exc_info=True)
 
     def declare_queue(self, queue_name: str) -> None:
@@ -88,7 +89,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
-        """The consumer of a queue, which returns no messages: the process's producer claims for all queues."""
+        """Return a consumer without messages of its own: the producer of the process claims for all queues."""
         return JobConsumer(self.producer, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
@@ -103,13 +104,13 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             try:
                 beat.beat(self.process.url, self.lifecycle.boot_scheduler)
             except (AddressError, ConfigurationError, MigrationError) as error:
-                refuse(error)  # periodiq would log it as an unhandled error
+                refuse(error)  # periodiq would log this error as an unhandled one
             return message
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
         delay = message.options.pop("delay", None) if delay is None else delay
         # Other options stay with the message, as in dramatiq, if a middleware declares them. Packages that call
-        # ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest theirs in ``options``.
+        # ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest their options in ``options``.
         for name in message.options.keys() - _OPTIONS - (self.actor_options - INSTEAD.keys()) - {"options"}:
             instead = INSTEAD.get(name) or suggest(name, sorted(_OPTIONS), what="options")
             raise TypeError(f"expected an option of send or of a middleware, got {quote(name)}; {instead}")

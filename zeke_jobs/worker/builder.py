@@ -29,7 +29,7 @@ def load_broker() -> JobBroker:
     try:
         logs.configure()
         if name == "periodiq":
-            beat.obey_signals()  # at the start, so that signals also work as PID 1
+            beat.obey_signals()  # set the signal handlers first, so that signals also work if this process is PID 1
             probes.answer("scheduler", beat.faults)
         else:
             sys.stdout = cast("TextIO", Printed(sys.stdout))
@@ -46,22 +46,22 @@ def from_file(path: Path, url: str | None = None) -> JobBroker:
 
 
 def build(config: Config, url: str | None = None) -> JobBroker:
-    """A broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker."""
+    """Build a broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker."""
     broker = JobBroker(Runtime(config), url)
 
     def make_actor(name: str, queue: str, **options: Any) -> None:
-        if name not in broker.actors:  # it needs no update, because each job reads its task's settings again
+        if name not in broker.actors:  # an existing actor needs no update: each job reads its task's settings again
             run = broker.process.executor.run
             Actor(run, broker=broker, actor_name=name, queue_name=queue, priority=0, options=options)
 
     broker.process.declare = lambda task: make_actor(task.id, task.queue, throws=EXPECTED)
     for task in config.tasks.values():
         broker.process.declare(task)
-    make_actor(beat.NAME, config.defaults.queue, periodic=beat.Beat())  # does the scheduler's work
+    make_actor(beat.NAME, config.defaults.queue, periodic=beat.Beat())  # this actor does the scheduler's work
     dramatiq.set_broker(broker)
     return broker
 
 
 def attribute(task: str) -> str:
-    """The task's name as a Python attribute: ``ingest-oneoff`` becomes ``ingest_oneoff``."""
+    """Return the task's name as a Python attribute: ``ingest-oneoff`` becomes ``ingest_oneoff``."""
     return task.replace("-", "_").replace(".", "_")

@@ -16,14 +16,15 @@ _LOOK = 0.02  # seconds between checks
 def end_children() -> int:
     """End all processes below this one, even those that ignore SIGTERM; returns their number.
 
-    Daemons outside its tree, and all without /proc, end with the container, the systemd unit or ``zeke-jobs up``.
+    The container, systemd or ``zeke-jobs up`` ends daemons outside the process tree, and all processes if /proc is
+    missing.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)
     end = time.monotonic() + _GRACE
     while (left := found & _all().keys()) and time.monotonic() < end:
         time.sleep(_LOOK)
-    _signal(left | _below(os.getpid()), signal.SIGKILL)  # also those that were forked meanwhile
+    _signal(left | _below(os.getpid()), signal.SIGKILL)  # this includes processes that were forked meanwhile
     return len(found)
 
 
@@ -40,7 +41,7 @@ def end_within(seconds: float) -> None:
 
 
 def _all() -> dict[int, int]:
-    """The running processes of this machine, each with its parent's id."""
+    """Return the running processes of this machine, each with the id of its parent."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -42,32 +42,32 @@ _IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether th
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Created with the broker; the process starts when dramatiq boots its worker.
+    """Starts the worker process when dramatiq boots its worker. The object is created with the broker.
 
-    Until then dramatiq's main process blocks signals and does not read logs. So the boot runs in a thread, and dramatiq
-    goes on if it takes long; the process claims nothing before it has booted.
+    Dramatiq's main process blocks signals and reads no logs until the boot ends. So the boot runs in a thread, and
+    dramatiq does not wait for a long boot. The process claims no jobs before it has booted.
     """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._process = producer.process
         self._boot = threading.Thread(target=self._boot_until_done, name="boot", daemon=True)
-        self._is_away = False  # the database was unreachable at the last attempt
+        self._is_away = False  # whether the database was unreachable at the last attempt
         self._goes_on = False  # whether dramatiq no longer waits for the boot
         self._refusal: SystemExit | None = None
-        self._is_command = False  # True in dramatiq's own process, False for a worker inside another program
-        self._warn_on = 0.0  # monotonic seconds
+        self._is_command = False  # True in dramatiq's own process, False in another program
+        self._warn_on = 0.0  # monotonic seconds of the next warning
         self.notifier: Notifier
         self.heartbeat: Heartbeat
         self._log = get_logger("zeke_jobs.worker")
 
     def after_process_boot(self, _broker: object) -> None:
-        """Stop claiming at once on SIGTERM, by a handler, because dramatiq's main loop checks only once a second."""
+        """Stop claiming at once on SIGTERM, with a signal handler, because dramatiq's main loop checks only once a second."""
         self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             if callable(before) and getclosurevars(before).nonlocals.get("running") is False:
-                self._process.stopping = True  # SIGTERM came before this handler was set
+                self._process.stopping = True  # SIGTERM came before this signal handler was set
 
             def stop_claiming(signum: int, frame: Any, before: Any = before) -> Any:
                 self._process.stopping = True
@@ -76,7 +76,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             signal.signal(number, stop_claiming)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        """Boot, and wait a moment for its end. Ends the process with status 2 if schema or configuration do not fit."""
+        """Boot, and wait a moment for the boot. Exits with status 2 if the schema or the configuration does not fit."""
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         for name in set(process.queues) - set(broker.queues):
@@ -100,7 +100,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise self._refusal
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Run a scheduler's start checks when its first beat reaches the database. Returns its file's revision."""
+        """Run a scheduler's start checks when its first beat reaches the database. Returns the revision of its file."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
@@ -111,11 +111,11 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             self._boot_or_exit()
         except SystemExit as refusal:
             self._refusal = refusal
-            if self._goes_on:  # then this makes dramatiq stop its threads and call ``after_worker_shutdown``
+            if self._goes_on:  # dramatiq then stops its threads and calls ``after_worker_shutdown``
                 os.kill(os.getpid(), signal.SIGTERM)
 
     def _boot_or_exit(self) -> None:
-        """Boot; exit with status 2 for a wrong configuration, 3 for a fault in zeke_jobs."""
+        """Boot the process. Exits with status 2 for a wrong configuration, and with 3 for a fault in zeke_jobs."""
         try:
             self.heartbeat = Heartbeat(self._producer)
             probes.answer("worker", lambda: faults(self._producer, self.heartbeat))
@@ -125,18 +125,18 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
                 time.sleep(_AGAIN)
         except (ConfigurationError, MigrationError) as error:
             refuse(error)
-        except Exception:  # noqa: BLE001 (logged, and the process ends)
+        except Exception:  # noqa: BLE001 (the fault is logged, and the process ends)
             self._log.exception("could not start; please report this")
             sys.exit(3)
 
     def _try_to_boot(self) -> bool:
-        """Try to boot; returns False if the database is unreachable."""
+        """Try to boot. Returns False if the database is unreachable."""
         try:
             with closing(connect(self._process.url, application_name="zeke-jobs boot")) as conn:
                 self._check(conn)
                 self._producer.notifications_arrive = can_listen(conn)
                 if self._process.stopping:
-                    return False  # threads started now would never be ended
+                    return False  # nothing would end threads that start now
                 self._process.register(conn)
         except AddressError as error:
             raise ConfigurationError(str(error)) from error
@@ -179,14 +179,14 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last claim that takes too long, repeatedly, because a query on its way cannot be cancelled."""
+        """Cancel a last claim that takes too long. Cancel repeatedly, because a query on its way cannot be cancelled."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             self._producer.end_look()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, hand back jobs that still run after the time allowed, and end."""
+        """Write the last outcomes, hand back jobs that still run after the time allowed, and end the process."""
         self._boot.join(_LAST_MOMENT)  # a boot that waits for a lock or the network ends with the process
         if self._refusal is not None:
             raise self._refusal
@@ -208,5 +208,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # Return the jobs of lost answers first. Another process would rescue them, and count a death.
+            # Return the jobs of lost answers first. Another process would rescue these jobs, and count a death.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

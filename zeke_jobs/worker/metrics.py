@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes by outcome, in Dramatiq's metrics and in our own."""
+"""Counts attempts in worker processes by outcome, in Dramatiq's metrics and in metrics of zeke_jobs."""
 
 import time
 from typing import Any
@@ -17,18 +17,18 @@ _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 
 
 class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
-    """Dramatiq's middleware with a folder and address of our own, and with counts by outcome: a deferral is no error."""
+    """Extends Dramatiq's middleware: it sets the folder and address, and counts by outcome, so a deferral is no error."""
 
     @property
     def forks(self) -> list[Any]:
-        """The function of an extra process that serves the metrics of all worker processes."""
+        """Return the function of an extra process that serves the metrics of all worker processes."""
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:
-        """Create the metrics in files that the exposition reads. Ends the process with status 2 if it cannot."""
+        """Create the metrics in files that the exposition reads. Exits with status 2 if that fails."""
         try:
             prometheus.DB_PATH = str(exposition.prepare())
-        except OSError as error:  # dramatiq would log this once, and then for each job that it cannot count
+        except OSError as error:  # dramatiq would log this error once, and again for each job that it cannot count
             help_ = f"help: unset {environment.METRICS}"
             refuse(ConfigurationError(f"expected a folder for metrics, got: {error}\n  {help_}"))
         super().after_process_boot(broker)
@@ -64,5 +64,5 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 def _outcome_of(message: JobMessage) -> str:
     if message.outcome is not None and message.outcome is not SETTLED:
         return message.outcome.how
-    # Settled: ctx.complete wrote the end, or the job left this process before its handler began.
+    # The outcome is settled: ctx.complete wrote the end, or the job left this process before its handler began.
     return "returned" if message.claim.started is None or message.claim.stage is Stage.GIVEN_UP else "completed"

@@ -1,4 +1,4 @@
-"""One worker process: its claims and their outcomes. Consumers, worker threads, heartbeat and shutdown share it."""
+"""Describes a worker process: consumers, worker threads, heartbeat and shutdown share its claims and outcomes."""
 
 import os
 import threading
@@ -35,7 +35,7 @@ TO_WRITE = 8.0  # seconds to write the last outcomes at the end of the process
 
 
 class WorkerProcess:
-    """The producer claims, ``HeldJobs`` knows the stage of each job, the completer writes ends, the heartbeat proves life."""
+    """Joins producer (claims), ``HeldJobs`` (stages), completer (ends) and heartbeat (proof of life) of a process."""
 
     def __init__(self, runtime: Runtime, url: str | None) -> None:
         self.id = uuid4()
@@ -53,21 +53,21 @@ class WorkerProcess:
         self.stopping = False
         self.stop_begun = threading.Event()  # set when dramatiq stops its threads; ``stopping`` may be true earlier
         self.registrations = 0  # number of writes of its row; after each, the producer asks again to be notified
-        self._counted = count(1)  # two threads may register, and each needs its own number
+        self._counted = count(1)  # two threads may register, and each needs another number
         self.proof = ProofOfLife(environment.heartbeat())
-        # Puts a job into dramatiq's queue for its threads, or on the event loop.
+        # This function puts a job into dramatiq's queue for its threads, or on the event loop.
         self.start: Callable[[JobMessage], object]
-        self.declare: Callable[[Task], object] = lambda _task: None  # makes a task's actor
+        self.declare: Callable[[Task], object] = lambda _task: None  # makes the actor of a task
         self._log = get_logger("zeke_jobs.worker")
 
     # ── its claims ──
 
     def is_alive(self) -> bool:
-        """Whether other processes still count this process as alive, as far as it can know."""
+        """Return whether other processes still count this process as alive, as far as this process can know."""
         return self.is_booted and self.proof.is_fresh()
 
     def begin(self, claim: Claim) -> Outcome | None:
-        """Record that the handler starts, and return None; or return the outcome with which the claim ends instead."""
+        """Record that the handler starts, and return None. If it may not start, return the outcome that ends the claim."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
         try:
@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the handler starts late, delay the next starts in its rate limits. False if it is too late to start."""
+        """If the handler starts late, delay the next starts in its rate limits. Returns False if it may no longer start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
@@ -94,8 +94,8 @@ class WorkerProcess:
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
         """End a claim; the completer writes its outcome unless the database already has it.
 
-        ``unstarted``: only if it has not started. ``gives_up``: its handler cannot be stopped, and keeps its thread.
-        Returns False if it had already ended or must not be ended; the outcome is then ignored.
+        If ``unstarted``, only a claim that has not started ends. If ``gives_up``, the handler cannot be stopped, and
+        keeps its thread. Returns False if the claim had already ended or must not end; the outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
@@ -118,7 +118,7 @@ class WorkerProcess:
             claim.marked = True
 
     def tick(self) -> None:
-        """Stop handlers whose timeout is over, and return jobs that have waited here too long for a thread."""
+        """Stop handlers whose timeout is over, and return jobs to the queue that have waited too long for a thread."""
         running = {claim.running: claim for claim in self.held.all() if claim.running is not None}
         for one, claim in running.items():  # the claims of a chunk run together
             if one.tick():
@@ -127,7 +127,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return jobs of lost answers to the queue: claimed ``older`` seconds ago, and unknown to this process."""
+        """Return jobs to the queue that were claimed ``older`` seconds ago, and whose answers were lost."""
         known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):
@@ -135,7 +135,7 @@ class WorkerProcess:
             self._log.warning("returned: its claim was lost on the way", **job)
 
     def cancel(self, job: UUID, interrupt: Cancelled) -> bool:
-        """End a cancelled job before it starts, or stop its handler. False if its handler is just starting."""
+        """End a cancelled job before it starts, or stop its handler. Returns False if the handler is just starting."""
         claim = self.held.find(job)
         if claim is None:
             return False
@@ -149,7 +149,7 @@ class WorkerProcess:
         return claim.ended or running is not None
 
     def give_up(self, claim: Claim) -> None:
-        """End a job whose handler ignores an interrupt, and whose thread or place is lost until the handler returns.
+        """End a job whose handler ignores an interrupt. Its thread or place is lost until the handler returns.
 
         If all threads are lost, or the event loop is blocked, the process ends, so that a new one can start.
         """
@@ -190,14 +190,14 @@ class WorkerProcess:
         """Use another configuration from the next job on."""
         for task in config.tasks.values():
             if task.queue in self.queues:
-                self.declare(task)  # before the first claim, because dramatiq refuses a message without an actor
+                self.declare(task)  # declare it before a claim, because dramatiq refuses a message without an actor
         self.runtime.use(config, revision)
 
     def register(self, conn: Connection) -> None:
-        """Write this process's row, at boot, and again if other processes took it for dead."""
+        """Write this process's row at boot, and again if other processes took the process for dead."""
         runtime, lost_after = self.runtime, timedelta(seconds=self.proof.lost_after)
         serves = {"queues": list(self.queues), "tasks": runtime.ids[None], "threads": self.held.threads}
         by = {"revision": runtime.revision, "file_revision": runtime.file_revision, "lost_after": lost_after}
         beat.register(conn, self.id, "worker", **serves, **by)
         SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=runtime.ids[True])
-        self.registrations = next(self._counted)  # if the row is new, the producer must report in it again
+        self.registrations = next(self._counted)  # the producer must ask in a new row again to be notified

@@ -1,4 +1,4 @@
-"""The configuration in force in this process, its handlers, and the services that handlers use."""
+"""Keeps the configuration in force in a process, its handlers, and the services that handlers use."""
 
 import asyncio
 import inspect
@@ -22,7 +22,7 @@ _TO_CLOSE = 5.0  # seconds for a service's async close()
 
 @dataclass(frozen=True, slots=True)
 class RunnableTask:
-    """A task with its handler and its settings, an object of the handler's settings model."""
+    """Holds a task with its handler and its settings, which are an object of the handler's settings model."""
 
     task: Task
     handler: Handler
@@ -30,7 +30,7 @@ class RunnableTask:
 
 
 def _freed(task: Task, config: Config) -> frozenset[str]:
-    """The limits, its own and shared, in which the end of a job of this task makes room; in a rate, time does."""
+    """Return the limits in which the end of a job of this task makes room. Rates are left out, because time makes room."""
     used = {name: config.limits[name] for name in task.uses}
     counted = {
         f"limit/{name}" for name, one in used.items() if one.concurrency or one.units or one.budget or one.breaker
@@ -41,14 +41,14 @@ def _freed(task: Task, config: Config) -> frozenset[str]:
 
 
 class Runtime:
-    """The configuration in force in this process. Each job reads it again, so changes apply at once."""
+    """Keeps the configuration in force in this process. Each job reads it again, so changes apply at once."""
 
     def __init__(self, config: Config) -> None:
-        self.file = config  # the configuration in this process's own file
+        self.file = config  # the configuration in the file of this process
         self.file_revision: int | None = None  # the revision with the text of that file, or None
         self.revision = 0  # the revision in force; 0 until the process has read it from the database
-        self.loop = EventLoop()  # runs async handlers and their services
-        self._services: dict[str, tuple[Any, Any, bool]] = {}  # its stanza, its object, and whether its open() is async
+        self.loop = EventLoop()  # runs async handlers and services
+        self._services: dict[str, tuple[Any, Any, bool]] = {}  # its stanza, its object, and whether open() is async
         self._opening: dict[str, threading.RLock] = {}
         self._opening_on_loop: dict[str, asyncio.Lock] = {}
         self._lock = threading.Lock()  # held only briefly, never while code of a service or a handler runs
@@ -57,7 +57,7 @@ class Runtime:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on. Services with changed settings are opened again.
 
-        Raises ConfigurationError if it does not fit this code; the old configuration stays in force.
+        Raises ConfigurationError if the configuration does not fit this code; the old configuration stays in force.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
@@ -67,7 +67,7 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
-            #: The ids of the tasks with async handlers (True), of the other tasks (False), and of all tasks (None).
+            # : The ids of the tasks with async handlers (True), of the other tasks (False), and of all tasks (None).
             self.ids: dict[bool | None, list[str]] = {
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)
@@ -75,7 +75,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """The retry policy of a job: its send's values, then its task's, or the defaults if jobs.yaml lacks the task."""
+        """Return the retry policy of a job: values of its send, then of its task; the defaults if jobs.yaml lacks the task."""
         runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
         if not sent:
@@ -84,22 +84,23 @@ class Runtime:
         return policy.model_copy(update=parts)
 
     def service(self, name: str) -> Any:
-        """The service's object, opened at its first use, and again after its settings changed. Raises KeyError without one."""
+        """Return a service's object. Opens the service if it is new or has changed. Raises KeyError for an unknown name."""
         stanza = self._stanza(name)
         with self._lock:
             opening = self._opening.setdefault(name, threading.RLock())
-        with opening:  # each service has its own lock, so that only threads that need this service wait
+        with opening:  # each service has one lock, so that only threads that need this service wait
             opened = self._services.get(name)
             if opened is None or opened[0] != stanza or opened[2]:
                 settings: Any = handlers.service_settings(stanza)
                 if inspect.iscoroutinefunction(settings.open):
                     raise TypeError(f"expected `await ctx.aservice({name!r})` in an async handler: its open() is async")
-                # Do not close the old object: a handler may still use it. It is freed when its last user has ended.
+                # Do not close the old object, because a handler may still use it. Python frees it when its last user
+                # has ended.
                 self._services[name] = opened = (stanza, settings.open(), False)
             return opened[1]
 
     async def aservice(self, name: str) -> Any:
-        """The same as ``service``, but on the event loop, and also for a service whose ``open()`` is async."""
+        """Return a service's object on the event loop. Unlike ``service``, this method can call an async ``open()``."""
         async with self._opening_on_loop.setdefault(name, asyncio.Lock()):
             stanza = self._stanza(name)
             opened = self._services.get(name)
@@ -131,7 +132,7 @@ class Runtime:
                     self.loop.run(_finish(close), _TO_CLOSE)
                 else:
                     close()
-            except Exception:  # noqa: BLE001 (it ends with the process; the other services must be closed too)
+            except Exception:  # noqa: BLE001 (the service ends with the process; others must be closed too)
                 get_logger(__name__).exception("a service could not be closed", service=name)
         self.loop.close()
 

@@ -11,15 +11,15 @@ from zeke_jobs.worker.finish.outcome import DONE
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Works with ``sentry_sdk``'s own ``DramatiqIntegration``, which makes a job's scope and reports its exception.
+    """Works with ``sentry_sdk``'s ``DramatiqIntegration``, which makes a job's scope and reports its exception.
 
-    Tags: ``task``, ``job_id``, ``attempt``, and ``outcome`` (``retry`` or ``failed``) if it is known.
+    The tags are ``task``, ``job_id``, ``attempt``, and, if it is known, ``outcome`` (``retry`` or ``failed``).
     """
 
     def __init__(self) -> None:
         from sentry_sdk.integrations.logging import ignore_logger
 
-        # The executor logs a line about each failed attempt; Sentry would make a second event of this line.
+        # The executor logs a line about each failed attempt. Sentry would make a second event of this line.
         ignore_logger("zeke_jobs.executor")
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
@@ -35,7 +35,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
-    """The event with its outcome. It has no local variables if the job has sensitive fields."""
+    """Add the outcome to a Sentry event. Remove local variables if the job has sensitive fields."""
     if message.outcome is not None and message.outcome.how not in DONE:
         event.setdefault("tags", {})["outcome"] = message.outcome.how
     with message.hiding():
@@ -43,7 +43,7 @@ def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
 
 
 def _cleaned(value: Any, *, has_variables: bool) -> Any:
-    """The value with its texts redacted. Modules, files and lines in stack frames are code, and stay unchanged."""
+    """Redact the texts of a value. Modules, files and lines in stack frames are code, and stay unchanged."""
     cleaned, frame = (partial(one, has_variables=has_variables) for one in (_cleaned, _frame))
     match value:
         case dict():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
-    """A span around an attempt, a child of its send's span. Yields the fields for log lines: the trace's id, if any."""
+    """Make a span around an attempt, a child of its send's span. Yields the trace's id, if any, for log lines."""
     if not tracing.is_on():
         yield {}
         return
@@ -57,7 +57,7 @@ def _record(span: Span, outcome: Outcome) -> None:
         error: dict[str, Any] = outcome.error or {}
         span.set_attribute("error.type", str(error.get("type")))
         names = {"type": "type", "message": "message", "traceback": "stacktrace"}
-        # Not span.record_exception, which would include secrets.
+        # span.record_exception is not used, because it would include secrets.
         described = {f"exception.{name}": str(error[part]) for part, name in names.items() if part in error}
         span.add_event("exception", described)
         span.set_status(Status(StatusCode.ERROR, str(error.get("message"))))
@@ -70,7 +70,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._provider: TracerProvider | None = None
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """Start after the fork, as the exporter has a thread. Ends the process with status 2 if the SDK is missing."""
+        """Start the export after the fork, because the exporter has a thread. Exits with status 2 if the SDK is missing."""
         try:
             self._provider = start()
         except ConfigurationError as error:

@@ -17,14 +17,14 @@ _names = lru_cache(maxsize=16)(array)
 
 
 class Answer(NamedTuple):
-    """The answer to a claim."""
+    """Holds the answer to a claim."""
 
     jobs: list[Row]
     lost: set[UUID]  # ids of completed jobs that this worker no longer held
-    is_full: bool  # more jobs may be due, and can start when a thread is free, or a job that runs alone has ended
-    lacks_threads: bool  # jobs were left for processes with free threads
-    runs_alone: bool  # a job of the answer runs alone in the process
-    must_empty: bool  # the process must first end all its jobs, because a job must run alone
+    is_full: bool  # whether more jobs may be due, which can start when a thread is free or a job that runs alone ends
+    lacks_threads: bool  # whether jobs were left for processes with free threads
+    runs_alone: bool  # whether a job of the answer runs alone in the process
+    must_empty: bool  # whether the process must first end all its jobs, because a job must run alone
     opens_in: float  # seconds until a limit lets a job start; infinite if unknown
     limits: set[tuple[str, str]]  # tasks whose due jobs are held back, each with the limit that holds them back
 
@@ -43,8 +43,8 @@ def ask(
 ) -> Answer:
     """Complete ended jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
 
-    ``room`` has the number of the worker's free threads (negative: of jobs that wait for a thread), and of jobs with
-    limits that may wait for a thread. ``is_empty``: it holds no job, so it may claim one that must run alone.
+    ``room`` has the number of the worker's free threads (if negative, of jobs that wait for a thread), and of jobs with
+    limits that may wait for a thread. If ``is_empty``, the worker may claim a job that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}
@@ -55,7 +55,7 @@ def ask(
     conn.notices.clear()
     jobs = [row for row in rows if row.kind == "job"]
     if missing := [row.message_id for row in jobs if row.message is None]:
-        # Read long messages after the claim has committed. Jobs lost since then are left out.
+        # Read long messages after the claim has committed. Jobs that were lost after the claim are left out.
         read = SQL.rows(conn, "job/messages", worker=worker, ids=missing)
         messages = {(job, claim): message for job, claim, message in read}
         jobs = [row._replace(message=row.message or messages.get((row.message_id, row.claim))) for row in jobs]

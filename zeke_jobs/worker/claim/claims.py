@@ -1,4 +1,4 @@
-"""One claimed job in this process, and its stage."""
+"""Describes a claimed job of this process, and its stage."""
 
 import json
 import time
@@ -25,12 +25,12 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
-    """Monotonic seconds, if possible of a clock that goes on while the machine is suspended."""
+    """Return monotonic seconds, if possible of a clock that goes on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
 
 
 class Row(NamedTuple):
-    """A row of ``zeke_jobs.complete_and_claim``, which describes the kinds of rows. Unused columns of a kind are None."""
+    """Holds a row of ``zeke_jobs.complete_and_claim``, whose SQL describes the kinds. Unused columns are None."""
 
     kind: str
     message_id: UUID
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Stage(Enum):
-    """Stage of a claim in this process. The claim is held in every stage until the database knows its end."""
+    """Names the stage of a claim. The process holds the claim until the database knows its end."""
 
     CLAIMED = "claimed"
     WAITS = "waits for a thread"
@@ -72,7 +72,7 @@ _ARROWS = {
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A job of ``zeke_jobs.claim``. Times are by this process's monotonic clock. Only ``HeldJobs`` changes it."""
+    """Describes a claimed job, with times by this process's monotonic clock. Only ``HeldJobs`` changes a claim."""
 
     id: UUID
     number: int
@@ -84,63 +84,63 @@ class Claim:
     scheduled_for: datetime | None
     claimed_on: datetime
     asked: float = field(default_factory=clock)  # when the process asked for jobs, which is before the claim
-    received: float = field(default_factory=time.monotonic)  # when the answer came
+    received: float = field(default_factory=time.monotonic)  # when the process received the answer
     started: float | None = None
-    done: float | None = None  # when its outcome was decided
-    on_time: float | None = None  # seconds from the claim; a later start is reported to its rates; None without a rate
-    sensitive: tuple[str, ...] = ()  # the fields that its task marked as sensitive at the time of the send
-    order: int = 0  # its position among the claims of this process
+    done: float | None = None  # when the outcome was decided
+    on_time: float | None = None  # seconds after the claim; a later start is reported to the rates; None without a rate
+    sensitive: tuple[str, ...] = ()  # the fields that the task marked as sensitive at the time of the send
+    order: int = 0  # the position among the claims of this process
     stage: Stage = Stage.CLAIMED
-    marked: bool = False  # the database knows that it has started
-    long: bool = True  # it may run long, so it does not wait here for a thread
-    retry: Mapping[str, float] = field(default_factory=dict)  # what the send set of the policy; lengths in seconds
+    marked: bool = False  # the database knows that the job has started
+    long: bool = True  # the job may run long, so it does not wait in this process for a thread
+    retry: Mapping[str, float] = field(default_factory=dict)  # policy values that the send set; lengths in seconds
     timeout: float | None = None  # seconds that an attempt may take, as set by the send; None: the task's timeout
     batch: str | None = None
-    is_async: bool = False  # its handler runs on the event loop, not in a thread
-    fault: InvalidPayload | None = None  # the reason why its row cannot be read; its handler then never starts
-    log: Captured | None = None  # the last lines that its handler has logged
-    chunk: Sequence[Self] = ()  # the claims that share its thread or place, with this one; empty: it has its own
+    is_async: bool = False  # the handler runs on the event loop, not in a thread
+    fault: InvalidPayload | None = None  # the reason why the row cannot be read; the handler then never starts
+    log: Captured | None = None  # the last lines that the handler has logged
+    chunk: Sequence[Self] = ()  # the claims of its chunk, which share a thread or place; empty without a chunk
     cancelled: bool = False
-    running: Running | None = None  # the run of its handler, even after its end
+    running: Running | None = None  # the run of the handler, even after its end
 
     def move(self, to: Stage) -> None:
-        """Move to another stage. Raises RuntimeError if the stages do not allow this move."""
+        """Change the stage. Raises RuntimeError if the current stage does not allow this change."""
         if to not in _ARROWS[self.stage]:
             raise RuntimeError(f"expected a claim that goes on from {self.stage.value!r}, got {to.value!r}")
         self.stage = to
 
     @property
     def together(self) -> Sequence[Self]:
-        """The claims of its handler's run: its chunk's, or only this one."""
+        """Return the claims that one run of the handler serves: those of the chunk, or only this claim."""
         return self.chunk or (self,)
 
     @property
     def retries(self) -> int:
-        """Number of retries that the job has used up."""
+        """Return the number of retries that the job has used up."""
         return self.attempt - self.attempt_base
 
     @property
     def ended(self) -> bool:
-        """Whether its outcome is decided."""
+        """Return whether the outcome is decided."""
         return self.stage in (Stage.ENDED, Stage.GIVEN_UP)
 
     @property
     def after(self) -> float | None:
-        """Seconds from the claim to the handler's start; None before the start."""
+        """Return the seconds from the claim to the handler's start; None before the start."""
         return None if self.started is None else self.started - self.received
 
     @property
     def took(self) -> float | None:
-        """Seconds from the claim to the handler's end; None before the end, or if it never started."""
+        """Return the seconds from the claim to the handler's end; None without a start or an end."""
         return None if self.started is None or self.done is None else self.done - self.received
 
 
-_BROKEN = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)  # errors of a row that is unreadable
-_COPIED = ("task", "attempt", "attempt_base", "deaths", "claimed_on", "on_time")  # fields of a row, for its claim
+_BROKEN = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)  # raised for an unreadable row
+_COPIED = ("task", "attempt", "attempt_base", "deaths", "claimed_on", "on_time")  # fields of a row that a claim copies
 
 
 def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What other programs may have written into a row: fields of its Dramatiq message, and of its claim. Raises ``_BROKEN``."""
+    """Read the fields of a Dramatiq message and of its claim, which other programs may have written. Raises ``_BROKEN``."""
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
     fields = json.loads(message)
@@ -155,7 +155,7 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
         "timeout": None if timeout is None else float(timeout),
         "batch": options.pop("batch", None),
     }
-    # Dramatiq would delay a message with eta, and compare exceptions with the text in throws. The database uses producer.
+    # Dramatiq would delay a message with eta, and compare exceptions with throws. Only the database uses producer.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
     timestamp = int(fields.get("message_timestamp") or 0)
@@ -163,11 +163,11 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
-    """The dramatiq message of a claimed job. The executor sets ``outcome``; dramatiq's acknowledgement writes it.
+    """Is the dramatiq message of a claimed job. The executor sets ``outcome``; dramatiq's acknowledgement writes it.
 
-    ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the row cannot
-    be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. The message of a
-    chunk is that of its first job, and ``others`` has the rest.
+    ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the row
+    cannot be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. A chunk has
+    the message of its first job, and ``others`` has the messages of its other jobs.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
@@ -194,25 +194,25 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def members(self) -> list[Self]:
-        """The messages of its jobs."""
+        """Return the messages of all jobs of this message's chunk."""
         return [self, *self.others]
 
     def hiding(self) -> AbstractContextManager[None]:
-        """Mask its sensitive fields in all logs and errors that are written in this context."""
+        """Mask the sensitive fields of the jobs in all logs and errors that are written in this context."""
         if not self.others:
             return hiding(self.kwargs, self.sensitive)
         names = {name for one in self.members for name in one.kwargs}
         return hiding({name: [one.kwargs.get(name) for one in self.members] for name in names}, self.sensitive)
 
     def __str__(self) -> str:
-        """The job without its payload, because dramatiq and middleware log it."""
+        """Return the job without its payload, because dramatiq and middleware log this text."""
         return f"{self.claim.task}({self.claim.id})"
 
     def asdict(self) -> dict[str, Any]:
-        """The message as error trackers show it: sensitive fields are masked."""
+        """Return the message as error trackers show it: with masked sensitive fields."""
         return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
 
-    # Dramatiq keeps messages in a heap. Comparing their contents would take longer than many jobs.
+    # Dramatiq keeps messages in a heap. A comparison of their contents would take longer than many jobs.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -221,12 +221,12 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
 
 def by_threads(messages: Iterable[JobMessage]) -> list[JobMessage]:
-    """One message for each thread that the jobs need. The jobs of a chunk (same time of claim) share a message."""
+    """Return a message for each thread that the jobs need. The jobs of a chunk (same time of claim) share a message."""
     found: dict[object, JobMessage] = {}
     for one in messages:
         claim = one.claim
         first = found.setdefault((claim.task, claim.claimed_on) if one.in_chunk else claim.id, one)
         if first is not one:
             first.others.append(one)
-            claim.on_time = None  # if a chunk starts late, its first job reports that to the rates
+            claim.on_time = None  # if a chunk starts late, only its first job reports the delay to the rates
     return list(found.values())

@@ -1,4 +1,4 @@
-"""Dramatiq's consumer of a queue, by which its threads acknowledge claimed jobs, and dramatiq's backend of results."""
+"""Lets dramatiq's threads acknowledge claimed jobs and read their results."""
 
 import time
 from collections.abc import Iterable
@@ -16,18 +16,18 @@ from zeke_jobs.worker.claim.producer import Producer
 from zeke_jobs.worker.finish.outcome import DONE, RETURNED, Outcome, failed_by_middleware, of_exception
 
 _DEFAULT_TIMEOUT = 10_000  # milliseconds; the same as in dramatiq
-_LOOK = 0.05  # seconds between checks of dramatiq's thread whether it may end
+_LOOK = 0.05  # seconds between the checks of dramatiq's thread whether the thread may end
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Has no messages for dramatiq's thread, because the producer passes them on. ``timeout`` is in milliseconds."""
+    """Gives dramatiq's thread no messages, because the producer passes them on. ``timeout`` is in milliseconds."""
 
     def __init__(self, producer: Producer, timeout: int) -> None:
         self._producer, self._process = producer, producer.process
         self._timeout = timeout / 1000
 
     def __next__(self) -> None:
-        """Return nothing, after the timeout."""
+        """Return None after the timeout."""
         if self._process.stop_begun.wait(self._timeout):
             time.sleep(_LOOK)
 
@@ -37,10 +37,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         outcomes = [outcome for one in message.members if (outcome := self._end(one, message)) is not None]
         if not outcomes:
             self._producer.freed(set())
-            return  # all were handed back before they started, or given up, so their ends are recorded
+            return  # all jobs were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # The next claim also writes completed jobs. A statement for one job costs as much as for many, so none is sent
-        # while a job waits for a thread. Other outcomes make room when the completer has written them.
+        # The next claim also writes completed jobs. One statement for many jobs costs as much as for one, so nothing
+        # wakes the completer while a job waits for a thread. Other outcomes must be written at once, to make room in
+        # limits.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):
@@ -49,7 +50,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def _end(self, one: JobMessage, message: JobMessage) -> Outcome | None:
-        """End a job of the message, and return its outcome; None if it had already ended."""
+        """End a job of the message, and return its outcome; return None if the job had already ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came
@@ -68,15 +69,15 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
 
 
 class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types
-    """Reads outputs from the jobs' rows, where the end of a job writes them. It stores nothing itself."""
+    """Reads outputs from the jobs' rows, where the end of a job writes them. The class stores nothing itself."""
 
     def store_result(self, message: Message, result: Any, ttl: int) -> None:
-        """Do nothing: the job's end writes the output."""
+        """Do nothing, because the job's end writes the output."""
 
     store_exception = store_result
 
     def get_result(self, message: Message, *, block: bool = False, timeout: int | None = None) -> Any:
-        """The output of a message's job; ``timeout`` is in milliseconds, by default ten seconds.
+        """Return the output of a message's job; ``timeout`` is in milliseconds, by default ten seconds.
 
         Raises:
             dramatiq.results.ResultMissing: the job has not ended, and ``block`` is False.

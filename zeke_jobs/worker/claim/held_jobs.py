@@ -15,22 +15,23 @@ _TOO_LONG = 0.1  # seconds; if a job runs longer than this, jobs that have waite
 
 
 class HeldJobs:
-    """Thread-safe: each method is one step under one lock. ``Claim.move`` raises if the step does not fit the stage.
+    """Keeps the claims of a process. Each method is one step under one lock, so threads can share the object.
 
-    docs/engine-internals.md draws the stages. Only the first caller that ends a claim records its outcome, so an end counts once.
+    docs/engine-internals.md draws the stages. Only the first caller that ends a claim records the outcome, so an end
+    counts once.
     """
 
     def __init__(self, threads: int = 0, places: int = 0) -> None:
         self.threads = threads
         self.places = places  # number of async handlers that may run at once; their jobs take a place, not a thread
-        self.changed = threading.Condition(threading.RLock())  # the lock; notified when no job is held any more
+        self.changed = threading.Condition(threading.RLock())  # notified when the process holds no job any more
         self.lost = 0  # number of threads whose handlers ignore an interrupt
         self._on_loop = 0  # number of jobs of async handlers
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
         self._taken = self._started = self._long = 0  # numbers of jobs with or awaiting a thread, started, long
         self._apart = 0  # number of held jobs that must run alone
-        self._durations: dict[str, float] = {}  # seconds, by task
+        self._durations: dict[str, float] = {}  # seconds of a job, by task
         self._duration = 0.0  # smoothed duration of short jobs in seconds
         self._flows = False  # the last claim brought short jobs only
 
@@ -39,7 +40,7 @@ class HeldJobs:
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
         """Take claims, each with whether it may wait for a thread if its task's jobs are short.
 
-        ``lack_threads``: other jobs were left for processes with free threads. Returns for each claim the claim that
+        If ``lack_threads``, other jobs were left for processes with free threads. Returns for each claim the claim that
         this process now holds for the job: this claim, or an earlier claim that still runs.
         """
         with self.changed:
@@ -55,7 +56,7 @@ class HeldJobs:
             return held
         if held is not None and not held.ended:
             return held
-        self.forget([held] if held else [])  # it has ended, and the database has that, but its answer is on the way
+        self.forget([held] if held else [])  # the end of the old claim is in the database, but unanswered yet
         self._claims[claim.id] = claim
         claim.move(Stage.WAITS)
         self._accepted += 1
@@ -81,7 +82,7 @@ class HeldJobs:
                     claim.chunk, claim.long = chunk, True
 
     def start(self, claim: Claim) -> bool:
-        """Record that a thread starts a job; False if the job has ended in the meantime."""
+        """Record that a thread starts a job. Returns False if the job has ended in the meantime."""
         with self.changed:
             if claim.ended:
                 return False
@@ -91,7 +92,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """End a job (with ``unstarted``, only if it has not started) and free its thread; False if it did not end now."""
+        """End a job and free its thread. Returns False if it did not end now, or has started although ``unstarted`` is set."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
@@ -126,7 +127,7 @@ class HeldJobs:
             return True
 
     def forget(self, claims: Iterable[Claim]) -> None:
-        """Forget claims whose ends are in the database, or that are no longer ours."""
+        """Forget claims whose ends are in the database, or that this process no longer holds."""
         with self.changed:
             for claim in claims:
                 if self._claims.get(claim.id) is claim:
@@ -138,7 +139,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, *, is_async: bool = False) -> int:
-        """Number of jobs to claim now: as many as will start soon. It stays 0 until many do, because a claim is a round trip."""
+        """Return how many jobs to claim now. A claim is a round trip, so the number is 0 until several jobs will start soon."""
         with self.changed:
             if self._apart:
                 return 0
@@ -148,17 +149,17 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Number of free threads or places, and of jobs with limits that will start within ``took`` seconds, as a claim takes."""
+        """Return the number of free threads or places, and of jobs with limits that will start within ``took`` seconds."""
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 
     def _ahead(self, seconds: float) -> int:
-        # The number of jobs that can start on threads whose jobs end soon; if some jobs are long, on one thread less.
+        # These jobs can start on threads whose jobs end soon. If some jobs are long, one thread less is counted.
         flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
         return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Jobs that have waited too long for a thread, because another job runs long. Its task no longer counts as short."""
+        """Return jobs that have waited too long behind a long job, whose task then no longer counts as short."""
         now, is_long = time.monotonic(), False
         with self.changed:
             for claim in self._claims.values():
@@ -184,19 +185,19 @@ class HeldJobs:
     # ── state, as it was a moment ago ──
 
     def free(self, *, is_async: bool = False) -> int:
-        """Number of free threads minus number of jobs that wait for one; for async handlers, number of free places."""
+        """Return the free threads minus the jobs that wait for a thread; for async handlers, the free places."""
         return self.places - self._on_loop if is_async else self.threads - self._taken
 
     def waiting(self) -> int:
-        """Number of jobs that wait for a thread."""
+        """Return the number of jobs that wait for a thread."""
         return self._taken - self._started
 
     def find(self, job: UUID) -> Claim | None:
-        """The claim that this process holds for a job."""
+        """Return the claim that this process holds for a job."""
         return self._claims.get(job)
 
     def all(self) -> list[Claim]:
-        """All claims at this moment."""
+        """Return the claims that this process holds at this moment."""
         with self.changed:
             return list(self._claims.values())
 
@@ -205,5 +206,5 @@ class HeldJobs:
 
 
 def _has_started(claim: Claim) -> bool:
-    """Whether its thread has started it, or another job of its chunk."""
+    """Return whether a thread has started this job, or another job of its chunk."""
     return any(one.started is not None for one in claim.together)

@@ -20,7 +20,7 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """One LISTEN connection. A notification, which any client can send, only causes a claim; polling goes on."""
+    """Holds one LISTEN connection. Any client can send a notification, so it only causes a claim. Polling goes on."""
 
     def __init__(self, producer: Producer, heartbeat: Heartbeat) -> None:
         self._producer, self._process = producer, producer.process
@@ -52,7 +52,7 @@ class Notifier:
                     self._listen(conn)
             except DISCONNECTED as error:
                 self._log.warning("notifications lost; polling goes on", error=str(error).strip())
-            except Exception:  # noqa: BLE001 (without this thread, each job would wait for a poll; each failure is logged)
+            except Exception:  # noqa: BLE001 (without this thread, each job would wait for a poll; failures are logged)
                 self._log.exception("the notifier failed; it is tried again")
             else:
                 continue
@@ -63,7 +63,7 @@ class Notifier:
             for channel in _CHANNELS:
                 cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._heartbeat.check_revision_soon()
-        self._producer.wake()  # because notifications may have been sent before we listened
+        self._producer.wake()  # notifications may have been sent before this connection listened
         while not self._stopping:
             ready, _, _ = select.select([conn.fileno(), self._wake_read], [], [], _LOOK)
             if not ready:
@@ -78,7 +78,7 @@ class Notifier:
             self._heartbeat.watch_now()
         elif notification.channel == "zeke_jobs.revision":
             self._heartbeat.check_revision_soon()
-            self._producer.wake()  # limits may be higher now
+            self._producer.wake()  # limits may be higher in the new revision
         else:
             first, _, job = notification.payload.partition(" ")
             queue, _, task = job.partition(" ")

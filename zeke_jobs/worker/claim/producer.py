@@ -1,4 +1,4 @@
-"""The loop that claims: it waits for a wake-up or a time, claims the jobs that can start, and passes them to threads."""
+"""Claims jobs in a loop: it waits for a wake-up or a time, claims jobs that can start, and passes them to threads."""
 
 import math
 import random
@@ -24,38 +24,38 @@ _POLL_ALONE = 1.0  # seconds between claims if no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra claims of a process that has just become idle
 _SOONEST = 0.005  # seconds; the minimum wait for the time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify this process
-_LATER = 0.1  # seconds before a claim that probably finds nothing: another process was first, or a limit was full
+_LATER = 0.1  # seconds before a claim that probably finds no job: another process was first, or a limit was full
 _CHECK = 0.2  # seconds; the maximum pause while a queue has no free thread
-_LONGEST_LOOK = 0.01  # seconds; a longer claim counts as this time, so that few jobs of a limit wait here for a thread
+_LONGEST_LOOK = 0.01  # seconds; a longer claim counts as this time, so that few jobs of a limit wait for a thread
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is unreachable
-_AFTER_FAULT = 3.0  # seconds
+_AFTER_FAULT = 3.0  # seconds between attempts after an unexpected error
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
 _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
 
 
 @dataclass(eq=False)
 class ServedQueue:
-    """A queue's jobs in threads, or those on the event loop. Times are monotonic seconds."""
+    """Holds the state of a queue's jobs in threads, or on the event loop. Times are monotonic seconds."""
 
     name: str
     is_async: bool
     look_on: float = 0.0  # when the next claim is due; infinite during a claim
-    due_on: float = math.inf  # when the next delayed job that this process has heard of is due
+    due_on: float = math.inf  # when the next delayed job that this process knows is due
     looks: int = 0  # claims in a row that found fewer jobs than they asked for, since the process asks to be notified
     busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
-    idle: bool = False  # the process asks to be notified of new jobs
-    limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when last seen full
-    full: set[str] = field(default_factory=set)  # those of ``limited`` that held jobs back at the last claim
+    idle: bool = False  # whether the process asks to be notified of new jobs
+    limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when each was last full
+    full: set[str] = field(default_factory=set)  # the names in ``limited`` that held jobs back at the last claim
     took: float = 0.0  # seconds that the last claim took
     freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
 
 
 class Producer:
-    """The only thread of a process that claims jobs. When the process stops, it ends after the current claim."""
+    """Claims all jobs of a process in one thread. When the process stops, this thread ends after the current claim."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True  # False behind a pooler; the process then only polls
-        self.turned = time.monotonic()  # when its loop began its current turn
+        self.turned = time.monotonic()  # when the loop began its current turn
         self.process = process
         process.completer.on_written = self.freed
         self._held = process.held
@@ -84,7 +84,7 @@ class Producer:
                 self._recover(queue, error)
 
     def _next(self) -> tuple[ServedQueue | None, int]:
-        """Wait until a queue is due and there is room; return it with the number of jobs to claim. None: ask again."""
+        """Wait until a queue is due and jobs can start. Returns the queue and the number of jobs to claim, or None."""
         with self._changed:
             served, now = [self._apart] if self._apart else self._served(), time.monotonic()
             queue = min((one for one in served if self._want(one) > 0), key=lambda one: one.look_on, default=None)
@@ -104,7 +104,7 @@ class Producer:
         return 0 if rests or (queue.is_async and process.loop.is_blocked) else self._held.want(is_async=queue.is_async)
 
     def _look(self, queue: ServedQueue, want: int) -> None:
-        """Claim, and complete ended jobs in the same round trip."""
+        """Claim jobs, and complete ended jobs in the same round trip."""
         process, is_empty = self.process, not len(self._held)
         completions = process.completer.take_completions()
         try:
@@ -133,7 +133,7 @@ class Producer:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]
             held = self._held.accept(claims, lack_threads=lack_threads)
             for message, ours in zip(messages, held, strict=True):
-                if ours.number != message.claim.number:  # another process rescued the job, and we claimed it again
+                if ours.number != message.claim.number:  # another process rescued the job, then this process claimed it
                     process.settle(message.claim, _STILL_ENDING)
             new = by_threads(one for one, ours in zip(messages, held, strict=True) if ours is one.claim)
             self._held.join([one.claim for one in message.members] for message in new if message.others)
@@ -150,9 +150,9 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
-        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that let a limit start another."""
+        """Decide when to claim again, and ask for notifications of new jobs, and of ends that open a limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
-        # A full limit lets a job start now and then. Still keep its name for a while, to save writes.
+        # A full limit sometimes lets a job start. Its name is still kept for a while, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = {name for task, name in answer.limits if (freed := frees.get(task)) is None or name in freed}
         queue.limited |= dict.fromkeys(queue.full, now)
@@ -165,10 +165,11 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Claim again at once, and twice more soon after: a send or end that is in progress does not know that we wait.
+        # Claim again at once, and twice soon after: a send or end in progress does not know yet that this process
+        # waits.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Twice the time since the claim, because this statement takes the same time to reach the server.
+            # Use twice the time since the claim, because this statement takes the same time to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
@@ -179,7 +180,7 @@ class Producer:
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
-        """Write which wake-ups this process asks for, if that has changed. Returns whether it asks for more than before."""
+        """Write the wake-ups that this process asks for, if they have changed. Returns whether it asks for more."""
         process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
@@ -190,11 +191,13 @@ class Producer:
 
     def _recover(self, queue: ServedQueue | None, error: BaseException) -> None:
         process = self.process
-        process.proof.answer_lost()  # the database may have given us jobs that we do not know
+        process.proof.answer_lost()  # the database may have given this process jobs that it does not know
         self._reported = _NOTHING
-        # The completer may already be writing the ended jobs; then even a claim without ended jobs waits for its locks.
+        # The completer may already be writing the ended jobs; then even a claim without ended jobs waits for their
+        # locks.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
-            # The completer finds out which output Postgres cannot store, or which job another session holds.
+            # The completer finds the output that Postgres cannot store, or the job whose row another session has
+            # locked.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
             process.completer.write_now()
             process.stop_begun.wait(_PAUSE)
@@ -206,7 +209,7 @@ class Producer:
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
         else:
             self._log.exception("a claim failed; please report this", exc_info=error)
-            process.pool.drop_idle()  # because sessions with outdated prepared statements would always fail
+            process.pool.drop_idle()  # sessions with outdated prepared statements would always fail
             process.stop_begun.wait(_AFTER_FAULT)
         if queue is not None:
             self._look_again(queue)
@@ -230,7 +233,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Claim where limits were full, because jobs of these tasks ended. Returns whether a claim soon writes the ends."""
+        """Claim from queues with full limits, because these tasks' jobs ended. Returns whether a claim soon writes the ends."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
@@ -247,7 +250,7 @@ class Producer:
             return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
-        """Cancel the current claim, because the process stops: it may wait for a lock or a silent server."""
+        """Cancel the current claim, because the process stops and the claim may wait for a lock or a silent server."""
         if (conn := self._look_connection) is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")
             conn.cancel()

@@ -37,11 +37,12 @@ _SHORT_ID = 8  # last characters of an id, because ids made at the same time beg
 
 
 class Completer:
-    """Keeps the outcomes that are not written yet. Its thread, or the producer with its next claim, writes them.
+    """Keeps the outcomes that are not written yet. The completer's thread, or the producer's next claim, writes them.
 
-    The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The thread
-    flushes many of them together a moment later. A job counts as held until its outcome is on disk; if the server
-    crashes before that, the completion is written again. ``on_written`` gets the tasks of the written ends.
+    The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The
+    completer's thread flushes many of them together a moment later. A job counts as held until its outcome is on disk;
+    if the server crashes before that, the completion is written again. ``on_written`` gets the tasks of the written
+    ends.
     """
 
     def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -52,19 +53,19 @@ class Completer:
         self._waiting: list[Ending] = []
         self._logs: list[Claim] = []  # ended attempts whose log lines are not stored yet
         self._unflushed: list[Ending] = []
-        self._held_up: list[Ending] = []  # another session has locked their rows; they are written one by one
-        self._try_held_up_on = 0.0  # monotonic seconds
+        self._held_up: list[Ending] = []  # another session locked the rows of these ends; they are written one by one
+        self._try_held_up_on = 0.0  # monotonic seconds of the next try
         self._waiting_since = self._unflushed_since = 0.0
-        self._wakes_at = math.inf  # monotonic seconds; when the thread wakes without a signal
+        self._wakes_at = math.inf  # monotonic seconds at which the thread wakes without a signal
         self._condition = threading.Condition()
-        self._completed: Counter[str] = Counter()  # completed jobs without their own log line
+        self._completed: Counter[str] = Counter()  # completed jobs that had no log line
         self._lines = CompletedLines()
         self._closing = False
         self.thread = threading.Thread(target=self._run, name="completer", daemon=True)
         self._log = get_logger("zeke_jobs.completer")
 
     def put(self, claim: Claim, outcome: Outcome) -> None:
-        """Take an outcome to be written."""
+        """Keep an outcome, which the thread or the next claim will write."""
         with self._condition:
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
@@ -72,7 +73,7 @@ class Completer:
                 self._wake_by(self._waiting_since + _GRACE)
 
     def store_log(self, claim: Claim) -> None:
-        """Store the log lines of an attempt that ends; called before ``put``, so that they are stored before the outcome."""
+        """Store the log lines of an attempt that ends. Call this before ``put``, so that the lines precede the outcome."""
         with self._condition:
             self._begin_flush()
             self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
@@ -93,26 +94,26 @@ class Completer:
                 self._condition.wait(_LOOK)
 
     def waiting(self) -> list[Ending]:
-        """The outcomes that are not yet on disk."""
+        """Return the outcomes that are not yet on disk."""
         with self._condition:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Completions for the producer to write with its next claim; it then calls ``flush_soon`` or ``put_back``."""
+        """Return completions for the producer's next claim. The producer then calls ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
             self._waiting = _without(self._waiting, taken)
             return taken
 
     def put_back(self, endings: Sequence[Ending]) -> None:
-        """Take back endings that could not be written; they come first next time."""
+        """Take back endings that could not be written. They are the first to be written next time."""
         with self._condition:
             self._waiting[:0] = endings
             self._waiting_since = 0.0
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Flush endings that are committed, but not yet on disk; not those of jobs in ``lost``, which are no longer ours."""
+        """Flush committed endings, so that they are on disk. Jobs in ``lost`` were no longer held, and are left out."""
         gone = [one for one in endings if one[0].id in lost]
         self.confirm(gone, lost)
         with self._condition:
@@ -125,7 +126,7 @@ class Completer:
             self._wake_by(self._unflushed_since + _FLUSH_GRACE)
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer ours."""
+        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer held."""
         for claim, outcome in endings:
             if claim.id in lost:
                 said = {"task": claim.task, "job_id": str(claim.id), "claim": claim.number, "outcome": outcome.how}
@@ -135,13 +136,13 @@ class Completer:
         self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
-        """Log the number of jobs completed without their own line since the last call. Failures have their own lines."""
+        """Log how many jobs were completed without a log line since the last call."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
-        """Write the waiting outcomes and stop; after ``timeout`` seconds, give up and leave the jobs to be rescued."""
+        """Write the waiting outcomes and stop. After ``timeout`` seconds, leave the jobs to be rescued by other processes."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -178,7 +179,7 @@ class Completer:
                 if batch:
                     with self._condition:
                         self._held_up += (left := _without(batch, written))
-                        if left or again:  # if one was written, the next may have waited for the same lock
+                        if left or again:  # if one end was written, the next may have waited for the same lock
                             self._try_held_up_on = time.monotonic() + _HELD_UP if left else 0.0
                     self.on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:
@@ -213,7 +214,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work: endings to write, endings to flush, and whether the first were tried before. None: all is done."""
+        """Wait for work. Returns endings to write, endings to flush, and whether the first are tried again; None at the end."""
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -240,7 +241,7 @@ class Completer:
 
 
 def _without(batch: Sequence[Ending], some: Sequence[Ending]) -> list[Ending]:
-    """The endings of a batch without some of them, which may have another order."""
+    """Return the endings of a batch without the given endings."""
     claims = {id(claim) for claim, _ in some}
     return [one for one in batch if id(one[0]) not in claims] if len(some) < len(batch) else []
 
@@ -254,14 +255,14 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
-        """Log the line. False in the format for machines, and if ten lines were already logged in this second."""
+        """Log a line for a completed job. Returns False in the machine format, and after ten lines in one second."""
         if (second := int(self._clock())) != self._second:
             self._second, self._left = second, 0 if is_json() else _MOST_LINES
         if not self._left:
             return False
         self._left -= 1
         took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
-        # Hide an output that may quote a sensitive field: only the database knows how to mask it.
+        # Hide an output that may quote a sensitive field: only the database knows how to mask that output.
         hides = claim.sensitive or outcome.output == "null"
         shown = "" if hides else f": {one_line(redact(outcome.output), _LONGEST_OUTPUT)}"
         self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")

@@ -1,4 +1,4 @@
-"""The outcome of an attempt: one value, made from the handler's result or exception, which the completer writes."""
+"""Makes the outcome of an attempt from the handler's result or exception."""
 
 import contextlib
 import json
@@ -23,23 +23,23 @@ from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
 _LONGEST_TRACEBACK = 16_000  # characters; the end is kept, because the innermost frames help most
 _LONGEST_MESSAGE = 4_000
 _REST = " " * 524_000  # longer than the rest of an error
-_OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames are not the handler's
+_OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames do not come from the handler
 
 
 class Outcome(NamedTuple):
-    """How an attempt ended."""
+    """Describes how an attempt ended."""
 
     how: Literal["completed", "settled", "retry", "deferred", "waiting", "returned", "failed", "cancelled"]
     output: str = "null"  # the handler's result as JSON text
     delay: float | None = None  # seconds
-    until: datetime | None = None  # takes precedence over ``delay``
+    until: datetime | None = None  # the time of the next attempt; takes precedence over ``delay``
     reason: str | None = None  # if the attempt waits for an event, the event's name
     error: dict[str, Any] | None = None
-    breaks: bool = False  # circuit breakers count it as a failure
+    breaks: bool = False  # circuit breakers count this outcome as a failure
 
 
 DONE = ("completed", "settled")
-SETTLED = Outcome("settled")  # nothing is left to write: ``ctx.complete`` wrote the end, or the claim is no longer ours
+SETTLED = Outcome("settled")  # the end is already written: ``ctx.complete`` wrote it, or the claim is lost
 RETURNED = Outcome("returned")
 #: Exceptions of a handler that are not errors. Dramatiq's option ``throws`` passes them to middleware.
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
@@ -47,9 +47,9 @@ _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter r
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Seconds before the retry with this number, from 1; they grow exponentially, with random jitter.
+    """Return the seconds before a retry, which grow exponentially with its number, with random jitter.
 
-    ``chance`` (0 to 1) replaces the random number.
+    ``chance`` (0 to 1) replaces the random number. The first retry has the number 1.
     """
     longest = policy.max_delay.total_seconds()
     try:
@@ -61,14 +61,14 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 
 
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcome:
-    """The outcome of a job whose handler raised ``error`` after ``retries`` retries.
+    """Return the outcome of a job whose handler raised ``error`` after ``retries`` retries.
 
     An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job.
-    Without an outcome it would run again for ever.
+    Without an outcome the job would run again for ever.
     """
     try:
         return _of_exception(error, policy, retries)
-    except Exception as broken:  # noqa: BLE001 (code of an exception; the error is stored in the job's row)
+    except Exception as broken:  # noqa: BLE001 (this is code of an exception; the error is stored in the job's row)
         reason = f"{type(error).__name__} does not decide about the job: {type(broken).__name__}: {text_of(broken)}"
         described = {**describe(broken), "type": type(error).__name__, "message": reason}
         return Outcome("failed", reason=reason, error=described)
@@ -107,7 +107,7 @@ def _delay_of(error: BaseException) -> timedelta | float | None:
 
 
 def of_shutdown(policy: Retry) -> Outcome:
-    """The outcome of a job that is stopped with its worker: it is handed back, or fails if it may start only once."""
+    """Return the outcome of a job that stops with its worker: it is returned, or fails if it may start only once."""
     reason = "the worker stopped before the job had ended"
     if policy.limit:
         return Outcome("returned", reason=reason)
@@ -116,7 +116,7 @@ def of_shutdown(policy: Retry) -> Outcome:
 
 
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
-    """Turn the outcome of a failed message into a failure: a middleware may fail any job."""
+    """Turn the outcome of a failed message into a failure, because a middleware may fail any job."""
     if outcome and outcome.how in ("retry", "deferred", "waiting"):
         return outcome._replace(how="failed", delay=None, until=None)
     if outcome and outcome.how == "completed":
@@ -126,13 +126,13 @@ def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
 
 
 def limit_of(error: BaseException, policy: Retry) -> int:
-    """Number of retries for a job whose handler raised ``error``."""
+    """Return the number of retries for a job whose handler raised ``error``."""
     limit = getattr(error, "limit", None) if isinstance(error, RetryRequested) else None
     return limit if isinstance(limit, int) else policy.limit
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An exception in the form that an attempt stores: type, message, traceback (code, no values of variables)."""
+    """Describe an exception as an attempt stores it: type, message, and traceback without values of variables."""
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),
@@ -144,7 +144,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _details(details: Any) -> Any:
-    """The details of a ``Reject``, if they fit into the job's attempts and, with the error, an ``on_failed`` payload."""
+    """Return the details of a ``Reject``, if they fit into the job's attempts and into an ``on_failed`` payload."""
     try:
         value = json.loads(json_text.encode(details))
         json_text.encode([[[[value]]], _REST])
@@ -154,7 +154,7 @@ def _details(details: Any) -> Any:
 
 
 def _printed(error: BaseException) -> str:
-    """The traceback as Python prints it, with its causes, but without our frames (the frame that raised stays)."""
+    """Return the traceback as Python prints it, without frames of zeke_jobs. The frame that raised always stays."""
     printed = TracebackException(type(error), error, error.__traceback__, compact=True)
     parts = [printed]
     while parts:
@@ -167,18 +167,18 @@ def _printed(error: BaseException) -> str:
 
 
 def kept(text: str) -> str:
-    """The text, shortened, without secrets and characters that Postgres cannot store."""
+    """Shorten a text, and remove secrets and characters that Postgres cannot store."""
     return redact(_storable(text))[:_LONGEST_MESSAGE]
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an exception, in the form that ``kept`` gives it."""
+    """Return the text of an exception, as ``kept`` changes it."""
     try:
         return kept(str(error))
-    except Exception as broken:  # noqa: BLE001 (code of an exception; the text names both errors)
+    except Exception as broken:  # noqa: BLE001 (this is code of an exception; the text names both errors)
         return f"{type(error).__name__}, whose text cannot be read ({type(broken).__name__})"
 
 
 def _storable(text: str) -> str:
-    # jsonb refuses NUL and lone surrogates; an error must not be lost because of its text.
+    # jsonb refuses NUL and lone surrogates, and an error must not be lost because of its text.
     return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()

@@ -29,7 +29,7 @@ _log = get_logger("zeke_jobs.completer")
 def write(
     conn: Connection, worker: UUID, batch: Sequence[Ending], revision: int = 0, *, is_told: bool = False
 ) -> Iterator[Written]:
-    """Write a batch part by part; yield each part with the ids of its claims that were no longer ours.
+    """Write a batch part by part; yield each part with the ids of its claims that this process had lost.
 
     An end is not yielded, and must be written later, if another session has locked the job's row. ``is_told``: a
     warning has already named that session. ``conn`` is an autocommit connection.
@@ -66,10 +66,10 @@ def write(
 
 
 def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID]:
-    """Write ends of one kind, completed or returned, in one statement. Returns the jobs that were no longer ours."""
+    """Write completed or returned ends in one statement. Returns the jobs that this process no longer held."""
     lost = {job for (job,) in SQL.rows(conn, "job/end", to=part[0][1].how, worker=worker, **columns(part))}
     if lost:
-        # When a connection breaks during a commit, the commit may or may not have succeeded.
+        # If a connection breaks during a commit, nobody knows whether the commit succeeded.
         claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
         lost -= {row["id"] for row in SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))}
     return lost
@@ -97,7 +97,7 @@ def store_logs(conn: Connection, claims: Sequence[Claim]) -> None:
 
 
 def columns(part: Sequence[Ending]) -> dict[str, Any]:
-    """The ends as parallel arrays for SQL."""
+    """Return the ends as parallel arrays for SQL."""
     return {
         "ids": array(claim.id for claim, _ in part),
         "claims": array(claim.number for claim, _ in part),
@@ -108,7 +108,7 @@ def columns(part: Sequence[Ending]) -> dict[str, Any]:
 
 
 def array(values: Iterable[UUID | float | str | None]) -> str:
-    """Ids, numbers or texts as one array literal, which the server reads faster than an expression of the values."""
+    """Return values as one array literal, which the server reads faster than an expression of the values."""
     return "{" + ",".join(map(_element, values)) + "}"
 
 

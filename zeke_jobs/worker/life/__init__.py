@@ -1,1 +1,1 @@
-"""What a worker does besides running jobs: proving life, returning lost jobs, cleaning up."""
+"""Does what a worker does besides running jobs: it proves life, returns lost jobs to the queue, and cleans up."""

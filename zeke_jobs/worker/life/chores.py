@@ -1,4 +1,4 @@
-"""The chores of a worker: purging finished jobs, which one process of the fleet does, and what a heartbeat finds due."""
+"""Does the chores of a worker: it purges finished jobs, and does what a heartbeat finds due."""
 
 from collections.abc import Callable, Collection
 
@@ -29,8 +29,8 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
     """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
 
-    Each ``batch`` of jobs is its own transaction, after which ``stop`` may end the purge. A locked job is purged the
-    next time. ``conn`` is an autocommit connection. Returns the number of removed jobs.
+    Each ``batch`` of jobs is one transaction, after which ``stop`` may end the purge. A later purge removes locked
+    jobs. ``conn`` is an autocommit connection. Returns the number of removed jobs.
     """
     total = 0
     for overdue in SQL.all(conn, "retention/overdue"):
@@ -50,8 +50,8 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. Several processes may try a chore at once; the first process does it.
 
-    rescue: return the jobs of lost processes. expire: cancel jobs whose start deadline is over. revert: end overrides
-    whose time is over. gather: let jobs follow their renamed or moved tasks, and cancel jobs of removed tasks.
+    ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` ends
+    overrides whose time is over. ``gather`` moves jobs to renamed or moved tasks, and cancels those of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

@@ -28,7 +28,7 @@ _WATCH = 1.0  # seconds between checks of running jobs
 _MARK_AFTER = 0.05  # seconds; if a handler runs longer, its start is written before its end
 _TRIM_AFTER = 10.0
 _REVISION_CHECK = 1.0  # seconds between checks of the number of the revision in force, if no notifications arrive
-_RARE_REVISION_CHECK = 60.0  # seconds between these checks if they arrive; each heartbeat also reads the number
+_RARE_REVISION_CHECK = 60.0  # seconds between these checks if notifications arrive; heartbeats also read the number
 _SILENCE = 60.0  # seconds between checks for a scheduler's heartbeat
 _CLOSE_WITHIN = 5.0  # seconds for running statements at shutdown; after that, the server rolls them back
 _THOROUGH = 60.0  # seconds between searches for chores that may read all queued jobs
@@ -38,7 +38,7 @@ _DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
-    """A thread with a regular tick. It uses its clock only to wait; the database decides which process is late."""
+    """Is a thread with a regular tick. It uses its clock only to wait, because the database decides which process is late."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -46,13 +46,13 @@ class Heartbeat:
         self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         now = time.monotonic()
-        # When each kind of work is due next. The random offsets spread the processes of a fleet, which boot together.
+        # These are the next due times of the work. Random offsets spread the processes of a fleet, which boot together.
         thorough, purge = random.uniform(0, _THOROUGH), random.uniform(0, chores.EVERY)  # noqa: S311 (no secrets)
         self._next = {"thorough chores": now + thorough, "purge": now + purge, "silence": now + _SILENCE}
         self._woken = threading.Event()
         self._closing = False
-        self.turned = time.monotonic()  # when its loop began its current turn
-        self.is_away = False  # the database did not answer the last query
+        self.turned = time.monotonic()  # when the loop began its current turn
+        self.is_away = False  # whether the database did not answer the last query
         self.thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._log = get_logger("zeke_jobs.heartbeat")
         self._refused = 0
@@ -68,16 +68,16 @@ class Heartbeat:
         self._pool.close()
 
     def check_revision_soon(self) -> None:
-        """Read the revision at the next tick, because another one is in force."""
+        """Read the revision in force at the next tick, because a new revision was applied."""
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
-        """Check for cancelled jobs at once, because a job was cancelled, perhaps one of ours."""
+        """Check at once for cancelled jobs, because somebody cancelled a job, which this process may run."""
         self._next["watch"] = 0.0
         self._woken.set()
 
     def _is_due(self, work: str, every: float) -> bool:
-        """Whether the work is due. If so, it is next due after ``every`` seconds."""
+        """Return whether the work is due. If so, the work is next due after ``every`` seconds."""
         now = time.monotonic()
         if now < self._next.get(work, 0.0):
             return False
@@ -92,7 +92,7 @@ class Heartbeat:
             self.turned = time.monotonic()
             try:
                 if self._is_due("beat", self._proof.every):
-                    self._ask(self.beat)  # first, because a failure of the rest must not prevent the proof of life
+                    self._ask(self.beat)  # first, because no failure may prevent the proof of life
                 self._process.tick()
                 if (blocked := self._process.loop.watch()) is not None:
                     self._ask(self._note_blocked, *blocked)
@@ -116,26 +116,26 @@ class Heartbeat:
             step(conn, *args)
 
     def _note_blocked(self, conn: Connection, claim: Claim | None, stack: str) -> None:
-        """Log a handler that blocks the event loop for all others, and record it for ``doctor``."""
+        """Log a handler that blocks the event loop for all other handlers, and record it for ``doctor``."""
         job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
         self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
         SQL.run(conn, "worker/blocked", worker=self._process.id, stack=stack, **job)
 
     def beat(self, conn: Connection) -> None:
-        """One heartbeat: prove life and start the chores."""
+        """Send one heartbeat: prove that the process lives, and start the chores that are due."""
         process = self._process
         sent = clock()
         said = {"busy": len(process.held), "revision": process.runtime.revision, "stopping": process.stopping}
         row = SQL.only(conn, "worker/heartbeat", worker=process.id, **said)
         if not row["alive"]:
-            # It was frozen or cut off. Other processes have its jobs, so handlers that still run here cannot commit.
+            # Other processes have this process's jobs after a freeze, so handlers that still run here cannot commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             for claim in process.held.all():
                 if claim.running is not None:
                     claim.running.stop(Lost("this process was taken for dead; the job runs elsewhere"))
             process.register(conn)
             self._proof.registered_again()
-            self._producer.wake()  # so that the producer asks again to be notified
+            self._producer.wake()  # the producer must ask again to be notified
         self._proof.proved(sent)
         self.is_away = False
         if row["revision"] > process.runtime.revision:
@@ -157,7 +157,7 @@ class Heartbeat:
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def _begin(self, name: str, work: Callable[[Connection], object]) -> None:
-        """Begin work that may take long, in its own thread and connection, unless this work is still in progress."""
+        """Begin work that may take long, in a thread and a connection of its own, unless it is already in progress."""
         if (thread := self._background.get(name)) is None or not thread.is_alive():
             self._background[name] = threading.Thread(target=self._work, args=(name, work), name=name, daemon=True)
             self._background[name].start()
@@ -173,15 +173,15 @@ class Heartbeat:
             log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
-        """Use the revision in force, in a separate thread, because importing handlers may take any time."""
+        """Use the revision in force. A separate thread does it, because importing handlers may take any time."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
-        """Use the revision in force from the next job on. If it does not fit this code, write why in the worker's row."""
+        """Use the revision in force from the next job on. If this code cannot use it, store why in the worker's row."""
         process, latest = self._process, store.latest(conn)
-        assert latest is not None  # check_revision has seen its number
+        assert latest is not None  # check_revision has seen the number of this revision
         try:
             config = latest.config()
             process.use(config, latest.number)
@@ -207,7 +207,7 @@ class Heartbeat:
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Why the process makes no progress, and why it can do no work now; empty if it does. A wait for the database is progress."""
+    """Return why the process makes no progress, and why it can do no work. A wait for the database counts as progress."""
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"
@@ -224,8 +224,8 @@ def _stuck(loop: Heartbeat | Producer) -> str:
     thread, still = loop.thread, time.monotonic() - loop.turned
     if not thread.is_alive():
         return f"its thread {thread.name} has ended"
-    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 (made for finding deadlocks)
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 (_current_frames is made for finding deadlocks)
     while frame is not None and not frame.f_code.co_filename.startswith(_DATABASE):
         frame = frame.f_back
-    asks = frame is not None  # it is inside a call to the database
+    asks = frame is not None  # the thread is inside a call to the database
     return f"its thread {thread.name} has stood still for {still:.0f} s" if still > _STUCK_AFTER and not asks else ""

@@ -1,4 +1,4 @@
-"""A process's proof of life: whether others may have rescued its jobs, and whether it may have unknown claims."""
+"""Keeps a process's proof of life: whether others may have rescued its jobs, and whether it may have unknown claims."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """The heartbeat updates it, and all other threads read it. All times are values of ``clock``."""
+    """Keeps times of heartbeats, as values of ``clock``. Only the heartbeat updates them; all other threads read them."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
@@ -16,25 +16,25 @@ class ProofOfLife:
         self._unknown_until = 0.0
 
     def proved(self, sent: float) -> None:
-        """Record that a heartbeat sent at this time succeeded."""
+        """Record that a heartbeat succeeded that was sent at this time."""
         self._proved = sent
 
     def registered_again(self) -> None:
-        """Record that this process, which counted as dead, has registered again: claims from now on are valid."""
+        """Record that this process, which counted as dead, has registered again. Claims from now on are valid."""
         self._alive_since = clock()
 
     def is_fresh(self) -> bool:
-        """Whether the last heartbeat is too recent for any process to have rescued our jobs."""
+        """Return whether the last heartbeat is too recent for any process to have rescued this process's jobs."""
         return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Whether the claim is still ours: no process can have rescued our jobs since we asked for it."""
+        """Return whether this process still holds the claim: nobody can have rescued its jobs since it asked for the claim."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
-        """Record that the answer to a claim was lost: the database may have given us jobs that we do not know."""
+        """Record that the answer to a claim was lost. The database may have given this process jobs that it does not know."""
         self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:
-        """Whether an answer was lost so recently."""
+        """Return whether an answer was lost so recently that the process may hold unknown claims."""
         return clock() < self._unknown_until

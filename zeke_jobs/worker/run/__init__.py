@@ -1,1 +1,1 @@
-"""Runs one job: its handler, the handler's context, interrupts and leases."""
+"""Runs one job: it calls the handler with a context, interrupts the handler, and manages leases."""

@@ -1,4 +1,4 @@
-"""The event loop of this process, in its own thread: async handlers run on it concurrently, without worker threads."""
+"""Runs the event loop of a process in one thread. Async handlers run on the loop concurrently."""
 
 import asyncio
 import os
@@ -28,11 +28,11 @@ _TO_STOP = 1.0
 _LOOK = 0.01
 
 T = TypeVar("T")
-Call = tuple[Claim, Callable[[], Any]]  # of an async handler for a job, for the event loop to await
+Call = tuple[Claim, Callable[[], Any]]  # an async handler's call for a job, which the event loop awaits
 
 
 class EventLoop:
-    """The event loop, which starts at its first use. Any thread may call these methods."""
+    """Starts the event loop at its first use. Any thread may call these methods."""
 
     def __init__(self) -> None:
         self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")  # for calls that may block
@@ -43,11 +43,11 @@ class EventLoop:
         self._closing = False
         self._calls: dict[asyncio.Task[Any], Claim] = {}
         self._pool: AsyncPool | None = None
-        self._asked: float | None = None  # since when an answer is awaited
+        self._asked: float | None = None  # the time since when the loop owes an answer
         self._log = get_logger("zeke_jobs.event_loop")
 
     def get(self) -> asyncio.AbstractEventLoop:
-        """The running loop."""
+        """Return the running loop, and start it if necessary."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -59,9 +59,9 @@ class EventLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.get()).result(timeout)
 
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
-        """Take an attempt's steps in helper threads, and await their calls here. Returns the attempt's value or exception."""
+        """Run an attempt's steps in helper threads, and its calls on the loop. Returns the attempt's value or exception."""
         loop = asyncio.get_running_loop()
-        context = copy_context()  # of all steps, so that the handler sees what a middleware sets
+        context = copy_context()  # all steps share this context, so that the handler sees what a middleware sets
         advance: Callable[[], Call] = partial(next, steps)
         while True:
             call, value, error = await loop.run_in_executor(self.helpers, context.run, _step, advance)
@@ -80,18 +80,18 @@ class EventLoop:
             del task, result, error  # the traceback includes this frame, which must not keep the exception in memory
 
     def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
-        """Call a function that may block in a helper thread, with the caller's context variables. Only on the loop."""
+        """Call a blocking function in a helper thread, with the caller's context variables. Call this only on the loop."""
         call = partial(copy_context().run, function, *args, **options)
         return asyncio.get_running_loop().run_in_executor(self.helpers, call)
 
     def connections(self, url: str | None) -> AsyncPool:
-        """The psycopg 3 pool for transactions on the loop. Call it only on the loop."""
+        """Return the psycopg 3 pool for transactions on the loop. Call this method only on the loop."""
         if self._pool is None:
             self._pool = AsyncPool(url or environment.database_url(), application_name="zeke-jobs handler")
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Once for each blockage of a second or more: the job that blocks the loop, unless a task does, and the stack."""
+        """Return the blocking job (None if a task of a handler blocks) and the stack, once for each blockage of a second."""
         if self._loop is None:
             return None
         now = time.monotonic()
@@ -119,7 +119,7 @@ class EventLoop:
             time.sleep(_LOOK)
 
     def close(self) -> None:
-        """Stop the loop; handlers that still run are abandoned."""
+        """Stop the loop. Handlers that still run are abandoned."""
         with self._lock:
             if self._loop is not None and not self._closing:
                 if self._pool is not None and not self.is_blocked:
@@ -134,13 +134,13 @@ class EventLoop:
         while not self._closing:
             try:
                 self._loop.run_forever()
-            except (KeyboardInterrupt, SystemExit):  # raised by a task that a handler made
+            except (KeyboardInterrupt, SystemExit):  # a task that a handler made raised this
                 self._log.exception("a task ended the event loop; it goes on")
         self._loop.close()
 
 
 class Coroutines:
-    """Processes messages like a thread of dramatiq's worker, with its interface, so that a stop waits for its jobs."""
+    """Processes messages like a thread of dramatiq's worker, with the same interface, so that a stop waits for async jobs."""
 
     def __init__(self, worker: Any, steps: Callable[[JobMessage], Generator[Call, Any, Any]], loop: EventLoop) -> None:
         self.paused_event = threading.Event()
@@ -172,7 +172,7 @@ class Coroutines:
     pause = resume = stop
 
     def _steps(self, message: JobMessage) -> Generator[Call, Any, None]:
-        """Do the same as dramatiq's ``process_message``."""
+        """Do the same as dramatiq's ``process_message``, as steps of the event loop."""
         broker = self._worker.broker
         try:
             broker.emit_before("process_message", message)
@@ -182,7 +182,7 @@ class Coroutines:
             if message.failed:
                 message.stuff_exception(skip)
             broker.emit_after("skip_message", message)
-        except BaseException as error:  # noqa: BLE001 (it is recorded as the job's outcome)
+        except BaseException as error:  # noqa: BLE001 (the error is recorded as the job's outcome)
             message.stuff_exception(error)
             broker.emit_after("process_message", message, exception=error)
         finally:
@@ -195,7 +195,7 @@ def _step(advance: Callable[[], Call]) -> tuple[Call | None, Any, BaseException 
         return advance(), None, None
     except StopIteration as end:
         return None, end.value, None
-    except BaseException as error:  # noqa: BLE001 (the caller raises it, or makes it an outcome)
+    except BaseException as error:  # noqa: BLE001 (the caller raises the error, or makes it an outcome)
         return None, None, error
 
 
@@ -203,7 +203,7 @@ async def _awaited(begin: Callable[[], Any]) -> tuple[Any, BaseException | None]
     pid = os.getpid()
     try:
         return await begin(), None
-    except BaseException as error:  # noqa: BLE001 (the steps get it; a SystemExit would end the loop)
+    except BaseException as error:  # noqa: BLE001 (the steps get the error; a SystemExit would end the loop)
         return None, error
     finally:
         if os.getpid() != pid:
@@ -211,6 +211,6 @@ async def _awaited(begin: Callable[[], Any]) -> tuple[Any, BaseException | None]
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """End a child that a handler forked and that returned here, because it would use the worker's connections."""
+    """End a child process that a handler forked, because the child would use the worker's connections."""
     code = error.code if isinstance(error, SystemExit) else error and 1
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)

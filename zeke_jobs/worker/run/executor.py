@@ -29,13 +29,13 @@ from zeke_jobs.worker.run.payload import validated
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import RunnableTask
 
-_DECISIONS = (Reject, Retry, InvalidPayload)  # of a handler about its job: their tracebacks explain nothing
+_DECISIONS = (Reject, Retry, InvalidPayload)  # decisions of a handler about its job, whose tracebacks explain nothing
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Remembers each thread's message; ``run`` is the function of every actor, and ``steps`` is for async handlers.
+    """Remembers each thread's message. ``run`` is the function of every actor, and ``steps`` serves async handlers.
 
-    ``begin`` records that a job starts, or returns an outcome if it was handed back or may have been rescued.
+    ``begin`` records that a job starts. It returns an outcome if the job was handed back or may have been rescued.
     """
 
     def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
@@ -48,7 +48,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """``periodic`` for periodiq, and ``throws``, which tells middleware which exceptions are not errors."""
+        """Return the options ``periodic`` for periodiq, and ``throws``, with which middleware knows expected exceptions."""
         return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
@@ -99,7 +99,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
-        # Bound to every line that any library logs while the handler runs.
+        # Every line that any library logs while the handler runs gets these fields.
         job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
         with message.hiding(), tracing.attempt(begun[0]) as trace, bound_contextvars(**job, **trace):
             result, error = yield from self._attempt(begun, runnable)
@@ -133,7 +133,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                         ends[one] = fault
                 if payloads:
                     result = yield from self._call(payloads, runnable, views)
-        except BaseException as raised:  # noqa: BLE001 (it is stored in the rows of the jobs)
+        except BaseException as raised:  # noqa: BLE001 (the exception is stored in the rows of the jobs)
             error = raised
         view = views[0] if views else None
         try:
@@ -151,17 +151,18 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 result = view.output
             return result, end if error is None and isinstance(end, BaseException) else error
         finally:
-            del error, ends, end, told  # for the same reason as in steps
+            del error, ends, end, told  # these would keep frames in memory, as in steps
 
     def _ended(self, claim: Claim, error: BaseException, *, is_told: bool = False) -> Outcome:
-        """The outcome of a job whose handler raised ``error``. ``is_told``: the log already has the traceback."""
+        """Return the outcome of a job whose handler raised ``error``. If ``is_told``, the log already has the traceback."""
         if isinstance(error, Lost):
             self._log.warning("handler stopped", task=claim.task, job_id=str(claim.id), reason=str(error))
             return RETURNED
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # If it was cancelled, the database records that instead; if it was rescued, the fence refuses our end.
+            # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses this
+            # end.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
@@ -204,7 +205,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise running.interrupt  # the handler caught the interrupt and returned
         if is_chunk and result is not None and not (isinstance(result, list) and len(result) == len(claims)):
             got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-            # No retry: another run would repeat its effects and return the same.
+            # Do not retry: another run would repeat the effects and return the same value.
             raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
         return result
 
@@ -224,22 +225,22 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """The outcome of a job, or the exception that decides its outcome. ``place`` is the job's index in a chunk."""
+    """Return the outcome of a job, or the exception that decides it. ``place`` is the job's index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:
         return SETTLED
     if chunk is not None and place in chunk.settled:
         return chunk.settled[place]
-    if error is not None:  # if one job of a chunk is lost, the other jobs are still ours
+    if error is not None:  # if one job of a chunk is lost, this process still holds the other jobs
         return RETURNED if chunk and isinstance(error, ClaimLost) else error
     try:
         return Outcome("completed", json_text.encode(result[place] if chunk and result is not None else result))
-    except json_text.UnfitForJson as unfit:  # no retry: another run would return the same
+    except json_text.UnfitForJson as unfit:  # no retry: another run would return the same value
         return Reject(f"the output cannot be stored: {unfit}")
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
-    """Whether to log a line: not dramatiq's lines about the ends of jobs. The executor logs them, without payloads."""
+    """Return whether to log a line. The executor itself logs the ends of jobs, so dramatiq's lines with payloads go."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)

@@ -1,4 +1,4 @@
-"""Interrupts a running handler: on a timeout, a cancel, or the loss of its job to another process."""
+"""Interrupts a running handler on a timeout, a cancel, or the loss of its job to another process."""
 
 import math
 import threading
@@ -13,11 +13,11 @@ from zeke_jobs.core.logs import get_logger
 
 
 class Interrupt(BaseException):
-    """Raised in a handler's thread; ``except Exception`` does not catch it. Async handlers get asyncio's CancelledError."""
+    """Ends a handler. It is no ``Exception``, so ``except Exception`` does not catch it. Async code gets CancelledError."""
 
 
 class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types
-    """The task's ``timeout`` is over. A handler may catch it as dramatiq's exception, to clean up."""
+    """The task's ``timeout`` is over. A handler may catch this as dramatiq's exception, to clean up."""
 
 
 class Cancelled(Interrupt):
@@ -32,7 +32,7 @@ STUCK_AFTER = 30.0  # seconds that a handler may take to end after an interrupt
 
 
 class Running:
-    """One running handler, in a thread or on the event loop, which can be stopped. A ``with`` block wraps its call.
+    """Describes a running handler, in a thread or on the event loop, whose call is in a ``with`` block.
 
     If it was interrupted, the block raises ``interrupt``. ``stoppers``, called from another thread, end a wait that
     Python cannot interrupt, such as a query or a read of a socket.
@@ -64,14 +64,14 @@ class Running:
             self._call_stoppers()
 
     def attach(self, cancel: Callable[[str], object]) -> None:
-        """Prepare for a start on the event loop; any thread may call ``cancel``, once, with the reason."""
+        """Prepare for a start on the event loop. Any thread may call ``cancel`` once, with the reason."""
         with self._lock:
             self._cancel = cancel
             if self.interrupt is not None:
                 cancel(str(self.interrupt))
 
     def tick(self) -> bool:
-        """Stop the handler if its timeout is over. Returns True once, if it has ignored an interrupt for too long."""
+        """Stop the handler if its timeout is over. Returns True once, if the handler has ignored an interrupt for too long."""
         now = time.monotonic()
         if self.deadline <= now:
             self.stop(TimedOut(f"it ran longer than its timeout of {self.timeout:g} s"))
@@ -87,7 +87,7 @@ class Running:
         for stopper in list(self.stoppers):
             try:
                 stopper()
-            except Exception:  # noqa: BLE001 (its target may have ended; the calling thread must go on)
+            except Exception:  # noqa: BLE001 (the target of the stopper may have ended; the calling thread must go on)
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
     def forget(self, *stoppers: Callable[[], object]) -> None:
@@ -102,7 +102,7 @@ class Running:
         self._end()
         # A cancelled query, a closed socket or a cancelled asyncio task may have raised another exception.
         if error is not None and self.interrupt is not None:
-            interrupt = self.interrupt.with_traceback(error.__traceback__)  # the place in the handler
+            interrupt = self.interrupt.with_traceback(error.__traceback__)  # shows the place in the handler
             raise interrupt from (None if isinstance(error, Interrupt) else error)
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""The context of a job in a worker: its connection, its fenced transactions, its completion."""
+"""Gives a handler the context of its job: its connection, its fenced transactions, its completion."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _WAIT_WHEN_FULL = 30.0  # seconds before a job that met a full queue is tried ag
 
 
 class JobContext(Reports):
-    """See ``Context``."""
+    """Implements ``Context`` for a handler in a thread."""
 
     def __init__(self, claim: Claim, shared: Shared, running: Running, settings: Any) -> None:
         super().__init__(claim, shared)
@@ -35,15 +35,15 @@ class JobContext(Reports):
         self.batch_id = claim.batch
         self.settings = settings
         self.logger = get_logger("zeke_jobs.job", task=claim.task, job_id=str(claim.id), attempt=self.attempt)
-        self.completed = False  # ``complete`` has written the outcome
+        self.completed = False  # whether ``complete`` has written the outcome
         self._runtime, self._pool = shared.runtime, shared.pool
         self._running = running
         self._exits = ExitStack()
         self._conn: Connection | None = None
-        self._was_used = False  # the handler may have changed settings of the connection
+        self._was_used = False  # whether the handler may have changed settings of the connection
         self._in_transaction = False
-        self.mates: Sequence[JobContext] = ()  # of its chunk: they take turns with the only connection of their thread
-        self.output: Any = None  # the argument of complete
+        self.mates: Sequence[JobContext] = ()  # the chunk's contexts, which take turns with the only connection
+        self.output: Any = None  # the argument of ``complete``
         self._output: str | None = None
 
     @property
@@ -82,7 +82,7 @@ class JobContext(Reports):
         self._in_transaction, self._output = True, None
         try:
             yield
-            # Set only after the commit: an exception before it must leave the job to be retried.
+            # Set this only after the commit: an exception before the commit must leave the job to be retried.
             self.completed = self._output is not None
         finally:
             self._in_transaction = False
@@ -120,7 +120,7 @@ class JobContext(Reports):
             return sending.send_many(task, payloads, parent=self.job_id, connection=conn, **options)
 
     def _fenced(self, batch: str | None) -> AbstractContextManager[Connection]:
-        """The connection for a send. A send to the job's own batch is fenced, because the batch may end with this job."""
+        """Return the connection for a send. A send to the job's own batch is fenced, as that batch may end with the job."""
         is_own = batch is not None and batch == self.batch_id
         return self._transaction() if is_own and not self._in_transaction else nullcontext(self._connection())
 
@@ -156,7 +156,7 @@ class JobContext(Reports):
         return found and found.settings
 
     def give_way(self) -> None:
-        """Give the connection back, for another job of the chunk. Raises RuntimeError if its transaction is open."""
+        """Give the connection back for another job of the chunk. Raises RuntimeError if a transaction is open."""
         if self._in_transaction and self._conn is not None:
             raise RuntimeError("expected one open transaction in a chunk at a time, got one of another job")
         self._drop_connection()

@@ -1,4 +1,4 @@
-"""The context of an async handler, whose awaitable methods run in a helper thread or on the event loop."""
+"""Gives an async handler its context, whose awaitable methods run in a helper thread or on the event loop."""
 
 import asyncio
 import threading
@@ -24,16 +24,16 @@ _JOINING = {"send", "send_many", "_keep_step"}  # methods that join an open ``at
 
 
 class LoopContext(JobContext):
-    """See ``Context``. Awaitable methods call the blocking ones in a helper thread, unless they join a transaction."""
+    """Implements ``Context`` for an async handler. Awaitable methods run in a helper thread, or join a transaction."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._on_loop: Any = None  # the connection of the open atransaction
+        self._on_loop: Any = None  # the connection of the open ``atransaction``
         self._loop = self._runtime.loop
         self._turn = asyncio.Lock()
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a method that blocks on the event loop, because it would block the other jobs."""
+        """Refuse to block the event loop, because that would block the other jobs."""
         if threading.get_ident() == self._loop.thread.ident:
             instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
             raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
@@ -50,12 +50,12 @@ class LoopContext(JobContext):
                     self._on_loop = None
 
     async def _awaited_value(self, statement: str, /, **params: Any) -> Any:
-        """The value of a statement in the open ``atransaction``; None without a row."""
+        """Return the value of a statement in the open ``atransaction``, or None without a row."""
         rows = await async_drivers.perform(self._on_loop, Database.ask, statement, **params)
         return rows[0][0] if rows else None
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call a method that blocks in a helper thread; one call at a time, because all share a connection."""
+        """Call a blocking method in a helper thread. One call runs at a time, because all calls share a connection."""
         if self._on_loop is not None and form.__name__ in _JOINING:
             joined: R = await self._join(form.__name__, *args, **options)
             return joined

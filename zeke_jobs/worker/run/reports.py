@@ -1,4 +1,4 @@
-"""A handler's steps, and its reports and leases, which a rollback keeps because they are outside its transaction."""
+"""Keeps a handler's steps, reports and leases outside its transaction, so that a rollback does not lose them."""
 
 import inspect
 import json
@@ -31,21 +31,21 @@ _AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that 
 
 
 class Steps(Context[Any]):
-    """The part of a context that runs steps."""
+    """Runs the steps of a job, as a part of its context."""
 
     _kept: dict[str, str] | None = None
     _named: frozenset[str] = frozenset()
 
     @abstractmethod
     def _kept_steps(self) -> dict[str, str]:
-        """The results that earlier attempts kept, as JSON text."""
+        """Return the results that earlier attempts kept, as JSON text."""
 
     @abstractmethod
     def _keep_step(self, name: str, result: str) -> str:
         """Store a result, and return the result that is kept."""
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a blocking call on the event loop; here all are allowed, because the handler runs in a thread."""
+        """Refuse a blocking call on the event loop. This class allows all calls, because its handler runs in a thread."""
 
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -73,16 +73,16 @@ class Steps(Context[Any]):
 
 
 class Shared(NamedTuple):
-    """The objects that all jobs of a process share."""
+    """Holds the objects that all jobs of a process share."""
 
     worker: UUID
     runtime: Runtime
-    pool: Pool  # a connection for each handler
-    statement_pool: Pool  # for short statements outside its transaction, so that no thread takes two of ``pool``
+    pool: Pool  # has a connection for each handler
+    statement_pool: Pool  # for short statements outside transactions, so that no thread takes two of ``pool``
 
 
 class Reports(Steps):
-    """The part of a job's context with the reports: progress, costs, units, throttling, leases."""
+    """Reports progress, costs, units and throttling, and takes leases, as a part of the job's context."""
 
     def __init__(self, claim: Claim, shared: Shared) -> None:
         self._statement_pool = shared.statement_pool
@@ -111,7 +111,7 @@ class Reports(Steps):
         for amount in amounts.values():
             self._check_may_block("add_cost")
             bounds.check_cost(amount, currency)
-        held = [job._held for job in amounts]  # noqa: SLF001 (of its own class)
+        held = [job._held for job in amounts]  # noqa: SLF001 (the member is of this class)
         given = {"ids": [one["id"] for one in held], "claims": [one["claim"] for one in held], "currency": currency}
         with self._statement_pool.connection() as conn:
             rows = SQL.all(conn, "job/add_cost", worker=self._held["worker"], amounts=[*amounts.values()], **given)
@@ -176,6 +176,6 @@ def take_lease(
 
 
 def taken(name: str, by: str, wait: timedelta | float | None) -> Defer:
-    """The exception for a job that did not get a lease."""
-    chance = random.uniform(*_AGAIN_IN)  # noqa: S311 (it spreads load, no secrets)
+    """Return the exception for a job that did not get a lease."""
+    chance = random.uniform(*_AGAIN_IN)  # noqa: S311 (this number spreads load, and is no secret)
     return Defer(chance if wait is None else wait, f"lease {name} is taken {by}")
