@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import psycopg2
@@ -178,13 +177,9 @@ class Pool:
 
     def take(self) -> Connection:
         """Lend a connection until ``give_back``; see ``connection``."""
-        while True:
-            try:
-                self._places.get(timeout=_LOOK)
-                break
-            except Empty:
-                if self._closed:
-                    raise OperationalError("expected a free connection, got none before the process stopped") from None
+        while not self._places.acquire(timeout=_LOOK):
+            if self._closed:
+                raise OperationalError("expected a free connection, got none before the process stopped")
         try:
             with self._lock:
                 while self._idle:
@@ -194,7 +189,7 @@ class Pool:
                     conn.close()
             return connect(self.url, application_name=self.application_name, opening=self._opening)
         except BaseException:
-            self._places.put(None)
+            self._places.release()
             raise
 
     def give_back(self, conn: Connection) -> None:
@@ -207,7 +202,7 @@ class Pool:
                 with self._lock:
                     self._idle.append((time.monotonic(), conn))
         finally:
-            self._places.put(None)
+            self._places.release()
 
     def trim(self, *, keep: int = 0, older_than: float = 10.0) -> None:
         """Close connections that have been idle for ``older_than`` seconds, except the ``keep`` most recent."""
@@ -221,9 +216,8 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections, before the pool is used."""
-        self._places: SimpleQueue[None] = SimpleQueue()  # in C, unlike a semaphore: each send takes a place
-        for _ in range(max_size):
-            self._places.put(None)
+        # Not a queue: an interrupt of a waiting thread would take its place along.
+        self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
         """End connections that are being opened: each caller gets an OperationalError, even if the server is silent."""

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres.pool import AddressError, Pool, connect
 from zeke_jobs.postgres.queries import SQL as OURS
 from zeke_jobs.postgres.session import KEEPALIVE, renew
+from zeke_jobs.worker.run.interrupts import Running, TimedOut
 
 ROOT = Path(__file__).parents[3]
 
@@ -126,6 +128,33 @@ def test_a_place_in_a_pool_is_free_again_after_each_loan_and_each_connection_tha
             assert value(conn, "SELECT 1") == 1
         with pytest.raises(OperationalError, match="refused"):
             bad.take()
+
+
+def test_an_interrupt_of_a_thread_that_waits_for_a_connection_costs_the_pool_no_place(database: str) -> None:
+    pool, begun, ends = Pool(database, max_size=1), threading.Event(), list[BaseException]()
+    running: list[Running] = []
+
+    def wait() -> None:
+        try:
+            with Running(60.0) as ours:
+                running.append(ours)
+                begun.set()
+                pool.take()
+        except TimedOut as error:
+            ends.append(error)
+
+    conn = pool.take()
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    begun.wait()
+    time.sleep(0.05)
+    running[0].stop(TimedOut("it waits too long"))
+    pool.give_back(conn)  # before the waiter has noticed
+    waiter.join()
+    pool.close()  # a loan without a free place then ends with another error
+    with pool.connection() as conn:
+        assert value(conn, "SELECT 1") == 1
+    assert len(ends) == 1
 
 
 def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:
