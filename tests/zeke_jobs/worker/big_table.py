@@ -1,4 +1,4 @@
-"""A table of jobs after months with a backlog, and the number of rows that a statement reads in it."""
+"""A table of jobs has a backlog of months, and the reads of each statement are counted."""
 
 import os
 from collections import deque
@@ -29,7 +29,7 @@ WORKER, LOST = UUID(int=1), UUID(int=2)
 ACTIVE = {"bulk": 20, "full": 5, "keyed": 1, "shared": 3}
 
 
-# Each line of "shares" is a part of the table: of whose jobs, in which state, how many of a hundred.
+# Each line of "shares" gives a task, a state, and the percentage of the rows.
 SEED = """
   INSERT INTO zeke_jobs.queue (
     queue_name, message_id, state, task, message, priority, run_at, expires_on, key, extra, created_on,
@@ -75,7 +75,7 @@ FEW = """
 """
 
 
-#: Settings that a server, a database or a role may have, all bad for us.
+#: A server, a database or a role may have these settings, which all slow down the statements.
 ODD = {
     "jit_above_cost": "0", "jit_inline_above_cost": "0", "jit_optimize_above_cost": "0", "enable_indexscan": "off", "enable_indexonlyscan": "off",
     "enable_nestloop": "off", "enable_sort": "off", "plan_cache_mode": "force_custom_plan", "random_page_cost": "1000", "parallel_setup_cost": "0",
@@ -85,10 +85,10 @@ ODD = {
 
 @dataclass(frozen=True)
 class Reads:
-    """The reads of ``zeke_jobs.queue`` in one transaction.
+    """This counts the reads of ``zeke_jobs.queue`` in one transaction.
 
     Attributes:
-        compiled: Plans with JIT, where ``explain_all`` shows them.
+        compiled: Plans with JIT, if ``explain_all`` logs plans.
     """
 
     seq_scans: int
@@ -98,7 +98,7 @@ class Reads:
 
 
 class BigTable:
-    """A migrated database with a backlog; every call is measured and rolled back."""
+    """A migrated database has a backlog; every call is measured and rolled back."""
 
     def __init__(self, jobs: Jobs, situation: str = "") -> None:
         self.jobs = jobs
@@ -110,7 +110,7 @@ class BigTable:
         jobs.worker(LOST)
 
     def seed(self, rows: int) -> None:
-        """So many more jobs, of which a few are active, suspects, due to expire."""
+        """Add jobs, of which a few are active, suspects, or about to expire."""
         run = self.jobs.rows
         with transaction(self.jobs.conn), self.jobs.conn.cursor() as cursor:
             cursor.execute(SEED, {"rows": rows})
@@ -129,7 +129,7 @@ class BigTable:
         self._known.clear()
 
     def known(self, where: str) -> UUID:
-        """Some job; looked up once."""
+        """Find a job that matches the condition, and remember it."""
         if where not in self._known:
             self._known[where] = self.jobs.rows(f"SELECT message_id FROM zeke_jobs.queue WHERE {where} LIMIT 1")[0][
                 "message_id"
@@ -138,7 +138,7 @@ class BigTable:
         return found
 
     def active(self, task: str) -> list[dict[str, Any]]:
-        """Claims of the worker; looked up once."""
+        """Find the claims of WORKER, and remember them."""
         if task not in self._known:
             sql = f"SELECT message_id, claim FROM zeke_jobs.queue WHERE worker = '{WORKER}' AND task = '{task}'"
             self._known[task] = self.jobs.rows(sql)
@@ -146,12 +146,12 @@ class BigTable:
         return found
 
     def claim(self, *tasks: str) -> None:
-        """Claim 64 jobs, of these tasks or of all, in a statement in which nothing can be compiled but the function's own."""
+        """Claim 64 jobs of these tasks, or of all, by a statement so simple that only the function can use JIT."""
         served = list(tasks) or [row["id"] for row in self.jobs.rows("SELECT id FROM zeke_jobs.task")]
         self.jobs.rows("SELECT * FROM zeke_jobs.claim(%s::uuid, 'default', %s::text[], 64)", WORKER, served)
 
     def explain_all(self) -> None:
-        """Get the plan of each statement from now on, of those within functions too; not where the server has no auto_explain."""
+        """Log the plan of each later statement, also inside functions, if the server has auto_explain."""
         with suppress(psycopg2.errors.UndefinedFile):
             self.jobs.rows("LOAD 'auto_explain'")
             self.jobs.rows("SET auto_explain.log_min_duration = 0")
@@ -159,16 +159,15 @@ class BigTable:
             self.jobs.rows("SET auto_explain.log_level = notice")
 
     def empty(self) -> None:
-        """Remove all jobs."""
         self.jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
 
     def measure(self, call: Callable[[], Any]) -> Reads:
-        """Run and roll back."""
+        """Run the call, count its reads, and roll back."""
         with self.jobs.conn.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
                 before = self._counters()
-                self.jobs.conn.notices = deque()  # type: ignore[assignment] # a list keeps fifty
+                self.jobs.conn.notices = deque()  # type: ignore[assignment] # a list keeps 50 notices only
                 call()
                 compiled = tuple(plan for plan in self.jobs.conn.notices if "JIT:" in plan)
                 after = self._counters()

@@ -1,4 +1,4 @@
-"""Fixtures of the engine's tests: jobs straight in the table, claims without workers, and a worker in this process."""
+"""These fixtures add jobs to the table, claim jobs without a worker process, and run a worker in this process."""
 
 import json
 import re
@@ -35,9 +35,7 @@ from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.reports import Shared
 
 T = TypeVar("T")
-#: The type of the fixture ``running``.
 Running: TypeAlias = "Callable[..., AbstractContextManager[JobBroker]]"
-#: The type of the fixture ``stock``.
 Stock: TypeAlias = "Callable[..., Actor]"
 EXTRA = [
     "batch", "cancel_reason", "cancelled_by", "idempotency_key", "keep", "progress", "schedule", "unique_key", "units", "waiting_for",
@@ -46,7 +44,7 @@ NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
 def load(tasks: str, top: str = "") -> config.Config:
-    """A jobs.yaml of these tasks; ``H`` and ``F`` in it stand for the modules of test handlers."""
+    """Load a jobs.yaml of these tasks; ``H`` and ``F`` stand for the modules of test handlers."""
     text = f"version: 1\n{top}\ntasks:\n{tasks}"
     for letter, module in (("H", "handlers"), ("F", "flows")):
         text = re.sub(rf"\b{letter}:(?=\w)", f"tests.zeke_jobs.worker.{module}:", text)
@@ -54,7 +52,7 @@ def load(tasks: str, top: str = "") -> config.Config:
 
 
 def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
-    """A claim of a job, as a worker process holds it."""
+    """Make a claim of a job, as a worker process stores it."""
     fields = {"attempt": 0, "attempt_base": 0, "deaths": 0, "revision": 1, "scheduled_for": None}
     return Claim(job, number, task, **(fields | {"claimed_on": NOON} | more))
 
@@ -62,20 +60,20 @@ def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
 def a_context(
     pool: Pool, claim: Claim, worker: UUID | None = None, running: interrupts.Running | None = None
 ) -> JobContext:
-    """The context of a claimed job, as its handler gets it."""
+    """Make the context that the handler of a claimed job gets."""
     runtime: Any = SimpleNamespace(revision=1)
     return JobContext(claim, Shared(worker or uuid4(), runtime, pool, pool), running or interrupts.Running(60), None)
 
 
 def ended(job: UUID) -> zeke_jobs.Job:
-    """The job, once it has ended in whatever way."""
+    """Wait until the job has ended, and return it."""
     with suppress(JobFailed):
         zeke_jobs.wait(job, timeout=30)
     return zeke_jobs.status(job)
 
 
 def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
-    """The run of a job's handler in this process."""
+    """Return the running attempt of a job in this process."""
     claim = broker.process.held.find(job)
     assert claim is not None
     assert claim.running is not None
@@ -83,36 +81,35 @@ def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
 
 
 class Jobs:
-    """Jobs in the table, for tests of the SQL functions."""
+    """These methods change and read jobs by the SQL functions."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
 
     @cached_property
     def me(self) -> UUID:
-        """A worker, announced when it is first named."""
+        """Register a worker at the first access."""
         return self.worker()
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         return dicts(self.conn, sql, *params)
 
     def at(self, seconds: float = 0.0) -> None:
-        """It is so many seconds after noon from now on."""
+        """Set the clock to so many seconds after noon."""
         set_clock(self.conn, NOON + timedelta(seconds=seconds))
 
     def tidy(self) -> None:
-        """Remove what is too old, as a worker does each minute."""
+        """Purge old rows, as a worker does each minute."""
         self.rows("UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()")
         chores.purge_if_due(self.conn)
 
     def use(self, tasks: str, top: str = "") -> config.Config:
-        """Put a jobs.yaml in force."""
         loaded = load(tasks, top)
         applying.sync(self.conn, loaded)
         return loaded
 
     def add(self, task: str, count: int = 1, *, payload: str = "{}", options: str = "{}") -> list[UUID]:
-        """Send jobs; more than a few at once."""
+        """Send jobs; more than 20 jobs are sent in one call."""
         if count > 20:
             said = json.loads(options)
             keys = [said.pop("key")] * count if "key" in said else None
@@ -129,7 +126,7 @@ class Jobs:
         tasks: list[str] | None = None,
         **columns: Any,
     ) -> UUID:
-        """Announce a worker, by default a new one, that serves these tasks, by default all."""
+        """Register a worker, by default a new one, that serves the tasks, by default all."""
         worker = worker or uuid4()
         usual = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "threads": 8, "revision": 1, "file_revision": 1}  # fmt: skip
         said = {"tasks": self._all_tasks() if tasks is None else tasks, "lost_after": timedelta(seconds=20), **columns}
@@ -148,7 +145,7 @@ class Jobs:
         free: int | None = None,
         ahead: int = 0,
     ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all: all rows of the answer."""
+        """Claim for a worker that serves these tasks, by default all; return all rows of the answer."""
         tasks = tasks if tasks is not None else self._all_tasks()
         sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, %s, %s, %s, %s)"
         return self.rows(sql, worker, queue, tasks, want, revision, is_empty, free, ahead)
@@ -162,19 +159,19 @@ class Jobs:
         *,
         is_empty: bool = True,
     ) -> list[dict[str, Any]]:
-        """As ``look``: the claimed jobs."""
+        """Claim for a worker that serves these tasks, by default all; return the claimed jobs."""
         rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)
         return [row for row in rows if row["kind"] == "job"]
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
-        """Complete claims; returns the jobs that were still the worker's."""
+        """Complete claims; return the jobs whose claims were current."""
         sql = "SELECT unnest(zeke_jobs.move(%s::uuid[], 'completed', '{}', %s, %s::bigint[], %s::float[], %s::float[], %s)) AS id"
         ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
         ends = [0.0] * len(claims), [None] * len(claims), [result] * len(claims)
         return [row["id"] for row in self.rows(sql, ids, worker, numbers, *ends)]
 
     def hand_back(self, worker: UUID, claims: list[dict[str, Any]], after: float | None = None) -> list[UUID]:
-        """Hand jobs back, by default unstarted ones; returns those that were not the worker's any more."""
+        """Hand jobs back, by default unstarted jobs; return the jobs whose claims were not current."""
         said: dict[str, Any] = {
             name: [one[key] for one in claims] for name, key in (("ids", "message_id"), ("claims", "claim"))
         }
@@ -182,13 +179,13 @@ class Jobs:
         return [row["id"] for row in SQL.all(self.conn, "job/end", to="returned", worker=worker, **said, **ends)]
 
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
-        """The fence of a handler's transaction, in this connection's; with a result the job is completed."""
+        """Check the fence inside the transaction of this connection; with a result, complete the job."""
         row = SQL.one(self.conn, "job/fence", worker=worker, id=job, claim=claim, after=0.0, result=result)
         assert row is not None
         return bool(row["ours"])
 
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
-        """End a claim in another way."""
+        """End a claim with any outcome except completed."""
         row = SQL.one(
             self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
             **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, "breaks": False, **said},
@@ -199,7 +196,7 @@ class Jobs:
     def end(
         self, how: str = "completed", want: int = 1, tasks: list[str] | None = None, **said: Any
     ) -> list[dict[str, Any]]:
-        """Claim jobs, and end them in one way; answers the claims."""
+        """Claim jobs and end them all with one outcome; return the claims."""
         claims = self.claim(self.me, want, tasks)
         if how == "completed":
             self.complete(self.me, claims, **said)
@@ -209,14 +206,13 @@ class Jobs:
         return claims
 
     def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
-        """One heartbeat of a worker."""
         return SQL.only(self.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=stopping)
 
     def _all_tasks(self) -> list[str]:
         return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
 
     def row(self, job: UUID) -> dict[str, Any]:
-        """A job's whole row, with what is in its extra and its cost."""
+        """Return a job's row, with its cost and the fields of its column ``extra``."""
         row = self.rows(
             "SELECT q.*, c.cost, c.currency FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id WHERE q.message_id = %s",
             job,
@@ -226,7 +222,7 @@ class Jobs:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """No handler was called yet; handlers that wait at the gate go on when the test ends."""
+    """Forget earlier calls of handlers, and release waiting handlers when the test ends."""
     handlers.CALLS.clear()
     handlers.GATE.clear()
     yield
@@ -247,7 +243,7 @@ def pool(database: str) -> Iterator[Pool]:
 
 @pytest.fixture
 def running(database: str) -> Running:
-    """``with running(tasks) as broker``: a worker in this process, with all its threads."""
+    """Run a worker in this process, with all its threads: ``with running(tasks) as broker``."""
 
     def start(tasks: str, top: str = "", **how: Any) -> AbstractContextManager[JobBroker]:
         return working(load(tasks, top), database, **how)
@@ -256,7 +252,7 @@ def running(database: str) -> Running:
 
 
 def at_once(url: str, count: int, work: Callable[[Jobs, int], T]) -> list[T]:
-    """Let so many threads work at the same moment, each with a number and a connection of its own; answers what each returned."""
+    """Run ``work`` in several threads at once, each with a number and a new connection; return the results."""
 
     def run(number: int) -> T:
         with closing(connect(url)) as conn:
@@ -267,7 +263,7 @@ def at_once(url: str, count: int, work: Callable[[Jobs, int], T]) -> list[T]:
 
 
 def one_worker(tasks: str, top: str = "") -> Any:
-    """A fixture ``worker`` for a module: one in this process, with a database of its own, for all tests that ask for it."""
+    """Make a fixture ``worker`` that runs one worker with a new database for all tests of a module."""
 
     @pytest.fixture(scope="module")
     def worker(module_database: str) -> Iterator[JobBroker]:
@@ -280,16 +276,16 @@ def one_worker(tasks: str, top: str = "") -> Any:
 
 @pytest.fixture
 def table(worker: JobBroker) -> Iterator[Jobs]:
-    """The jobs of the module's worker."""
+    """Yield the jobs of the module's worker."""
     with closing(connect(worker.process.url)) as conn:
         yield Jobs(conn)
 
 
 @pytest.fixture
 def stock(database: str) -> Stock:
-    """Actors of an unmodified dramatiq-pg producer on our table, with its own backend of results where it is wanted.
+    """Make actors of an unmodified dramatiq-pg broker that uses the table of zeke_jobs.
 
-    Make them before a broker of ours, which sets the queries of dramatiq-pg's module anew.
+    Call this before a JobBroker is built, because a JobBroker replaces the queries in dramatiq-pg's module.
     """
 
     def actor(name: str, *, results: bool = False) -> Actor:

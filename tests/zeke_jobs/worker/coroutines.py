@@ -1,4 +1,4 @@
-"""Async handlers of the engine's tests."""
+"""The engine's tests run these async handlers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARK: ContextVar[str] = ContextVar("mark", default="")
 
 
 class Marks(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Sets a context variable around each handler, as error trackers do."""
+    """The middleware sets a context variable around each handler, as error trackers do."""
 
     def before_process_message(self, _broker: object, message: Any) -> None:
         message.token = MARK.set(f"of {message.kwargs['n']}")
@@ -30,7 +30,7 @@ class Marks(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 class Desk(BaseModel):
-    """A service that lives on the loop."""
+    """The service opens and closes on the event loop."""
 
     async def open(self) -> Desk:
         await asyncio.sleep(0.05)
@@ -52,14 +52,14 @@ async def gated(payload: Number, ctx: Context) -> str:
     try:
         await _gate()
     except asyncio.CancelledError as error:
-        await asyncio.sleep(0.2)  # it can still clean up
+        await asyncio.sleep(0.2)  # A cancelled handler can still await its cleanup.
         CALLS.append(str(error))
         raise
     return current_thread().name
 
 
 async def marked(payload: Number, ctx: Context) -> str:
-    """Its own context variables and log lines, beside another job's."""
+    """Return the handler's context variable, and log twice while other jobs run."""
     ctx.logger.info("begins", of=payload.n)
     await asyncio.sleep(0.05)
     seen = await asyncio.create_task(_mark())
@@ -80,7 +80,7 @@ async def at_desk(payload: Number, ctx: Context) -> str:
 
 
 async def chain(payload: Number, ctx: Context) -> None:
-    """Writes, sends, keeps and completes in one transaction; negative numbers take it all back."""
+    """Write, send, run a step and complete in one transaction, which a negative number rolls back."""
     async with ctx.atransaction() as conn:
         await conn.execute("INSERT INTO written VALUES (%s)", (payload.n,))
         await ctx.asend("echo", {"n": 1})

@@ -1,4 +1,4 @@
-"""One worker that claims at given times, to test limits; nothing of it sleeps."""
+"""One worker claims at given times to test limits, and no test sleeps."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from tests.zeke_jobs.worker.conftest import NOON, Jobs
 
 
 class Day:
-    """Claims of one worker at given seconds after noon."""
+    """One worker claims at given seconds after noon."""
 
     def __init__(self, jobs: Jobs, tasks: str, top: str = "") -> None:
         self.jobs = jobs
@@ -34,7 +34,7 @@ class Day:
         self.jobs.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
 
     def opens(self, task: str) -> float | None:
-        """Seconds after noon at which the limit that holds the task back opens; None: when a job ends."""
+        """Return when the task's closed limit opens, in seconds after noon, or None if it opens when a job ends."""
         (held,) = [row for row in self.jobs.look(self.worker, 100) if row["kind"] == "held" and row["task"] == task]
         now = self.jobs.rows("SELECT extract(epoch FROM zeke_jobs.now() - %s)::float8 AS s", NOON)[0]["s"]
         return None if held["wait"] is None else now + held["wait"]

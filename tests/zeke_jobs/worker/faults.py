@@ -1,4 +1,4 @@
-"""A worker's life in one thread with connections that break after the n-th statement: its jobs are rescued, and another one goes on."""
+"""A worker runs in one thread, its connection breaks at the n-th statement, and another worker finishes its jobs."""
 
 import os
 import random
@@ -19,14 +19,14 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.testing import JobRunner, set_clock
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-MOST = 400  # statements; a life that needs more does not end
+MOST = 400  # A life that runs more statements than MOST never ends.
 
-#: The connection by which a test itself looks, which is never cut.
+#: The connections in SPARED, by which a test reads, are never broken.
 SPARED: list[Any] = []
 
 
 class Line:
-    """Counts the statements of our own connections; the n-th breaks its connection, before it is run or after."""
+    """The class counts the worker's statements, and breaks the connection before or after the n-th statement."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
@@ -56,7 +56,7 @@ class Line:
 
 
 class Life:
-    """Workers, one after another, that drain the queue of a database; each is lost when its connection breaks."""
+    """Workers drain a database one after another; each worker is lost when its connection breaks."""
 
     def __init__(self, url: str, conn: Connection, tasks: str) -> None:
         self.conn = conn
@@ -68,7 +68,7 @@ class Life:
         set_clock(conn, self.at)
 
     def drain(self) -> None:
-        """Work until nothing is due."""
+        """Run jobs until none is due."""
         for _ in range(50):
             try:
                 if not self.run(raises=False) and not self._left_behind():
@@ -79,7 +79,7 @@ class Life:
         raise AssertionError("the queue was not drained by fifty workers")
 
     def _left_behind(self) -> bool:
-        """Whether jobs wait for a retry, or are a lost worker's still, whose rows its connection had locked; then time passes."""
+        """Say whether jobs wait for a retry or are still claimed by a lost worker, and if so, let time pass."""
         left = """SELECT count(*) FROM zeke_jobs.queue
           WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND extra ->> 'waiting_for' IS NULL"""
         found = bool(value(self.conn, left))
@@ -92,16 +92,16 @@ class Life:
         SQL.all(self.conn, "worker/rescue")
 
     def later(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.at += timedelta(seconds=seconds)
         set_clock(self.conn, self.at)
 
 
 def every_break(line: Line, act: Callable[[], None], verify: Callable[[], None], reset: Callable[[], None]) -> int:
-    """Act with breaks after statements, one each time, and verify; answers how many statements an unbroken act has.
+    """Run ``act`` again and again, break another statement each time, and verify; return the number of statements.
 
-    Every fifth statement, from one of the first five that is drawn anew each time. With ``ZEKE_TEST_DEEP=1`` each statement,
-    and a break before it too, which leaves the same in the database as a break after the one before.
+    By default every fifth statement is broken, from a random start. With ``ZEKE_TEST_DEEP=1`` every statement is
+    broken, once before and once after it runs.
     """
     count = 0
     for after in (True, False) if DEEP else (True,):

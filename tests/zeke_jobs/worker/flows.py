@@ -1,4 +1,4 @@
-"""Handlers that send, wait, lease, log and report, for tests of more than one job."""
+"""These handlers send, wait, lease, log and report, for tests of more than one job."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ def ask_throttled(payload: Number, ctx: Context) -> None:
 
 
 def chain(payload: Number, ctx: Context) -> None:
-    """Sends and completes in one transaction; ``story_id`` says where it raises."""
+    """Send and complete in one transaction; ``story_id`` says where the handler raises."""
     with ctx.transaction():
         ctx.send("echo", {"n": payload.n})
         ctx.complete({"sent": 1})
@@ -34,7 +34,7 @@ def chain(payload: Number, ctx: Context) -> None:
 
 
 def chain_itself(payload: Number, ctx: Context) -> None:
-    """Sends its own successor, and then says how far it is and what it cost."""
+    """Send a successor, and then report progress and a cost."""
     with ctx.transaction():
         if payload.n == 0:
             ctx.send("again", {"n": 1, "story_id": payload.story_id}, unique="story_id")
@@ -75,13 +75,13 @@ def progress_beside_db(payload: Number, ctx: Context) -> None:
 
 
 def spread(payload: Number, ctx: Context) -> None:
-    """Adds jobs to the batch that it belongs to."""
+    """Add jobs to the batch of this job."""
     for n in range(payload.n):
         ctx.send("a", {"n": n}, batch=ctx.batch_id)
 
 
 def gather(payload: Number, ctx: Context) -> None:
-    """A batch of its own: jobs that do something, and one that adds to it."""
+    """Send a batch whose jobs run task ``a``, and one job that adds to the batch."""
     then = ("report", {"n": {"$batch": "completed"}})
     with ctx.transaction(), ctx.batch(f"of-{ctx.job_id}", then=then) as batch:
         batch.send_many("a", [{"n": n} for n in range(payload.n)])
@@ -95,7 +95,7 @@ def note_step(name: str) -> str:
 
 
 def stepwise(payload: Number, ctx: Context) -> dict[str, Any]:
-    """Two steps; fails after each of them until attempt ``n``."""
+    """Run two steps, and fail after each step until attempt ``n``."""
 
     def first(n: int) -> tuple[int, int]:
         note_step("first")
@@ -128,7 +128,7 @@ async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
 
 
 def throttled_once(payload: Number, ctx: Context) -> None:
-    """The limit is closed at its first call."""
+    """Throttle the limit in the first call."""
     if not CALLS:
         CALLS.append("throttled")
         raise Throttled("ai", 3600)
@@ -146,7 +146,7 @@ def strict(payload: Strict, ctx: Context) -> None: ...
 
 
 def talk(payload: Payload, ctx: Context) -> None:
-    """Logs twelve lines, through its own logger and the standard library's, and fails the first time."""
+    """Log twelve lines through the job's logger and the standard library, and fail the first time."""
     for number in range(11):
         ctx.logger.info("step", number=number)
     logging.getLogger("library").warning("half done")
@@ -155,26 +155,24 @@ def talk(payload: Payload, ctx: Context) -> None:
 
 
 def talk_and_complete(payload: Payload, ctx: Context) -> None:
-    """Logs a line, and completes itself."""
     ctx.logger.info("done soon")
     ctx.complete()
 
 
 def log_and_wait(payload: Payload, ctx: Context) -> None:
-    """Logs a line, and waits at the gate."""
     ctx.logger.info("before the gate")
     CALLS.append("began")
     GATE.wait(20)
 
 
 class Word(Payload):
-    """A secret."""
+    """The word is a sensitive field."""
 
     word: str
 
 
 def whisper(payload: Word, ctx: Context) -> None:
-    """Logs its secret."""
+    """Log the payload's secret."""
     ctx.logger.info(payload.word)
     logging.getLogger("library").info("%s", payload.word)
 

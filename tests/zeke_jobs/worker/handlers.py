@@ -1,5 +1,3 @@
-"""Handlers that the engine's tests run."""
-
 import asyncio
 import time
 import warnings
@@ -100,7 +98,7 @@ LOCK = Lock()
 
 
 def block_in_c(payload: Number, ctx: Context) -> str:
-    """Waits where no exception can reach it."""
+    """Wait in C code, where no exception can interrupt the handler."""
     CALLS.append("started")
     with LOCK:
         return "late"
@@ -112,20 +110,20 @@ class Mute(Exception):
 
 
 class Busy(Defer):
-    """Forgets what it is made of."""
+    """The exception does not keep its arguments."""
 
     def __init__(self, host: str) -> None:
         self.host = host
 
 
 class OneDay(Defer):
-    """Says when past the checks of ``Defer``."""
+    """The exception sets ``until`` without the checks of ``Defer``."""
 
     def __init__(self) -> None:
         self.until = datetime.max.replace(tzinfo=UTC)
 
 
-#: Outputs and exceptions that no row holds as they are.
+#: No row can store these outputs and exceptions unchanged.
 ODD: dict[str, Callable[[], object]] = {
     "nonsense": object,
     "deep value": lambda: nested(500),
@@ -150,32 +148,32 @@ def pay(payload: Number, ctx: Context) -> None:
 
 
 def busy(payload: Number, ctx: Context) -> None:
-    """Runs Python code until something stops it."""
+    """Run Python code until an exception interrupts the handler."""
     CALLS.append("started")
     for _ in range(3000):
         time.sleep(0.01)
 
 
 def query(payload: Number, ctx: Context) -> None:
-    """Waits inside the database until something stops it."""
+    """Wait inside the database until the statement is cancelled."""
     CALLS.append("started")
     ctx.db.cursor().execute("SELECT pg_sleep(30)")
 
 
 def gated(payload: Number, ctx: Context) -> None:
-    """Ends when the test lets it."""
+    """Wait until the test opens the gate."""
     CALLS.append("started")
     GATE.wait(30)
 
 
 def gated_failure(payload: Number, ctx: Context) -> None:
-    """Fails when the test lets it."""
+    """Wait until the test opens the gate, and fail."""
     gated(payload, ctx)
     raise ValueError("no luck")
 
 
 def first_gated(payload: Number, ctx: Context) -> None:
-    """The job with number 1 ends when the test lets it, all others at once."""
+    """Wait for the gate in the job with number 1; end at once in all other jobs."""
     CALLS.append(payload.n)
     if payload.n == 1:
         GATE.wait(30)
@@ -187,7 +185,7 @@ async def wait_async(payload: Number, ctx: Context) -> None:
 
 
 def swallow(payload: Number, ctx: Context) -> str:
-    """Takes every exception for its own business, and wants to commit afterwards."""
+    """Catch every exception, and then try to commit."""
     CALLS.append("started")
     try:
         time.sleep(0.5)
@@ -232,7 +230,7 @@ def spin(payload: Number, ctx: Context) -> None:
 
 
 def tidies_up(payload: Number, ctx: Context) -> None:
-    """Catches its timeout by dramatiq's name, and raises it again."""
+    """Catch the timeout under dramatiq's name, and raise it again."""
     try:
         spin(payload, ctx)
     except TimeLimitExceeded:
@@ -241,7 +239,7 @@ def tidies_up(payload: Number, ctx: Context) -> None:
 
 
 def told_of_shutdown(payload: Number, ctx: Context) -> None:
-    """Runs on until dramatiq tells it of the shutdown, or the test ends."""
+    """Run until dramatiq raises Shutdown, or the test opens the gate."""
     CALLS.append(payload.n)
     try:
         while not GATE.is_set():
@@ -252,7 +250,7 @@ def told_of_shutdown(payload: Number, ctx: Context) -> None:
 
 
 def carries_on(payload: Number, ctx: Context) -> str:
-    """Catches its timeout, and returns."""
+    """Catch the timeout, and return."""
     try:
         spin(payload, ctx)
     except TimeLimitExceeded:
@@ -261,7 +259,7 @@ def carries_on(payload: Number, ctx: Context) -> str:
 
 
 def reject_with_details(payload: Number, ctx: Context) -> None:
-    """Details at the bounds: their size, or their depth."""
+    """Reject with details of the largest size, or of the greatest depth."""
     details: Any = "x" * (bounds.LARGEST - 2) if payload.story_id == "large" else "the innermost"
     for _ in range(0 if payload.story_id == "large" else bounds.DEEPEST):
         details = [details]
@@ -279,7 +277,7 @@ def sign_up(payload: SignUp, ctx: Context) -> None:
 
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # that its backends for other servers are not installed
+    warnings.simplefilter("ignore")  # Dramatiq warns that its backends for other servers are not installed.
     from dramatiq.rate_limits.backends import StubBackend
 
 _MUTEX = ConcurrentRateLimiter(StubBackend(), "one-by-one", limit=1)
@@ -296,7 +294,7 @@ def one_by_one(payload: Number, ctx: Context) -> int:
 
 
 def slowly(payload: Number, ctx: Context) -> int:
-    time.sleep(0.3)  # its sender is waiting by then
+    time.sleep(0.3)  # The sending handler waits for this job by then.
     return payload.n
 
 

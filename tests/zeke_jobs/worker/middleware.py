@@ -1,4 +1,4 @@
-"""Middleware named in the jobs.yaml files of the engine's tests."""
+"""The jobs.yaml files of the engine's tests name this middleware."""
 # mypy: disable-error-code="misc, func-returns-value"
 
 from typing import Any, Literal
@@ -9,7 +9,7 @@ HEARD: list[tuple[str, Any]] = []
 
 
 class Recorder(Middleware):
-    """Notes each hook that a job, a process or a worker goes through."""
+    """The middleware records the hooks of jobs, of the process and of workers."""
 
     def __init__(self, *, only: Literal["jobs", "process"] = "jobs") -> None:
         self.only = only
@@ -34,7 +34,7 @@ class Recorder(Middleware):
 
 
 class Skips(Middleware):
-    """Skips each message; fails it before, where it is told to."""
+    """The middleware skips each message, and with ``fails`` marks it as failed first."""
 
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails
@@ -46,14 +46,14 @@ class Skips(Middleware):
 
 
 class Fails(Middleware):
-    """Fails each message after its handler, as for an error that no retry mends."""
+    """The middleware fails each message after its handler has run."""
 
     def after_process_message(self, broker: Any, message: Any, **_: Any) -> None:
         message.fail()
 
 
 class Raises(Middleware):
-    """Raises in one hook."""
+    """The middleware raises in one hook."""
 
     def __init__(self, *, hook: str, what: str) -> None:
         kinds = {"error": OSError("broken"), "exit": SystemExit(1), "middleware": MiddlewareError("refused")}
@@ -67,4 +67,4 @@ class Raises(Middleware):
 
 
 class OwnPipelines(Pipelines):
-    """As Dramatiq's."""
+    """The class changes nothing in Dramatiq's Pipelines."""

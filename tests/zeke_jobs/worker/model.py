@@ -1,4 +1,4 @@
-"""The expected states of a job in plain Python: the stateful test compares this model with the table."""
+"""This model gives the expected states of a job; the stateful test compares the model with the table."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ TASKS = """
 """
 RETRIES = {"limited": 1, "shared": 3, "keyed": 3, "rated": 3, "free": 0}
 PRIORITY = {"limited": 0, "shared": 0, "keyed": 0, "rated": 1, "free": 1}
-#: The most that may be active at once, by limit, and which limits a task must pass.
+#: LIMITS gives the concurrency of each limit, and PASSES the limits of each task.
 LIMITS = {"limited": 2, "pool": 3}
 PASSES = {"limited": ("limited",), "shared": ("pool",), "keyed": ("pool",), "rated": (), "free": ()}
-RATE = 2  # a minute
-#: Between two starts: the minute, the time from a claim to its start, and what a late claim may catch up.
+RATE = 2  # RATE is in starts per minute.
+#: Two starts of the rated task are at least STEP apart, and a late claim may catch up SLACK.
 STEP, SLACK = timedelta(seconds=(60 + 0.25 + 0.05) / RATE), timedelta(seconds=0.05)
 
 LOST_AFTER = timedelta(seconds=20)
@@ -31,7 +31,7 @@ MOST_DEATHS = 3
 
 @dataclass
 class JobModel:
-    """One job; ``shown()`` is its expected row."""
+    """``shown()`` is the expected row of the job."""
 
     seq: int
     task: str
@@ -65,7 +65,7 @@ class JobModel:
         return {"queued": waiting, "consumed": "active", "done": "completed"}[self.state]
 
     def is_late(self, now: datetime) -> bool:
-        """Not started in time."""
+        """Say whether the job has expired before its first attempt."""
         return self.attempt == 0 and self.expires_on is not None and self.expires_on <= now
 
     def is_due(self, now: datetime) -> bool:
@@ -129,13 +129,13 @@ class JobModel:
 
 
 def active(jobs: Iterable[JobModel]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:
-    """How much is active, by limit and by (task, key)."""
+    """Count the active jobs by limit and by (task, key)."""
     consumed = [job for job in jobs if job.state == "consumed"]
     return Counter(n for job in consumed for n in PASSES[job.task]), Counter((job.task, job.key) for job in consumed)
 
 
 def is_blocked(job: JobModel, beside: Iterable[JobModel], paused: set[str], *, rate_opens: bool) -> bool:
-    """Whether a limit or a pause keeps a due job from being claimed beside these."""
+    """Say whether a limit or a pause blocks the claim of a due job while the jobs in ``beside`` exist."""
     limits, keys = active(beside)
     if f"task/{job.task}" in paused or any(f"limit/{name}" in paused for name in PASSES[job.task]):
         return True

@@ -1,4 +1,4 @@
-"""The part of the stateful test beside the workers: senders, people, time, deaths and invariants."""
+"""The base of the stateful test has senders, operators, time, deaths and invariants, but no workers."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,12 +30,12 @@ SEEN = """
     q.claim, q.worker, q.cancelled_on IS NOT NULL AS cancelled, j.waiting_for, jsonb_array_length(q.attempts) AS entries,
     j.state::text AS status
   FROM zeke_jobs.queue AS q JOIN zeke_jobs.job AS j ON j.id = q.message_id"""
-#: worker, job, claim
+#: A Held has the ids of a worker and of a job, and the claim number.
 Held = tuple[UUID, UUID, int]
 
 
 class World(RuleBasedStateMachine):
-    """Senders, people and time around one table, and the model of it; time stands still between steps."""
+    """Senders, operators and time change one table and its model; the clock stands still between steps."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__()
@@ -46,21 +46,19 @@ class World(RuleBasedStateMachine):
         self.sql.rows("UPDATE zeke_jobs.bucket SET next_at = '-infinity'")
         self.now: datetime = NOON
         set_clock(conn, self.now)
-        # The chance by which tasks take turns is the same whenever a run is repeated.
+        # The seed makes the random turns of tasks repeatable.
         self.sql.rows("SELECT setseed(0.5)")
         self.jobs: dict[UUID, JobModel] = {}
         self.workers = [UUID(int=n) for n in range(2)]
         self.beats: dict[UUID, datetime] = {}
         self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
-        #: When jobs of the task with a rate were claimed that started, as far as one knows, and when the next one may be.
+        #: These are the claim times of jobs that consumed the rate, and the earliest time of the next start.
         self.rated: dict[tuple[UUID, int], datetime] = {}
         self.rate_opens_on = datetime.min.replace(tzinfo=NOON.tzinfo)
-        #: The processes that claim nothing until they are empty, and then one job that must run alone.
+        #: These processes first wait until they hold no job, and then claim one suspect.
         self.alone: set[UUID] = set()
         self.paused: set[str] = set()
-
-    # ── what is drawn from ──
 
     def held(self) -> list[Held]:
         return [(job.worker, id_, job.claim) for id_, job in self.jobs.items() if job.worker is not None]
@@ -72,18 +70,16 @@ class World(RuleBasedStateMachine):
         return self.rate_opens_on <= self.now
 
     def passed(self, rows: list[dict[str, Any]]) -> None:
-        """Move the rates on for claimed jobs."""
+        """Consume the rate for claimed jobs."""
         for row in rows:
             if row["task"] == "rated":
                 self.rated[row["message_id"], row["claim"]] = self.now
                 self.rate_opens_on = max(self.rate_opens_on, self.now - SLACK) + STEP
 
     def given_back(self, id_: UUID) -> None:
-        """Move the rate back for a job that did not start."""
+        """Refund the rate for a job that did not start."""
         claimed_on = self.rated.pop((id_, self.jobs[id_].claim))
         self.rate_opens_on -= max(timedelta(), STEP - (self.now - claimed_on))
-
-    # ── senders and people ──
 
     @initialize()
     def a_backlog_waits(self) -> None:
@@ -145,8 +141,6 @@ class World(RuleBasedStateMachine):
         else:
             self.sql.rows("DELETE FROM zeke_jobs.pause WHERE target = %s", what)
 
-    # ── time, life and death ──
-
     @rule(seconds=st.sampled_from([10, 21, 40, 61]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
@@ -176,7 +170,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def rescue(self) -> None:
         lost = {worker for worker, at in self.beats.items() if at < self.now - LOST_AFTER}
-        # Nobody is lost before somebody else has lived for as long as it was silent: it may have been an outage of the database.
+        # No process counts as lost before another process has lived for LOST_AFTER, as the database may have been down.
         watched = [self.beating_since[worker] for worker in self.beats if worker not in lost]
         if watched and min(watched) > self.now - LOST_AFTER:
             lost = set()
@@ -200,14 +194,12 @@ class World(RuleBasedStateMachine):
             job.cancel()
 
     def worker(self, data: st.DataObject) -> UUID:
-        """A worker that lives; one that is lost, or new, announces itself first."""
+        """Choose a worker; register it if it is new or lost."""
         worker: UUID = self.draw(data, self.workers)
         if worker not in self.beats:
             self.sql.worker(worker)
             self.beats[worker] = self.beating_since[worker] = self.now
         return worker
-
-    # ── what always holds ──
 
     @invariant()
     def the_table_is_what_the_model_says(self) -> None:

@@ -1,4 +1,4 @@
-"""Dramatiq's interface on our broker: what its own tests promise holds, or is refused with what to use instead (docs/from-dramatiq.md)."""
+"""The broker keeps the promises of Dramatiq's interface, or refuses with an alternative (docs/from-dramatiq.md)."""
 
 import re
 
@@ -28,7 +28,7 @@ worker = one_worker(TASKS)
 MIDDLEWARE = "dramatiq.middleware"
 
 
-# ── what is refused, and what to use instead ──
+# ── refusals ──
 
 
 REFUSED = {
@@ -88,7 +88,7 @@ def test_positional_arguments_an_unknown_actor_and_a_direct_call_are_refused(wor
         mine.send()
 
 
-# ── what holds ──
+# ── promises ──
 
 
 def test_a_group_runs_and_has_its_results_in_order(worker: JobBroker) -> None:

@@ -1,4 +1,4 @@
-"""Batches: the job at the end is sent once, in the transaction of the last end, even if jobs end at the same moment."""
+"""The final job of a batch is sent once, in the transaction of the last end, even if jobs end at the same moment."""
 
 from datetime import timedelta
 from typing import Any
@@ -86,7 +86,7 @@ def test_the_name_of_a_batch_is_free_again_ninety_days_after_its_end_if_none_of_
     zeke_jobs.send_many("a", [{}], batch="b")
     zeke_jobs.send_many("a", [{}], batch="kept", keep=timedelta(days=100))
     finish_all(jobs)
-    for days in (8, 89.9, 90.1):  # the first removes the job
+    for days in (8, 89.9, 90.1):  # The purge on day 8 removes the job.
         jobs.at(days * 86400)
         jobs.tidy()
         left = {row["id"] for row in jobs.rows("SELECT id FROM zeke_jobs.batch")}
@@ -134,7 +134,7 @@ def test_a_program_opens_a_batch_adds_to_it_and_closes_it_unless_its_block_fails
     with pytest.raises(ValueError, match="no"), zeke_jobs.batch("c", then=END):
         raise ValueError("no")
     with zeke_jobs.batch("c", then=END):
-        pass  # another try, and no job of it is left
+        pass  # The second try finds no job of the batch.
     assert reports(jobs)[1:] == [{"n": 0, "story_id": "c"}]
 
 
@@ -218,7 +218,7 @@ def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
     with transaction(jobs.conn):
         jobs.complete(jobs.me, [one])
         others.rows("SET lock_timeout = '1s'")
-        others.complete(jobs.me, [other])  # not stopped by the open transaction
+        others.complete(jobs.me, [other])  # The open transaction does not block this end.
         assert reports(others) == []
     assert len(reports(jobs)) == 1
 
@@ -232,7 +232,7 @@ def test_a_sender_that_does_not_commit_holds_up_no_worker(jobs: Jobs, other_conn
         jobs.rows("SET lock_timeout = '1s'")
         assert len(jobs.complete(jobs.me, claims)) == 40
         with pytest.raises(psycopg2.errors.LockNotAvailable):
-            jobs.rows("SELECT zeke_jobs.close_batch('b')")  # it waits for the sender
+            jobs.rows("SELECT zeke_jobs.close_batch('b')")  # Closing the batch waits for the sender's transaction.
     batch.close()
     assert reports(jobs) == []
     finish_all(jobs)

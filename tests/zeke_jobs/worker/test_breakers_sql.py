@@ -1,4 +1,4 @@
-"""Throttling and breakers, as claims obey them; by a clock that stands still."""
+"""Claims obey throttling and breakers; the clock stands still."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,8 +28,8 @@ def test_throttling_closes_a_limit_and_halves_its_concurrency_once_for_all_that_
     assert [claim["task"] for claim in day.claim(12)] == ["b"], "other tasks go on"
     assert day.opens("a") == pytest.approx(13)
     assert day.limit("limit/ai")["closed_by"] == "throttled"
-    assert len(day.claim(13)) == 5  # half of 8, and one more for ten seconds of quiet
-    assert len(day.claim(42)) == 3  # eight again
+    assert len(day.claim(13)) == 5  # Throttling halves the limit of 8, and ten seconds without an error add one.
+    assert len(day.claim(42)) == 3  # The limit is eight again.
 
 
 def test_throttling_does_not_go_below_the_stated_bound(jobs: Jobs) -> None:
@@ -62,10 +62,10 @@ def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
     running = day.claim(0, want=5)
     for claim in running[:3]:
         day.fail(claim)
-    assert day.claim(1) == []  # open
+    assert day.claim(1) == []  # The breaker is open.
     assert day.limit("limit/ai")["closed_by"] == "breaker"
     late = running[3]
-    day.fail(late)  # after it opened: this costs no attempt
+    day.fail(late)  # This job fails after the breaker has opened, which uses up no attempt.
     assert jobs.row(late["message_id"])["attempt"] == 0
     assert day.opens("a") == pytest.approx(11)
     (probe,) = day.claim(11)
@@ -99,7 +99,7 @@ def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: 
     day.fail(first)
     for claim in others:
         jobs.finish(day.worker, claim, "failed", breaks=True)
-    assert day.claim(1) == []  # open
+    assert day.claim(1) == []  # The breaker is open.
     assert [claim["message_id"] for claim in day.claim(11)] == [first["message_id"]]
     day.at(50)
     assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
@@ -126,7 +126,7 @@ def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> Non
     day.end(running[:12])
     for claim in running[12:23]:
         day.fail(claim)
-    assert len(day.claim(0.5, want=1)) == 1  # 11 of 23
+    assert len(day.claim(0.5, want=1)) == 1  # So far 11 of 23 attempts have failed.
     day.fail(running[23])
     day.fail(running[24])
     assert day.claim(0.6) == []
@@ -140,7 +140,7 @@ def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs
     for claim in running:
         day.fail(claim)
     jobs.add("b")
-    assert day.claim(1) == []  # open
+    assert day.claim(1) == []  # The breaker is open.
     day.fail(late)
     assert jobs.row(late["message_id"])["attempt"] == 0
 
@@ -152,7 +152,7 @@ def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs:
     *running, last = day.claim(0)
     for claim in running:
         day.fail(claim)
-    assert day.claim(1) == []  # open
+    assert day.claim(1) == []  # The breaker is open.
     jobs.use(tasks, "limits: {ai: {concurrency: 9}}")
     assert day.limit("limit/ai")["closed_by"] is None
     assert len(day.claim(2)) == 3

@@ -1,4 +1,4 @@
-"""Chunks in a worker: each job ends in its own way, whatever happens to the others."""
+"""Each job of a chunk ends with its own outcome, whatever happens to the other jobs."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Part(Payload):
 
 
 def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
-    """Does with each job what its payload says."""
+    """Do what the payload of each job says."""
     CALLS.append([one.n for one in payloads])
     ctx.logger.info("begins")
     outputs: list[Any] = []
@@ -196,7 +196,7 @@ def test_the_handler_of_a_chunk_is_looked_at_once_a_tick(running: Running, monke
         eventually(lambda: CALLS == ["started"])
 
         def look(one: interrupts.Running) -> bool:
-            looks.extend([one] if threading.get_ident() == me else [])  # and not in the heartbeat's thread
+            looks.extend([one] if threading.get_ident() == me else [])  # The heartbeat's thread does not count.
             return False
 
         with monkeypatch.context() as patched:

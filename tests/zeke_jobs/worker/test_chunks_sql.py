@@ -1,4 +1,4 @@
-"""Claims of tasks with chunk, by a clock that stands still."""
+"""These are claims of tasks with ``chunk``; the clock stands still."""
 
 import random
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.zeke_jobs.worker.conftest import NOON, Jobs, at_once
 
 
 class Chunks:
-    """Claims at seconds after noon, each by a worker of its own unless one is named."""
+    """Each claim is made at given seconds after noon, by a new worker unless the test names a worker."""
 
     def __init__(self, jobs: Jobs, chunk: str, more: str = "", top: str = "") -> None:
         self.jobs = jobs
@@ -100,7 +100,7 @@ def test_by_key_a_chunk_never_mixes_keys_and_keys_take_turns(jobs: Jobs) -> None
     keys = [f"k{n}" for n in range(20)]
     chance = random.Random(3)
     zeke_jobs.send_many("a", [{}] * 300, keys=[chance.choice(keys) for _ in range(300)], connection=jobs.conn)
-    jobs.add("a", 2)  # of no key: each alone
+    jobs.add("a", 2)  # Jobs without a key run alone.
     found: list[set[str]] = []
     while claims := chunks.claim(1 + len(found) / 1000):
         found.append({jobs.row(row["message_id"])["key"] for row in claims})

@@ -1,4 +1,4 @@
-"""Claims: what ``test_states`` does not say, such as turns, keys by the thousand, and claims at the same moment."""
+"""These tests of claims cover what ``test_states`` leaves out: turns, thousands of keys, and simultaneous claims."""
 
 from collections import Counter
 from typing import Any
@@ -64,7 +64,7 @@ def test_keys_take_turns(jobs: Jobs) -> None:
 def test_past_thousands_of_jobs_whose_key_is_full_a_claim_reads_few_other_keys(jobs: Jobs) -> None:
     table = BigTable(jobs)
     jobs.use("  one: {handler: 'H:echo', concurrency: {per_key: 2}}")
-    table.claim("one")  # a plan that is made before the first job is kept
+    table.claim("one")  # PostgreSQL keeps the plan that it makes before the first job exists.
     jobs.rows(
         """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, key, revision)
         SELECT zeke_jobs.new_id(), 'default', '{}', 'one', CASE WHEN n < 6000 THEN 'full' ELSE 'k' || n END, 1

@@ -1,4 +1,4 @@
-"""Outcomes are kept until they are on disk, even if the connection breaks meanwhile."""
+"""The process keeps outcomes until they are committed, even if the connection breaks."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 
 
 class Flaky(Pool):
-    """A pool whose next connections can be made to break when they are used, or to write nothing."""
+    """The pool's next connections can break at their first use, or refuse to write."""
 
     failures = 0
     read_only = 0
@@ -47,7 +47,7 @@ class Flaky(Pool):
 
 
 class Scene:
-    """A completer without its process: claims of real jobs, held as a process holds them."""
+    """The completer gets claims of real jobs, held as a worker process holds them."""
 
     def __init__(self, jobs: Jobs, url: str) -> None:
         self.jobs = jobs
@@ -58,19 +58,19 @@ class Scene:
         self.completer = Completer(Shared(self.worker, runtime, self.pool, self.pool), self.held)
 
     def claim(self, count: int = 1) -> list[Claim]:
-        """Send and claim so many."""
+        """Send and claim ``count`` jobs."""
         self.jobs.add("a", count)
         rows = self.jobs.claim(self.worker, count)
         return self.held.accept([(a_claim(row["message_id"], row["claim"], "a"), True) for row in rows])
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
-        """As the producer does along with its next claim."""
+        """Complete claims as the producer does together with its next claim."""
         done = [(claim, Outcome("completed")) for claim in claims]
         SQL.all(self.jobs.conn, "job/end", to="completed", worker=self.worker, **columns(done))
         self.completer.flush_soon(done)
 
     def settle(self) -> None:
-        """Run the completer's thread until all is written."""
+        """Run the completer's thread until all outcomes are written."""
         self.completer.thread.start()
         self.completer.close(30.0)
 
@@ -129,7 +129,7 @@ def test_an_end_whose_row_another_session_locks_is_told_once_and_written_when_it
         scene.completer.thread.start()
         eventually(lambda: scene.states(claims) == ["consumed", "done"], 10)
         assert scene.held.find(locked.id) is locked
-        time.sleep(2.5)  # it is tried again and again
+        time.sleep(2.5)  # The completer tries several times.
         other.cursor().execute("ROLLBACK")
         scene.completer.close(30.0)
     assert scene.states([locked, free]) == ["done", "done"]
@@ -168,7 +168,7 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
 def test_an_outage_changes_no_outcome_and_ends_no_process(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """The database is away, or writes nothing for a while."""
+    """The database is down or read-only for a while."""
     killed: list[int] = []
     monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
     done, failed = claims = scene.claim(2)

@@ -1,4 +1,4 @@
-"""Async handlers run side by side on one loop of the process, take no thread, and have all that a handler in a thread has."""
+"""Async handlers run concurrently on one event loop, use no thread, and have the same context as other handlers."""
 
 import io
 import threading

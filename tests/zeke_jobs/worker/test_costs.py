@@ -25,7 +25,7 @@ class Purse(Payload):
 
 
 def spend(payload: Purse, ctx: Context) -> None:
-    """Spends inside a transaction, and rolls back if told to fail."""
+    """Add costs inside a transaction, and roll back if the payload says so."""
     with ctx.transaction():
         for amount in payload.amounts:
             ctx.add_cost(Decimal(amount), payload.currency)

@@ -1,4 +1,4 @@
-"""Waiting for events: a waiting job holds no thread and no slot, and goes on with the event or at its timeout."""
+"""A job that waits for an event uses no thread and no slot of a limit, and continues at the event or timeout."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +55,7 @@ def test_a_timeout_is_an_outcome_of_its_own(life: Life) -> None:
     life.later(3601)
     life.drain()
     assert outcome(job) == ("completed", {"data": None, "timed_out": True, "attempt": 1})
-    zeke_jobs.emit("callback/42")  # too late: it changes nothing
+    zeke_jobs.emit("callback/42")  # An event after the timeout changes nothing.
     life.drain()
 
 
@@ -103,7 +103,7 @@ def test_names_data_and_timeouts_are_checked_by_sql_too(jobs: Jobs) -> None:
 def test_the_data_of_an_event_are_at_most_what_a_job_may_give_back(life: Life, jobs: Jobs) -> None:
     job = zeke_jobs.send("await", {"n": 1}).id
     life.drain()
-    many = "[" + ",".join(["10"] * 349_000) + "]"  # 1,047,001 bytes, and half as many spaces in jsonb
+    many = "[" + ",".join(["10"] * 349_000) + "]"  # The text has 1,047,001 bytes, and jsonb adds half as many spaces.
     data = '"' + "x" * bounds.LARGEST + '"'
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected at most 1 MiB, got"):
         jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", data)
@@ -123,7 +123,7 @@ def test_an_event_is_kept_for_thirty_days(life: Life, jobs: Jobs) -> None:
 
 
 def test_of_waits_and_events_at_the_same_moment_none_miss_each_other(life: Life, jobs: Jobs, database: str) -> None:
-    """Each event is emitted while its job is just being put back."""
+    """Each event is emitted while its job returns to the queue."""
     ids = [zeke_jobs.send("await", {"n": n}).id for n in range(40)]
 
     def emit_all() -> None:

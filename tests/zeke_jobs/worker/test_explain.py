@@ -1,8 +1,8 @@
-"""Each hot statement finds its rows by an index, however long the backlog: the real functions run, and their reads are counted.
+"""Each frequent statement finds its rows by an index; the real functions run, and their reads are counted.
 
-A plan that sorted or filtered the backlog would read it, so a small count rules both out; it covers what EXPLAIN cannot show, the
-statements within functions. With fresh statistics; with none, by plans that were made and kept while the table was small or empty; and with
-settings of the database that are all against us, in sessions of ours and in those of others (a caller's, a pooler's).
+A plan that sorts or filters the backlog would read it, so a small count excludes such a plan. EXPLAIN would not show
+the statements inside functions. The tests use fresh statistics, no statistics, plans made while the table was small or
+empty, and unfavourable settings, in sessions of zeke_jobs and of other programs.
 """
 
 import os
@@ -27,8 +27,8 @@ from zeke_jobs.postgres.queries import SQL
 pytestmark = pytest.mark.timeout(600)
 
 SMALL = 600
-WARM_RUNS = 6  # a prepared plan is kept from its sixth run on
-#: Entries of indexes; a claim of 64 jobs looks at some 200, one that probes blocked keys at a few thousand at most.
+WARM_RUNS = 6  # PostgreSQL keeps the plan of a prepared statement from its sixth run on.
+#: MOST counts index entries: a claim of 64 jobs reads about 200, and probes of blocked keys a few thousand.
 MOST = 3_000
 QUEUED = "state = 'queued' AND task = 'bulk' AND deaths = 0 AND expires_on IS NULL"
 FAILED = "state = 'rejected' AND task = 'bulk' AND cancelled_on IS NULL"
@@ -36,7 +36,7 @@ FAILED = "state = 'rejected' AND task = 'bulk' AND cancelled_on IS NULL"
 
 @dataclass(frozen=True)
 class Case:
-    """A statement: how it is called, and the index that it must use."""
+    """A case is a statement, and the index that the statement must use."""
 
     name: str
     index: str
@@ -92,7 +92,7 @@ def finish(outcome: str) -> Callable[[BigTable], Any]:
 
 
 def all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
-    """From the send to the end of a job of a batch, that is purged by itself, and has an unmodified producer."""
+    """Send a job of a batch with a retention and a dramatiq-pg producer, and end it."""
 
     def call(big: BigTable) -> None:
         (job,) = big.jobs.add("bulk", payload='{"n": 1}')
@@ -182,14 +182,14 @@ CASES = [
     Case("how far each limit is used", "queue_active", look("top/limits")),
     Case("who fills a limit", "queue_active", look("why/limits", limits=["limit/pool"], most=5)),
     Case("queued jobs of unknown tasks", "queue_ready", look("doctor/unknown", most=1001)),
-    # Up to a thousand and one queued jobs of each task are counted.
+    # The statement counts at most 1,001 queued jobs per task.
     Case("tasks on the board", "queue_ready", look("top/tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
     Case("what waits next", "queue_ready", look("top/waiting", task="bulk", most=100)),
     Case("what failed last", "queue_ended", look("top/failed", most=100)),
     Case("purge of completed jobs", "queue_ended", purge("completed")),
     Case("purge of failed jobs", "queue_ended", purge("failed")),
 ]
-#: Statements that are no functions which carry their settings: for sessions of ours.
+#: These statements are no functions with settings, so they run only in sessions of zeke_jobs.
 OURS = [
     *(
         Case(f"all that follows from {how}", "queue_pkey", all_that_follows(how))
@@ -198,7 +198,8 @@ OURS = [
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER)),
     Case("cancel", "queue_pkey", change("cancel", 1, QUEUED)),
     Case("retry", "queue_pkey", change("retry", 1, FAILED)),
-    # All that failed of the task: a part takes the jobs in the order of their ids, to go on behind the last one.
+    # Each part takes the failed jobs of the task in the order of their ids, and starts behind the last id of the part
+    # before.
     Case("retry of what failed", "queue_ended", change("retry", 100, task="bulk", status=["failed"]), 8000),
     Case("the newest jobs", "queue_created", run("job/list", **NO_FILTER)),
     Case("how long each task waits", "queue_ready", run("schedule/late")),
@@ -213,8 +214,8 @@ SITUATIONS = (SMALL_ONCE, EMPTY_ONCE, FRESH, ODDLY_SET, NOT_OURS) = (
 )
 
 
-#: Plans of an empty table are the worst of those that a session keeps, so the small one is tried in deep runs alone. So are fresh
-#: statistics without odd settings: our sessions replace these settings.
+#: Plans made for an empty table are the worst that a session keeps, so only deep runs try the small table.
+#: Fresh statistics without odd settings are also left to deep runs, because sessions of zeke_jobs replace the settings.
 @pytest.fixture(
     scope="module", params=SITUATIONS if os.environ.get("ZEKE_TEST_DEEP") else (EMPTY_ONCE, ODDLY_SET, NOT_OURS)
 )
@@ -231,13 +232,13 @@ def big(module_database: str, request: pytest.FixtureRequest) -> Iterator[BigTab
             if situation == SMALL_ONCE:
                 big.seed(SMALL)
             else:
-                big.jobs.rows("VACUUM ANALYZE zeke_jobs.queue")  # else the planner takes it for small
+                big.jobs.rows("VACUUM ANALYZE zeke_jobs.queue")  # Without statistics the planner assumes a small table.
             for case in (*CASES, *OURS):
                 for _ in range(WARM_RUNS):
-                    with suppress(IndexError, AssertionError):  # there is no job to do it to
+                    with suppress(IndexError, AssertionError):  # The empty table has no job for the statement.
                         big.measure(lambda: case.call(big))  # noqa: B023 (it is called here)
             big.seed(ROWS)
-        # All calls are rolled back, so one table serves three.
+        # Three cases share the table, because all calls are rolled back.
         elif not big.jobs.rows("SELECT FROM zeke_jobs.queue LIMIT 1"):
             with closing(connect(module_database)) as ours:
                 BigTable(Jobs(ours)).seed(ROWS)
@@ -250,7 +251,7 @@ def big(module_database: str, request: pytest.FixtureRequest) -> Iterator[BigTab
 
 @contextmanager
 def odd_settings(url: str, *, with_jit: bool) -> Iterator[None]:
-    """For all who connect from now on. With JIT of everything, a caller's own ``SELECT`` around a function of ours takes a second."""
+    """Change settings for all new connections; with JIT, a ``SELECT`` around a function takes a second."""
     name = urlsplit(url).path[1:]
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         for setting, value in ODD.items():
@@ -263,7 +264,7 @@ def odd_settings(url: str, *, with_jit: bool) -> Iterator[None]:
 
 
 def somebody(url: str) -> Connection:
-    """A connection without our settings."""
+    """Open a connection without the settings of zeke_jobs."""
     conn = psycopg2.connect(url)
     conn.autocommit = True
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]
@@ -274,7 +275,7 @@ def somebody(url: str) -> Connection:
 def test_a_hot_statement_reads_what_it_needs_and_no_more(big: BigTable, case: Case) -> None:
     if big.situation == NOT_OURS and case in OURS:
         pytest.skip("a statement for sessions of ours")
-    big.measure(lambda: case.call(big))  # looks up what it names
+    big.measure(lambda: case.call(big))  # The first call looks up the jobs that the statement names.
     reads = big.measure(lambda: case.call(big))
     assert reads.seq_scans == 0
     assert reads.indexes & set(case.index.split("|"))
@@ -283,7 +284,8 @@ def test_a_hot_statement_reads_what_it_needs_and_no_more(big: BigTable, case: Ca
 
 
 def test_the_count_would_show_a_scan(big: BigTable) -> None:
-    big.jobs.rows("SET max_parallel_workers_per_gather = 0")  # what parallel workers read is counted elsewhere
+    # The counters do not include the reads of parallel workers.
+    big.jobs.rows("SET max_parallel_workers_per_gather = 0")
     reads = big.measure(lambda: big.jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE message::text LIKE '%%no%%'"))
     big.jobs.rows("RESET max_parallel_workers_per_gather")
     assert reads.seq_scans > 0

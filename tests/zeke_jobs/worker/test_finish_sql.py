@@ -1,4 +1,4 @@
-"""Ends of claims: what ``test_states`` does not say, such as outputs, errors and the ends beside open transactions."""
+"""These tests of ends cover what ``test_states`` leaves out: outputs, errors, and ends beside open transactions."""
 
 import pytest
 from psycopg2.extensions import connection as Connection

@@ -1,4 +1,4 @@
-"""A process proves its life and tells of its progress, follows revisions, and interrupts its handlers."""
+"""A process sends heartbeats with its progress, follows revisions, and interrupts its handlers."""
 
 import threading
 import time
@@ -51,7 +51,7 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
 
         monkeypatch.setattr(broker.process, "use", long_change)
         jobs.use("  echo: {handler: 'H:echo', priority: 1}")
-        for _ in range(2):  # the second time it is still being done
+        for _ in range(2):  # At the second check the process is still applying the revision.
             broker.lifecycle.heartbeat.check_revision(jobs.conn)
         assert used == []
         handlers.GATE.set()
@@ -87,12 +87,12 @@ def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running
         jobs.rows("DELETE FROM zeke_jobs.worker")
         assert len(jobs.rows("SELECT zeke_jobs.rescue()")) == 1
         broker.lifecycle.heartbeat.beat(jobs.conn)
-        eventually(lambda: handlers.CALLS == ["started"] * 2, 10.0)  # the one thread is free again
+        eventually(lambda: handlers.CALLS == ["started"] * 2, 10.0)  # The first job has freed the one thread.
         zeke_jobs.cancel(job)
 
 
 def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
-    """What a process says whose producer began its turn so many seconds ago."""
+    """Return the faults that a process reports ``seconds`` after the producer's last turn."""
     now = time.monotonic()
     process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
     beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)
@@ -137,5 +137,5 @@ def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> N
                 ready.wait()
         except Cancelled:
             pass
-        sum(range(2000))  # code behind: an interrupt that came late would be raised here
+        sum(range(2000))  # A late interrupt would be raised in this code.
         thread.join()

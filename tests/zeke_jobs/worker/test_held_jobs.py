@@ -1,4 +1,4 @@
-"""Threads, heartbeat, server and stop may end claims in any order: each ends once, and free threads are counted right."""
+"""Each claim ends once, and the count of free threads stays right, in whatever order claims end."""
 
 import os
 from uuid import uuid4
@@ -16,7 +16,7 @@ THREADS = 2
 
 
 class Holding(RuleBasedStateMachine):
-    """One process, whose ends are written in any order."""
+    """One process writes the ends of its claims in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Holding(RuleBasedStateMachine):
     @precondition(lambda self: self.stages)
     @rule(data=st.data(), unstarted=st.booleans())
     def end(self, data: st.DataObject, unstarted: bool) -> None:
-        """Its thread reports, it is cancelled, or handed back."""
+        """End a claim: its thread reports, or the job is cancelled or handed back."""
         claim = data.draw(st.sampled_from(list(self.stages)))
         stage = self.stages[claim]
         ends = stage is not Stage.ENDED and not (unstarted and stage is not Stage.WAITS)

@@ -1,4 +1,4 @@
-"""The context of a job: its connection, its reports, and its steps, which no later attempt runs again."""
+"""The context of a job has its connection, its reports, and its steps, which no later attempt repeats."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from zeke_jobs.worker.run.job_context import JobContext
 
 @pytest.fixture
 def pool(database: str) -> Iterator[Pool]:
-    """A thread's own: it has one connection."""
+    """Open a pool with one connection, as each thread has."""
     opened = Pool(database, max_size=1)
     yield opened
     opened.close()
@@ -57,7 +57,7 @@ def test_progress_that_nobody_could_read_is_refused_in_the_handler(said: tuple[A
 
 
 def test_a_handler_whose_connection_died_gets_another_where_its_thread_has_only_one(pool: Pool) -> None:
-    running, stop_async = interrupts.Running(60), print  # stopping an async handler needs no connection
+    running, stop_async = interrupts.Running(60), print  # Stopping an async handler needs no connection.
     running.stoppers.append(stop_async)
     with context(pool, running) as ctx, ThreadPoolExecutor(1) as thread:
         ctx.db.close()
@@ -85,7 +85,7 @@ def test_what_a_handler_sets_on_its_connection_does_not_reach_the_next_job(pool:
     with context(pool) as first:
         clean = value(first.db, STATE)
     with context(pool) as second:
-        second._fence = lambda *_: None  # type: ignore[method-assign] # there is no such job
+        second._fence = lambda *_: None  # type: ignore[method-assign] # no such job exists
         with second.transaction() if way == "transaction" else nullcontext(second.db) as conn:
             rows(conn, LEFT)
     with context(pool) as third:
@@ -120,7 +120,7 @@ TASKS = """
 
 
 def held(jobs: Jobs, pool: Pool) -> JobContext:
-    """The context of a job that is claimed."""
+    """Claim a job, and make its context."""
     jobs.use(TASKS)
     jobs.add("a")
     claimed = jobs.claim(jobs.me, 1)[0]

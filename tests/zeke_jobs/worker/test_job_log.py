@@ -1,4 +1,4 @@
-"""The last log lines of attempts are kept with their job when they end."""
+"""The last log lines of an attempt are stored with the job when the attempt ends."""
 
 import io
 import logging
@@ -28,7 +28,7 @@ TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """The log of a command line, in its readable form."""
+    """Configure the readable log of a command line, and return its text."""
     before = logging.getLogger().handlers[:], logging.getLogger().level
     written = io.StringIO()
     logs.configure(written, json=False)
@@ -48,9 +48,10 @@ def test_an_attempt_that_does_not_complete_has_its_last_lines_with_its_outcome(
     with running(TASK.format(more="")):
         job = zeke_jobs.send("talk").id
         eventually(lambda: zeke_jobs.status(job).retry_count == 1)
-        (first,) = kept(conn, job)  # no later than the outcome
+        (first,) = kept(conn, job)  # The lines are stored no later than the outcome.
         zeke_jobs.wait(job, timeout=20)
-    assert [one["attempt"] for one in kept(conn, job)] == [1]  # the second attempt completed
+    # Only the first attempt failed, so only its lines are kept.
+    assert [one["attempt"] for one in kept(conn, job)] == [1]
     lines = first["lines"].split("\n")
     assert [line.partition("] ")[2] for line in lines] == ["step number=9", "step number=10", "half done"]
     assert first["dropped"] == 9
@@ -75,7 +76,7 @@ def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Run
 
 @pytest.mark.usefixtures("log")
 def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(running: Running, conn: Connection) -> None:
-    """A worker's stop ends a job whose handler goes on."""
+    """A stopping worker ends a job whose handler continues."""
     with running("  wait: {handler: 'F:log_and_wait'}") as broker:
         job = zeke_jobs.send("wait").id
         eventually(lambda: CALLS == ["began"])

@@ -23,7 +23,7 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 class Held:
-    """Active jobs of one worker, and their leases."""
+    """One worker has active jobs with leases."""
 
     def __init__(self, jobs: Jobs, count: int) -> None:
         self.jobs = jobs

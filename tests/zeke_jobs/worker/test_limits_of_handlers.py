@@ -1,4 +1,4 @@
-"""Handlers' reports to limits: units, costs, and throttling by a provider."""
+"""Handlers report units, costs and throttling by a provider to the limits."""
 
 import pytest
 

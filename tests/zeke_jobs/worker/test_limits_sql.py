@@ -1,4 +1,4 @@
-"""Rates, rates per key, units and budgets, as claims obey them; by a clock that stands still; nothing of it sleeps."""
+"""Claims obey rates, rates per key, units and budgets; the clock stands still, and no test sleeps."""
 
 import random
 from datetime import datetime
@@ -90,7 +90,7 @@ def test_a_lone_late_start_closes_neither_its_rate_nor_its_key_for_longer_than_i
         "SELECT extract(epoch FROM next_at - %s)::float8 AS s FROM zeke_jobs.bucket_key WHERE key = 'k'", NOON
     )
     assert key["s"] == pytest.approx(60.25 + 14.75)
-    for seconds, left in ((3674, 1), (3735, 0)):  # an hour after it lets a job start, the key is forgotten
+    for seconds, left in ((3674, 1), (3735, 0)):  # A key is forgotten an hour after its limit would admit a job again.
         day.at(seconds)
         jobs.tidy()
         assert len(jobs.rows("SELECT key FROM zeke_jobs.bucket_key WHERE key = 'k'")) == left
@@ -201,11 +201,11 @@ def test_a_job_of_units_starts_when_those_before_are_spaced_out(jobs: Jobs) -> N
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
     jobs.add("a", 9)
     (first,) = day.claim(0)
-    assert day.claim(24.0) == []  # 400 of 1000 a minute
+    assert day.claim(24.0) == []  # The next job needs 400 of the 1000 units a minute.
     assert day.opens("a") == pytest.approx(24.1, abs=0.1)
     day.used(first, tokens=100)
     day.end([first])
-    assert len(day.claim(24.05)) == 1  # 300 were not used
+    assert len(day.claim(24.05)) == 1  # The first job returned 300 unused units.
 
 
 def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
@@ -255,25 +255,25 @@ def test_a_budget_closes_until_the_next_day_of_the_files_zone(jobs: Jobs) -> Non
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1.5}}", BUDGET)
     jobs.add("a", 19)
     first = day.claim(0)
-    assert len(first) == 4  # the fourth passes the budget of 5.00
+    assert len(first) == 4  # The fourth job exceeds the budget of 5.00.
     for claim in first:
         day.used(claim, USD=1.75)
     day.end(first)
     assert day.claim(1) == []
-    assert day.opens("a") == pytest.approx(11 * 3600)  # midnight in Paris is 23:00 UTC
+    assert day.opens("a") == pytest.approx(11 * 3600)  # Midnight in Paris is 23:00 UTC.
     assert day.claim(11 * 3600 - 1) == []
-    assert len(day.claim(11 * 3600 + 1)) == 3  # by what it learned
+    assert len(day.claim(11 * 3600 + 1)) == 3  # The learned average cost now limits the claim.
 
 
 @pytest.mark.parametrize(
     ("zone", "noon", "hours"),
     [
         ("Europe/Paris", "2026-03-28T12:00+01:00", 12),
-        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # a day of 23 hours
-        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # of 25
-        ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # the next day begins at 01:00
+        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # This day has 23 hours.
+        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # This day has 25 hours.
+        ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # The next day begins at 01:00.
         ("Africa/Cairo", "2026-04-24T01:30+03:00", 22.5),
-        ("America/Havana", "2026-10-31T12:00-04:00", 12),  # midnight comes twice: the first one counts
+        ("America/Havana", "2026-10-31T12:00-04:00", 12),  # Midnight happens twice, and the first one counts.
         ("Pacific/Kiritimati", "2026-03-10T12:00+14:00", 12),
     ],
 )
@@ -300,7 +300,7 @@ def one_attempt(jobs: Jobs) -> tuple[Day, dict[str, Any]]:
 
 
 def counts(day: Day) -> dict[str, float]:
-    """What the limit counts, beside nothing, of the only job: what it took, and the changes since."""
+    """Return the units that the only job uses: what its claim took, plus all later changes."""
     found = day.jobs.rows(
         "SELECT unit, sum(amount)::float8 AS n FROM zeke_jobs.bucket_change WHERE unit <> 'jobs' GROUP BY unit"
     )
@@ -316,7 +316,7 @@ OUTCOMES: list[tuple[str, str | None, dict[str, float], bool]] = [
     ("retry", "TimedOut", KEPT, True),
     ("died", None, KEPT, True),
     ("failed", "TimedOut", KEPT, True),
-    ("retry", None, KEPT, True),  # its worker stopped
+    ("retry", None, KEPT, True),  # The worker stopped.
     ("failed", "WorkerStopped", KEPT, True),
     ("cancelled", None, KEPT, True),
     ("returned", None, KEPT, True),

@@ -1,4 +1,4 @@
-"""Dramatiq's middleware around our jobs: the promises of its documentation, and that no failure in it blocks a job."""
+"""Dramatiq's middleware works with jobs as its documentation promises, and no failure of it blocks a job."""
 
 import logging
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def heard(*kinds: str) -> list[Any]:
 
 
 def settled(*wanted: str, count: int = 1) -> list[Any]:
-    """The calls of these kinds, once there are enough: a job's end is written before all hooks have run."""
+    """Wait for ``count`` calls of these kinds, because a job's end is written before all hooks have run."""
     eventually(lambda: len(heard(*wanted)) >= count)
     return heard(*wanted)
 
@@ -113,7 +113,7 @@ def test_what_it_raises_strands_neither_a_job_nor_a_thread(
     caplog.set_level(logging.CRITICAL)
     tasks = "\n  echo: {handler: 'H:echo', retry: {limit: 0}}\n  fail: {handler: 'H:fail', retry: {limit: 0}}"
     with running(tasks, f"middleware: [{{use: '{M}:Raises', hook: {hook}, what: {what}}}]", threads=1) as broker:
-        for _ in range(2):  # with one thread, the second needs the first one's
+        for _ in range(2):  # The worker has one thread, so the second job needs the thread of the first.
             sent = [ended(zeke_jobs.send(task).id) for task in ("echo", "fail")]
         eventually(lambda: not broker.process.held.all())
     before = hook == "before_process_message" and what != "error"
@@ -146,7 +146,7 @@ def test_dramatiqs_logs_have_no_payload(caplog: pytest.LogCaptureFixture) -> Non
 def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Running, jobs: Jobs) -> None:
     with running("\n  one-by-one: {handler: 'H:one_by_one', retry: {limit: 0}}", threads=2):
         ids = [job.id for job in zeke_jobs.send_many("one-by-one", [{"n": 1}, {"n": 2}])]
-        assert sorted(zeke_jobs.wait(job, timeout=30) for job in ids) == [1, 1]  # never two at once
+        assert sorted(zeke_jobs.wait(job, timeout=30) for job in ids) == [1, 1]  # The handlers never overlap.
     attempts = [attempt for job in ids for attempt in zeke_jobs.status(job).attempts]
     assert {attempt["outcome"] for attempt in attempts} == {"deferred"}
     assert {zeke_jobs.status(job).retry_count for job in ids} == {0}

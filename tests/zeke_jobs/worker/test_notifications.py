@@ -1,4 +1,4 @@
-"""The processes that sends and ends notify."""
+"""A send or an end of a job notifies the right processes."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -55,7 +55,7 @@ def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
         waits(jobs, worker)
     named = set()
     for _ in range(20):
-        with jobs.conn:  # a transaction
+        with jobs.conn:
             jobs.add("a", 3)
         (first,) = woken()
         named.add(first)

@@ -1,4 +1,4 @@
-"""``on_failed``: a job for each that has failed for good, whoever ends it, in the same transaction."""
+"""``on_failed`` sends a job for each finally failed job, in the transaction of the end, whoever ends the job."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""A client's or an operator's transaction stays open: the ends that need its locks come later, and nothing else waits."""
+"""While a client's or operator's transaction is open, only the ends that need its locks wait."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ TASKS = """
   gated: {handler: 'H:gated'}
   failing: {handler: 'H:gated_failure', retry: {limit: 0}}
 """
-#: The role, and what its transaction does before it stays open. %(jobs)s are jobs of %(batch)s that run.
+#: Each entry has a role, and the statements of its open transaction; %(jobs)s are running jobs of %(batch)s.
 HELD = {
     "send-into-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.send('honest', '{}', jsonb_build_object('batch', %(batch)s::text))"),
     "close-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.close_batch(%(batch)s)"),
@@ -53,6 +53,6 @@ def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_els
                 for number in range(10):
                     other_job = zeke_jobs.send("honest", {"n": number})
                     assert zeke_jobs.wait(other_job.id, timeout=5)["n"] == number
-                assert time.monotonic() - begun < 8, name  # and not two seconds for each
+                assert time.monotonic() - begun < 8, name  # No job waits two seconds for the lock.
                 other.rollback()
             assert {ended(job).status for job in sent} <= {"completed", "failed"}

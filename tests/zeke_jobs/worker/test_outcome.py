@@ -55,7 +55,7 @@ class HostBusy(Retry):
 
 
 class NotAPage(Reject):
-    """Never will be."""
+    """The page can never be an article."""
 
 
 def test_an_exception_type_can_carry_its_own_verdict() -> None:

@@ -1,4 +1,4 @@
-"""Options of a send that replace the task's: retries, a timeout, the retention, a unique key of the caller."""
+"""Options of a send replace the task's retries, timeout and retention, and can give a unique key."""
 
 from datetime import timedelta
 from typing import Any
@@ -53,7 +53,7 @@ def test_a_unique_key_of_the_callers_own_holds_while_queued_or_active(jobs: Jobs
     first = zeke_jobs.send("a", {"n": 1}, unique_key="tenant 7")
     again = zeke_jobs.send("a", {"n": 2}, unique_key="tenant 7")
     assert (again.id, again.duplicate) == (first.id, True)
-    assert not zeke_jobs.send("bounded", unique_key="tenant 7").duplicate  # another task's
+    assert not zeke_jobs.send("bounded", unique_key="tenant 7").duplicate  # Another task may use the same unique key.
     claims = jobs.claim(jobs.me, 1, ["a"])
     assert zeke_jobs.send("a", unique_key="tenant 7").duplicate
     jobs.complete(jobs.me, claims)

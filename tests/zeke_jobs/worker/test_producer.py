@@ -1,4 +1,4 @@
-"""A real worker in this process: when it looks for jobs, what it keeps, and what it gives back."""
+"""These tests observe when a real worker claims, which jobs it keeps, and which jobs it hands back."""
 
 import time
 from collections.abc import Callable
@@ -25,19 +25,19 @@ GATED = "  gated: {handler: 'H:first_gated'}"
 
 @pytest.fixture
 def never_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that looks only when something wakes it, or at a time that it knows."""
+    """Make workers claim only after a wake-up or at a known time."""
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", (3600.0, 3600.0))
 
 
 def idle(jobs: Jobs, queues: str = "default") -> bool:
-    """Whether the worker asks for wake-ups of exactly these queues."""
+    """Say whether a worker asks for wake-ups of exactly these queues."""
     return bool(jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> %s AND idle <@ %s", *[f"{{{queues}}}"] * 2))
 
 
 @pytest.fixture
 def before_accepting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[list[JobMessage]], object]], None]:
-    """Let something happen between each claim and the arrival of its jobs in the process."""
+    """Call a function between each claim and the arrival of the claimed jobs in the process."""
     accept = Producer._accept
 
     def happen(what: Callable[[list[JobMessage]], object]) -> None:
@@ -50,7 +50,7 @@ def before_accepting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[lis
     return happen
 
 
-# ── when it looks ──
+# ── claims ──
 
 
 @pytest.mark.usefixtures("never_polls")
@@ -61,7 +61,7 @@ def test_an_idle_worker_is_woken_by_the_notification_alone_also_after_it_was_tak
         for n in range(3):
             eventually(lambda: idle(jobs))
             assert outcome("echo", {"n": n})["n"] == n
-        jobs.rows("DELETE FROM zeke_jobs.worker")  # as a rescue does
+        jobs.rows("DELETE FROM zeke_jobs.worker")  # A rescue deletes the rows of lost workers.
         broker.lifecycle.heartbeat.beat(jobs.conn)
         eventually(lambda: idle(jobs))
         assert outcome("echo", {"n": 7})["n"] == 7
@@ -78,7 +78,7 @@ def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
         jobs.rows(
             "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE state = 'queued' AND run_at > zeke_jobs.now()"
         )
-        jobs.rows("SELECT pg_sleep(0.3)::text")  # a slow look: a busy machine's delays are short compared with it
+        jobs.rows("SELECT pg_sleep(0.3)::text")  # A slow claim makes a busy machine's delays negligible.
         return answer
 
     with running(TASKS) as broker:
@@ -200,13 +200,13 @@ def test_a_queue_that_no_task_has_is_named(database: str, queues: set[str] | Non
     assert [line["event"] for line in lines if "no task" in line["event"]] == [named] * told
 
 
-# ── what it keeps, and what it gives back ──
+# ── kept jobs and returned jobs ──
 
 
 def test_jobs_that_wait_behind_a_long_one_go_back_and_count_nothing(running: Running, jobs: Jobs) -> None:
     with running(GATED, threads=1) as broker:
         for _ in range(2):
-            outcome("gated")  # its jobs are short, so that more may be claimed
+            outcome("gated")  # After short jobs, the worker claims more jobs in advance.
         sent = [one.id for one in zeke_jobs.send_many("gated", [{"n": n} for n in (1, 2, 3)])]
         eventually(lambda: broker.process.held.find(sent[2]))
         eventually(lambda: [jobs.row(job)["state"] for job in sent] == ["consumed", "queued", "queued"])
@@ -250,7 +250,7 @@ def test_a_job_whose_claim_was_lost_on_the_way_goes_back_and_nothing_is_counted(
 def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs._TOO_LONG", 60.0)  # nothing is handed back
+    monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs._TOO_LONG", 60.0)  # The worker hands no job back.
     with running(GATED, threads=1) as broker:
         for _ in range(2):
             outcome("gated")
@@ -272,7 +272,7 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
     def cancel(messages: list[JobMessage]) -> None:
         for message in messages:
             zeke_jobs.cancel(message.claim.id, reason="not wanted")
-            time.sleep(0.3)  # the notification came
+            time.sleep(0.3)  # The notification arrives meanwhile.
 
     before_accepting(cancel)
     with running("  busy: {handler: 'H:busy'}"):
@@ -286,7 +286,8 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
 def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_notifier(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)  # only a notification tells of a cancel
+    # The worker learns of a cancel only from a notification.
+    monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)
     watch, watched = Heartbeat.watch, []
 
     def spy(heartbeat: Heartbeat, conn: Any) -> None:
@@ -310,7 +311,7 @@ def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
     before_accepting(lambda messages: time.sleep(0.3 if messages else 0))
     with running("  rated: {handler: 'H:echo', rate: 2/s}"):
         outcome("rated")
-    # A busy machine tells it in two parts.
+    # A busy machine reports the delay in two parts.
     changes = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
     assert sum(change["delay"] for change in changes) >= 0.3
 

@@ -1,4 +1,4 @@
-"""An unmodified dramatiq-pg producer on our table."""
+"""An unmodified dramatiq-pg producer sends jobs to the table."""
 
 import pytest
 from dramatiq.actor import Actor
@@ -35,7 +35,7 @@ def test_a_task_that_nobody_knows_waits_and_is_kept(jobs: Jobs, stock: Stock) ->
     assert row == {"task": "unheard-of", "state": "queued"}
 
 
-# ── its own result backend ──
+# ── result backend of dramatiq-pg ──
 
 TASKS = """
   echo: {handler: 'H:echo', retry: {limit: 0}}

@@ -1,4 +1,4 @@
-"""The programs of pages of the documentation work as described."""
+"""The programs on pages of the documentation work as described."""
 
 import importlib
 import os
@@ -34,7 +34,7 @@ HANDLERS, RECIPES, ASYNC, TRACKERS = (
 
 
 class Site(Loopback):
-    """Answers with the status that the path names."""
+    """The site answers with the status in the path."""
 
     def respond(self, asked: Asked) -> Answer:
         return Answer("some words and more words", int(asked.path.strip("/")), headers={"Retry-After": "600"})
@@ -103,7 +103,7 @@ def test_every_name_of_the_context_is_on_the_page() -> None:
 
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory: pytest.TempPathFactory, module_database: str) -> Iterator[Any]:
-    """The page's program, and a worker that runs it."""
+    """Run a worker with the program of docs/recipes.md."""
     with (
         pytest.MonkeyPatch.context() as patch,
         program(RECIPES, tmp_path_factory.mktemp("recipes"), "recipes.py", "jobs.yaml") as config,
@@ -171,7 +171,7 @@ def test_approval(recipes: Any) -> None:
 
 
 class Model(Loopback):
-    """Answers with the question."""
+    """The model answers with the question."""
 
     def respond(self, asked: Asked) -> Answer:
         return Answer(asked.body)
@@ -215,7 +215,7 @@ FIRST, ONLY_LAST, SHOP = range(3)
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    """The events that the page's programs would send: their init gets another transport."""
+    """Collect the events of the page's programs: the patched ``init`` passes another transport."""
     kept, init = Kept(), sentry_sdk.init
     monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
     monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))

@@ -1,4 +1,4 @@
-"""Debounce and replace: a later send takes the place of a queued job, or moves it further, at most so far."""
+"""With debounce and replace, a later send replaces a queued job, or postpones it up to a maximum."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +53,7 @@ def test_a_postponed_job_moves_with_each_send_and_not_beyond_its_bound(jobs: Job
         assert send("postpone", passed, delay=120).id == first.id
         assert due(first.id) == expected
     jobs.at(301)
-    send("postpone", 1)  # sooner than it stands: it stays
+    send("postpone", 1)  # A send for an earlier time does not move the job.
     assert due(first.id) == 300
     assert zeke_jobs.status(first.id).data["n"] == 1
 
@@ -79,7 +79,7 @@ def test_a_replacement_that_is_rolled_back_has_not_happened(jobs: Jobs, other_co
     first = send("replace", 1)
     with pytest.raises(ValueError, match="no"), transaction(other_conn):
         assert send("replace", 2, connection=other_conn).replaced
-        # Claims pass the job over while its new payload is not decided.
+        # Claims skip the job until the transaction with the new payload ends.
         assert jobs.claim(jobs.worker(), 1) == []
         raise ValueError("no")
     assert zeke_jobs.status(first.id).data["n"] == 1
@@ -131,5 +131,5 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
             list(threads.map(edit, range(4)))
         finally:
             done.set()
-    # The last edit of one of the senders is what ran last.
+    # The last run has the last payload of one of the senders.
     assert runner.result()[-1] % 100 == 24

@@ -1,4 +1,4 @@
-"""Deaths of workers: what ``test_states`` does not say, such as locked rows, lost answers and one row that is wrong."""
+"""These tests of dead workers cover what ``test_states`` leaves out: locked rows, lost answers, and one faulty row."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -20,7 +20,7 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
-    """The rescued jobs by outcome, some time from now."""
+    """Run a rescue some seconds from now; return the rescued jobs by outcome."""
     now = jobs.rows("SELECT zeke_jobs.now() AS now")[0]["now"]
     set_clock(jobs.conn, now + timedelta(seconds=seconds))
     outcomes: dict[str, set[UUID]] = {}
@@ -30,7 +30,7 @@ def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
 
 
 def reasons(jobs: Jobs, worker: UUID) -> list[str]:
-    """Why due jobs are held back from a process that holds a job."""
+    """Return why due jobs are held back from a process that holds a job."""
     return [row["reason"] for row in jobs.look(worker, 8) if row["kind"] == "held"]
 
 
@@ -77,7 +77,7 @@ def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs:
         return [row["deaths"] for row in jobs.claim(worker, 1, is_empty=True)]
 
     assert [deaths(one), deaths(other)] == [[2], [0]]
-    jobs.beat(one)  # between two jobs it stays the one
+    jobs.beat(one)  # The process remains the chosen one between two jobs.
     assert [deaths(other), deaths(one)] == [[0], [2]]
     assert deaths(other) == [2], "nothing else is due"
     jobs.beat(one, stopping=True)
@@ -169,7 +169,7 @@ def test_a_rescue_leaves_a_job_whose_row_is_locked_and_its_process_learns_that_i
 def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: Jobs) -> None:
     jobs.add("a")
     jobs.claim(jobs.worker(), 1)
-    # As if the search had seen the time before the beat.
+    # The search sees the time before the heartbeat.
     jobs.rows(
         """CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker LANGUAGE sql
         AS 'SELECT * FROM zeke_jobs.worker'"""
@@ -181,7 +181,7 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
 def test_after_an_outage_the_first_process_rescues_nobody_before_the_others_had_twenty_seconds_to_come_back(
     jobs: Jobs, comes: str
 ) -> None:
-    """It cannot know whether they ended, or were cut off from the database as it was."""
+    """The first process cannot know whether the others ended, or also lost the database."""
     (job,) = jobs.add("a")
     jobs.claim(jobs.worker(), 1)
     first = jobs.worker()
@@ -209,7 +209,7 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
 
 
 def test_claims_that_the_process_does_not_know_go_back_without_a_count(jobs: Jobs) -> None:
-    """The answer was lost on the way, or the process knows the job by an earlier claim alone."""
+    """The claim's answer was lost, or the process knows the job by an earlier claim only."""
     known, lost, earlier = jobs.add("a", 3)
     worker = jobs.worker()
     jobs.claim(worker, 3)

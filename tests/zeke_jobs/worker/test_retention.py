@@ -30,14 +30,14 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
-    """Jobs that ended at noon."""
+    """Add jobs, and end them at noon."""
     ids = jobs.add(task, count)
     jobs.end(how, count, [task])
     return ids
 
 
 def left(jobs: Jobs, days: float, seconds: float = 0) -> set[UUID]:
-    """The jobs that a purge leaves, some time after noon."""
+    """Purge some time after noon; return the remaining jobs."""
     jobs.at(days * DAY + seconds)
     chores.purge(jobs.conn)
     return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}
@@ -81,7 +81,7 @@ def test_a_failed_job_stays_while_it_holds_its_key(jobs: Jobs, keep: int | None)
     jobs.use(TASKS + "  strict: {handler: 'H:echo', order: strict, keep: {failed: 1d}}\n")
     first, second, alone = (zeke_jobs.send("strict", key=key, keep=keep).id for key in ("P", "P", None))
     assert {claim["message_id"] for claim in jobs.end("failed", 9)} == {first, alone}
-    assert left(jobs, 9) == {first, second}  # a job without a key holds nobody up
+    assert left(jobs, 9) == {first, second}  # A failed job without a key blocks no job.
     assert jobs.claim(jobs.me, 9) == []
     zeke_jobs.cancel(first)
     assert [claim["message_id"] for claim in jobs.claim(jobs.me, 9)] == [second]

@@ -1,4 +1,4 @@
-"""One job through a real worker in this process, for each way in which a handler can end."""
+"""A real worker in this process runs one job for each way in which a handler can end."""
 
 import gc
 import time
@@ -45,7 +45,7 @@ def task(handler: str) -> str:
     return handler.replace("_", "-")
 
 
-#: What is stored of ends that cannot be stored as they are.
+#: The database stores these texts for ends that cannot be stored unchanged.
 ODD = {
     "nonsense": "the output cannot be stored: expected a JSON value, got object",
     "odd rejection": "no \N{SYMBOL FOR NULL} \\ud800 thanks",
@@ -56,7 +56,7 @@ ODD = {
     "deep value": "the output cannot be stored: expected at most 100 lists and objects inside each other",
     "busy": "Busy does not decide about the job: AttributeError: ",
 }
-#: Handlers that go on until something stops them, and those that go on after that.
+#: The handlers in LONG run until something stops them, and the handlers in STUBBORN continue even then.
 LONG = ("busy", "query", "wait_async")
 STUBBORN = ("swallow", "swallow_async")
 TASKS += "".join(f"  {task(name)}: {{handler: 'H:{name}', retry: {{limit: 0}}}}\n" for name in (*LONG, *STUBBORN))
@@ -67,7 +67,7 @@ TASKS += "".join(
 
 
 worker = one_worker(TASKS)
-LARGE = "é".join(map(str, range(3_000)))  # it stays long when Postgres compresses it
+LARGE = "é".join(map(str, range(3_000)))  # The text remains long when Postgres compresses it.
 
 
 def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:

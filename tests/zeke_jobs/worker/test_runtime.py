@@ -16,7 +16,7 @@ OPENED: list[str] = []
 
 
 class Named(BaseModel):
-    """A service that does as its name says."""
+    """The name of the service decides what ``open`` does."""
 
     name: str
 

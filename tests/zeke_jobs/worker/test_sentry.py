@@ -1,4 +1,4 @@
-"""sentry-sdk's own integration for Dramatiq, unmodified, with the three lines of the guide."""
+"""sentry-sdk's unmodified integration for Dramatiq works with the three lines of the guide."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tests.zeke_jobs.worker.test_running import failure, outcome
 
 
 class Kept(Transport):
-    """Keeps events instead of sending them."""
+    """The transport keeps events instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Kept(Transport):
 
 @pytest.fixture
 def sentry() -> Iterator[Callable[..., Kept]]:
-    """Sets sentry-sdk up as a program does."""
+    """Initialise sentry-sdk as a program does."""
 
     def start(**options: Any) -> Kept:
         kept = Kept()
@@ -42,7 +42,7 @@ def sentry() -> Iterator[Callable[..., Kept]]:
 
 
 def end() -> None:
-    """Let other tests run without sentry-sdk; its integrations would add to the environment of their processes."""
+    """Shut sentry-sdk down, because its integrations would change the environment of other tests' processes."""
     sentry_sdk.get_client().close()
     sentry_sdk.get_global_scope().set_client(None)
 

@@ -1,4 +1,4 @@
-"""Legal but awkward settings of a server, a database or a role: the same results with each, or a refusal that names the setting."""
+"""With unusual settings of a server, a database or a role, results stay the same, or an error names the setting."""
 
 import shutil
 import time
@@ -36,7 +36,7 @@ TASKS = """
   single: {handler: 'H:echo', unique: {fields: [n], while: period, period: 90m}, keep: {completed: 36h}}
   nightly: {handler: 'H:echo', cron: {at: "30 2 * * *", timezone: Europe/Stockholm, payload: {n: 1}}}
 """
-#: Possible defaults of a server, a database or a role, all of a list at once.
+#: Each case has defaults of a server, a database or a role, which are set together.
 SETTINGS = {
     "serializable, timeouts of a second, German texts, jit at any cost": {
         "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on", "search_path": "pg_temp, nowhere",
@@ -54,13 +54,13 @@ SETTINGS = {
         "plan_cache_mode": "force_custom_plan", "temp_buffers": "800kB",
     },
 }  # fmt: skip
-#: How the database of each of these cases is made, where the server can.
+#: These options create the database of a case, if the server supports them.
 DATABASES = ("LC_COLLATE 'C' LC_CTYPE 'C'", "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'")
 
 
 @pytest.fixture
 def make(server_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """Makes a database as the SQL says, and names it in ``DATABASE_URL``."""
+    """Create a database with these options, and set ``DATABASE_URL``."""
     with databases(server_url) as new:
 
         def made(how: str) -> str:
@@ -72,7 +72,7 @@ def make(server_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 def lives(url: str) -> dict[str, Any]:
-    """The life of some jobs, from the migration to the metrics, without what differs from run to run."""
+    """Run some jobs, from the migration to the metrics; return the observations that do not vary between runs."""
     with closing(connect(url)) as conn:
         migrate.migrate(conn)
         with working(load(TASKS), url):
@@ -117,7 +117,7 @@ def end_of(job: Any) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def usual(server_url: str) -> dict[str, Any]:
-    """The results with the server's own defaults."""
+    """Return the results with the server's default settings."""
     with databases(server_url) as new, pytest.MonkeyPatch.context() as patch:
         url = new()
         patch.setenv("DATABASE_URL", url)
@@ -130,11 +130,11 @@ def test_no_setting_and_no_collation_of_the_database_changes_anything(
 ) -> None:
     try:
         url = make(how)
-    except FeatureNotSupported:  # by this server; the settings are there
+    except FeatureNotSupported:  # The server lacks the locale provider, but the settings can still be tested.
         url = make("")
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         cursor.execute("SELECT name FROM pg_settings WHERE name = ANY (%s)", (list(SETTINGS[case]),))
-        for (name,) in cursor.fetchall():  # those that this server has
+        for (name,) in cursor.fetchall():  # An older server may lack some of the settings.
             value = SETTINGS[case][name]
             value = value if name == "search_path" else f"'{value}'"
             cursor.execute(f"ALTER DATABASE {conn.info.dbname} SET {name} TO {value}")
@@ -187,6 +187,6 @@ def test_a_role_that_may_make_no_schema_uses_those_made_for_it_or_is_told_so(
             with closing(connect(theirs)) as weak, refused:
                 migrate.migrate(weak)
             cursor.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
-        # Connections that others have to the server are for a superuser to see.
+        # Only a superuser sees the connections of other roles.
         assert {**lives(theirs), "doctor": []} == usual
         cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")

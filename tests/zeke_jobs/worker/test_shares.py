@@ -1,4 +1,4 @@
-"""Fair shares: the keys of a task take turns while more jobs are due than may start. And waiting jobs rise in priority."""
+"""The keys of a task take turns while more jobs are due than may start, and waiting jobs rise in rank."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_keys_start_in_the_proportion_of_their_weights_however_many_a_claim_take
 def test_no_key_with_a_due_job_waits_for_more_than_one_turn_of_each_other_key(
     conn: Connection, jobs: Jobs, seed: int
 ) -> None:
-    """With sends, retries, deferrals, jobs that are handed back, and processes that die."""
+    """Jobs are sent, retried, deferred and handed back, and processes die."""
     chance, now = Random(seed), NOON
     jobs.use(WEIGHED)
     workers = [jobs.worker(), jobs.worker()]

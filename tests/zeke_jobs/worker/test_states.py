@@ -21,7 +21,7 @@ ALL = "SELECT count(*), md5(string_agg(q::text, '|' ORDER BY q.message_id)) AS r
 
 
 class Engine(World):
-    """Workers that claim, start, end and lose jobs of this world."""
+    """Workers claim, start, end and lose jobs of the world."""
 
     @rule(data=st.data(), want=st.integers(1, 6))
     def claim(self, data: st.DataObject, want: int) -> None:
@@ -29,7 +29,7 @@ class Engine(World):
         before = [job for job in self.jobs.values() if job.state == "consumed"]
         mine = [job for job in before if job.worker == worker]
         if any(job.deaths > 1 for job in mine):
-            return  # the worker does not ask
+            return  # A worker that holds a suspect does not claim.
         opens = self.rate_opens()
         apart = [
             job
@@ -71,7 +71,7 @@ class Engine(World):
                     assert order == sorted(order), (job, left)
 
     def is_the_one(self, worker: UUID, *, is_empty: bool) -> bool:
-        """Whether this worker runs the jobs that must run alone, and empties itself first; an empty one replaces one that does so."""
+        """Say whether this worker may claim suspects; an empty worker replaces a busy one."""
         if worker in self.alone:
             return True
         busy = {held for held, id_, _ in self.held() if self.jobs[id_].deaths < 2}
@@ -87,7 +87,7 @@ class Engine(World):
     @precondition(lambda self: self.held())
     @rule(data=st.data(), times=st.integers(1, 3))
     def all_workers_die(self, data: st.DataObject, times: int) -> None:
-        """And those that take over, too."""
+        """Let all workers die, also the workers that claim next."""
         for _ in range(times):
             self.time_passes(21)
             self.rescue()
@@ -104,7 +104,7 @@ class Engine(World):
             self.claim(data, 2)
 
     def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Check every claim's result, and update the model."""
+        """Check each claimed row, and update the model."""
         for row in rows:
             job = self.jobs[row["message_id"]]
             assert job.is_due(self.now), job
@@ -165,7 +165,7 @@ class Engine(World):
     )
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject, way: str) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
-        # The most dangerous ones first: the same worker holds the same job again, under a later claim.
+        # The most dangerous claims come first: a worker ends a job by an earlier claim while it holds the job again.
         again = [old for old in self.stale if old[0] == self.jobs[old[1]].worker]
         worker, id_, claim = self.draw(data, again or self.stale + foreign)
         before, conn, held = self.sql.rows(ALL), self.sql.conn, {"worker": worker, "id": id_, "claim": claim}
@@ -219,6 +219,6 @@ def test_whatever_happens_the_table_is_what_the_model_says(module_database: str)
                 super().__init__(conn)
                 self.sql.rows(
                     "SELECT setseed(.5)"
-                )  # tasks of one priority come in random order: the same when an example is repeated
+                )  # Tasks of one priority come in random order, which the seed makes repeatable.
 
         run_state_machine_as_test(EngineHere, settings=profile)

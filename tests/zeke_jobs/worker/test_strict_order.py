@@ -1,4 +1,4 @@
-"""Strict order by key: of one key's jobs only the oldest may run, also while it waits for a retry or has failed."""
+"""In strict order only the oldest job of a key may run, even while it waits for a retry or has failed."""
 
 from typing import Any
 from uuid import UUID

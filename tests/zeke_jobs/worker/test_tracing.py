@@ -1,4 +1,4 @@
-"""A trace goes from the caller's span over the send to the handler, and on to the jobs that the handler sends."""
+"""A trace goes from the caller's span over the send to the handler, and to the jobs that the handler sends."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Traces:
-    """The recorded spans."""
-
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider()

@@ -1,4 +1,4 @@
-"""An unreadable row fails alone, and no fault between a claim and the start of its jobs strands a job."""
+"""An unreadable row fails alone, and a fault between a claim and the start of its jobs strands no job."""
 
 import json
 from threading import current_thread
@@ -27,7 +27,8 @@ TASKS = """
 def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())  # it asks at once when the next job is due
+    # The producer asks immediately when the next job is due.
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
     jobs.use(TASKS)
     innocent = jobs.add("echo", 5)
     planted = [(plant(jobs.conn, "echo", **how), words) for how, words in UNREADABLE]
@@ -43,7 +44,7 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
             assert f"expected a row that a worker can read, got {words}" in error["message"]
             assert len(failed.attempts) == 1
         eventually(lambda: (broker.process.held.free(), len(broker.process.held)) == (4, 0))
-        for _ in range(2):  # the idle worker looks on beside the row that is due beyond the calendar
+        for _ in range(2):  # The idle worker still claims although a job is due beyond Python's calendar.
             eventually(lambda: idle(jobs))
             zeke_jobs.wait(zeke_jobs.send("echo", {"n": 1}).id, timeout=20)
     assert [line for line in lines if "a claim failed" in line["event"]] == []
@@ -85,11 +86,11 @@ def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
     assert (found.created_on.year, found.scheduled_for, found.expires_on) == (1970, found.created_on, bounds.LATEST)
 
 
-# Any exception on the way from a claim to the start of its jobs
+# ── an exception between a claim and the start of its jobs ──
 
 
 class Broken(Exception):
-    """Stands for a fault of ours that nobody thought of."""
+    """The exception stands for an unforeseen fault of the worker."""
 
 
 STEPS = [
@@ -100,7 +101,7 @@ STEPS = [
 def inject(
     monkeypatch: pytest.MonkeyPatch, broker: JobBroker, step: str, error: type[BaseException], *, after: bool
 ) -> list[int]:
-    """Let one call of a step fail, before or after it has done its work; answers the calls that failed."""
+    """Let one call of a step fail before or after its work; return the list of failed calls."""
     *path, name = step.split(".")
     own = {"SQL": SQL, "producer": broker.producer}
     of: Any = (own.get(path[0]) or getattr(broker.process, path[0])) if path else broker.process
@@ -129,14 +130,15 @@ def test_an_exception_at_any_step_strands_no_job(
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     with running(TASKS) as broker:
         process = broker.process
-        # It is known then that the jobs are short.
+        # After these jobs the worker knows that the jobs are short.
         for job in jobs.add("limited", 60) + jobs.add("echo", 20):
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:
-            process.registrations += 1  # so that the producer asks for its wake-ups again
+            process.registrations += 1  # The producer asks for its wake-ups again.
             with monkeypatch.context() as patch:
                 failed = inject(patch, broker, step, error, after=after)
-                # Whether a look or the completer writes an end is chance, so a step may need several rounds of jobs.
+                # Chance decides whether a claim or the completer writes an end, so a step may need several rounds of
+                # jobs.
                 for _ in range(20):
                     jobs.add("limited", 20)
                     jobs.add("echo", 10)
