@@ -28,6 +28,7 @@ _END = re.compile(
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
 _NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # has a bound, because a page may consist of stops and spaces
+_DASH = re.compile(r"\s[\u2014\u2013][*_]*\s")  # after the stop of an abbreviation, as in "ORRIN, Vel. — "
 _SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
 _CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
 _DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]|ID")  # as in U.S., which may end a sentence
@@ -87,7 +88,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     if following is None:
         return True
     first = following.group(1).lstrip(_OPENERS)[:1]
-    if first.islower() and not following.group(1).startswith(_MARKS):
+    if (first.islower() and not following.group(1).startswith(_MARKS)) or _DASH.match(text, match.end()):
         return False
     if match.group() == "." and text[match.start() - 1 : match.start()].isdigit():
         ahead = text[max(0, match.start() - _LONGEST_ORDINAL) : match.start()]

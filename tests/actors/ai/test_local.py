@@ -170,11 +170,19 @@ DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since
     [
         (f"{DAM}.", f"{DAM}."),
         (f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}."),
+        (f"*Orrin, Vel. —*\u00a0{DAM}.", f"{DAM}."),
         (f"Velm (ABC) {DAM}.", None),
         (BROKEN, BROKEN),
         (f"{DAM}, while people slept in schools of the town.", None),
     ],
-    ids=["whole", "without its dateline", "with an agency in it", "dashes within it", "not a part of a longer one"],
+    ids=[
+        "whole",
+        "without its dateline",
+        "without an abbreviated dateline",
+        "with an agency in it",
+        "dashes within it",
+        "not a part of a longer one",
+    ],
 )
 def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:
     assert one_liner(f"{lead} {RAIN}", "Dam at Orrin breaks") == told
