@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """A look-up passes only the value."""
+        """Return a look-up passes only the value."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status
@@ -61,7 +61,7 @@ class Outcome(StrEnum):
 
     @classmethod
     def having(cls, trait: str) -> frozenset[Outcome]:
-        """The outcomes with this trait."""
+        """Return the outcomes with this trait."""
         return frozenset(one for one in cls if trait in one.traits)
 
 
@@ -71,7 +71,7 @@ REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skippe
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:
-    """The outcome of this name. Raises ValueError if it is unknown."""
+    """Return the outcome of this name. Raises ValueError if it is unknown."""
     if code not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)

@@ -21,5 +21,5 @@ def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -
 
 
 def bounded(seconds: float) -> float:
-    """A wait in seconds, from 0 to ``LONGEST_WAIT``."""
+    """Return a wait in seconds, from 0 to ``LONGEST_WAIT``."""
     return float(min(max(seconds, 0.0), LONGEST_WAIT))

@@ -16,19 +16,19 @@ ENGINE = "engine"
 
 
 def host(name: str) -> str:
-    """The name under which the pause of a host is stored."""
+    """Return the name under which the pause of a host is stored."""
     return f"host/{name}"
 
 
 def model(name: str) -> str:
-    """The name under which the pause of a model is stored."""
+    """Return the name under which the pause of a model is stored."""
     return f"model/{name}"
 
 
 def grown(
     failures: int, first: timedelta, longest: timedelta, asked: float | None = None, most_asked: timedelta = LONGEST
 ) -> timedelta:
-    """The delay after consecutive failures: ``first``, doubled with each further failure up to ``longest``.
+    """Return the delay after consecutive failures: ``first``, doubled with each further failure up to ``longest``.
 
     If the server ``asked`` for a longer time (in seconds), the delay is that time, up to ``most_asked``.
     """
@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The current pauses with ``who``, ``until`` and ``why``, the longest first; all, or ``of`` some."""
+    """Return the current pauses with ``who``, ``until`` and ``why``, the longest first; all, or ``of`` some."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 
@@ -59,5 +59,5 @@ def keep(ctx: Context[Any], *who: str) -> None:
 
 
 def resting(who: str, until: datetime, why: str) -> Defer:
-    """The exception for a job that needs ``who`` while requests to it are paused."""
+    """Return the exception for a job that needs ``who`` while requests to it are paused."""
     return Defer(until, f"{who} is left alone until {when(until)}: {why}")

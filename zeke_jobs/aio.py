@@ -53,7 +53,7 @@ async def send_many(
 
 
 async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The job's current state, like ``zeke_jobs.status``."""
+    """Return the job's current state, like ``zeke_jobs.status``."""
     return await perform(connection, reading.one, as_id("id", id))
 
 

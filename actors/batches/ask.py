@@ -47,7 +47,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
-    """The answers by call, and why the others have none."""
+    """Return the answers by call, and why the others have none."""
     attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))

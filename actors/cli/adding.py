@@ -98,7 +98,7 @@ def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
 
 
 def discover(conn: Connection, url: str) -> list[ContentSource]:
-    """The feeds behind an address, read by the Engine in force. Raises CannotRead."""
+    """Return the feeds behind an address, read by the Engine in force. Raises CannotRead."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
@@ -106,17 +106,17 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
 
 
 def unread(address: str) -> ContentSource:
-    """The feed at an address, without reading it."""
+    """Return the feed at an address, without reading it."""
     return ContentSource(id=address, url=address, source_type="youtube" if "youtube.com/" in address.lower() else "rss")
 
 
 def type_of(feed: ContentSource) -> str:
-    """The type of source for a feed."""
+    """Return the type of source for a feed."""
     return _by_address(feed.url) or {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """The address of the source, and the given one without its fragment."""
+    """Return the address of the source, and the given one without its fragment."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url
@@ -137,7 +137,7 @@ def _by_address(url: str) -> str:
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
-    """The only feed, number ``pick``, or a person's choice."""
+    """Return the only feed, number ``pick``, or a person's choice."""
     if len(found) == 1:
         return found[0]
     if pick is None:

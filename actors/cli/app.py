@@ -41,7 +41,7 @@ _COMMANDS = (
 
 
 def app(words: Sequence[str] = ()) -> "typer.Typer":
-    """The application, with only the command that ``words`` name, or with all commands."""
+    """Return the application, with only the command that ``words`` name, or with all commands."""
     help_ = "Sources, stories, digests, costs, and where an article is."
     return running.application(help_, _root, "actors.cli", _COMMANDS, words)
 

@@ -39,13 +39,13 @@ class CannotRead(ZekeJobsError):
 
 
 def in_force(conn: Connection) -> Config | None:
-    """The configuration in force, or the local jobs.yaml, or None."""
+    """Return the configuration in force, or the local jobs.yaml, or None."""
     revision = revisions.latest(conn)
     return _local() if revision is None else revision.config(handlers=False)
 
 
 def here(conn: Connection) -> Config | None:
-    """The local jobs.yaml, or the configuration in force, or None."""
+    """Return the local jobs.yaml, or the configuration in force, or None."""
     return _local() or in_force(conn)
 
 
@@ -55,7 +55,7 @@ def _local() -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """The settings of ``engine`` or ``ai``, by default the local one. Raises ConfigurationError."""
+    """Return the settings of ``engine`` or ``ai``, by default the local one. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]
@@ -67,14 +67,14 @@ def service(chosen: Config | None, name: str) -> Any:
 
 
 def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
-    """A task's settings in jobs.yaml, filled in from the environment."""
+    """Return a task's settings in jobs.yaml, filled in from the environment."""
     known = None if chosen is None else chosen.tasks.get(task)
     filled: dict[str, Any] = {} if known is None else Substitution(dict(known.settings or {})).value
     return filled
 
 
 def cannot_read(url: str, error: EngineError) -> CannotRead:
-    """The exception for a person: why an address gives no feed, and what to change."""
+    """Return the exception for a person: why an address gives no feed, and what to change."""
     setting = None if url.startswith("imap:") else _SETTING.get(error.code)
     if "services.engine." in str(error):
         setting = "zeke-jobs apply puts a changed jobs.yaml in force"

@@ -12,7 +12,7 @@ _RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
 
 def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
-    """The parts of a story's chili with reasons and weights, and the shift by interests."""
+    """Return the parts of a story's chili with reasons and weights, and the shift by interests."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
     if base is None:
@@ -43,7 +43,7 @@ def chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
 
 
 def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
-    """The parts of a highlight's score with their weights and reasons."""
+    """Return the parts of a highlight's score with their weights and reasons."""
     parts, weights = relevance["parts"], relevance.get("weights") or {}
     keywords = ", ".join(relevance.get("keywords") or []) or "none"
     why = {"keyword": f" ({keywords})", "kind": f" ({kind.replace('_', ' ')})"}
@@ -55,7 +55,7 @@ def relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
-    """A highlight's score for a team, and why it differs from the general score."""
+    """Return a highlight's score for a team, and why it differs from the general score."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(NOBODY))
     if mine is None:

@@ -73,7 +73,7 @@ def why(url: str, skip: Skip = 0) -> str:
 
 
 def _ask(command: str, *words: str, skip: int) -> str:
-    """Each element of a list is on its own line."""
+    """Return each element of a list is on its own line."""
     answer = _shown(json.loads(output(_MAIN, command, "--json", *words)))
     parts = answer if isinstance(answer, list) else [answer]
     said = "\n".join(quoting.visible(json.dumps(part, ensure_ascii=False)) for part in parts)

@@ -48,7 +48,7 @@ def database() -> Iterator[Connection]:
 
 
 def console() -> Console:
-    """A console on stdout that colours only marked-up text."""
+    """Return a console on stdout that colours only marked-up text."""
     return Console(highlight=False, emoji=False)
 
 
@@ -79,7 +79,7 @@ def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: s
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """An age, or the time left: ``5m``, ``3h``, ``2d``, ``in 4m``; empty for None."""
+    """Return an age, or the time left: ``5m``, ``3h``, ``2d``, ``in 4m``, or an empty text for None."""
     if moment is None:
         return ""
     passed = (now or datetime.now(UTC)) - moment
@@ -89,12 +89,12 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def short(identity: object) -> str:
-    """The first eight characters of an id; commands accept them."""
+    """Return the first eight characters of an id; commands accept them."""
     return str(identity)[:8]
 
 
 def chili(value: object) -> str:
-    """A chili score, or a dash before the analysis."""
+    """Return a chili score, or a dash before the analysis."""
     return "-" if value is None else f"{float(str(value)):g}"
 
 

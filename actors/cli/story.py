@@ -134,7 +134,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """A highlight's context: ``[heading > heading] sentence``; empty for metadata of another form."""
+    """Return a highlight's context: ``[heading > heading] sentence``, or an empty text for metadata of another form."""
     match metadata.get("context"):
         case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
             return " ".join(filter(None, (f"[{' > '.join(headings)}]" if headings else "", before)))

@@ -53,7 +53,7 @@ def why(
 
 
 def explain(conn: Connection, name: str) -> dict[str, Any]:
-    """All facts about an article: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site.
+    """Return all facts about an article: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site.
 
     ``name`` is an address, the number or id of a story, the name of an item within its source, or the folder of a mailbox,
     whose newest items are then shown.
@@ -83,7 +83,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
-    """The sources of a site, or the one with this address."""
+    """Return the sources of a site, or the one with this address."""
     rows = SQL.all(conn, "news_sources_of_host", host=host)
     return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 
@@ -106,7 +106,7 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """The steps of the article so far: found, text, story, analysis, event, highlights, brief."""
+    """Return the steps of the article so far: found, text, story, analysis, event, highlights, brief."""
     way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
     if story is None:
         return way

@@ -31,7 +31,7 @@ Checks = dict[str, tuple[Any, Any]]
 
 
 def broken(checks: Checks) -> list[str]:
-    """The names of the checks that do not hold."""
+    """Return the names of the checks that do not hold."""
     return [name for name, (wanted, got) in checks.items() if wanted != got]
 
 
@@ -50,7 +50,7 @@ def results(conn: Connection) -> Results:
 
 
 def of_sample_site(found: Results) -> Checks:
-    """The exact checks for the bundled site."""
+    """Return the exact checks for the bundled site."""
     written = sorted(entry.title for entry in entries() if not entry.missing and entry.topic != "Short")
     outcomes = {"not_found": 1, "stored": len(written), "too_short": 1}
     clusters = Counter(story["cluster_id"] for story in found.stories if story["cluster_id"] is not None)
@@ -66,7 +66,7 @@ def of_sample_site(found: Results) -> Checks:
 
 
 def of_any_feeds(found: Results, count: int) -> Checks:
-    """The checks for ``count`` feeds whose contents are unknown."""
+    """Return the checks for ``count`` feeds whose contents are unknown."""
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
     stories = len(found.stories)
     failed = {task: count for (task, state), count in found.jobs.items() if state == "failed"}

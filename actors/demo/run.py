@@ -38,7 +38,7 @@ _LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 
 def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
-    """Run the pipeline on ``feeds``, or on the sample site; returns whether the database has the expected results."""
+    """Run the pipeline on ``feeds``, or on the sample site. Returns whether the database has the expected results."""
     begin = time.monotonic()
     console.print("[bold]zeke_jobs demo[/]: from feeds to briefs, on this machine, in half a minute\n")
     _say(console, "starting", "a PostgreSQL of its own, which takes a few seconds the first time")
@@ -70,7 +70,7 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
 
 
 def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
-    """The real jobs.yaml, or a copy whose Engine may fetch from loopback."""
+    """Return the real jobs.yaml, or a copy whose Engine may fetch from loopback."""
     real = environment.config_path().absolute()
     config.load(real)
     if not fetch_from_here:
@@ -105,7 +105,7 @@ def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connection, limit: float) -> bool:
-    """Whether all jobs ended in time."""
+    """Return whether all jobs ended in time."""
     begin = busy_at = time.monotonic()
     with console.status("working") as status:
         while (now := time.monotonic()) < begin + limit:
@@ -136,7 +136,7 @@ def show(console: Console, found: expected.Results) -> dict[str, int]:
 
 
 def checks(found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> expected.Checks:
-    """The checks of the run, and of its results from ``feeds``; without feeds, from the sample site."""
+    """Return the checks of the run, and of its results from ``feeds``; without feeds, from the sample site."""
     own = {"all was done in time": (True, is_done), "every command above ended with status 0": ({}, refused)}
     return own | (expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found))
 

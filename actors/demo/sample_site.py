@@ -35,12 +35,12 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """The path of the entry's page."""
+        """Return the path of the entry's page."""
         return f"/{self.publication}/{self.slug}"
 
 
 def entries() -> list[Entry]:
-    """All entries of both feeds, in the order of the catalogue."""
+    """Return all entries of both feeds, in the order of the catalogue."""
     return [Entry(**row) for row in tomllib.loads(_read("catalogue.toml"))["entry"]]
 
 

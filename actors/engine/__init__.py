@@ -17,7 +17,7 @@ class SiteEngines:
         self._engines = engines
 
     def rule(self, url: str) -> Site:
-        """The rule for the site of an address."""
+        """Return the rule for the site of an address."""
         return self._settings.rule_for(url)[1]
 
     def fetch_item(self, url: str) -> ContentItem:

@@ -25,7 +25,7 @@ _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def split(url: str) -> SplitResult:
-    """The parts of an address; all of them are empty if it is not valid."""
+    """Return the parts of an address; all of them are empty if it is not valid."""
     with suppress(ValueError):
         parts = urlsplit(url.strip())
         _ = parts.port  # may raise ValueError
@@ -34,7 +34,7 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """The one address for all links to the same page; it is not for fetching, and its own canonical address is itself.
+    """Return the one address for all links to the same page; it is not for fetching, and its own canonical address is itself.
 
     Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
     fragments and a slash at the end do not distinguish pages. Other text than an http address is returned unchanged.
@@ -75,19 +75,19 @@ def _path(path: str) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Whether the text is an absolute address of http or https, and not too long for servers."""
+    """Return whether the text is an absolute address of http or https, and not too long for servers."""
     parts = split(url)
     return len(url) <= LONGEST_ADDRESS and parts.scheme in USUAL_PORTS and bool(parts.hostname)
 
 
 def site_of(url: str) -> str:
-    """The site of ``url``: its host without ``www.`` and the like; empty without a host."""
+    """Return the site of ``url``: its host without ``www.`` and the like, or an empty text without a host."""
     parts = split(canonical_url(url))
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 
 
 def joined(base: str, href: str, *, with_fragment: bool = False) -> str:
-    """A link's absolute web address; empty for any other text."""
+    """Return a link's absolute web address, or an empty text for any other text."""
     try:
         address = urljoin(base, href.strip()) if href.strip() else ""
     except ValueError:

@@ -31,7 +31,7 @@ _REFUSED = (
 
 
 def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
-    """The reason why a connection to ``address`` is not allowed, or None. ``allowed`` networks pass without a check.
+    """Return the reason why a connection to ``address`` is not allowed, or None. ``allowed`` networks pass without a check.
 
     If an IPv6 address contains an IPv4 address (mapped, 6to4, Teredo, NAT64), both must be allowed.
     """
@@ -55,7 +55,7 @@ Resolver = Callable[[str, int], list[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of ``host``, by the system's resolver. Raises EngineError (``fetch_failed``) if it finds none."""
+    """Return all addresses of ``host``, by the system's resolver. Raises EngineError (``fetch_failed``) if it finds none."""
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -72,7 +72,7 @@ class Budget:
     received: int = field(default=0, init=False)
 
     def remaining(self) -> float:
-        """The seconds left. Raises EngineError (``timeout``) after the deadline."""
+        """Return the seconds left. Raises EngineError (``timeout``) after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise EngineError("timeout", "the server took longer than allowed")

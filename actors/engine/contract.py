@@ -28,13 +28,13 @@ _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
 
 def short_identity(text: str) -> str:
-    """The text, or its hash if it has more than 500 characters, to fit into an index."""
+    """Return the text, or its hash if it has more than 500 characters, to fit into an index."""
     text = clean(text)
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The metadata if it may be stored; empty if it is too large, too deep, or not JSON."""
+    """Return the metadata if it may be stored, or an empty dict if it is too large, too deep, or not JSON."""
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False, default=str))
     except (RecursionError, ValueError):
@@ -51,12 +51,12 @@ def _cleaned(value: Any) -> Any:
 
 
 def bounded_header(value: str | None, most: int = 1000) -> str | None:
-    """A header or address; None if it is empty or too long, because a cut one would be wrong."""
+    """Return a header or address, or None if it is empty or too long, because a cut one would be wrong."""
     return clean(value) if value and len(value) <= most else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
-    """A recording's length up to 31 days; None for another number."""
+    """Return a recording's length up to 31 days, or None for another number."""
     return seconds if seconds is not None and 0 <= seconds <= _LONGEST_DURATION else None
 
 
@@ -117,7 +117,7 @@ class Author(Payload):
 
     @classmethod
     def named(cls, name: str, url: str = "") -> Author | None:
-        """The author with this name; None if the name is empty."""
+        """Return the author with this name, or None if the name is empty."""
         author = cls(name=name, url=url or None)
         return author if author.name else None
 

@@ -40,7 +40,7 @@ _FORMS = [
 
 
 def read_date(text: str) -> datetime | None:
-    """The time in UTC of a text that is a date and nothing else; a date without a zone counts as UTC.
+    """Return the time in UTC of a text that is a date and nothing else; a date without a zone counts as UTC.
 
     The result is None if the text is not a date, may mean two days (as 3/4/2020), or names an unknown zone.
     """

@@ -37,5 +37,5 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """The bytes without their gzip compression: some servers send a compressed file without declaring it."""
+    """Return the bytes without their gzip compression: some servers send a compressed file without declaring it."""
     return decoded([body], "gzip", _LARGEST) if body.startswith(_GZIP) else body

@@ -105,7 +105,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """Nothing for a character that does not exist, with which the parser would refuse the feed."""
+    """Return nothing for a character that does not exist, with which the parser would refuse the feed."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -141,7 +141,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
-    """One of several links in Atom, ``about`` in RSS 1.0, in some feeds only the guid."""
+    """Return one of several links in Atom, ``about`` in RSS 1.0, in some feeds only the guid."""
     links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
     pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _value(part, "type"))
@@ -155,7 +155,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """The items with identities, without copies; what several items have identifies none."""
+    """Return the items with identities, without copies; what several items have identifies none."""
     names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
     counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}
@@ -204,7 +204,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _ttl(feed: dict[str, Any]) -> int | None:
-    """Minutes: the ``ttl``, or the period of the syndication module."""
+    """Return minutes: the ``ttl``, or the period of the syndication module."""
     text = _value(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)

@@ -56,7 +56,7 @@ class Fetched:
 
     @property
     def media_type(self) -> str:
-        """The media type, such as ``text/html``; empty if the server gives none."""
+        """Return the media type, such as ``text/html``, or an empty text if the server gives none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -176,7 +176,7 @@ def _read(response: httpcore.Response, url: httpx.URL, limits: Limits, *, is_rea
 
 
 def refused(answer: Fetched) -> EngineError:
-    """The error for an answer with an error status."""
+    """Return the error for an answer with an error status."""
     code = _REFUSALS.get(answer.status, "fetch_failed")
     may_pass = code == "rate_limited" or answer.status in {408, 425} or answer.status >= 500
     wait = retry_after(answer.headers.get("retry-after", "")) if may_pass else None

@@ -14,12 +14,12 @@ _MOST = 20  # authors, tags or attachments of an item
 
 
 def is_json(body: bytes) -> bool:
-    """Whether the bytes begin like a JSON object."""
+    """Return whether the bytes begin like a JSON object."""
     return body[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
 def parse(body: bytes, url: str) -> dict[str, Any]:
-    """The feed in the form of feedparser: version, feed and entries. Raises EngineError (``not_a_feed``)."""
+    """Return the feed in the form of feedparser: version, feed and entries. Raises EngineError (``not_a_feed``)."""
     try:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:
@@ -56,7 +56,7 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _plain(**texts: str) -> dict[str, Any]:
-    """Texts without markup."""
+    """Return texts without markup."""
     return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 

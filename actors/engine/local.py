@@ -149,7 +149,7 @@ class LocalEngine:
             raise EngineError("not_a_feed", reason) from error
 
     def _listed(self, url: str) -> list[str]:
-        """The feed behind a page of a podcast directory."""
+        """Return the feed behind a page of a podcast directory."""
         if (question := of_directory(url)) is None:
             return []
         try:
@@ -161,7 +161,7 @@ class LocalEngine:
         return [address]
 
     def _readable(self, addresses: Iterable[str], most: int, *, are_guesses: bool = False) -> list[ContentSource]:
-        """The first ``most`` feeds that can be read. If none can be read, raises the error of the first failure.
+        """Return the first ``most`` feeds that can be read. If none can be read, raises the error of the first failure.
 
         If a site is unreachable or asks for fewer requests, further guesses of its addresses are not tried.
         """
@@ -204,7 +204,7 @@ class LocalEngine:
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
-    """The latest of ``ttl``, ``max-age`` and ``Expires``."""
+    """Return the latest of ``ttl``, ``max-age`` and ``Expires``."""
     waits = [timedelta(minutes=ttl_minutes or 0)]
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))

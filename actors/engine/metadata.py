@@ -78,7 +78,7 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> s
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """The highest share of common words, 0 to 1."""
+    """Return the highest share of common words, 0 to 1."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 

@@ -55,7 +55,7 @@ def read_opml(data: bytes) -> list[Listed]:
 
 
 def write_opml(feeds: Iterable[Listed]) -> bytes:
-    """The feeds in their folders as an OPML document."""
+    """Return the feeds in their folders as an OPML document."""
     root = ET.Element("opml", version="2.0")
     ET.SubElement(ET.SubElement(root, "head"), "title").text = "Sources"
     outlines: dict[tuple[str, ...], ET.Element] = {(): ET.SubElement(root, "body")}

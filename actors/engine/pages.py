@@ -53,7 +53,7 @@ def read_page(
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """The text and markdown of HTML that is nothing but content, such as the texts in a feed."""
+    """Return the text and markdown of HTML that is nothing but content, such as the texts in a feed."""
     try:
         tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
@@ -66,7 +66,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def parse_page(markup: str) -> HtmlElement:
-    """The page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
+    """Return the page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
     from trafilatura.utils import repair_faulty_html
 
     # Faults such as a broken doctype make libxml2 stop early.

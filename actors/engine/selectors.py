@@ -11,7 +11,7 @@ _BLANK = str.maketrans("\n\t", "  ")
 
 
 def xpath(selector: str) -> str:
-    """The XPath of a selector. Raises ValueError if it is not a valid CSS selector."""
+    """Return the XPath of a selector. Raises ValueError if it is not a valid CSS selector."""
     if len(selector) > _LONGEST or not selector.translate(_BLANK).isprintable():
         raise ValueError(f"expected a selector of at most {_LONGEST} printable characters, got {selector[:100]!r}")
     try:

@@ -143,12 +143,12 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return self
 
     def of(self, site: Site) -> Self:
-        """The settings of the Engine that a rule names."""
+        """Return the settings of the Engine that a rule names."""
         named = site.engine or EngineSettings()
         return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
 
     def rule_for(self, url: str) -> tuple[str, Site]:
-        """The host of the most specific rule for an address, and the rule; an empty host and ``NONE`` without a rule."""
+        """Return the host of the most specific rule for an address, and the rule; an empty host and ``NONE`` without a rule."""
         return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
 
     def credentials(self, url: httpx.URL) -> Mapping[str, str]:
@@ -162,7 +162,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
 
 
 def _names(url: str) -> Iterator[str]:
-    """Its own host, then its parent domains."""
+    """Yield its own host, then its parent domains."""
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):

@@ -79,14 +79,14 @@ def _declared(head: bytes, content_type: str) -> list[str]:
 
 
 def of_the_web(content_type: str) -> str:
-    """A Content-Type header without its parameters, except a charset that the web has."""
+    """Return a Content-Type header without its parameters, except a charset that the web has."""
     media_type = content_type.partition(";")[0].strip()
     match = _HEADER_CHARSET.search(content_type)
     return f"{media_type}; charset={match.group(1)}" if match and web_codec(match.group(1)) else media_type
 
 
 def web_codec(label: str) -> str | None:
-    """The codec that browsers use for an encoding's label; None if the web has no such encoding."""
+    """Return the codec that browsers use for an encoding's label, or None if the web has no such encoding."""
     label = label.lower().removeprefix("x-")
     try:
         return _OF_THE_WEB.get(codecs.lookup(_UNKNOWN_TO_PYTHON.get(label, label)).name)
@@ -100,12 +100,12 @@ def clean(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A value of untrusted data if it is text; otherwise an empty text."""
+    """Return a value of untrusted data if it is text; otherwise an empty text."""
     return value if isinstance(value, str) else ""
 
 
 def text_at(data: Any, key: str) -> str:
-    """The text under a key of untrusted data; empty if there is no text."""
+    """Return the text under a key of untrusted data, or an empty text if there is no text."""
     return text_of(data.get(key)) if isinstance(data, dict) else ""
 
 
@@ -118,17 +118,17 @@ def one_line(text: str, limit: int = 500) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """A text's words and numbers, to compare titles."""
+    """Return a text's words and numbers, to compare titles."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def letters(text: str) -> str:
-    """The letters and digits of a text, without all other characters."""
+    """Return the letters and digits of a text, without all other characters."""
     return "".join(words_of(text))
 
 
 def text_language(text: str) -> str | None:
-    """The ISO 639-1 code of a text's language, by py3langid; None if the text is too short."""
+    """Return the ISO 639-1 code of a text's language, by py3langid, or None if the text is too short."""
     if len(text) < LANGUAGE_LEAST:
         return None
     from py3langid.langid import classify

@@ -36,18 +36,18 @@ _OWN_CHANNEL = re.compile(
 
 
 def is_youtube(url: str) -> bool:
-    """Whether an address is one of YouTube's pages or feeds."""
+    """Return whether an address is one of YouTube's pages or feeds."""
     return split(url).hostname in _HOSTS
 
 
 def video_id(url: str) -> str | None:
-    """The id of the video that ``url`` shows, or None."""
+    """Return the id of the video that ``url`` shows, or None."""
     match = _VIDEO.match(url.strip())
     return match[1] if match else None
 
 
 def feed_url(url: str, get: Get) -> str:
-    """The feed of the channel that ``url`` names; addresses of other sites stay."""
+    """Return the feed of the channel that ``url`` names; addresses of other sites stay."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"
@@ -65,7 +65,7 @@ def feed_url(url: str, get: Get) -> str:
 
 
 def describe(video: str, get: Get) -> ContentItem:
-    """A video's title and author, by oEmbed. The item has no text, because a watch page has no article."""
+    """Return a video's title and author, by oEmbed. The item has no text, because a watch page has no article."""
     page = f"https://www.youtube.com/watch?v={video}"
     answer = get(f"https://www.youtube.com/oembed?format=json&url={quote(page, safe='')}")
     data = _json(answer, f"{page}: its description")
@@ -89,7 +89,7 @@ def _json(answer: Fetched, what: str) -> Any:
 
 
 def channel_of(feed_url: str) -> str | None:
-    """The channel in the address of a public feed; None for a playlist, or a feed of another site."""
+    """Return the channel in the address of a public feed, or None for a playlist, or a feed of another site."""
     return None if not feed_url.startswith(FEED) else parse_qs(urlsplit(feed_url).query).get("channel_id", [None])[0]
 
 
@@ -101,7 +101,7 @@ class DataApi:
         self._base = base
 
     def channel(self, channel: str, feed_url: str) -> ContentSource:
-        """The newest videos of a channel. Raises EngineError, also when the day's quota is used up."""
+        """Return the newest videos of a channel. Raises EngineError, also when the day's quota is used up."""
         uploads = "UU" + channel.removeprefix("UC")
         listed = self._ask("playlistItems", part="contentDetails", playlistId=uploads)
         videos = self.videos(text_at(entry.get("contentDetails"), "videoId") for entry in listed)

@@ -39,7 +39,7 @@ class PoliteEngine(ExitStack):
         self._host, self._is_paused = "", False
 
     def rule(self, url: str) -> Site:
-        """The rule for the site of an address."""
+        """Return the rule for the site of an address."""
         return rule_of(self._engine, url)
 
     def fetch_item(self, url: str) -> ContentItem:

@@ -102,7 +102,7 @@ class _Filing:
         return text_hash(self.text.text)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the text in place of the old one, with a new story's title; returns the content's id."""
+        """Store the text in place of the old one, with a new story's title. Returns the content's id."""
         found_by = {"text_hash": self._hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
@@ -122,15 +122,15 @@ class _Filing:
         return near
 
     def _resembles(self, other: Row) -> bool:
-        """A row without a text was found by a certain key."""
+        """Return a row without a text was found by a certain key."""
         return other.text is None or self._likeness.resembles(other.text, self.least)
 
     def _certain(self) -> list[str]:
-        """Keys that only one story has."""
+        """Return keys that only one story has."""
         return [f"text:{self._hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:
-        """The declared address, if it is on the page's site."""
+        """Return the declared address, if it is on the page's site."""
         claim, page = self.text.canonical, self.text.url or self.item.url
         return claim if claim and page and site_of(claim) == site_of(page) else None
 

@@ -29,13 +29,13 @@ _rule = lru_cache(maxsize=8192)(Rule.model_validate_json)
 
 
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
-    """The rules of jobs.yaml and of ``zeke-news filter``, with the names that people see."""
+    """Return the rules of jobs.yaml and of ``zeke-news filter``, with the names that people see."""
     given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
     return (*given, *((f"filter {row['number']}", _rule(row["rule"])) for row in SQL.all(conn, "filters")))
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """The rule that drops an item, if any does. Without its ``text``, a rule that needs the text drops nothing."""
+    """Return the rule that drops an item, if any does. Without its ``text``, a rule that needs the text drops nothing."""
     facts = _Facts(item, text)
     keeps, is_kept = list[str](), False
     for name, rule in rules if item.source_type != MANUAL else ():
@@ -95,7 +95,7 @@ class _Facts:
 
 
 def _fits(when: Conditions, facts: _Facts) -> bool | None:
-    """None if it is not known yet."""
+    """Return None if it is not known yet."""
     known: list[bool | None] = []
     for patterns, find in ((when.words, has_words), (when.regex, fits)):
         if patterns:

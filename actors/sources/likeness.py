@@ -15,7 +15,7 @@ _EMPTY = (1 << 63) - 1
 
 
 def words(text: str) -> list[str]:
-    """The words of a text to compare; a Chinese character is a word."""
+    """Return the words of a text to compare; a Chinese character is a word."""
     found = words_of(text)
     if not is_unspaced(" ".join(found)):
         return found
@@ -74,10 +74,10 @@ class Likeness:
 
     @classmethod
     def of(cls, text: str) -> Likeness:
-        """The likeness of a text."""
+        """Return the likeness of a text."""
         found = shingles(text)
         return cls(found, bands(found))
 
     def resembles(self, text: str, least: float) -> bool:
-        """Whether ``text`` is a version of this text: their Jaccard similarity is at least ``least``."""
+        """Return whether ``text`` is a version of this text: their Jaccard similarity is at least ``least``."""
         return jaccard(self.shingles, shingles(text)) >= least

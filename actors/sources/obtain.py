@@ -69,7 +69,7 @@ def _given(item: Item, least: int) -> Text | Missing | None:
 
 
 def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> Text | None:
-    """The transcript, or the feed's text with the reason."""
+    """Return the transcript, or the feed's text with the reason."""
     if not (url := item.metadata.get("transcript")):
         return told
     try:
@@ -88,7 +88,7 @@ def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> 
 
 
 def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
-    """The feed's text of an item whose page is temporarily unavailable, or None."""
+    """Return the feed's text of an item whose page is temporarily unavailable, or None."""
     try:
         return _instead(item, _told(item, least)[0], error)
     except EngineError:
@@ -96,12 +96,12 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
 
 
 def is_article(told: Text) -> bool:
-    """Whether a feed's text is an article: its content element, or a long description."""
+    """Return whether a feed's text is an article: its content element, or a long description."""
     return told.origin == "feed" or len(told.text) >= _ARTICLE
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """The feed's text, if it may replace the page; a newsletter's always may."""
+    """Return the feed's text, if it may replace the page; a newsletter's always may."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
@@ -149,7 +149,7 @@ def _uncut(page: Text, told: Text | None) -> Text:
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """The feed's content or description, or why it is unreadable."""
+    """Return the feed's content or description, or why it is unreadable."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

@@ -36,7 +36,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
     moved_over: Duration = parse_duration("24h")
 
     def interval(self, published: Iterable[datetime | None], now: datetime) -> timedelta:
-        """The time between two polls of a source: a week divided by the number of entries in the last week."""
+        """Return the time between two polls of a source: a week divided by the number of entries in the last week."""
         dates = [moment for moment in published if moment is not None]
         if not dates:
             return self.default
@@ -46,11 +46,11 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return bounded
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
-        """The wait after consecutive ``failures``: 1 h, 2 h, 4 h … or as the server asked for."""
+        """Return the wait after consecutive ``failures``: 1 h, 2 h, 4 h … or as the server asked for."""
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(self, polling: Polling, answer: ContentSource) -> Polling:
-        """The facts to store after a successful poll. If a 304 lacks a header, the old value stays."""
+        """Return the facts to store after a successful poll. If a 304 lacks a header, the old value stays."""
         old = polling if answer.not_modified else Polling()
         etag, modified = answer.etag or old.etag, answer.last_modified or old.last_modified
         return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)

@@ -23,12 +23,12 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
 def folded(text: str) -> str:
-    """A text as rules compare it: usual widths, composed characters, single spaces, no invisible characters."""
+    """Return a text as rules compare it: usual widths, composed characters, single spaces, no invisible characters."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
 
 
 def checked(expression: str) -> str:
-    """The regular expression, if it is valid. Raises ValueError if RE2 refuses it, or if it fits every text."""
+    """Return the regular expression, if it is valid. Raises ValueError if RE2 refuses it, or if it fits every text."""
     import re2
 
     if len(expression) > LONGEST:
@@ -45,20 +45,20 @@ def checked(expression: str) -> str:
 
 
 def checked_words(words: str) -> str:
-    """The stripped word or phrase. Raises ValueError if it is empty or too long."""
+    """Return the stripped word or phrase. Raises ValueError if it is empty or too long."""
     if not folded(words) or len(words) > LONGEST:
         raise ValueError(f"expected a word or phrase of at most {LONGEST} characters, got {words[:60]!r}")
     return words.strip()
 
 
 def has_words(words: str, text: str) -> bool:
-    """Whether a ``folded`` text has a word or phrase, as whole words, in any case."""
+    """Return whether a ``folded`` text has a word or phrase, as whole words, in any case."""
     small, (parts, whole) = _small(text), _whole(words)
     return all(part in small for part in parts) and whole.search(text) is not None
 
 
 def fits(expression: str, text: str) -> bool:
-    """Whether a regular expression finds something in a ``folded`` text."""
+    """Return whether a regular expression finds something in a ``folded`` text."""
     return _compiled(expression).search(text) is not None
 
 
@@ -67,7 +67,7 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 @lru_cache(maxsize=8192)
 def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
-    """The words, which are fast to test, and the pattern of the phrase."""
+    """Return the words, which are fast to test, and the pattern of the phrase."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
     pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
     return folded(words).casefold().split(" "), pattern
@@ -153,13 +153,13 @@ class Rule(BaseModel, extra="forbid", frozen=True):
 
     @property
     def when(self) -> Conditions:
-        """The conditions of ``drop`` or ``keep``."""
+        """Return the conditions of ``drop`` or ``keep``."""
         when = self.drop or self.keep
         assert when is not None
         return when
 
     def __str__(self) -> str:
-        """The rule as text, such as ``drop words crypto, "price of bitcoin"; older 30d``."""
+        """Return the rule as text, such as ``drop words crypto, "price of bitcoin"; older 30d``."""
         return f"{'drop' if self.drop else 'keep'} {'; '.join(self._parts())}"
 
     def _parts(self) -> Iterator[str]:

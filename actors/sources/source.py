@@ -182,7 +182,7 @@ def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: dateti
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """An entry as a raw item with the feed's text. A link on a page has no title: its target's is better."""
+    """Return an entry as a raw item with the feed's text. A link on a page has no title: its target's is better."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
     told: dict[str, Any] = {

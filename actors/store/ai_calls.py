@@ -96,7 +96,7 @@ class PostgresLedger:
         *,
         recalls: bool,
     ) -> list[dict[str, Any]]:
-        """The calls differ only in their keys and costs."""
+        """Return the calls differ only in their keys and costs."""
         (call, _), *_ = calls.values()
         askers = [self.askers[at] for at in calls]
         return SQL.all(
@@ -142,12 +142,12 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """The event of a batch's end; ``is_late`` after it was cancelled."""
+    """Return the event of a batch's end; ``is_late`` after it was cancelled."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 
 def open_batches(conn: Connection) -> dict[str, str]:
-    """The events of open batches for which jobs wait, each with the batch's id."""
+    """Return the events of open batches for which jobs wait, each with the batch's id."""
     return {row["event"]: row["event"].split("/")[1] for row in SQL.all(conn, "ai_batches_awaited")}
 
 
@@ -156,7 +156,7 @@ def _answer(call_id: UUID) -> str:
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls in the order of their answers' keys, against deadlocks; returns their costs."""
+    """End calls in the order of their answers' keys, against deadlocks. Returns their costs."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -170,7 +170,7 @@ def _resting(model: str, row: Mapping[str, Any]) -> Defer:
 
 
 def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awaited: bool = True) -> PostgresLedger:
-    """The ledger of a job that is about ``story_id``."""
+    """Return the ledger of a job that is about ``story_id``."""
     patient, asker = None if is_awaited else ctx, Asker(ctx.job_id, story_id)
     return PostgresLedger(ctx.db, ctx.task_id, [asker], is_fresh, lambda costs: ctx.add_cost(costs[0]), patient)
 

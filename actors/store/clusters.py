@@ -34,5 +34,5 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """The sources that report a story's event, also by a copy; at least 1."""
+    """Return the sources that report a story's event, also by a copy; at least 1."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))

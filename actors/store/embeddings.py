@@ -36,7 +36,7 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def _signs(vector: Sequence[float]) -> str:
-    """The signs of 1,024 numbers of the vector after a random rotation: negations, then a Walsh-Hadamard transform.
+    """Return the signs of 1,024 numbers of the vector after a random rotation: negations, then a Walsh-Hadamard transform.
 
     The share of different signs of two vectors is about their angle / 180°, ± .016.
     """
@@ -49,7 +49,7 @@ def _signs(vector: Sequence[float]) -> str:
 
 
 def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
-    """The cosines of the ``stories`` with the same model and a cosine of at least ``least``."""
+    """Return the cosines of the ``stories`` with the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
     # The cosine of zeros is NULL; with pgvector NaN.
@@ -57,7 +57,7 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
 
 
 def of_story(conn: Connection, story_id: UUID) -> Written | None:
-    """The embedding of a story, or None if it is not stored yet."""
+    """Return the embedding of a story, or None if it is not stored yet."""
     row = SQL.one(conn, "embedding_get", story_id=story_id)
     return None if row is None else written(row["model_version"], row["vector"])
 
@@ -65,7 +65,7 @@ def of_story(conn: Connection, story_id: UUID) -> Written | None:
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
-    """The stories nearest to a vector, by ``cosine``; and whether some stories have another model and were not compared.
+    """Return the stories nearest to a vector, by ``cosine``; and whether some stories have another model and were not compared.
 
     First the signs of all stories are compared; if words are given, only of the newest 2,000 stories with these words. Then
     the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for ``news.search``;

@@ -20,18 +20,18 @@ _dumps = partial(json.dumps, default=str)
 
 
 def of_story(conn: Connection, story_id: UUID) -> list[Row]:
-    """All highlights of a story, oldest first."""
+    """Return all highlights of a story, oldest first."""
     return SQL.named(conn, "highlights_of_story", story_id=story_id)
 
 
 def write(conn: Connection, statement: Literal["insert", "update"], some: Sequence[Row]) -> int:
-    """Insert new highlights, or update the pipeline's own; returns the number of changes."""
+    """Insert new highlights, or update the pipeline's own. Returns the number of changes."""
     rows = Json([vars(one) for one in some], dumps=_dumps)
     return SQL.run(conn, f"highlights_{statement}", highlights=rows) if some else 0
 
 
 def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
-    """Store the relevance scores of the pipeline's highlights, by id; returns the number of changed rows."""
+    """Store the relevance scores of the pipeline's highlights, by id. Returns the number of changed rows."""
     given = [{"id": highlight_id, "relevance": relevance} for highlight_id, relevance in scores.items()]
     return SQL.run(conn, "highlights_score", scores=Json(given, dumps=_dumps)) if given else 0
 

@@ -52,7 +52,7 @@ class Item:
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add new items and mark edited ones; returns the id of each, and whether it is new, by external id."""
+    """Add new items and mark edited ones. Returns the id of each, and whether it is new, by external id."""
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}
@@ -73,13 +73,13 @@ def queue(conn: Connection, ids: Sequence[UUID]) -> None:
 
 
 def of_row(row: dict[str, Any]) -> Item:
-    """The item in a row of the statement ``items_for_fetch``."""
+    """Return the item in a row of the statement ``items_for_fetch``."""
     outcome = row["outcome"] and Outcome(row["outcome"])
     return Item(**{**row, "outcome": outcome, "folder": sources.folder_of(row)})
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
-    """Lock an item until the end of the transaction; returns its outcome and attempts so far."""
+    """Lock an item until the end of the transaction. Returns its outcome and attempts so far."""
     row = SQL.one(conn, "item_lock", raw_item_id=item_id)
     assert row is not None
     return Outcome(row["outcome"]), row["attempts"]

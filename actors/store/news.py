@@ -65,7 +65,7 @@ def stories(
 def _few(
     conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
 ) -> list[UUID] | None:
-    """The stories that pass a selective filter, or None without one."""
+    """Return the stories that pass a selective filter, or None without one."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
@@ -78,7 +78,7 @@ def _few(
 
 
 def sources_like(conn: Connection, part: str | None) -> list[UUID] | None:
-    """The sources whose name or address contains this text; None without a text."""
+    """Return the sources whose name or address contains this text, or None without a text."""
     return None if part is None else [row["id"] for row in SQL.all(conn, "news_sources_like", part=part)]
 
 
@@ -91,7 +91,7 @@ def search(
     limit: int = 20,
     ranked: int = 2000,
 ) -> list[Row]:
-    """Stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
+    """Return stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
 
     Only the newest ``ranked`` matches are ranked; ``compared`` is their number. Raises NotFound as ``check_words``.
     """
@@ -104,7 +104,7 @@ def search(
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """The stories with the ids of ``found``, in its order, with the fields of its rows."""
+    """Return the stories with the ids of ``found``, in its order, with the fields of its rows."""
     none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])
@@ -121,7 +121,7 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """The story with this number, or with an id that begins like this. Raises NotFound, NotUnique."""
+    """Return the story with this number, or with an id that begins like this. Raises NotFound, NotUnique."""
     text = name.strip().lower().removeprefix("#")
     found = None
     if not text.isdigit() or len(text) >= 8:
@@ -155,7 +155,7 @@ def find_source(conn: Connection, name: str) -> UUID:
 
 
 def story(conn: Connection, story_id: UUID) -> Row | None:
-    """One story in full, with ``highlights``, ``same_event`` (its cluster) and ``items`` (its origins)."""
+    """Return one story in full, with ``highlights``, ``same_event`` (its cluster) and ``items`` (its origins)."""
     row = SQL.one(conn, "news_story", story_id=story_id)
     if row is None:
         return None
@@ -171,12 +171,12 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
 def jobs_about(
     conn: Connection, *, ids: Sequence[str] = (), sources: Sequence[str] = (), urls: Sequence[str] = ()
 ) -> list[Row]:
-    """The latest jobs about these stories, items, sources or addresses; unfinished ones first."""
+    """Return the latest jobs about these stories, items, sources or addresses; unfinished ones first."""
     return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=20)
 
 
 def jobs_by_task(conn: Connection) -> Jobs:
-    """The number of jobs by task and state."""
+    """Return the number of jobs by task and state."""
     return Counter({(row["task"], row["state"]): row["jobs"] for row in SQL.all(conn, "news_jobs_by_task")})
 
 

@@ -22,12 +22,12 @@ Part = Literal["analysis", "brief", "summary"]
 
 
 def mark(*texts: str | None) -> str:
-    """The hash to store with texts that the pipeline writes."""
+    """Return the hash to store with texts that the pipeline writes."""
     return hashlib.sha256("\x1f".join(text or "" for text in texts).encode()).hexdigest()[:32]
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """The author of ``texts``, by the hash in the ``note`` that the pipeline stores with its own."""
+    """Return the author of ``texts``, by the hash in the ``note`` that the pipeline stores with its own."""
     written = (note or {}).get("written")
     if written is not None:
         return "pipeline" if written == mark(*texts) else "person"
@@ -35,7 +35,7 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """The job's outcome if the current text is kept: a person's always, one of unknown origin unless a person asks."""
+    """Return the job's outcome if the current text is kept: a person's always, one of unknown origin unless a person asks."""
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None
@@ -58,11 +58,11 @@ class Overlay:
     citations: Mapping[str, Any]  # chili, quotes, and the hashes that tell each part's author
 
     def texts(self, part: Part) -> tuple[str | None, ...]:
-        """The texts of a part."""
+        """Return the texts of a part."""
         return {"analysis": (self.why_it_matters,), "brief": self.brief, "summary": (self.summary,)}[part]
 
     def author(self, part: Part) -> Author:
-        """The author of a part."""
+        """Return the author of a part."""
         return author(self.citations.get(part), *self.texts(part))
 
 
@@ -80,7 +80,7 @@ def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int
 
 
 def of_row(row: Mapping[str, Any]) -> Overlay:
-    """The overlay in a row; empty if the story has none yet."""
+    """Return the overlay in a row; empty if the story has none yet."""
     brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
     return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 

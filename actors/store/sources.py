@@ -40,7 +40,7 @@ class Polling:
 
 
 def get(conn: Connection, source_id: UUID) -> Row | None:
-    """The source with its ``polling``, its usual ``interval``, if known, and the database's ``now``."""
+    """Return the source with its ``polling``, its usual ``interval``, if known, and the database's ``now``."""
     row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
         return None
@@ -58,7 +58,7 @@ def add(
     authority: float | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
-    """Add a source, or find the existing one; returns its id, and whether it is new."""
+    """Add a source, or find the existing one. Returns its id, and whether it is new."""
     known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known)), False
@@ -69,18 +69,18 @@ def add(
 
 
 def manual(conn: Connection, page: str) -> UUID:
-    """The manual source for the site of ``page``; it is created when it is first needed."""
+    """Return the manual source for the site of ``page``; it is created when it is first needed."""
     site = site_of(page)
     return add(conn, MANUAL, f"https://{site}", name=site)[0]
 
 
 def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
-    """All sources with their health, their next check and the outcomes of their ``articles``, oldest first."""
+    """Return all sources with their health, their next check and the outcomes of their ``articles``, oldest first."""
     return SQL.all(conn, "source_list", active_only=active_only)
 
 
 def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders of a listed source, the outermost first; empty for a source without a folder."""
+    """Return the folders of a listed source, the outermost first, or an empty tuple for a source without a folder."""
     return tuple(map(str, row["folder"])) if isinstance(row["folder"], list) else ()
 
 
@@ -100,7 +100,7 @@ def remove(tx: Connection, source_id: UUID) -> None:
 
 
 def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
-    """Move all items and stories of a source to another, and remove it; returns the number of moved items."""
+    """Move all items and stories of a source to another, and remove it. Returns the number of moved items."""
     for one in sorted((source_id, into)):
         SQL.one(tx, "source_lock", source_id=one)
     events = _events(tx, source_id)

@@ -32,7 +32,7 @@ class Text:
 
 
 def of_item(conn: Connection, item_id: UUID) -> Row | None:
-    """The ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``; None if it has no text."""
+    """Return the ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``; None if it has no text."""
     return next(iter(SQL.named(conn, "content_of_item", raw_item_id=item_id)), None)
 
 

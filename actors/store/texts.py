@@ -27,19 +27,19 @@ class StoryText(Story):
     overlay: Overlay = field(hash=False)
 
     def reading_seconds(self, words_per_minute: int) -> float:
-        """The seconds that it takes to read the text, or to play the video or podcast."""
+        """Return the seconds that it takes to read the text, or to play the video or podcast."""
         if self.kind in {"video", "podcast"} and self.duration_seconds:
             return float(self.duration_seconds)
         return seconds(count(prose(self.document)), words_per_minute)
 
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:
-    """The story, or None if it does not exist or was removed."""
+    """Return the story, or None if it does not exist or was removed."""
     return read_all(conn, [story_id]).get(story_id)
 
 
 def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]:
-    """The stories by id; stories that do not exist are left out."""
+    """Return the stories by id; stories that do not exist are left out."""
     rows = SQL.all(conn, "story_text", stories=sorted(set(stories)))
     names = [one.name for one in fields(StoryText)[:-1]]
     told = [StoryText(**{name: row[name] for name in names}, overlay=overlays.of_row(row)) for row in rows]
@@ -47,14 +47,14 @@ def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]
 
 
 def needed(conn: Connection, story_id: UUID) -> StoryText:
-    """The story. Raises Reject if it does not exist or was removed."""
+    """Return the story. Raises Reject if it does not exist or was removed."""
     if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
     return text
 
 
 def with_text(conn: Connection, story_id: UUID) -> StoryText:
-    """The story, which has a text. Raises Reject if it does not exist, was removed, or has no text."""
+    """Return the story, which has a text. Raises Reject if it does not exist, was removed, or has no text."""
     text = needed(conn, story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")

@@ -34,7 +34,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
 
 
 def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
-    """Set a story's state and star for one team, unless None; returns whether anything changed."""
+    """Set a story's state and star for one team, unless None. Returns whether anything changed."""
     texts.hold(tx, story_id)
     given = {"story_id": story_id, "team_id": team_id}
     is_moved = state is not None and SQL.one(tx, "team_state_set", **given, state=state) is not None

@@ -32,7 +32,7 @@ class Bound:
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """The jobs a day that a workload sends, by task, and the supplies of ``config`` that they need, the scarcest first.
+    """Return the jobs a day that a workload sends, by task, and the supplies of ``config`` that they need, the scarcest first.
 
     ``budget`` is money for a day, in the currency of the jobs' costs; ``database`` the number of jobs a second.
     """
@@ -69,7 +69,7 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """The needs of each task's jobs: thread-seconds (held), starts, units and money (cost); also their number (jobs).
+    """Return the needs of each task's jobs: thread-seconds (held), starts, units and money (cost); also their number (jobs).
 
     The estimates of jobs.yaml count for units, and for money if a job has no cost in that currency.
     """

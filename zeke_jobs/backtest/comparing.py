@@ -99,7 +99,7 @@ def backtest(
 
 
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
-    """A backtest of the last day's newest jobs, or the reason why it is impossible."""
+    """Return a backtest of the last day's newest jobs, or the reason why it is impossible."""
     begin, end = history.period(conn)
     if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
         begin = max(begin, newest)
@@ -111,7 +111,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """The workers of the recording, and the source of their number. Jobs that hardly waited show their wake-up time."""
+    """Return the workers of the recording, and the source of their number. Jobs that hardly waited show their wake-up time."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts
@@ -124,7 +124,7 @@ def fleet_of(workload: Workload) -> tuple[Fleet, str]:
 
 
 def _most_at_once(workload: Workload) -> int:
-    """The maximum number of jobs that were active at once in the recording; only first attempts count."""
+    """Return the maximum number of jobs that were active at once in the recording; only first attempts count."""
     marks = []
     for job in workload.jobs():
         if job.waited is not None:
@@ -134,7 +134,7 @@ def _most_at_once(workload: Workload) -> int:
 
 
 def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Finding]:
-    """The facts that make a backtest less certain, judged by its unchanged run on ``fleet``."""
+    """Yield the facts that make a backtest less certain, judged by its unchanged run on ``fleet``."""
     facts = workload.facts
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")
@@ -162,7 +162,7 @@ def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Find
 
 
 def _misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
-    """Tasks whose simulated waits differ from their recorded waits."""
+    """Yield tasks whose simulated waits differ from their recorded waits."""
     recorded: dict[str, list[float]] = {}
     for job in workload.counted():
         if job.waited is not None:

@@ -78,18 +78,18 @@ class Figures:
 
     @property
     def breaches(self) -> int:
-        """Number of jobs that waited longer than their max_wait."""
+        """Return the number of jobs that waited longer than their max_wait."""
         return sum(task.breaches or 0 for task in self.tasks.values())
 
     @property
     def cost(self) -> float | None:
-        """Sum of the known costs; None if none is known."""
+        """Sum of the known costs. Returns None if none is known."""
         known = [task.cost for task in self.tasks.values() if task.cost is not None]
         return sum(known) if known else None
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The percentile at a share such as 0.95, interpolated as by SQL's percentile_cont."""
+    """Return the percentile at a share such as 0.95, interpolated as by SQL's percentile_cont."""
     if len(ordered) < 2:
         return ordered[0] if ordered else None
     return quantiles(ordered, n=100, method="inclusive")[round(share * 100) - 1]

@@ -29,7 +29,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
-    """The period to read: by default the last day, but not earlier than the first known job."""
+    """Return the period to read: by default the last day, but not earlier than the first known job."""
     (known,) = SQL.named(conn, "backtest/facts", begin=_LONG_AGO, end=_LONG_AGO)
     end = end or known.now
     return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end
@@ -114,7 +114,7 @@ class _Recorder:
         return self._workload
 
     def _cost(self, row: Any) -> float | None:
-        """The job's cost. Costs in a second currency are left out, because they cannot be summed."""
+        """Return the job's cost. Costs in a second currency are left out, because they cannot be summed."""
         cost: float | None = row.cost
         currency = self._workload.currency = self._workload.currency or (None if cost is None else row.currency)
         if cost is None or row.currency == currency:
@@ -123,7 +123,7 @@ class _Recorder:
         return None
 
     def _earlier(self, row: Any) -> tuple[list[Attempt], list[float]]:
-        """The attempts before the last, and the times of their claims."""
+        """Return the attempts before the last, and the times of their claims."""
         task = self._config.task(row.name)
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):
@@ -149,7 +149,7 @@ class _Recorder:
         return attempts, claims
 
     def _last(self, row: Any, earlier: Sequence[Attempt]) -> tuple[Attempt, float, bool]:
-        """The last attempt, the time of its claim (0 if unknown), and whether its duration is known."""
+        """Return the last attempt, the time of its claim (0 if unknown), and whether its duration is known."""
         if row.state in ("created", "retry", "active"):
             self._oddities[UNFINISHED] += 1
             return Attempt(0.0), row.claimed or 0.0 if row.state == "active" else 0.0, False
@@ -173,5 +173,5 @@ class _Recorder:
 
 
 def _made_on(job: str) -> float:
-    """The Unix time in a UUID of version 7; 0 for other ids."""
+    """Return the Unix time in a UUID of version 7; 0 for other ids."""
     return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0

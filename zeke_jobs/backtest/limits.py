@@ -26,7 +26,7 @@ class Rate:
         self.slack = round(late + burst * self.step, 6)  # how long before the current time it may be
 
     def ready(self, now: float) -> int:
-        """How many units may start now."""
+        """Return how many units may start now."""
         if self.next_at - now >= _DUST:
             return 0
         return 1 + int((now - max(min(self.next_at, now), now - self.slack)) / self.step)
@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """How many jobs may start now, the cause that allows no more, and until when; NEVER means until a job ends."""
+        """Return how many jobs may start now, the cause that allows no more, and until when; NEVER means until a job ends."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
@@ -112,6 +112,6 @@ class Bucket:
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:
-    """The end of the day in a zone, as Unix time. Ambiguous and missing midnights are read as by Postgres."""
+    """Return the end of the day in a zone, as Unix time. Ambiguous and missing midnights are read as by Postgres."""
     day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
     return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))

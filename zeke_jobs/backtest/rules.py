@@ -40,7 +40,7 @@ class Live:
 
     @property
     def attempt(self) -> Attempt:
-        """The current attempt. A job whose last recorded attempt failed is assumed to fail again."""
+        """Return the current attempt. A job whose last recorded attempt failed is assumed to fail again."""
         return self.job.attempts[min(self.tried, len(self.job.attempts) - 1)]
 
 
@@ -143,12 +143,12 @@ class Lane:
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """How many jobs its limits let start, the cause that allows no more, and until when."""
+        """Return how many jobs its limits let start, the cause that allows no more, and until when."""
         rooms = (bucket.room(now) for bucket, _ in self.limits)
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
     def obstacle(self, now: float) -> str:
-        """The cause that holds its due jobs back while all threads are busy."""
+        """Return the cause that holds its due jobs back while all threads are busy."""
         room, cause, _ = (0, PAUSED, NEVER) if self.paused else self.room(now)
         if room <= 0:
             return cause
@@ -220,7 +220,7 @@ class Board:
         live.lane.end(live.key)
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
-        """Start up to ``want`` jobs of a queue; returns them in order."""
+        """Start up to ``want`` jobs of a queue. Returns them in order."""
         lanes = [lane for lane in self.queues[queue] if lane.due]
         for bucket in dict.fromkeys(one for lane in lanes if not lane.paused for one in lane.metered):
             bucket.catch_up(now)

@@ -83,7 +83,7 @@ class Simulation:
         return Figures(str(self._fleet), seconds, shown, self._of_limits(), unserved, currency)
 
     def _of_limits(self) -> dict[str, LimitFigures]:
-        """The figures of all threads, of each limit and rate, and of every other cause that held jobs back."""
+        """Return the figures of all threads, of each limit and rate, and of every other cause that held jobs back."""
         lanes = self.board.lanes.values()
         slots: dict[str, tuple[int | None, float]] = {}
         slots["threads"] = self._fleet.slots, sum(lane.figures.busy for lane in lanes)
@@ -105,7 +105,7 @@ class Simulation:
         return found
 
     def _sample(self, moment: float, now: float) -> float:
-        """Record the lengths of the queues at the samples up to now; returns the time of the next sample."""
+        """Record the lengths of the queues at the samples up to now. Returns the time of the next sample."""
         while moment <= now and moment <= self._end_of_time:
             for lane in self.board.lanes.values():
                 lane.figures.depth.append(lane.high if moment else lane.due)
@@ -123,7 +123,7 @@ class Simulation:
             self._push(now + _WAIT_WHEN_FULL, self._send_from_job, job)
 
     def _send(self, job: Job, now: float) -> bool:
-        """Send a job; False if its queue is full."""
+        """Send a job. Returns False if its queue is full."""
         lane = self._lanes.get(job.task)
         if lane is None:
             self._unserved[job.task] += 1
@@ -187,7 +187,7 @@ class Simulation:
         self._queue(live, now + delay)
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
-        """The seconds until a job is due again, and whether that is a retry; None if the job has ended."""
+        """Return the seconds until a job is due again, and whether that is a retry, or None if the job has ended."""
         if attempt.how in ("completed", "rejected", "cancelled"):
             return None
         if attempt.how == "deferred":

@@ -29,7 +29,7 @@ class Attempt(NamedTuple):
 
     @property
     def costs(self) -> bool:
-        """Whether it ran to its end, so that a part of the job's cost is its own."""
+        """Return whether it ran to its end, so that a part of the job's cost is its own."""
         return self.how not in ("deferred", "died")
 
 
@@ -63,7 +63,7 @@ class Job:
         self.sends.append(FollowUp(attempt, after, job))
 
     def cost_of(self, attempt: Attempt) -> float | None:
-        """The cost of an attempt: attempts that ran to their end share the job's cost. None if it is unknown."""
+        """Return the cost of an attempt: attempts that ran to their end share the job's cost. Returns None if it is unknown."""
         if self.cost is None or not attempt.costs:
             return None
         return self.cost / sum(one.costs for one in self.attempts)
@@ -79,7 +79,7 @@ class Fleet:
 
     @property
     def slots(self) -> int:
-        """Jobs that can run at once."""
+        """Return jobs that can run at once."""
         return self.processes * self.threads
 
     def __str__(self) -> str:
@@ -99,11 +99,11 @@ class Workload:
 
     @property
     def period(self) -> tuple[datetime, datetime]:
-        """Its begin and end."""
+        """Return its begin and end."""
         return datetime.fromtimestamp(self.origin, UTC), datetime.fromtimestamp(self.origin + self.end, UTC)
 
     def jobs(self) -> Iterator[Job]:
-        """All jobs: the roots, and the jobs that other jobs send."""
+        """Yield all jobs: the roots, and the jobs that other jobs send."""
         todo = self.roots[::-1]
         while todo:
             job = todo.pop()
@@ -111,7 +111,7 @@ class Workload:
             todo += [one.job for one in job.sends]
 
     def counted(self) -> list[Job]:
-        """The jobs that count in the report."""
+        """Return the jobs that count in the report."""
         return [job for job in self.jobs() if job.sent >= 0]
 
 
@@ -168,7 +168,7 @@ def _timing(task: Task | None) -> set[tuple[str, str]]:
 
 
 def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
-    """The ticks of a schedule within the time that counts."""
+    """Return the ticks of a schedule within the time that counts."""
     ticks = parse(cron.at).between(*workload.period, ZoneInfo(cron.timezone))
     return [tick.timestamp() - workload.origin for tick in ticks]
 
@@ -196,5 +196,5 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
 
 
 def whole(count: float, chance: Random) -> int:
-    """A whole number whose average is ``count``."""
+    """Return a whole number whose average is ``count``."""
     return int(count) + (chance.random() < count - int(count))

@@ -1,4 +1,4 @@
-"""Runs plans on an event loop: on a caller's connection or pool (psycopg 3, asyncpg, SQLAlchemy) or our own pool."""
+"""Runs plans on an event loop, on a connection or pool of the caller (psycopg 3, asyncpg, SQLAlchemy) or of zeke_jobs."""
 
 import asyncio
 import re
@@ -21,8 +21,8 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on the caller's pool.
 
-    Without either, run it on this event loop's own pool. Raises TypeError if the connection is of an unknown kind, and
-    ConfigurationError without a connection if ``DATABASE_URL`` is not set or psycopg 3 not installed.
+    Without either, run the plan on this event loop's own pool. Raises TypeError if the connection is of an unknown
+    kind, and ConfigurationError without a connection if ``DATABASE_URL`` is not set or psycopg 3 is not installed.
     """
     if drivers.stand_in is not None:
         return drivers.stand_in.run(plan, *args, **options)
@@ -64,7 +64,7 @@ async def _execute(connection: Any, name: str, params: Mapping[str, Any]) -> Row
 
 def _asyncpg(connection: Any) -> Database:
     async def execute(statement: str, params: Mapping[str, Any]) -> Rows:
-        # asyncpg sends parameters in binary, by codecs that the caller may have replaced; text needs no codec.
+        # asyncpg sends parameters in binary, by codecs that the caller may have replaced. Text needs no codec.
         as_text = _CAST.sub(
             lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
             SQL.text(statement),
@@ -72,7 +72,7 @@ def _asyncpg(connection: Any) -> Database:
         text, values = numbered(as_text, params)
         return [tuple(row) for row in await connection.fetch(text, *map(_text, values))]
 
-    # asyncpg has no public attribute for the address, so this also uses the names of the database and the server.
+    # asyncpg has no public attribute for the address, so the names of the database and of the server also identify it.
     name = getattr(getattr(connection, "_params", None), "database", None)
     return Database(("asyncpg", getattr(connection, "_addr", None), name), execute)
 
@@ -84,7 +84,7 @@ def _text(value: Any) -> Any:
 
 
 class AsyncPool:
-    """Autocommit connections of psycopg 3 for one event loop, opened on demand; if all are in use, callers wait."""
+    """Lends psycopg 3 connections of an event loop, in autocommit mode, opened on demand. If all are in use, callers wait."""
 
     def __init__(self, url: str, *, application_name: str = "zeke-jobs client") -> None:
         try:
@@ -102,7 +102,7 @@ class AsyncPool:
         self._is_closed = False
 
     async def _execute(self, name: str, params: Mapping[str, Any]) -> Rows:
-        """Run a statement in its own transaction. If the connection is dead, run it again on a new one."""
+        """Run a statement in its own transaction. If the connection is dead, run the statement again on a new connection."""
         try:
             async with self.connection() as connection:
                 return await _execute(connection, name, params)
@@ -124,7 +124,7 @@ class AsyncPool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Lend a connection of the pool; when all are in use, the caller waits."""
+        """Lend a connection of the pool. While all connections are in use, the caller waits."""
         async with self._places:
             while self._idle and (self._idle[-1].closed or has_news(self._idle[-1])):
                 await self._idle.pop().close()
@@ -149,7 +149,7 @@ _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDiction
 
 
 def own_pool() -> AsyncPool:
-    """The pool of the running event loop; a changed ``DATABASE_URL`` gets a new pool."""
+    """Return the pool of the running event loop. A changed ``DATABASE_URL`` gets a new pool."""
     url, loop = environment.database_url(), asyncio.get_running_loop()
     if (pool := _POOLS.get(loop)) is None or pool.database.identity != url:
         pool = _POOLS[loop] = AsyncPool(url)
@@ -157,6 +157,6 @@ def own_pool() -> AsyncPool:
 
 
 async def close() -> None:
-    """Close the connections of the running event loop, at the end of a program. A later call opens new ones."""
+    """Close the connections of the running event loop at the end of a program. A later call opens new connections."""
     if pool := _POOLS.pop(asyncio.get_running_loop(), None):
         await pool.close()

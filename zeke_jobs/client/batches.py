@@ -61,20 +61,20 @@ async def _open(database: Database, options: dict[str, Any]) -> bool:
 
 
 def close(batch_id: str, connection: Any = None) -> bool:
-    """Close a batch; False if it is already closed."""
+    """Close a batch. Returns False if the batch is already closed."""
     ((closed,),) = drivers.perform(connection, Database.ask, "batch/close", id=batch_id)
     return bool(closed)
 
 
 def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A002 (the field's word)
-    """The current state of a batch. Raises BatchNotFound if no batch has this id."""
+    """Return the current state of a batch. Raises BatchNotFound if no batch has this id."""
     for found in _find(connection, id=id, limit=1):
         return found
     raise BatchNotFound(f"expected the id of a batch, got {id!r}")
 
 
 def batches(*, limit: int | None = 20, connection: Any = None) -> list[BatchStatus]:
-    """The newest batches; all batches if ``limit`` is None. Raises TypeError or ValueError if the limit is not valid."""
+    """Return the newest batches, or all batches if ``limit`` is None. Raises TypeError or ValueError if it is not valid."""
     return _find(connection, id=None, limit=None if limit is None else as_limit(limit))
 
 
@@ -93,7 +93,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run a batch's failed jobs again. If it was cancelled, also run its cancelled jobs, and send ``then`` at its end.
+    """Run a batch's failed jobs again. A cancelled batch also runs its cancelled jobs, and sends ``then`` at its end.
 
     Raises BatchNotFound if no batch has this id.
     """
@@ -101,7 +101,7 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
 
 
 def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's word)
-    """The filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now."""
+    """Return the filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now."""
     batch_status(id)
     ((holds, is_cancelled),) = drivers.perform(None, Database.ask, "batch/whole", id=id)
     if verb == "cancel":

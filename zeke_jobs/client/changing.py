@@ -1,4 +1,4 @@
-"""Cancels jobs, runs them again, sets their priority or run time, by id or by filters; and sends events to jobs that wait."""
+"""Cancels, retries, prioritises and reschedules jobs, by id or by filters, and sends events to jobs that wait."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,27 +32,27 @@ class Changed:
 
 
 class ChangeOptions(TypedDict, total=False):
-    """Options that every change takes."""
+    """Names the options that every change takes."""
 
     by: str | None
     connection: Any
 
 
 class ManyOptions(JobFilter, ChangeOptions, total=False):
-    """Options of a change of many jobs."""
+    """Names the options of a change of many jobs."""
 
     limit: int | None
 
 
 class TimeOptions(ChangeOptions, total=False):
-    """Options of ``reschedule`` with an id."""
+    """Names the options of ``reschedule`` with an id."""
 
     run_at: datetime | None
     delay: timedelta | float | None
 
 
 class ManyTimeOptions(ManyOptions, TimeOptions, total=False):
-    """Options of ``reschedule`` with filters."""
+    """Names the options of ``reschedule`` with filters."""
 
 
 @overload
@@ -88,8 +88,9 @@ def retry(id: None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    A job that waits for its next attempt gets it at once. Filters match failed jobs, with ``status="cancelled"`` cancelled
-    jobs; ``newer`` and ``older`` compare the time since the end. All else (without ``reason``) is as for ``cancel``.
+    A job that waits for its next attempt gets the attempt at once. Filters match failed jobs, and with
+    ``status="cancelled"`` cancelled jobs; ``newer`` and ``older`` compare the time since the end. The other arguments
+    are the same as for ``cancel``, without ``reason``.
     """
     return _change("retry", id, options)
 
@@ -99,7 +100,7 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Set the priority of a queued job, or of all that match filters. The highest runs first. All else is as for ``retry``."""
+    """Set the priority of a queued job, or of all matching jobs. The highest priority runs first. See ``retry``."""
     return _change("prioritise", id, options, {"priority": priority})
 
 
@@ -116,7 +117,7 @@ def reschedule(
 ) -> Changed | list[UUID]:
     """Set the run time of a queued job, or of all that match filters. ``delay=0`` means now.
 
-    A job that is already due does not change if the new time is in the past. All else is as for ``retry``.
+    A job that is already due does not change if the new time is in the past. See ``retry`` for the other arguments.
 
     Args:
         id: The job's id.
@@ -149,7 +150,7 @@ def _change(
 async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
-    """The plan that changes one job."""
+    """Change one job, as a plan."""
     params = {"filter": encode({"id": str(job_id)}), "value": encode(value), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)
@@ -167,7 +168,7 @@ def _done(verb: Verb, job: Job, value: Mapping[str, Any]) -> str:
             return "it has its new time"
     if job.status != "active":
         return "cancelled; it does not run again" if job.started_on else "cancelled before it started"
-    # A start is recorded a moment after it happens, so the job may have started.
+    # A start is recorded a moment after the handler starts, so the job may have started.
     claimed = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
     return "running, and being stopped" if job.started_on else claimed
 
@@ -183,14 +184,14 @@ def _undone(verb: Verb, status: str) -> str:
 
 
 def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
-    """A job's run time, in the form that the database reads."""
+    """Return a job's run time, in the form that the database reads."""
     if (run_at is None) is (delay is None):
         raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
     return {"delay": plain("delay", delay)} if run_at is None else {"run_at": plain("run_at", run_at)}
 
 
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
-    """Send an event: jobs that wait for an event of this name are due at once and get the data.
+    """Send an event to the jobs that wait for its name. These jobs are due at once, and get the data.
 
     A job that begins to wait for the event within thirty days gets it too. If the event is emitted again, later waits
     get the new data.
@@ -206,7 +207,7 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
 
 
 async def emission(database: Database, name: str, data: Any) -> None:
-    """The plan of ``emit``."""
+    """Emit an event, as the plan of ``emit``."""
     try:
         text = encode(data)
     except UnfitForJson as error:

@@ -1,4 +1,4 @@
-"""Runs plans in programs that block: on a caller's connection (psycopg2, psycopg 3, SQLAlchemy), or on our own pool."""
+"""Runs plans in programs that block, on a caller's connection (psycopg2, psycopg 3, SQLAlchemy) or on an own pool."""
 
 import os
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from zeke_jobs.core import environment
 from zeke_jobs.postgres.pool import DISCONNECTED, Cursor, Pool
 from zeke_jobs.postgres.queries import SQL, tolerate
 
-#: Maximum number of connections for one process's sends and queries, opened on demand; if all are in use, calls wait.
+#: Maximum number of connections for a process's sends and queries. They open on demand; if all are in use, calls wait.
 _POOL_SIZE = 8
 
-#: Replaces every connection in tests of programs that send jobs (``zeke_jobs.testing.sends``).
+#: This database replaces every connection in tests of programs that send jobs (``zeke_jobs.testing.sends``).
 stand_in: Database | None = None
 
 
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Run a plan on the caller's connection, in its transaction and without a commit, or on the process's own pool.
 
-    On the pool each statement is its own transaction. If its connection is dead, it runs once more, so it must be safe
-    to repeat. Raises TypeError if the connection is of an unknown kind, and ConfigurationError if there is neither a
-    connection nor ``DATABASE_URL``.
+    On the pool each statement is one transaction. If the connection is dead, the statement runs once more, so it must
+    be safe to repeat. Raises TypeError if the connection is of an unknown kind, and ConfigurationError if there is
+    neither a connection nor ``DATABASE_URL``.
     """
     own = None if connection is None else foreign(connection)
     return (stand_in or own or own_database()).run(plan, *args, **options)
@@ -54,7 +54,7 @@ def foreign(connection: Any) -> Database:
 
 
 def place(connection: Any) -> tuple[Any, ...]:
-    """The address of a connection of psycopg2 or psycopg 3."""
+    """Return the address of a connection of psycopg2 or psycopg 3."""
     return connection.info.host, connection.info.port, connection.info.dbname
 
 
@@ -85,8 +85,8 @@ _inherited: tuple[Database, Pool] | None = None
 
 
 def own_database() -> Database:
-    """The process's own pool of connections; a forked child and a changed ``DATABASE_URL`` get a new pool."""
-    global _own  # noqa: PLW0603 (one for the process)
+    """Return the process's own pool of connections. A forked child and a changed ``DATABASE_URL`` get a new pool."""
+    global _own  # noqa: PLW0603 (one pool for the process)
     url = environment.database_url()
     with _lock:
         if _own is None or _own[0].identity != url:
@@ -114,7 +114,7 @@ def _once(pool: Pool, name: str, params: Mapping[str, Any]) -> Rows:
 
 
 def _forget() -> None:
-    # The connections belong to the parent; closing them here would end its sessions.
+    # The connections belong to the parent process. Closing them in the child would end the parent's sessions.
     global _lock, _own, _inherited
     _lock, _own, _inherited = Lock(), None, _own
 

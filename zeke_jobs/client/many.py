@@ -1,4 +1,4 @@
-"""Changes many jobs: counts them, then changes them in parts, each in its own transaction, so that locks are short."""
+"""Changes many jobs in parts, each in one transaction, so that locks are short."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -17,7 +17,7 @@ _AT_ONCE = 1000  # maximum number of jobs to change in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The number of jobs of a task and a status that a change would affect."""
+    """Counts the jobs of a task and a status that a change would affect."""
 
     task_id: str
     status: str
@@ -26,7 +26,7 @@ class Count:
 
 @dataclass
 class Change:
-    """A change of all jobs that match filters, with the arguments of ``cancel``.
+    """Describes a change of all jobs that match filters, with the arguments of ``cancel``.
 
     ``value`` is the new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds. Jobs are changed in the order
     of their ids, which is the order of their sends. With a connection, all parts are in its transaction.
@@ -47,7 +47,7 @@ class Change:
         as_limit(self.limit)
 
     def count(self) -> list[Count]:
-        """The number of jobs that the change would affect now. ``parts`` then leaves out jobs sent later.
+        """Return the number of jobs that the change would affect now. ``parts`` then leaves out jobs that are sent later.
 
         Raises UnknownTask if no job matches, and the catalogue has no task of this name.
         """
@@ -61,12 +61,13 @@ class Change:
     async def _count(self, database: Database) -> Rows:
         rows = await database.ask("change/count", **self._params(self.filters), limit=self.limit)
         if not rows and "task" in self.filters:
-            # A task that left jobs.yaml may still have jobs. This name has none: raise UnknownTask if no task has it.
+            # A task that left jobs.yaml may still have jobs. If no jobs have this name, raise UnknownTask unless a task
+            # has it.
             await task_cache.refresh(database, self.filters["task"])
         return rows
 
     def parts(self) -> Iterator[list[UUID]]:
-        """Change the jobs part by part; yields the ids of each part."""
+        """Change the jobs part by part. Yields the ids of each part."""
         if self.until is None and not self.count():
             return
         assert self.until is not None
@@ -79,14 +80,14 @@ class Change:
             yield changed
             if after is None:
                 break
-        # Change the locked jobs one by one, and wait for each.
+        # Change the locked jobs one by one, and wait for each lock.
         for job_id in passed:
             if left > 0 and (changed := self._change({**within, "id": job_id}, None, 1)[0]):
                 left -= 1
                 yield changed
 
     def all(self) -> list[UUID]:
-        """Change all jobs; returns their ids."""
+        """Change all jobs. Returns the ids of the changed jobs."""
         return [job_id for part in self.parts() for job_id in part]
 
     def _change(

@@ -1,4 +1,4 @@
-"""Options of a send and filters of jobs, as JSON. The database checks options; its error becomes an exception here."""
+"""Turns options of a send and filters of jobs into JSON, and the database's errors about them into exceptions."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from zeke_jobs.core.batch import JobOptions, OneJobOptions
 from zeke_jobs.core.job import STATUSES
 from zeke_jobs.core.quoting import quote, suggest
 
-#: The expected values in SQL's words, and in Python's.
+#: The keys are expected values in the words of SQL; the values say the same in the words of Python.
 _IN_PYTHON = {
     "as seconds or an interval": "as a timedelta or in seconds",
     "as a time": "as a datetime",
@@ -24,7 +24,7 @@ _IN_PYTHON = {
 
 
 def new_id() -> UUID:
-    """A UUID of version 7. Such ids grow with time, so that inserts go to one end of the primary key's index."""
+    """Return a UUID of version 7. Such ids grow with time, so that inserts go to one end of the primary key's index."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76
     return UUID(int=value & ~(3 << 62) | 2 << 62)
@@ -41,7 +41,7 @@ def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOpti
 
 
 def stored(options: Mapping[str, object]) -> dict[str, Any]:
-    """The options as JSON, with the trace of the caller. An option that was not given is left out."""
+    """Return the options as JSON, with the trace of the caller. An option that was not given is left out."""
     given = {name: plain(name, value) for name, value in options.items() if value is not None}
     if trace := tracing.current():
         given["traceparent"] = trace
@@ -49,7 +49,7 @@ def stored(options: Mapping[str, object]) -> dict[str, Any]:
 
 
 def plain(name: str, value: Any) -> Any:
-    """The JSON form of an option's value: seconds for a length of time, ISO 8601 for a time."""
+    """Return the JSON form of an option's value: seconds for a length of time, ISO 8601 for a time."""
     match value:
         case str() | bool() | int() | None:
             return value
@@ -71,7 +71,7 @@ def plain(name: str, value: Any) -> Any:
 
 
 def refused(refusal: Mapping[str, Any], options: Mapping[str, Any]) -> TypeError | ValueError:
-    """The exception for an error that the database returned; it names the field and the accepted values."""
+    """Return the exception for an error of the database, which names the field and the accepted values."""
     accepted = refusal["accepted"]
     words = [refusal["field"], _IN_PYTHON.get(accepted, accepted)]
     if not (got := refusal.get("got")):
@@ -86,7 +86,7 @@ def refused(refusal: Mapping[str, Any], options: Mapping[str, Any]) -> TypeError
 
 
 def as_id(name: str, value: UUID | str) -> UUID:
-    """An id from a UUID or its text."""
+    """Return an id from a UUID or its text."""
     try:
         return value if isinstance(value, UUID) else UUID(value)
     except (ValueError, AttributeError, TypeError) as error:
@@ -94,7 +94,7 @@ def as_id(name: str, value: UUID | str) -> UUID:
 
 
 def as_limit(value: int | None) -> float:
-    """A number of jobs of at least 0; infinite for None."""
+    """Return a number of jobs of at least 0; None becomes infinity."""
     if value is None:
         return inf
     if isinstance(value, bool) or not isinstance(value, int):
@@ -105,7 +105,7 @@ def as_limit(value: int | None) -> float:
 
 
 class JobFilter(TypedDict, total=False):
-    """Filters of jobs; a job matches if it matches all that are set.
+    """Names the filters of jobs. A job matches if it matches all filters that are set.
 
     ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change compares the time since the end
     of an ended job. ``error`` is a part of the last error's type or message, in upper or lower case.

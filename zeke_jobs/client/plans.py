@@ -1,6 +1,7 @@
-"""A plan: the database queries of one client call, the same for programs that block and for event loops.
+"""Defines plans: the database queries of one client call, the same for programs that block and for event loops.
 
-A plan is a coroutine function whose first argument is the ``Database``. With a driver that blocks, it never suspends.
+A plan is a coroutine function whose first argument is the ``Database``. With a driver that blocks, a plan never
+suspends.
 """
 
 import re
@@ -17,23 +18,23 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 Plan: TypeAlias = Callable[Concatenate["Database", P], Coroutine[Any, Any, T]]
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-#: Unknown schema, table or function.
+#: These SQLSTATEs mean an unknown schema, table or function.
 _NOT_MIGRATED = {"3F000", "42P01", "42883"}
 _REFUSED = "22023"
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database, reached by a connection of any driver; ``identity`` distinguishes it from others.
+    """Describes a database behind a connection of any driver; ``identity`` distinguishes databases.
 
-    ``execute`` runs a statement of sql/queries, by its name, and returns all its rows, or an awaitable of them.
+    ``execute`` runs a statement of sql/queries by its name, and returns all rows, or an awaitable of the rows.
     """
 
     identity: Hashable
     execute: Callable[[str, Mapping[str, Any]], Rows | Awaitable[Rows]]
 
     async def ask(self, statement: str, /, **params: Any) -> Rows:
-        """The rows of a statement; raises MigrationError without our tables, and ValueError if the database refuses a value."""
+        """Return a statement's rows. Raises MigrationError without tables, and ValueError if the database refuses a value."""
         try:
             rows = self.execute(statement, params)
             return rows if isinstance(rows, list) else await rows
@@ -57,18 +58,18 @@ class Database:
 
 
 def named(sql: str) -> str:
-    """A statement with its parameters written ``:name``."""
+    """Return a statement with parameters in the form ``:name``."""
     return _PARAMETER.sub(r":\1", sql)
 
 
 def numbered(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    """A statement with its parameters written ``$1``, and their values in that order."""
+    """Return a statement with parameters in the form ``$1``, and their values in this order."""
     names = list(dict.fromkeys(_PARAMETER.findall(sql)))
     text = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
     return text, tuple(params[name] for name in names)
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE of any driver's error, even one wrapped by SQLAlchemy."""
+    """Return the SQLSTATE of any driver's error, even if SQLAlchemy wraps it."""
     inner = getattr(error, "orig", None) or error
     return getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)

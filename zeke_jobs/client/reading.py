@@ -1,4 +1,4 @@
-"""Read jobs: the status of one job, all jobs that match filters, the output of a completed job."""
+"""Reads jobs: the status of one job, all jobs that match filters, the output of a completed job."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import DISCONNECTED
 from zeke_jobs.postgres.queries import payload_of, value_of
 
-# Ids, JSON and money come as text, because drivers convert them differently.
+# Ids, JSON and money come as text, because drivers convert them in different ways.
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
@@ -40,18 +40,18 @@ _SHARE = 0.05  # next pause as a share of the time waited so far, and so the del
 def _job(row: tuple[Any, ...]) -> Job:
     values = dict(zip((field.name for field in fields(Job)), row, strict=True))
     if values["key"] == values["id"]:
-        values["key"] = None  # sent without a key: limits per key count the job by its id
+        values["key"] = None  # a job that was sent without a key: limits per key count it by its id
     values["data"] = values["data"] or "{}"
     return Job(**values | {name: read(text) for name, read in _READ.items() if (text := values[name]) is not None})
 
 
 def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """The current state of a job. Raises JobNotFound, or JobPurged if a purged job had the id, or ValueError if it is no UUID."""
+    """Return a job's current state. Raises JobNotFound, JobPurged if a purged job had the id, or ValueError for no UUID."""
     return drivers.perform(connection, one, as_id("id", id))
 
 
 async def one(database: Database, job_id: UUID) -> Job:
-    """The plan of ``status``."""
+    """Read the status of a job, as the plan of ``status``."""
     rows = await database.ask("job/list", **{**_NO_FILTER, "id": str(job_id)})
     if not rows:
         raise await missing(database, job_id)
@@ -59,7 +59,7 @@ async def one(database: Database, job_id: UUID) -> Job:
 
 
 async def missing(database: Database, job_id: UUID) -> JobNotFound:
-    """The error for an id without a job: JobPurged if a purged job had it."""
+    """Return the error for an id without a job: JobPurged if a purged job had this id."""
     for task, outcome, ended in await database.ask("job/purged", id=str(job_id)):
         when = f"{ended:%Y-%m-%d %H:%M} UTC"
         return JobPurged(f"expected a job that is kept, got {job_id}: {task}, {outcome} on {when}, purged since")
@@ -67,10 +67,10 @@ async def missing(database: Database, job_id: UUID) -> JobNotFound:
 
 
 def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
-    """All jobs that match every filter, the newest first, read page by page while the caller iterates.
+    """Return all jobs that match every filter, the newest first, read page by page while the caller iterates.
 
-    Each page is its own statement, so a program may take hours over millions of jobs. A job has its state at the time of
-    its page. Jobs that are sent meanwhile are left out.
+    Each page is one statement, so a program may take hours over millions of jobs. A job has its state at the time of
+    its page. Jobs that are sent during the iteration are left out.
 
     Args:
         limit: The maximum number of jobs to return.
@@ -97,14 +97,14 @@ def _pages(filters: dict[str, Any], limit: float, connection: Any) -> Iterator[J
 
 
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
-    """Names of the finished steps of a job, in order."""
+    """Return the names of a job's finished steps, in order."""
     return [name for (name,) in drivers.perform(connection, Database.ask, "step/names", id=str(as_id("id", id)))]
 
 
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
     """Wait until the job has ended, and return its output.
 
-    It checks after 20 ms, then less and less often, and after 20 s once a second.
+    The function checks after 20 ms, then less and less often, and after 20 s once a second.
 
     Args:
         id: The job's id.
@@ -128,24 +128,24 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
 
 def seconds_of(timeout: timedelta | float | None) -> float:
-    """A timeout in seconds; infinite for None."""
+    """Return a timeout in seconds; None becomes infinity."""
     return timeout.total_seconds() if isinstance(timeout, timedelta) else math.inf if timeout is None else timeout
 
 
 def pauses(seconds: float) -> Iterator[float]:
-    """The seconds to sleep before each check of a job, until the timeout of the wait is over."""
+    """Yield the seconds to sleep before each check of a job, until the timeout of the wait is over."""
     begun = monotonic()
     while (waited := monotonic() - begun) < seconds:
         yield min(max(_SHORTEST, waited * _SHARE), _LONGEST, seconds - waited)
 
 
 async def ended(database: Database, job_id: UUID) -> bool:
-    """The plan that asks whether a job has ended. An unknown job counts as ended."""
+    """Return whether a job has ended, as a plan. An unknown job counts as ended."""
     return bool(await database.ask("job/ended", id=str(job_id)))
 
 
 async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
-    """The plan that reads a job and, if it has completed, its unmasked output."""
+    """Return a job and, if it has completed, its unmasked output, as a plan."""
     job = await one(database, job_id)
     if not job.has_ended:
         return job, None

@@ -1,4 +1,4 @@
-"""Schedules that programs store, in addition to jobs.yaml's: for example each team's digest in its own zone."""
+"""Stores schedules of programs, in addition to the schedules of jobs.yaml: for example a digest in each team's zone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A schedule in force.
+    """Describes a schedule in force.
 
     Attributes:
         name: The schedule's name; for a schedule in jobs.yaml, the name of its task.
@@ -59,9 +59,9 @@ def put(
     by: str | None = None,
     connection: Any = None,
 ) -> None:
-    """Store or change a schedule with its own name; it takes effect at the scheduler's next beat.
+    """Store or change a schedule. It takes effect at the scheduler's next beat.
 
-    A changed schedule sends no jobs for ticks before the change. Storing the same schedule again has no effect.
+    A changed schedule sends no jobs for ticks before the change. Storing an unchanged schedule has no effect.
 
     Args:
         name: At least two parts, such as ``digest/team-7``.
@@ -103,13 +103,13 @@ def put(
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
-    """Delete a stored schedule; its jobs stay. False if no schedule has this name."""
+    """Delete a stored schedule. Its jobs stay. Returns False if no schedule has this name."""
     ((deleted,),) = drivers.perform(connection, Database.ask, "schedule/delete", name=name, by=by)
     return bool(deleted)
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
-    """The schedules in force, both from jobs.yaml and stored, by name; with ``task``, only of the task with this id."""
+    """Return the schedules in force by name, from jobs.yaml and stored. With ``task``, return only those of a task id."""
     rows = drivers.perform(connection, Database.ask, "schedule/shown", task=task)
     return [
         Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)

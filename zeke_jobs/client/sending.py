@@ -79,9 +79,9 @@ async def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Sent:
-    """The plan of ``send``. ``carried``: options from the sender's Dramatiq middleware for the worker's middleware."""
+    """Send one job, as the plan of ``send``. The worker's middleware gets ``carried``, options of the sender's middleware."""
     refuse_unknown(options)
-    # Choose the id here, so that a statement whose connection died can be repeated without a second job.
+    # Choose the id before the statement, so that a repeat after a dead connection makes no second job.
     own = new_id() if options.get("id") is None else None
     job_id = own or as_id("id", options["id"])
     chosen = stored(options)
@@ -110,11 +110,11 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options of ``send`` apply to each job; ``keys`` gives each job its own key. The answers are in the payloads' order.
-    With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a task and a payload) is sent
-    in the transaction in which the batch ends. ``{"$batch": "failed"}`` in its payload becomes the number of failed
-    jobs; so do ``jobs``, ``completed``, ``cancelled`` and ``id``. With ``after_failure="hold"``, the batch waits until
-    failed jobs are retried or cancelled.
+    The options of ``send`` apply to each job; ``keys`` gives each job another key. The answers are in the payloads'
+    order. With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a task and a payload)
+    is sent in the transaction in which the batch ends. ``{"$batch": "failed"}`` in its payload becomes the number of
+    failed jobs; so do ``jobs``, ``completed``, ``cancelled`` and ``id``. With ``after_failure="hold"``, the batch waits
+    until failed jobs are retried or cancelled.
 
     Raises:
         The same exceptions as ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
@@ -132,7 +132,7 @@ async def many(
     keys: Sequence[str | None] | None,
     options: Mapping[str, Any],
 ) -> list[Sent]:
-    """The plan of ``send_many``."""
+    """Send many jobs, as the plan of ``send_many``."""
     refuse_unknown(options, ManyJobOptions)
     given, own_keys = list(payloads), list(keys or ())
     if isinstance(keys, str):
@@ -163,7 +163,7 @@ async def many(
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with ``then`` as the database reads it. Its payload is checked with 0 for each ``$batch`` number."""
+    """Return the options with ``then`` as the database reads it. Checks its payload with 0 for each ``$batch`` number."""
     if options.get("then") is None:
         return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
@@ -184,7 +184,7 @@ async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[
 
 
 class Statement(NamedTuple):
-    """SQL and its parameters, for a driver that the caller runs."""
+    """Holds SQL and its parameters, for a driver that the caller runs."""
 
     sql: str
     params: Any
@@ -197,9 +197,9 @@ def statement(
     style: Literal["numeric", "named", "pyformat"] = "numeric",
     **options: Unpack[OneJobOptions],
 ) -> Statement:
-    """The statement that sends a job, for asyncpg and other drivers; it returns the job's id.
+    """Return a statement that sends a job, for asyncpg and other drivers. The statement returns the job's id.
 
-    The arguments and exceptions are the same as for ``send``, and are checked here, against the catalogue at
+    The arguments and exceptions are the same as for ``send``. They are checked against the catalogue at
     ``DATABASE_URL``. If the queue is full or the task has left jobs.yaml, the statement itself fails.
 
     Args:
@@ -230,7 +230,7 @@ def statement(
 def _sent(
     known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
 ) -> Sent | None:
-    """The result of a send that the usual statement did not make; None if the task has changed or is gone."""
+    """Return the result of a send that took an unusual path, or None if the task has changed or is gone."""
     match answer["outcome"]:
         case "unknown" | "stale":
             return None
@@ -245,7 +245,7 @@ def _sent(
             raise ValueError(f"expected an id of its own, got {job_id}, which a job of another task has")
         case outcome:
             found = UUID(answer["job_id"])
-            # A duplicate with our own id means that the first try succeeded, and its connection died after that.
+            # A duplicate with the id of this send means that the first try succeeded before its connection died.
             is_another = outcome != "created" and found != own
             return Sent(found, answer["status"], known.id, duplicate=is_another, replaced=outcome == "replaced")
 

@@ -1,4 +1,4 @@
-"""A sender's cache of the catalogue, so that a send is one round trip."""
+"""Caches the catalogue for senders, so that a send is one round trip."""
 
 import json
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,14 +18,14 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """A task of the catalogue as of a revision. A statement that uses it checks that the revision is the same."""
+    """Describes a task of the catalogue at one revision. A statement that uses it checks that the revision is unchanged."""
 
     id: str
     revision: int
     payload: PayloadSchema = field(repr=False)
 
     def accept(self, payload: Any) -> str:
-        """The JSON text to store for a payload."""
+        """Return the JSON text to store for a payload."""
         text = self._encode({} if payload is None else payload)
         if self.payload.fits(text):
             return text
@@ -48,13 +48,13 @@ class KnownTask:
             raise InvalidPayload(f"payload of {self.id}: {error}", [(error.path, error.message)]) from error
 
 
-#: The tasks that were looked up, by database and name.
+#: These tasks were looked up, by database and name.
 _known: dict[tuple[Hashable, str], KnownTask] = {}
 _lock = Lock()
 
 
 async def find(database: Database, name: str) -> KnownTask:
-    """The task with this name or alias, as of the last look-up."""
+    """Return the task with this name or alias, as of the last look-up."""
     return _known.get((database.identity, name)) or await refresh(database, name)
 
 
@@ -70,7 +70,7 @@ async def refresh(database: Database, name: str) -> KnownTask:
     schema = json.loads(schema_text) if schema_text else None
     task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
     with _lock:
-        # A payload's schema is compiled once: an alias shares it with the task's id.
+        # A payload's schema is compiled once, because an alias shares the schema with the task's id.
         known = _known.get((database.identity, task_id))
         if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
             task = known
@@ -79,13 +79,13 @@ async def refresh(database: Database, name: str) -> KnownTask:
 
 
 def unknown_task(name: str, names: list[str]) -> UnknownTask:
-    """The error for a name that no task has; it suggests the nearest."""
+    """Return the error for a name that no task has, which suggests the nearest name."""
     empty = "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
     return UnknownTask(f"expected the name of a task, got {quote(name)}; {suggest(name, names, what='tasks') or empty}")
 
 
 async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:
-    """Call ``attempt`` with the cached task; if the cache is stale, once more with the task from the catalogue."""
+    """Call ``attempt`` with the cached task. If the cache is stale, call it once more with the task from the catalogue."""
     known = await find(database, task)
     refused: Exception | None = None
     try:

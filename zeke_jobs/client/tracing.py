@@ -1,4 +1,4 @@
-"""The trace span of a send. Does nothing if the program does not use OpenTelemetry."""
+"""Makes the trace span of a send. Without OpenTelemetry in the program, it does nothing."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,12 +12,12 @@ Sending: TypeAlias = Callable[Concatenate[Database, str, P], Coroutine[Any, Any,
 
 
 def is_on() -> bool:
-    """Whether this program has imported OpenTelemetry. Only our module ``trace_export`` imports it on its own."""
+    """Return whether this program has imported OpenTelemetry. Only our module ``trace_export`` imports it on its own."""
     return "opentelemetry.trace" in sys.modules
 
 
 def in_span(plan: Sending[P, T]) -> Sending[P, T]:
-    """Run the plan of a send in a span, whose context the job carries."""
+    """Run the plan of a send in a span. The job carries the context of this span."""
 
     def run(database: Database, task: str, /, *args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, T]:
         send = plan(database, task, *args, **options)
@@ -44,7 +44,7 @@ async def _in_span(task: str, send: Coroutine[Any, Any, T]) -> T:
 
 
 def attributes(operation: str, task: str) -> dict[str, Any]:
-    """The attributes that each span has, by OpenTelemetry's conventions for messaging. The destination is the task."""
+    """Return the attributes of each span, by OpenTelemetry's conventions for messaging. The destination is the task."""
     return {
         "messaging.system": "zeke_jobs",
         "messaging.operation.name": operation,
@@ -55,7 +55,7 @@ def attributes(operation: str, task: str) -> dict[str, Any]:
 
 
 def current() -> str | None:
-    """The context of the current span as W3C ``traceparent``, or None."""
+    """Return the context of the current span as W3C ``traceparent``, or None."""
     if not is_on():
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -66,7 +66,7 @@ def current() -> str | None:
 
 
 def tracer() -> Any:
-    """OpenTelemetry's tracer of this package."""
+    """Return OpenTelemetry's tracer of this package."""
     from opentelemetry import trace
 
     return trace.get_tracer("zeke_jobs")

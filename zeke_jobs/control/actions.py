@@ -62,7 +62,7 @@ def find(conn: Connection, name: str) -> Timetable:
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
-    """The next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
+    """Return the next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
     timetable = find(conn, name)
     return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
 
@@ -117,7 +117,7 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Start no jobs of the target until ``resume``; active jobs go on. False if it was already paused.
+    """Start no jobs of the target until ``resume``; active jobs go on. Returns False if it was already paused.
 
     The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
     """
@@ -125,7 +125,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
-    """Let jobs of the target start again, at once. False if it was not paused."""
+    """Let jobs of the target start again, at once. Returns False if it was not paused."""
     standing = {one.target for one in paused(conn)}
     # A target that left jobs.yaml may still be paused. Without this line it would be paused when it is in jobs.yaml again.
     found = target if target in standing else _find(conn, target)
@@ -142,7 +142,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 
 def paused(conn: Connection) -> list[Row]:
-    """All pauses, by people and by jobs.yaml, with the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
+    """Return all pauses, by people and by jobs.yaml, with the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
     return store.pauses(conn, "pause/list", most=2**31 - 1)
 
 

@@ -45,7 +45,7 @@ class Report:
 
     @property
     def unknown(self) -> list[str]:
-        """Names of queues without a task: no task has the queue's name, and the caller gave no task for it."""
+        """Return names of queues without a task: no task has the queue's name, and the caller gave no task for it."""
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 

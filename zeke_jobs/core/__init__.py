@@ -1,1 +1,1 @@
-"""Code for all other folders: environment, logs, durations, redaction, and the handler's view of its job."""
+"""Has the code for all other folders: environment, logs, durations, redaction, and the handler's view of its job."""

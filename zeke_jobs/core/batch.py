@@ -1,4 +1,4 @@
-"""The options of a send, a batch opened by a program or a handler, and the status of a batch."""
+"""Describes the options of a send, an open batch of a program or a handler, and the status of a batch."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Batch:
-    """An open batch: jobs can be added until the end of its ``with`` block closes it.
+    """Is an open batch. Jobs can be added until the end of its ``with`` block closes the batch.
 
-    A block that ends with an exception leaves it open, so that another attempt can open it again and continue.
+    A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Batch:
         return self._send_many(task, payloads, batch=self.id, **options)
 
     def close(self) -> None:
-        """Close the batch to further jobs: it ends with its last job, or at once if all jobs have ended."""
+        """Close the batch to further jobs. It ends with its last job, or at once if all jobs have ended."""
         self._close()
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """A batch as it was in the database at one moment.
+    """Describes a batch as it was in the database at one moment.
 
     Attributes:
         status: ``open``, ``running``, ``held`` (it waits only for failed jobs), ``ended`` or ``cancelled``.
@@ -83,7 +83,7 @@ class BatchStatus:
 
     @property
     def finished(self) -> int:
-        """Number of its jobs that have ended in any way."""
+        """Return the number of jobs of the batch that have ended in any way."""
         return self.jobs - self.unfinished
 
 
@@ -103,7 +103,7 @@ or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timede
 
 
 class RetryRule(TypedDict, total=False):
-    """``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``; the task's values replace missing keys."""
+    """Has the form ``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``. The task's values replace missing keys."""
 
     limit: int
     delay: timedelta | float
@@ -111,7 +111,7 @@ class RetryRule(TypedDict, total=False):
 
 
 class JobOptions(TypedDict, total=False):
-    """Options for each job of a send."""
+    """Names the options for each job of a send."""
 
     delay: timedelta | float | None
     run_at: datetime | None
@@ -128,14 +128,14 @@ class JobOptions(TypedDict, total=False):
 
 
 class ManyJobOptions(JobOptions, total=False):
-    """Further options of a send of many jobs."""
+    """Names the further options of a send of many jobs."""
 
     then: Then | None
     after_failure: AfterFailure | None
 
 
 class OneJobOptions(JobOptions, total=False):
-    """Further options of a send of one job."""
+    """Names the further options of a send of one job."""
 
     id: UUID | str | None
     idempotency_key: str | None

@@ -1,4 +1,4 @@
-"""Bounds on the values of a row, so that every worker can read it.
+"""Bounds the values of a row, so that every worker can read the row.
 
 The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests compare them.
 """
@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-#: Maximum size of a payload or an output, in bytes of JSON in UTF-8.
+#: This is the maximum size of a payload or an output, in bytes of JSON in UTF-8.
 LARGEST = 1024 * 1024
-#: Maximum depth of nested lists and objects. Python allows about a thousand nested calls.
+#: This is the maximum depth of nested lists and objects. Python allows about a thousand nested calls.
 DEEPEST = 100
-#: A time is from EARLIEST to before LATEST. Python has only years 1 to 9999, and a time zone may change the year.
+#: A time is at least EARLIEST and before LATEST. Python has only years 1 to 9999, and a time zone may change the year.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-#: Maximum delay, and maximum duration in jobs.yaml: a hundred years.
+#: This is the maximum delay, and the maximum duration in jobs.yaml: a hundred years.
 LONGEST = timedelta(days=36525)
 
 
 def moment(name: str, value: datetime) -> datetime:
-    """Return the time if a row may contain it; else raise TypeError or ValueError."""
+    """Return a time if a row may contain it. Raises TypeError or ValueError otherwise."""
     if not isinstance(value, datetime):
         raise TypeError(f"expected {name} as a datetime, got {value!r:.60}")
     if value.tzinfo is None:
@@ -32,7 +32,7 @@ def moment(name: str, value: datetime) -> datetime:
 
 
 def delay(name: str, value: timedelta | float) -> timedelta:
-    """Return a delay, a timedelta or seconds; a negative one becomes zero. Raises TypeError or ValueError if it is not valid."""
+    """Return a delay as a timedelta; a negative delay becomes zero. Raises TypeError or ValueError if it is not valid."""
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
     seconds: Any = value.total_seconds() if isinstance(value, timedelta) else value
@@ -42,7 +42,7 @@ def delay(name: str, value: timedelta | float) -> timedelta:
 
 
 def check_units(units: Mapping[str, float]) -> None:
-    """Refuse an invalid amount."""
+    """Refuse an amount of units that is not valid."""
     for unit, amount in units.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
             raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")
@@ -64,5 +64,5 @@ def check_cost(amount: Decimal | int, currency: str) -> None:
 
 
 def mixed_costs(known: str, given: str) -> ValueError:
-    """The error for a second currency: amounts in two currencies cannot be added."""
+    """Return the error for a second currency: amounts in two currencies cannot be added."""
     return ValueError(f"expected a cost in {known}, as this job's before, got {given}; convert it first")

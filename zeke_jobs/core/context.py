@@ -1,4 +1,4 @@
-"""The handler's view of its job, or of the jobs of a chunk: one object, passed as its second argument."""
+"""Defines the handler's view of its job, or of the jobs of a chunk, which is the handler's second argument."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
-    """The awaitable form of a method, for async handlers."""
+    """Return the awaitable form of a method, for async handlers."""
 
     async def awaitable(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
         found: R = await self._beside(getattr(self, form.__name__), *args, **options)
@@ -33,10 +33,10 @@ def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[A
 
 
 class Context(ABC, Generic[S]):
-    """The handler's view of its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
+    """Shows a handler its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
 
     An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
-    There the others raise a RuntimeError, because they would block the event loop.
+    In an async handler, methods without ``a`` raise RuntimeError, because they would block the event loop.
 
     Attributes:
         job_id: The job's id, the same in all its attempts.
@@ -61,26 +61,27 @@ class Context(ABC, Generic[S]):
     @property
     @abstractmethod
     def db(self) -> Connection:
-        """A psycopg2 connection in autocommit mode, for short reads; inside ``transaction()``, its connection."""
+        """Return a psycopg2 connection in autocommit mode, for short reads. In ``transaction()``, it is that connection."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """A fenced transaction: at its end it commits only if this process still holds the job.
+        """Open a fenced transaction. At its end it commits only if this process still holds the job.
 
-        Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; everything inside was rolled back.
+        Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; the whole transaction was then rolled
+        back.
         """
 
     @abstractmethod
     def complete(self, output: Any = None) -> None:
-        """Complete the job, at once or with the open ``transaction()``. The handler's result or exception then changes nothing.
+        """Complete the job at once, or with the open ``transaction()``. The handler's result or error is then ignored.
 
-        ``output`` is any JSON value up to 1 MiB; another raises UnfitForJson. Raises ClaimLost if this process no longer
-        holds the job.
+        ``output`` is any JSON value up to 1 MiB. Other values raise UnfitForJson. Raises ClaimLost if this process no
+        longer holds the job.
         """
 
     @abstractmethod
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
-        """Send a follow-up job with this job as its parent, like ``zeke_jobs.send``; it commits with an open ``transaction()``.
+        """Send a follow-up job with this job as its parent, like ``zeke_jobs.send``. The send joins an open ``transaction()``.
 
         Raises Defer in place of QueueFull: this job is tried again when the task has room.
         """
@@ -98,7 +99,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call the function and store its result: a later attempt of this job gets the result without another call.
+        """Call the function and store its result. A later attempt of this job gets the result without another call.
 
         ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. The result, any JSON value up to 1
         MiB, is stored at once or with the open ``transaction()``, and deleted with the job. Even the first call returns
@@ -112,13 +113,13 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def event(self, name: str) -> Event | None:
-        """The event that this job has waited for, with its data or ``timed_out``; None before that."""
+        """Return the event that this job has waited for, with its data or ``timed_out``, or None before that event."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """Return the event; after ``timeout``, an event with ``timed_out``. Until then the job waits, without a thread.
+        """Return the event, or after ``timeout`` an event with ``timed_out``. A waiting job uses no thread.
 
-        To wait, it leaves the handler by raising WaitFor; then the handler runs again from the start. Work that must not
-        be done twice belongs in ``step``.
+        To wait, the method leaves the handler by raising WaitFor. Then the handler runs again from the start. Work that
+        must not be done twice belongs in ``step``.
         """
         found = self.event(name)
         if found is None:
@@ -135,22 +136,22 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def service(self, name: str) -> Any:
-        """The object that a service's settings model returns from ``open``; there is one in each process."""
+        """Return the object that a service's settings model returns from ``open``. Each process has one such object."""
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
-        """The ``settings`` of another task, as its handler's model; None without settings or without such a task."""
+        """Return the ``settings`` of another task, as its handler's model, or None without settings or without such a task."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Report the job's progress, which its status shows. It is written at most once a second.
+        """Report the job's progress, which its status shows. The progress is written at most once a second.
 
         Raises TypeError if ``done`` or ``total`` is not a number, and UnfitForJson if Postgres cannot store a number or the note.
         """
 
     @abstractmethod
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Add to the cost of this job over all its attempts, at once, even if the transaction is rolled back.
+        """Add to the cost of this job over all its attempts. A rollback of the transaction does not undo the cost.
 
         Without a call, the cost of a job is unknown, so report 0 for a job that cost nothing.
 
@@ -173,7 +174,7 @@ class Context(ABC, Generic[S]):
     def used(self, /, **units: float) -> None:
         """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        What it used above its estimate counts at once; what it left of it is free when it ends. Raises ValueError if an
+        Use above the job's estimate counts at once. Unused units are free when the job ends. Raises ValueError if an
         amount is negative or NaN.
         """
 
@@ -181,8 +182,8 @@ class Context(ABC, Generic[S]):
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
         """Close a limit for the whole fleet for ``retry_after`` (a timedelta or seconds), as its provider asks.
 
-        Its concurrency is halved, and rises again if no further pause comes. Raising ``Throttled`` also defers the job. Raises
-        ValueError if the jobs.yaml in force has no limit of this name.
+        The concurrency of the limit is halved, and rises again if no further pause comes. Raising ``Throttled`` also
+        defers the job. Raises ValueError if the jobs.yaml in force has no limit of this name.
         """
 
     @abstractmethod
@@ -215,12 +216,12 @@ class Context(ABC, Generic[S]):
     athrottled = _awaitable(throttled)
 
     def atransaction(self) -> AbstractAsyncContextManager[Any]:
-        """The same as ``transaction``, on a psycopg 3 ``AsyncConnection`` (``zeke-jobs[psycopg]``)."""
+        """Do the same as ``transaction``, on a psycopg 3 ``AsyncConnection`` (``zeke-jobs[psycopg]``)."""
         raise RuntimeError("expected ctx.transaction() in a plain handler, got ctx.atransaction()")
 
     @asynccontextmanager
     async def alease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> AsyncIterator[None]:
-        """The same as ``lease``: ``async with ctx.alease("host/example.org")``."""
+        """Do the same as ``lease``: ``async with ctx.alease("host/example.org")``."""
         lease = self.lease(name, limit, wait=wait)
         await self._beside(lease.__enter__)
         try:
@@ -229,12 +230,12 @@ class Context(ABC, Generic[S]):
             await self._beside(lease.__exit__, None, None, None)
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call a method that may block; a worker's context calls it outside the event loop."""
+        """Call a method that may block. A worker's context calls it outside the event loop."""
         return form(*args, **options)
 
 
 class ChunkContext(Generic[S]):
-    """The second argument of a handler that takes a list. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
+    """Shows a handler of a list its jobs. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
 
     Attributes:
         jobs: The context of each job, in the order of the payloads: its attempt, cost, sends and transaction.
@@ -253,7 +254,7 @@ class ChunkContext(Generic[S]):
 
     @property
     def settings(self) -> S:
-        """The task's ``settings`` from jobs.yaml."""
+        """Return the task's ``settings`` from jobs.yaml."""
         return self.jobs[0].settings
 
     def service(self, name: str) -> Any:
@@ -265,11 +266,11 @@ class ChunkContext(Generic[S]):
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:
-        """Whether job ``i`` was cancelled since the call began: its result will be discarded, and its transactions refused."""
+        """Return whether job ``i`` was cancelled during the call. Its result and its transactions are then refused."""
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:
-        """End job ``i`` as failed, without a retry; the other jobs go on. It takes effect when the handler ends."""
+        """End job ``i`` as failed, without a retry, when the handler ends. The other jobs go on."""
         if not isinstance(error, Reject):
             cause, error = error, Reject(error if isinstance(error, str) else f"{type(error).__name__}: {error}")
             error.__cause__ = cause if isinstance(cause, Exception) else None
@@ -278,11 +279,11 @@ class ChunkContext(Generic[S]):
     def retry(
         self, i: int, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None
     ) -> None:
-        """Try job ``i`` again, like ``raise Retry(delay, reason, limit=limit)`` in a handler of one job. Others go on."""
+        """Try job ``i`` again, like ``raise Retry(delay, reason, limit=limit)`` in a handler of one job. Other jobs go on."""
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
-        """Call ``add_cost`` for each of these jobs, by their index; in a worker, this is one statement."""
+        """Call ``add_cost`` for each of these jobs, by their index. In a worker, the call is one statement."""
         if amounts:
             self.jobs[0]._add_costs({self._job(i): amount for i, amount in amounts.items()}, currency)  # noqa: SLF001
 

@@ -84,7 +84,7 @@ def _encoded(text: str) -> str:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """The parameters of an address that libpq accepts, under its names."""
+    """Yield the parameters of an address that libpq accepts, under its names."""
     try:
         # A + in libpq's URIs is a plus sign, not a space.
         found = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query))
@@ -107,7 +107,7 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _refusal(reason: str) -> str:
-    """Why libpq cannot read the address: of its message, which quotes the password, only a parameter's name is kept."""
+    """Return why libpq cannot read the address: of its message, which quotes the password, only a parameter's name is kept."""
     if match := re.search(r'invalid URI query parameter: "(\w+)"', reason):
         help_ = "leave it out, or say the same by one of PostgreSQL's"
         return f"expected in DATABASE_URL parameters that PostgreSQL has, got {match[1]}; {help_}"
@@ -152,18 +152,18 @@ def check() -> None:
 
 
 def lookup(name: str) -> str | None:
-    """The value of ``${NAME}`` in jobs.yaml, or None if the variable is not set."""
+    """Return the value of ``${NAME}`` in jobs.yaml, or None if the variable is not set."""
     return os.environ.get(name) or None
 
 
 def database_url_or_none() -> str | None:
-    """The address of the database in libpq's form, or None if no variable has it."""
+    """Return the address of the database in libpq's form, or None if no variable has it."""
     text = lookup(DATABASE_URL)
     return None if text is None else libpq(text)
 
 
 def database_url() -> str:
-    """The address of the database: ``postgresql://user:password@host/name``."""
+    """Return the address of the database: ``postgresql://user:password@host/name``."""
     url = database_url_or_none()
     if url is None:
         raise ConfigurationError(
@@ -175,27 +175,27 @@ def database_url() -> str:
 
 
 def config_path() -> Path:
-    """Path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, by default ``jobs.yaml`` in the current folder."""
+    """Return path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, by default ``jobs.yaml`` in the current folder."""
     return Path(lookup(CONFIG) or "jobs.yaml")
 
 
 def data_dir() -> Path:
-    """Data folder of the embedded server: ``ZEKE_JOBS_DATA``, by default ``.zeke`` in the current folder."""
+    """Return the data folder of the embedded server: ``ZEKE_JOBS_DATA``, by default ``.zeke`` in the current folder."""
     return Path(lookup(DATA) or ".zeke")
 
 
 def log_format() -> str:
-    """Format of the log; ``auto``, the default: readable lines on a terminal, JSON lines elsewhere."""
+    """Return the format of the log; ``auto``, the default: readable lines on a terminal, JSON lines elsewhere."""
     return _one_of(LOG_FORMAT, "auto", "console", "json")
 
 
 def log_level() -> str:
-    """The lowest level to log, in lower case: ``ZEKE_JOBS_LOG_LEVEL``, by default ``info``."""
+    """Return the lowest level to log, in lower case: ``ZEKE_JOBS_LOG_LEVEL``, by default ``info``."""
     return _one_of(LOG_LEVEL, "info", "debug", "warning", "error", "critical")
 
 
 def heartbeat() -> float:
-    """Seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. After four missed beats a process is lost."""
+    """Return seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. After four missed beats a process is lost."""
     # Shorter intervals would overload the database; longer intervals would delay every rescue.
     return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 
@@ -206,7 +206,7 @@ def async_places() -> int:
 
 
 def installation() -> str:
-    """The installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; by default ``default``."""
+    """Return the installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; by default ``default``."""
     name = lookup(ENVIRONMENT) or "default"
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
         return name
@@ -214,7 +214,7 @@ def installation() -> str:
 
 
 def listen() -> str:
-    """Whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tests LISTEN."""
+    """Return whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tests LISTEN."""
     return _one_of(LISTEN, "auto", "on", "off")
 
 
@@ -225,12 +225,12 @@ def metrics_address() -> Address | None:
 
 
 def reason() -> str:
-    """Reason shown in the history when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
+    """Return reason shown in the history when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
     return lookup(REASON) or "a process started with this file"
 
 
 def author() -> str:
-    """The author of changes by hand, as ``user@host``."""
+    """Return the author of changes by hand, as ``user@host``."""
     user = "unknown"
     with suppress(KeyError, OSError):  # a container's user may have no name
         user = getpass.getuser()

@@ -88,16 +88,16 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the job is completed, failed or cancelled."""
+        """Return whether the job is completed, failed or cancelled."""
         return self.status in ENDED
 
     def failure(self) -> str:
-        """The outcome and its reason in one line."""
+        """Return the outcome and its reason in one line."""
         why = self.error_line()
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
     def error_line(self) -> str:
-        """Type and message of its error; empty without an error, or if the error only repeats the status."""
+        """Return type and message of its error, or an empty text without an error, or if the error only repeats the status."""
         error = self.error or {}
         parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
         return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)

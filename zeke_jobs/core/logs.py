@@ -83,7 +83,7 @@ class Captured:
             self.count += 1
 
     def read(self) -> tuple[str, int]:
-        """The lines, and the number of earlier lines that were dropped."""
+        """Return the lines, and the number of earlier lines that were dropped."""
         with self._lock:
             texts = [one if isinstance(one, str) else self._context.run(_text, one) for one in self._lines]
             return "\n".join(texts), self.count - len(texts)
@@ -139,14 +139,14 @@ def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _may_wait(event: EventDict) -> bool:
-    """Whether a line's text can be made later: its values are small and immutable."""
+    """Return whether a line's text can be made later: its values are small and immutable."""
     return not event.get("exc_info") and all(
         type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
     )
 
 
 def _text(event: EventDict) -> str:
-    """The text of a captured line, without the fields that all lines of a job share."""
+    """Return the text of a captured line, without the fields that all lines of a job share."""
     shown = {key: value for key, value in _masked(None, "", event).items() if key not in _OF_A_JOB}
     rendered = _renderer(colors=False, pad_event_to=0, pad_level=False)(None, "", _one_line(None, "", shown))
     line = redaction.redact(rendered)
@@ -161,19 +161,19 @@ def _renderer(**options: Any) -> structlog.dev.ConsoleRenderer:
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
-    """A structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
+    """Return a structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """Whether to log a line: not periodiq's about its only schedule, nor dramatiq's "ready", which is ours to say."""
+    """Return whether to log a line: not periodiq's about its only schedule, nor dramatiq's "ready", which is ours to say."""
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False
     return record.name != "periodiq" or record.levelno > logging.INFO
 
 
 def is_json() -> bool:
-    """Whether lines are JSON when ``configure`` gets no format."""
+    """Return whether lines are JSON when ``configure`` gets no format."""
     # Do not use sys.stderr.isatty(): in a worker, sys.stderr is a pipe, which may lead to a terminal.
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not os.isatty(2))

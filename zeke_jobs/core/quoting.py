@@ -11,7 +11,7 @@ _LONGEST_QUOTE = 50
 
 
 def quote(text: str) -> str:
-    """The text in quotes, shortened and without characters that can control a terminal."""
+    """Return the text in quotes, shortened and without characters that can control a terminal."""
     short = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return f"'{printable(short)}'"
 
@@ -32,7 +32,7 @@ def describe(value: Any) -> str:
 
 
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
-    """A help line: the nearest of the ``accepted`` names, or all of them if no name is near."""
+    """Return a help line: the nearest of the ``accepted`` names, or all of them if no name is near."""
     names = [str(one) for one in accepted]
     if near := nearest(name, names):
         return f"did you mean {quote(near)}?"
@@ -40,7 +40,7 @@ def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> st
 
 
 def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The name of ``accepted`` that is spelled most like ``name``, or None if none is near; case matters least."""
+    """Return the name of ``accepted`` that is spelled most like ``name``, or None if none is near; case matters least."""
     names = list(accepted)
     by_lower = {one.lower(): one for one in reversed(names)}
     same_case = get_close_matches(name, names, n=1, cutoff=likeness)
@@ -49,7 +49,7 @@ def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for each character that can control a terminal."""
+    """Return the text with a replacement character for each character that can control a terminal."""
     return "".join(char if char.isprintable() or char == "\t" else "�" for char in text)
 
 
@@ -90,19 +90,19 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""The text with an escape such as ``\x1b`` for each such character; ``lines`` keeps line ends and tabs."""
+    r"""Return the text with an escape such as ``\x1b`` for each such character; ``lines`` keeps line ends and tabs."""
     if lines:
         return _UNFIT_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
     return _UNFIT.sub(_escape, text)
 
 
 def visible_but_colours(line: str) -> str:
-    """The same as ``visible`` for a line of our own processes, but its colours stay."""
+    """Return the same as ``visible`` for a line of our own processes, but its colours stay."""
     return "".join(part if at % 2 else visible(part) for at, part in enumerate(_COLOUR.split(line)))
 
 
 def visible_json(document: str) -> str:
-    r"""A JSON document with escapes such as ``\u009b`` in its texts; its value does not change."""
+    r"""Return a JSON document with escapes such as ``\u009b`` in its texts; its value does not change."""
     return _UNFIT_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 

@@ -77,7 +77,7 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 
 
 def redact(text: str) -> str:
-    """The text with each secret replaced by a mask or by its variable's name."""
+    """Return the text with each secret replaced by a mask or by its variable's name."""
     fields, values = _hidden.get()
     if fields and ("LINE " in text or "Failing row" in text):
         text = _EXCERPT.sub(_without_password, text)
@@ -96,7 +96,7 @@ def _without_password(found: re.Match[str]) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """A JSON value whose texts, keys and numbers are redacted."""
+    """Return a JSON value whose texts, keys and numbers are redacted."""
     match value:
         case str():
             return redact(value)
@@ -110,7 +110,7 @@ def redacted(value: Any) -> Any:
 
 
 def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) -> Any:
-    """A payload, or the part of a payload at ``place``, with its sensitive fields masked."""
+    """Return a payload, or the part of a payload at ``place``, with its sensitive fields masked."""
     is_leaf = not isinstance(value, dict | list)
     fields = (field.split(".") for field in sensitive)
     if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in fields):
@@ -121,7 +121,7 @@ def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) 
 
 
 def shown(name: str, value: Any) -> Any:
-    """The value of the payload's field ``name`` as a log may show it while ``hiding``."""
+    """Return the value of the payload's field ``name`` as a log may show it while ``hiding``."""
     fields, _ = _hidden.get()
     if not is_sensitive((name,), fields):
         return value
@@ -131,7 +131,7 @@ def shown(name: str, value: Any) -> Any:
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Whether the value at a place in a payload is one of these fields, is inside one, or contains one."""
+    """Return whether the value at a place in a payload is one of these fields, is inside one, or contains one."""
     steps = [step for step in place if isinstance(step, str)]
     return any(_meet(steps, field.split(".")) for field in fields)
 
@@ -141,7 +141,7 @@ def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
 
 
 def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The texts and numbers of a payload, each with its place; items of a list have the place of the list."""
+    """Yield the texts and numbers of a payload, each with its place; items of a list have the place of the list."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, (*place, key))
@@ -153,13 +153,13 @@ def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def _is_distinct(value: str) -> bool:
-    """Whether texts may be searched for the value, because it is unlikely to equal a word, module or path in them."""
+    """Return whether texts may be searched for the value, because it is unlikely to equal a word, module or path in them."""
     return len(value) > _LONGEST_WORD or (len(value) >= _SHORTEST and not _WORD.fullmatch(value))
 
 
 @lru_cache(maxsize=256)
 def _forms(value: str) -> tuple[str, ...]:
-    """The forms in which texts quote a secret: unchanged, in JSON, Python or an address, and these in SQL or Python."""
+    """Return the forms in which texts quote a secret: unchanged, in JSON, Python or an address, and these in SQL or Python."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
     again = [form.replace("\\", "\\\\") for form in said]
     within = (form.replace("'", quoted) for form in (*said, *again) for quoted in ("''", "\\'", "'"))

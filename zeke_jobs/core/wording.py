@@ -52,12 +52,12 @@ _LONGEST = 300
 
 
 def when(moment: datetime | None) -> str:
-    """A moment in UTC, to the second; empty for None."""
+    """Return a moment in UTC, to the second, or an empty text for None."""
     return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def span(length: timedelta) -> str:
-    """A length of time in one or two units: ``40ms``, ``12s``, ``3m20s``, ``2h10m``, ``3d4h``."""
+    """Return a length of time in one or two units: ``40ms``, ``12s``, ``3m20s``, ``2h10m``, ``3d4h``."""
     seconds = abs(length.total_seconds())
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
@@ -66,24 +66,24 @@ def span(length: timedelta) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """A measured length of time: ``4ms``, ``1.4s``, ``3m20s``; empty for None."""
+    """Return a measured length of time: ``4ms``, ``1.4s``, ``3m20s``, or an empty text for None."""
     if seconds is None:
         return ""
     return f"{seconds:.1f}s" if 1 <= seconds < 10 else span(timedelta(seconds=seconds))
 
 
 def passed(moment: datetime | None, now: datetime | None = None) -> str:
-    """The age of a moment, by this machine's clock unless ``now`` is given; empty for None."""
+    """Return the age of a moment, by this machine's clock unless ``now`` is given, or an empty text for None."""
     return "" if moment is None else span(max(timedelta(0), (now or datetime.now(UTC)) - moment))
 
 
 def since(moment: datetime, now: datetime) -> str:
-    """A past moment and its age."""
+    """Return a past moment and its age."""
     return f"since {when(moment)} ({span(now - moment)})"
 
 
 def until(moment: datetime, now: datetime) -> str:
-    """A future moment and the time left, or a note that the moment is past."""
+    """Return a future moment and the time left, or a note that the moment is past."""
     return f"until {when(moment)} ({'in ' + span(moment - now) if moment > now else 'now'})"
 
 
@@ -104,13 +104,13 @@ def listed(words: Iterable[str]) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    """A text from outside on one line, cut to a length."""
+    """Return a text from outside on one line, cut to a length."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def progress(said: dict[str, Any] | None) -> str:
-    """A handler's progress: ``3 of 10 pages``."""
+    """Return a handler's progress: ``3 of 10 pages``."""
     if not said:
         return ""
     done, total, note = said.get("done"), said.get("total"), said.get("note") or ""
@@ -119,15 +119,15 @@ def progress(said: dict[str, Any] | None) -> str:
 
 
 def amount_text(amount: Decimal | float) -> str:
-    """An amount for people, with four decimals at most: an average may have many more."""
+    """Return an amount for people, with four decimals at most: an average may have many more."""
     return f"{amount:,.4f}".rstrip("0").rstrip(".")
 
 
 def figure(said: Any) -> str:
-    """A number in readable form; any other value unchanged."""
+    """Return a number in readable form; any other value unchanged."""
     return f"{said:g}" if isinstance(said, float | int) and abs(said) < 2**63 else str(said)
 
 
 def place(host: str | None, pid: int | None) -> str:
-    """A process's host and process id."""
+    """Return a process's host and process id."""
     return f"{host}:{pid}" if host else "a worker that is gone"

@@ -28,7 +28,7 @@ class Report:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether all findings are notices."""
+        """Return whether all findings are notices."""
         return all(one.severity == Severity.NOTICE for one in self.findings)
 
 

@@ -55,7 +55,7 @@ def _running(job: Row, timeout: timedelta | None, worker: Row | None, who: str) 
 
 
 def ended(job: Row) -> Reason:
-    """How the job ended."""
+    """Return how the job ended."""
     why, again = job.cancel_reason or "", f"zeke-jobs retry {job.id}"
     due = max(job.run_at, job.created_on)
     match job.status:
@@ -86,7 +86,7 @@ def ended(job: Row) -> Reason:
 
 
 def history(job: Row, sent: Sequence[Row]) -> Iterator[Reason]:
-    """The job's sender, its attempts that did not complete, and the jobs that it sent, by task and status."""
+    """Yield the job's sender, its attempts that did not complete, and the jobs that it sent, by task and status."""
     if job.parent is not None or job.scheduled_for is not None:
         tick = f"its schedule sent it for the tick of {when(job.scheduled_for)}"
         sender = f"{job.parent_task or 'a job that was purged'} {job.parent} sent it"
@@ -101,7 +101,7 @@ def history(job: Row, sent: Sequence[Row]) -> Iterator[Reason]:
 
 
 def attempted(entry: dict[str, Any]) -> Reason:
-    """One attempt that did not complete."""
+    """Return one attempt that did not complete."""
     began, ended = (text and datetime.fromisoformat(text) for text in map(entry.get, ("started_on", "ended_on")))
     outcome, error = str(entry.get("outcome", "?")), entry.get("error") or {}
     on = f" on {when(began)}" if began else ""

@@ -49,7 +49,7 @@ def unapplied(conn: Connection) -> str | None:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Row]:
-    """Wait until every live worker uses a revision, for ``seconds`` at most; returns the workers that do not."""
+    """Wait until every live worker uses a revision, for ``seconds`` at most. Returns the workers that do not."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]
@@ -77,7 +77,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Whether this host has a worker (or scheduler) and each sends heartbeats to the database; and the reason."""
+    """Return whether this host has a worker (or scheduler) and each sends heartbeats to the database; and the reason."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -95,7 +95,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Whether an HTTP address answers with success and its answer contains a text; and the reason."""
+    """Return whether an HTTP address answers with success and its answer contains a text; and the reason."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)
             text = answer.read(_MOST).decode("utf-8", "replace")
@@ -107,12 +107,12 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Whether no job of these queues is due, active or, after an attempt since ``since``, waits for a retry."""
+    """Return whether no job of these queues is due, active or, after an attempt since ``since``, waits for a retry."""
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 
 
 def failed_jobs(conn: Connection, queues: Sequence[str], since: datetime) -> list[str]:
-    """A line for each job that failed for good since ``since``; if there are many, the last line counts the rest."""
+    """Return a line for each job that failed for good since ``since``; if there are many, the last line counts the rest."""
     found = SQL.all(conn, "idle/failed", queues=list(queues), since=since, most=_NAMED)
     lines = [f"failed: {one['task']} {one['id']}: {one['type']}: {one['message']}" for one in found]
     return [*lines, f"failed: {found[0]['number'] - _NAMED} more"] if found and found[0]["number"] > _NAMED else lines

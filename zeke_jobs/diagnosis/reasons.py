@@ -26,7 +26,7 @@ class Reason:
 
 
 def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:
-    """The lines about reasons and history, each with its indent and style; equal tracebacks are shown once."""
+    """Yield the lines about reasons and history, each with its indent and style; equal tracebacks are shown once."""
     known: dict[tuple[str, ...], Reason] = {}
     for one in (*reasons, *history):
         yield 2, "" if one in reasons else "dim", one.sentence
@@ -39,12 +39,12 @@ def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[
 
 
 def error_of(error: dict[str, Any] | None) -> str:
-    """Type and message of an error, on one line."""
+    """Return type and message of an error, on one line."""
     return one_line(": ".join(str(error[part]) for part in ("type", "message") if error and error.get(part)))
 
 
 def paused(pause: Row, now: datetime) -> Reason:
-    """The reason of a job whose task, queue or limit is paused by an operator or by jobs.yaml."""
+    """Return the reason of a job whose task, queue or limit is paused by an operator or by jobs.yaml."""
     began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
     ends = f", {until(pause.ends_on, now)}" if pause.ends_on else ""
     why = f": {one_line(pause.reason)}" if pause.reason else ""
@@ -58,12 +58,12 @@ def paused(pause: Row, now: datetime) -> Reason:
 
 
 def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
-    """A text that names processes and their jobs, with the reason why no other job runs there."""
+    """Return a text that names processes and their jobs, with the reason why no other job runs there."""
     return first_of([_keeper(keeper, now) for keeper in keepers[:_NAMED]], len(keepers))
 
 
 def advice_about(keepers: Sequence[Row]) -> str:
-    """The remedies for processes that one job keeps busy."""
+    """Return the remedies for processes that one job keeps busy."""
     jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (
@@ -81,7 +81,7 @@ def _keeper(keeper: Row, now: datetime) -> str:
 
 
 def of_limit(limit: Row, now: datetime) -> Reason:
-    """The reason of a job whose limit lets no job start now."""
+    """Return the reason of a job whose limit lets no job start now."""
     kind, _, name = limit.name.partition("/")
     whose, then = f"its task {name}" if kind == "task" else f"the shared limit {name}", opens(limit.opens_on, now)
     match limit.reason:
@@ -106,18 +106,18 @@ def of_limit(limit: Row, now: datetime) -> Reason:
 
 
 def opens(moment: datetime | None, now: datetime) -> str:
-    """When a limit lets a job start."""
+    """Return when a limit lets a job start."""
     return "soon" if moment is None else until(moment, now).removeprefix("until ")
 
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
-    """The active jobs of a full limit as text; the first jobs are named, the rest is counted."""
+    """Return the active jobs of a full limit as text; the first jobs are named, the rest is counted."""
     named = (f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders)
     return first_of(list(named), active)
 
 
 def first_of(named: Sequence[str], number: int) -> str:
-    """The named ones as text, and how many more of ``number`` there are."""
+    """Return the named ones as text, and how many more of ``number`` there are."""
     return "; ".join([*named, f"{number - len(named)} more"] if number > len(named) else named)
 
 

@@ -58,7 +58,7 @@ def _keeping_up(conn: Connection) -> Iterator[Finding]:
 
 
 def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
-    """The parts of a limit that are too small for the arrivals of its tasks, each with its remedy."""
+    """Yield the parts of a limit that are too small for the arrivals of its tasks, each with its remedy."""
     name, slots = bound.name, bound.concurrency
     # The average number of jobs that must run at once.
     need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)

@@ -54,7 +54,7 @@ def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
 
 
 def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
-    """The ``TaskResult`` of a job with the payload ``call``. Raises the same exceptions as ``find``."""
+    """Return the ``TaskResult`` of a job with the payload ``call``. Raises the same exceptions as ``find``."""
     lowest, highest = tasks.base.TASK_MIN_PRIORITY, tasks.base.TASK_MAX_PRIORITY
     task = find(call["function"]).using(
         priority=max(lowest, min(job.priority, highest)),
@@ -83,7 +83,7 @@ def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
 
 
 def _local(moment: datetime | None) -> Any:
-    """A time in Django's form: with a zone, or without a zone if ``USE_TZ`` is False."""
+    """Return a time in Django's form: with a zone, or without a zone if ``USE_TZ`` is False."""
     if moment is None or settings.USE_TZ is timezone.is_aware(moment):
         return moment
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
@@ -108,11 +108,11 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
 
     @property
     def database(self) -> str:
-        """The alias of the database on whose connection jobs are sent."""
+        """Return the alias of the database on whose connection jobs are sent."""
         return str(self.options.get("database", "default"))
 
     def stanza(self, function: str, queue_name: str) -> str:
-        """Id of the task in jobs.yaml for a function."""
+        """Return id of the task in jobs.yaml for a function."""
         own = self.options.get("tasks", {})
         return str(own.get(function) or own.get(queue_name) or self.options.get("task", "django"))
 
@@ -136,7 +136,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """The current result of a job; sensitive fields of its payload are ``***``.
+        """Return the current result of a job; sensitive fields of its payload are ``***``.
 
         Raises TaskResultDoesNotExist if no job of a function with ``@task`` has this id.
         """
@@ -152,7 +152,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result_of(job, job.data, output)
 
     def check(self, **_kwargs: Any) -> Iterator[Any]:
-        """The faults of the settings, for ``manage.py check``; of jobs.yaml too where there is one.
+        """Yield the faults of the settings, for ``manage.py check``; of jobs.yaml too where there is one.
 
         Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
         """

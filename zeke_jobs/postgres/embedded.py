@@ -58,7 +58,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
 
 
 def running(folder: Path) -> str | None:
-    """URL of the server in ``folder`` if it runs, or None. Starts nothing."""
+    """Return the URL of the server in ``folder`` if it runs, or None. Starts nothing."""
     folder = folder.absolute()
     if not _lives(folder):
         return None
@@ -100,7 +100,7 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 
 
 def _lives(folder: Path) -> bool:
-    """Whether a process of this folder's server, or one that starts it, is alive.
+    """Return whether a process of this folder's server, or one that starts it, is alive.
 
     The first process of the server gets a file lock from the one that starts it, and all others inherit the lock. A
     process id would prove less, because ids are reused.
@@ -114,7 +114,7 @@ def _lives(folder: Path) -> bool:
 
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any], alive: TextIO) -> int:
-    """Start a server that outlives this process; returns the length of its log before the start."""
+    """Start a server that outlives this process. Returns the length of its log before the start."""
     programs = server_programs.runnable(bin_dir, user)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():

@@ -56,7 +56,7 @@ def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[No
 
 
 def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
-    """Process id and description of the session that probably holds the lock: the oldest session that uses the table."""
+    """Return process id and description of the session that probably holds the lock: the oldest that uses the table."""
     # The server's message names the table of a row, or its index, but not the session.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))

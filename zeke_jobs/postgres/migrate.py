@@ -51,7 +51,7 @@ class Migration:
 
 
 def available(packages: Iterable[str] = ()) -> list[Migration]:
-    """All migrations of zeke_jobs and then of ``packages``, in the order of their application.
+    """Return all migrations of zeke_jobs and then of ``packages``, in the order of their application.
 
     Raises MigrationError if a package has no ``migrations``, or a file is not named like ``0001_words.sql``.
     """
@@ -64,13 +64,13 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
 
 
 def code() -> Migration:
-    """All functions, views and triggers of zeke_jobs as one script, named by its edition."""
+    """Return all functions, views and triggers of zeke_jobs as one script, named by its edition."""
     edition = files(OURS).joinpath("sql/code", _EDITION).read_text(encoding="utf-8").split()[0]
     return Migration(OURS, f"code-{int(edition):04}", "\n".join(text for _, text in _texts(OURS, "sql/code")))
 
 
 def of_package(package: str, folder: str = "migrations") -> list[Migration]:
-    """The migrations of a package."""
+    """Return the migrations of a package."""
     found = []
     for name, text in _texts(package, folder):
         if not _NAME.fullmatch(name):
@@ -107,7 +107,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def _apply(conn: Connection, migration: Migration) -> bool:
-    """Apply one file; False if another process has applied it meanwhile."""
+    """Apply one file. Returns False if another process has applied it meanwhile."""
 
     def within() -> bool:
         with transaction(conn):
@@ -132,10 +132,10 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_missing(conn: Connection, migration: Migration) -> bool:
-    """Run a file and record it, under the lock; False if another process has applied it meanwhile."""
+    """Run a file and record it, under the lock. Returns False if another process has applied it meanwhile."""
 
     def objects() -> set[str]:
-        """The objects outside our schema; empty for our own files, because an uninstall drops our schema as a whole."""
+        """Return the objects outside our schema; empty for our own files, because an uninstall drops our schema as a whole."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _applied(conn)):
@@ -186,7 +186,7 @@ def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) -> bool:
-    """Whether a file must be applied: a frozen file once, the code when its edition is new or has changed."""
+    """Return whether a file must be applied: a frozen file once, the code when its edition is new or has changed."""
     found = applied.get((migration.package, migration.name))
     checksum = found and found.checksum
     if _CODE.fullmatch(migration.name):
@@ -201,7 +201,7 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) ->
 
 
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """The files that ``migrate`` would apply.
+    """Return the files that ``migrate`` would apply.
 
     Raises MigrationError if an applied file was edited, or the database is older than 1.0 or past a breaking migration.
     """

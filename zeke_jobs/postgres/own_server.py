@@ -44,7 +44,7 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """The folder for the files of ``data_dir``: itself, or, for a reason (``why_elsewhere``), one named by its path."""
+    """Return the folder for the files of ``data_dir``: itself, or, for a reason (``why_elsewhere``), one named by its path."""
     asked = data_dir.absolute()
     with suppress(OSError):
         return (asked / _LINK).readlink()
@@ -54,12 +54,12 @@ def place(data_dir: Path) -> Path:
 
 
 def server_folder(data_dir: Path) -> Path:
-    """The server's folder of ``data_dir``."""
+    """Return the server's folder of ``data_dir``."""
     return place(data_dir) / "postgres"
 
 
 def why_elsewhere(data_dir: Path) -> str:
-    """The reason why a server cannot run in ``data_dir``; empty if it can."""
+    """Return the reason why a server cannot run in ``data_dir``, or an empty text if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
     # An existing folder is never replaced by another place.

@@ -69,7 +69,7 @@ class Cursor(cursor):
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the statement may succeed later: the server is unreachable, read-only for now, or has a fault."""
+    """Return whether the statement may succeed later: the server is unreachable, read-only for now, or has a fault."""
     state = (getattr(error, "pgcode", None) or "")[:2]
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
@@ -113,14 +113,14 @@ def _refused(reason: str) -> OperationalError:
 
 
 def is_pooled(conn: Connection) -> bool:
-    """Whether the connection goes through a pooler such as PgBouncer, which invents process ids for its clients."""
+    """Return whether the connection goes through a pooler such as PgBouncer, which invents process ids for its clients."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return cursor.fetchone() != (conn.info.backend_pid,)
 
 
 def can_listen(conn: Connection) -> bool:
-    """Whether a LISTEN on this connection works: not through a pooler, unless ``ZEKE_JOBS_LISTEN`` overrides it."""
+    """Return whether a LISTEN on this connection works: not through a pooler, unless ``ZEKE_JOBS_LISTEN`` overrides it."""
     wanted = environment.listen()
     return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 
@@ -145,7 +145,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
 
 
 def has_news(conn: Any) -> bool:
-    """Whether an idle connection has data to read; usually the server has then closed it."""
+    """Return whether an idle connection has data to read; usually the server has then closed it."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))

@@ -31,7 +31,7 @@ def tolerate(cursor: Cursor) -> None:
 
 
 def value_of(text: str) -> Any:
-    """The value of a JSON text; for an unreadable text, an object with the reason."""
+    """Return the value of a JSON text; for an unreadable text, an object with the reason."""
     if is_too_deep(text):
         return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
     try:
@@ -41,7 +41,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """The value of a payload's JSON text, like ``value_of``; a payload must be an object."""
+    """Return the value of a payload's JSON text, like ``value_of``; a payload must be an object."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 
@@ -144,7 +144,7 @@ class Queries:
         return cursor.execute(self.text(name), params)
 
     def _write_prepared(self, name: str) -> tuple[str, str]:
-        """The PREPARE and the EXECUTE of a statement; empty if it cannot be prepared."""
+        """Return the PREPARE and the EXECUTE of a statement, or an empty tuple if it cannot be prepared."""
         text, places = self.text(name), _Places()
         if _CANNOT_BE_PREPARED.match(text):
             return "", ""

@@ -12,12 +12,12 @@ CLIENT, WORKER, OPERATOR, READER = "zeke_jobs_client", "zeke_jobs_worker", "zeke
 
 
 def script() -> str:
-    """The statements that create the roles and their grants, for a database administrator to read and run."""
+    """Return the statements that create the roles and their grants, for a database administrator to read and run."""
     return files("zeke_jobs").joinpath("sql", "roles.sql").read_text(encoding="utf-8")
 
 
 def complaint(error: Exception, role: str = "") -> str:
-    """The message for a missing right: the server's words, the login, and the GRANT of ``role`` or the least role."""
+    """Return the message for a missing right: the server's words, the login, and the GRANT of ``role`` or the least role."""
     said = str(error).strip().partition("\n")[0]
     login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
     help_ = "`zeke-jobs roles` shows the rights of each database role"
@@ -32,7 +32,7 @@ def complaint(error: Exception, role: str = "") -> str:
 
 
 def _role_with(said: str) -> str:
-    """The least role that may call a function, or read a view or table; empty if no role may."""
+    """Return the least role that may call a function, or read a view or table, or an empty text if no role may."""
     match = re.fullmatch(r".*permission denied for (function|view|table|schema) (\w+)", said)
     if match is None:
         return ""

@@ -28,7 +28,7 @@ _MISREAD = re.compile(r'["$`\\]')
 
 
 def binaries() -> Path:
-    """Folder of the wheel's newest PostgreSQL binaries. Raises ConfigurationError if the wheel is not installed."""
+    """Return folder of the wheel's newest PostgreSQL binaries. Raises ConfigurationError if the wheel is not installed."""
     # Find the package without an import, because the import makes folders and prints warnings.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -39,7 +39,7 @@ def binaries() -> Path:
 
 
 def account(data: Path) -> dict[str, Any]:
-    """The user for the server of ``data``, as arguments of ``subprocess.run``; empty for the current user.
+    """Return the user for the server of ``data``, as arguments of ``subprocess.run``, or an empty dict for the current user.
 
     PostgreSQL refuses root. Then the user is the owner of existing data (who may have used sudo once), or nobody.
     """
@@ -58,7 +58,7 @@ def account(data: Path) -> dict[str, Any]:
 
 
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
-    """A folder of programs for ``user``: ``bin_dir``, by default the wheel's.
+    """Return a folder of programs for ``user``: ``bin_dir``, by default the wheel's.
 
     They are copied if the user may not enter the wheel's folder, or a shell would misread its path.
     """
@@ -68,7 +68,7 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def _copy(ours: Path) -> Path:
-    """The copy of this version's programs; always complete, even if several processes copy or one is interrupted."""
+    """Return the copy of this version's programs; always complete, even if several processes copy or one is interrupted."""
     package = ours.parents[1]
     target = state_folder() / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not target.exists():
@@ -135,7 +135,7 @@ def run(
 
 
 def powerless(error: OSError) -> ConfigurationError:
-    """The error for a root user without root's rights, as in a restricted container or a one-user namespace."""
+    """Return the error for a root user without root's rights, as in a restricted container or a one-user namespace."""
     return ConfigurationError(
         f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
         f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"
@@ -143,7 +143,7 @@ def powerless(error: OSError) -> ConfigurationError:
 
 
 def failure(folder: Path, said: str) -> ZekeJobsError:
-    """The error for a server that did not start, with the reason in a sentence."""
+    """Return the error for a server that did not start, with the reason in a sentence."""
     if "No space left" in said or "Disk quota" in said or shutil.disk_usage(folder).free < _ROOM:
         return ZekeJobsError(f"expected room for the embedded server's data in {folder}, got a full disk")
     causes = _CAUSE.findall(said) or said.split("\n")[-2:-1] or ["it ended without a word"]
@@ -153,13 +153,13 @@ def failure(folder: Path, said: str) -> ZekeJobsError:
 
 
 def state_folder() -> Path:
-    """The folder for files that cannot be where they belong."""
+    """Return the folder for files that cannot be where they belong."""
     root, home = Path("/var/lib/zeke-jobs"), os.path.expanduser("~")  # noqa: PTH111 (no error for a user without a home)
     return root if os.geteuid() == 0 else Path(home).absolute() / ".local" / "state" / "zeke-jobs"
 
 
 def is_there(path: Path) -> bool:
-    """Whether the file exists; in a folder that we may not read, it counts as missing."""
+    """Return whether the file exists; in a folder that we may not read, it counts as missing."""
     return os.access(path, os.F_OK)
 
 
@@ -172,7 +172,7 @@ def make(folder: Path) -> None:
 
 
 def closed(folder: Path, user: int) -> Path | None:
-    """The outermost existing folder of the path of ``folder`` that ``user`` may not enter, or None."""
+    """Return the outermost existing folder of the path of ``folder`` that ``user`` may not enter, or None."""
     for one in reversed((folder, *folder.parents)):
         if is_there(one):
             found = one.stat()

@@ -117,7 +117,7 @@ class Session(connection):
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
-        """Whether a named statement is prepared; its second use prepares it."""
+        """Return whether a named statement is prepared; its second use prepares it."""
         if self.settings is None:  # a pooler gives each transaction another session
             return False
         if name not in self.statements:
@@ -148,7 +148,7 @@ class Session(connection):
             shared.shutdown(socket.SHUT_RDWR)
 
     def face(self) -> tuple[object, ...]:
-        """The settings of psycopg2 itself, which no statement can restore."""
+        """Return the settings of psycopg2 itself, which no statement can restore."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
 
 

@@ -47,7 +47,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
 
 
 def uninstall(conn: Connection, removal: Row) -> list[str]:
-    """Remove everything or nothing; returns the column defaults that were dropped with the functions they called.
+    """Remove everything or nothing. Returns the column defaults that were dropped with the functions they called.
 
     Raises StillNeeded if another object needs a removed one, Contended if another session uses our tables; it is named.
     """

@@ -169,7 +169,7 @@ class InForce:
 
     @property
     def is_file(self) -> bool:
-        """Whether the caller's file has the text in force; otherwise the file is ignored."""
+        """Return whether the caller's file has the text in force; otherwise the file is ignored."""
         return self.revision == self.file_revision
 
 
@@ -200,7 +200,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """The newest revision with the text of jobs.yaml on disk; ``known`` if it cannot be read, or was never in force."""
+    """Return the newest revision with the text of jobs.yaml on disk; ``known`` if it cannot be read, or was never in force."""
     try:
         text = read_text(environment.config_path())
     except ConfigurationError:

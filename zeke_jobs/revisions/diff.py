@@ -32,7 +32,7 @@ class Null(StrEnum):
 
 
 def flat(one: Task | Limit) -> Flat:
-    """The values of a task or a limit by dotted key, without unset values."""
+    """Return the values of a task or a limit by dotted key, without unset values."""
     return {
         key: value
         for key, value in _pairs("", one)
@@ -42,18 +42,18 @@ def flat(one: Task | Limit) -> Flat:
 
 
 def _service(one: Service | Middleware) -> Flat:
-    """The values of a service or a middleware by dotted key, including its own settings."""
+    """Return the values of a service or a middleware by dotted key, including its own settings."""
     return dict(_pairs("", {"use": one.use, **one.settings}))
 
 
 def _top(config: Config) -> Flat:
-    """The values at the top of the file that belong to no task."""
+    """Return the values at the top of the file that belong to no task."""
     named = {"migrations": list(config.migrations), "middleware": list(map(_service, config.middleware))}
     return {key: value for key, value in named.items() if value}
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values mean the same to a handler: ``1`` differs from ``true`` and from ``1.0``."""
+    """Return whether two values mean the same to a handler: ``1`` differs from ``true`` and from ``1.0``."""
     return type(one) is type(other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -138,18 +138,18 @@ class Plan:
 
     @property
     def is_pending(self) -> bool:
-        """Whether applying it would make a revision."""
+        """Return whether applying it would make a revision."""
         cancels = any(one.why == "cancelled" for one in self.touched)
         return self.text_differs or bool(self.changes) or bool(self.notes) or cancels
 
     @property
     def stranded(self) -> list[Touched]:
-        """Jobs that no task would run."""
+        """Return jobs that no task would run."""
         return [one for one in self.touched if one.why == "stranded"]
 
 
 def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
-    """The differences of two configurations. A task whose id became an alias is renamed. Sensitive fields are masked."""
+    """Return the differences of two configurations. A task whose id became an alias is renamed. Sensitive fields are masked."""
     before = before or Config()
     new_names = renames(before, after)
     found = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
@@ -176,7 +176,7 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """The next fire times of each schedule that a change adds, removes or moves. A merged task loses its schedule."""
+    """Return the next fire times of each schedule that a change adds, removes or moves. A merged task loses its schedule."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}
@@ -197,7 +197,7 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
 
 
 def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
-    """A schedule's next three fire times; none if it is paused."""
+    """Return a schedule's next three fire times; none if it is paused."""
     if cron is None or cron.paused:
         return ()
     return tuple(islice(parse(cron.at).after(now, ZoneInfo(cron.timezone)), 3))

@@ -68,13 +68,13 @@ def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> li
 
 
 def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Override]:
-    """The overrides that apply again when ``override`` ends."""
+    """Return the overrides that apply again when ``override`` ends."""
     before = next(at for at, one in enumerate(overrides) if one is override)
     return [one for one in visible(overrides[:before]) if override.covers(one)]
 
 
 def listed(overrides: Sequence[Override], of: Override) -> str:
-    """The values of overrides as text, with the keys other than the key of ``of``."""
+    """Return the values of overrides as text, with the keys other than the key of ``of``."""
     return ", ".join(
         (f"{one.label} = " if one.path != of.path else "")
         + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
@@ -83,12 +83,12 @@ def listed(overrides: Sequence[Override], of: Override) -> str:
 
 
 def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
-    """The overrides that do not end by ``moment``."""
+    """Return the overrides that do not end by ``moment``."""
     return [one for one in overrides if one.until is None or one.until > moment]
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """The permanent overrides, without those for draining tasks."""
+    """Return the permanent overrides, without those for draining tasks."""
     return [one for one in overrides if one.until is None and one.drains is None]
 
 
@@ -99,7 +99,7 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """The faults of all new overrides together, each after the name of its override."""
+    """Return the faults of all new overrides together, each after the name of its override."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]
@@ -112,7 +112,7 @@ def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Overri
 
 
 def _words(found: Diagnostic) -> str:
-    """A fault without a place, because the value is in no file."""
+    """Return a fault without a place, because the value is in no file."""
     return found.message + _help(found.help)
 
 

@@ -32,7 +32,7 @@ class Orders:
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> Iterator[Touched]:
-    """The effects of a plan on unfinished jobs. ``after`` has passed the checks against this process's code."""
+    """Yield the effects of a plan on unfinished jobs. ``after`` has passed the checks against this process's code."""
     before = before or Config()
     schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
     names = {*schemas, *before.tasks, *after.tasks, *orders.cancel}
@@ -64,7 +64,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
 
 
 def _unfit(conn: Connection, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
-    """The queued jobs whose payloads the task refuses."""
+    """Yield the queued jobs whose payloads the task refuses."""
     faults: Counter[str] = Counter()
     sees_all = store.sees_all(conn)
     rows = SQL.all(conn, "plan/payloads" if sees_all else "plan/masked_payloads", task=stored_as, limit=MOST_READ)
@@ -161,7 +161,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
 
 
 def _readable(latest: Revision | None, file: Config) -> Config | None:
-    """The configuration in force, usually the file's; None if this version of the code cannot read it."""
+    """Return the configuration in force, usually the file's, or None if this version of the code cannot read it."""
     if latest and latest.digest == file.digest and not latest.overrides:
         return file
     try:

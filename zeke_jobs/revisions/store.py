@@ -23,7 +23,7 @@ Fields = defaultdict[str, set[str]]
 
 
 def sensitive_fields(*configs: Config | None) -> Fields:
-    """The sensitive fields of each task in any of the configurations."""
+    """Return the sensitive fields of each task in any of the configurations."""
     found: Fields = defaultdict(set)
     for config in configs:
         for task in config.tasks.values() if config else ():
@@ -33,7 +33,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
 
 
 def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
-    """The value at a path of jobs.yaml, with sensitive fields masked; with ``services``, also services' settings."""
+    """Return the value at a path of jobs.yaml, with sensitive fields masked; with ``services``, also services' settings."""
     if (
         services
         and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
@@ -65,15 +65,15 @@ class Override:
 
     @property
     def label(self) -> str:
-        """Its path for people, without ``tasks.``."""
+        """Return its path for people, without ``tasks.``."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
     def masked(self, fields: Fields, *, services: bool = False) -> Override:
-        """The override with sensitive fields masked; with ``services``, also the settings of services."""
+        """Return the override with sensitive fields masked; with ``services``, also the settings of services."""
         return replace(self, value=hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
-        """Whether its value replaces the other's value: at the same place or below."""
+        """Return whether its value replaces the other's value: at the same place or below."""
         return other.path[: len(self.path)] == self.path
 
 
@@ -96,22 +96,22 @@ class Revision:
 
 
 def draining(overrides: Sequence[Override]) -> set[str]:
-    """Tasks kept only until their jobs have ended."""
+    """Return tasks kept only until their jobs have ended."""
     return {override.path[1] for override in overrides if override.drains is not None}
 
 
 def visible(overrides: Sequence[Override]) -> list[Override]:
-    """The overrides in effect, which no later override replaces."""
+    """Return the overrides in effect, which no later override replaces."""
     return [one for at, one in enumerate(overrides, start=1) if not any(later.covers(one) for later in overrides[at:])]
 
 
 def edits(overrides: Sequence[Override]) -> list[Edit]:
-    """The overrides as edits of the file's values."""
+    """Return the overrides as edits of the file's values."""
     return [(one.path, one.value) for one in visible(overrides)]
 
 
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
-    """The text and the overrides as readers of the database may see them."""
+    """Return the text and the overrides as readers of the database may see them."""
     fields = sensitive_fields(config)
     masked = hide(parse(config.text).value, fields, services=True)
     hidden = [one.masked(fields, services=True) for one in overrides]
@@ -119,12 +119,12 @@ def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def sees_all(conn: Connection) -> bool:
-    """Whether this login may read payloads and the texts of jobs.yaml; the reader role may not."""
+    """Return whether this login may read payloads and the texts of jobs.yaml; the reader role may not."""
     return bool(SQL.value(conn, "revision/sight"))
 
 
 def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
-    """The revision in force; None before the first. If not ``whole``, sensitive fields of schedules are masked."""
+    """Return the revision in force, or None before the first. If not ``whole``, sensitive fields of schedules are masked."""
     row = SQL.one(conn, "revision/one", number=None) if whole else SQL.one(conn, "revision/shown")
     return None if row is None else _read(row)
 
@@ -139,17 +139,17 @@ def find(conn: Connection, number: int) -> Revision:
 
 
 def listed(conn: Connection, limit: int) -> list[Revision]:
-    """The latest revisions, the newest first."""
+    """Return the latest revisions, the newest first."""
     return [_read({"source": "", **row}) for row in SQL.all(conn, "revision/list", limit=limit)]
 
 
 def latest_number(conn: Connection) -> int:
-    """Number of the revision in force; 0 before the first."""
+    """Return the number of the revision in force; 0 before the first."""
     return int(SQL.value(conn, "revision/number"))
 
 
 def number_of(conn: Connection, digest: str) -> int | None:
-    """The newest revision with this text; None if the text was never in force."""
+    """Return the newest revision with this text, or None if the text was never in force."""
     return cast("int | None", SQL.value(conn, "revision/by_digest", digest=digest))
 
 

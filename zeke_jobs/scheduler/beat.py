@@ -54,7 +54,7 @@ class Beat:
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Time of the next beat by this machine's clock; soon if the database was unreachable."""
+        """Return time of the next beat by this machine's clock; soon if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew

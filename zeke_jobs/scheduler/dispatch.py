@@ -73,19 +73,19 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
 
 
 def clock(conn: Connection) -> datetime:
-    """The database's time."""
+    """Return the database's time."""
     now: datetime = SQL.value(conn, "schedule/clock")
     return now
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | None:
-    """The schedule of a task, by its canonical id, or a stored schedule, by its name."""
+    """Return the schedule of a task, by its canonical id, or a stored schedule, by its name."""
     row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Time since a scheduler last handled all schedules, if there are any and it is longer than ``SILENT_AFTER``."""
+    """Return time since a scheduler last handled all schedules, if there are any and it is longer than ``SILENT_AFTER``."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 

@@ -40,12 +40,12 @@ class Timetable:
 
     @property
     def id(self) -> str:
-        """The id of its ticks: its name, or its task's id."""
+        """Return the id of its ticks: its name, or its task's id."""
         return self.name or self.task
 
     @property
     def line(self) -> dict[str, str]:
-        """The cron line and zone that its progress belongs to."""
+        """Return the cron line and zone that its progress belongs to."""
         return {"cron": str(self.cron), "timezone": self.zone.key}
 
 
@@ -61,13 +61,13 @@ class Tick:
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
-    """The ticks after ``decided_to`` to decide now: none in the future, none older than the window."""
+    """Return the ticks after ``decided_to`` to decide now: none in the future, none older than the window."""
     start = max(decided_to, now - max(timetable.window, ON_TIME) - timedelta(microseconds=1))
     return list(timetable.cron.between(start, now + GRACE, timetable.zone))
 
 
 def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Row | None = None) -> list[Tick]:
-    """The outcome of each due tick, in order. ``unfinished`` is an earlier tick's job, a row of ``schedule/unfinished``.
+    """Return the outcome of each due tick, in order. ``unfinished`` is an earlier tick's job, a row of ``schedule/unfinished``.
 
     Several ticks mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
     ``overlap`` about the rest; with ``missed: all``, every tick is sent.
@@ -89,7 +89,7 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
 
 
 def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
-    """The earliest start of a tick's job, or None for at once. It is the same in every scheduler."""
+    """Return the earliest start of a tick's job, or None for at once. It is the same in every scheduler."""
     chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None

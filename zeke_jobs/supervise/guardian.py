@@ -56,7 +56,7 @@ def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False if it has no process left."""
+    """Send a signal to a process group. Returns False if it has no process left."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):  # macOS raises PermissionError for a group of zombies

@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """The command line of a program beside this Python or beside the running command, with Python's full path."""
+    """Return the command line of a program beside this Python or beside the running command, with Python's full path."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
@@ -45,7 +45,7 @@ def system(
     grace: float = 30.0,
     on_terminal: bool = False,
 ) -> list[Command]:
-    """The commands of workers and scheduler, with the environment ``env``. Without ``queues``, workers serve all queues.
+    """Return the commands of workers and scheduler, with the environment ``env``. Without ``queues``, workers serve all queues.
 
     ``grace`` is the number of seconds from SIGTERM to SIGKILL; workers keep the last 20 of them to hand back unfinished
     jobs. With ``on_terminal``, their output is readable and coloured unless ``env`` sets another format.
@@ -62,7 +62,7 @@ def system(
 
 
 def dashboard_program() -> list[str]:
-    """The dashboard's command line: from ``node_modules`` here or in a folder above, or from the PATH."""
+    """Return the dashboard's command line: from ``node_modules`` here or in a folder above, or from the PATH."""
     node = shutil.which("node")
     if node is None:
         raise ConfigurationError(
@@ -80,7 +80,7 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """The dashboard's command, for this machine only; ``schema`` has our views in pg-boss's form."""
+    """Return the dashboard's command, for this machine only; ``schema`` has our views in pg-boss's form."""
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 

@@ -40,7 +40,7 @@ class Command:
 
 
 def pause(deaths: int) -> float:
-    """Seconds before the restart of a command that died ``deaths`` times in a row: 0.5, 1, 2 … 30."""
+    """Return seconds before the restart of a command that died ``deaths`` times in a row: 0.5, 1, 2 … 30."""
     return float(min(_LONGEST_PAUSE, 0.5 * 2 ** max(0, deaths - 1)))
 
 
@@ -86,7 +86,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run until ``stop``, or until the first start of a command is refused; return the exit status."""
+        """Run until ``stop``, or until the first start of a command is refused. Returns the exit status."""
         try:
             while self.step():
                 time.sleep(_TICK)
@@ -100,7 +100,7 @@ class Supervisor:
         return self.status
 
     def step(self) -> bool:
-        """Do one step: obey requests, and reap, start and kill processes. False when everything has ended."""
+        """Do one step: obey requests, and reap, start and kill processes. Returns False when everything has ended."""
         now = self.clock()
         self._heed(now)
         for child in self._children:
@@ -147,7 +147,7 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Name and process id of each running child."""
+        """Return the name and process id of each running child."""
         return {c.command.name: c.process.pid for c in self._children if c.process is not None}
 
     def _start(self, child: _Child, now: float) -> None:

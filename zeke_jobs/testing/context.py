@@ -119,7 +119,7 @@ class FakeContext(Steps):
         return result
 
     def event(self, name: str) -> Event | None:
-        """The event that the test gave; an event in ``timed_out`` did not come in time."""
+        """Return the event that the test gave; an event in ``timed_out`` did not come in time."""
         if name in self.timed_out:
             return Event(name, timed_out=True)
         return Event(name, self.events[name]) if name in self.events else None
@@ -130,14 +130,14 @@ class FakeContext(Steps):
         return Batch(id, self.send, self.send_many, lambda: None)
 
     def service(self, name: str) -> Any:
-        """The service that the test gave."""
+        """Return the service that the test gave."""
         if name not in self.services:
             given = ", ".join(self.services) or "none"
             raise RuntimeError(f"expected FakeContext(services={{{name!r}: …}}) for ctx.service({name!r}), got {given}")
         return self.services[name]
 
     def settings_of(self, task: str) -> Any:
-        """The settings that the test gave for the task."""
+        """Return the settings that the test gave for the task."""
         return self.others.get(task)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:

@@ -27,20 +27,20 @@ TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.wo
 
 @pytest.fixture(scope="session")
 def zeke_config() -> config.Config:
-    """The jobs.yaml at ``ZEKE_JOBS_CONFIG``, by default in the current folder."""
+    """Return the jobs.yaml at ``ZEKE_JOBS_CONFIG``, by default in the current folder."""
     return config.load(environment.config_path())
 
 
 @pytest.fixture
 def sent_jobs(zeke_config: config.Config) -> Iterator[SentJobs]:
-    """The program's sends, checked as in production, without a database."""
+    """Yield the program's sends, checked as in production, without a database."""
     with SentJobs(zeke_config).standing_in() as sent:
         yield sent
 
 
 @pytest.fixture(scope="session")
 def zeke_database_url() -> Iterator[str]:
-    """A database server for the tests, removed at their end. It needs zeke-jobs[embedded]."""
+    """Yield a database server for the tests, removed at their end. It needs zeke-jobs[embedded]."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-jobs-test-"))
     folder.chmod(0o755)  # the server may run as another user
     try:
@@ -52,7 +52,7 @@ def zeke_database_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def zeke_database(zeke_database_url: str, zeke_config: config.Config) -> Iterator[str]:
-    """A database with all tables and jobs.yaml in force; ``DATABASE_URL`` names it until the session ends."""
+    """Yield a database with all tables and jobs.yaml in force; ``DATABASE_URL`` names it until the session ends."""
     prepare(zeke_database_url, zeke_config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", zeke_database_url)
@@ -71,7 +71,7 @@ def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunn
 
 @pytest.fixture
 def zeke_clock(zeke_database: str) -> Iterator[Clock]:
-    """The clock that decides whether jobs are due; after the test it runs on normally."""
+    """Yield the clock that decides whether jobs are due; after the test it runs on normally."""
     clock = Clock(zeke_database)
     yield clock
     clock.release()

@@ -36,7 +36,7 @@ class Clock:
     _url: str
 
     def now(self) -> datetime:
-        """The time of the test database."""
+        """Return the time of the test database."""
         with closing(connect(self._url)) as conn:
             return dispatch.clock(conn)
 
@@ -166,7 +166,7 @@ class _Run:
                 cursor.execute(self._clock)
 
     def all_due(self) -> bool:
-        """End the jobs that missed their start deadline, and run the due jobs; False if there was no job."""
+        """End the jobs that missed their start deadline, and run the due jobs. Returns False if there was no job."""
         self._opens = []
         expired = [job for (job,) in self._ask(_EXPIRED)]
         if expired:
@@ -175,7 +175,7 @@ class _Run:
         return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to the next moment at which a job is due, expires or gets room; False if there is none."""
+        """Move the clock to the next moment at which a job is due, expires or gets room. Returns False if there is none."""
         [(due,)] = self._ask(_NEXT)
         if due is None:
             return False

@@ -25,7 +25,7 @@ class SentJobs(list[SentCall]):
         self._config = config
 
     def of(self, task: str) -> list[SentCall]:
-        """The jobs sent to a task, under any of its names."""
+        """Return the jobs sent to a task, under any of its names."""
         known = self._config.task(task)
         return [one for one in self if one.task == (known.id if known else task)]
 

@@ -14,7 +14,7 @@ _LOOK = 0.02  # seconds between checks
 
 
 def end_children() -> int:
-    """End all processes below this one, even those that ignore SIGTERM; returns their number.
+    """End all processes below this process, even if they ignore SIGTERM. Returns the number of processes.
 
     The container, systemd or ``zeke-jobs up`` ends daemons outside the process tree, and all processes if /proc is
     missing.

@@ -67,7 +67,7 @@ class Runtime:
             self.config = config
             self.revision = revision
             self.tasks = tasks
-            # : The ids of the tasks with async handlers (True), of the other tasks (False), and of all tasks (None).
+            #: The ids of the tasks with async handlers (True), of the other tasks (False), and of all tasks (None).
             self.ids: dict[bool | None, list[str]] = {
                 kind: [name for name, one in tasks.items() if kind in (None, one.handler.is_async)]
                 for kind in (None, False, True)

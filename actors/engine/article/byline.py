@@ -69,7 +69,7 @@ class Line(NamedTuple):
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
-    """The texts of at most 100 characters."""
+    """Return the texts of at most 100 characters."""
     elements = list(tree.iter())
     said: dict[HtmlElement, str] = {}  # short texts by element, children first
     for element in reversed(elements):
@@ -95,7 +95,7 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """The time of publication that the page declares, unless it shows another day; None if the time is uncertain.
+    """Return the time of publication that the page declares, unless it shows another day, or None if the time is uncertain.
 
     A page declares it in the structured data of the ``article``, meta elements, ``other`` data, time elements, or its address.
     """
@@ -136,7 +136,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """The names of the authors on one line; a profile's address is not a name."""
+    """Return the names of the authors on one line; a profile's address is not a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
@@ -152,7 +152,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """The first name of each kind; far from the heading only after "written by"."""
+    """Return the first name of each kind; far from the heading only after "written by"."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""

@@ -76,7 +76,7 @@ class Reading:
 
     @cached_property
     def said(self) -> Said:
-        """The words of the text."""
+        """Return the words of the text."""
         return Said(self.text)
 
 
@@ -90,13 +90,13 @@ class Article:
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """The article of a parsed page; ``structured`` is the text in its data, or empty."""
+    """Return the article of a parsed page; ``structured`` is the text in its data, or empty."""
     chosen, reason = choose(readings(tree, structured))
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}" if chosen.text else reason)
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
-    """The readings of the page; the first one is preferred."""
+    """Return the readings of the page; the first one is preferred."""
     from lxml.etree import strip_elements
 
     page = deepcopy(tree)
@@ -118,7 +118,7 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
 
 
 def choose(found: list[Reading]) -> tuple[Reading, str]:
-    """The chosen reading, and the reason as a sentence."""
+    """Return the chosen reading, and the reason as a sentence."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
         longest = max(found, key=lambda one: len(one.text))
@@ -138,14 +138,14 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Whether the other text is of the same article and has far more words, or further whole sections."""
+    """Return whether the other text is of the same article and has far more words, or further whole sections."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
-    """The text that trafilatura finds, without comments, and a function that makes its markdown."""
+    """Return the text that trafilatura finds, without comments, and a function that makes its markdown."""
     import trafilatura
     from trafilatura.xml import xmltotxt
 
@@ -178,12 +178,12 @@ class Said:
         return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False)) or Counter({tuple(words): 1})
 
     def beyond(self, other: Said) -> int:
-        """The number of words of this text that the other text lacks."""
+        """Return the number of words of this text that the other text lacks."""
         starts = (at for at in range(self.size) if tuple(self._words[at : at + _RUN]) in other._runs)
         return self.size - len({at + more for at in starts for more in range(_RUN) if at + more < self.size})
 
     def holds(self, other: Said) -> float:
-        """The share of the other text that is in this one, from 0 to 1."""
+        """Return the share of the other text that is in this one, from 0 to 1."""
         return (self._runs & other._runs).total() / other._runs.total()
 
 

@@ -14,7 +14,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
-    """The text, a line for each block, without some elements; as markdown if ``marked``."""
+    """Return the text, a line for each block, without some elements; as markdown if ``marked``."""
     parts: list[str] = []
     preformatted = 0
     walk = iterwalk(tree, events=("start", "end"))  # not recursive: a page may be nested deeply
@@ -38,7 +38,7 @@ def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[st
 
 
 def tidy(text: str) -> str:
-    """The text without spaces at the ends of lines, and with one empty line at most between them."""
+    """Return the text without spaces at the ends of lines, and with one empty line at most between them."""
     lines = (line.rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

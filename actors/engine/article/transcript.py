@@ -17,7 +17,7 @@ _FULL, _MOST = 500, 2000  # characters after which a paragraph ends with its sen
 
 
 def spoken(text: str) -> str | None:
-    """The words in paragraphs, with the speakers' names; None if the text is not a transcript."""
+    """Return the words in paragraphs, with the speakers' names, or None if the text is not a transcript."""
     head = text[:_HEAD].replace("\r", "\n").lstrip("\ufeff")
     if head.startswith("WEBVTT") or _TIMING.match(head):
         return _paragraphs(_cues(text.replace("\r\n", "\n").replace("\r", "\n")))
@@ -32,7 +32,7 @@ def spoken(text: str) -> str | None:
 
 
 def _cues(text: str) -> Iterator[tuple[str, str]]:
-    """The speaker, or empty, and each line; roll-up captions repeat lines."""
+    """Yield the speaker, or empty, and each line; roll-up captions repeat lines."""
     last = ""
     for block in re.split(r"\n\s*\n", text):
         timing, _, lines = block.partition("-->")

@@ -24,7 +24,7 @@ _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Outcomes with the words that indicate them there."""
+    """Return outcomes with the words that indicate them there."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
@@ -37,7 +37,7 @@ def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None
 
 
 def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """Both empty for an article."""
+    """Return both empty for an article."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return "", ""
@@ -73,7 +73,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """Where the text's last paragraph begins: an offer before it hides nothing."""
+    """Return where the text's last paragraph begins: an offer before it hides nothing."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

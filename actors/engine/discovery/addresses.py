@@ -39,7 +39,7 @@ LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's podcast
 
 
 def typed(text: str) -> str:
-    """A person's input as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
+    """Return a person's input as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
     text = text.strip()
     for form, address in _TYPED:
         if match := form.fullmatch(text):
@@ -53,12 +53,12 @@ def typed(text: str) -> str:
 
 
 def is_mailbox(url: str) -> bool:
-    """Whether an address names a folder of a mailbox: ``imap://NAME/FOLDER``."""
+    """Return whether an address names a folder of a mailbox: ``imap://NAME/FOLDER``."""
     return url.strip().lower().startswith("imap:")
 
 
 def of_known_site(url: str) -> list[str]:
-    """The addresses of a page's feed on a known site, the best first; empty for an unknown site."""
+    """Return the addresses of a page's feed on a known site, the best first, or an empty list for an unknown site."""
     parts = split(url)
     if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
         return []
@@ -68,7 +68,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """Where a podcast directory names the feed of this page; None for other sites."""
+    """Return where a podcast directory names the feed of this page, or None for other sites."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None
@@ -77,7 +77,7 @@ def of_directory(url: str) -> str | None:
 
 
 def well_known(url: str) -> list[str]:
-    """The usual addresses of feeds, in the page's folder, then at the site's root."""
+    """Return the usual addresses of feeds, in the page's folder, then at the site's root."""
     parts = split(url)
     root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     path = parts.path.rstrip("/")

@@ -25,7 +25,7 @@ _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentar
 
 
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
-    """The addresses of the feeds that a page names, in its order; feeds of comments only if there are no others.
+    """Return the addresses of the feeds that a page names, in its order; feeds of comments only if there are no others.
 
     Raises:
         EngineError: the errors of ``parse_page``.
@@ -49,7 +49,7 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
 
 
 def base_of(tree: HtmlElement, url: str) -> str:
-    """The address to which the links of a page are relative."""
+    """Return the address to which the links of a page are relative."""
     for element in tree.iter("base"):
         if href := (element.get("href") or "").strip():
             return joined(url, href) or url
@@ -57,18 +57,18 @@ def base_of(tree: HtmlElement, url: str) -> str:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """A page's address with the selector of its links. Raises ValueError for a wrong selector."""
+    """Return a page's address with the selector of its links. Raises ValueError for a wrong selector."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 
 
 def selector_of(url: str) -> str:
-    """The selector in an address; empty for the address of a feed."""
+    """Return the selector in an address, or an empty text for the address of a feed."""
     return unquote(url.partition(_MARK)[2])
 
 
 def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries: int = 300) -> ContentSource:
-    """The links of a page as the items of a feed, in the page's order, each once apart from tracking parameters.
+    """Return the links of a page as the items of a feed, in the page's order, each once apart from tracking parameters.
 
     Raises:
         EngineError: ``not_a_feed`` if the page has no such links; and the errors of ``parse_page``.

@@ -67,7 +67,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """The messages before the connection breaks, refused ones only with a later one."""
+    """Return the messages before the connection breaks, refused ones only with a later one."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -134,7 +134,7 @@ class _Folder(imaplib.IMAP4):
         return line
 
     def examine(self, folder: str) -> str:
-        """Open a folder read-only; returns its UIDVALIDITY, which changes when the server renumbers the folder."""
+        """Open a folder read-only. Returns its UIDVALIDITY, which changes when the server renumbers the folder."""
         encoded = re.sub(r"&|[^ -~]+", _utf7, folder)
         state, said = self.select(_quoted(encoded), readonly=True)
         if state != "OK":
@@ -143,14 +143,14 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """The uids of the messages after another one, in order; of one sender, or of all."""
+        """Return the uids of the messages after another one, in order; of one sender, or of all."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}
         return sorted(uid for uid in uids if uid > last)  # a range with * has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
-        """A message's beginning, empty if it was deleted; or why the server refuses it."""
+        """Return a message's beginning, empty if it was deleted; or why the server refuses it."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
             return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")

@@ -60,7 +60,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 
 def _content(message: Message) -> str:
-    """The first HTML part, or the first text as HTML."""
+    """Return the first HTML part, or the first text as HTML."""
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)

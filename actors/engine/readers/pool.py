@@ -78,7 +78,7 @@ class Readers:
         return EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """The answer, or how the reader ``died``: a negative signal, an exit status, or None."""
+        """Return the answer, or how the reader ``died``: a negative signal, an exit status, or None."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -97,7 +97,7 @@ class Readers:
         return answer, found
 
     def _reader(self, *, is_fresh: bool) -> Connection:
-        """An idle reader, or a new one."""
+        """Return an idle reader, or a new one."""
         with self._changed:
             while not self._idle and len(self._all) >= self._most:
                 self._changed.wait(_SLICE)
@@ -122,7 +122,7 @@ class Readers:
         return ours
 
     def _running(self) -> socket.socket:
-        """The socket to the server, which is started on first use."""
+        """Return the socket to the server, which is started on first use."""
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._control is None:
@@ -171,7 +171,7 @@ def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[s
 
 
 def _environment() -> dict[str, str]:
-    """What a reader needs to find its code: no addresses, keys and tokens."""
+    """Return what a reader needs to find its code: no addresses, keys and tokens."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
     # Threads of numpy would take address space.
     return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

@@ -38,12 +38,12 @@ class Limits(NamedTuple):
 
 
 def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
-    """A message between a worker and a reader: a JSON object on one line, then bytes."""
+    """Return a message between a worker and a reader: a JSON object on one line, then bytes."""
     return json.dumps(head).encode() + b"\n" + body
 
 
 def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """The object and the bytes of a message."""
+    """Return the object and the bytes of a message."""
     head, _, body = message.partition(b"\n")
     return json.loads(head), body
 
@@ -141,7 +141,7 @@ def _arm(cpu: float, wall: int) -> None:
 
 
 def _peak() -> int:
-    """Bytes of address space; 0 if the system does not tell."""
+    """Return bytes of address space; 0 if the system does not tell."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:

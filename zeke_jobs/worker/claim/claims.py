@@ -126,12 +126,12 @@ class Claim:
 
     @property
     def after(self) -> float | None:
-        """Return the seconds from the claim to the handler's start; None before the start."""
+        """Return the seconds from the claim to the handler's start, or None before the start."""
         return None if self.started is None else self.started - self.received
 
     @property
     def took(self) -> float | None:
-        """Return the seconds from the claim to the handler's end; None without a start or an end."""
+        """Return the seconds from the claim to the handler's end, or None without a start or an end."""
         return None if self.started is None or self.done is None else self.done - self.received
 
 

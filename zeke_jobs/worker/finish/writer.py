@@ -31,7 +31,7 @@ def write(
 ) -> Iterator[Written]:
     """Write a batch part by part; yield each part with the ids of its claims that this process had lost.
 
-    An end is not yielded, and must be written later, if another session has locked the job's row. ``is_told``: a
+    If another session has locked a job's row, the end is not yielded, and must be written later. If ``is_told``, a
     warning has already named that session. ``conn`` is an autocommit connection.
 
     Raises psycopg2.Error if the database is unreachable; parts that were not yielded may be unwritten.

@@ -16,7 +16,7 @@ _BATCH = 1_000  # maximum number of jobs that one statement purges, in about 15 
 
 
 def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
-    """Purge, unless a process has purged within the last minute; returns the number of removed jobs."""
+    """Purge, unless a process has purged within the last minute. Returns the number of removed jobs."""
     if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
         return 0
     for statement in ("lease/forget", "audit/forget", "batch/forget", "event/forget", "retention/forget_keys"):
@@ -48,7 +48,7 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores. Several processes may try a chore at once; the first process does it.
+    """Do the named chores. Several processes may try a chore at the same time; only the first process does it.
 
     ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` ends
     overrides whose time is over. ``gather`` moves jobs to renamed or moved tasks, and cancels those of removed tasks.

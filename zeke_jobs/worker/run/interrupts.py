@@ -34,7 +34,7 @@ STUCK_AFTER = 30.0  # seconds that a handler may take to end after an interrupt
 class Running:
     """Describes a running handler, in a thread or on the event loop, whose call is in a ``with`` block.
 
-    If it was interrupted, the block raises ``interrupt``. ``stoppers``, called from another thread, end a wait that
+    If the handler was interrupted, the block raises ``interrupt``. Another thread calls ``stoppers`` to end a wait that
     Python cannot interrupt, such as a query or a read of a socket.
     """
 
