@@ -1,4 +1,4 @@
-"""The command line, run within the test's process."""
+"""The command line runs inside the test's process."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 
 class Ran(NamedTuple):
-    """What a command printed, and its exit status."""
+    """Each run has an exit status and the printed text."""
 
     status: int
     out: str
@@ -17,7 +17,7 @@ class Ran(NamedTuple):
         return json.loads(self.out)
 
 
-#: The fixture ``cli``: runs a command.
+#: The fixture ``cli`` runs a command.
 Cli: TypeAlias = Callable[..., Ran]
-#: The fixture ``make_task``: writes a task into the catalogue.
+#: The fixture ``make_task`` writes a task into the catalogue.
 MakeTask: TypeAlias = Callable[..., None]

@@ -1,4 +1,4 @@
-"""Fixtures of these tests: tasks in the catalogue without a jobs.yaml, and the command line."""
+"""These fixtures add tasks to the catalogue without a jobs.yaml, and run the command line."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from zeke_jobs.cli.run import run
 
 @pytest.fixture
 def make_task(conn: Connection) -> Callable[..., None]:
-    """Writes a task into the catalogue of ``database``: ``make_task("a-task", Model, max_queued=3, …)``."""
+    """Write a task into the catalogue of ``database``: ``make_task("a-task", Model, max_queued=3, …)``."""
 
     def make(task_id: str, model: type[BaseModel] | None = None, **columns: Any) -> None:
         schema = None if model is None else json.dumps(model.model_json_schema(by_alias=False))
@@ -40,7 +40,7 @@ def make_task(conn: Connection) -> Callable[..., None]:
 
 @pytest.fixture
 def woken(other_conn: Connection) -> Callable[[], list[str]]:
-    """Listens for wake-ups; answers which came since it was asked last: whom each wakes, at which queue."""
+    """Listen for wake-ups; each call returns the payloads since the last call, which name the process and the queue."""
     rows(other_conn, 'LISTEN "zeke_jobs.wake"')
 
     def take() -> list[str]:
@@ -54,13 +54,13 @@ def woken(other_conn: Connection) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def heard(woken: Callable[[], list[str]]) -> Callable[[], list[str]]:
-    """As ``woken``: for which queues they came."""
+    """Return the queues of the wake-ups since the last call."""
     return lambda: sorted(payload.split(" ")[1] for payload in woken())
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Runs a command: ``cli("send", "a-task", "--json").json``."""
+    """Run a command: ``cli("send", "a-task", "--json").json``."""
 
     def call(*arguments: object) -> Ran:
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Rows that no worker can read, written past all checks, as by a superuser or an older release without the checks."""
+"""No worker can read these rows, which a superuser or an older release could write without the checks."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.pool import transaction
 
-#: Their rows (see ``plant``), and the worker's report about them.
+#: Each entry has the arguments of ``plant``, and the error that the worker reports.
 UNREADABLE: list[tuple[dict[str, Any], str]] = [
     ({"kwargs": "5"}, "TypeError: args, kwargs and options are a list and two dicts, not list, int, dict"),
     ({"args": 5}, "TypeError: args, kwargs and options are"),
@@ -23,19 +23,19 @@ UNREADABLE: list[tuple[dict[str, Any], str]] = [
     ({"scheduled_for": "9999-12-31 23:59:59-05"}, "ValueError: Invalid isoformat string"),
     ({"scheduled_for": "infinity"}, "ValueError: Invalid isoformat string"),
 ]
-#: A job that no worker claims: it is due beyond Python's calendar.
+#: No worker claims a job that is due beyond Python's calendar.
 FAR = {"run_at": "9999-12-31 23:59:59-05", "expires_on": "infinity"}
 _TIMES = ("run_at", "expires_on", "created_on", "scheduled_for")
 
 
 def plant(conn: Connection, task: str, kwargs: str = "{}", **said: Any) -> UUID:
-    """Write a row; the keywords are times, or parts of its message."""
+    """Insert a row; the keywords are times, or parts of its message."""
     times = {name: said.pop(name) for name in _TIMES if name in said}
     message = {"queue_name": "default", "actor_name": task, "args": [], "options": {}, "message_timestamp": 1, **said}
     text = json.dumps(message)[:-1] + f', "kwargs": {kwargs}}}'
     columns = "".join(f", {name}" for name in times)
     with transaction(conn), conn.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # no trigger is run
+        cursor.execute("SET LOCAL session_replication_role = replica")  # The role replica skips the triggers.
         cursor.execute(
             f"""INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, revision{columns})
             SELECT gen_random_uuid(), 'default', m.message, m.message ->> 'actor_name', 1{", %s" * len(times)}

@@ -1,4 +1,4 @@
-"""Statements of tests, each in one line."""
+"""Tests run SQL statements with these functions."""
 
 from typing import Any
 
@@ -7,27 +7,27 @@ from psycopg2.extras import RealDictCursor
 
 
 def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """All rows of a statement, if it has rows."""
+    """Return all rows of a statement, if it returns rows."""
     with conn.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall() if cursor.description else []
 
 
 def dicts(conn: Connection, sql: str, *params: Any) -> list[dict[str, Any]]:
-    """All rows of a statement, with the names of their columns."""
+    """Return all rows of a statement as dictionaries."""
     with conn.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(sql, params or None)
         return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
 
 def value(conn: Connection, sql: str, *params: Any) -> Any:
-    """The first column of the first row, or None."""
+    """Return the first column of the first row, or None."""
     found = rows(conn, sql, *params)
     return found[0][0] if found else None
 
 
 def change(conn: Connection, job: object, changes: str) -> None:
-    """Write the row of a job past the functions that move it."""
+    """Update a job's row directly, without the functions that change states."""
     with conn.cursor() as cursor:
         cursor.execute(f"UPDATE zeke_jobs.queue SET {changes} WHERE message_id = %s", (str(job),))
         assert cursor.rowcount == 1

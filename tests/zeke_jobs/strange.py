@@ -1,4 +1,4 @@
-"""Strange values for property tests: JSON at the bounds of readability, and times at the ends of the calendar."""
+"""Property tests use strange values: JSON at the limits of readability, and times at the ends of the calendar."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ _digits = st.integers(min_value=1, max_value=5000)
 
 
 def nested(depth: int) -> Any:
-    """So many lists inside each other."""
+    """Nest ``depth`` lists inside each other."""
     value: Any = []
     for _ in range(depth - 1):
         value = [value]

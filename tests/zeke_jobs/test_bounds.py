@@ -1,4 +1,4 @@
-"""The database accepts exactly the rows that a worker can read, from whatever sender; Python and SQL have the same bounds."""
+"""The database accepts exactly the rows that a worker can read; Python and SQL have the same bounds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def anything(make_task: MakeTask) -> None:
 
 
 def refusal(conn: Connection, sql: str, *params: Any) -> str | None:
-    """What an error says; None: there is none."""
+    """Run a statement; return the error's text, or None without an error."""
     try:
         rows(conn, sql, *params)
     except psycopg2.Error as error:
@@ -54,12 +54,12 @@ def refusal(conn: Connection, sql: str, *params: Any) -> str | None:
 
 
 def answer(conn: Connection, sql: str, *params: Any) -> str:
-    """A refused payload is an error; a refused option is an answer, which leaves the transaction as it is."""
+    """Return why SQL refuses a payload or an option."""
     asked = "SELECT zeke_jobs.refused((" + sql + ")::jsonb, '{}')"
     return refusal(conn, asked, *params) or str(value(conn, asked, *params))
 
 
-# What Python refuses
+# ── refusals by Python
 
 
 def test_a_time_that_some_zone_cannot_write_is_refused_by_python() -> None:
@@ -89,7 +89,7 @@ def test_a_model_in_itself_is_renamed_and_checked_as_deep_as_it_may_be_by_python
     by_python = zeke_jobs.send("tree", {"nLeaves": 2, "subTrees": [deepest]}).id
     assert zeke_jobs.status(by_sql).data == zeke_jobs.status(by_python).data
     assert "nLeaves" not in str(zeke_jobs.status(by_sql).data)
-    # The view in pg-boss's words turns the names back.
+    # pg-boss's view translates the names back.
     assert str(value(conn, "SELECT data FROM pgboss.job WHERE id = %s", by_sql)).count("nLeaves") == bounds.DEEPEST // 2
     with pytest.raises(InvalidPayload, match="expected at most 100 lists"):
         zeke_jobs.send("tree", {"subTrees": [{"subTrees": [deepest]}]})
@@ -119,7 +119,7 @@ def test_a_handler_that_asks_for_a_delay_of_centuries_or_beyond_the_calendar_is_
             Defer(moment, "some day")
 
 
-# What SQL refuses, for a client that may only send
+# ── refusals by SQL, for a client that may only send
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
         (f'{{"x": {"[" * 1500}{"]" * 1500}}}', "{}", TOO_DEEP),
         (f'{{"x": {"[" * 100}1{"]" * 100}}}', "{}", TOO_DEEP),
         (f'{{"x": {"[" * 5000}{"]" * 5000}}}', "{}", TOO_DEEP),
-        (f'{{"": {"[" * 100}{"]" * 100}}}', "{}", TOO_DEEP),  # the shortest
+        (f'{{"": {"[" * 100}{"]" * 100}}}', "{}", TOO_DEEP),  # This is the shortest payload that is too deep.
         ("[1]", "{}", "expected a JSON object, got array"),
         ("null", "{}", "expected a JSON object, got null"),
         (f'{{"x": "{"x" * 1024 * 1024}"}}', "{}", "expected at most 1 MiB"),
@@ -181,7 +181,7 @@ def test_the_largest_number_the_deepest_nesting_and_a_long_fraction_are_accepted
     assert list(map(float, job.data["y"])) == [LARGEST_NUMBER, -1e308, 1 / 3]
 
 
-# What another program's row must look like
+# ── rows that other programs write
 
 MESSAGE: dict[str, Any] = {"queue_name": "default", "actor_name": "anything", "args": [], "kwargs": {}, "options": {}, "message_id": ""}  # fmt: skip
 MESSAGE |= {"message_timestamp": 1}
@@ -234,7 +234,7 @@ def test_an_end_beyond_the_calendar_is_refused_without_showing_the_row(conn: Con
         assert "secret" not in str(refused.value)
 
 
-# Python and SQL against each other
+# ── Python compared with SQL
 
 
 @NO_LIMIT
@@ -251,12 +251,12 @@ def test_a_number_that_python_sends_is_one_that_sql_accepts(conn: Connection, nu
 @NO_LIMIT
 @given(text=json_texts)
 def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str) -> None:
-    """Held against an oracle of the test's own, beside the reader of the workers."""
+    """The test compares SQL with an oracle of its own and with the reader of the workers."""
     message = f'{{"queue_name": "default", "actor_name": "anything", "kwargs": {{"x": {text}}}}}'
     try:
         stored = value(conn, "SELECT %s::jsonb::text", message)
     except psycopg2.Error:
-        return  # it is no jsonb at all
+        return  # The text is no valid jsonb.
     accepted = value(conn, "SELECT zeke_jobs.unfit_message(%s)", stored) is None
     assert accepted == (value(conn, "SELECT zeke_jobs.unfit_payload(%s::jsonb -> 'kwargs')", stored) is None)
     assert accepted == _readable(stored)

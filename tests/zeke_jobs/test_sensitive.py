@@ -1,4 +1,4 @@
-"""Sensitive fields stay hidden for the jobs sent with them, in every output, even after the task has changed."""
+"""Sensitive fields stay hidden in every output for the jobs sent with them, even after the task has changed."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def rows(conn: Connection, statement: str, **values: Any) -> list[dict[str, Any]
 
 
 def plant(conn: Connection, job: object) -> None:
-    """A job that failed before, and quotes its payload wherever it says something; a worker masks what it writes itself."""
+    """Make a job failed with texts that quote its payload, as a worker masks the texts that it writes itself."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
     (row,) = rows(
         conn, "SELECT coalesce(sensitive, '{}') AS fields FROM zeke_jobs.queue WHERE message_id = %(job)s", job=str(job)
@@ -193,7 +193,7 @@ def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connecti
     keys = {str(row["id"]): row["key"] for row in rows(conn, "SELECT id, key FROM zeke_jobs.finished")}
     assert keys == {job: "***", str(plain): "customer 7"}
     assert {view for view, text in seen(conn).items() if leaks(text)} == set()
-    # The data for a backtest are still there, in the table that clients and readers cannot read.
+    # The table of the history still has the data for a backtest, but clients and readers cannot read the table.
     assert f"customer {PHONE}" in [row["key"] for row in rows(conn, "SELECT key FROM zeke_jobs.history")]
 
 

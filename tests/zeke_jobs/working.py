@@ -1,4 +1,4 @@
-"""A worker in this process, with all its threads."""
+"""This module runs a worker in the test's process, with all its threads."""
 
 import sys
 from collections.abc import Collection, Iterator
@@ -20,12 +20,12 @@ from zeke_jobs.worker.broker import JobBroker
 def working(
     config: Config, url: str, *, threads: int = 4, stop_within: int = 5_000, queues: set[str] | None = None
 ) -> Iterator[JobBroker]:
-    """A booted worker; it stops at the end."""
+    """Boot a worker, and stop it at the end."""
     broker = builder.build(config, url)
     worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=20)
     worker.start()
     try:
-        # Dramatiq goes on before the boot is done, and an earlier send would find an empty catalogue.
+        # Worker.start returns before the boot is done, and a send would find an empty catalogue.
         eventually(lambda: broker.process.is_booted, 60.0, "the worker boots")
         yield broker
     finally:
@@ -35,9 +35,9 @@ def working(
 
 @contextmanager
 def program(page: Path, folder: Path, *names: str, parts: Collection[int] = ()) -> Iterator[Config]:
-    """The files that a page shows; one is jobs.yaml. Their modules can be imported until the end.
+    """Write the files that a page shows, load jobs.yaml, and make the Python modules importable until the end.
 
-    Each is put together from its blocks, the first one from the blocks with these numbers, by default all.
+    Each file is joined from its blocks; ``parts`` selects blocks of the first file by their numbers.
     """
     modules = [name.removesuffix(".py") for name in names if name.endswith(".py")]
     for name in names:

@@ -1,4 +1,4 @@
-"""Fixtures of these tests: a history that is made step by step, by a clock that is set."""
+"""These fixtures make a history of jobs step by step, with a clock that the test sets."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from zeke_jobs.testing import set_clock
 
 
 class Story(Jobs):
-    """The histories of some jobs; times are seconds after noon."""
+    """The story makes the histories of some jobs; times are seconds after noon."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(conn)
@@ -26,12 +26,12 @@ class Story(Jobs):
         return self.config
 
     def sent(self, at: float, task: str, options: str = "{}") -> UUID:
-        """A job is sent."""
+        """Send a job at a time."""
         self.at(at)
         return self.add(task, options=options)[0]
 
     def ran(self, task: str, start: float, end: float, outcome: str = "completed", **said: Any) -> UUID:
-        """The next job of a task is claimed, and an attempt of it ends."""
+        """Claim the next job of a task, and end the attempt."""
         self.at(start)
         (claim,) = self.claim(self.someone, 1, [task])
         self.at(end)
@@ -43,7 +43,7 @@ class Story(Jobs):
         return job
 
     def job(self, task: str, sent: float, start: float, end: float) -> UUID:
-        """A job from its sending to its end."""
+        """Send a job, and run it to its end."""
         made = self.sent(sent, task)
         assert self.ran(task, start, end) == made
         return made

@@ -21,7 +21,7 @@ def test_a_recorded_hour_answers_what_a_change_would_have_done_and_what_could_be
     answer = cli("backtest", *TIME, "--load", "3x", "--set", "a.concurrency=1", "--json").json
     today, proposed = (answer[side]["tasks"]["a"] for side in ("today", "proposed"))
     assert (today["jobs"], today["breaches"], proposed["jobs"]) == (60, 0, 180)
-    assert round(today["utilisation"], 2) == 0.42  # of its limit
+    assert round(today["utilisation"], 2) == 0.42  # The limit is used to 42 %.
     assert proposed["breaches"] > 100
     assert answer["proposed"]["limits"]["task/a"]["utilisation"] > 0.95
     shown = cli("backtest", *TIME, "--set", "a.concurrency=1", "--workers", "1x4", "--load", "1.5x").out

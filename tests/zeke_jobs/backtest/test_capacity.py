@@ -6,7 +6,7 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
 
 def carried(tasks: str, top: str = "", fleet: Fleet = Fleet(1, 8), **bounds: float) -> list[Bound]:  # noqa: B008
-    """Of a day with a job of a each minute, that takes 30 s, and one of b each hour, that takes 6 min."""
+    """Return the bounds for a day with a job of ``a`` each minute (30 s) and a job of ``b`` each hour (6 min)."""
     made = Workload(end=86_400, currency="USD")
     for minute in range(1440):
         made.roots.append(Job("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}"))
@@ -37,7 +37,7 @@ def test_units_count_by_their_estimates_for_each_attempt() -> None:
 
 
 def test_a_budget_counts_recorded_costs_and_where_there_is_none_the_estimate() -> None:
-    # a costs 14.40 USD a day; b has no cost recorded: 24 times 0.60.
+    # Task a costs 14.40 USD a day; b has no recorded costs, so its estimate is 24 times 0.60.
     tasks = "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo', budget: 28.80 USD/d, units: {USD: 0.60}}"
     carries = {bound.name: bound.carries for bound in carried(tasks, "limits: {ai: {budget: 21.60 USD/d}}")}
     assert carries["limit/ai budget"] == pytest.approx(1.5)

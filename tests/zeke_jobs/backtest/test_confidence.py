@@ -19,7 +19,7 @@ CONFIG = load("  a: {handler: 'H:echo', concurrency: 1}")
 def recording(
     *, waited: float = 0.003, jobs: int = 300, facts: dict[str, Any] | None = None, odd: dict[str, int] | None = None
 ) -> Workload:
-    """A job each twelve seconds for an hour, that takes two seconds."""
+    """Record a job every twelve seconds for an hour; each job takes two seconds."""
     made = Workload(origin=NOON.timestamp(), end=3600, oddities=Counter(odd))
     for number in range(jobs):
         made.roots.append(Job("a", 12.0 * number, (Attempt(2),), waited=waited))

@@ -19,12 +19,11 @@ def read(story: Story, begin: float = 0, end: float = 3600) -> Workload:
 
 
 def jobs(story: Story) -> list[Job]:
-    """The recorded jobs, in the order of their sends."""
+    """Read the recorded jobs in the order of their sends."""
     return sorted(read(story).jobs(), key=lambda job: job.sent)
 
 
 def purge(story: Story) -> None:
-    """Purge all ended jobs."""
     for status in ("completed", "failed", "cancelled"):
         for task in story.config.tasks:
             SQL.run(
@@ -110,7 +109,7 @@ def test_a_job_of_before_fills_the_queue_and_one_that_had_ended_does_not(story: 
 def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(story: Story) -> None:
     story.use(ONE)
     story.job("a", sent=0, start=1, end=8)
-    story.job("a", sent=15, start=20, end=10)  # the clock was put back
+    story.job("a", sent=15, start=20, end=10)  # The clock was set back during the job.
     parent = story.sent(100, "a")
     story.sent(110, "a", f'{{"parent": "{parent}"}}')
     story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", parent)

@@ -13,8 +13,8 @@ from zeke_jobs.backtest.limits import next_midnight
     [
         ("UTC", datetime(2026, 3, 10, 0, 0, tzinfo=UTC)),
         ("Europe/Berlin", datetime(2026, 3, 28, 23, 30, tzinfo=UTC)),
-        ("America/Havana", datetime(2026, 10, 31, 12, 0, tzinfo=UTC)),  # midnight comes twice
-        ("America/Santiago", datetime(2026, 9, 5, 12, 0, tzinfo=UTC)),  # and here it does not come
+        ("America/Havana", datetime(2026, 10, 31, 12, 0, tzinfo=UTC)),  # Midnight happens twice.
+        ("America/Santiago", datetime(2026, 9, 5, 12, 0, tzinfo=UTC)),  # Midnight does not happen.
         ("America/Santiago", datetime(2026, 4, 5, 2, 30, tzinfo=UTC)),
         ("Asia/Kathmandu", datetime(2026, 3, 10, 18, 14, 59, tzinfo=UTC)),
     ],

@@ -1,4 +1,4 @@
-"""The rules that the simulation runs on are those of the real claim: which job starts when, over small histories."""
+"""The simulation starts the same jobs at the same times as the real claim, over small histories."""
 
 import os
 from datetime import timedelta
@@ -13,10 +13,10 @@ from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, load
 from zeke_jobs.backtest.workload import Attempt, Ending, Fleet, Job, Workload
 
-#: Three seconds before midnight in the zone of the file.
+#: The histories begin three seconds before midnight in the file's time zone.
 BEGIN = NOON - timedelta(seconds=3)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-#: Without jitter all times of jobs are quarters of seconds, and rates move by whole microseconds: exact for Postgres, too.
+#: Without jitter all times are quarters of seconds, and rates use whole microseconds, so Postgres computes exactly.
 TOP = """
 timezone: Asia/Anadyr
 limits:
@@ -49,12 +49,12 @@ TASKS = """
   skipped: {handler: 'H:echo', order: strict, after_failure: skip, concurrency: {limit: 2}, retry: {limit: 1}}
 """
 NAMES = tuple(line.split(":")[0].strip() for line in TASKS.strip().splitlines())
-#: Their jobs end within a second of midnight: what a job costs that ends later, no average learns.
+#: Jobs of these tasks end within a second of midnight; the averages learn no costs of jobs that end later.
 WITH_BUDGET = ("costly", "dear", "frail")
 
 
 def history(chance: Random) -> Workload:
-    """Jobs of a few tasks, so that they meet at their limits."""
+    """Make jobs of few tasks, so that the jobs compete for the limits."""
     names = chance.sample(NAMES, chance.randint(1, 3))
     ends: list[Ending] = chance.choice(
         [["completed", "completed", "failed"], ["completed", "failed", "failed", "failed"]]
@@ -81,8 +81,8 @@ def history(chance: Random) -> Workload:
             leaves=chance.choice([None, None, None, 0.5]),
             cost=chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
         )
-        # The database lets a job expire whose first attempt was deferred, and the simulation does not. A full queue defers
-        # jobs that send others.
+        # A job whose first attempt was deferred can expire in the database, but not in the simulation.
+        # A full queue defers jobs that send other jobs.
         if again == "deferred" or number < 2:
             job.leaves = None
         parent = chance.choice([None, None, None, 0, 1])
@@ -115,6 +115,6 @@ def sql(conn: Connection) -> Jobs:
 )
 @given(seed=st.integers(0, 2**32))
 def test_the_database_starts_the_jobs_that_the_rules_say(sql: Jobs, seed: int) -> None:
-    # Drawn by a seed and not one by one: histories that were drawn to be simple hardly ever came to a limit.
+    # A seed draws whole histories, because small drawn histories hardly ever reached a limit.
     chance = Random(seed)
     witnessed(sql, history(chance), load(TASKS, TOP), Fleet(1, chance.randint(1, 8)), seed=seed)

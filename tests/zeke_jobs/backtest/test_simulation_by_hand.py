@@ -1,4 +1,4 @@
-"""Cases worked out by hand: which job starts when, under one rule at a time."""
+"""Each case tests one rule, with start times worked out by hand."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 
 
 class Day:
-    """A workload that is written line by line."""
+    """A test writes this workload line by line."""
 
     def __init__(self, *jobs: tuple[str, float, float], end: float = 1000.0) -> None:
-        """Jobs of a task, sent then, that take so long."""
+        """Each job is (task, time of the send, duration)."""
         self.workload = Workload(end=end)
         for job in jobs:
             self.job(*job)
@@ -22,7 +22,7 @@ class Day:
     def job(
         self, task: str, sent: float, *held: float, how: tuple[Any, ...] = (), parent: Job | None = None, **kind: Any
     ) -> Job:
-        """A job that is sent then, or so long after its parent's start, and takes so long in each attempt."""
+        """Add a job, sent at ``sent`` or so long after its parent's start, with an attempt for each duration."""
         hows = (*how, *(("completed",) * (len(held) - len(how))))
         job = Job(task, sent, tuple(Attempt(seconds, one) for seconds, one in zip(held, hows, strict=True)), **kind)
         if parent is None:
@@ -38,7 +38,7 @@ class Day:
         return self.simulation(*words, **kind).run()
 
     def starts(self, tasks: str) -> dict[str, list[float]]:
-        """When jobs of each task started first."""
+        """Return the first start times of jobs, by task."""
         return {name: list(task.starts) for name, task in self.figures(tasks).tasks.items()}
 
 
@@ -80,7 +80,8 @@ BOUNDED = "  b: {{handler: 'H:echo', concurrency: 1, max_queued: 1, paused: {}}}
 
 
 def test_a_job_that_meets_a_full_queue_sends_again_each_half_minute() -> None:
-    # One b runs and one waits when a would send the third at 5 s: there is room when the first ends at 36 s, and so at 65 s.
+    # At 5 s one b runs and one waits, so the third send meets a full queue; the first b ends at 36 s, and the send
+    # succeeds at 65 s.
     day = Day()
     parent = day.job("a", 0, 20)
     day.job("b", 0, 36)
@@ -119,7 +120,7 @@ def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
 
 
 def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:
-    # The pool is full for 10 s, then the only thread is busy with c until 30.
+    # The limit is full for 10 s, and then c keeps the only thread until 30 s.
     day = Day(("a", 0, 10), ("b", 0, 5), end=100)
     day.job("c", 5, 20, priority=1)
     tasks = "  a: {handler: 'H:echo', uses: [pool], priority: 9}\n  b: {handler: 'H:echo', uses: [pool]}\n  c: {handler: 'H:echo'}"

@@ -9,7 +9,7 @@ ORIGIN = datetime(2026, 3, 10, tzinfo=UTC).timestamp()
 
 
 def day() -> Workload:
-    """A tick each hour, whose job sends two jobs 5 s after its start; a job from outside each minute."""
+    """Make a tick each hour whose job sends two jobs 5 s after its start, and an independent job each minute."""
     made = Workload(origin=ORIGIN, end=4 * 3600)
     for hour in range(4):
         tick = Job("a", 3600.0 * hour, (Attempt(10),), tick=True)
@@ -22,7 +22,7 @@ def day() -> Workload:
 
 
 def reached(workload: Workload) -> dict[str, list[Job]]:
-    """All jobs that would be sent, by task."""
+    """Return all jobs that would be sent, by task."""
     return {task: [job for job in workload.jobs() if job.task == task] for task in "abc"}
 
 

@@ -1,4 +1,4 @@
-"""A board whose claims are made by the real SQL, and held against the rules: the simulation then runs on what the database did."""
+"""A witness makes each claim with the real SQL, and compares the claimed jobs with the rules of the simulation."""
 
 from collections.abc import Iterator
 from copy import copy, deepcopy
@@ -17,17 +17,17 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Workload
 from zeke_jobs.config import Config
 from zeke_jobs.payload.json_text import encode
 
-#: A clock that is set without a new function each time, for which every plan would be made anew.
+#: Replacing the function at each step would invalidate every plan, so the function reads the time elsewhere.
 CLOCK = """
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT current_setting('zeke_test.now')::timestamptz $$"""
 
-#: Of what raised; one whose worker died has none here.
+#: An attempt with one of these outcomes raised; an attempt whose worker died has no error.
 _ERRORS = dict.fromkeys(("retry", "failed", "rejected"), Json({"type": "ValueError"}))
 
 
 class Witness(Board):
-    """Does in the database what is done to the board, at the simulation's time."""
+    """The witness repeats each step of the board in the database, at the simulation's time."""
 
     sql: Jobs
     worker: UUID
@@ -40,8 +40,8 @@ class Witness(Board):
         self._claims: dict[Live, dict[str, Any]] = {}
         self._ended: tuple[Live, float, Attempt] | None = None
         self._failed: set[Live] = set()
-        self._turns: dict[int, tuple[str, ...]] = {}  # by priority
-        self._expected: set[int] = set()  # orders of sending
+        self._turns: dict[int, tuple[str, ...]] = {}  # The keys are priorities.
+        self._expected: set[int] = set()  # The numbers give the jobs' order of sending.
 
     def queue(self, live: Live, due: float) -> None:
         super().queue(live, due)
@@ -81,13 +81,13 @@ class Witness(Board):
         super().withdraw(live, now)
         self._settle()
         self._clock(now)
-        self.sql.rows("SELECT zeke_jobs.expire(100)")  # the simulation also ends jobs that did not start in time
+        self.sql.rows("SELECT zeke_jobs.expire(100)")  # The simulation also ends expired jobs.
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
         self._settle()
         self._clock(now)
         rows = {self._jobs[row["message_id"]]: row for row in self.sql.claim(self.worker, want, queue=queue)}
-        self.sql.rows(  # as a worker does
+        self.sql.rows(  # A worker marks its jobs as started.
             "SELECT zeke_jobs.mark_started(%s, %s::uuid[], %s::bigint[], %s::double precision[])",
             self.worker, [row["message_id"] for row in rows.values()], [row["claim"] for row in rows.values()], [0.0] * len(rows),
         )  # fmt: skip
@@ -102,7 +102,7 @@ class Witness(Board):
         return started
 
     def _orders(self, queue: str) -> Iterator[dict[int, tuple[str, ...]]]:
-        """All orders of the tasks of each priority: the database draws one."""
+        """Yield all orders of the tasks of each priority, because the database draws an order."""
         tasks: dict[int, list[str]] = {}
         for lane in self.queues[queue]:
             for priority in lane.jobs if not lane.paused else ():
@@ -111,7 +111,7 @@ class Witness(Board):
             yield dict(zip(tasks, orders, strict=True))
 
     def _would(self, turns: dict[int, tuple[str, ...]], now: float, want: int, queue: str) -> bool:
-        """Whether the rules, in this order, start what the database did."""
+        """Say whether the rules, with this order of tasks, start the jobs that the database started."""
         trial = copy(self)
         trial.lanes, trial.queues = deepcopy((self.lanes, self.queues))
         trial._turns = turns
@@ -122,7 +122,7 @@ class Witness(Board):
         return sorted(lanes, key=lambda lane: turns.index(lane.task.id) if turns else 0)
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """First the keys of which the database started all that had room, at last those of which it started none."""
+        """Yield first the keys whose jobs all started, and last the keys of which no job started."""
 
         def place(key: Any) -> int:
             jobs = {order for _, order, _ in lane.jobs[priority][key]}
@@ -131,7 +131,7 @@ class Witness(Board):
         yield from sorted(lane.open.get(priority, ()), key=place)
 
     def _settle(self) -> None:
-        """An attempt that is not followed by another one completed."""
+        """Complete the attempt that has no later attempt."""
         if self._ended is None:
             return
         (live, ended_at, _), self._ended = self._ended, None
@@ -150,14 +150,14 @@ class Witness(Board):
 
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> None:
-    """Run a workload on the real claims, and compare which job starts when."""
+    """Run a workload with real claims, and compare when each job starts."""
     for table in ("queue", "bucket_key", "bucket_change", "unit_use", "breaker_end", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
     sql.rows(
         "UPDATE zeke_jobs.bucket SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL, "
         "next_at = '-infinity', spent = 0, spent_on = NULL, averages = '{}', key_cursor = ''"
     )
-    # Not for ever: jobs that alone probe, and fail each time, lose no attempt.
+    # The horizon is limited, because a breaker's only probe uses up no attempt when it fails.
     horizon = workload.end + 30.0
     simulation = Simulation(workload, config, fleet, seed=seed, horizon=horizon, board=Witness)
     board = simulation.board

@@ -1,4 +1,4 @@
-"""The commands that send, ask and change: answers, JSON, exit statuses, errors in one grammar."""
+"""The commands send, query and change jobs, and these tests cover their answers, JSON, exit statuses and errors."""
 
 import io
 import uuid
@@ -31,7 +31,7 @@ def tasks(make_task: MakeTask) -> None:
     make_task("pull", None, cron='{"at": "*/5 * * * *"}')
 
 
-# send
+# ── send
 
 
 def test_a_payload_is_given_as_fields_whose_text_is_read_as_the_task_needs_it(cli: Cli) -> None:
@@ -106,7 +106,7 @@ def test_send_and_wait_prints_the_output_or_times_out(cli: Cli) -> None:
     assert ran.err.endswith(f"to end within 0.01 s, got created still\n  help: zeke-jobs why {job.id}\n")
 
 
-# status
+# ── status
 
 
 def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Connection) -> None:
@@ -142,7 +142,7 @@ def test_waiting_for_a_failed_job_shows_it_and_exits_with_1(cli: Cli) -> None:
     assert "cancelled · Cancelled: not needed" in ran.out
 
 
-# jobs, tasks
+# ── jobs and tasks
 
 
 def test_jobs_are_listed_and_filtered(cli: Cli, conn: Connection) -> None:
@@ -175,11 +175,11 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Cli, conn: Connect
     assert (first.split()[:3], second.split()[:3]) == (
         ["ingest-oneoff", "1", "2"],
         ["pull", "1", "*/5"],
-    )  # no 0 is shown
+    )  # A count of 0 is not shown.
     assert "  */5 * * * * (UTC)" in second
 
 
-# cancel, retry
+# ── cancel and retry
 
 
 def test_of_several_jobs_none_is_changed_if_one_is_unknown(cli: Cli) -> None:
@@ -242,7 +242,7 @@ def test_an_interrupted_change_says_at_least_how_many(cli: Cli, monkeypatch: pyt
         answer = step(*arguments)
         calls.append(1)
         if len(calls) == 2:
-            raise KeyboardInterrupt  # committed, and the answer is lost
+            raise KeyboardInterrupt  # The transaction has committed, but the answer is lost.
         return answer
 
     monkeypatch.setattr(Change, "_change", interrupted)
@@ -269,7 +269,7 @@ def test_jobs_of_a_task_that_left_the_file_are_retried(cli: Cli, conn: Connectio
     assert cli("retry", "--task", "old", "--status", "cancelled").out == "1 job is queued again\n"
 
 
-# pause, resume
+# ── pause and resume
 
 
 def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask) -> None:

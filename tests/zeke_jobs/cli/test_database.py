@@ -1,4 +1,4 @@
-"""The database of a command, and ``migrate``, which makes its tables."""
+"""These tests cover the database that a command uses, and ``migrate``, which makes the tables."""
 
 import sys
 from collections.abc import Callable

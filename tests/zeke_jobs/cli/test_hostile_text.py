@@ -1,4 +1,4 @@
-"""Foreign text in keys, errors, reasons and names never controls the terminal, in any command."""
+"""Hostile text in keys, errors, reasons and names never controls the terminal, in any command."""
 
 import io
 import json
@@ -33,7 +33,7 @@ TASKS = """
 """
 TOP = "limits: {shared: {concurrency: 2}}"
 JOB = uuid.UUID(int=5)
-#: Every command with arguments that make it show what the database holds. JSON is asked of each that has it.
+#: The arguments make each command show the contents of the database; commands with --json also run with it.
 COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "apply": [("FILE", "-m", HOSTILE)],
     "audit": [(), ("--who", HOSTILE)],
@@ -54,7 +54,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "init": [("FOLDER",), ("FOLDER",)],
     "jobs": [(), ("--task", HOSTILE)],
     "limits": [()],
-    "mcp": [],  # its tools are the other commands with --json
+    "mcp": [],  # The MCP tools run the other commands with --json.
     "metrics": [()],
     "migrate": [()],
     "pause": [("queue/default", "--reason", HOSTILE), (HOSTILE,)],
@@ -77,8 +77,8 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "status": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
     "tasks": [()],
     "top": [("--once",)],
-    "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # the last of all
-    "up": [],  # its lines are tried apart
+    "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # This command runs last.
+    "up": [],  # Another test covers the lines of ``up``.
     "logs": [("FAILED",), ("ACTIVE",)],
     "why": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
 }  # fmt: skip
@@ -114,7 +114,7 @@ SELECT target, %(text)s, %(text)s FROM unnest(ARRAY['task/third', 'schedule/tick
 
 
 def plant(conn: Connection) -> dict[str, str]:
-    """Jobs, pauses, processes and revisions with hostile text wherever there is text; the jobs' ids by what they are."""
+    """Add jobs, pauses, processes and revisions full of hostile text; return the ids of the jobs by name."""
     applying.apply(conn, Request(load(TASKS, TOP), HOSTILE, HOSTILE))
     applying.apply(conn, Request(load(TASKS + "  third: {handler: 'H:echo'}\n", TOP), HOSTILE, HOSTILE))
     names = ("QUEUED", "ACTIVE", "FAILED", "CANCELLED")
@@ -127,7 +127,6 @@ def plant(conn: Connection) -> dict[str, str]:
 
 @cache
 def tree() -> Any:
-    """All commands, as typer builds them."""
     return typer.main.get_command(app())
 
 

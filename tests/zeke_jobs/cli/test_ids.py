@@ -1,4 +1,4 @@
-"""Commands take a job's id by its beginning or its end, and show what attempts logged and how they failed."""
+"""Commands accept the beginning or the end of a job's id, and show the logs and errors of its attempts."""
 
 import json
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""``zeke-jobs init``: its files work, and it overwrites none."""
+"""``zeke-jobs init`` writes working files, and overwrites no file."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""``zeke-jobs mcp``, asked by the client of the protocol's own SDK."""
+"""The MCP client of the protocol's SDK uses ``zeke-jobs mcp``."""
 
 import asyncio
 import json
@@ -34,8 +34,8 @@ def ask(
     program: str = "zeke_jobs",
     then: Callable[[Any], tuple[str, dict[str, Any]] | None] = lambda _: None,
 ) -> tuple[list[Any], list[Any]]:
-    """The tools, and the answer to each question; ``then`` asks on after the last answer."""
-    import mcp  # half a second, in one process of the run
+    """Return the tools and the answers to all questions; ``then`` makes a further question from the last answer."""
+    import mcp  # The import takes half a second, so only the process that needs it pays.
 
     command, env = ["-c", f"from {program}.cli import main; main()", "mcp"], {**os.environ, "DATABASE_URL": database}
     server = mcp.StdioServerParameters(command=sys.executable, args=command, env=env)
@@ -59,7 +59,7 @@ def everything(conn: Connection) -> list[Any]:
 
 @pytest.fixture
 def reader(database: str, conn: Connection, make_task: MakeTask) -> str:
-    """A database with a task that has a sensitive field, as a login that may only read."""
+    """Make a task with a sensitive field; return the URL of a login that may only read."""
     make_task("keep", Secret, sensitive=["token"])
     sign_up(conn)
     return as_member(database, roles.READER)
@@ -82,7 +82,8 @@ def test_each_question_is_its_command_s_answer(reader: str, monkeypatch: pytest.
     sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
     brief = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     monkeypatch.setenv("DATABASE_URL", reader)
-    monkeypatch.setattr(questions, "output", lambda _main, *words, **_: cli(*words).out)  # in this process
+    # The commands run inside this process.
+    monkeypatch.setattr(questions, "output", lambda _main, *words, **_: cli(*words).out)
     assert json.loads(questions.why(brief))["id"] == json.loads(questions.status(brief))["id"] == brief
     assert [one["id"] for one in json.loads(questions.jobs("keep", "created", limit=1))] == [brief]
     assert json.loads(questions.doctor())["healthy"] is False

@@ -1,4 +1,4 @@
-"""plan, apply, rollback, set, history, show, diff, compare, fleet and reload: answers, JSON and exit statuses."""
+"""These tests cover answers, JSON and exit statuses of the commands about revisions, from plan to reload."""
 
 import json
 import os
@@ -32,7 +32,7 @@ from zeke_jobs.revisions.proposal import Request
 
 @pytest.fixture
 def file(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> Path:
-    """A jobs.yaml in force."""
+    """Put a jobs.yaml in force."""
     path = tmp_path / "jobs.yaml"
     path.write_text(text())
     monkeypatch.chdir(tmp_path)
@@ -186,7 +186,7 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, f
     assert [(one["host"], one["drift"]) for one in seen["members"]] == [("a", []), ("b", [])]
     edit(file, "concurrency: 5", "concurrency: 8")
     query(conn, "UPDATE zeke_jobs.worker SET refusal = 'no module x', queues = '{other}'")
-    assert cli("apply").status == 1  # the workers of this test follow nobody
+    assert cli("apply").status == 1  # The workers of this test do not follow revisions.
     query(conn, "UPDATE zeke_jobs.worker SET revision = 2 WHERE host = 'b'")
     ran = cli("fleet")
     assert ran.out.count("runs by revision 1: no module x") == 1
@@ -203,7 +203,7 @@ def test_a_change_exits_with_1_only_where_a_live_workers_code_does_not_fit(
         [
             ("no module x", 0, 1, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: no module x\n"),
             (None, 0, 0, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: it follows within two seconds\n"),
-            (None, 15, 0, "; no worker runs\n"),  # killed a moment ago, and nobody has removed its row
+            (None, 15, 0, "; no worker runs\n"),  # The worker was killed just now, and its row still exists.
             ("no module x", 30, 0, "; no worker runs\n"),
         ],
         start=2,

@@ -1,4 +1,4 @@
-"""The frame of all commands: help, output that a terminal cannot show, and errors with a next step."""
+"""All commands share the help, the output on limited terminals, and errors with a next step."""
 
 import io
 import os
@@ -50,7 +50,8 @@ FULL = "error: expected to write all of the output, got: No space left on device
 def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: int, said: str
 ) -> None:
-    tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))  # more faults than a pipe holds
+    # The faults fill more than the buffer of a pipe.
+    tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))
     (tmp_path / "long.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     monkeypatch.chdir(tmp_path)
     assert shell(line) == (status, said)
@@ -58,7 +59,7 @@ def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
 
 @pytest.fixture(scope="module")
 def empty_database(server_url: str) -> Iterator[str]:
-    """A database without tables, which nothing here makes."""
+    """Make a database without tables."""
     with databases(server_url) as make:
         yield make()
 
@@ -79,7 +80,7 @@ def test_the_version_is_shown(cli: Cli) -> None:
     assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
 
 
-#: They make the tables or take them away, ask nothing of them, or say in their own way that they are not there.
+#: These commands create or drop the tables, do not read them, or report missing tables in another way.
 OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 

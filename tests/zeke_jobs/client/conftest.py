@@ -1,4 +1,4 @@
-"""Fixtures of the client's tests: tasks that take any payload; coroutines run on asyncio."""
+"""The client's tests have tasks that take any payload, and run coroutines on asyncio."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The awaitable client: on connections and pools of the caller, in its transaction, and on connections of its own."""
+"""The async client uses connections and pools of the caller inside the caller's transaction, or its own connections."""
 
 import asyncio
 import json
@@ -43,16 +43,16 @@ def fetch(make_task: MakeTask) -> None:
 
 @pytest.fixture
 async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIterator[Any]:
-    """A caller's ``connection``, by default none; it commits by itself. No call on it takes a thread."""
+    """Open a caller's connection, by default none, and check that no call starts a thread."""
     async with opened(getattr(request, "param", "own"), database) as connection:
-        before = set(threading.enumerate())  # of which one may end meanwhile: an earlier test's
+        before = set(threading.enumerate())  # A thread of an earlier test may end meanwhile.
         yield connection
         assert set(threading.enumerate()) <= before
 
 
 @asynccontextmanager
 async def opened(driver: str, url: str) -> AsyncIterator[Any]:
-    """A caller's ``connection``; it commits by itself."""
+    """Open a caller's ``connection`` with autocommit."""
     match driver:
         case "psycopg":
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
@@ -124,7 +124,7 @@ async def test_a_send_is_part_of_the_callers_transaction(connection: Any, ends: 
     await connection.execute("BEGIN")
     sent = await aio.send("anything", connection=connection)
     assert list(zeke_jobs.jobs()) == []
-    # A send that is refused leaves the transaction as it is.
+    # A refused send leaves the transaction usable.
     with pytest.raises(InvalidPayload):
         await aio.send("fetch", connection=connection)
     await connection.execute(ends)
@@ -163,7 +163,7 @@ async def test_who_waits_goes_on_after_a_close(conn: Connection) -> None:
         await aio.close()
     waiting.append(asyncio.create_task(aio.wait(sent.id)))
     await asyncio.sleep(0)
-    await aio.close()  # while the last of them asks
+    await aio.close()  # The last waiter still queries.
     change(conn, sent.id, ENDED)
     assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1] * 3
 

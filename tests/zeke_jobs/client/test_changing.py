@@ -1,4 +1,4 @@
-"""``cancel`` and ``retry``: the jobs that they change, and the jobs that they leave. Their rows are the model's of ``worker/test_states.py``."""
+"""``cancel`` and ``retry`` change some jobs and leave others; ``worker/test_states.py`` has the model of the rows."""
 
 import uuid
 from collections.abc import Callable

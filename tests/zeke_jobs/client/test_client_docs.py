@@ -57,7 +57,7 @@ STORED = "SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jo
 
 
 def example(word: str) -> str:
-    """The page's program with this word in it."""
+    """Find the program in docs/sending.md that contains a word."""
     (found,) = (block for block in blocks("sending.md", "python") if word in block)
     return found
 
@@ -117,7 +117,7 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
     yield path, ""
 
 
-#: Commands whose options stand on a page of their own.
+#: Other pages document the options of these commands.
 ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing") | {
     "backtest": "backtest",
     "capacity": "backtest",
@@ -138,7 +138,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 @pytest.fixture
 def stored(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The page's module with the table of the FastAPI example, and its handlers."""
+    """Create the table of the FastAPI example; return the example's module with its handlers."""
     rows(conn, SUBMISSIONS)
     return load("stored_by_handlers", monkeypatch, example("FastAPI()"), *titled(DOCS / "sending.md", "handlers.py"))
 
@@ -176,7 +176,8 @@ def test_alembic_leaves_our_schemas_alone(conn: Connection, stored: ModuleType) 
 
     options: dict[str, Any] = {}
     names = {**stored.__dict__, "context": SimpleNamespace(configure=options.update), "connection": None}
-    conn.cursor().execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # the tables of the news
+    # The schema public has the tables of zeke-news.
+    conn.cursor().execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     stored.Base.metadata.create_all(stored.engine)
     (text,) = titled(DOCS / "sending.md", "env.py")
     exec(compile(text, "docs/sending.md", "exec", dont_inherit=True), names)

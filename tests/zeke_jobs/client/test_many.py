@@ -1,4 +1,4 @@
-"""Changes of many jobs by a filter, edits of queued ones, and the cursor over all jobs."""
+"""The client changes many jobs by a filter, edits queued jobs, and pages through all jobs."""
 
 import threading
 import uuid
@@ -44,7 +44,7 @@ def test_jobs_are_cancelled_by_each_filter_and_the_rest_is_left(conn: Connection
     assert zeke_jobs.cancel(status="active") == [active.id]
     assert zeke_jobs.cancel(queue="second") == []
     assert zeke_jobs.status(left.id).status == "created"
-    assert zeke_jobs.cancel(task="whatever") == [left.id]  # the one that is being stopped is not stopped again
+    assert zeke_jobs.cancel(task="whatever") == [left.id]  # The job that is already being stopped is left out.
 
 
 def test_failed_jobs_are_retried_by_their_error(conn: Connection) -> None:
@@ -74,7 +74,7 @@ def test_a_queued_job_gets_another_priority_and_another_time() -> None:
     assert (job.priority, job.run_at) == (7, LATER)
     assert zeke_jobs.reschedule(sent.id, delay=0).changed
     assert zeke_jobs.status(sent.id).run_at < datetime.now(UTC) + timedelta(minutes=1)
-    # One that was due keeps its place.
+    # A job that is already due keeps its place in the queue.
     assert not zeke_jobs.reschedule(sent.id, delay=0).changed
 
 
@@ -207,13 +207,13 @@ def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first_without_an_
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_PAGE", 3)
-    at_once = zeke_jobs.send_many("anything", [{}] * 7)  # of one moment
+    at_once = zeke_jobs.send_many("anything", [{}] * 7)  # All seven jobs have the same time.
     last = zeke_jobs.send("other")
     found = zeke_jobs.jobs()
     assert next(found).id == last.id
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
     assert value(conn, idle) == 0
-    zeke_jobs.send("other")  # not shown any more
+    zeke_jobs.send("other")  # The cursor does not show the new job.
     rest = [job.id for job in found]
     assert rest == sorted((one.id for one in at_once), reverse=True)
     assert len(list(zeke_jobs.jobs(limit=5))) == 5

@@ -1,4 +1,4 @@
-"""``status``, ``jobs`` and ``wait``: their answers about jobs, and the time they come."""
+"""These tests cover the answers of ``status``, ``jobs`` and ``wait``, and when the answers come."""
 
 import threading
 import uuid
@@ -19,7 +19,7 @@ from zeke_jobs.errors import JobNotFound, JobPurged
 
 
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
-    """End a job as a worker does: by the function that moves it."""
+    """Complete a job with the function that workers use."""
     worker = UUID(int=1)
     change(conn, job_id, f"state = 'consumed', claim = 1, worker = '{worker}'")
     assert Jobs(conn).complete(worker, [{"message_id": job_id, "claim": 1}], result) == [job_id]
@@ -99,7 +99,7 @@ def test_jobs_are_filtered_by_all_that_a_filter_may_say(conn: Connection) -> Non
 
 
 class Waiting:
-    """A thread that waits for a job, and its result."""
+    """A thread waits for a job, and keeps the result."""
 
     def __init__(self, wait: Callable[[], Any]) -> None:
         self.seen: list[Any] = []

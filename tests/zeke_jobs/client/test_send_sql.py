@@ -1,4 +1,4 @@
-"""``zeke_jobs.send`` in SQL: the same effect from any language."""
+"""The SQL function ``zeke_jobs.send`` has the same effect from any language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``send`` and ``send_many``: the rows they write, the sends they refuse, and the effect of a second send."""
+"""These tests cover the rows that ``send`` and ``send_many`` write, the sends that are refused, and repeated sends."""
 
 from __future__ import annotations
 
@@ -193,11 +193,11 @@ def test_a_send_whose_answer_was_lost_is_repeated_without_a_second_job(
     assert count(conn) == 2
 
 
-# In the caller's transaction
+# ── inside the caller's transaction
 
 
 def engine(url: str, driver: str) -> sqlalchemy.Engine:
-    import sqlalchemy  # half a second, in one process of the run
+    import sqlalchemy  # The import takes half a second, so only the process that needs it pays.
 
     address = url.replace("postgresql://", f"postgresql+{driver}://")
     return sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
@@ -229,7 +229,7 @@ def test_a_send_belongs_to_the_callers_transaction(database: str, conn: Connecti
         assert count(conn) == 0
         with pytest.raises(UnknownTask):
             zeke_jobs.send("nope", connection=theirs)
-        with pytest.raises(InvalidPayload):  # what is refused does not spoil the transaction
+        with pytest.raises(InvalidPayload):  # A refused send leaves the transaction usable.
             zeke_jobs.send("analyze-story", {"nope": 1}, connection=theirs)
         sent = zeke_jobs.send("analyze-story", {"storyId": STORY}, connection=theirs)
         assert zeke_jobs.status(sent.id, connection=theirs).data == {"story_id": STORY}
@@ -288,7 +288,7 @@ def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -
         zeke_jobs.statement("anything", style="qmark")  # type: ignore[arg-type]
 
 
-# A second send
+# ── a repeated send
 
 
 def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job(conn: Connection) -> None:
@@ -317,9 +317,9 @@ def test_unique_fields_stand_for_one_queued_job(conn: Connection) -> None:
     set_state(conn, first.id, "consumed")
     second = analyze_story(unique="story_id")
     assert not second.duplicate
-    # The first one comes back for a retry: it does not collide with its successor.
+    # The first job returns for a retry, and does not conflict with the second job.
     set_state(conn, first.id, "queued")
-    # A field left to its default is as unique as the same value given.
+    # A field with its default value conflicts with a field that has the same explicit value.
     both = analyze_story(unique=["story_id", "trigger"])
     auto = {"story_id": STORY, "trigger": "auto"}
     assert zeke_jobs.send("analyze-story", auto, unique=["trigger", "story_id"]).id == both.id
@@ -404,7 +404,7 @@ def test_a_full_queue_refuses_but_knows_the_jobs_it_has(conn: Connection, make_t
     assert count(conn) == 2
 
 
-# Many
+# ── send_many
 
 
 def test_many_are_sent_in_order_each_with_its_key(conn: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Objects for files under test: sample handlers and services, and one secret in the environment."""
+"""The files under test use sample handlers and services, and a secret in the environment."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SECRET = "hunter2-correct-horse"
 
 @pytest.fixture(autouse=True)
 def samples(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in the folder of the samples, which are importable, with ``SAMPLE_SECRET`` set."""
+    """Run in the folder of the samples, make them importable, and set ``SAMPLE_SECRET``."""
     monkeypatch.syspath_prepend(SAMPLES)
     monkeypatch.chdir(SAMPLES)
     monkeypatch.setenv("SAMPLE_SECRET", SECRET)

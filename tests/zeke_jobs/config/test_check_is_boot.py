@@ -78,7 +78,7 @@ def tuned(payload: Fine, ctx: Context[Tuning]) -> None: ...
 def refusals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conn: Connection
 ) -> Iterator[Callable[[str], tuple[str, str]]]:
-    """What check and a boot say of a text; empty where they accept it."""
+    """Return the errors of ``check`` and of a boot for a text; an accepted text has empty errors."""
     path = Path("jobs.yaml")
     folder = Path(shutil.copytree(SAMPLES, tmp_path / SAMPLES.name))
     (folder / "boot_handlers.py").write_text(HANDLERS)
@@ -114,7 +114,7 @@ def refusals(
 def test_a_file_that_check_refuses_reads_as_written_down_and_ends_a_boot_with_the_same_words(
     case: Path, refusals: Callable[[str], tuple[str, str]]
 ) -> None:
-    """``UPDATE_GOLDEN=1`` writes them anew; read what changed."""
+    """``UPDATE_GOLDEN=1`` rewrites the expected texts; review the changes."""
     checked, booted = refusals(case.read_bytes().decode())
     said, _, count = checked.rpartition("\n\n")
     written = case.with_suffix(".txt")
@@ -153,7 +153,7 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
         ),
         (with_task(fine, services={"s": {"use": "boot_handlers:Tuning"}}), "field when of boot_handlers.Tuning"),
         (with_task(fine).replace("one:", "zeke-metronome:"), "zeke_jobs.actors keeps for itself"),
-        # one task that does not fit the catalogue is no fault of the next
+        # A task that cannot be written to the catalogue causes no error for the next task.
         (yaml.safe_dump({"version": 1, "tasks": {"one": unwritable, "two": fine}}), "\n\n1 error in jobs.yaml"),
     ):
         checked, booted = refusals(text)

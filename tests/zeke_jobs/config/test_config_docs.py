@@ -1,4 +1,4 @@
-"""docs/jobs-yaml.md names every key, and its examples are good files."""
+"""docs/jobs-yaml.md names every key, and its examples are valid files."""
 
 import re
 from datetime import timedelta
@@ -50,7 +50,7 @@ def test_every_key_has_its_row_with_its_default(model: type[Keys]) -> None:
 
 
 def written(default: object) -> str:
-    """A default as people write it."""
+    """Write a default as the documentation does."""
     if isinstance(default, timedelta):
         return format_duration(default)
     return f"{default:g}" if isinstance(default, float) else str(default).replace("False", "false")

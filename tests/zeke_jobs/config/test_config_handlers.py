@@ -1,4 +1,4 @@
-"""From ``module:function`` to a handler."""
+"""The configuration turns ``module:function`` into a handler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zeke_jobs.errors import ConfigurationError
 
 
 def names(*models: type[BaseModel] | None) -> list[str | None]:
-    """Names of the models: the samples are no module of the tests."""
+    """Compare models by name, because the tests cannot import the samples directly."""
     return [model.__name__ if model else None for model in models]
 
 

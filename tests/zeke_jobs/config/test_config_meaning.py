@@ -1,4 +1,4 @@
-"""The configuration that a valid jobs.yaml describes."""
+"""A valid jobs.yaml describes this configuration."""
 
 import time
 from datetime import timedelta
@@ -14,7 +14,7 @@ SMALL = "version: 1\ntasks:\n  greet:\n    handler: sample_handlers:greet\n"
 
 
 def loaded(stanza: str = "", head: str = "") -> Config:
-    """A file with one task, which has the lines of ``stanza``."""
+    """Load a file with one task that has the lines of ``stanza``."""
     lines = "".join(f"    {line}\n" for line in stanza.splitlines())
     return config.load_text(
         f"version: 1\n{head}tasks:\n  greet:\n    handler: sample_handlers:greet\n{lines}", "jobs.yaml"
@@ -46,7 +46,7 @@ def test_a_task_comes_before_the_files_defaults_and_these_before_ours_key_by_key
         ("unique", "[user_name]", Unique(fields=("user_name",))),
         ("unique", "{fields: [user_name], while: active}", Unique.model_validate({"fields": ["user_name"], "while": "active"})),
         ("unique", "{while: period, period: 1h}", Unique.model_validate({"while": "period", "period": "1h"})),
-        ("cron", "'@daily'", Schedule(at="@daily", timezone="Europe/Paris")),  # the file's zone
+        ("cron", "'@daily'", Schedule(at="@daily", timezone="Europe/Paris")),  # The time zone is the one of the file.
         ("cron", "{at: '0 9 * * mon', timezone: Asia/Kathmandu}", Schedule(at="0 9 * * mon", timezone="Asia/Kathmandu")),
     ],
 )  # fmt: skip

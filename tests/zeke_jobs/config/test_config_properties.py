@@ -1,4 +1,4 @@
-"""Every text is accepted or refused in words, with places that exist in the text."""
+"""Every text is accepted, or refused with messages about existing places in the text."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def in_its_place(value: dict[str, Any], place: str) -> str:
 TEXTS = (
     st.text(max_size=200)
     | st.lists(TOKENS, max_size=40).map("".join)
-    # the good file with a stretch replaced
+    # This strategy replaces a part of the valid file.
     | st.builds(lambda at, length, token: GOOD[:at] + token + GOOD[at + length :], st.integers(0, len(GOOD)), st.integers(0, 12), TOKENS)
     | st.builds(in_its_place, st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8), st.sampled_from(["task", "file", "limit"]))
 )  # fmt: skip

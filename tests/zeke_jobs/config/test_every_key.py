@@ -1,4 +1,4 @@
-"""Each declared key of a task is accepted, resolved, stored, named by a plan, and shown or obeyed; a new one needs its declaration alone."""
+"""Each key of a task is accepted, stored, named by a plan, and shown or obeyed; a new key needs a declaration only."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ from zeke_jobs.revisions import diff
 
 PACKAGE = Path(zeke_jobs.__file__).parent
 DECLARATION = """    owner: Annotated[str, SHOWN] = key("", "Person or team to ask.", "owner: news-team")\n"""
-#: Keys that belong beside others of their mapping, and values of which each key takes one that is not its default.
+#: BESIDE has keys that other keys of a mapping require; the other tables have values that are not the default.
 BESIDE: dict[str, dict[str, Any]] = {"cron": {"at": "@daily"}, "rate": {"limit": "20/s"}, "chunk": {"size": 2}}
 BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {
     ("unique", "period"): {"while": "period"},
@@ -32,7 +32,7 @@ OTHERS += ("strict", "key", "skip", "replace", "always")
 
 
 def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every key that holds a value."""
+    """Yield the path of every key that holds a value."""
     for name in accepted_keys(model):
         inner = only_model_at(model, [name])
         if inner is not None and issubclass(inner, Keys):
@@ -42,7 +42,7 @@ def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str,
 
 
 def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
-    """A file whose task has the value at the path, or only the keys that belong beside it; None where it is refused."""
+    """Load a file whose task has a value at the path, or only the required keys; return None if the file is refused."""
     stanza: dict[str, Any] = {"handler": "sample_handlers:greet"}
     if len(path) == 2 and path[0] in BESIDE:
         stanza[path[0]] = dict(BESIDE[path[0]])
@@ -66,7 +66,7 @@ def test_some_value_of_it_is_accepted_stored_and_named_by_a_plan(path: tuple[str
         named = [change.key for change in diff.changes(usual, other)] if other else []
         if other and any(name in accepted or name.startswith(f"{dotted}.") for name in named):
             is_stored = other.tasks["greet"].definition != usual.tasks["greet"].definition
-            assert is_stored or path[0] in ("settings", "cron")  # schedules have a column of their own
+            assert is_stored or path[0] in ("settings", "cron")  # Schedules are stored in another column.
             return
     pytest.fail(f"no value makes a plan name {dotted}")
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of jobs.yaml, and the first line that names its version."""
+"""jobs.yaml has a JSON Schema, and its first line names the version of the schema."""
 
 import json
 from pathlib import Path

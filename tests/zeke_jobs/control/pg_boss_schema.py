@@ -1,7 +1,7 @@
-"""The tables of pg-boss that an import reads, as its versions 10, 11 and 12 make them: their columns, partitions and keys.
+"""This module makes the tables of pg-boss 10, 11 and 12 that an import reads, with columns, partitions and keys.
 
-Written from its ``src/plans``: schema 24 of 10.1, 25 of 11.0, 26 of 12.0, and the one with groups, heartbeats and flows of later 12s.
-Its functions, its indexes and the tables that an import does not look at are left out.
+The tables follow ``src/plans`` of pg-boss: schema 24 of 10.1, 25 of 11.0, 26 of 12.0, and the later schema of 12 with
+groups, heartbeats and flows. Functions, indexes and tables that an import does not read are left out.
 """
 
 import json
@@ -28,7 +28,7 @@ _TIMES["later 12"] = (
 
 
 def install(conn: Connection, version: str, *queues: str, schema: str = "pgboss") -> None:
-    """Make the tables of one version, with some queues."""
+    """Make the tables of a version, with some queues."""
     with conn.cursor() as cursor:
         cursor.execute(f"""
             CREATE SCHEMA {schema};
@@ -61,7 +61,7 @@ def install(conn: Connection, version: str, *queues: str, schema: str = "pgboss"
 
 
 def put(conn: Connection, name: str, data: Any = None, *, schema: str = "pgboss", **columns: Any) -> uuid.UUID:
-    """Write a job as pg-boss has it, with these columns."""
+    """Insert a job into pg-boss's table with these columns."""
     row = {"id": str(uuid.uuid4()), "name": name, "data": None if data is None else json.dumps(data), **columns}
     places = ", ".join(["%s"] * len(row))
     query(conn, f"INSERT INTO {schema}.job ({', '.join(row)}) VALUES ({places})", *row.values())
@@ -69,7 +69,7 @@ def put(conn: Connection, name: str, data: Any = None, *, schema: str = "pgboss"
 
 
 def fetch(conn: Connection, name: str, *, schema: str = "pgboss") -> list[uuid.UUID]:
-    """Take the jobs that are due, as a worker of pg-boss does."""
+    """Take the due jobs, as a worker of pg-boss does."""
     sql = f"""
         WITH next AS (
           SELECT id FROM {schema}.job WHERE name = %s AND state < 'active' AND start_after < now()
@@ -82,6 +82,6 @@ def fetch(conn: Connection, name: str, *, schema: str = "pgboss") -> list[uuid.U
 
 
 def states(conn: Connection, *, schema: str = "pgboss") -> dict[uuid.UUID, str]:
-    """The state of each job there."""
+    """Return the state of each job in pg-boss's table."""
     found = query(conn, f"SELECT id, state::text FROM {schema}.job")
     return {uuid.UUID(str(job_id)): state for job_id, state in found}

@@ -1,4 +1,4 @@
-"""``zeke-jobs import pg-boss``: jobs taken over, jobs that stay, and that no job runs twice or is lost."""
+"""``zeke-jobs import pg-boss`` imports some jobs and leaves others, and no job runs twice or is lost."""
 
 import json
 import random
@@ -28,7 +28,7 @@ from zeke_jobs.postgres.queries import SQL
 LATER = datetime(2090, 1, 1, 12, tzinfo=UTC)
 RECENT = timedelta(days=2)
 LATEST = "later 12"
-LONG = random.Random(1).randbytes(2000).hex()  # it cannot be compressed to the size of an index entry
+LONG = random.Random(1).randbytes(2000).hex()  # The text cannot be compressed to the size of an index entry.
 
 
 class Page(Payload):
@@ -36,14 +36,14 @@ class Page(Payload):
 
 
 def install(conn: Connection, version: str) -> None:
-    """A pg-boss comes first: ours makes no views of its name there."""
+    """Install pg-boss before zeke_jobs, so that zeke_jobs makes no views in the schema pgboss."""
     boss.install(conn, version, "fetch-page", "old-mail", "unknown")
     migrate.migrate(conn)
 
 
 @pytest.fixture(scope="module")
 def installed(server_url: str) -> Iterator[str]:
-    """The name of a database with the latest pg-boss, to clone."""
+    """Yield the name of a database with the latest pg-boss, for cloning."""
     with databases(server_url) as make:
         url = make()
         with closing(connect(url)) as conn:
@@ -52,7 +52,7 @@ def installed(server_url: str) -> Iterator[str]:
 
 
 class There:
-    """A pg-boss beside our tables, which have two tasks."""
+    """The database has pg-boss and zeke_jobs with two tasks."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
@@ -70,7 +70,7 @@ class There:
 
 @pytest.fixture
 def url(new_database: Any, installed: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database with a pg-boss, by default the latest."""
+    """Make a database with a version of pg-boss, by default the latest."""
     version = getattr(request, "param", LATEST)
     made = str(new_database(installed) if version == LATEST else new_database())
     if version != LATEST:
@@ -141,12 +141,12 @@ def test_taken_twice_nothing_changes_and_it_is_on_record_who_took_how_much(there
     before = our_jobs()
     assert there.take().jobs.total() == 0
     assert our_jobs() == before
-    there.rows("DELETE FROM zeke_jobs.queue")  # purged, and still not taken again
+    there.rows("DELETE FROM zeke_jobs.queue")  # A purged job is not imported again.
     assert there.take().jobs.total() == 0
     assert our_jobs() == {}
 
 
-#: Columns of jobs that do not fit into our table, and the reasons that are given.
+#: Jobs with these columns do not fit into the table of zeke_jobs, for the given reasons.
 UNFIT: list[tuple[dict[str, Any], str]] = [
     *(
         ({name: time}, f"expected {name} from 1970-01-01 to 9000-01-01, got ")
@@ -165,7 +165,7 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_after(
     there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # pages begin at odd times too
+    monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # A page then begins at any job.
     odd = {there.put(**columns): why for columns, why in UNFIT for _ in range(2)}
     fine = {there.put() for _ in range(2)}
     looked = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
@@ -204,7 +204,7 @@ def test_each_job_runs_here_or_there_and_never_at_both(there: There, url: str, m
     sent = {there.put("old-mail", {"n": n}) for n in range(10)}
     with closing(connect(url)) as worker:
         with worker.cursor() as cursor:
-            # A worker of pg-boss has locked two that it is about to take.
+            # A worker of pg-boss has locked two jobs that it will take.
             cursor.execute("BEGIN")
             cursor.execute("SELECT id FROM pgboss.job ORDER BY created_on, id LIMIT 2 FOR UPDATE")
             held = {uuid.UUID(str(row[0])) for row in cursor.fetchall()}
@@ -216,7 +216,8 @@ def test_each_job_runs_here_or_there_and_never_at_both(there: There, url: str, m
 
 
 def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tables(there: There) -> None:
-    settings = "SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%'"  # unknown before their first use
+    # plpgsql's settings are unknown before their first use.
+    settings = "SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%'"
     there.rows("""
         INSERT INTO pgboss.schedule (name, key, cron) VALUES ('old-mail', '', '0 3 * * *');
         CREATE TABLE public.job AS TABLE pgboss.job; CREATE TABLE public.schedule AS TABLE pgboss.schedule;
@@ -327,7 +328,7 @@ def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(there: There) ->
         there.take(names={"old-mail": "mial"})
     there.rows(
         "DROP SCHEMA pgboss CASCADE; CREATE SCHEMA pgboss; CREATE VIEW pgboss.job AS SELECT 1 AS id"
-    )  # as ours is
+    )  # zeke_jobs makes such a view.
     none = "expected a pg-boss of version 10, 11 or 12 in schema pgboss, got none"
     with pytest.raises(ConfigurationError, match=none):
         there.take()

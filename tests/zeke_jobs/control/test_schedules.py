@@ -1,4 +1,4 @@
-"""Operators' changes of schedules: pause, resume, run, backfill."""
+"""Operators pause, resume, run and backfill schedules."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World)
 
 def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
     world.beat(NINE + 5 * MINUTE)
-    world.beat(NINE + 10 * MINUTE)  # skipped: overlap
+    world.beat(NINE + 10 * MINUTE)  # The tick is skipped because the job of the tick before still runs.
     world.at(NINE + 21 * MINUTE)
     ticks = actions.backfill(world.conn, "pull", NINE, NINE + 15 * MINUTE)
     assert [shown(tick) for tick in ticks] == ["09:00 sent", "09:05 skipped sent before", "09:10 sent", "09:15 sent"]

@@ -1,4 +1,4 @@
-"""Logging as it was, after each test that configures it."""
+"""A fixture restores the logging after each test that configures it."""
 
 import logging
 from collections.abc import Iterator

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("logging_restored")
 
 @pytest.fixture
 def stream(logging_restored: None) -> io.StringIO:
-    """Where the log is written, as JSON."""
+    """Configure the log as JSON; return the stream."""
     del logging_restored
     stream = io.StringIO()
     logs.configure(stream, json=True)

@@ -1,4 +1,4 @@
-"""The answers of processes to a container's probes, and what asking costs."""
+"""Processes answer a container's probes, and a probe costs little."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ SERVE = "import sys, time; from zeke_jobs.core import probes; probes.answer('wor
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    made = tempfile.mkdtemp(prefix="zeke-run-")  # a socket's path may have about a hundred letters
+    made = tempfile.mkdtemp(prefix="zeke-run-")  # The path of a socket may have about a hundred characters.
     monkeypatch.setenv("ZEKE_JOBS_RUN", made)
     yield made
     shutil.rmtree(made)
@@ -56,12 +56,12 @@ def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_
         other.stdout.readline()
         assert probes.ask("live", folder)[0]
         other.send_signal(signal.SIGSTOP)
-        os.waitpid(other.pid, os.WUNTRACED)  # until then its thread may still answer
+        os.waitpid(other.pid, os.WUNTRACED)  # Until it stops, the process's thread may still answer.
         said = probes.ask("live", folder)
         other.kill()
     assert said == (False, f"worker-{other.pid} does not answer within 0.3 s")
     assert probes.ask("live", folder)[1].endswith("got none")
-    # A later container of the same pod, whose process has the same id.
+    # A process in a later container of the pod may have the same id.
     Path(folder, f"worker-{other.pid}.sock").rename(Path(folder, f"worker-{os.getpid()}.sock"))
     probes.answer("worker", lambda: ("", ""))
     assert probes.ask("live", folder)[0]
@@ -99,7 +99,7 @@ def test_a_folder_in_which_no_socket_can_be_made_is_a_wrong_configuration(
 
 
 def test_asking_imports_next_to_nothing(folder: str) -> None:
-    """So that it takes hardly longer than the start of the interpreter."""
+    """A probe must take hardly longer than the interpreter needs to start."""
     code = "import sys; before = set(sys.modules); sys.argv[1:] = ['health', '--live']\nfrom zeke_jobs.cli import main\ntry: main()\nexcept SystemExit: print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],

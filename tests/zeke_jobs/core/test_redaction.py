@@ -1,4 +1,4 @@
-"""Secrets are masked where they stand: nothing else of a log or an error changes, and a short one damages no text."""
+"""Secrets are masked in logs and errors without other changes, and a short secret damages no text."""
 
 import io
 import json
@@ -47,7 +47,7 @@ def _restored(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=PASSWORDS)
 def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A password of the database, of a service and of a payload at once."""
+    """Use the value as a secret of the environment, of the database URL and of a payload."""
     value: str = request.param
     monkeypatch.setenv("API_KEY", value)
     assert Substitution({"token": "${API_KEY}"}).value == {"token": value}
@@ -141,7 +141,7 @@ def test_a_value_that_is_no_word_is_masked_in_any_text() -> None:
 
 
 def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: Connection) -> None:
-    """psycopg2 sends values within the statement, and Postgres quotes a part of it."""
+    """psycopg2 puts values into the statement, and Postgres quotes a part of the statement."""
     value = "O'Brien's \"own\" address: 12 High Street, Port Lyle, which is longer than what an excerpt shows"
     with hiding({"name": value}, ["name"]), conn.cursor() as cursor, pytest.raises(psycopg2.Error) as caught:
         cursor.execute('SELECT 1 AS "a", %s::int', (value,))

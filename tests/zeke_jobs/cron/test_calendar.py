@@ -1,4 +1,4 @@
-"""Fire times, compared with scans over every minute, and the cases of docs/schedules.md by hand."""
+"""Fire times are compared with a scan over every minute, and with the cases of docs/schedules.md."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,21 +13,26 @@ from hypothesis import strategies as st
 from zeke_jobs.cron.calendar import Cron, parse
 
 ZONES = (
-    *("UTC", "Europe/Paris", "America/New_York", "Asia/Kathmandu", "America/St_Johns"),  # the last by half hours
-    *("Europe/Dublin", "Africa/Casablanca"),  # winter time is the exception; back for Ramadan
-    *("America/Santiago", "Asia/Beirut"),  # at midnight
-    *("America/Caracas", "Australia/Lord_Howe"),  # half an hour for good; half an hour each year
-    *("Asia/Gaza", "Antarctica/Troll", "Pacific/Chatham"),  # by decree; two hours; at 02:45
-    "Pacific/Apia",  # no 30 December 2011
+    # St. John's is offset by half an hour.
+    *("UTC", "Europe/Paris", "America/New_York", "Asia/Kathmandu", "America/St_Johns"),
+    # Dublin has negative daylight time in winter, and Casablanca changes for Ramadan.
+    *("Europe/Dublin", "Africa/Casablanca"),
+    *("America/Santiago", "Asia/Beirut"),  # Clocks in Santiago and Beirut change at midnight.
+    # Caracas moved by half an hour once, and Lord Howe moves by half an hour each year.
+    *("America/Caracas", "Australia/Lord_Howe"),
+    # Gaza changes by decree, Troll by two hours, and Chatham at 02:45.
+    *("Asia/Gaza", "Antarctica/Troll", "Pacific/Chatham"),
+    "Pacific/Apia",  # Apia had no 30 December 2011.
 )
 MINUTE = timedelta(minutes=1)
 DAY = 1440
 
 
 class Scan:
-    """The wall clock's display at every minute of a period, counted from the clock's year 1.
+    """The scan has the local time of every minute of a period, counted from year 1.
 
-    Minutes are kept as runs in which the display goes on by one: the index of the first minute, and all that is shown.
+    Minutes are stored as runs in which the local time advances by one: the index of the first minute, and the local
+    times.
     """
 
     def __init__(self, zone: str, start: datetime, end: datetime) -> None:
@@ -41,7 +46,7 @@ class Scan:
         minutes = int((end - start) / MINUTE)
         for hour in range(0, minutes, 60):
             first, length = shown(hour), min(60, minutes - hour)
-            if shown(hour + length) == first + length:  # no change of the clock within this hour
+            if shown(hour + length) == first + length:  # The clock does not change within this hour.
                 self._show(hour, range(first, first + length))
             else:
                 for index in range(hour, hour + length):
@@ -54,7 +59,7 @@ class Scan:
         self.runs.append((index, walls))
 
     def fires(self, cron: Cron) -> list[datetime]:
-        """The minutes at which it is time: by what is shown, or by what is shown or jumped for the first time."""
+        """Return the minutes at which the line fires, by every display of the time or by its first display or skip."""
         due, found, latest = self._matching(cron), set[int](), self.runs[0][1].start - 1
         every_hour = len(cron.hours) == 24
         for index, walls in self.runs:
@@ -78,7 +83,7 @@ class Scan:
 
 @cache
 def changes(zone: str) -> list[datetime]:
-    """The hours before which the zone's offset changed."""
+    """Return the hours before which the zone's offset changed."""
     tz = ZoneInfo(zone)
     days = [datetime(2005, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(365 * 25)]
 

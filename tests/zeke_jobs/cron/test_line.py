@@ -1,4 +1,4 @@
-"""Valid cron lines, and the reasons for refusing others."""
+"""These tests cover valid cron lines, and the reasons for refusing others."""
 
 import pytest
 

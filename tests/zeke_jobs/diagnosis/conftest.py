@@ -1,4 +1,4 @@
-"""Fixtures of the tests of looking: jobs straight in the table, workers that know tasks, a clock to move."""
+"""These fixtures add jobs to the table, register workers, and move a clock."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from zeke_jobs.testing import set_clock
 
 
 class Scene(Jobs):
-    """A database at noon: jobs, workers that serve all tasks in force, and what ``why`` says of one."""
+    """A database at noon has jobs, and workers that serve all tasks in force; ``why`` explains a job."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(conn)
@@ -22,32 +22,32 @@ class Scene(Jobs):
         set_clock(conn, NOON)
 
     def later(self, seconds: float) -> None:
-        """Move the clock on."""
+        """Move the clock forward."""
         self.passed += timedelta(seconds=seconds)
         set_clock(self.conn, NOON + self.passed)
 
     def serve(self, pid: int = 1, **columns: Any) -> UUID:
-        """Announce a worker process that has these tasks, by default all, and their queues."""
+        """Register a worker process that serves the tasks, by default all, and their queues."""
         queues = {row["queue"] for row in self.rows("SELECT queue FROM zeke_jobs.task")}
         return self.worker(**{"pid": pid, "host": "box", "queues": sorted(queues), **columns})
 
     def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
-        """Say that handlers started, as a heartbeat does."""
+        """Mark claims as started, as a heartbeat does."""
         ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
         SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
 
     def run_alone(self, worker: UUID, queue: str) -> dict[str, Any]:
-        """Claim the job that must run alone for a worker that has made itself empty, and start it."""
+        """Claim and start a suspect for an idle worker."""
         (claim,) = self.claim(worker, 8, queue=queue)
         self.start(worker, [claim])
         return claim
 
     def empty(self, worker: UUID, queue: str = "default") -> None:
-        """A claim of a worker that holds jobs: for one that must run alone it claims nothing until it is empty."""
+        """Claim for a busy worker, which must not get a suspect."""
         assert not self.claim(worker, 8, queue=queue, is_empty=False)
 
     def suspect(self, task: str, deaths: int = 2) -> UUID:
-        """A due job during which so many workers died."""
+        """Add a due job that ``deaths`` workers did not survive."""
         (job,) = self.add(task)
         change = "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s"
         self.rows(change, deaths, deaths, job)
@@ -57,7 +57,7 @@ class Scene(Jobs):
         return why(self.conn, job)
 
     def reasons(self, job: UUID) -> dict[str, str]:
-        """The reasons why the job waits, by kind, in order."""
+        """Return the reasons why the job waits, as sentences by kind."""
         return {reason.kind: reason.sentence for reason in self.why(job).reasons}
 
     def history(self, job: UUID) -> list[str]:

@@ -1,4 +1,4 @@
-"""Each finding of the doctor is provoked for real, names what to do, and clears again."""
+"""Each finding of the doctor appears in a real situation, names a remedy, and disappears again."""
 
 import re
 import uuid
@@ -33,12 +33,11 @@ PLAIN = "  plain: {handler: 'H:echo'}\n"
 
 @pytest.fixture(autouse=True)
 def no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder without jobs.yaml."""
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(tmp_path / "jobs.yaml"))
 
 
 def look_at(conn: Connection, ahead: float = 0.0, **bounds: Any) -> Report:
-    """The doctor's findings; this machine's clock is some seconds ahead of the database's, which stands still."""
+    """Return the doctor's findings while this machine's clock is ``ahead`` seconds ahead of the database's."""
     with snapshot(conn), pytest.MonkeyPatch.context() as patch:
         moment = SQL.value(conn, "schedule/clock") + timedelta(seconds=ahead)
         patch.setattr(fleet_checks, "_here", lambda: moment)
@@ -52,7 +51,7 @@ def found(conn: Connection, name: str, **how: Any) -> list[Finding]:
 
 
 def the(conn: Connection, name: str, **how: Any) -> Finding:
-    """The one finding of that name."""
+    """Return the only finding with the name."""
     (one,) = found(conn, name, **how)
     return one
 
@@ -87,7 +86,7 @@ def late(scene: Scene) -> None:
 
 
 Step = Callable[[Scene], Any] | str
-#: The tasks, the cause and the end of troubles, by SQL or by a step, and what is said.
+#: Each finding has tasks, a cause, the expected words, and an end; cause and end are SQL or a function.
 TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     "autovacuum-off": (
         PLAIN,
@@ -98,7 +97,8 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     "connections": (
         PLAIN,
         lambda scene: scene.serve(pid=2, threads=400),
-        "2 worker processes with 408 threads may need 416",  # 400 + 8 threads, and 4 more of each process
+        # Two processes have 400 + 8 threads, and each process needs 4 more connections.
+        "2 worker processes with 408 threads may need 416",
         "DELETE FROM zeke_jobs.worker WHERE pid = 2",
     ),
     "no-scheduler": (
@@ -153,7 +153,7 @@ def test_a_trouble_is_found_while_it_is_there(scene: Scene, name: str) -> None:
             assert [part for part in said.split("; ") if part not in shown] == []
 
 
-# The server
+# ── the server
 
 
 def test_a_clock_that_is_off_is_found(scene: Scene) -> None:
@@ -191,11 +191,11 @@ def test_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Conne
     scene.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
     scene.add("plain", 300)
     with transaction(other_conn), other_conn.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM zeke_jobs.queue")  # an old snapshot, for which the rows must stay
+        cursor.execute("SELECT count(*) FROM zeke_jobs.queue")  # The old snapshot prevents the removal of dead rows.
         scene.rows("DELETE FROM zeke_jobs.queue")
         (one,) = eventually(lambda: found(scene.conn, "dead-rows", _DEAD_ROWS=100))
         assert re.search(r"has [3-9]\d\d dead rows", one.sentence)
-        assert found(scene.conn, "dead-rows") == []  # so few are nothing
+        assert found(scene.conn, "dead-rows") == []  # Few dead rows are no finding.
         assert "VACUUM zeke_jobs.queue" in one.help
     scene.rows("ALTER TABLE zeke_jobs.queue RESET (autovacuum_enabled)")
     scene.rows("VACUUM zeke_jobs.queue")
@@ -210,7 +210,7 @@ def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, ot
         one = the(scene.conn, "open-transaction", _OPEN=soon)
         assert one.subject == str(other_conn.info.backend_pid)
         assert "idle in transaction" in one.sentence
-        assert found(scene.conn, "open-transaction") == []  # not for five minutes yet
+        assert found(scene.conn, "open-transaction") == []  # The transaction is open for less than five minutes.
     assert found(scene.conn, "open-transaction", _OPEN=soon) == []
 
 
@@ -221,7 +221,8 @@ def test_claimed_jobs_that_a_live_worker_does_not_hold_are_found(scene: Scene) -
     for _ in range(2):
         scene.later(10)
         scene.beat(worker)
-        assert found(scene.conn, "not-held") == []  # it is about to start them, or an answer is on its way
+        # The worker may be about to start the jobs, or its answer may be on the way.
+        assert found(scene.conn, "not-held") == []
     scene.later(10)
     scene.beat(worker)
     one = the(scene.conn, "not-held")
@@ -229,7 +230,8 @@ def test_claimed_jobs_that_a_live_worker_does_not_hold_are_found(scene: Scene) -
     assert one.sentence == "box:1 claimed 3 jobs of plain up to 30s ago, lives, and does not know of them"
     assert "restart box:1" in one.help
     scene.start(worker, claims)
-    scene.rows("UPDATE zeke_jobs.worker SET busy = 2")  # of three that run by the table
+    # The worker reports two busy threads, but the table has three running jobs.
+    scene.rows("UPDATE zeke_jobs.worker SET busy = 2")
     assert "box:1 claimed 1 job of plain" in the(scene.conn, "not-held").sentence
     scene.rows("UPDATE zeke_jobs.worker SET busy = 3")
     assert found(scene.conn, "not-held") == []
@@ -240,7 +242,7 @@ def test_claimed_jobs_of_a_worker_that_is_gone_are_found_when_nobody_takes_them_
     scene.add("plain", 2)
     scene.claim(worker, 2)
     scene.later(60)
-    assert found(scene.conn, "not-held") == []  # a minute for the others
+    assert found(scene.conn, "not-held") == []  # The other workers get a minute.
     scene.later(31)
     said = "claimed 2 jobs of plain up to 1m31s ago and is gone; no process has rescued them"
     assert the(scene.conn, "not-held").sentence == f"box:1 {said}"
@@ -265,7 +267,7 @@ def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None
         scene.rows(f"RESET ROLE; DROP ROLE {role}")
 
 
-# The processes
+# ── the processes
 
 
 def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
@@ -290,10 +292,10 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     suspect = scene.suspect("slow")
     worker = scene.serve(pid=9)
     (first,) = scene.add("plain")
-    assert "kept-by-suspect" not in scene.reasons(first)  # the worker goes on until its next claim
+    assert "kept-by-suspect" not in scene.reasons(first)  # The worker continues until its next claim.
     scene.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", first)
     scene.empty(worker, "slow")
-    assert found(scene.conn, "kept-by-suspect") == []  # nothing waits
+    assert found(scene.conn, "kept-by-suspect") == []  # No job waits.
     job, later = scene.add("plain", 2)
     scene.add("other")
     scene.add("other", options='{"delay": 3600}')
@@ -332,11 +334,11 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     assert list(scene.reasons(job)) == ["starts-next"]
 
 
-# The jobs
+# ── the jobs
 
 
 def work_off(scene: Scene, seconds: float) -> None:
-    """Complete the oldest job as one that took so long."""
+    """Complete the oldest job with this duration."""
     scene.rows(
         "UPDATE zeke_jobs.queue SET state = 'done', attempt = 1, completed_on = zeke_jobs.now(), "
         "started_on = zeke_jobs.now() - make_interval(secs => %s) "
@@ -346,7 +348,7 @@ def work_off(scene: Scene, seconds: float) -> None:
 
 
 def work(scene: Scene, task: str, *, jobs: int, seconds: float, every: float) -> None:
-    """Send a job every so many seconds; one at a time is worked off, each of which takes so long."""
+    """Send jobs at regular intervals, and complete one job at a time, which takes ``seconds``."""
     worker, busy_until = scene.serve(), 0.0
     for n in range(jobs):
         scene.later(every)
@@ -381,7 +383,7 @@ def test_what_cannot_keep_up_with_arrivals_is_found(
     assert one.sentence.startswith("6.0 jobs a minute of slow arrive")
     assert why in one.sentence
     assert one.help.startswith(help_)
-    actions.pause(scene.conn, "task/slow", by="ann")  # a paused task may be late
+    actions.pause(scene.conn, "task/slow", by="ann")  # A paused task may be late.
     assert found(scene.conn, "falling-behind") == []
     actions.resume(scene.conn, "task/slow")
     scene.use(tasks.replace("concurrency: 1", "concurrency: 2"), top.replace("concurrency: 1", "concurrency: 2"))
@@ -454,7 +456,7 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
     assert f"It is wrong: {file}:3:29: error: expected a key of a task, got 'concurency'" in said
 
 
-# The command
+# ── the command
 
 
 def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(scene: Scene, cli: Cli) -> None:

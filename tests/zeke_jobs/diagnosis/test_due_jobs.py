@@ -1,4 +1,4 @@
-"""``zeke_jobs.due_jobs``: what an autoscaler asks, and whether a run is over."""
+"""``zeke_jobs.due_jobs`` tells an autoscaler the number of due jobs, and whether a run is over."""
 
 from datetime import datetime, timedelta
 
@@ -101,7 +101,7 @@ def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> 
     scene.later(1)
     scene.finish(worker, claim, "retry", delay=60.0)
     assert not over()
-    assert over(NOON + timedelta(seconds=1))  # another run does not wait for it
+    assert over(NOON + timedelta(seconds=1))  # A run that begins a second later does not wait for the job.
     actions.pause(scene.conn, "task/plain", by="me")
     assert over()
     actions.resume(scene.conn, "task/plain")

@@ -1,4 +1,4 @@
-"""Units, budgets, rates per key, throttling and breakers are told by why, doctor, limits, top and metrics."""
+"""why, doctor, limits, top and metrics show units, budgets, rates per key, throttling and breakers."""
 
 import json
 import os
@@ -29,7 +29,7 @@ TASKS = """
 
 
 class Shown:
-    """Jobs under these limits, and where they are looked at."""
+    """Jobs run under these limits, and several commands show the limits."""
 
     def __init__(self, scene: Scene, cli: Cli) -> None:
         self.scene, self.cli = scene, cli
@@ -37,7 +37,7 @@ class Shown:
         self.worker = scene.serve()
 
     def claim(self, task: str, count: int) -> list[dict[str, Any]]:
-        """Add and claim so many jobs."""
+        """Add and claim ``count`` jobs."""
         self.scene.add(task, count)
         claims = self.scene.claim(self.worker, 100, [task])
         assert len(claims) == count
@@ -47,7 +47,7 @@ class Shown:
         self.scene.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
 
     def waits(self, task: str, **options: Any) -> UUID:
-        """Add a job that no claim gets."""
+        """Add a job, and check that no claim gets it."""
         (job,) = self.scene.add(task, options=json.dumps(options))
         assert not self.scene.claim(self.worker, 1, [task])
         return job
@@ -59,7 +59,7 @@ class Shown:
         return " ".join(self.cli("limits").out.split())
 
     def row(self, name: str) -> list[str]:
-        """The row of top."""
+        """Return the row of ``top`` for a limit."""
         pane, read = panes.PANES["limits"], panes.read(self.scene.conn)
         (one,) = (one for one in pane.rows(read) if one.name == name)
         return [column.cell(one, read) for column in pane.columns]

@@ -1,4 +1,4 @@
-"""``max_wait``: jobs that wait too long by the database's clock, with one log line for each beginning and end."""
+"""``max_wait`` finds jobs that wait too long by the database's clock, and logs each beginning and end once."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def late(scene: Scene) -> list[str]:
 
 def test_the_oldest_due_job_decides_and_a_task_without_max_wait_is_never_late(scene: Scene) -> None:
     scene.add("calm")
-    scene.add("quick", options='{"delay": 300}')  # its wait begins when it is due
+    scene.add("quick", options='{"delay": 300}')  # The job's wait begins when the job is due.
     quick = "SELECT wait, max_wait FROM zeke_jobs.task_wait WHERE task = 'quick'"
     assert scene.rows(quick) == [{"wait": None, "max_wait": timedelta(minutes=2)}]
     scene.later(400)

@@ -1,4 +1,4 @@
-"""``why`` gives the right reason, with its figures in words: each situation is made by the statements that make it in production."""
+"""``why`` gives the right reason with its figures, and the tests create each situation with production statements."""
 
 import json
 from typing import Any
@@ -25,12 +25,12 @@ AT = "2026-03-10 12:00:00 UTC"
 
 
 def plain(scene: Scene, **worker: Any) -> tuple[UUID, UUID]:
-    """A worker that serves the plain task, and a job of it."""
+    """Register a worker that serves the task ``plain``, and add a job."""
     scene.use(PLAIN)
     return scene.serve(**worker), scene.add("plain")[0]
 
 
-# What holds a queued job back
+# ── why a queued job waits
 
 
 def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene) -> None:
@@ -176,7 +176,7 @@ def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene) -> None:
     assert said() == ["1 worker process alive, but all that consume queue default are stopping"]
     scene.later(21)
     assert scene.reasons(job) == {"unserved": "no worker is alive"}
-    scene.rows("DELETE FROM zeke_jobs.task")  # as a rollback of the database's owner would
+    scene.rows("DELETE FROM zeke_jobs.task")  # A rollback by the database's owner would also remove the task.
     unknown = "no task in force is called plain, so a worker cancels it within a minute"
     assert scene.reasons(job) == {"unknown-task": unknown}
 
@@ -185,7 +185,8 @@ def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, othe
     scene.use(PLAIN)
     (job,) = scene.add("plain")
     with transaction(other_conn), other_conn.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")  # somebody holds it while the others are moved
+        # The lock keeps the job in its queue while the other jobs move.
+        cursor.execute("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
         scene.use("  plain: {handler: 'H:echo', queue: slow}\n")
     scene.serve()
     assert scene.reasons(job)["moving"].startswith("its task is now plain in queue slow;")
@@ -246,7 +247,7 @@ def test_all_that_hold_a_job_back_are_there(scene: Scene) -> None:
     assert list(scene.reasons(job)) == ["paused", "not-due", "at-limit"]
 
 
-# What an active job does
+# ── what an active job does
 
 
 def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_lives(scene: Scene) -> None:
@@ -281,7 +282,7 @@ def test_a_job_that_its_live_worker_does_not_start_is_said_not_to_be_held(scene:
     assert scene.reasons(job)["being-cancelled"] == stopped
 
 
-# How a job ended
+# ── how a job ended
 
 
 def test_a_completed_job_says_its_times_and_what_it_sent(scene: Scene) -> None:
@@ -347,7 +348,7 @@ def test_a_job_that_is_too_late_to_start_does_not_start_next(scene: Scene) -> No
     assert scene.claim(scene.serve(), 1) == []
 
 
-# The command
+# ── the command
 
 
 def test_the_command_answers_people_and_programs(scene: Scene, cli: Cli) -> None:

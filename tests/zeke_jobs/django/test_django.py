@@ -1,4 +1,4 @@
-"""Django's tasks are jobs: runs project/promises.py in that project, and a worker."""
+"""Django's tasks are jobs: the test runs project/promises.py in the project, and a worker."""
 
 import shutil
 from pathlib import Path

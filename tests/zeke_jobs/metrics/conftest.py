@@ -1,4 +1,4 @@
-"""The data of the diagnosis tests."""
+"""The metrics tests use the fixtures of the diagnosis tests."""
 
 from tests.zeke_jobs.diagnosis.conftest import scene
 

@@ -1,16 +1,17 @@
-"""Every exported metric: ours and Dramatiq's."""
+"""These are all exported metrics, both those of zeke_jobs and Dramatiq's."""
 
 from prometheus_client.samples import Sample
 
 from zeke_jobs.metrics.exporter import read
 from zeke_jobs.metrics.exposition import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
 
-#: Counted by workers, summed over all processes of one ``dramatiq`` command.
+#: Workers count these metrics, summed over all processes of a ``dramatiq`` command.
 WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)
 
 _DRAMATIQ = ("queue_name", "actor_name")
 
-#: Dramatiq's own names, for existing dashboards. A failed attempt counts as an error, though no exception reaches Dramatiq.
+#: Existing dashboards use these names of Dramatiq. A failed attempt counts as an error, though Dramatiq sees no
+#: exception.
 DRAMATIQ: tuple[Family, ...] = (
     Family("dramatiq_messages_total", "counter", _DRAMATIQ, "Attempts that ended."),
     Family("dramatiq_message_errors_total", "counter", _DRAMATIQ, "Attempts that failed."),
@@ -25,5 +26,5 @@ ALL = (*DATABASE, *WORKER, *DRAMATIQ)
 
 
 def samples(url: str) -> list[Sample]:
-    """The present figures of a database."""
+    """Read the current metrics of a database."""
     return [sample for family in read(url) for sample in family.samples]

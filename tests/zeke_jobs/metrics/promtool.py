@@ -1,4 +1,4 @@
-"""Prometheus's own tool, if installed: it tells whether an alert fires for given scrapes."""
+"""Prometheus's promtool, if installed, says whether an alert fires for given scrapes."""
 
 import re
 import shutil
@@ -15,11 +15,11 @@ from zeke_jobs.core.wording import parse_duration
 PROMTOOL = shutil.which("promtool")
 RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"
 LABELS = {family.name: family.labels for family in ALL}
-PHASE = 40  # minutes that each scrape is repeated for
+PHASE = 40  # Each scrape is repeated for PHASE minutes.
 
 
 def check(*arguments: str) -> str:
-    """Run it; returns its output, which must be no complaint."""
+    """Run promtool, check that it succeeds, and return its output."""
     assert PROMTOOL is not None
     done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -27,7 +27,7 @@ def check(*arguments: str) -> str:
 
 
 def fires(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]) -> dict[str, list[bool]]:
-    """Whether each alert fires in the middle of each of its phases; None is a phase in which nothing could be scraped."""
+    """Say whether each alert fires in the middle of each phase; None is a phase without successful scrapes."""
     one = [{"labels": "{}", "value": 1}]
     tests = [
         {
@@ -45,7 +45,7 @@ def fires(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]
     assert PROMTOOL is not None
     done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
-    # It complains of each time at which the answer was another, and of nothing else.
+    # promtool reports only the times at which a result differs.
     found = re.findall(r"alertname=\W*(\w+).*?time: (\w+),\s+exp: \S+ 1\S*\s+got: nil", said)
     silent = {(alert, _minutes(time)) for alert, time in found}
     assert done.returncode == 0 or silent, said
@@ -66,7 +66,7 @@ def _minutes(text: str) -> int:
 
 
 def _series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
-    """In promtool's notation, each scrape's values repeated for the minutes of its phase."""
+    """Write series in promtool's notation, and repeat each scrape's values for the minutes of its phase."""
     series: dict[str, list[str]] = {}
     for number, scrape in enumerate(scrapes):
         values = {'up{job="zeke-jobs"}': 0.0 if scrape is None else 1.0}

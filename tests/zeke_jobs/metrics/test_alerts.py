@@ -1,4 +1,4 @@
-"""Each alert fires once its trouble is really there, and clears when it is gone."""
+"""Each alert fires once its trouble has begun, and clears when the trouble has ended."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ NEXT = "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interv
 
 
 class World(Scene):
-    """A healthy installation at noon: a worker and a scheduler that live, a schedule in time, nothing that waits."""
+    """A healthy installation at noon has a live worker, a live scheduler, a punctual schedule and no waiting job."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(conn)
@@ -45,7 +45,7 @@ class World(Scene):
             self.finish(self.worked_by, claim, "failed")
 
     def wait(self, task: str, seconds: float) -> None:
-        """A job waits, and both processes prove that they live."""
+        """Let a job wait while both processes send heartbeats."""
         self.add(task)
         self.later(seconds)
         self.rows(f"{BEAT}; {HEARTBEAT}")
@@ -61,7 +61,7 @@ def world(conn: Connection) -> World:
 
 
 Step = str | Callable[[World], Any]
-#: The cause and the end of each trouble.
+#: Each alert has the cause and the end of its trouble.
 TROUBLES: dict[str, tuple[Step, Step]] = {
     "ZekeJobsTaskUnserved": (STOPPING.format(True), STOPPING.format(False)),
     "ZekeJobsNoScheduler": (lambda world: world.later(200), BEAT),

@@ -1,4 +1,4 @@
-"""The exported figures equal those in the database."""
+"""The exported figures equal the figures in the database."""
 
 import os
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def catalogue(scene: Scene) -> None:
 
 
 def values() -> dict[tuple[Any, ...], float]:
-    """The present metrics, by name and labels: ``values()["queued", "quick", "default"]``."""
+    """Read the current metrics by name and labels, as in ``values()["queued", "quick", "default"]``."""
     found = samples(os.environ["DATABASE_URL"])
     return {(one.name.removeprefix("zeke_jobs_"), *one.labels.values()): one.value for one in found}
 

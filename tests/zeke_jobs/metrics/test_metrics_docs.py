@@ -1,4 +1,4 @@
-"""docs/metrics.md leaves out no metric, and names none that does not exist. ``UPDATE_GOLDEN=1`` writes its table."""
+"""docs/metrics.md lists exactly the existing metrics; ``UPDATE_GOLDEN=1`` rewrites its table."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The words for values that models refuse, in payloads and in jobs.yaml."""
+"""Errors describe the values that models refuse, in payloads and in jobs.yaml."""
 
 from datetime import date, datetime
 from typing import Any

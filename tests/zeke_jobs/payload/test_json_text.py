@@ -1,4 +1,4 @@
-"""JSON text that Postgres keeps as it is."""
+"""Postgres stores this JSON text unchanged."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, v
 
 
 def same(stored: Any, value: Any) -> bool:
-    """Equal, where a float may have become the whole number of its digits, which is the same float again when read as one."""
+    """Compare values; a float may have become an integer with the same digits, which reads as an equal float."""
     if isinstance(value, list):
         return len(stored) == len(value) and all(map(same, stored, value))
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Payloads against schemas: renaming, and faults in words."""
+"""A payload is checked against a schema: fields are renamed, and faults are described in words."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_keys_are_renamed_through_references_unions_maps_and_lists() -> None:
 def test_camel_case_is_what_the_model_accepts(name: str) -> None:
     from pydantic.alias_generators import to_camel
 
-    # pydantic also raises a letter that follows a digit, as in brief_2liner; ours does not, and models take either name.
+    # pydantic also capitalises a letter after a digit, as in brief_2liner; zeke_jobs does not, and models accept both
+    # names.
     if not any(part[:1].isdigit() and not part.isdigit() for part in name.split("_")) and not any(
         a.isdigit() and b.isalpha() for a, b in pairwise(name)
     ):
@@ -263,7 +264,7 @@ NULL = {"type": "null"}
 ONE_OF = {"properties": {"a": NULL, "b": NULL}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
 LETTERS = {
     "properties": {"a": {"type": "string", "pattern": r"^\p{L}+$"}, "b": NULL}
-}  # Python cannot read this pattern
+}  # Python cannot parse this pattern.
 ELSEWHERE = {"properties": {"a": {"$ref": "#/elsewhere"}}}
 
 

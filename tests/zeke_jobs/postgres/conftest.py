@@ -1,4 +1,4 @@
-"""Fixtures of these tests: a database with the four roles, and logins of their members."""
+"""These fixtures make a database with the four roles, and logins of their members."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from zeke_jobs.revisions import applying
 
 @pytest.fixture
 def granted(conn: Connection, database: str) -> str:
-    """A database with tasks and the four roles."""
+    """Make a database with tasks and the four roles."""
     applying.sync(conn, load(TASKS))
     sign_up(conn)
     return database
@@ -20,7 +20,7 @@ def granted(conn: Connection, database: str) -> str:
 
 @pytest.fixture
 def log_in(granted: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Work as a member of a role from now on; answers its URL."""
+    """Connect as a member of a role from now on; return the URL."""
 
     def become(role: str) -> str:
         url = as_member(granted, role)

@@ -1,4 +1,4 @@
-"""The four roles with a login user each, and all that each role may do."""
+"""Each of the four roles has a login user, and this module lists all rights of each role."""
 
 from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
@@ -28,15 +28,15 @@ CHANGING = {
     "delete_job",
 }  # fmt: skip
 DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}
-#: All that each role may do: functions that are not open to everybody, and what it may do to tables and views. Whoever adds a right
-#: writes it here.
+#: These are all rights of each role to functions that PUBLIC may not call, and to tables and views. Whoever adds a
+#: right adds an entry.
 FUNCTIONS = {
     roles.CLIENT: SENDING,
     roles.WORKER: SENDING | LOOKING | DECIDING | {"forget_audit", "cancel_removed"},
     roles.OPERATOR: SENDING | LOOKING | CHANGING | DECIDING,
     roles.READER: LOOKING | {"known_task", "task_names"},
 }
-#: The columns of tables that readers may read: none holds a payload, an output, a key or a text of jobs.yaml.
+#: Readers may read these columns of tables: none has a payload, an output, a key or a text of jobs.yaml.
 READ = {
     "batch": "cancelled_on ended_on id",
     "bucket": "amount averages chunked concurrency name period spent tasks unit zone",
@@ -48,14 +48,14 @@ READ = {
     "wait": "came_on job until",
 }
 READ_WHOLE = {"installation", "migration", "pause", "schedule_beat", "schedule_state", "tick", "worker"}
-#: Triggers with the owner's rights: nobody calls them.
+#: Nobody calls these trigger functions, which run with the owner's rights.
 TRIGGERED = {"add_up_batches", "deliver_event", "write_pgboss"}
 NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}
 WRITING = {"INSERT", "UPDATE", "DELETE"}
 
 
 def sign_up(conn: Connection) -> None:
-    """A login user of each role; the tests' server is shared, so are its users."""
+    """Create a login user for each role; all tests on the server share the users."""
     with conn.cursor() as cursor:
         for role, member in MEMBERS.items():
             cursor.execute(

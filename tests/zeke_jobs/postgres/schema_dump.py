@@ -1,4 +1,4 @@
-"""The tables, indexes and triggers that the migrations make, as text; ``python -m tests.zeke_jobs.postgres.schema_dump`` writes it and related files."""
+"""``python -m tests.zeke_jobs.postgres.schema_dump`` writes the schema of the migrations, and related files."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ FROZEN = Path(__file__).parent / "schemas" / "frozen.txt"
 COMMAND = "nox -s schema"
 HEADER = f"-- The tables, indexes and triggers that the migrations of zeke_jobs make, for reading and review; functions and views are in code/. Written by `{COMMAND}`; never edited, never run.\n"
 
-#: pg_dump's own remarks, session settings and one-time tokens: they differ from run to run or from version to version.
+#: pg_dump's remarks, settings and tokens are removed, because they differ between runs or versions.
 _CODE = re.compile(
     r"^(CREATE FUNCTION .*?\$\$;|CREATE VIEW .*?;\n|(COMMENT ON (FUNCTION|VIEW|SCHEMA|COLUMN pgboss) .*?;)|CREATE SCHEMA .*?;)$",
     re.MULTILINE | re.DOTALL,
@@ -25,10 +25,10 @@ _NOISE = re.compile(r"^(--.*|SET .*;|SELECT pg_catalog\.set_config\(.*|\\(un)?re
 
 
 def dump(url: str) -> str:
-    """The schemas of zeke_jobs in a migrated database, by the embedded server's pg_dump.
+    """Dump the schemas of a migrated database with the embedded server's pg_dump.
 
     Raises:
-        subprocess.CalledProcessError: pg_dump refused; it has said why.
+        subprocess.CalledProcessError: pg_dump failed, and has printed the reason.
     """
     form = ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces"]
     command = [str(server_programs.binaries() / "pg_dump"), *form, "--schema=zeke_jobs", "--schema=pgboss", url]
@@ -37,24 +37,24 @@ def dump(url: str) -> str:
 
 
 def edition() -> str:
-    """The line of the file ``edition``: its number, one higher where the code has another checksum, and the checksum."""
+    """Return the line of the file ``edition``: a number, increased if the code's checksum changed, and the checksum."""
     number, _, checksum = EDITION.read_text(encoding="utf-8").strip().partition(" ")
     now = migrate.code().checksum
     return f"{int(number) + (checksum not in {now, '-'})} {now}\n"
 
 
 def frozen() -> str:
-    """Names and checksums of the migrations, which never change again."""
+    """Return names and checksums of the migrations, which never change."""
     ours = (one for one in migrate.available() if one.name.endswith(".sql") and not one.name.startswith("0000"))
     return "".join(f"{one.name} {one.checksum}\n" for one in ours)
 
 
 def main() -> None:
-    """Write the files, the schema from a server that lives only for it."""
+    """Write the files; the schema comes from a temporary server."""
     EDITION.write_text(edition(), encoding="utf-8")
     FROZEN.write_text(frozen(), encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="zeke-schema-") as above:
-        # The folder above must let the server's unprivileged user through.
+        # The unprivileged user of the server must be able to enter this folder.
         Path(above).chmod(0o755)
         folder = Path(above) / "server"
         url = embedded.ensure(folder, settings={"fsync": "off"})

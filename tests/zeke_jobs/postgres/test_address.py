@@ -1,4 +1,4 @@
-"""Common forms of DATABASE_URL: read as PostgreSQL reads them, or refused in one line without the password."""
+"""Common forms of DATABASE_URL are read as PostgreSQL reads them, or refused in one line without the password."""
 
 import pytest
 from psycopg2.extensions import parse_dsn

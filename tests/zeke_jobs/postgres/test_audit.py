@@ -1,4 +1,4 @@
-"""The audit trail has the database's own user beside the caller's name, and nobody can change it."""
+"""The audit trail stores the database user beside the caller's name, and nobody can change it."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def listed(conn: Connection, who: str | None = None, actions: list[str] | None =
 def zeke(
     conn: Connection, database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., str]:
-    """Runs a command as an operator; ``FILE`` is a jobs.yaml with one task less, which the revision before it has."""
+    """Run a command as an operator; ``FILE`` is a jobs.yaml that lacks one task of the revision in force."""
     monkeypatch.setenv("COLUMNS", "250")
     applying.sync(conn, load(TASKS + "  gone: {handler: 'H:echo'}\n"))
     sign_up(conn)

@@ -1,4 +1,4 @@
-"""Clients, readers and operators do all that their rights allow, with any values: honest jobs run, views answer, schedules go on."""
+"""Honest jobs, views and schedules work while clients, readers and operators use their rights with any values."""
 
 import itertools
 import json
@@ -31,16 +31,17 @@ TASKS = """
   victim: {handler: 'H:echo', cron: '* * * * *', sensitive: [story_id]}
   held: {handler: 'H:gated', queue: honest, retry: {limit: 0}}
 """
-#: Not called here: an operator may put a catalogue in force that lacks the honest task. test_views_of_roles tries wrong rows of a catalogue.
+#: An operator may put a catalogue without the honest task in force, so put_in_force is left out; test_views_of_roles
+#: covers it.
 BY_RIGHT = {"put_in_force"}
 SCHEDULING = {"lock_schedule", "advance_schedule", "record_tick"}
-#: What else they may do.
+#: Every role may also run these statements.
 STATEMENTS = [
     "SET CONSTRAINTS ALL IMMEDIATE", "LOCK TABLE zeke_jobs.job IN ACCESS SHARE MODE", "SELECT pg_advisory_xact_lock(1)",
     "NOTIFY \"zeke_jobs.wake\", 'x'", "NOTIFY \"zeke_jobs.cancel\", 'x'", "NOTIFY \"zeke_jobs.revision\", 'x'", 'LISTEN "zeke_jobs.wake"',
 ]  # fmt: skip
 ENDED = {"completed", "cancelled", "failed"}
-PATIENCE = 10  # seconds; a job takes some milliseconds
+PATIENCE = 10  # The time is in seconds; a job takes some milliseconds.
 
 words = st.sampled_from(
     ["victim", "task/victim", "schedule/victim", "limit/none", "queue/none", "* * * * *", "UTC", "", "NaN", "1e400", "%s $1 ' \\", "x" * 5000,
@@ -78,7 +79,7 @@ options = st.dictionaries(
     words | numbers | moments | ids | st.dictionaries(st.sampled_from(["limit", "delay", "retry", "fields", "while", "max_delay"]), numbers),
     max_size=3,
 )  # fmt: skip
-#: Values for the parameters of a function, by type.
+#: VALUES has strategies for a function's parameters, by type.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.one_of(words, words, words, words, words, words, st.none()),
     "uuid": ids | st.none(),
@@ -89,7 +90,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bigint": st.sampled_from([0, -1, 2**63 - 1]),
     "boolean": st.booleans(),
     "text[]": st.lists(words, max_size=2) | st.none(),
-    "schedule": st.just("victim"),  # a role that may decide ticks may stop a schedule, so not the honest one
+    "schedule": st.just("victim"),  # A role that decides ticks may stop a schedule, so the honest schedule is left out.
     "uuid[]": st.lists(ids, max_size=2) | st.none(),
 }
 
@@ -100,7 +101,7 @@ def _json(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def doors(module_database: str) -> Iterator[dict[str, Any]]:
-    """The functions, each with the types of its parameters, beside a worker of the owner."""
+    """Find the functions with the types of their parameters, and run a worker of the owner."""
     with closing(connect(module_database)) as conn:
         applying.sync(conn, load(TASKS))
         sign_up(conn)
@@ -120,7 +121,7 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
 
 
 def honest(url: str, minutes: Iterator[int]) -> None:
-    """An honest job is sent, runs and ends; a reader's views get through; the scheduler sends the next minute's tick."""
+    """Check that an honest job ends, that a reader's views answer, and that the scheduler sends the next tick."""
     with closing(connect(url)) as conn:
         rows(conn, "SET statement_timeout = '10s'")
         sent = zeke_jobs.send("honest", {"n": 1}, connection=conn)
@@ -136,7 +137,7 @@ def honest(url: str, minutes: Iterator[int]) -> None:
 
 @contextmanager
 def running(url: str) -> Iterator[list[str]]:
-    """Two jobs of a batch that run; within, until the gate opens."""
+    """Run two jobs of a batch until the gate opens."""
     handlers.GATE.clear()
     handlers.CALLS.clear()
     with closing(connect(url)) as conn, conn.cursor() as cursor:
@@ -151,7 +152,7 @@ def running(url: str) -> Iterator[list[str]]:
 
 
 def call(cursor: psycopg2.extensions.cursor, statement: str, values: list[Any], *, stays_open: bool) -> None:
-    """It may be refused; what it did before that must not matter."""
+    """Run a statement, which may be refused after it has made changes."""
     if stays_open:
         cursor.execute("SAVEPOINT one")
     try:
@@ -161,11 +162,11 @@ def call(cursor: psycopg2.extensions.cursor, statement: str, values: list[Any], 
             cursor.execute("ROLLBACK TO SAVEPOINT one")
 
 
-# The worker's threads use the random module meanwhile.
+# The worker's threads use the random module at the same time.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @settings(
     max_examples=200 if os.environ.get("ZEKE_TEST_DEEP") else 5, phases=[Phase.generate]
-)  # to shrink would take minutes
+)  # Shrinking would take minutes.
 @given(st.data())
 def test_what_clients_readers_and_operators_may_do_stops_no_honest_job(
     doors: dict[str, Any], data: st.DataObject

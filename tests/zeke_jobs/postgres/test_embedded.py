@@ -22,7 +22,7 @@ from zeke_jobs.postgres.pool import connect
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    # Not pytest's tmp_path: the unprivileged user of the server could not enter it when the tests run as root.
+    # The server's unprivileged user could not enter pytest's tmp_path when the tests run as root.
     with tempfile.TemporaryDirectory(prefix="zeke-embedded-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -30,7 +30,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def used() -> Iterator[Path]:
-    """A folder whose server ran, and was stopped."""
+    """Make a folder whose server has run and stopped."""
     with open_folder() as path:
         embedded.ensure(path / "used")
         embedded.stop(path / "used")
@@ -39,7 +39,7 @@ def used() -> Iterator[Path]:
 
 @pytest.fixture
 def folder(used: Path) -> Iterator[Path]:
-    """A copy of it."""
+    """Copy the folder of a stopped server."""
     with open_folder() as path:
         subprocess.run(["cp", "-a", used, path / "here"], check=True)
         yield path / "here"

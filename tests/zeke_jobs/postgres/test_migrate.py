@@ -39,7 +39,8 @@ def test_the_first_lines_of_a_packages_file_mark_it(
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()
     (folder / "0001_table.sql").write_text("CREATE TABLE marked (n integer);")
-    index = "CREATE INDEX CONCURRENTLY marked_n ON marked (n);\n"  # refused within a transaction
+    # PostgreSQL refuses the statement inside a transaction.
+    index = "CREATE INDEX CONCURRENTLY marked_n ON marked (n);\n"
     (folder / "0002_index.sql").write_text(f"-- zeke: breaking\n-- zeke: no-transaction\n{index}")
     monkeypatch.syspath_prepend(tmp_path)
     migrate.migrate(conn, ["marked"])
@@ -112,7 +113,7 @@ def test_a_database_that_is_ahead_is_refused_only_past_a_breaking_migration(conn
     if not breaking:
         migrate.verify(conn)
         return
-    rows(conn, "DELETE FROM zeke_jobs.migration WHERE name LIKE '0001%'")  # the newer one has other files
+    rows(conn, "DELETE FROM zeke_jobs.migration WHERE name LIKE '0001%'")  # The newer release has other files.
     for answer in (migrate.verify, migrate.migrate, migrate.pending):
         with pytest.raises(MigrationError, match=r"(?s)past a breaking .*9999_future.sql\n.* upgrade this .* 7\.0\.0$"):
             answer(conn)
@@ -128,7 +129,7 @@ def test_the_tables_of_an_earlier_version_are_refused_with_what_to_do(conn: Conn
 
 @pytest.fixture
 def reader(conn: Connection, database: str, make_task: Callable[..., None]) -> Iterator[Connection]:
-    """A dashboard's session that has read our views and has not ended its transaction; the code of the database is of an earlier edition."""
+    """A dashboard has read the views in an open transaction, and the database has code of an earlier edition."""
     make_task("echo")
     zeke_jobs.send("echo", {"n": 1})
     conn.cursor().execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")

@@ -9,7 +9,7 @@ from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_
 
 @pytest.fixture
 def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Starts and stops, which do nothing."""
+    """Replace start and stop of the server by functions that only record the calls."""
     calls: list[str] = []
 
     def ensure(_folder: Path) -> str:
@@ -24,12 +24,12 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where files go that cannot be in their folder."""
+    """Set the folder for files that cannot be in the data folder."""
     monkeypatch.setattr("zeke_jobs.postgres.server_programs.state_folder", lambda: tmp_path / "state")
     return tmp_path / "state"
 
 
-# Where the data is
+# ── where the data is
 
 
 @pytest.mark.usefixtures("no_server")
@@ -51,7 +51,7 @@ def test_a_folder_that_was_moved_finds_its_data_again(
     assert place(tmp_path / "b" / ".zeke") == before
 
 
-# One command at a time
+# ── one command at a time
 
 
 def test_git_ignores_a_data_folder_that_was_made_for_the_server(tmp_path: Path, no_server: list[str]) -> None:

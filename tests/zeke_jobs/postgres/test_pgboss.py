@@ -1,4 +1,4 @@
-"""What pg-boss's dashboard and its client read and write, by role: statements of the same kind as theirs."""
+"""pg-boss's dashboard and client run these kinds of statements, with the rights of each role."""
 
 import json
 import uuid
@@ -17,7 +17,7 @@ from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 
-#: As pg-boss inserts: what the sender left out comes from the queue, or from defaults of its own; a conflict is no error.
+#: pg-boss inserts in this form: missing options come from the queue or from defaults, and a conflict is no error.
 INSERT = """INSERT INTO pgboss.job (id, name, data, priority, start_after, created_on, singleton_key, singleton_on, group_id, group_tier,
     expire_seconds, deletion_seconds, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max, policy, dead_letter,
     heartbeat_seconds, blocked, blocking, pending_dependencies, trace_context)
@@ -65,7 +65,7 @@ READS_OF_READERS = [
 
 
 def one(url: str, statement: str, *values: object) -> Any:
-    """The first value of a statement that is run at an address, or its number of rows."""
+    """Run a statement at a URL; return the first value, or the number of rows."""
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone() if cursor.description else (cursor.rowcount,)
@@ -171,7 +171,7 @@ def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in
     for option, said in {"dead_letter": "echo", "singleton_on": "2030-01-01", "retry_backoff": False}.items():
         with pytest.raises(FeatureNotSupported, match=f"expected a job of echo without {option}, which jobs.yaml says"):
             sent(url, **{option: said})
-    assert one(url, "SELECT pgboss.create_queue('echo', '{}')") is not None  # a queue that exists is accepted
+    assert one(url, "SELECT pgboss.create_queue('echo', '{}')") is not None  # Creating an existing queue is allowed.
     with pytest.raises(UndefinedObject, match="expected the name of a task, got 'unknown'"):
         one(url, "SELECT pgboss.create_queue('unknown', '{}')")
     assert rows(conn, "SELECT 1 FROM zeke_jobs.queue") == []

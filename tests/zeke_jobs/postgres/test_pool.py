@@ -1,4 +1,4 @@
-"""Connections that end in each way in which servers fail."""
+"""Connections end in each way in which servers fail."""
 
 import socket
 import subprocess
@@ -60,7 +60,7 @@ def test_cancelling_what_a_silent_server_does_stops_no_other_thread_and_ends_the
     assert (done.stdout, done.stderr) == ("True True [True]\n", "")
 
 
-#: The planner's settings that anybody may change, and a value other than the built-in one.
+#: The query returns the planner settings that anybody may change, each with a value other than the default.
 PLANNER = """
 SELECT name, CASE vartype
   WHEN 'bool' THEN CASE boot_val WHEN 'on' THEN 'off' ELSE 'on' END
@@ -84,14 +84,14 @@ def test_our_sessions_plan_alike_whatever_the_database_has_set_and_a_handlers_la
                 if renewed:
                     renew(conn)
                 found[program, renewed] = value(conn, OTHER, list(changed))
-    # The costs of JIT matter to nobody without it.
+    # The costs of JIT have no effect without JIT.
     dead = [name for name in changed if name.startswith("jit")]
     assert found["worker", False] == found["worker", True] == sorted(dead)
     assert found["handler", False] == found["handler", True] == sorted(changed)
 
 
 def test_no_function_and_no_look_has_a_planner_switch_while_jit_may_be_on(conn: Connection) -> None:
-    # A scan that is switched off counts as so dear that JIT compiles the plan, which takes a hundred times as long as running it.
+    # A disabled scan has a huge cost, so JIT would compile the plan, which takes a hundred times as long as running it.
     found = dict(
         rows(
             conn,
@@ -122,7 +122,7 @@ def test_a_function_that_a_view_calls_for_each_row_is_not_compiled_each_time(con
 def test_a_place_in_a_pool_is_free_again_after_each_loan_and_each_connection_that_fails(database: str) -> None:
     good, bad = Pool(database, max_size=1), Pool("postgresql://somebody@127.0.0.1:1/news", max_size=1)
     for pool in (good, bad):
-        pool.close()  # a loan without a free place then ends with another error
+        pool.close()  # A later loan without a free place raises another error.
     for _ in range(2):
         with good.connection() as conn:
             assert value(conn, "SELECT 1") == 1
@@ -159,7 +159,7 @@ def test_an_interrupt_of_a_thread_that_waits_for_a_connection_costs_the_pool_no_
 
 def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:
     def answer() -> None:
-        for _ in range(2):  # with SSL and without
+        for _ in range(2):  # The client tries with SSL and without.
             client, _ = other.accept()
             with client:
                 client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
@@ -175,7 +175,7 @@ def test_a_server_that_is_no_postgres_is_a_wrong_address() -> None:
 def test_a_port_that_accepts_and_says_nothing_is_named_with_the_time_that_it_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(KEEPALIVE, "connect_timeout", 2)  # libpq's least
+    monkeypatch.setitem(KEEPALIVE, "connect_timeout", 2)  # Two seconds are libpq's minimum.
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         said = f"port {port} failed: no answer for 2 s; is it the port of a PostgreSQL server\\?"

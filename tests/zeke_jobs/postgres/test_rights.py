@@ -1,4 +1,4 @@
-"""The rights of each role, all of them; and that a lock of ours is one which nobody with fewer rights can hold."""
+"""Each role has exactly these rights, and nobody with fewer rights can hold a lock of zeke_jobs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ from zeke_jobs.postgres.pool import transaction
 
 
 def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
-    """What is granted on tables, views, columns and sequences of ours, by role; PUBLIC as the empty name."""
+    """Return the grants on tables, views, columns and sequences by role; PUBLIC has the empty name."""
     granted = rows(
         conn,
         """SELECT coalesce(r.rolname, ''), g.name, g.privilege
@@ -134,8 +134,8 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
     for package in ("zeke_jobs", "actors"):
         root = Path(__file__).parents[3] / package
         for path in (*root.rglob("*.sql"), *root.rglob("*.py")):
-            # A session lets go of its own here; and two texts that are alike are filed one after another, by hashes that only
-            # somebody who knows the text could take.
+            # A session releases its own locks by pg_advisory_unlock_all.
+            # story_filing_hold.sql locks by a text's hash, which only somebody with the text could compute.
             text = path.read_text().replace("pg_advisory_unlock_all", "")
             assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 

@@ -1,4 +1,4 @@
-"""The rights of each role through the real interfaces, and the database's refusals."""
+"""Each role uses its rights through the real interfaces, and the database refuses everything else."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ SERVICES = f"services: {{mail: {{use: 'tests.zeke_jobs.postgres.test_roles:Mail'
 
 
 def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
-    """A handler."""
+    """The handler does nothing."""
 
 
 def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
@@ -157,7 +157,7 @@ def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], s
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 3}).id, timeout=20)["n"] == 3
         assert zeke_jobs.wait(zeke_jobs.send("chain", {"n": 3}, key="a").id, timeout=20) is not None
         broker.lifecycle.heartbeat.beat(conn)
-        # The beat has its own thread, so its failures would be in the table of beats.
+        # The beat runs in its own thread and stores its failures in the table of beats.
         beaten = threading.Thread(target=beat.beat, args=(url,))
         beaten.start()
         beaten.join(20)
@@ -210,5 +210,5 @@ def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
     assert "got: permission denied for " in said
     if lacks:
         assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
-    else:  # of a table that it may read in part
+    else:  # The role may read only some columns of the table.
         assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in said

@@ -1,4 +1,4 @@
-"""Every statement file of every package: in the house's form, and accepted by the real migrated schema."""
+"""Every statement file of every package follows the style, and the migrated schema accepts the statement."""
 
 import re
 from contextlib import closing
@@ -13,7 +13,7 @@ from zeke_jobs.postgres.queries import SQL, Queries
 from zeke_jobs.postgres.session import Session, renew
 
 ROOT = Path(__file__).parents[3]
-#: Files that are scripts of many statements, by design.
+#: These files are scripts with many statements.
 SCRIPTS = {"migrations", "code", "schema.sql", "roles.sql"}
 FILES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
@@ -28,12 +28,12 @@ PLACEHOLDER = re.compile(r"%(?!%)(?P<named>\(\w+\)s)?")
 
 
 def statement(text: str) -> str:
-    """A file without its comments."""
+    """Remove the comments from a file."""
     return COMMENT.sub("", text).strip()
 
 
 def numbered(text: str) -> str:
-    """The statement as the server would get it from a driver that binds: ``$1``, ``$2`` … for its named parameters."""
+    """Replace the named parameters by ``$1``, ``$2`` and so on, as a driver with server-side binding does."""
     numbers: dict[str, int] = {}
 
     class Numbers(dict[str, str]):
@@ -60,7 +60,7 @@ def test_the_schema_has_all_that_the_statement_names(conn: Connection) -> None:
         cursor.execute("SELECT set_config('search_path', current_setting('search_path') || ', pgboss', false)")
         for name, text in FILES.items():
             body = statement(text)
-            # These cannot be prepared; they take no parameters either, so they are run.
+            # DO and LOCK cannot be prepared and have no parameters, so they are run.
             unprepared = body.startswith(("DO ", "LOCK "))
             try:
                 cursor.execute("DEALLOCATE ALL")
@@ -85,14 +85,14 @@ def test_a_session_prepares_what_it_runs_again_until_a_handler_prepares_or_disca
     renew(ours)
     assert value(ours, prepared) == ["zeke_jobs health/processes"]
     value(ours, "DISCARD PLANS; DEALLOCATE ALL; SELECT 1")
-    beat()  # as text
+    beat()  # The statement is sent as text.
     value(ours, "PREPARE his AS SELECT 1; SELECT 1")
     renew(ours)
     assert value(ours, prepared) is None
     for _ in range(2):
         beat()
     assert value(ours, prepared) == ["zeke_jobs health/processes"]
-    ours.settings = None  # as behind a pooler
+    ours.settings = None  # A connection through a pooler has no settings.
     value(ours, "DEALLOCATE ALL; SELECT 1")
     beat()
     assert value(ours, prepared) is None

@@ -17,7 +17,7 @@ PIPELINE = "actors.store"
 
 
 def objects(conn: Connection) -> set[str]:
-    """All that somebody made in the database."""
+    """Return all schemas and objects that somebody created in the database."""
     made = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
     return {f"schema {name}" for (name,) in rows(conn, made)} | {
         row["object"] for row in SQL.all(conn, "migration/objects")
@@ -40,7 +40,7 @@ def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:
     assert objects(fresh) > before
     assert remove(fresh, PIPELINE) == []
     assert objects(fresh) == before
-    migrate.migrate(fresh, [PIPELINE])  # it can be installed again
+    migrate.migrate(fresh, [PIPELINE])  # A new installation must be possible.
     migrate.verify(fresh, [PIPELINE])
 
 

@@ -1,4 +1,4 @@
-"""The views for people and dashboards: ``zeke_jobs.job`` and pg-boss's views."""
+"""People and dashboards read the view ``zeke_jobs.job`` and pg-boss's views."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -49,7 +49,7 @@ def every_status(conn: Connection) -> dict[str, str]:
     }
 
 
-# The monitoring queries of the product's documentation, as written there.
+# ── monitoring queries from pg-boss's documentation
 
 
 def test_the_queries_of_the_products_documentation(conn: Connection) -> None:
@@ -63,7 +63,7 @@ def test_the_queries_of_the_products_documentation(conn: Connection) -> None:
         == rows(conn, "SELECT id FROM pgboss.job WHERE state = 'expired'")
         == []
     )
-    waiting = rows(conn, "SELECT id FROM pgboss.job WHERE state < 'active'")  # states have pg-boss's order
+    waiting = rows(conn, "SELECT id FROM pgboss.job WHERE state < 'active'")  # The states compare in pg-boss's order.
     assert {str(row["id"]) for row in waiting} == {ids["created"], ids["retry"]}
     found = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
     assert {row["state"]: row["count"] for row in found} == dict.fromkeys(ids, 1)
@@ -91,7 +91,7 @@ def test_the_products_client_finds_its_columns_over_job_and_archive(conn: Connec
     assert found[4]["output"] == {"type": "OSError", "message": "no route"}
 
 
-# What else pg-boss's users rely on
+# ── further promises to users of pg-boss
 
 
 def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connection) -> None:
@@ -127,7 +127,7 @@ def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[.
     assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
 
 
-#: Schema 26 of pg-boss, which its releases 12.0 to 12.5 have.
+#: The columns are those of pg-boss's schema 26, in its releases 12.0 to 12.5.
 JOB = """id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds deletion_seconds
   singleton_key singleton_on start_after created_on started_on completed_on keep_until output dead_letter policy"""
 QUEUE = """name policy retry_limit retry_delay retry_backoff retry_delay_max expire_seconds retention_seconds deletion_seconds dead_letter

@@ -1,4 +1,4 @@
-"""What clients and readers see in every view, and that no row and no search path of theirs changes that."""
+"""Clients and readers see no secret in any view, whatever rows exist and whatever search path they set."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.zeke_jobs.sql import change, rows
 from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
 from zeke_jobs.postgres import roles
 
-#: The views that show what senders and handlers wrote, with their unmasked source hidden. Whoever adds a view writes it here.
+#: These views mask what senders and handlers wrote. Whoever adds a view adds it to the list.
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
 READERS = CLIENTS | {
     "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "pgboss_task", "task_cost", "task_depth", "task_pace", "task_pause",
@@ -36,7 +36,7 @@ CRON = {"at": "0 3 * * *", "timezone": "UTC", "payload": PAYLOAD, "missed": "ski
 
 @pytest.fixture
 def planted(conn: Connection, database: str, make_task: Callable[..., None]) -> str:
-    """A database in which every text quotes a secret, with the four roles; its URL."""
+    """Make a database with the four roles in which every text contains a secret; return its URL."""
     sign_up(conn)
     make_task("order", Order, sensitive=FIELDS, cron=json.dumps(CRON))
     queued, done = (
@@ -51,7 +51,7 @@ def planted(conn: Connection, database: str, make_task: Callable[..., None]) -> 
 
 
 def visible(conn: Connection) -> set[str]:
-    """All views and tables of ours that this login may read."""
+    """Return all views and tables of zeke_jobs and pg-boss that the login may read."""
     found = rows(
         conn,
         """SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -86,7 +86,7 @@ def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connecti
         WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
         AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
     )
-    # These get rows of limits, which have nothing of a job, or payloads that are masked already.
+    # These functions get rows of limits without data of jobs, or masked payloads.
     assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
 
@@ -122,7 +122,8 @@ def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task
 def test_one_row_that_cannot_be_read_stops_no_view(conn: Connection, planted: str, damage: str) -> None:
     zeke_jobs.send("order", {"note": "an honest job"})
     row = "seq = (SELECT min(seq) FROM zeke_jobs.queue)" if "zeke_jobs.queue" in damage else "true"
-    rows(conn, "SET session_replication_role = replica")  # whatever triggers would refuse today
+    # The role replica skips triggers, which would refuse the damage.
+    rows(conn, "SET session_replication_role = replica")
     rows(conn, f"{damage} WHERE {row}")
     rows(conn, "RESET session_replication_role")
     with closing(psycopg2.connect(as_member(planted, roles.READER))) as ours:

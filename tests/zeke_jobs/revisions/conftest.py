@@ -1,4 +1,4 @@
-"""A revision in force, with jobs."""
+"""A fixture puts a revision in force and adds jobs."""
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -12,7 +12,7 @@ from zeke_jobs.revisions import applying
 
 @pytest.fixture
 def base(conn: Connection) -> Config:
-    """A revision in force, with three jobs of ``analyze`` in the queue and one active."""
+    """Put a revision in force, with three queued jobs and one active job of ``analyze``."""
     config = load()
     applying.sync(conn, config)
     zeke_jobs.send_many("analyze", [{"n": n} for n in range(4)])

@@ -1,4 +1,4 @@
-"""Changes of jobs.yaml on a database with jobs: the plan, the refusals, the effects."""
+"""jobs.yaml changes on a database with jobs: these tests cover plans, refusals and effects."""
 
 import select
 import threading
@@ -20,7 +20,7 @@ from zeke_jobs.revisions.proposal import Orders, Request
 
 
 def said(config: Config, conn: Connection, **options: Any) -> list[str]:
-    """The changes and touched jobs of a plan, each in short."""
+    """Summarise the changes and the touched jobs of a plan."""
     plan = planned(conn, config, **options)
     return [
         *(f"{c.how} {c.kind} {c.name}" + (f" {c.key} {c.before} → {c.after}" if c.key else "") for c in plan.changes),
@@ -83,10 +83,11 @@ def test_a_plan_changes_nothing_and_applying_the_file_in_force_makes_no_revision
 def test_what_needs_a_restart_is_said(base: Config, conn: Connection) -> None:
     plan = planned(conn, load(BASE + "  extra: {handler: 'H:strict', queue: slow}\n"))
     assert [one.partition(":")[0] for one in plan.restarts] == ["queue slow", "extra"]
-    assert planned(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()  # its code is known to run
+    # A worker has already loaded the code of the handler.
+    assert planned(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()
 
 
-# effects beside the tasks' rows
+# ── effects outside the rows of tasks
 
 
 def test_queued_jobs_follow_a_new_priority_and_a_new_queue(base: Config, conn: Connection) -> None:
@@ -96,7 +97,7 @@ def test_queued_jobs_follow_a_new_priority_and_a_new_queue(base: Config, conn: C
     assert rows == [(7, "slow"), (50, "slow")]
 
 
-@pytest.mark.parametrize("task", ["analyze", "score"])  # one with limits, one without
+@pytest.mark.parametrize("task", ["analyze", "score"])  # Only the task analyze has limits.
 def test_no_claim_passes_between_new_limits_and_their_revision(
     base: Config, conn: Connection, other_conn: Connection, task: str
 ) -> None:
@@ -154,7 +155,7 @@ def test_each_new_revision_is_announced(base: Config, conn: Connection, other_co
     assert [notify.payload for notify in other_conn.notifies] == ["2"]
 
 
-# in the way of workers
+# ── conflicts with workers
 
 
 def test_a_change_waits_for_no_job_that_somebody_else_has_locked(

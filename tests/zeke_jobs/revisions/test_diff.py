@@ -1,4 +1,4 @@
-"""Differences between two files, without a database: every difference in effect is listed."""
+"""A comparison of two files, without a database, lists every difference in effect."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ def loaded(tasks: str, top: str = "") -> Config:
 
 
 def lines(before: Config, after: Config) -> list[str]:
-    """The changes of values, as people read them."""
+    """Return the changed values as text lines."""
     return [line.strip() for line in change_lines(diff.changes(before, after)) if line.startswith("    ")]
 
 
@@ -83,11 +83,12 @@ def test_a_key_that_says_what_its_absence_says_is_no_change(key: str) -> None:
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        ("  two: {handler: 'H:work', aliases: [one]}\n", {"one": 0}),  # goes into a task that was there
+        # The old task becomes an alias of an existing task.
+        ("  two: {handler: 'H:work', aliases: [one]}\n", {"one": 0}),
         ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one]}\n", {"new": 0}),
         ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {}),
         ("  two: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {"one": 0, "two": 3}),
-        ("  new: {handler: 'H:work', aliases: [one, two]}\n", {"one": 0}),  # two of them become one
+        ("  new: {handler: 'H:work', aliases: [one, two]}\n", {"one": 0}),  # Two tasks become one.
         ("  two: {handler: 'H:work'}\n", {"one": 0}),
     ],
 )

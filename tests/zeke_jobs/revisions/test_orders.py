@@ -1,4 +1,4 @@
-"""What becomes of the jobs of tasks that leave the file: a refusal, or an order, which is carried out once."""
+"""If a task leaves the file, its jobs cause a refusal, or an order decides about the jobs and is carried out once."""
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -64,7 +64,7 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
     assert query(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
         ("cancel", "task/score", "zeke-jobs", [stray.id])
     ]
-    # The task comes back, and its job with it when somebody asks for it.
+    # The task returns to the file, and its cancelled job can be retried.
     apply(conn, base)
     zeke_jobs.retry(stray.id)
     assert query(conn, "SELECT zeke_jobs.chores(true)") == [([],)]

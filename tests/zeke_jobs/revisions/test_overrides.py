@@ -1,4 +1,4 @@
-"""Values set by hand: names, values, the ones that a new file keeps, and removal."""
+"""These tests cover overrides: names, values, overrides that survive a new file, and removal."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_
 
 
 def over(conn: Connection, key: str, value: Any) -> None:
-    """Put a value in force whose time is over."""
+    """Put an override in force whose time has passed."""
     applying.sync(conn, load())
     past = override(key, value, until=NOW - timedelta(days=999))
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])

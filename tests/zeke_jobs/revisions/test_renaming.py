@@ -1,4 +1,4 @@
-"""A task with a new name, while jobs still run under the old one: its limits, its schedule and its pauses go on."""
+"""A task keeps its limits, schedule and pauses under a new name, while jobs still run under the old name."""
 
 import select
 from contextlib import closing
@@ -37,7 +37,7 @@ def jobs(conn: Connection) -> Jobs:
 
 
 def renamed(jobs: Jobs, stanza: str = "concurrency: 1", top: str = "") -> UUID:
-    """The active job of a task that has another name since."""
+    """Claim a job, and then rename its task."""
     jobs.use(f"  old: {{handler: 'H:echo', {stanza}}}", top)
     (job,) = jobs.add("old", options=KEYED)
     assert len(jobs.claim(WORKER, 1)) == 1

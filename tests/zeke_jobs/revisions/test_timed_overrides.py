@@ -1,4 +1,4 @@
-"""Timed values over permanent ones: the value that applies at the end, and ends that are impossible."""
+"""A timed override covers a permanent one: these tests cover the value after its end, and impossible ends."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ def at(hours: float) -> datetime:
 
 
 def one(key: str, value: Any, until: float | None = None, why: str = "why") -> Override:
-    """``until`` is in hours from noon of a day that is long over."""
+    """Make an override; ``until`` is in hours after noon of a past day."""
     return Override(("tasks", *key.split(".")), value, "me", why, NOON, None if until is None else at(until))
 
 
@@ -50,7 +50,7 @@ def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(
     last = latest(conn)
     assert one(BOTH, 1, until=1, why="incident") in last.overrides
     assert (limit(conn), last.config().digest) == (1, load().digest)
-    # However many ask, one takes it back.
+    # Only one of several callers takes the override back.
     assert [done is None for done in (applying.revert_due(conn), applying.revert_due(other_conn))] == [False, True]
     last = latest(conn)
     assert (last.number, last.origin, last.overrides) == (4, "revert", (one(BOTH, 3, why="slow"),))
@@ -64,9 +64,9 @@ def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(
         ([(LIMIT, 3), (PER_KEY, 2), (BOTH, 1, 1)], [{BOTH: 1}, {LIMIT: 3, PER_KEY: 2}]),
         ([(LIMIT, 3), (BOTH, 1, 1), (PER_KEY, 1)], [{BOTH: 1, PER_KEY: 1}, {LIMIT: 3, PER_KEY: 1}]),
         ([(LIMIT, 3), (BOTH, 1, 1), (LIMIT, 2)], [{BOTH: 1, LIMIT: 2}, {LIMIT: 2}]),
-        # for good over for a time: that is what is wanted by now
+        # A later permanent override replaces a timed override for good.
         ([(BOTH, 3), (BOTH, 1, 1), (BOTH, 2)], [{BOTH: 2}, {BOTH: 2}]),
-        # for a time over for a time: what ends later comes back, what ends earlier does not
+        # Of two timed overrides, the one that ends later applies again after the other has ended.
         ([(BOTH, 3), (BOTH, 1, 2), (BOTH, 2, 1)], [{BOTH: 2}, {BOTH: 1}, {BOTH: 3}]),
         ([(BOTH, 3), (BOTH, 1, 1), (BOTH, 2, 2)], [{BOTH: 2}, {BOTH: 2}, {BOTH: 3}]),
         ([(BOTH, 1, 1)], [{BOTH: 1}, {}]),

@@ -1,4 +1,4 @@
-"""Shared by the tests of revisions: handlers, payload models that change, and files of tasks."""
+"""The tests of revisions share these handlers, changing payload models, and files of tasks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def say(payload: Work, ctx: Context[Words]) -> list[str]:
 
 
 def text(tasks: str = BASE, top: str = TOP) -> str:
-    """A jobs.yaml; ``H:`` stands for this module."""
+    """Write a jobs.yaml; ``H:`` stands for this module."""
     return f"version: 1\n{top}\ntasks:\n{tasks}".replace("H:", f"{HERE}:")
 
 
@@ -71,7 +71,7 @@ def apply(conn: Connection, file: config.Config, **options: Any) -> Applied:
 
 
 def latest(conn: Connection) -> Revision:
-    """The revision in force."""
+    """Return the revision in force."""
     found = store.latest(conn)
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""A database in which the tests set the time."""
+"""A fixture makes a database whose clock the tests set."""
 
 import pytest
 from psycopg2.extensions import connection as Connection

@@ -1,4 +1,4 @@
-"""The scheduler driven by periodiq's own Scheduler, stepped with given times."""
+"""periodiq's own Scheduler drives the scheduler of zeke_jobs, step by step at given times."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ EARLY = timedelta(milliseconds=100)
 
 @pytest.fixture(autouse=True)
 def process(monkeypatch: pytest.MonkeyPatch) -> beat._Process:
-    """A scheduler process of this test's own, which leaves pytest's signal handlers alone."""
+    """Make a scheduler process for the test without pytest's signal handlers."""
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     fresh = beat._Process()
     monkeypatch.setattr(beat, "_PROCESS", fresh)
@@ -35,7 +35,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> beat._Process:
 
 
 class Stepped:
-    """periodiq's Scheduler over a jobs.yaml; its clock and the database's move by its sleeps."""
+    """periodiq's Scheduler runs on a jobs.yaml; its sleeps move its clock and the database's clock."""
 
     def __init__(self, world: World, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world, self.now = world, NINE
@@ -55,7 +55,7 @@ class Stepped:
         self.wake()
 
     def wake(self, early: timedelta = timedelta(0)) -> None:
-        """One round of periodiq, which ends when it would wake again."""
+        """Run one round of periodiq until its next wake-up."""
         self.now -= early
         self.world.at(self.now)
         self.scheduler.schedule()
@@ -147,7 +147,7 @@ def test_the_beat_follows_the_database_s_clock(process: beat._Process, ahead: fl
 def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answer() -> None:
     code = (
         "import os, time; from zeke_jobs.scheduler import beat as metronome\n"
-        # Not print: a thread that Python leaves behind at its end may hold the lock of stdout.
+        # os.write is used because print may block: a thread left behind at Python's end may hold the lock of stdout.
         "metronome.connect = lambda *a, **k: (os.write(1, b'hangs\\n'), time.sleep(60))\n"
         "metronome.beat('postgresql://nowhere')"
     )
@@ -168,7 +168,7 @@ def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(wor
     members = "SELECT kind FROM zeke_jobs.worker"
     with subprocess.Popen([sys.executable, "-c", code, database], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        assert "beaten\n" in running.stdout  # after warnings, as of clocks that differ
+        assert "beaten\n" in running.stdout  # Warnings may come first, for example about different clocks.
         running.send_signal(signal.SIGHUP)
         assert world.rows(members) == [{"kind": "scheduler"}]
         running.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""One beat after another on a set clock: the queued jobs and the recorded ticks."""
+"""The scheduler beats at times that the test sets, and the tests check the queued jobs and the recorded ticks."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def test_the_job_carries_its_tick_before_which_it_does_not_start_and_the_payload
 def test_a_tick_is_recorded_as_skipped_while_the_previous_job_is_unfinished(world: World, state: str) -> None:
     world.put()
     world.put("beside", overlap="allow")
-    world.rows("SELECT zeke_jobs.send('pull')")  # a person's job keeps no tick out
+    world.rows("SELECT zeke_jobs.send('pull')")  # A manually sent job prevents no tick.
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"] * 2
     world.end_jobs(state)
     assert sorted(world.beat(NINE + 10 * MINUTE)) == ["09:10 sent", "09:10 skipped overlap"]
@@ -49,7 +49,7 @@ def test_a_tick_is_recorded_as_skipped_while_the_previous_job_is_unfinished(worl
     ("at", "change", "sent"),
     [
         ("0 0 * * *", {"at": "*/10 * * * *"}, ["09:40 sent", "09:50 sent"]),
-        ("0 14 * * *", {"timezone": "Asia/Kathmandu"}, []),  # 14:00 in Kathmandu was 08:15 UTC, before the change
+        ("0 14 * * *", {"timezone": "Asia/Kathmandu"}, []),  # In Kathmandu, 14:00 was at 08:15 UTC, before the change.
         ("*/20 * * * *", {"payload": {"new": True}}, ["09:20 sent", "09:40 sent"]),
     ],
     ids=[
@@ -164,7 +164,7 @@ def test_schedules_that_somebody_holds_locked_make_no_other_late_and_the_holder_
         begun = time.monotonic()
         with capture_logs() as lines:
             dispatch.beat(world.conn)
-        assert time.monotonic() - begun < 5  # and not a second for each
+        assert time.monotonic() - begun < 5  # The beat must not wait a second for each schedule.
         assert world.jobs("other") == ["09:05"]
         named = f"a transaction of session {other_conn.info.backend_pid} "
         assert [named in line["error"] for line in lines if line["event"].startswith("failed")] == [True] * 20

@@ -1,4 +1,4 @@
-"""Due ticks and their outcomes, without clock and database."""
+"""The rules decide due ticks and their outcomes, without clock and database."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

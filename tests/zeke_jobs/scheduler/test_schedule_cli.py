@@ -1,4 +1,4 @@
-"""``zeke-jobs schedule`` as a person types it."""
+"""People use ``zeke-jobs schedule`` to see and change schedules."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from zeke_jobs.control import actions
 
 @pytest.fixture(autouse=True)
 def in_tokyo(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two schedules, looked at in Tokyo."""
+    """Add two schedules, and set the local time zone to Tokyo."""
     world.put("nightly", at="30 2 * * *", timezone="Europe/Paris")
     world.put("pull")
     monkeypatch.setenv("TZ", "Asia/Tokyo")

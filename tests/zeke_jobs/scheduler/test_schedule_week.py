@@ -1,6 +1,7 @@
-"""Days, or a night, on a set clock: three schedulers, killed and restarted at random, against the promises of the file.
+"""Three schedulers are killed and restarted at random over a night, and the jobs must match the promises of
+docs/schedules.md.
 
-It is the night in which clocks go back in Paris; with ``ZEKE_TEST_DEEP=1`` the whole week.
+Clocks go back in Paris in the night; with ``ZEKE_TEST_DEEP=1`` the test covers the whole week.
 """
 
 import os
@@ -23,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 BEGIN = datetime(2025, 10, 20, tzinfo=UTC) if DEEP else datetime(2025, 10, 25, 22, 30, tzinfo=UTC)
 END = datetime(2025, 10, 27, tzinfo=UTC) if DEEP else datetime(2025, 10, 26, 3, tzinfo=UTC)
-AWAY = (1, 3, 20, 90, 400, 1500) if DEEP else (1, 3, 20, 90)  # minutes
+AWAY = (1, 3, 20, 90, 400, 1500) if DEEP else (1, 3, 20, 90)  # The times are in minutes.
 SCHEDULES: dict[str, dict[str, Any]] = {
     "often": {"at": "*/5 * * * *", "missed": "all", "window": 7 * 86400},
     "often-latest": {"at": "*/20 * * * *", "missed": "latest", "overlap": "allow"},
@@ -36,7 +37,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 class Night(World):
-    """Its clock is a row: one that is moved thousands of times should cost no plan."""
+    """The clock is a row, because a new function at each step would invalidate the plans."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
@@ -51,7 +52,7 @@ class Night(World):
 
 
 class Scheduler:
-    """One process: beats about once a minute while it lives. Now and then it dies in the middle of a beat."""
+    """A scheduler process beats about once a minute while it lives, and sometimes dies in the middle of a beat."""
 
     def __init__(self, database: str, chance: random.Random) -> None:
         self.database, self.chance = database, chance
@@ -74,7 +75,7 @@ class Scheduler:
                 "SELECT set_config('test.dies_after', %s, false)", (str(self.chance.randint(1, 6)),)
             )
             with pytest.raises(psycopg2.Error):
-                # A beat with nothing to do lives on; then it dies between beats.
+                # A beat without writes survives, so the process then dies between beats.
                 dispatch.beat(self.conn)
                 raise psycopg2.OperationalError
             self.die()
@@ -84,7 +85,7 @@ class Scheduler:
         self.next_beat = minute - timedelta(milliseconds=self.chance.choice([0, 0, 100]))
 
 
-#: The connection dies after a few of its writes: between tick, job and state.
+#: The trigger breaks the connection after a few writes: between tick, job and state.
 DIE = """
 CREATE FUNCTION public.maybe_die() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -105,7 +106,7 @@ CREATE TRIGGER die BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTIO
 
 
 def promised(cron: dict[str, Any], looks: list[datetime]) -> list[datetime]:
-    """By docs/schedules.md: which ticks have a job, given when some scheduler looked and got through."""
+    """Return the ticks that have a job by docs/schedules.md, if beats succeeded at the times ``looks``."""
     line, zone = parse(cron["at"]), ZoneInfo(cron.get("timezone", "UTC"))
     window = timedelta(seconds=cron.get("window", 86400))
     sent: list[datetime] = []
@@ -164,7 +165,7 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
     jobs = world.rows("SELECT task, scheduled_for FROM zeke_jobs.queue")
     decided = {(row["task"], row["decided_on"]) for row in world.rows("SELECT task, decided_on FROM zeke_jobs.tick")}
     for task, cron in SCHEDULES.items():
-        # A beat that died may have got through this schedule before, all or nothing.
+        # A broken beat may have finished this schedule, completely or not at all.
         through = [look for look, died in looks if not died or (task, look) in decided]
         found = sorted(job["scheduled_for"] for job in jobs if job["task"] == task)
         assert found == promised(cron, through), task

@@ -1,4 +1,4 @@
-"""Schedules stored by programs: they work beside those of jobs.yaml, on the same ticks and with the same promises."""
+"""Programs store schedules, which work beside the schedules of jobs.yaml with the same promises."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A database in which the tests set the time, the schedules and the states of their jobs."""
+"""The tests set the time, the schedules and the states of jobs in a database."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ class World:
         set_clock(self.conn, now)
 
     def put(self, task: str = "pull", at: str | None = "*/5 * * * *", **cron: Any) -> None:
-        """Put a schedule in force, as the next revision of jobs.yaml; ``at=None`` takes its cron away."""
+        """Put a schedule in force as the next revision of jobs.yaml; ``at=None`` removes the schedule."""
         columns = {"max_queued": cron.pop("max_queued", None), "unique_fields": cron.pop("unique_fields", None)}
         [revision] = self.rows(
             "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
@@ -54,7 +54,7 @@ class World:
         return [shown(tick) for tick in dispatch.beat(self.conn)]
 
     def jobs(self, task: str = "pull") -> list[str]:
-        """The ticks that have a job."""
+        """Return the times of the ticks that have a job."""
         return [
             f"{row['scheduled_for']:%H:%M}"
             for row in self.rows(
@@ -64,7 +64,7 @@ class World:
         ]
 
     def end_jobs(self, state: str = "done") -> None:
-        """Let all jobs be in a state."""
+        """Set the state of all queued and active jobs."""
         self.rows(
             "UPDATE zeke_jobs.queue SET state = %s WHERE state <> %s AND state IN ('queued', 'consumed')", state, state
         )

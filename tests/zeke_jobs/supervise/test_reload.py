@@ -1,4 +1,4 @@
-"""The commands of a running system, and their restart after a change of files."""
+"""The supervisor runs the commands of a system, and restarts them after a change of files."""
 
 import os
 import sys

@@ -30,12 +30,12 @@ STUBBORN = """
 
 
 def python(name: str, code: str, first: str = "") -> Command:
-    """A command that runs Python code: ``first``, then ``code``."""
+    """Make a command that runs the Python code ``first`` and then ``code``."""
     return Command(name, [sys.executable, "-u", "-c", f"{first}\n{textwrap.dedent(code)}"])
 
 
 class Supervised(Supervisor):
-    """A supervisor that steps when it is told to, by a clock that is set."""
+    """The supervisor steps when a test asks it to, with a clock that the test sets."""
 
     def __init__(self, commands: tuple[Command, ...], **options: Any) -> None:
         self.now, self.lines = 1000.0, list[tuple[str, str]]()
@@ -54,7 +54,7 @@ class Supervised(Supervisor):
         eventually(met, 10.0)
 
     def says(self, *lines: str, name: str = "a") -> None:
-        """Go on until its lines are these."""
+        """Step until the command has printed exactly these lines."""
         self.until(lambda: self.of(name) == [*lines])
 
     def later(self, seconds: float) -> None:
@@ -74,7 +74,7 @@ Start = Callable[..., Supervised]
 
 @pytest.fixture
 def started() -> Iterator[Start]:
-    """Starts commands, by default one that serves, and waits until all are ready."""
+    """Start commands, by default one server, and wait until all are ready."""
     all_of_them: list[Supervised] = []
 
     def start(*commands: Command, is_ready: bool = True, **options: Any) -> Supervised:
@@ -134,7 +134,7 @@ def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -
 def test_a_second_stop_kills_at_once(started: Start) -> None:
     one = started(python("a", STUBBORN), grace=3600.0)
     one.stop()
-    one.stop()  # timeout(1) sends its signal twice at once
+    one.stop()  # timeout(1) sends its signal twice.
     one.step()
     one.step()
     assert "a" in one.pids
@@ -186,7 +186,7 @@ def test_after_a_crash_a_wrong_file_is_tried_again_until_it_is_right(started: St
     broken = tmp_path / "broken"
     look = f"import os; os.path.exists({str(broken)!r}) and (print('refused'), exit(2))"
     one = started(python("a", SERVE, look), python("b", SERVE))
-    one.now += 6  # it has read its configuration
+    one.now += 6  # The program has read its configuration by then.
     broken.touch()
     one.dies()
     for number in range(1, 4):

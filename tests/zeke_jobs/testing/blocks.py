@@ -1,4 +1,4 @@
-"""The files that a page of the documentation shows, and programs that run in their folder."""
+"""These functions read the files that a page of the documentation shows, and run programs in a folder."""
 
 import os
 import re
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def blocks(page: Path, title: str) -> list[str]:
-    """The code blocks of a file, in order."""
+    """Return the code blocks with a title, in order."""
     pattern = rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```'
     return re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def python(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a folder, without the environment variables of our own tests."""
+    """Run Python in a folder, without the environment variables of the test run."""
     ours = ("ZEKE_JOBS", "DATABASE_URL", "PYTEST", "DJANGO")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(

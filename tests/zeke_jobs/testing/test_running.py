@@ -1,4 +1,4 @@
-"""``run_jobs(waits=False)`` moves the clock on until nothing more happens by itself; a stopped clock runs again."""
+"""``run_jobs(waits=False)`` moves the clock on until no job is left to run; a stopped clock runs again afterwards."""
 
 import asyncio
 from collections import Counter
@@ -52,7 +52,7 @@ def ended(jobs: list[zeke_jobs.Job]) -> Counter[tuple[str, str]]:
 def test_a_due_job_that_may_not_start_stops_no_other(run_jobs: Runner) -> None:
     zeke_jobs.send("paused")
     zeke_jobs.send("strict", key="a")
-    zeke_jobs.send("strict", key="a")  # behind one that will fail
+    zeke_jobs.send("strict", key="a")  # The second job waits behind the first job, which will fail.
     zeke_jobs.send("again")
     zeke_jobs.send("echo", delay=3600)
     found = ended(run_jobs(waits=False, raises=False))

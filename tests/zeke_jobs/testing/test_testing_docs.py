@@ -1,4 +1,4 @@
-"""Runs the tests in docs/testing.md."""
+"""The tests in docs/testing.md run."""
 
 import re
 import subprocess
@@ -155,10 +155,10 @@ def test_the_tests_of_the_page_pass_and_what_it_says_besides_holds(program: Path
     (program / "more.py").write_text(HANDLERS)
     with (program / "jobs.yaml").open("a") as file:
         file.write(MORE)
-    ignored = "ignore::DeprecationWarning"  # of FastAPI's own test client
+    ignored = "ignore::DeprecationWarning"  # FastAPI's test client causes the warning.
     done = run(program, "-W", ignored, "-p", "no:django")
     assert "1 failed, 9 passed" in done.stdout, done.stdout + done.stderr
-    # The line of the test is shown, and none of ours.
+    # The traceback shows the line of the test, and no line of zeke_jobs.
     assert ">       sent_jobs.assert_sent" in done.stdout
     assert "expected one job of send-invoice" in done.stdout
     assert "sends.py" not in done.stdout

@@ -1,4 +1,4 @@
-"""The same jobs and clock as in the tests of looking."""
+"""The tests of ``top`` use the jobs and the clock of the diagnosis tests."""
 
 from tests.zeke_jobs.diagnosis.conftest import scene
 

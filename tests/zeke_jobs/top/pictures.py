@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/looking.md: ``python -m tests.zeke_jobs.top.pictures`` writes them to docs/pictures."""
+"""``python -m tests.zeke_jobs.top.pictures`` draws the pictures of docs/looking.md and writes them to docs/pictures."""
 
 import io
 import re
@@ -12,14 +12,14 @@ from zeke_jobs.top.screen import View, draw
 
 FOLDER = Path(__file__).parents[3] / "docs" / "pictures"
 SIZES = ((80, 24), (160, 50))
-#: Without the fonts that the template would load from elsewhere; every reader has a monospaced one.
+#: The template's fonts, which would be loaded from a server, are removed; every browser has a monospaced font.
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-# Not all programs keep the spaces at the beginning of a text otherwise.
+# Without xml:space, some programs drop the spaces at the beginning of a text.
 _FORMAT = _FORMAT.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def picture(width: int, height: int) -> tuple[str, str]:
-    """As text and as SVG."""
+    """Draw the sample board; return text and SVG."""
     console = Console(
         record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )

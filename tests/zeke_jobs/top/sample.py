@@ -1,4 +1,4 @@
-"""A board that shows everything once, for tests and for the pictures in the docs."""
+"""The sample board shows every element once, for tests and for the pictures in the docs."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -31,7 +31,7 @@ def task(name: str, queued: int = 0, active: int = 0, limit: int | None = None, 
 
 
 def table(columns: str, *rows: tuple[object, ...], **fixed: object) -> tuple[Row, ...]:
-    """Rows of these columns, and of more that are the same in each."""
+    """Make rows with these columns, and with ``fixed`` columns that have the same value in each row."""
     return tuple(Row(**dict(zip(columns.split(), row, strict=True)), **fixed) for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""The board has the figures of the database at one moment, in few statements, and the feed keeps it new."""
+"""The board reads the figures of one moment with few statements, and a feed keeps the board up to date."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -92,7 +92,7 @@ def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, w
 
 @pytest.fixture
 def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
-    """A feed that has read once."""
+    """Start a feed, and wait until it has read once."""
     monkeypatch.setattr("zeke_jobs.top.app._AGAIN", 0.3)
     scene.use(TASKS, TOP)
     feed = Feed(database)

@@ -1,4 +1,4 @@
-"""The drawn screen fits the terminal at every size, and is readable at 80 by 24 and at 160 by 50."""
+"""The drawn screen fits terminals of every size, and is readable at 80 by 24 and at 160 by 50."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Keys move, ask once, and open; no command runs without a yes. A terminal's bytes become their names."""
+"""Keys move the selection, ask and open; no command runs without a confirmation."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A module that ends the process that imports it."""
+"""This module ends the process that imports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module that cannot be imported because of another."""
+"""This module cannot be imported, because a library is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module that cannot be imported because of itself."""
+"""This module raises when it is imported."""
 
 from __future__ import annotations
 

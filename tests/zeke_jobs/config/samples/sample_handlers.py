@@ -1,4 +1,4 @@
-"""Handlers, good and bad, for files under test to name."""
+"""The files under test name these valid and invalid handlers."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 
 class Greet(Payload):
-    """A payload with one required and one optional field."""
+    """The payload has one required and one optional field."""
 
     user_name: str
     tone: Literal["warm", "cool"] = "warm"
 
 
 class Nothing(Payload):
-    """A payload without fields."""
+    """The payload has no fields."""
 
 
 class Point(BaseModel):
-    """A member of a union."""
+    """The point is a member of a union."""
 
     x: int
     y: int
 
 
 class Settings(BaseModel):
-    """Settings with fields of many kinds."""
+    """The settings have fields of many kinds."""
 
     words: list[str] = []
     weights: dict[str, float] = {}
@@ -53,7 +53,7 @@ class Settings(BaseModel):
 
 
 class Required(BaseModel):
-    """Settings of which one must be given."""
+    """One of the settings is required."""
 
     address: str = Field(description="Where it is.")
 

@@ -1,4 +1,4 @@
-"""A payload model that its handler imports for the type checker only."""
+"""The handler imports this payload model for the type checker only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from zeke_jobs import Payload
 
 
 class Welcome(Payload):
-    """Whom to welcome."""
+    """The payload says whom to welcome."""
 
     user_name: str

@@ -1,4 +1,4 @@
-"""Services, good and bad, for files under test to name."""
+"""The files under test name these valid and invalid services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 
 class Settings(BaseModel):
-    """Settings of a service that needs an address for one of its kinds."""
+    """One kind of the service needs an address."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
@@ -29,7 +29,7 @@ class Settings(BaseModel):
 
 
 class Two(BaseModel):
-    """Settings of which two must be given."""
+    """Two of the settings are required."""
 
     address: str
     port: int
@@ -39,8 +39,8 @@ class Two(BaseModel):
 
 
 class Closed(BaseModel):
-    """A model without open()."""
+    """The model has no open()."""
 
 
 class Plain:
-    """Not a model."""
+    """The class is no model."""

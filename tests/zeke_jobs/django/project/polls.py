@@ -1,4 +1,4 @@
-"""Its tasks."""
+"""The Django project has these tasks."""
 
 import asyncio
 

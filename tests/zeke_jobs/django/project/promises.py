@@ -1,4 +1,4 @@
-"""Run in the project by test_django.py, with pytest-django and the fixtures of zeke_jobs.testing."""
+"""test_django.py runs these tests in the Django project, with pytest-django and the fixtures of zeke_jobs.testing."""
 
 from datetime import timedelta
 
@@ -77,7 +77,7 @@ def test_what_using_changes_is_read_back(run_jobs, settings):
     assert sent.task == wanted == polls.add.get_result(sent.id).task
     assert run_jobs() == []
     settings.USE_TZ = False
-    connections.close_all()  # a connection reads times as it was opened
+    connections.close_all()  # A connection keeps the time zone with which it was opened.
     naive = polls.add.using(run_after=timezone.make_naive(moment))
     later = naive.enqueue(1, 2)
     assert polls.add.get_result(later.id).task == naive

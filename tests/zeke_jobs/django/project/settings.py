@@ -1,4 +1,4 @@
-"""A Django project whose tasks are jobs; ``DATABASE_URL`` names its database."""
+"""The tasks of this Django project are jobs; ``DATABASE_URL`` names its database."""
 
 import os
 
