@@ -1,4 +1,4 @@
--- Facts that tell how complete a recorded period is: the time of the first job, the revisions in force, and today's workers and pauses.
+-- Return facts about a recorded period: the time of the first job, the revisions put in force, and the workers and pauses of now.
 SELECT
   least(
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),

@@ -1,2 +1,2 @@
--- Close a batch; false if it is already closed.
+-- Close a batch, and return false if the batch is already closed.
 SELECT zeke_jobs.close_batch(CAST(%(id)s AS text)) AS closed

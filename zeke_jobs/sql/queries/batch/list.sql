@@ -1,4 +1,4 @@
--- One batch by its id, or the newest batches.
+-- Return one batch by its id, or the newest batches.
 SELECT
   b.id, b.state, b.jobs::integer, b.unfinished::integer, b.completed::integer, b.failed::integer, b.cancelled::integer,
   b.after_failure, b.then_task, b.then_job::text, b.then_outcome, b.created_on, b.ended_on, b.cancelled_on

@@ -1,4 +1,4 @@
--- The maximum number of connections of the server, the number that other programs use, and the number that our processes may need.
+-- Return the server's maximum of connections, the number that other programs use, and the numbers of processes and threads of zeke_jobs.
 SELECT
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true)::integer, 0) AS available,

@@ -1,4 +1,4 @@
--- Live processes that claim no other jobs, because they run a job that must run alone, or first finish their other jobs for it.
+-- Return the live processes that claim no other jobs, because they run a job that must run alone, or first finish their other jobs.
 SELECT w.id AS worker, w.host, w.pid, k.job, k.task, k.deaths, k.since, k.runs
 FROM zeke_jobs.worker AS w
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- The jobs of each task that arrived within a time ("seconds"), how long they took, and the units they used; among the newest "most" jobs.
+-- Return how many jobs of each task arrived in the last "window" seconds, how long jobs took, and a job's units. At most "most" new jobs are read.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
@@ -10,7 +10,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- There are older jobs, so no job arrived in the part of the period before the first of these.
+    -- If there are older jobs, no job arrived in the part of the period before the first of the newest jobs.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s
@@ -22,7 +22,7 @@ SELECT
   t.id AS task, t.queue, t.limits,
   coalesce(a.jobs, 0) AS arrived,
   s.seconds, p.mean, p.sample,
-  -- How much of each unit a job uses.
+  -- These are the units that one job of the task uses.
   t.units || coalesce((
     SELECT jsonb_object_agg(b.unit, b.averages -> t.id) FROM zeke_jobs.bucket AS b WHERE b.name = ANY (t.limits) AND b.averages ? t.id), '{}') AS units,
   w.paused,

@@ -1,4 +1,4 @@
--- Settings that may slow jobs: the value for other sessions, and the statement that restores the usual value where it was changed.
+-- Return settings that may slow jobs, with the value for other sessions, and the statement that restores the usual value where a setting was changed.
 SELECT
   s.name, s.reset_val AS value,
   coalesce((

@@ -1,4 +1,4 @@
--- Schedules whose last ticks were all skipped, because the job of an earlier tick is still queued.
+-- Return the schedules whose last ticks were all skipped, because the job of an earlier tick is still queued.
 SELECT s.task, q.message_id AS job, q.created_on AS queued_on, zeke_jobs.now() AS now, count(*)::integer AS skipped
 FROM zeke_jobs.schedule_state AS s
 CROSS JOIN LATERAL (

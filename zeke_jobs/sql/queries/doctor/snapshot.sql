@@ -1,4 +1,4 @@
--- Let the statements of an examination use indexes and end in time, whatever a server, database or role has set, also behind a pooler.
+-- Make the statements of an examination use indexes and end in time, whatever the server, the database or the role has set.
 SELECT set_config(s.name, s.value, true)
 FROM (VALUES
   ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_indexscan', 'on'), ('enable_nestloop', 'on'),

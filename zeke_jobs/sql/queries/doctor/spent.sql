@@ -1,4 +1,4 @@
--- Daily budgets that are used up.
+-- Return the daily budgets that are used up.
 SELECT b.name, b.unit, b.amount, b.spent AS used
 FROM zeke_jobs.bucket AS b
 CROSS JOIN LATERAL zeke_jobs.room_of(ARRAY[b.name]) AS r

@@ -1,4 +1,4 @@
--- Dead rows of our busy tables, and whether autovacuum removes them.
+-- Return the numbers of dead rows of busy tables of zeke_jobs, and whether autovacuum removes these rows.
 SELECT
   s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
   pg_total_relation_size(s.relid) AS bytes,

@@ -1,4 +1,4 @@
--- Limits, and how many threads (and places for async handlers) live workers have that could run jobs under them.
+-- Return for each limit how many threads (and places for async handlers) live workers have for its jobs.
 SELECT b.name, b.concurrency, coalesce(sum(s.threads), 0) AS threads
 FROM zeke_jobs.bucket AS b
 CROSS JOIN zeke_jobs.worker AS w

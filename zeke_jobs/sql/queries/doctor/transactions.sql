@@ -1,4 +1,4 @@
--- Transactions that have been open for long. Rows that they may still see cannot be removed, and each claim must skip those rows.
+-- Return the transactions that have been open for long. Rows that a transaction may still see cannot be removed, and each claim must skip these rows.
 SELECT
   a.pid, a.application_name AS program, a.usename AS role, a.state,
   extract(epoch FROM clock_timestamp() - a.xact_start)::double precision AS seconds

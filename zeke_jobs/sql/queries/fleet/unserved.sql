@@ -1,4 +1,4 @@
--- Queues of tasks in force that no live worker consumes.
+-- Return the queues of tasks in force that no live worker consumes.
 SELECT DISTINCT t.queue
 FROM zeke_jobs.task AS t WHERE NOT EXISTS (
   SELECT 1 FROM zeke_jobs.worker AS w

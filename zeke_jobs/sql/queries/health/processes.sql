@@ -1,4 +1,4 @@
--- How many processes of a kind there are on a host, how many are alive, and the oldest of their last heartbeats.
+-- Return how many processes of a kind a host has, how many of them are alive, and how long ago the oldest of their last heartbeats was.
 SELECT
   count(*) AS processes,
   count(*) FILTER (WHERE w.heartbeat_on >= zeke_jobs.now() - w.lost_after) AS live,

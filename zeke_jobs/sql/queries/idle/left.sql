@@ -1,4 +1,4 @@
--- Jobs of these queues that are due or active, or wait for a retry since a time: a retry may become due between the two counts.
+-- Return the number of jobs of these queues that are due or active, or wait for a retry after an attempt that was claimed since a time.
 SELECT
   (SELECT sum(zeke_jobs.due_jobs(n.queue)) FROM unnest(CAST(%(queues)s AS text[])) AS n (queue))
   + (

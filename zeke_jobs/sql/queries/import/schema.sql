@@ -1,4 +1,4 @@
--- Let this transaction find the tables of pg-boss 10 to 12 by name, and no temporary table instead; no row if the schema lacks them.
+-- Make this transaction find the tables of pg-boss 10 to 12 by name, before any temporary table, or return no row if the schema lacks these tables.
 SELECT set_config('search_path', quote_ident(%(schema)s) || ', pg_temp', true) AS path
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid

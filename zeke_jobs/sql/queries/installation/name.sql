@@ -1,2 +1,2 @@
--- The installation that owns this database.
+-- Return the name of the installation that owns this database.
 SELECT name FROM zeke_jobs.installation

@@ -1,2 +1,2 @@
--- Jobs of this worker that are being cancelled.
+-- Return the jobs of this worker that are being cancelled.
 SELECT id, reason FROM zeke_jobs.cancelling(%(worker)s::uuid, %(held)s::uuid[])

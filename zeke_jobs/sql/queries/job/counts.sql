@@ -1,4 +1,4 @@
--- The number of jobs by task and status, and how long the oldest due job waits.
+-- Return the number of jobs by task and status, and how long the oldest due job of each task waits.
 SELECT
   t.id, t.queue, t.description, t.aliases, t.definition, t.cron AS schedules,
   EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused,

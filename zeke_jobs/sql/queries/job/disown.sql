@@ -1,4 +1,4 @@
--- Return jobs that the worker does not know to the queue; new claims are left out, because their answer may be on its way.
+-- Hand back jobs that the worker does not know to the queue, except new claims, whose answer may be on its way.
 SELECT
   q.message_id, q.task,
   zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned

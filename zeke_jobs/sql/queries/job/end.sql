@@ -1,4 +1,4 @@
--- End attempts, all as completed or all as returned; returns the jobs that this worker no longer held. Waits up to 100 ms for a lock.
+-- End attempts, all as completed or all as returned. Return the jobs that this worker no longer held. The wait for a lock ends after 100 ms.
 SELECT d.id FROM unnest(%(ids)s::uuid[]) AS d (id)
 EXCEPT ALL
 SELECT unnest(zeke_jobs.move(

@@ -1,4 +1,4 @@
--- Whether the worker still holds the job, which is not cancelled; with a result, complete it. Locks the job's row for 15 s at most.
+-- Return whether the worker still holds the job, which is not cancelled, and lock its row for at most 15 s. If there is a result, complete the job.
 SELECT f.ours
 FROM (
   SELECT

@@ -1,2 +1,2 @@
--- Adapt queued jobs to their tasks, whose name, queue or order has changed.
+-- Adapt queued jobs to the new name, queue or order of their tasks.
 SELECT was, was_in, task, queue, jobs FROM zeke_jobs.gather(%(limit)s)

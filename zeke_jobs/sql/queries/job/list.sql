@@ -1,4 +1,4 @@
--- One job by its id, or the newest jobs that pass all filters that are set, beginning after a given job.
+-- Return one job by its id, or the newest jobs that pass all given filters, beginning after a given job.
 SELECT
   j.id::text, j.state::text, j.name, j.data::text, j.output::text, j.created_on, j.started_on, j.completed_on,
   j.retry_count, j.error::text, j.parent::text, j.attempts::text, j.progress::text, j.scheduled_for, j.priority,

@@ -1,2 +1,2 @@
--- Remove leases whose jobs ended without releasing them: they no longer count, but their rows would remain.
+-- Remove leases whose jobs ended without a release. These leases no longer count, but their rows would stay.
 DELETE FROM zeke_jobs.lease AS l WHERE NOT zeke_jobs.is_live(l)

@@ -1,2 +1,2 @@
--- For the metrics: the costs of each task in the last day, by currency.
+-- Return for the metrics the costs of each task in the last day, by currency.
 SELECT c.task, c.currency, c.cost AS cost_last_day FROM zeke_jobs.task_cost AS c ORDER BY c.task, c.currency

@@ -1,4 +1,4 @@
--- For the metrics: the queued and active jobs, the waits and the workers of each task.
+-- Return for the metrics the queued and active jobs, the waits and the workers of each task.
 SELECT
   d.task, d.queue, d.queued, d.active, d.active_limit,
   coalesce(extract(epoch FROM w.wait), 0) AS oldest_wait_seconds,

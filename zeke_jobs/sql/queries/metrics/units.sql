@@ -1,4 +1,4 @@
--- For the metrics: the units and the money that limits have counted, and their maximum.
+-- Return for the metrics the units and the money that limits have counted, and the maximum of each limit.
 SELECT
   l.name AS "limit",
   u.value ->> 'unit' AS unit,

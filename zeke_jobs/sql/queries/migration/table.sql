@@ -1,4 +1,4 @@
--- Create the table of applied migrations and, before it, the schema of everything else.
+-- Create the table of applied migrations and, before that, the schema zeke_jobs.
 DO $$
 BEGIN
   WHILE to_regclass('zeke_jobs.migration') IS NULL LOOP
@@ -12,14 +12,14 @@ BEGIN
         checksum text NOT NULL,
         breaking boolean NOT NULL DEFAULT false,
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
-        -- Objects that the migration made outside the schema zeke_jobs: an uninstall may remove only these.
+        -- An uninstall may remove only these objects, which the migration made outside the schema zeke_jobs.
         made text[] NOT NULL DEFAULT '{}',
-        -- The version of zeke-jobs that applied it: code that is too old for the database names it.
+        -- This version of zeke-jobs applied the migration; code that is too old for the database names the version.
         version text,
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );
     EXCEPTION WHEN unique_violation OR duplicate_schema OR duplicate_table THEN
-      NULL; -- another process has just created it, and its transaction has ended
+      NULL; -- another process has just created the table, and the transaction of that process has ended
     END;
   END LOOP;
 END

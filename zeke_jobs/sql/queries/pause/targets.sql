@@ -1,4 +1,4 @@
--- Everything that can be paused, by the name that its pause would have, with its aliases.
+-- Return everything that can be paused, with the target of its pause and its aliases.
 SELECT 'task/' || t.id AS target, t.aliases
 FROM zeke_jobs.task AS t
 UNION ALL

@@ -1,2 +1,2 @@
--- Pause a target: claims skip it from now on. An existing pause is kept.
+-- Pause a task, queue, shared limit or schedule. An existing pause is kept.
 SELECT zeke_jobs.pause(%(target)s, %(by)s, %(reason)s) AS changed

@@ -1,4 +1,4 @@
--- The same as plan/payloads, but masked: for logins that may not read the table of jobs, such as members of the role zeke_jobs_reader.
+-- Return masked payloads of a task's queued jobs, for logins that may not read the table of jobs, such as members of the role zeke_jobs_reader.
 SELECT j.id, j.data AS payload
 FROM zeke_jobs.queue AS q
 JOIN zeke_jobs.job AS j ON j.id = q.message_id

@@ -1,2 +1,2 @@
--- The payload schemas of the catalogue.
+-- Return the payload schemas of the catalogue.
 SELECT id, payload_schema FROM zeke_jobs.task

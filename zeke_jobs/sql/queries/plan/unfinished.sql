@@ -1,4 +1,4 @@
--- Unfinished jobs of some tasks, by the names under which they are stored: a task's id and its former ids.
+-- Return the numbers of unfinished jobs of some tasks. Jobs under a task's former ids count, too.
 SELECT
   n.task,
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (m.names)) AS queued,

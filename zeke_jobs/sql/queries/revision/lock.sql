@@ -1,2 +1,2 @@
--- Let one process at a time change the revision in force.
+-- Lock the catalogue, so that one process at a time changes the revision in force.
 SELECT zeke_jobs.lock_catalogue()

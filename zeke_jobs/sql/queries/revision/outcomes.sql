@@ -1,4 +1,4 @@
--- For each task, the results of jobs that started under a revision, in seconds; costs by currency, and the number of jobs with a cost.
+-- Return for each task the results of jobs that started under a revision, in seconds, the costs by currency, and the number of jobs with a cost.
 WITH period AS (
   SELECT s.begun, s.ended
   FROM (

@@ -1,4 +1,4 @@
--- Limit how long this transaction's statements run and wait for locks, so that none delays the scheduler for long.
+-- Limit how long this transaction's statements run and wait for locks, so that no statement delays the scheduler for long.
 SELECT
   set_config('statement_timeout', '10s', true),
   set_config('lock_timeout', %(lock_wait)s::text, true),

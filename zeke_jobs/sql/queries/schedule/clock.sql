@@ -1,2 +1,2 @@
--- The database's time.
+-- Return the time of the database.
 SELECT zeke_jobs.now() AS now

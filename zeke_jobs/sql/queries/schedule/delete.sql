@@ -1,2 +1,2 @@
--- Delete a stored schedule; false if it does not exist.
+-- Delete a stored schedule, and return false if the schedule does not exist.
 SELECT zeke_jobs.delete_schedule(CAST(%(name)s AS text), CAST(%(by)s AS text)) AS deleted

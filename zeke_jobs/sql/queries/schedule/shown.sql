@@ -1,4 +1,4 @@
--- The schedules in force, of one task or of all, as zeke_jobs.schedules.list returns them to a program.
+-- Return the schedules in force, of one task or of all tasks, as zeke_jobs.schedules.list returns them to a program.
 SELECT
   s.schedule, s.task, s.cron, s.timezone, s.payload::text, s.key, s.last_tick, s.last_outcome, s.last_job::text,
   s.paused

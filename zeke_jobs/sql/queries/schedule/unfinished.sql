@@ -1,4 +1,4 @@
--- The newest unfinished job of a schedule among the last fifty that were sent under each name: an index of all would slow each send.
+-- Return the newest unfinished job of a schedule among the last fifty jobs that were sent under each name. An index of all jobs would slow each send.
 SELECT
   s.job, s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status

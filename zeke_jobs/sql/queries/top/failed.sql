@@ -1,4 +1,4 @@
--- The newest failed jobs; sensitive fields are masked.
+-- Return the newest failed jobs. Sensitive fields are masked.
 SELECT n.id, n.task, n.attempt, n.completed_on, j.error ->> 'type' AS type, j.error ->> 'message' AS message
 FROM (
   SELECT l.id, l.task, l.attempt, l.completed_on

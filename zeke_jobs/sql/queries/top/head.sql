@@ -1,4 +1,4 @@
--- The time, the database's installation, the revision in force, how many batches are unfinished, and how long no scheduler has been at work.
+-- Return the time, the installation, the revision in force, the number of unfinished batches, and when a scheduler last handled all schedules.
 SELECT
   zeke_jobs.now() AS now,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

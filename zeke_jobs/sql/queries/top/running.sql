@@ -1,4 +1,4 @@
--- Active jobs, the oldest first; sensitive fields are masked.
+-- Return the active jobs, the oldest first. Sensitive fields are masked.
 SELECT n.id, n.task, n.since, n.attempt, j.progress, n.is_stopping, n.host, n.pid
 FROM (
   SELECT

@@ -1,4 +1,4 @@
--- For each task: how many jobs wait (counted up to a number), run and end, how long the oldest job waits, and how long handlers take.
+-- Return for each task how many jobs wait (counted up to "most"), run and end, how long the oldest job waits, and how long handlers take.
 SELECT
   t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,

@@ -1,4 +1,4 @@
--- The facts for an uninstall: the database, its installation, its jobs, and its live processes.
+-- Return the facts for an uninstall: the database, its installation, its numbers of jobs, and its live processes.
 SELECT
   current_database() AS database,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

@@ -1,4 +1,4 @@
--- Our objects with pg-boss's names, and the schema that we made for them.
+-- Return the objects of zeke_jobs with names of pg-boss, and the schema that zeke_jobs made for these objects.
 SELECT n.nspname AS schema, o.kind, o.name
 FROM pg_namespace AS n
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- How many due jobs (up to a number) go first: earlier ones of the job's task, and ones of a higher rank, the priority raised by waiting.
+-- Return how many due jobs (counted up to "most") are claimed before a job: earlier jobs of its task, and jobs of a higher rank.
 WITH job AS (
   SELECT t.age, t.share, zeke_jobs.risen(%(priority)s, %(run_at)s::timestamptz, t.age, zeke_jobs.now()) AS rank
   FROM zeke_jobs.task AS t WHERE t.id = %(task)s

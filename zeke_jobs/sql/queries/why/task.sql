@@ -1,4 +1,4 @@
--- The catalogue's facts that decide when a task's jobs run.
+-- Return the facts of the catalogue that decide when a task's jobs run.
 SELECT
   t.id, t.queue, t.limits, t.per_key, t.share, t.chunk,
   (t.definition ->> 'timeout')::interval AS timeout,

@@ -1,2 +1,2 @@
--- How many due jobs (up to a number) go first while the keys of the job's task take turns: of its own key, and of others.
+-- Return how many jobs (at most "most" each) come before a job while its task's keys take turns: jobs of the same key, and jobs of other keys.
 SELECT t.own, t.others FROM zeke_jobs.turns_before(%(id)s::uuid, %(most)s) AS t

@@ -1,4 +1,4 @@
--- Ask to be notified when jobs are sent to these queues, and when an ended job lets these limits start another.
+-- Record in which queues this process waits for new jobs, and which limits it has found full.
 UPDATE zeke_jobs.worker
 SET idle = %(idle)s::text[], limited = %(limited)s::text[]
 WHERE id = %(worker)s::uuid
