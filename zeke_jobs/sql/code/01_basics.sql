@@ -1,35 +1,35 @@
--- Functions that all other files use. A function of one query is plpgsql where it is called often, because only plpgsql keeps its plan, and sql where
--- the planner can inline it: without settings, and no more volatile than the functions it calls.
+-- All other files use the functions of this file. A function of a single query is in sql if the planner can inline the function, else in plpgsql,
+-- which keeps the plan. The planner inlines a function without settings that is no less volatile than the functions in its query.
 
--- The clock of all statements; tests replace it. STABLE, so that an index can be searched by its value; plpgsql, because sql would cost 20 µs a call.
+-- Return the current time. Tests replace this clock. STABLE lets an index be searched by the time. In sql, each call would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
--- The task with this name or alias.
+-- Return the task whose id or alias is p_name.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
 LANGUAGE plpgsql STABLE SET jit = off AS $$
 BEGIN
   RETURN (SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1);
 END $$;
 
--- A UUID of version 7: it begins with the time, so new rows go to one edge of the primary key's index.
+-- Return a UUID of version 7. The UUID begins with the time, so new rows go to one edge of the primary key's index.
 CREATE OR REPLACE FUNCTION zeke_jobs.new_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
     PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid $$;
 
--- The status of a job, in the words of pg-boss. With RETURN the body is parsed once, so the caller's search path cannot change its meaning.
+-- Return the status of a job, in the words of pg-boss. A body with RETURN is parsed once, so the caller's search path cannot change its meaning.
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz) RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END::zeke_jobs.job_status;
 
--- The key of a job that was sent without one: its own id if its task has a limit per key, '-' if keys only take turns, else NULL.
+-- Return the key of a job that was sent without a key: the job's id if its task has a limit per key, '-' if the task has only fair shares, else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- The length of a duration such as 1h30m, at most a thousand years; NULL if the text is no duration, so that no view fails. The pattern has no
--- backslash, because standard_conforming_strings may be off.
+-- Return the length of a duration such as 1h30m, at most a thousand years. A text that is no duration gives NULL, so that no view fails. The pattern
+-- has no backslash, because standard_conforming_strings may be off.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
@@ -39,7 +39,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.seconds_of(p_duration text) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN zeke_jobs.length_of(p_duration) IS NOT NULL THEN least(extract(epoch FROM zeke_jobs.length_of(p_duration)), 2147483647)::integer END;
 
--- A JSON number as an integer; NULL for any other JSON value.
+-- Return a JSON number as an integer, and NULL for any other JSON value.
 CREATE OR REPLACE FUNCTION zeke_jobs.integer_of(p_value jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(p_value) = 'number' THEN least(greatest(p_value::numeric, -2147483648), 2147483647)::integer END;
@@ -50,12 +50,12 @@ RETURN (
   SELECT string_agg(CASE WHEN n = 1 THEN word ELSE upper(left(word, 1)) || substr(word, 2) END, '' ORDER BY n)
   FROM unnest(string_to_array(p_name, '_')) WITH ORDINALITY AS w (word, n));
 
--- Turns story_id into storyId. The planner inlines this function; camel_of_words takes thirty times as long.
+-- Turn story_id into storyId. The planner inlines this function, because camel_of_words takes thirty times as long.
 CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;
 
--- The fields and items that a JSON Schema describes, also behind $ref, anyOf, oneOf and allOf.
+-- Return the fields and items that a JSON Schema describes, also behind $ref, anyOf, oneOf and allOf.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE
@@ -81,7 +81,7 @@ BEGIN
   RETURN v_shape;
 END $$;
 
--- Turn the keys of a model's fields into snake_case or camelCase, at any depth; free-form objects stay unchanged.
+-- Turn the keys of a model's fields into snake_case or camelCase, at any depth. Free-form objects stay unchanged.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE
@@ -114,7 +114,7 @@ BEGIN
   RETURN coalesce(v_renamed, '{}');
 END $$;
 
--- The attempts of a job without the messages of their errors.
+-- Return the attempts of a job without the messages of their errors.
 CREATE OR REPLACE FUNCTION zeke_jobs.brief_attempts(p_attempts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
   SELECT CASE WHEN p_attempts = '[]' OR jsonb_typeof(p_attempts) <> 'array' THEN '[]' ELSE (
@@ -123,16 +123,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $
       'error', jsonb_build_object('type', a.value #> '{error,type}'))) ORDER BY a.n)
     FROM jsonb_array_elements(p_attempts) WITH ORDINALITY AS a (value, n)) END $$;
 
--- Wait for a lock, and hold it until the transaction ends. The next statement sees what the last holder committed.
+-- Wait for a lock, and hold the lock until the transaction ends. The caller's next statement sees what the last holder of the lock committed.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.lock (name) VALUES (p_name)
-  ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false -- locks the row without a write
+  ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false -- this locks the row without a write
 $$;
 
--- Raise the sentence as an error; NULL: do nothing.
+-- Raise p_sentence as an error, or do nothing if p_sentence is NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse(p_sentence text, p_code text DEFAULT 'invalid_parameter_value') RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that the planner never calls it
+LANGUAGE plpgsql VOLATILE AS $$ -- the planner never calls a VOLATILE function
 BEGIN
   IF p_sentence IS NOT NULL THEN
     RAISE EXCEPTION '%', p_sentence USING ERRCODE = p_code;

@@ -1,7 +1,7 @@
--- Masks secrets in views: the sensitive fields of payloads and outputs, and their values in other texts of the job. The worker has already masked
--- errors, progress and logs. Functions that views call have a fixed search path, because a view calls them with its reader's.
+-- These functions mask secrets in views: the sensitive fields of payloads and outputs, and the values of sensitive fields in other texts of the job.
+-- The worker has already masked errors, progress and logs. Functions that views call have a fixed search path, because readers set their own.
 
--- All texts and numbers at or below a path of a JSON value, in lists too.
+-- Return all texts and numbers at or below a path of a JSON value. The path leads into the items of lists, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -10,14 +10,14 @@ BEGIN
       SELECT zeke_jobs.join_arrays(zeke_jobs.leaves(e.value, p_path))
       FROM jsonb_path_query(p_value, CASE jsonb_typeof(p_value) WHEN 'array' THEN '$[*]' ELSE '$.*' END::jsonpath) AS e (value));
   END IF;
-  RETURN CASE -- without a query, which would take ten times as long
+  RETURN CASE -- a query would take ten times as long
     WHEN jsonb_typeof(p_value) = 'object' THEN zeke_jobs.leaves(p_value -> p_path[1], p_path[2:])
       || CASE WHEN strpos(p_path[1], '_') > 0 THEN zeke_jobs.leaves(p_value -> zeke_jobs.camel(p_path[1]), p_path[2:]) END
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
--- The values of a payload's sensitive fields, the longest first, each also as JSON spells it. Short values and plain words are left out, because they
--- occur inside other words. core/redaction.py has the same rule.
+-- Return the values of a payload's sensitive fields, the longest first, each also with JSON escapes. Short values and plain words are left out,
+-- because they occur in other words. core/redaction.py has the same rule.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -40,14 +40,14 @@ BEGIN
   RETURN p_text;
 END $$;
 
--- A text of a job, with *** in place of each sensitive value of its payload.
+-- Return a text of a job, with *** in place of each value of the payload's sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_text(p_text text, p_payload jsonb, p_fields text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
   RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
 END $$;
 
--- The JSON value with *** in place of each secret, in texts, names of fields and numbers.
+-- Return the JSON value with *** in place of each secret in texts, names of fields and numbers.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -64,7 +64,7 @@ BEGIN
   END;
 END $$;
 
--- The JSON value, masked at a path, in lists too. p_inside: a part of the path has been followed, so a text that ends it early is masked.
+-- Return the JSON value with *** at a path, also inside lists. If p_inside is true, a value that ends the path early is masked, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -86,7 +86,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- The JSON value with its sensitive fields (names or paths, as user.email) masked; with p_payload, also their values in its texts.
+-- Return the JSON value with its sensitive fields (names, or paths such as user.email) masked. With p_payload, mask their values in texts, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -1,27 +1,27 @@
--- Wake-ups tell an idle worker process that there may be a job for it. They are only hints: every idle process polls within 5 s.
+-- A wake-up tells an idle worker process that there may be a job for it. Wake-ups are only hints, because every idle process polls within 5 s.
 
--- Whether a job is due before the next poll of an idle process.
+-- Return whether a job is due before the next poll of an idle process.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify the idle processes of a queue of a new job; if none is idle, nothing is sent, because a NOTIFY in every send would serialise commits. The
--- named process claims at once; the others, and a process that found a limit of p_task full, a moment later if they have not claimed by then.
+-- Notify idle processes of a new job in a queue. If no process is idle, nothing is sent, because a NOTIFY in every send would serialise the commits.
+-- The process that the notification names claims at once; other idle processes, and one that found a limit of p_task full, claim a moment later.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM pg_notify('zeke_jobs.wake', f.id || ' ' || p_queue || ' ' || p_task)
   FROM (
-    -- By a hash, so that all jobs of one transaction wake the same process.
+    -- The hash makes all jobs of one transaction wake the same process.
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
--- Jobs of these tasks have ended: notify other processes that found due jobs behind a limit of these tasks, if the limit lets a job start now.
--- p_looks: the caller claims too, so the others claim a moment later. p_full: limits that are full.
+-- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, if the limit lets a job start now. If p_looks is true,
+-- the caller claims, too, and the other processes claim a moment later. p_full names limits that are full.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
-  v_limits text[] := ARRAY( -- p_tasks may have a former name, if a task was renamed after the claim
+  v_limits text[] := ARRAY( -- p_tasks contains a former name if a task was renamed after the claim
     SELECT DISTINCT n.name FROM zeke_jobs.task AS t CROSS JOIN LATERAL unnest(t.limits) AS n (name)
     WHERE t.id || t.aliases && p_tasks AND n.name <> ALL (p_full)
       AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE n.name = ANY (w.limited) AND w.id IS DISTINCT FROM p_caller));

@@ -1,7 +1,7 @@
--- Sending. zeke_jobs.enqueue and zeke_jobs.enqueue_many return an error as JSON, because a raised error would abort the caller's transaction;
--- zeke_jobs.send, for SQL, raises it.
+-- These functions send jobs. zeke_jobs.enqueue and zeke_jobs.enqueue_many return an error as JSON, because a raised error would abort the caller's
+-- transaction. zeke_jobs.send, which SQL callers use, raises the error.
 
--- Why Python could not read a JSON value, or that it has more than 1 MiB as compact JSON; NULL if it can. core/bounds.py has the same depth.
+-- Return why Python could not read a JSON value, or that it has more than 1 MiB as compact JSON; else NULL. core/bounds.py allows the same depth.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -9,9 +9,9 @@ DECLARE
   v_size integer := octet_length(v_text);
 BEGIN
   IF v_size < 200 THEN
-    RETURN NULL; -- too short: a hundred levels take two hundred brackets
+    RETURN NULL; -- a hundred levels take at least two hundred brackets
   ELSIF v_size > 1048576 AND v_size < 2097152 THEN
-    -- Without the spaces that jsonb writes, the text is at most a third shorter: 2 MiB are too many in any case.
+    -- Compact JSON is at most a third shorter than the text of jsonb, so 2 MiB of text are always too many.
     v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
   RETURN CASE
@@ -23,19 +23,19 @@ BEGIN
   END;
 END $$;
 
--- Why no task accepts this payload; NULL if one may.
+-- Return the reason if no task accepts p_payload, else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
     ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END $$;
 
--- A length of time in an option of a send: a number means seconds, a string is an interval.
+-- Return the length of time in an option of a send, which is a number of seconds or a string with an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
     ELSE (p_option #>> '{}')::interval END $$;
 
--- A time in a checked option of a send: a number means seconds from now, a string is a time (for delay: an interval).
+-- Return the time in a checked option of a send. A number means seconds from now. A string is a time, or an interval in the option delay.
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
@@ -43,14 +43,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
     ELSE (p_options ->> p_name)::timestamptz END $$;
 
--- The error of a send, as JSON: "expected FIELD ACCEPTED, got GOT". Without p_got it quotes the value that the sender gave.
+-- Return the error of a send as JSON, for the sentence "expected FIELD ACCEPTED, got GOT". If p_got is NULL, the sentence quotes the sender's value.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
     'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices)) $$;
 
--- Which time or length of time would be valid, such as "as seconds or an interval"; NULL if p_value is.
+-- Return which times or lengths of time are accepted, such as "as seconds or an interval", or NULL if p_value is accepted.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -71,7 +71,7 @@ EXCEPTION WHEN datetime_field_overflow OR interval_field_overflow THEN RETURN v_
 WHEN data_exception THEN RETURN v_words;
 END $$;
 
--- The error for the first option whose value is not valid; NULL if all are valid.
+-- Return the error for the first option whose value is not valid, or NULL if all values are valid.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_value(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -120,7 +120,7 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- The error for the options of a send to p_task (an id or alias), as JSON; NULL if they are accepted. Clients that prepare a statement call it too.
+-- Return the error for the options of a send to p_task (an id or alias), as JSON, or NULL. Clients that prepare a statement call this function, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -133,7 +133,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- With scheduled_for a sender could take the tick from the scheduler.
+  -- With the option scheduled_for, any sender could send the job of a tick in place of the scheduler.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -183,15 +183,15 @@ BEGIN
     WHERE r.refusal IS NOT NULL LIMIT 1);
 END $$;
 
--- The error of a send (zeke_jobs.refusal) as a sentence.
+-- Turn the error of a send (zeke_jobs.refusal) into a sentence.
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- The rule by which a send is unique, from its own options, else from its task. key is NULL if the send is not unique. A job holds its key while it
--- is queued, while it is queued or active, or for a period after its send (held_while). If a queued job holds the key, the send does nothing
--- (ignore), gives that job its payload and run time (replace), or does so but only moves it later (postpone), to at most at_most after its send.
+-- Return the rule by which a send is unique, from the send's options, else from the task. key is NULL if the send is not unique. A job holds its key
+-- while queued, while queued or active, or for a period after its send (held_while). If a job holds the key, ignore sends nothing. replace gives a
+-- queued job the payload and run time of the send, at most at_most after the job's own send. postpone replaces, but only to a later run time.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
@@ -215,12 +215,12 @@ BEGIN
   period := coalesce(zeke_jobs.length_of(v_rule -> 'period'), p_task.unique_period);
   on_duplicate := coalesce(v_rule ->> 'on_duplicate', p_task.definition #>> '{unique,on_duplicate}', 'ignore');
   at_most := coalesce(zeke_jobs.length_of(v_rule -> 'at_most'), (p_task.definition #>> '{unique,at_most}')::interval);
-  -- The prefix ' =' keeps a key that the caller gave apart from a key made of fields.
+  -- The prefix ' =' distinguishes a key that the caller gave from a key made of fields.
   key := CASE WHEN p_options ? 'unique_key' THEN p_task.id || ' =' || (p_options ->> 'unique_key')
     WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
 END $$;
 
--- A unique key, made of the task and the values of the fields; without fields, of the whole payload. A missing field counts with its default.
+-- Return a unique key made of the task and the values of the fields, or of the whole payload without fields. A missing field counts with its default.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
@@ -228,7 +228,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
      FROM unnest(p_fields) AS f),
     p_payload)::text, 'UTF8')), 'hex'), 32) $$;
 
--- The options in a job's Dramatiq message: of the sender's middleware (carried), trace context, batch, retries, and the timeout in seconds.
+-- Return the options of a job's Dramatiq message: the sender's middleware options (carried), trace context, batch, retries, and timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -245,7 +245,7 @@ BEGIN
   RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
 END $$;
 
--- The Dramatiq message of a job. Its body calls no volatile function, so the planner inlines it.
+-- Return the Dramatiq message of a job. The body calls no volatile function, so the planner inlines this function.
 CREATE OR REPLACE FUNCTION zeke_jobs.message(
   p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -255,7 +255,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
       THEN zeke_jobs.message_options(p_options) ELSE '{}' END,
     'message_id', p_id, 'message_timestamp', floor(extract(epoch FROM p_now) * 1000)::bigint) $$;
 
--- Why a worker could not read a Dramatiq message that another program wrote; NULL if it can.
+-- Return why a worker could not read a Dramatiq message that another program wrote, or NULL if a worker can read it.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_message(p_message jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -277,7 +277,7 @@ BEGIN
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END $$;
 
--- Fill in the columns of a row that an unmodified dramatiq-pg producer has written; refuse a message that no worker could read.
+-- Fill in the columns of a row that an unmodified dramatiq-pg producer has written, and refuse a message that no worker could read.
 CREATE OR REPLACE FUNCTION zeke_jobs.adopt() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -305,7 +305,7 @@ BEGIN
     'queue_name', NEW.queue_name, 'actor_name', coalesce(v_task.id, NEW.message ->> 'actor_name'),
     'options', coalesce(nullif(NEW.message -> 'options', 'null'), '{}') - 'eta');
   NEW.task := NEW.message ->> 'actor_name';
-  NEW.extra := coalesce(NEW.extra, '{}') || '{"producer": "dramatiq-pg"}'; -- its sender may wait for the result, so the end of the job is always announced
+  NEW.extra := coalesce(NEW.extra, '{}') || '{"producer": "dramatiq-pg"}'; -- the producer may wait for the result, so the end of the job is announced
   NEW.revision := coalesce(v_task.revision, 0);
   NEW.mtime := clock_timestamp();
   PERFORM zeke_jobs.notify_idle(NEW.queue_name);
@@ -315,12 +315,12 @@ END $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Only the upsert of a dramatiq-pg producer fires it: our own updates change mtime.
+-- The trigger fires only for the upsert of a dramatiq-pg producer, because updates by zeke_jobs change mtime.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload and the options of a later send; but a job that waits for a retry never runs earlier than that. It loses its finished
--- steps and its waits for events, which belong to the former payload. Returns false if the job is no longer queued.
+-- Give a queued job the payload and the options of a later send. A job that waits for a retry does not run before its retry. The job's finished steps
+-- and waits for events are deleted, because they stem from the former payload. Return false if the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
   p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_how text, p_at_most interval) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
@@ -347,13 +347,13 @@ BEGIN
   END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- Claims skip the job while this transaction has locked it.
+  -- Claims skip the job while this transaction locks its row, so the commit wakes an idle process.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
 END $$;
 
--- Take a unique key for the job p_job, which is about to be sent. Returns the job that then holds the key: p_job or an earlier job. If not p_takes,
--- it only looks. Without p_while a job holds its key as long as its row exists. A running p_parent does not prevent its own successor.
+-- Take a unique key for the job p_job, which is about to be sent. Return the job that then holds the key: p_job or an earlier job. If p_takes is
+-- false, the key is only read. If p_while is NULL, a job holds its key as long as its row exists. An active p_parent may send a job with its own key.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE AS $$
@@ -361,7 +361,7 @@ DECLARE
   v_holder uuid;
 BEGIN
   LOOP
-    -- Waits for another sender that is inserting the key; the next statement sees that sender's job.
+    -- This INSERT waits for another sender that is inserting the key. The next statement sees the job of that sender.
     INSERT INTO zeke_jobs.unique_holder (unique_key, job) SELECT p_key, p_job WHERE p_takes ON CONFLICT DO NOTHING;
     IF FOUND THEN
       RETURN p_job;
@@ -383,13 +383,13 @@ BEGIN
   END LOOP;
 END $$;
 
--- The answer to a send that has found an existing job: duplicate; or taken, if that job belongs to another task.
+-- Return the answer to a send that has found an existing job. outcome is duplicate, or taken if the job is of another task.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job $$;
 
--- Insert jobs of one task, except jobs whose id exists; only p_only, if that is not NULL. Returns the ids of the new rows.
+-- Insert jobs of one task, except jobs whose id exists. If p_only is given, only jobs with these ids are inserted. Return the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
   p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb, p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE AS $$
@@ -425,8 +425,8 @@ BEGIN
   RETURN v_made;
 END $$;
 
--- Send one job whose options are checked, or find the job that it duplicates. outcome: created, duplicate, replaced (that job has the payload now),
--- full (max_queued), closed (the batch), taken (another task's job has the id), unknown or stale (the task). p_is_promised: even into a full queue.
+-- Send one job whose options are checked, or find the job that it duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
+-- full (max_queued), closed (the batch), taken (another task's job has the id), unknown or stale (the task). p_is_promised disables max_queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.put(
   p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
   OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
@@ -446,7 +446,7 @@ BEGIN
   ELSIF v_unfit IS NOT NULL THEN
     PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || v_unfit);
   END IF;
-  -- A repeated send, whose first answer was lost, finds its job before it takes any key.
+  -- If the answer of the first try was lost, the repeated send finds its job before it takes a key.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN
     RETURN;
@@ -473,7 +473,7 @@ BEGIN
       SELECT 'replaced', f.job_id, f.status INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
       RETURN;
     END IF;
-    v_holder := v_id; -- a worker has claimed that job meanwhile, so it no longer holds the key
+    v_holder := v_id; -- a worker has claimed the holder meanwhile, so the key is free
   END LOOP;
   IF v_holder = v_id THEN
     IF v_full THEN
@@ -489,22 +489,22 @@ BEGIN
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. Returns NULL if it was created; else outcome, job_id and status (zeke_jobs.put), or an error. p_revision: that of the task against
--- which the payload was checked; NULL: any. All arguments are texts, because each cast in a statement costs some microseconds.
+-- Send a job. Return NULL if the job was created, else outcome, job_id and status (zeke_jobs.put), or an error. p_revision is the task's revision
+-- against which the payload was checked, or NULL for any. All arguments are texts, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_options jsonb;
   v_refused jsonb;
   v_now timestamptz := zeke_jobs.now();
-  v_waits text; -- the queue, if a process is idle and waits for its jobs
+  v_waits text; -- the queue, if an idle process waits for jobs of the queue
 BEGIN
   IF p_options <> '{}' THEN
     v_options := p_options;
   END IF;
-  -- Most sends need only the INSERT below. A payload of less than 200 bytes is always readable.
+  -- Most sends need only this INSERT. A payload of less than 200 bytes is always readable.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- Each option is common and valid. The type comes first, because a comparison of different types is neither true nor false.
+    -- Each option must be common and valid. The type is compared first, because a comparison of different types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -525,7 +525,7 @@ BEGIN
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
       AND (t.sensitive = '{}' OR (v_options ? 'batch') IS NOT TRUE)
     ON CONFLICT DO NOTHING
-    -- A call of zeke_jobs.notify_idle would cost each send a quarter more.
+    -- A call of zeke_jobs.notify_idle would make each send a quarter slower.
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits IS NOT NULL THEN
@@ -545,8 +545,8 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task: all, or none if one is refused. Returns NULL if all were created; else one answer for all, or a list of the answers of
--- zeke_jobs.enqueue with the index n of each job.
+-- Send many jobs of one task. If one job is refused, no job is sent. Return NULL if all jobs were created, else one answer for all jobs, or a list of
+-- the answers of zeke_jobs.enqueue with the index n of each job.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -571,7 +571,7 @@ BEGIN
   CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
   WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
-    -- Of a repeated send only the jobs that the first try did not write count.
+    -- In a repeated send, only the jobs that the first try did not write count.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
     IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';
@@ -585,7 +585,7 @@ BEGIN
     v_uniques := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- In order, so that two senders never wait for each other.
+    -- The keys are inserted in order, so that two senders never wait for each other.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -601,7 +601,7 @@ BEGIN
   IF cardinality(v_made) = cardinality(p_ids) THEN
     RETURN NULL;
   END IF;
-  -- Other jobs hold some of the unique keys: send these jobs one by one, in the same order.
+  -- If other jobs hold some of the unique keys, the jobs with these keys are sent one by one, in the order of the keys.
   RETURN (
     SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1))
     FROM (
@@ -616,14 +616,14 @@ BEGIN
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);
 END $$;
 
--- Returns the payload with its keys in snake_case. Raises an error for an unknown or missing field; Python's send and the worker check the types.
+-- Return the payload with its keys in snake_case. An unknown or missing field is an error. Python's send and the worker check the types.
 CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_shape jsonb := zeke_jobs.shape(p_task.payload_schema, p_task.payload_schema);
   v_fields text[] := ARRAY(SELECT jsonb_object_keys(coalesce(v_shape -> 'properties', '{}')));
   v_payload jsonb;
-  v_unfit text := zeke_jobs.unfit_payload(p_payload); -- checked before rename_keys, which recurses as deep as the payload is nested
+  v_unfit text := zeke_jobs.unfit_payload(p_payload); -- this check comes before rename_keys, which recurses as deep as the payload is nested
 BEGIN
   IF v_unfit IS NULL THEN
     v_payload := zeke_jobs.rename_keys(p_payload, p_task.payload_schema, p_task.payload_schema, false);
@@ -638,7 +638,7 @@ BEGIN
   RETURN v_payload;
 END $$;
 
--- Send a job, from any language, in the caller's transaction. If a job has this idempotency key, id or unique key, returns that job's id.
+-- Send a job, from any language, in the caller's transaction. Return its id, or the id of the job that has the idempotency key, id or unique key.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0 AS $$
@@ -675,7 +675,7 @@ BEGIN
   RETURN coalesce(v_answer ->> 'job_id', v_id);
 END $$;
 
--- What a sender needs to know of a task. p_name: its id or an alias.
+-- Return the facts about a task that a sender needs. p_name is the id or an alias of the task.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
   p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
 RETURNS SETOF record

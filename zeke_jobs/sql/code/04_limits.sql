@@ -1,31 +1,30 @@
--- Limits: how many jobs a limit lets start now, and what changes this number. A limit is one or more rows of zeke_jobs.bucket. A rate is a token
--- bucket in one row, by the generic cell rate algorithm: each start moves next_at, from which the next job may start, on by step; but it counts as at
--- least now minus slack, so a time without starts saves up no more than the burst.
+-- These functions compute how many jobs a limit lets start now, and record what changes this number. A limit is one or more rows of zeke_jobs.bucket.
+-- A rate is a token bucket in one row, by the generic cell rate algorithm. The next job may start from next_at on, and each start adds step to
+-- next_at. An older next_at counts as now minus slack, so a time without starts saves up no more than the burst.
 --
--- The promise: in no span as long as the period do more jobs start than the amount; units may exceed it by one job's units. Since handlers start
--- after their claims, and claims may be late, the period counts as longer by allowance and catch_up. An even later start moves next_at on.
+-- Within a span as long as its period, a rate lets no more jobs start than its amount. Units may exceed the amount by the units of one job. Handlers
+-- start after their claims, and claims may be late, so the period counts as longer by allowance and catch_up. An even later start delays next_at.
 
--- How many seconds after its claim a handler may start without a correction.
+-- Return how many seconds after its claim a handler may start without a correction of the rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.25)::double precision $$;
 
--- If a claim comes later than next_at, up to this many seconds of the delay do not slow the rate down.
+-- Return how many seconds a claim may come later than next_at without slowing the rate down.
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- The seconds by which each unit moves next_at. A burst may come on top of the regular starts, so it is not counted among them.
+-- Return the seconds that each unit adds to next_at. A burst may start in addition to the regular starts, so the amount is reduced by the burst.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the limits equal to the limits of jobs.yaml. The lock on the table blocks every claim, so this must not wait for a row that a sender may have
--- locked.
+-- Make the limits equal to those of jobs.yaml. The lock on the table blocks all claims, so the function must not wait for a sender's lock of a row.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
-  -- Unset unless jobs.yaml sets them. The other columns are the state of the limit, which is kept.
+  -- These columns are NULL or 0 unless jobs.yaml sets them. The other columns are the state of the limit, which is kept.
   c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
     "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
   v_buckets zeke_jobs.bucket[];
@@ -49,7 +48,7 @@ BEGIN
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
     key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- A slower rate counts from the last start on.
+    -- A new, slower rate counts from the last start.
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
@@ -59,20 +58,20 @@ BEGIN
   WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
 END $$;
 
--- How many units a rate lets start now.
+-- Return how many units a rate lets start now.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision, p_slack double precision, p_now timestamptz)
 RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
--- The next_at of a rate after p_units more units.
+-- Return the next_at of a rate after p_units more units.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
   p_next_at timestamptz, p_step double precision, p_slack double precision, p_units double precision, p_now timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- The number of active jobs of some tasks, of one key or of all. The jobs of a chunk (tasks p_chunked, same worker and time of claim) count as one.
+-- Return the number of active jobs of some tasks, of one key or of all. A chunk (tasks p_chunked, same worker and time of claim) counts as one job.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -84,15 +83,15 @@ BEGIN
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key));
 END $$;
 
--- The current concurrency of a limit. Throttling halves it; after that, each period of raise_every adds one, up to the full concurrency.
+-- Return the current concurrency of a limit. Throttling halves the concurrency; then each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  -- If the clock was set back, the last throttling is in the future.
+  -- If the clock was set back, the last throttling lies in the future.
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- How many jobs each of these limits lets start now, for claims and explanations: a row for each bucket that has a bound, with the reason (the
--- tightest bound) and when it lets more start (opens_on; NULL: when a job ends). Buckets of units let one job start at a time. A claim must lock the
+-- Return how many jobs each of these limits lets start now, with a row for each bucket that has a bound. reason is the tightest bound. opens_on is
+-- when the bucket lets more jobs start, or NULL if the end of a job does so. A bucket of units lets one job start at a time. A claim must lock the
 -- buckets in an earlier statement, because the locking statement itself reads the snapshot from before the lock.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS SETOF zeke_jobs.limit_room
@@ -120,7 +119,7 @@ BEGIN
     WHERE b.name = ANY (p_limits) AND l.least IS NOT NULL;
 END $$;
 
--- Apply the recorded corrections (zeke_jobs.bucket_change) to these buckets, which the caller has locked.
+-- Apply the recorded corrections (zeke_jobs.bucket_change) to the buckets of p_limits, which the caller has locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -131,7 +130,7 @@ BEGIN
     DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*
   ),
   change AS MATERIALIZED (
-    -- The greatest delay is enough for all late starts. Starts that were given back have negative delays, which are summed.
+    -- The greatest delay covers all late starts. Starts of returned jobs have negative delays, which are summed.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -162,7 +161,7 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Charge claimed jobs to their locked limits: starts to rates; to the others estimated units, from the send, recent jobs or jobs.yaml.
+-- Count claimed jobs in their locked limits. Rates count starts; limits of units count estimates from the send, recent jobs or jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -178,7 +177,7 @@ BEGIN
   LEFT JOIN zeke_jobs.bucket_key AS o ON o.name = b.name AND o.key = q.key
   WHERE b.name = ANY (p_limits) AND b.unit = 'jobs' AND b.key_step IS NOT NULL AND q.key IS NOT NULL
   GROUP BY b.name, q.key, b.key_step, b.key_slack, o.next_at
-  ON CONFLICT ON CONSTRAINT bucket_key_pkey DO UPDATE SET next_at = excluded.next_at; -- the lock of the bucket protects its keys, too
+  ON CONFLICT ON CONSTRAINT bucket_key_pkey DO UPDATE SET next_at = excluded.next_at; -- the lock of the bucket protects the rows of its keys, too
   WITH used AS (
     INSERT INTO zeke_jobs.unit_use AS u (job, claim, name, unit, task, taken)
     SELECT q.message_id, q.claim + 1, b.name, b.unit, p_task, least(b.amount, coalesce(
@@ -198,9 +197,8 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- A worker asks before a handler starts later after its claim than the rates allow for. Moves the rates on by the delay; or returns false: the
--- handler is late by a whole period and must not start. The database measures, because the worker may have been frozen, p_margin seconds before the
--- start.
+-- Delay the next starts of a job's rates, because the job's handler starts late after its claim. Return false if the handler is late by a whole
+-- period, and so must not start. The database measures the delay up to p_margin seconds before the start, because the worker may have been frozen.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -220,7 +218,7 @@ LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   )
   SELECT m.it FROM may AS m $$;
 
--- A running job reports units or costs. Its reports are summed; a sum above the estimate of its claim counts at once.
+-- Add the units or costs that an active job reports to its earlier reports. A sum above the estimate of the claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -238,8 +236,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds; in another currency than the first amount it adds nothing. currency: NULL if the worker
--- no longer holds the job. missed: the currency of a budget of the job that does not count the amount.
+-- Add an amount to the cost of a job that the worker holds. An amount in another currency than the first amount is not added. currency is the
+-- currency of the cost, or NULL if the worker no longer holds the job. missed is the currency of a budget of the job that does not count the amount.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
   p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
@@ -258,14 +256,14 @@ BEGIN
   END IF;
 END $$;
 
--- Attempts have ended: replace the estimates of their claims by what they used. Without a report an attempt counts with its estimate if it completed;
--- with units, but no money, if it raised (an outage must not use up the day's budget); with nothing if it was deferred, not even its start if it was
--- handed back, and at least its estimate if it was cut off.
+-- After attempts ended, replace the estimates of their claims by what they used. Without a report, an attempt that completed or raised counts with
+-- its estimate, but one that raised counts nothing in a budget, because an outage must not use up the day's budget. A deferred or returned attempt
+-- counts only what it reported. An attempt that was cut off counts at least its estimate.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- Give the start back, less the time since the claim, in which other jobs may have started instead.
+    -- The step of the start is taken back from next_at, less the time since the claim, in which other jobs may have started.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -287,8 +285,9 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of at least ten attempts. After its pause one
--- job at a time probes: if it fails, the breaker stays open for another pause; else it closes. Each change raises a warning, which the worker logs.
+-- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures that are at least ten. After its
+-- pause, one job at a time probes. If the job fails, the breaker stays open for another pause; else it closes. The worker logs each change as a
+-- warning.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -307,7 +306,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- An attempt that began before the breaker's pause is not a probe.
+      -- An attempt that ended before the breaker's pause was over, or before the claim of the probe, does not count.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)
@@ -323,14 +322,14 @@ BEGIN
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.name = v_bucket.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_bucket.name;
       ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_bucket.probe AND q.state = 'consumed') THEN
-        -- The probe was returned, cancelled or lost.
+        -- The job that probed was returned, cancelled or lost.
         UPDATE zeke_jobs.bucket AS b SET probe = NULL WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       END IF;
     END IF;
   END LOOP;
 END $$;
 
--- Close a shared limit for some seconds, because its provider throttled a job, and halve its concurrency once for all jobs that had begun.
+-- Close a shared limit for some seconds, because its provider throttled a job. Halve its concurrency, unless it was halved after the job's start.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -1,18 +1,18 @@
--- Claiming: choosing the jobs for a worker process.
+-- These functions choose the jobs for a worker process.
 
 CREATE OR REPLACE AGGREGATE zeke_jobs.join_arrays(anycompatiblearray) (SFUNC = array_cat, STYPE = anycompatiblearray);
 
--- The rank of a waiting job: its priority, plus one for each p_age that has passed since the job became due.
+-- Return the rank of a waiting job: its priority, plus one for each p_age that has passed since the job became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestamptz, p_age interval, p_now timestamptz) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Whether a due job may start beside other jobs: it has not died twice, and its start deadline, which counts for the first attempt only, is not over.
+-- Return whether a due job may start beside others: it has fewer than two deaths, and its start deadline (for the first attempt only) is not over.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- The first queued job of each priority of each task of p_tasks in a queue, by one search of the index each, at most a thousand of a task (n; NULL at
--- other tasks). The caller may give the queue's first job, so that dead entries before it are read only once.
+-- Return the first queued job of each priority of each task of p_tasks in a queue, at most a thousand jobs of a task, with one search of the index
+-- for each job. n is NULL for other tasks. The caller may give the queue's first job, so that dead index entries before this job are read only once.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
@@ -38,7 +38,7 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL $$;
 
--- The job of a key that comes next in strict order: the oldest that has not ended, or that has failed and blocks the key.
+-- Return the row of the job of a key that comes next in strict order: the oldest job that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -49,39 +49,40 @@ BEGIN
     ORDER BY q.seq LIMIT 1);
 END $$;
 
--- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Pairs of task and priority come by the rank of
--- their oldest job (zeke_jobs.risen); equal ranks take turns. Inside a pair, jobs come in the order in which they became due, or their keys take
--- turns. p_is_empty: the process holds no job, so it may claim a job that must run alone. p_free: the number of its free threads, negative if claimed
--- jobs wait for one. Of a task with limits a claim takes at most p_free + p_ahead jobs, because another process may have a free thread for the rest.
+-- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Pairs of task and priority are served by the
+-- rank of their oldest job (zeke_jobs.risen), and pairs of equal rank take turns. Inside a pair, jobs are claimed in the order in which they became
+-- due, or the keys take turns. If p_is_empty is true, the process holds no job, so it may claim a job that must run alone. p_free is the number of
+-- free threads of the process, and negative if claimed jobs wait for a thread. A claim takes at most p_free + p_ahead jobs of a task with limits,
+-- because another process may have a free thread for the rest.
 --
--- Returns a row for each claimed job (kind job; reason chunk if it runs in a chunk), and for each cause that holds due jobs back (kind held), with
--- the seconds until that changes; wait is NULL if the end of a job changes it. Long messages are read later: a slow process would keep the limits
--- locked.
+-- Return a row of kind job for each claimed job, with the reason chunk if the job runs in a chunk, and a row of kind held for each cause that holds
+-- due jobs back. wait is the number of seconds until the cause changes, or NULL if the end of a job changes it. Long messages are read later, because
+-- a slow process would keep the limits locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
--- Subqueries instead of EXISTS: from EXISTS, a planner that believes the table is small makes joins that read the whole backlog.
+-- Subqueries are used instead of EXISTS, because a planner that believes the table is small turns EXISTS into joins that read the whole backlog.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_due zeke_jobs.first_job[]; -- the first due job of each task and priority
-  v_ranks bigint[]; -- the ranks of these jobs
-  v_first zeke_jobs.first_job; -- the job of v_due whose task and priority come next
+  v_ranks bigint[]; -- the ranks of the jobs in v_due
+  v_first zeke_jobs.first_job; -- the job in v_due whose task and priority come next
   v_limits text[];
-  v_held zeke_jobs.claimed[]; -- the answer for tasks whose concurrency is used up
+  v_held zeke_jobs.claimed[]; -- the rows for tasks whose concurrency is used up
   v_metered boolean;
-  v_rooms zeke_jobs.limit_room[]; -- how many jobs v_limits let start; NULL if a claimed job has changed it
+  v_rooms zeke_jobs.limit_room[]; -- how many jobs each limit lets start; NULL if a claimed job has changed this
   v_apart record;
   v_place tid; -- the row of a job that must run alone
   v_at integer := 1;
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
-  v_one record; -- the task of v_first, and its tightest limit
-  v_peers integer; v_served integer := 0; -- tasks of equal rank, and how many of them this turn has served
+  v_one record; -- the task of v_first and the tightest limit of the task
+  v_peers integer; v_served integer := 0; -- the number of pairs of equal rank, and how many of these pairs this turn has served
   v_share integer;
   v_places tid[];
-  v_opens timestamptz; -- when a key or chunk may start
+  v_opens timestamptz; -- when a job of the key or the chunk may start
 BEGIN
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
@@ -89,22 +90,22 @@ BEGIN
   SELECT d.* INTO v_due, v_ranks, v_limits, v_metered, v_held FROM zeke_jobs.due_tasks(p_queue, p_tasks, v_first, v_now) AS d;
   IF v_held IS NOT NULL THEN
     RETURN QUERY SELECT h.* FROM unnest(v_held) AS h;
-    UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job is left that it could run alone
+    UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job that must run alone is left
   END IF;
   IF v_due IS NULL THEN RETURN; END IF;
-  -- If the server crashes before the claim is on disk, the job is queued again: its end cannot be on disk before the claim.
+  -- If the server crashes before the claim is on disk, the job is queued again. The end of the job cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Each statement after this lock sees what earlier claims took.
+  -- Each statement after this lock sees what earlier claims took from the limits.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
   PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now) WHERE v_metered;
-  -- The order makes the planner use queue_apart even without statistics.
+  -- The order makes the planner use the index queue_apart even without statistics.
   IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
     v_apart := zeke_jobs.find_apart(p_worker, p_queue, ARRAY(SELECT d.task FROM unnest(v_due) AS d), p_is_empty, v_now);
     IF v_apart.must_empty THEN
-      RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process first finishes its other jobs
+      RETURN NEXT zeke_jobs.held_back(v_apart.task, NULL, 'alone', NULL, v_now); -- this process must first finish its other jobs
       RETURN;
     ELSIF v_apart.place IS NOT NULL THEN
       SELECT ARRAY[(v_apart.task, NULL, NULL, NULL)::zeke_jobs.first_job], v_apart.place, 1 INTO v_due, v_place, v_left;
@@ -117,7 +118,7 @@ BEGIN
     FROM zeke_jobs.task AS t LEFT JOIN unnest(v_rooms) AS r ON r.name = ANY (t.limits)
     WHERE t.id = v_first.task AND NOT t.paused ORDER BY r.room LIMIT 1;
     IF NOT FOUND OR NOT v_one.limits <@ v_limits THEN
-      -- A new jobs.yaml came before the locks: the tasks may have other limits now, so the caller claims again.
+      -- A new jobs.yaml was applied before the limits were locked. The tasks may have other limits now, so the caller claims again.
       RETURN NEXT zeke_jobs.held_back(NULL, 'revision', 'revision', v_now, v_now);
       RETURN;
     ELSIF v_one.room <= 0 OR v_one.room > 0 AND v_free + p_ahead <= 0 OR v_one.chunk IS NOT NULL AND v_free <= 0 THEN
@@ -150,7 +151,7 @@ BEGIN
           AND (q.run_at, q.seq) >= (v_first.run_at, v_first.seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
         ORDER BY q.run_at, q.seq LIMIT v_share FOR UPDATE SKIP LOCKED);
     END IF;
-    v_now := zeke_jobs.now(); -- later than the ends of all jobs that were no longer counted, so recorded times never overlap
+    v_now := zeke_jobs.now(); -- the time is later than the ends of all jobs that the limits no longer counted, so recorded times never overlap
     IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
@@ -174,8 +175,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- The first due job of each task and priority, by rank, without paused tasks; and the limits of these tasks. metered: a task has a rate, a budget or
--- a breaker. held: of several tasks, the ones whose concurrency is used up; they lock no limit, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, by rank and without paused tasks, and the limits of these tasks. metered is true if a task has
+-- a rate, a budget or a breaker. If there are several jobs, held has a row for each task whose concurrency is used up. The limits of tasks in held
+-- are not locked, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
   p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
   OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
@@ -206,16 +208,15 @@ BEGIN
   END IF;
 END $$;
 
--- The row that a claim returns for a task whose due jobs are held back.
+-- Make the row that a claim returns for a task whose due jobs are held back.
 CREATE OR REPLACE FUNCTION zeke_jobs.held_back(p_task text, p_by text, p_reason text, p_opens_on timestamptz, p_now timestamptz) RETURNS zeke_jobs.claimed
 LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- The tasks whose jobs that must run alone another live process of a queue runs; without processes that still finish other jobs, if this one is
--- empty.
+-- Return the tasks of other live processes of a queue that run jobs alone. With p_is_empty, leave out processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
-LANGUAGE plpgsql VOLATILE AS $$ -- VOLATILE, so that it sees what another process has just written
+LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN
   RETURN ARRAY(
     SELECT unnest(o.tasks) FROM zeke_jobs.worker AS o
@@ -223,8 +224,8 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone. For each task one process at a time (worker.alone) runs such jobs, so that the others go on. must_empty: this
--- process runs them, and must first finish its other jobs. place: the row, if this process is empty and runs such jobs, or if no other job can start.
+-- Find a due job that must run alone. For each task, one process at a time (worker.alone) runs these jobs. must_empty is true if this process runs
+-- them, but must first finish its other jobs. place is the job's row if this process is empty, and either runs these jobs or can start no other job.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
   p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -270,7 +271,7 @@ BEGIN
   END IF;
 END $$;
 
--- The next p_most keys of a task's queued jobs after p_key, in their order.
+-- Return the next p_most keys of a task's queued jobs after p_key, in the order of the keys.
 CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
   WITH RECURSIVE present (key, n) AS (
@@ -283,19 +284,19 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority, by fair shares: the keys take turns from where the last claim stopped, each with as many jobs
--- as its weight; after some hundred keys without a due job, the oldest. p_from: when the first job became due, after dead entries of the index.
+-- Lock up to p_most due jobs of one task and priority, by fair shares. The keys take turns from where the last claim stopped, and each key gets as
+-- many jobs as its weight. After some hundred keys without a due job, the oldest jobs are locked. The first job became due at p_from.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(
   p_queue text, p_task text, p_share jsonb, p_priority integer, p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[]
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_places tid[] := '{}';
-  v_key text; v_taken integer; -- the key whose turn it is, and how many jobs it has had in this turn
-  v_keys text[]; -- this key and the next ones
+  v_key text; v_taken integer; -- the key whose turn it is, and how many jobs the key has had in this turn
+  v_keys text[]; -- v_key and the keys after it
   v_has_all boolean := false; -- v_keys has all keys
   v_turns integer := 1; -- how many turns each key has at once
   v_more record; -- the jobs found for v_keys
-  v_passed integer := 0; -- keys tried since the last job was found
+  v_passed integer := 0; -- the number of keys tried since the last job was found
 BEGIN
   IF p_most < (SELECT count(*) FROM (
     SELECT 1 FROM zeke_jobs.queue AS q
@@ -317,7 +318,7 @@ BEGIN
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
             AND q.ctid <> ALL (v_places)
-          -- The order and the range make the planner use queue_ready_key even without statistics.
+          -- The order and the range make the planner use the index queue_ready_key even without statistics.
           ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
           FOR UPDATE SKIP LOCKED
@@ -332,7 +333,7 @@ BEGIN
       ELSIF cardinality(v_keys) > p_most THEN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the turn of the last key is over
       ELSE
-        -- After one turn of all keys, each has several turns at once.
+        -- After one turn of all keys, each key has several turns at once.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
@@ -350,7 +351,7 @@ BEGIN
   RETURN v_places;
 END $$;
 
--- How many jobs of a key may start now. p_step, p_slack: of the rate of each key.
+-- Return how many jobs of a key may start now. p_step and p_slack are the step and the slack of the rate of each key.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
@@ -361,8 +362,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority whose keys let them start. The keys of the oldest due jobs are tried first, in random order,
--- then all keys from where the last claim stopped, some hundreds in a claim. reason: key, if other jobs are due. opens_on: when to claim again.
+-- Lock up to p_most due jobs of one task and priority whose keys let them start. The keys of the oldest due jobs are tried first, in random order.
+-- Then all keys are tried from where the last claim stopped, some hundreds in a claim. reason is key if other jobs are due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -378,7 +379,7 @@ DECLARE
   v_tried text[] := ARRAY(SELECT k.key FROM (SELECT DISTINCT o.key FROM unnest(v_oldest) AS o (key) WHERE o.key IS NOT NULL) AS k ORDER BY random());
   v_keys text[] := v_tried;
   v_found text[]; -- the keys that the search found last
-  v_last text; -- the key where the search stopped; NULL: it has tried the keys of the oldest jobs only
+  v_last text; -- the key where the search stopped, or NULL while only the keys of the oldest jobs were tried
   v_some integer := 2 * p_most; -- how many keys are tried at once
   v_searched integer := 0;
   v_limit record;
@@ -410,7 +411,7 @@ BEGIN
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-          ORDER BY q.key, q.run_at, q.seq -- see pick_in_turn
+          ORDER BY q.key, q.run_at, q.seq -- the order is needed as in pick_in_turn
           LIMIT zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_limit.key_step, v_limit.key_slack, k.key, p_now) FOR UPDATE SKIP LOCKED
         ) AS r
         LIMIT p_most - cardinality(places));
@@ -430,7 +431,7 @@ BEGIN
       v_searched := v_searched + v_some;
       v_last := CASE WHEN cardinality(v_found) < v_some THEN '' ELSE v_found[v_some] END;
       IF v_last = '' OR v_searched >= c_keys THEN
-        -- Unless all keys were tried, the search goes on soon.
+        -- Unless all keys were tried, the process claims again soon.
         opens_on := CASE WHEN v_last = '' AND v_limit.key_cursor = '' THEN opens_on ELSE p_now + interval '50 milliseconds' END;
         EXIT;
       END IF;
@@ -442,8 +443,8 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs once the oldest has waited long enough. With `by: key` a
--- chunk has one key, and keys take turns. reason: what holds it back. A process with an older revision than the task gets one job at a time.
+-- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs once the oldest job has waited long enough. With `by: key`, a
+-- chunk has one key, and keys take turns. reason is what holds the chunk back. A process with an older revision than the task gets one job at a time.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
   p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -453,7 +454,7 @@ DECLARE
   v_task zeke_jobs.task;
   v_size integer;
   v_wait interval;
-  v_key text; -- at first the key of the last chunk
+  v_key text; -- this is at first the key of the last chunk
   v_first text;
   v_since timestamptz;
   v_found tid[];
@@ -489,7 +490,7 @@ BEGIN
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN v_key AND v_key
           AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- see pick_in_turn
+        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- the order is needed as in pick_in_turn
       ) AS d;
       IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
         SELECT NULL, coalesce(reason, 'company'), least(opens_on, v_since + v_wait) INTO v_found, reason, opens_on;
@@ -506,7 +507,7 @@ BEGIN
   IF v_found IS NULL THEN
     RETURN;
   END IF;
-  -- All jobs of a chunk start at once, so the chunk waits until the rates let all start.
+  -- All jobs of a chunk start at once, so the chunk waits until the rates let all of its jobs start.
   opens_on := (
     SELECT max(b.next_at + make_interval(secs => (cardinality(v_found) - 1) * b.step)) FROM zeke_jobs.bucket AS b
     WHERE b.name = ANY (v_task.limits) AND b.unit = 'jobs' AND b.step IS NOT NULL);
@@ -517,7 +518,7 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Seconds until the next job of a queue becomes due; NULL if none waits. p_since: the seconds since the claim that found none began.
+-- Return the seconds until the next job of a queue becomes due, or NULL if no job waits. The last claim began p_since seconds ago.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -1,22 +1,23 @@
--- Moving: only the claim and these functions change the state of a job.
+-- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, and do all that follows. Returns the ids of the moved jobs. With p_worker, p_claims is the fence: a job whose claim
--- number or worker is another does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has chosen and
--- locked the rows. p_to is one of:
---   completed: ended, with an output.
---   failed, cancelled, expired: ended, without an output.
---   retry, deferred: queued again until p_change.run_at.
---   returned: handed back to the queue; the attempt does not count.
---   died: its process was lost. The death counts, but no retry is used up.
---   quarantined: its process was lost, and the job has failed.
---   again: a person retried it, with a fresh limit of retries.
--- p_after, p_took: the seconds from the claim to the start (NULL: not started) and to the end of the handler, so that a job's recorded end is earlier
--- than the start of its successor. p_change: run_at, reason, by, error, revision, and how the attempts count for units and breakers (units, breaks).
+-- Move jobs to another state, and do all that follows. Return the ids of the moved jobs. With p_worker, a job whose claim number (p_claims) or worker
+-- is another does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has chosen and locked the rows.
+-- p_to is one of:
+--   completed: the job has ended, with an output.
+--   failed, cancelled, expired: the job has ended, without an output.
+--   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
+--   returned: the job is handed back to the queue; the attempt does not count.
+--   died: the job's process was lost. The death counts, but no retry is used up.
+--   quarantined: the job's process was lost, and the job has failed.
+--   again: a person retried the job, with a fresh limit of retries.
+-- p_after and p_took are the seconds from the claim to the start of the handler (NULL if it has not started) and to the end, so that a job's recorded
+-- end is earlier than the start of the next job. p_change may have run_at, reason, by, error, revision, and how the attempts count for units and
+-- breakers (units, breaks).
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
 -- The condition on the ids makes the planner use the primary key even for a seemingly empty table; a nested loop would compare each row with each id.
--- If another transaction has locked a row, this fails soon: the worker then writes the end of that job later and the other ends at once.
+-- If another transaction has locked a row, the function fails after 100 ms, and the worker writes the end of that job later.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms' AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -30,7 +31,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- A condition on state would read the dead entries of its index.
+      -- A condition on state would read the dead entries of an index on state.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -73,7 +74,7 @@ BEGIN
         expires_on = CASE WHEN h.outcome <> 'again' THEN q.expires_on END,
         result = CASE WHEN h.outcome <> 'again' THEN q.result END,
         attempts = CASE WHEN h.was <> 'consumed' OR h.outcome = 'returned' THEN q.attempts
-          -- Keep the last hundred entries: a job may be deferred again and again for days.
+          -- Only the last hundred entries are kept, because a job may be deferred again and again for days.
           ELSE (CASE WHEN jsonb_array_length(q.attempts) >= 100 THEN q.attempts - 0 ELSE q.attempts END)
             || jsonb_strip_nulls(jsonb_build_object(
               'attempt', q.attempt + (q.started_on IS NULL AND (h.has_started OR h.outcome IN ('died', 'quarantined')))::integer,
@@ -108,8 +109,8 @@ BEGIN
   RETURN v_moved.ids;
 END $$;
 
--- What follows from a move. p_queues: where a job may start now. p_breaks: whether the attempts count as failures for breakers; NULL: not at all.
--- p_claims_next: the caller claims next in the same transaction, and itself wakes other processes.
+-- Do what follows from a move. p_queues are the queues in which a job may start now. p_breaks says whether breakers count the attempts as failures;
+-- if p_breaks is NULL, breakers do not count the attempts. If p_claims_next is true, the caller claims next, and wakes other processes itself.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
   p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean,
   p_claims_next boolean) RETURNS void
@@ -117,7 +118,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_has_units boolean;
   v_has_breaker boolean;
-  v_is_waited_for boolean; -- another process waits for a limit
+  v_is_waited_for boolean; -- whether another process waits for a limit
 BEGIN
   SELECT EXISTS (SELECT 1 FROM zeke_jobs.unit_use AS u WHERE u.job = ANY (p_ids)),
     EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL),
@@ -133,7 +134,7 @@ BEGIN
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
     WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_breaks OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
   END IF;
-  -- completed_on, because by state an old plan would read all ended jobs of the table.
+  -- The conditions are on completed_on, because with conditions on state an old plan would read all ended jobs.
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
@@ -154,14 +155,14 @@ BEGIN
   END IF;
 END $$;
 
--- Complete ended jobs and claim new ones. The commit does not wait for the disk, so that no limit stays locked: the caller does so soon after
--- (queries/job/flush.sql), or completes the jobs again after a crash of the server. A job that this worker no longer held is a row of kind lost.
+-- Complete ended jobs and claim new jobs. The commit does not wait for the disk, so that no limit stays locked. The caller waits soon after
+-- (queries/job/flush.sql), or completes the jobs again after a crash of the server. A job that this worker no longer held gives a row of kind lost.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
   p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
-LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan -- also for the functions that it calls
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan -- the setting also holds for the functions that are called
 AS $$
 DECLARE
   v_ours uuid[];
@@ -187,8 +188,8 @@ BEGIN
   END IF;
 END $$;
 
--- End one attempt that did not complete. Returns whether the worker still held the job. p_after: NULL if the handler has not started. p_breaks: the
--- failure may come from a service that the job uses, so it counts for breakers; while a breaker of the task is open, the job is deferred instead.
+-- End one attempt that did not complete. Return whether the worker still held the job. p_after is NULL if the handler has not started. With p_breaks,
+-- a service that the job uses may have failed, so breakers count the failure, and an open breaker of the task defers the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(
   p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
   p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
@@ -218,22 +219,22 @@ BEGIN
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
       WHEN p_after IS NULL THEN 'returned'
-      -- It was not cut off by a timeout or the worker's stop.
+      -- The attempt was not cut off by its timeout or by the stop of the worker.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';
 END $$;
 
--- Record that handlers have started. The end of a short job records its start too.
+-- Record that handlers have started. The end of a short job also records its start.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- for the same reason as in zeke_jobs.move
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- these settings have the same reasons as in zeke_jobs.move
 BEGIN
   WITH running AS (
     SELECT q.message_id, d.after
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Another transaction that is ending these jobs records the start too; waiting for it could deadlock.
+    -- A transaction that ends these jobs also records their start. Waiting for that transaction could deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -241,8 +242,8 @@ BEGIN
   FROM running AS r WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
 END $$;
 
--- A job has failed for good: send a job to the task that on_failed names. Its own failure sends no further job, because two tasks that name each
--- other would never stop. A payload that is too large to be sent on is left out.
+-- After a job failed for good, send a job to the task that on_failed names. The failure of the sent job sends no further job, because two tasks that
+-- name each other would never stop. A payload that is too large to be sent again is left out.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -269,8 +270,8 @@ BEGIN
   WHERE q.message_id = v_sent;
 END $$;
 
--- Tell a dramatiq-pg producer the end of its job, as its get_result(block=True) expects. A notification carries less than 8,000 bytes: for a longer
--- result it carries a sentence that is no JSON, so that the producer gets an error at once instead of a timeout.
+-- Notify a dramatiq-pg producer of the end of its job, as the producer's get_result(block=True) expects. A notification holds less than 8,000 bytes.
+-- In place of a longer result, the producer gets a sentence that is no JSON, and so an error at once instead of a timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -287,7 +288,7 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- The fence of ctx.transaction(): whether the worker still holds the job, and it is not cancelled. Locks the row. With p_result, completes the job.
+-- Return whether the worker still holds the job, which is not cancelled, and lock its row, for ctx.transaction(). With p_result, complete the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean
@@ -314,7 +315,7 @@ BEGIN
     LIMIT p_limit FOR UPDATE SKIP LOCKED), 'expired'));
 END $$;
 
--- The unmasked result of a completed job, for the program that waits for it.
+-- Return the unmasked result of a completed job, for the program that waits for the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.output_of(p_id uuid) RETURNS SETOF jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT q.result FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.state = 'done' $$;

@@ -1,15 +1,15 @@
--- Live processes: proof of life, lost processes, and the chores that a heartbeat starts.
+-- These functions rescue the jobs of lost processes, and find the chores that are due and the jobs that are being cancelled.
 
--- The processes without a proof of life for their lost_after, if another process has proved its own all that time: an outage of the database makes
--- none lost. If a lost process reports the end of a job after all, the fence refuses it.
+-- Return the processes without a heartbeat for their lost_after. If worker processes live, one of them must have sent heartbeats all that time, so
+-- that an outage of the database makes no process lost. If a lost process reports the end of a job after all, the fence refuses the report.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true) $$;
 
--- Return the jobs of lost processes to the queue. The attempt counts, but uses up no retry; a job that allows no retry fails. After the second death
--- a job runs alone, and the third fails it as quarantined. A locked job is left to a later call: a frozen worker's transaction ends by itself.
+-- Return the jobs of lost processes to the queue. The attempt counts, but uses up no retry. A job that allows no retry fails. After two deaths a job
+-- runs alone, and after three it is quarantined. A locked job is left to a later call, because a frozen worker's transaction ends.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
@@ -18,7 +18,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- The lock makes sure that no death counts twice. A process may have proved life since.
+  -- The lock makes sure that no death counts twice. A process may have sent a heartbeat since the search for lost processes.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
@@ -31,11 +31,11 @@ BEGIN
     LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- A worker without a row has lost its jobs; but for a minute its row may not be committed yet.
+      -- A worker process without a row has lost its jobs. The row of a new worker process may not be committed for a minute.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
-    BEGIN -- one job that cannot be rescued must not stop the rescue of the others
+    BEGIN -- one job that cannot be rescued must not stop the rescue of the other jobs
       PERFORM zeke_jobs.move(
         ARRAY[v_job.message_id], CASE v_job.outcome WHEN 'rescued' THEN 'died' WHEN 'cancelled' THEN 'cancelled' ELSE 'quarantined' END,
         jsonb_build_object('died', true, 'units', 'cut off', 'error', jsonb_build_object(
@@ -49,18 +49,18 @@ BEGIN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
   END LOOP;
-  -- Even if a locked job is left: a process that comes back must learn that it has lost the others.
+  -- The rows are deleted even if a locked job is left, because a process that comes back must learn that it has lost the other jobs.
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END $$;
 
--- The names of the chores that are due (worker/life/chores.py). p_thorough: also chores that need all queued jobs to be read.
+-- Return the names of the chores that are due (worker/life/chores.py). If p_thorough is true, also find chores that need all queued jobs to be read.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, times in the future are too far away: rates start now, and closed limits stay closed as long as planned.
+    -- If the server's clock was set back, stored times may be too far ahead. Rates start now, and closed limits stay closed as long as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),
@@ -90,7 +90,7 @@ BEGIN
   ) AS c (name, is_due) WHERE c.is_due);
 END $$;
 
--- The jobs of a worker (p_held) that are being cancelled, and why.
+-- Return the jobs in p_held that are being cancelled, and why.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q

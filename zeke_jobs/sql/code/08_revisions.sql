@@ -1,6 +1,6 @@
--- Revisions: how queued jobs and unique keys follow a task that was renamed or moved, and which overrides end.
+-- These functions adapt queued jobs and unique keys to a renamed or moved task, and find the overrides that must end.
 
--- Each pair of queue and task name with queued jobs, by one search of the index each.
+-- Return each pair of a queue and a task name with queued jobs, with one search of the index for each pair.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (queue, task) AS (
@@ -12,8 +12,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Let queued jobs follow their task to its new name, queue or order, also jobs sent or retried while it changed. Locked jobs are left to the next
--- call.
+-- Adapt queued jobs to the new name, queue or order of their task, also jobs sent or retried during the change. The next call adapts locked jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
@@ -38,7 +37,7 @@ BEGIN
       key = coalesce(q.key, zeke_jobs.own_key(v_task.per_key, v_task.share, q.message_id::text))
     WHERE q.message_id = ANY (v_ids);
     IF v_task.id <> v_pair.task THEN
-      -- If a job under the new name has the same unique key already, both jobs stay.
+      -- If a job under the new name already has the same unique key, both jobs stay.
       WITH former AS (
         DELETE FROM zeke_jobs.unique_holder AS u WHERE u.job = ANY (v_ids) AND starts_with(u.unique_key, v_pair.task || ' ') RETURNING u.unique_key, u.job
       )
@@ -55,7 +54,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- The positions (from 1) of the overrides that must end: their time is over, or they keep a removed task whose jobs have all ended.
+-- Return the positions (from 1) of the overrides that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place

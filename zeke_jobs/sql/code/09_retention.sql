@@ -1,11 +1,11 @@
--- Retention: finished jobs move to the history when their retention time is over.
+-- These functions move finished jobs to the history when their retention time is over.
 
--- Which finished jobs are to be purged: by task and outcome, the jobs that ended before a time. A task that is unique for a period keeps its jobs at
--- least that long; a task that left jobs.yaml, 30 days. The row without a task stands for jobs with their own keep option.
+-- Return for each task and status the time before which ended jobs are to be purged. A task that is unique for a period keeps its jobs at least for
+-- that period. A task that left jobs.yaml keeps its jobs for 30 days. The row without a task means jobs with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
-    -- Each task with finished jobs, by one search of the index each.
+    -- This query finds each task with finished jobs by one search of the index.
     (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
     UNION ALL
     SELECT n.task FROM present AS p CROSS JOIN LATERAL (
@@ -20,7 +20,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
   ) AS b
   WHERE (
-    SELECT true FROM zeke_jobs.queue AS q -- not EXISTS: from it, a planner that believes the table is small makes a join that reads all ended jobs
+    SELECT true FROM zeke_jobs.queue AS q -- a planner that believes the table is small makes a join from EXISTS that reads all ended jobs
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
       AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
       AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))
@@ -28,7 +28,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   UNION ALL
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now()) $$;
 
--- Whether a failed job blocks the end of its batch or the next job of its key, until it is retried or cancelled.
+-- Return whether a failed job blocks the end of its batch or the next job of its key, until it is retried or cancelled.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -36,8 +36,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move up to p_limit finished jobs of one task and outcome that ended before p_before to the history, the oldest first; without a task, jobs by their
--- own keep option. Failed jobs stay while they block others. reached: the end of the last job, from which the next call goes on (p_after).
+-- Move up to p_limit finished jobs of one task and status that ended before p_before to the history, the oldest first. Without a task, move jobs
+-- whose own keep option is over. Failed jobs stay while they block others. The next call gets reached as p_after.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)
@@ -48,7 +48,7 @@ DECLARE
   v_jobs uuid[];
   v_sensitive text[] := (SELECT t.sensitive FROM zeke_jobs.find_task(p_task) AS t);
 BEGIN
-  -- If a crash of the server undoes a purge, it is simply repeated.
+  -- If a crash of the server undoes a purge, the purge is repeated.
   PERFORM set_config('synchronous_commit', 'off', true);
   IF p_task IS NULL THEN
     v_places := ARRAY(
@@ -64,7 +64,7 @@ BEGIN
         AND (p_status = 'completed' OR (q.cancelled_on IS NULL) = (p_status = 'failed')) AND (p_status <> 'failed' OR NOT zeke_jobs.holds_up(q))
       ORDER BY q.completed_on LIMIT p_limit FOR UPDATE SKIP LOCKED);
   END IF;
-  -- A caller may use its own id again after the first job with it was purged.
+  -- A caller may use an id again after the first job with the id was purged.
   DELETE FROM zeke_jobs.history AS h USING zeke_jobs.queue AS q WHERE q.ctid = ANY (v_places) AND h.id = q.message_id;
   INSERT INTO zeke_jobs.history (
     id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
@@ -83,7 +83,7 @@ BEGIN
   )
   SELECT array_agg(g.message_id), count(*), max(g.place) INTO v_jobs, purged, reached FROM gone AS g;
   DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = ANY (ARRAY(
-    -- Skip locked keys: a sender is taking them over.
+    -- Locked keys are skipped, because a sender is taking them over.
     SELECT o.unique_key FROM zeke_jobs.unique_holder AS o WHERE o.job = ANY (v_jobs) FOR UPDATE SKIP LOCKED));
   DELETE FROM zeke_jobs.step AS s WHERE s.job = ANY (v_jobs);
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = ANY (v_jobs);

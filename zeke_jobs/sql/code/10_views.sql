@@ -1,13 +1,13 @@
--- Views for people, dashboards and monitors.
+-- People, dashboards and monitors read the views of this file.
 
--- Each job with the names of its sensitive fields, recorded at its send and as its task has them now. grown: one was not recorded.
+-- This view has each job with the names of its sensitive fields, from its send and from its task now. grown is true if the send did not have a name.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
 FROM zeke_jobs.queue AS q
 LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
 CROSS JOIN LATERAL (
   SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n;
-COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs as the views of jobs read them. Nothing is masked, so the role zeke_jobs_reader may not read it.';
+COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs with their sensitive fields, unmasked, for the other views. The role zeke_jobs_reader may not read this view.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
 SELECT
@@ -73,14 +73,14 @@ SELECT
   h.attempt, h.deaths, h.parent, h.scheduled_for, h.revision, h.run_at, h.created_on, h.started_on, h.completed_on,
   h.purged_on, h.cost, h.currency
 FROM zeke_jobs.history AS h WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
-COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are kept, and the history of removed rows for ninety days.';
+COMMENT ON VIEW zeke_jobs.finished IS 'Ended jobs: the rows that are still kept, and the history of removed rows, which is kept for ninety days.';
 
 CREATE OR REPLACE VIEW zeke_jobs.in_force AS
 SELECT r.number, r.digest, r.applied_on, r.applied_by, r.message, r.origin, r.shown
 FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1;
-COMMENT ON VIEW zeke_jobs.in_force IS 'The current revision. shown: its text (in JSON) and overrides, without sensitive fields of schedules, and settings of services.';
+COMMENT ON VIEW zeke_jobs.in_force IS 'The current revision. shown has the text (in JSON) and the overrides, without sensitive fields of schedules and settings of services.';
 
--- The schedules of jobs.yaml and of programs. names: all names under which a schedule's ticks may be recorded.
+-- This view has the schedules of jobs.yaml and of programs. names are all names under which a schedule's ticks may be recorded.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
   ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
@@ -92,16 +92,16 @@ WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
 FROM zeke_jobs.stored_schedule AS s
--- The same as zeke_jobs.find_task, which reads the task with the rights of its caller.
+-- This subquery replaces zeke_jobs.find_task, which would read the tasks with the rights of its caller.
 CROSS JOIN LATERAL (
   SELECT o.id, o.sensitive FROM zeke_jobs.task AS o WHERE o.id = s.task OR s.task = ANY (o.aliases) ORDER BY (o.id = s.task) DESC LIMIT 1
 ) AS t
--- A schedule of jobs.yaml replaces a stored one with the same name.
+-- A schedule of jobs.yaml replaces a stored schedule with the same name.
 WHERE jsonb_typeof(s.cron) = 'object' AND NOT EXISTS (
   SELECT 1 FROM zeke_jobs.task AS o
   CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.cron) WHEN 'array' THEN o.cron ELSE '[]' END) AS c (value)
   WHERE s.name = o.id || '/' || (c.value ->> 'name'));
-COMMENT ON VIEW zeke_jobs.planned IS 'The schedules as the scheduler reads them. Nothing is masked, so only operators and workers may read it.';
+COMMENT ON VIEW zeke_jobs.planned IS 'The unmasked schedules, which the scheduler reads. Only operators and workers may read this view.';
 
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
 SELECT
@@ -115,7 +115,7 @@ SELECT
   coalesce(p.paused_by, CASE WHEN t.cron -> 'paused' = 'true' THEN coalesce(t.put_by, 'jobs.yaml') END) AS paused_by,
   coalesce(p.paused_on, CASE WHEN t.cron -> 'paused' = 'true' THEN t.begun_on END) AS paused_on,
   p.reason AS pause_reason,
-  least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler sees it
+  least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler reads the schedule
   coalesce(t.begun_on, s.created_on) AS updated_on, t.schedule,
   CASE WHEN t.sensitive = '{}' THEN t.key ELSE zeke_jobs.mask_text(t.key, t.cron -> 'payload', t.sensitive) END AS key
 FROM zeke_jobs.planned AS t
@@ -130,12 +130,12 @@ LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
 LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'The schedules, with their last and next ticks.';
 
--- When the task's longest-waiting job became due: one search of the index for each priority.
+-- Return when a task's longest-waiting job became due, with one search of the index for each priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now() $$;
 
--- The number of queued jobs of a task, but at most p_most: an exact count would read an index entry for each.
+-- Return the number of queued jobs of a task, at most p_most, because an exact count would read an index entry for each job.
 CREATE OR REPLACE FUNCTION zeke_jobs.depth(p_queue text, p_task text, p_most integer) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT count(*) FROM (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most) AS x $$;
@@ -149,16 +149,16 @@ UNION ALL
 SELECT
   t.id, CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- The catalogue does not tell which shared limit jobs.yaml pauses.
+    -- The catalogue does not record which shared limit jobs.yaml pauses.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t
 LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 WHERE t.paused;
-COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause that holds back jobs of a task: by people, and by jobs.yaml.';
+COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
--- How many jobs workers could work on now, for autoscalers: active jobs, and due jobs that no pause holds back. In strict order only the first job of
--- each key counts. A task counts for at most its concurrency limit.
+-- Return how many jobs workers could run now, for autoscalers: active jobs, and due jobs that no pause holds back. In strict order, only the first
+-- job of each key counts. A task counts for at most its concurrency limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -179,7 +179,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
     WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)) AS d
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases)) $$;
 
--- How many jobs of a task ended within the last minute, and how long the newest of the last hour took. Reads at most p_sample rows of each kind.
+-- Return how many jobs of a task ended within the last minute, and how long the newest jobs of the last hour took, from at most p_sample rows each.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
@@ -213,7 +213,7 @@ SELECT
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
 CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused) AS p;
-COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits. is_late: longer than max_wait, and the task is not paused.';
+COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits. is_late is true if the job waits longer than max_wait and the task is not paused.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_pace AS
 SELECT t.id AS task, t.queue, p.done_per_minute, p.failed_per_minute, p.mean, p.p50, p.p95, p.sample
@@ -226,9 +226,9 @@ SELECT
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   zeke_jobs.integer_of(t.definition #> '{concurrency,limit}') AS active_limit
 FROM zeke_jobs.task AS t;
-COMMENT ON VIEW zeke_jobs.task_depth IS 'Queued and active jobs of each task, counted exactly: reads an index entry for each queued job.';
+COMMENT ON VIEW zeke_jobs.task_depth IS 'The exact numbers of queued and active jobs of each task. The view reads an index entry for each queued job.';
 
--- zeke_jobs.room, for logins that may not read its tables, such as members of the role zeke_jobs_reader.
+-- Call zeke_jobs.room for logins that may not read the tables of limits, such as members of the role zeke_jobs_reader.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of(p_limits text[]) RETURNS TABLE (name text, unit text, room integer, reason text, opens_on timestamptz)
 LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r $$;
@@ -246,7 +246,7 @@ SELECT
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b
 CROSS JOIN LATERAL (
-  -- A limit counts as open once its probe has succeeded: the claim that closes the breaker may come much later.
+  -- A limit counts as open once its probe has succeeded, because the claim that closes the breaker may come much later.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)
@@ -257,7 +257,7 @@ CROSS JOIN LATERAL (
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, coalesce((
       SELECT sum(h.amount) FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''), 0) + CASE
-      -- Less the units that have become available again since.
+      -- The units that have become available again since then are subtracted.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),
@@ -269,7 +269,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (SELECT o.room, o.unit, o.reason, o.opens_on FROM zeke_jobs.room_of(ARRAY[b.name]) AS o ORDER BY o.room, o.opens_on DESC LIMIT 1) AS r ON true
 WHERE b.unit = 'jobs';
 COMMENT ON VIEW zeke_jobs.limit_use IS
-  'How full each limit is. room: how many jobs it lets start now; reason: why no more; opens_on: when there is more room, NULL: when a job ends.';
+  'How full each limit is. room is how many jobs the limit lets start now. reason is the bound that allows no more. opens_on is when more may start.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_cost AS
 SELECT c.task, c.currency, sum(c.cost) AS cost

@@ -1,11 +1,11 @@
--- Changes by people. These functions have the owner's rights, and record each change with the login.
+-- These functions make changes by people. The functions have the owner's rights, and record each change with the login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs) $$;
 
--- Refuse changes of audit entries. This guards against mistakes of the owner, although the owner could remove the trigger.
+-- Refuse changes of audit entries. The trigger guards against mistakes of the owner, although the owner could remove the trigger.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -22,11 +22,11 @@ CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audi
 CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
   FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
--- Delete audit entries that are older than 400 days. Workers call it, and can choose neither the entries nor the time.
+-- Delete audit entries that are older than 400 days. Workers call this function, and can choose neither the entries nor the time.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days' $$;
 
--- A person made a schedule send jobs: one now (run), or one for each past tick (backfill).
+-- Record that a person made a schedule send jobs: one job now (run), or one job for each past tick (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -34,7 +34,7 @@ BEGIN
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END $$;
 
--- Cancel queued jobs, and failed jobs that block others, at once; mark active jobs, so that their workers stop them. Returns all these ids.
+-- Cancel queued jobs, and failed jobs that block others, at once. Mark active jobs, so that their workers stop them. Return the ids of all of them.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -53,14 +53,14 @@ BEGIN
         'cancel_reason', p_reason, 'cancelled_by', p_by)) END
     WHERE q.message_id = ANY (p_ids) AND q.state = 'consumed'
     RETURNING q.message_id,
-      -- Without the notification, the worker sees the mark within a second.
+      -- If the notification is lost, the worker sees the mark within a second.
       pg_notify('zeke_jobs.cancel', q.message_id::text)
   )
   SELECT array_agg(m.message_id) INTO v_marked FROM marked AS m;
   RETURN v_ended || v_marked;
 END $$;
 
--- Remove a job that is not active; its line stays in the history. A waiting job is cancelled first. Returns false if the job is locked or gone.
+-- Remove a job that is not active; its history line is kept. A queued job is cancelled first. Return false if the job is locked or does not exist.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -77,7 +77,7 @@ BEGIN
   RETURN true;
 END $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all its names. A locked job is left to zeke_jobs.cancel_removed.
+-- Cancel all unfinished jobs of a task that is being removed, under all names of the task. A locked job is left to zeke_jobs.cancel_removed.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -91,14 +91,14 @@ BEGIN
   RETURN cardinality(v_jobs);
 END $$;
 
--- Cancel queued jobs whose task no longer exists: their send or retry committed after the task left jobs.yaml.
+-- Cancel queued jobs whose task no longer exists, because their send or retry was committed after the task left jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
   FROM (SELECT DISTINCT p.task FROM zeke_jobs.queued_names() AS p) AS n WHERE (zeke_jobs.find_task(n.task)).id IS NULL
   ORDER BY n.task $$;
 
--- Pause a target: no more of its jobs are claimed. Returns false if the target was paused already.
+-- Pause a task, queue, shared limit or schedule. Return false if the target was paused already.
 CREATE OR REPLACE FUNCTION zeke_jobs.pause(p_target text, p_by text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -107,7 +107,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- End a pause, and wake the workers that can claim again. Returns false if there was no pause.
+-- End a pause, and wake the workers that can claim again. Return false if there was no pause.
 CREATE OR REPLACE FUNCTION zeke_jobs.resume(p_target text, p_by text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -142,14 +142,14 @@ BEGIN
     metered = EXISTS (
       SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- Queued jobs of a task that has newly got a limit per key or fair shares get keys, except jobs that a sender has locked.
+  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys, except jobs that a sender has locked.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- Active jobs of a task that has newly got chunk are no chunk: give each its own time of claim.
+  -- If a task has newly got a chunk, each of its active jobs gets another time of claim, because these jobs are no chunk.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
@@ -159,7 +159,7 @@ BEGIN
   )
   UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
-  -- Jobs follow the order of their task; zeke_jobs.gather changes locked ones later.
+  -- Jobs get the order of their task. zeke_jobs.gather changes locked jobs later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
@@ -172,8 +172,8 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
--- Make a jobs.yaml and its overrides the current revision: write it, its limits and tasks, and change jobs accordingly. p_cancel: the removed tasks
--- whose jobs are cancelled. p_priorities: the tasks whose queued jobs get a new priority. Returns the revision's number; the numbers have no gaps.
+-- Put a jobs.yaml and its overrides in force as the current revision, and change limits, tasks and jobs accordingly. p_cancel are the removed tasks
+-- whose jobs are cancelled. p_priorities are the tasks whose queued jobs get a new priority. Return the revision's number. The numbers have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -183,9 +183,9 @@ DECLARE
   v_one record;
 BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
-  -- Cancel before the limits are locked: a worker may hold one of these jobs while it waits for a limit.
+  -- Jobs are cancelled before the limits are locked, because a worker may lock one of the jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- Limits first: their lock blocks claims, so the revision is later than each claim before it.
+  -- The limits are written first, because their lock blocks claims. The revision is then later than all earlier claims.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
@@ -194,7 +194,7 @@ BEGIN
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);
-  -- A pause follows its task to the new name. Of several pauses the earliest is kept.
+  -- The pause of a renamed task gets the new name. Of several pauses the earliest is kept.
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.id || t.aliases) AS a (name)
     WHERE t.aliases <> '{}' AND p.target IN ('task/' || a.name, 'schedule/' || a.name)
@@ -209,12 +209,12 @@ BEGIN
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));
   END LOOP;
-  PERFORM pg_notify('zeke_jobs.revision', v_number::text); -- workers listen, and each heartbeat brings the number, too
+  PERFORM pg_notify('zeke_jobs.revision', v_number::text); -- workers listen to this channel, and each heartbeat returns the number, too
   PERFORM zeke_jobs.note(p_revision ->> 'origin', 'revision/' || v_number, v_by, p_revision ->> 'message');
   RETURN v_number;
 END $$;
 
--- Returns the time, or raises an error: only a scheduler or the owner may decide future ticks. An operator could otherwise silently stop a schedule.
+-- Return p_moment, or raise an error if an operator decides a future tick, which could silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -223,7 +223,7 @@ BEGIN
   RETURN p_moment;
 END $$;
 
--- Create a schedule's state if it is missing, and lock it, so that one scheduler at a time decides its ticks.
+-- Create a schedule's state if it is missing, and lock the state, so that one scheduler at a time decides the schedule's ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
@@ -232,7 +232,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record up to which time a schedule's ticks are decided, by which cron line. If an operator does so without a resume, the audit records it.
+-- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records an operator who does so without a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -246,7 +246,7 @@ BEGIN
     SELECT 1 FROM zeke_jobs.audit AS a WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid);
 END $$;
 
--- Record the outcome of a tick; only a backfill changes it later, when it sends a skipped tick. An operator may record only ticks of a backfill.
+-- Record the outcome of a tick. Only a backfill, which sends a skipped tick, changes the outcome later. Operators record only ticks of a backfill.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

@@ -1,5 +1,5 @@
--- Views under pg-boss's own names, so that existing queries, its dashboard and its client keep working. Triggers turn writes to the views into
--- changes of our own tables. If a real pg-boss owns the schema pgboss, the views are in pgboss_compat.
+-- These views have the names of pg-boss's tables, so that existing queries, the dashboard and the client of pg-boss keep working. Triggers turn
+-- writes to the views into changes of the tables of zeke_jobs. If a real pg-boss owns the schema pgboss, the views are in pgboss_compat.
 
 DO $$
 DECLARE
@@ -15,19 +15,19 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', v_schema);
   END IF;
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
-  -- The rest of this file creates its views in that schema.
+  -- The rest of this file creates its views in the schema v_schema.
   PERFORM set_config('search_path', quote_ident(v_schema), true);
   IF to_regtype('job_state') IS NULL THEN
     CREATE TYPE job_state AS ENUM ('created', 'retry', 'active', 'completed', 'expired', 'cancelled', 'failed');
   END IF;
 END $$;
 
--- The time at which the transaction began: statements of pg-boss call this several times, and compare the results.
+-- Return the time at which the transaction began. Statements of pg-boss call job_now several times, and compare the results.
 CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- Programs of pg-boss create a queue before they use it. Here a queue is a task of jobs.yaml, so this only checks that the task exists.
+-- Check that a task exists. Programs of pg-boss create a queue before they use it, and a queue of pg-boss is a task of jobs.yaml.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -46,7 +46,7 @@ SELECT
   zeke_jobs.seconds_of(t.definition ->> 'timeout') AS expire_seconds, zeke_jobs.length_of(t.definition ->> 'timeout') AS expire_in,
   zeke_jobs.seconds_of(t.definition #>> '{keep,completed}') AS deletion_seconds
 FROM zeke_jobs.task AS t;
-COMMENT ON VIEW zeke_jobs.pgboss_task IS 'What jobs.yaml says of each task, in the words of pg-boss.';
+COMMENT ON VIEW zeke_jobs.pgboss_task IS 'The options of each task in jobs.yaml, in the words of pg-boss.';
 
 CREATE OR REPLACE VIEW job AS
 SELECT
@@ -71,7 +71,7 @@ FROM (
   FROM zeke_jobs.job AS j
   LEFT JOIN zeke_jobs.pgboss_task AS t ON t.id = j.name
 ) AS b;
-COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as its version 9 spelled them; data in camelCase.';
+COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as pg-boss 9 spelled them. The keys of data are in camelCase.';
 
 CREATE OR REPLACE VIEW archive AS
 SELECT
@@ -80,9 +80,9 @@ SELECT
   NULL::jsonb AS output, coalesce(t.retry_limit, 0) AS retrylimit, greatest(h.attempt - 1, 0) AS retrycount, h.run_at AS startafter,
   h.started_on AS startedon, h.created_on AS createdon, h.completed_on AS completedon, h.purged_on AS archivedon
 FROM zeke_jobs.history AS h LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
-COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL: they went with the rows.';
+COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL, because they were removed with the rows.';
 
--- A queue of pg-boss is a task here. The counts are exact: each reads an index entry for each job.
+-- A queue of pg-boss is a task of zeke_jobs. The counts are exact: each count reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT
   t.id AS name, 'standard'::text AS policy, t.retry_limit, t.retry_delay, t.retry_backoff, t.retry_delay_max, t.expire_seconds,
@@ -104,17 +104,17 @@ LEFT JOIN (
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q GROUP BY q.task
--- The expression instead of the column makes the planner leave out the counts if the query does not read them, as for the single queue of each send.
+-- The expression in place of the column lets the planner leave out the counts if a query does not read them, as the query before each send does not.
 ) AS c ON c.task = t.id || '';
-COMMENT ON VIEW queue IS 'Each task, with the columns of pg-boss''s queue.';
+COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own number, by default that of its dashboard 1.9.0; a program may set another in its database address.
+-- Each release of pg-boss expects its own version, by default that of the dashboard 1.9.0. A program may set another version in its database address.
 CREATE OR REPLACE VIEW version AS
 SELECT
   coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,
   NULL::timestamptz AS monitor_backoff_on;
-COMMENT ON VIEW version IS 'The number of the schema of pg-boss that a program expects, and when a scheduler was last at work.';
+COMMENT ON VIEW version IS 'The number of the schema of pg-boss that a program expects, and when a scheduler last handled all schedules.';
 
 CREATE OR REPLACE VIEW schedule AS
 SELECT
@@ -147,9 +147,9 @@ SELECT
   t.id AS name, NULL::timestamptz AS captured_on, 0 AS deferred_count, 0 AS queued_count, 0 AS ready_count, 0 AS active_count,
   0 AS failed_count, 0 AS total_count
 FROM zeke_jobs.task AS t WHERE false;
-COMMENT ON VIEW queue_stats IS 'Empty: past counts are in the metrics.';
+COMMENT ON VIEW queue_stats IS 'This view is empty, because past counts are in the metrics.';
 
--- The options with which we send a job that pg-boss's client inserts, without the client's defaults.
+-- Return the options with which zeke_jobs sends a job that pg-boss's client inserts, without the client's defaults.
 CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -172,12 +172,12 @@ BEGIN
     'run_at', CASE WHEN (p_job ->> 'start_after')::timestamptz > zeke_jobs.now() THEN p_job -> 'start_after' END,
     'expires', CASE WHEN (p_job ->> 'keep_until')::timestamptz - (p_job ->> 'start_after')::timestamptz <> interval '14 days' THEN p_job -> 'keep_until' END,
     'timeout', v_own -> 'expire_seconds', 'traceparent', p_job #> '{trace_context,traceparent}',
-    'keep', CASE v_own -> 'deletion_seconds' WHEN '0' THEN '3155760000' ELSE v_own -> 'deletion_seconds' END, -- in pg-boss 0 means for ever
+    'keep', CASE v_own -> 'deletion_seconds' WHEN '0' THEN '3155760000' ELSE v_own -> 'deletion_seconds' END, -- in pg-boss, 0 means for ever
     'retry', CASE WHEN v_own ?| ARRAY['retry_limit', 'retry_delay', 'retry_delay_max'] THEN jsonb_build_object(
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turns a write of pg-boss's dashboard or client into a change of our tables. The rights on the view decide who may; the audit has the login.
+-- Turn a write of pg-boss's dashboard or client into a change of our tables. The rights on the view decide who may write; the audit has the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -192,7 +192,7 @@ BEGIN
       NEW.id := coalesce(NEW.id, zeke_jobs.new_id());
       v_changed := NOT EXISTS (SELECT FROM zeke_jobs.queue AS q WHERE q.message_id = NEW.id);
       v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW))) AND v_changed;
-      RETURN CASE WHEN v_changed THEN NEW END; -- pg-boss returns no id either if the job exists already
+      RETURN CASE WHEN v_changed THEN NEW END; -- pg-boss, too, returns no id if the job exists already
     WHEN TG_OP = 'DELETE' AND TG_TABLE_NAME = 'job' THEN
       v_changed := zeke_jobs.delete_job(OLD.id, c_by);
     WHEN TG_OP = 'DELETE' THEN

@@ -1,10 +1,10 @@
--- Batches: counting their jobs, and sending a job at their end.
+-- These functions count the jobs of batches, and send a job at the end of a batch.
 --
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, so nobody waits. When the end of a job commits, a deferred trigger adds
--- these rows to the batch's counters, under a lock as short as the commit; if no job is unfinished then, it sends the batch's own job. A sender locks
--- no counter: its rows wait for the next end, and until then the batch is open, or the sender is one of its unfinished jobs.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, so nobody waits for a lock. When the end of a job commits, a deferred
+-- trigger adds these rows to the batch's counters, under a lock as short as the commit. If no job is unfinished then, the trigger sends the batch's
+-- own job. A sender locks no counter. Until its rows are added, the batch cannot end, because it is open or has the sender as an unfinished job.
 
--- Record the states of jobs in their batches. p_sign 1: add them; -1: subtract them; 0: replace unfinished by the current state.
+-- Record the states of jobs in their batches: add the jobs (p_sign 1), subtract them (-1), or replace unfinished by their current state (0).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -19,7 +19,7 @@ BEGIN
   GROUP BY 1;
 END $$;
 
--- At the commit, add to the counters all rows that this transaction can see. Its first call adds up everything, in the order of the batches' ids.
+-- At the commit, add to the counters all rows that this transaction can see. The first call adds up all batches, in the order of their ids.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -27,7 +27,7 @@ DECLARE
   v_ends boolean;
 BEGIN
   FOR v_batch IN SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() ORDER BY c.batch LOOP
-    -- After this lock, the next statement sees what its last holder has added up.
+    -- After this lock, the next statement sees what the last holder of the lock has added up.
     PERFORM 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch FOR UPDATE;
     WITH gone AS (
       DELETE FROM zeke_jobs.batch_change AS c WHERE c.batch = v_batch AND (c.is_sent OR c.xact = pg_current_xact_id())
@@ -71,7 +71,7 @@ CROSS JOIN LATERAL (
 ) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
--- End a batch whose row is locked, and send its job. If the send is refused, the batch records that, and the commit does not fail.
+-- End a batch whose row is locked, and send the batch's own job. If the send is refused, the batch records the refusal, and the commit does not fail.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -83,10 +83,10 @@ BEGIN
     RETURN;
   END IF;
   BEGIN
-    -- Even above max_queued, because the job was promised when the batch was made.
+    -- The job is sent even above max_queued, because it was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent
     FROM (
-      -- A value such as {"$batch": "failed"} becomes the batch's id or a number of its jobs.
+      -- A value such as {"$batch": "failed"} becomes the batch's id or a number of the batch's jobs.
       SELECT coalesce(jsonb_object_agg(f.name, CASE
         WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')
         ELSE f.value END), '{}') AS payload
@@ -99,7 +99,7 @@ BEGIN
   UPDATE zeke_jobs.batch AS b SET then_job = v_sent.job_id, then_outcome = v_sent.outcome WHERE b.id = p_batch;
 END $$;
 
--- Make a batch. Returns false if it exists already.
+-- Make a batch. Return false if the batch exists already.
 CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(
   p_batch text, p_then jsonb, p_after_failure text, p_open boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
@@ -125,11 +125,11 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Whether a send may add jobs to a batch: it is open (and stays so until the sender commits), or the sender is one of its unfinished jobs.
+-- Return whether a send may add jobs to a batch: it is open (and stays open until the sender commits), or the sender is one of its unfinished jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  -- No lock is needed: the batch cannot end before the sending job.
+  -- No lock is needed, because the batch cannot end before the sending job.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND (q.extra ->> 'batch') = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;
@@ -137,30 +137,30 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- A send names this batch: make it, closed, if it is new. Returns false if it exists and accepts no more jobs.
+-- Make the batch that a send names, as a closed batch, if the batch is new. Return false if the batch exists and accepts no more jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_task zeke_jobs.task, p_payloads jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
 BEGIN
-  -- All readers of batches see their ids.
+  -- All readers of batches see the ids of batches.
   PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task.id))
   FROM jsonb_array_elements(p_payloads) AS p (payload)
   WHERE p_task.sensitive <> '{}' AND zeke_jobs.mask_text(v_batch, p.payload, p_task.sensitive) <> v_batch;
   RETURN zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then'
     OR zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
-    -- The same transaction has just made it, for an earlier job of the send.
+    -- The same transaction may have made the batch, for an earlier job of the send.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END $$;
 
--- Open a batch, so that several sends can add to it. An open batch may be opened again. Returns false if it was closed.
+-- Open a batch, so that several sends can add jobs to it. An open batch may be opened again. Return false if the batch was closed.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
   p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)
     OR zeke_jobs.takes_jobs(p_batch, NULL) $$;
 
--- try_open_batch for callers in SQL, who must call zeke_jobs.close_batch afterwards: a closed batch is an error.
+-- Open a batch for callers in SQL, who must call zeke_jobs.close_batch afterwards. A closed batch raises an error.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}');
 --   SELECT zeke_jobs.close_batch('import-42');
@@ -172,17 +172,17 @@ BEGIN
   WHERE NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure);
 END $$;
 
--- Close a batch, so that it ends with its last job. Returns false if it is closed already or unknown.
+-- Close a batch, so that the batch ends with its last job. Return false if the batch is closed already or does not exist.
 CREATE OR REPLACE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
-  -- If other transactions are adding jobs, this waits for them.
+  -- If other transactions are adding jobs to the batch, this DELETE waits for them.
   DELETE FROM zeke_jobs.batch_open AS o WHERE o.batch = close_batch.id;
   INSERT INTO zeke_jobs.batch_change (batch) SELECT close_batch.id WHERE FOUND;
   RETURN FOUND;
 END $$;
 
--- Cancel the unfinished jobs of a batch, and the job at its end. Returns the jobs that were cancelled or are being stopped.
+-- Cancel the unfinished jobs of a batch, and the job at the batch's end. Return the ids of the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -197,7 +197,7 @@ BEGIN
   RETURN QUERY SELECT unnest(v_jobs);
 END $$;
 
--- Retry the failed jobs of a batch and, if the batch was cancelled, its cancelled jobs. The job at its end is then to be sent again.
+-- Retry the failed jobs of a batch and, if the batch was cancelled, the cancelled jobs. A batch that was cancelled then sends its own job after all.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -211,7 +211,7 @@ BEGIN
     ORDER BY q.message_id FOR UPDATE), 'again');
   PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
-    -- Change the counters first: every commit locks the rows in this order.
+    -- The counters are changed first, because every commit locks the rows in this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

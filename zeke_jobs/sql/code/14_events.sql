@@ -1,8 +1,8 @@
--- Events: a job that waits for an event is queued until the event comes or the wait is over. Each searches for the other under the same lock, so none
--- is missed: the job when it is queued again, the event when its sender commits.
+-- A job that waits for an event is queued until the event comes or the wait is over. The job looks for the event when it is queued again, and the
+-- commit of the event looks for waiting jobs. Both use the same lock, so no event is missed.
 
--- Emit an event, in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the data; if it is
--- emitted again, later waits get the new data.
+-- Emit an event, in the caller's transaction. Jobs that wait for the event, or begin to wait within thirty days, are due at once and get the data. If
+-- the event is emitted again, later waits get the new data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -41,8 +41,8 @@ DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
--- End an attempt because its handler waits for an event, for at most p_delay seconds; a wait that the job has begun before keeps its end. If the
--- event came first, the job is due at once. Returns whether the worker still held the job.
+-- End an attempt because its handler waits for an event, for at most p_delay seconds. A wait that the job has begun before keeps its end. If the
+-- event has already come, the job is due at once. Return whether the worker still held the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(
   p_worker uuid, p_id uuid, p_claim bigint, p_event text, p_delay double precision, p_after double precision, p_revision integer,
   p_took double precision) RETURNS boolean
@@ -51,7 +51,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_wait zeke_jobs.wait;
 BEGIN
-  -- Lock the event before the job's row, in the same order as deliver_event.
+  -- The event is locked before the job's row, in the same order as in deliver_event.
   PERFORM zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63));
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
   IF NOT FOUND THEN

@@ -1,6 +1,6 @@
--- Stored schedules, which programs make: for example each tenant's digest in its own time zone.
+-- Programs make stored schedules, for example a digest for each tenant in the tenant's time zone.
 
--- Store or change a schedule; storing it again unchanged has no effect. Its name has at least two parts: digest/team-7.
+-- Store or change a schedule. Storing an unchanged schedule has no effect. The name has at least two parts, such as digest/team-7.
 --   SELECT zeke_jobs.put_schedule('digest/team-7', 'generate-brief', '0 8 * * mon-fri', 'Europe/Paris', '{"period": "day", "teamId": "…"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(
   name text, task text, at text, timezone text DEFAULT 'UTC', payload jsonb DEFAULT '{}', key text DEFAULT NULL,
@@ -18,7 +18,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Only the form: when Python reads the line, it finds wrong values, as in 99 * * * *.
+    -- Only the form of the line is checked. When Python reads the line, Python finds wrong values, as in 99 * * * *.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -29,7 +29,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- At most 100 years. No JSON value of another type lies between two numbers.
+        -- The most is 100 years. No JSON value of another type lies between two numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
@@ -43,7 +43,7 @@ BEGIN
   PERFORM zeke_jobs.note('put', 'schedule/' || put_schedule.name, put_schedule.put_by, NULL) WHERE FOUND;
 END $$;
 
--- Delete a stored schedule; its jobs are kept. Returns false if the schedule does not exist.
+-- Delete a stored schedule; the jobs of the schedule are kept. Return false if the schedule does not exist.
 CREATE OR REPLACE FUNCTION zeke_jobs.delete_schedule(name text, deleted_by text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

@@ -1,7 +1,7 @@
--- Changes of many jobs by a filter, in parts, each in its own transaction, so that nobody waits for long.
+-- These functions change many jobs by a filter, in parts. Each part is a transaction, so that no other transaction waits for long.
 
--- Check a change. Returns the task's id; the statuses of the jobs to change, by default all that suit; and the new value, a priority or a run_at. If
--- the filter names a job by its id, a cancel also takes a failed job that blocks others, and a retry also a job that waits for its next attempt.
+-- Check a change. Return the task's id, the statuses of the jobs to change, and the new value: a priority or a run_at. If the filter names a job by
+-- its id, a cancel also takes a failed job that blocks other jobs, and a retry also takes a job that waits for its next attempt.
 CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(
   p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz, OUT task text, OUT statuses text[], OUT value jsonb)
 LANGUAGE plpgsql STABLE AS $$
@@ -32,7 +32,7 @@ BEGIN
     ELSE p_value END;
 END $$;
 
--- The jobs that match a checked filter and that the change would affect. Inlined, so that the planner chooses indexes by the values.
+-- Return the jobs that match a checked filter and that the change would affect. The planner inlines the function, and so knows the filter.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
   p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
 RETURNS TABLE (id uuid, task text, status text)
@@ -45,7 +45,7 @@ LANGUAGE sql STABLE AS $$
         OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
           AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
       OR p_change = 'cancel' AND q.state = 'consumed' AND (q.cancelled_on IS NULL OR p_filter ? 'id')
-      -- A failed job can be cancelled only while it blocks others.
+      -- A failed job can be cancelled only while it blocks other jobs.
       OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q)
       OR p_change = 'retry' AND (q.state = 'rejected' OR p_filter ? 'id' AND q.state = 'queued'))
     AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (p_statuses)
@@ -66,8 +66,8 @@ LANGUAGE sql STABLE AS $$
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- The number of jobs that a change would affect, by task and status, and the time of the count: a change "until" this time does not change later
--- jobs. With "most", at most that number of jobs is counted.
+-- Return the number of jobs that a change would affect, by task and status, and the time of the count. A change "until" this time does not affect
+-- later jobs. If "most" is given, at most that many jobs are counted.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -80,14 +80,14 @@ BEGIN
     FROM (
       SELECT f.task, f.status
       FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_given.value, v_given.task, v_given.statuses, NULL) AS f
-      ORDER BY CASE WHEN count_changes.most IS NOT NULL THEN f.id END -- no sort without a limit
+      ORDER BY CASE WHEN count_changes.most IS NOT NULL THEN f.id END -- without a limit, the rows are not sorted
       LIMIT count_changes.most) AS c
     GROUP BY c.task, c.status
     ORDER BY c.task, c.status;
 END $$;
 
--- Change up to "most" matching jobs, in the order of their ids, from the job after "after" on. Locked jobs are skipped and returned as "passed",
--- except one that the filter names by its id. The next part begins after "last", if that is not NULL. The audit records the change.
+-- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Locked jobs are skipped and returned as "passed",
+-- except a job that the filter names by its id. The next part begins after the id "last", unless "last" is NULL. The audit records the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
@@ -119,7 +119,7 @@ BEGIN
       SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
-      -- The jobs may be due soon now, or no longer before jobs that need fewer units.
+      -- The changed jobs may be due soon, or may no longer come before jobs that need fewer units.
       PERFORM zeke_jobs.notify_idle(r.queue_name)
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;
@@ -131,7 +131,7 @@ BEGIN
   WHERE changed <> '{}';
 END $$;
 
--- A filter and a new value as text for the audit: "failed, key a, run_at 2026-01-02 03:04:05+00".
+-- Return a filter and a new value as text for the audit, such as "failed, key a, run_at 2026-01-02 03:04:05+00".
 CREATE OR REPLACE FUNCTION zeke_jobs.filter_in_words(p_filter jsonb, p_value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT nullif(concat_ws(', ',

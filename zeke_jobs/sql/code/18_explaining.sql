@@ -1,10 +1,10 @@
--- What `zeke-jobs why` reads about a job's key. Readers may see which jobs share a key, but not the key, which may quote a sensitive field.
+-- `zeke-jobs why` reads these views. Readers may see which jobs share a key, but not the key, which may contain the value of a sensitive field.
 
 CREATE OR REPLACE VIEW zeke_jobs.suspect AS
 SELECT q.message_id AS id, q.queue_name AS queue, q.task, q.deaths, q.run_at, q.seq, greatest(q.run_at, q.mtime) AS since
 FROM zeke_jobs.queue AS q
 WHERE q.state = 'queued' AND q.deaths > 1 AND q.run_at <= zeke_jobs.now() AND NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = q.task);
-COMMENT ON VIEW zeke_jobs.suspect IS 'Due jobs that must run alone, because two processes were lost while they ran them; without jobs of paused tasks.';
+COMMENT ON VIEW zeke_jobs.suspect IS 'Due jobs that must run alone, because two processes were lost while they ran them. Jobs of paused tasks are left out.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job_before AS
 SELECT
@@ -12,7 +12,7 @@ SELECT
   q.run_at, coalesce(q.completed_on, q.created_on) AS since
 FROM zeke_jobs.queue AS j
 CROSS JOIN LATERAL (
-  -- The same as zeke_jobs.first_in_line, which readers of the view may not call.
+  -- This subquery repeats zeke_jobs.first_in_line, which readers of the view may not call.
   SELECT f.message_id, f.task, f.state, f.attempt, f.cancelled_on, f.run_at, f.completed_on, f.created_on FROM zeke_jobs.queue AS f
   WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
     AND f.task = j.task AND f.key = j.key
@@ -27,7 +27,7 @@ FROM zeke_jobs.queue AS j
 JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
 JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (t.id || t.aliases) AND q.key = j.key
 LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker;
-COMMENT ON VIEW zeke_jobs.key_holder IS 'For each job: the active jobs with its task and key, also under a former name of the task; of a chunk only one.';
+COMMENT ON VIEW zeke_jobs.key_holder IS 'For each job: the active jobs with its task and key, also under a former name of the task. A chunk has one row.';
 
 CREATE OR REPLACE VIEW zeke_jobs.key_rate AS
 SELECT j.message_id AS job, b.name, b.key_amount AS amount, b.key_period AS period, k.next_at
@@ -52,8 +52,8 @@ CROSS JOIN LATERAL (
 WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND d.due < c.size AND d.since + c.wait > zeke_jobs.now();
 COMMENT ON VIEW zeke_jobs.chunk_wait IS 'For each due job whose chunk waits for more jobs: how many it would have now, its size and wait, and the end of the wait.';
 
--- How many jobs are claimed before a given job while the keys of its task take turns, at most p_most each. own: of its own key. others: due jobs of
--- other keys in as many turns. Only jobs of the same priority count.
+-- Return how many jobs are claimed before a given job while the keys of its task take turns. own counts earlier jobs of the same key. others counts
+-- due jobs of other keys in as many turns. Each count is at most p_most, and only jobs of the same priority count.
 CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
   WITH job AS MATERIALIZED (

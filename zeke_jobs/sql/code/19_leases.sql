@@ -1,14 +1,13 @@
--- Leases: resources that jobs name while they run, such as the host of a page.
+-- A lease is a resource that a job holds while it runs, such as the host of a page.
 
--- Whether the claim under which a lease was taken still holds.
+-- Return whether the job is still active under the claim that took the lease.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed') $$;
 
--- Take a lease, unless p_limit other jobs hold it. outcome: held; taken (holder: the job that has held it longest); or lost (the job was lost or
--- cancelled).
+-- Take a lease, unless p_limit other jobs hold it. outcome is held, taken (holder has held the lease longest) or lost (the job is lost or cancelled).
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
   p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
