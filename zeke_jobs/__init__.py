@@ -1,6 +1,6 @@
-"""A job pipeline on the Postgres you already have: jobs.yaml in, Dramatiq actors out.
+"""Runs jobs on the Postgres that you already have: jobs.yaml becomes Dramatiq actors.
 
-Import the public names from here only; each is loaded at its first use.
+Import the public names from this package only. Each name is loaded at its first use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __version__ = "1.0.0.dev0"
 
-#: The public names of each module.
+#: These are the public names of each module.
 _NAMES = {
     "client.batches": ("batch", "batch_status", "cancel_batch", "retry_batch"),
     "client.changing": ("cancel", "emit", "prioritise", "reschedule", "retry"),
@@ -42,7 +42,7 @@ _NAMES = {
 _HOMES = {name: f"zeke_jobs.{module}" for module, names in _NAMES.items() for name in names}
 _MODULES = {"aio": "zeke_jobs.aio", "errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
 
-# For type checkers, which do not run code.
+# This list is for type checkers, which do not run code.
 __all__ = ["ChunkContext", "Context", "Defer", "Duration", "FailedJob", "Job", "Payload", "Queries", "Reject", "Retry"]
 __all__ += ["Sent", "Throttled", "WaitFor", "__version__", "aio", "batch", "batch_status", "cancel", "cancel_batch"]
 __all__ += ["emit", "errors", "jobs", "parse_duration", "prioritise", "reschedule", "retry", "retry_batch", "schedules"]

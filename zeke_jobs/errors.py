@@ -1,4 +1,4 @@
-"""All exceptions that zeke_jobs raises, and the exceptions by which a handler decides how its job goes on."""
+"""Defines the exceptions that zeke_jobs raises, and exceptions by which a handler decides how its job goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ZekeJobsError(Exception):
-    """Root of all errors of this package."""
+    """Is the base class of all errors of this package."""
 
 
 class ConfigurationError(ZekeJobsError):
@@ -33,7 +33,7 @@ class MigrationError(ZekeJobsError):
 
 
 class StrandedJobs(ConfigurationError):
-    """This configuration would leave jobs without a task to run them. Nothing was changed. ``proposal`` has its plan."""
+    """This configuration would leave jobs without a task to run them. Nothing was changed. ``proposal`` has the plan."""
 
     def __init__(self, message: str, proposal: Any = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class StrandedJobs(ConfigurationError):
 
 
 class Contended(ZekeJobsError):
-    """A change got no locks in time: another session, which the message names, holds them. Nothing was changed; try again."""
+    """A change got no locks in time, because another session holds them. Nothing was changed, so try again."""
 
 
 class UnknownRevision(ZekeJobsError):
@@ -77,7 +77,7 @@ class JobNotFound(ZekeJobsError):
 
 
 class JobPurged(JobNotFound):
-    """A job with this id existed; its row was removed when its retention ended."""
+    """A job with this id existed. Its row was removed when its retention ended."""
 
 
 class JobFailed(ZekeJobsError):
@@ -97,7 +97,7 @@ class ClaimLost(ZekeJobsError):
 
 
 class Retry(ZekeJobsError):
-    """Raised by a handler: this attempt failed, try again after ``delay`` (a timedelta or seconds; by default the policy's).
+    """Fails this attempt, and tries the job again after ``delay`` (a timedelta or seconds; by default the policy's).
 
     ``limit`` replaces the task's ``retry.limit`` for this failure. A delay of more than 100 years is a ValueError.
     """
@@ -112,7 +112,7 @@ class Retry(ZekeJobsError):
 
 
 class Defer(ZekeJobsError):
-    """Raised by a handler: not now. The job waits until ``until`` (a time, or seconds from now) and no attempt is counted.
+    """Defers the job until ``until`` (a time, or seconds from now). No attempt is counted. A handler raises this.
 
     A time outside the years 1970 to 8999, or a delay of more than 100 years, is a ValueError.
     """
@@ -128,9 +128,9 @@ class Defer(ZekeJobsError):
 
 
 class WaitFor(ZekeJobsError):
-    """Raised by a handler: go on when an event comes (``zeke_jobs.emit``), or after ``timeout`` (a timedelta or seconds).
+    """Lets the job wait for an event (``zeke_jobs.emit``), at most for ``timeout`` (a timedelta or seconds).
 
-    The job holds no thread and no slot meanwhile, and no attempt is counted. The next run begins at the top, with the event or
+    A waiting job holds no thread and no slot, and no attempt is counted. The next run begins at the start, with the event or
     its timeout in ``ctx.event(name)``. A timeout of more than 100 years is a ValueError.
     """
 
@@ -141,7 +141,7 @@ class WaitFor(ZekeJobsError):
 
 
 class Throttled(Defer):
-    """Raised by a handler: a service answered 429, with the message ``reason``. No attempt is counted.
+    """Defers the job because a service answered 429, with the message ``reason``. No attempt is counted.
 
     The limit of jobs.yaml with the name ``limit`` starts no job for ``retry_after`` (a timedelta or seconds).
     """
@@ -153,7 +153,7 @@ class Throttled(Defer):
 
 
 class Reject(ZekeJobsError):
-    """Raised by a handler: this job can never succeed. It fails without a retry, with ``reason``."""
+    """Fails a job that can never succeed, without a retry, with ``reason``. A handler raises this."""
 
     def __init__(self, reason: str, details: Any = None) -> None:
         super().__init__(reason)

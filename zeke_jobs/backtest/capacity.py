@@ -11,7 +11,7 @@ from zeke_jobs.config import catalogue
 from zeke_jobs.config.models import Config
 
 Kind = Literal["threads", "limit", "rate", "units", "budget", "database"]
-#: Name, kind, size, the tasks that need it, and which of their needs count.
+#: A supply has a name, a kind, a size, the tasks that need it, and the kinds of need that count.
 _Supply = tuple[str, Kind, float, Iterable[str], tuple[str, ...]]
 
 DAY = 86_400.0
@@ -19,22 +19,22 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Bound:
-    """A supply that can run out."""
+    """Describes a supply that can run out."""
 
     name: str  # threads, budget, database, task/ID or limit/NAME; the last two also with rate, budget or a unit
     kind: Kind
     has: float  # size of the supply: jobs at once, or starts, units, money or jobs a second
-    needs: float  # the average need
-    carries: float  # the multiple of the recorded load that it can carry, if the load is spread evenly
-    tasks: tuple[str, ...]  # tasks that need it, the greatest need first
+    needs: float  # the average need of the tasks
+    carries: float  # the multiple of the recorded load that the supply can carry, if the load is spread evenly
+    tasks: tuple[str, ...]  # tasks that need the supply, the greatest need first
 
 
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """Return the jobs a day that a workload sends, by task, and the supplies of ``config`` that they need, the scarcest first.
+    """Return the jobs a day that a workload sends, by task, and the supplies of ``config``, the scarcest first.
 
-    ``budget`` is money for a day, in the currency of the jobs' costs; ``database`` the number of jobs a second.
+    ``budget`` is money for a day, in the currency of the jobs' costs. ``database`` is the number of jobs a second.
     """
     supplies: list[_Supply] = [("threads", "threads", fleet.slots, config.tasks, ("held",))]
     supplies += _limits(config, workload.currency)
@@ -69,7 +69,7 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """Return the needs of each task's jobs: thread-seconds (held), starts, units and money (cost); also their number (jobs).
+    """Return each task's needs: thread-seconds (held), starts, units, money (cost), and the number of jobs.
 
     The estimates of jobs.yaml count for units, and for money if a job has no cost in that currency.
     """

@@ -18,25 +18,25 @@ from zeke_jobs.postgres.queries import SQL
 
 Level = Literal["high", "fair", "low"]
 
-#: With fewer jobs than this, a 99th percentile is not reliable.
+#: With fewer jobs than ENOUGH_JOBS, a 99th percentile is not reliable.
 ENOUGH_JOBS = 200
-#: With fewer jobs than this, no result is reliable.
+#: With fewer jobs than LEAST_JOBS, no result is reliable.
 LEAST_JOBS = 20
-#: A plan must answer in a second or two, so only the newest jobs of a busy day are run again.
+#: A plan must answer in a second or two, so only the newest jobs of a busy day are simulated.
 MOST_JOBS = 20_000
 _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
 #: A thread is free a moment before its job's end is written, and workers claim jobs of a few milliseconds in advance.
 _MORE_AT_ONCE = 1.5
 _UNNOTICED = 0.05  # seconds; a difference in wait below this is not noticed
-#: Seconds; a job that waited no longer than this found a free worker.
+#: A job that waited no longer than these seconds found a free worker.
 _AT_ONCE = 0.05
 _USUAL_WAKE_UP = 0.003
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A fact that makes a backtest less certain. ``lowers`` is the best level that remains possible."""
+    """Describes a fact that makes a backtest less certain. ``lowers`` is the best level that remains possible."""
 
     lowers: Level
     text: str
@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Confidence:
-    """The level, and the findings that lowered it."""
+    """Holds the level of confidence, and the findings that lowered it."""
 
     level: Level
     findings: tuple[Finding, ...]
@@ -52,7 +52,7 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Backtest:
-    """The result. ``proposed`` is None if only the recording was run."""
+    """Holds the result of a backtest. ``proposed`` is None if only the recording was run."""
 
     begin: datetime
     end: datetime
@@ -60,8 +60,8 @@ class Backtest:
     fleet_from: str  # source of the number of workers
     confidence: Confidence  # how far the answer can be trusted
     notes: tuple[str, ...]  # parts of the proposal that the recording cannot judge
-    today: Figures  # of the recording, run unchanged
-    proposed: Figures | None  # of the recording, run under the proposal
+    today: Figures  # figures of the recording, run unchanged
+    proposed: Figures | None  # figures of the recording, run under the proposal
 
 
 def backtest(
@@ -73,7 +73,7 @@ def backtest(
     load: float = 1.0,
     seed: int = 0,
 ) -> Backtest:
-    """Run a workload unchanged and, if given, under a proposal; ``workers`` None means today's."""
+    """Run a workload unchanged and, if given, under a proposal. If ``workers`` is None, the workload's workers are used."""
     fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     answer, notes, configs = None, list[str](), [in_force]
@@ -124,7 +124,7 @@ def fleet_of(workload: Workload) -> tuple[Fleet, str]:
 
 
 def _most_at_once(workload: Workload) -> int:
-    """Return the maximum number of jobs that were active at once in the recording; only first attempts count."""
+    """Return the maximum number of jobs that were active together in the recording. Only first attempts count."""
     marks = []
     for job in workload.jobs():
         if job.waited is not None:
@@ -134,7 +134,7 @@ def _most_at_once(workload: Workload) -> int:
 
 
 def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Finding]:
-    """Yield the facts that make a backtest less certain, judged by its unchanged run on ``fleet``."""
+    """Yield the facts that make a backtest less certain, judged by the unchanged run on ``fleet``."""
     facts = workload.facts
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")

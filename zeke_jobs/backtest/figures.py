@@ -1,4 +1,4 @@
-"""The figures of a simulated run, for people and scripts: waits, queues, utilisation, breaches, cost, delays."""
+"""Holds the figures of a simulated run, for people and scripts: waits, queues, utilisation, breaches, cost, delays."""
 
 from array import array
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from statistics import quantiles
 
 @dataclass
 class TaskFigures:
-    """One task's figures, for jobs sent in the time that counts. A wait is the seconds from a due time to a start."""
+    """Holds a task's figures, for jobs sent in the time that counts. A wait is the seconds from due time to start."""
 
     max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, or None
     jobs: int = 0
-    wait_mean: float | None = None  # unstarted jobs count with their wait so far
+    wait_mean: float | None = None  # unstarted jobs count with their wait until the end of the run
     wait_p50: float | None = None
     wait_p95: float | None = None
     wait_p99: float | None = None
     queue_peak: int = 0  # maximum number of due jobs that waited at one moment
-    busy: float = 0.0  # threads that its jobs occupied, on average
-    utilisation: float | None = None  # occupied share of its limit, or of all threads; None if that is zero
+    busy: float = 0.0  # threads that the task's jobs occupied, on average
+    utilisation: float | None = None  # occupied share of the task's limit, or of all threads; None if that is zero
     breaches: int | None = None  # jobs that waited longer than max_wait; None without max_wait
     completed: int = 0
     failed: int = 0
@@ -42,7 +42,7 @@ class TaskFigures:
         self.starts.append(now)
 
     def close(self, seconds: float, slots: int | None) -> None:
-        """Compute the figures at the end of a run; ``slots`` is the task's limit, or the number of all threads."""
+        """Compute the figures at the end of a run. ``slots`` is the task's limit, or the number of all threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))
@@ -57,17 +57,17 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class LimitFigures:
-    """The figures of a limit, or of all threads (``threads``)."""
+    """Holds the figures of a limit, or of all threads (``threads``)."""
 
     limit: int | None  # jobs at once; None for a limit without ``concurrency``
     utilisation: float | None  # occupied share
-    held: float  # seconds in which it blocked a due job
-    tasks: tuple[str, ...]  # tasks whose jobs it blocked, the longest time first
+    held: float  # seconds in which the limit blocked a due job
+    tasks: tuple[str, ...]  # tasks whose jobs the limit blocked, the longest time first
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of one run. ``currency`` is the currency of all costs."""
+    """Holds the figures of one run. ``currency`` is the currency of all costs."""
 
     workers: str
     seconds: float
@@ -83,13 +83,13 @@ class Figures:
 
     @property
     def cost(self) -> float | None:
-        """Sum of the known costs. Returns None if none is known."""
+        """Return the sum of the known costs, or None if no cost is known."""
         known = [task.cost for task in self.tasks.values() if task.cost is not None]
         return sum(known) if known else None
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """Return the percentile at a share such as 0.95, interpolated as by SQL's percentile_cont."""
+    """Return the percentile at a share such as 0.95, with the interpolation of SQL's percentile_cont."""
     if len(ordered) < 2:
         return ordered[0] if ordered else None
     return quantiles(ordered, n=100, method="inclusive")[round(share * 100) - 1]

@@ -1,4 +1,4 @@
-"""Reads the recorded jobs of a period, also purged ones, as a workload. Contradictory rows are counted, not trusted."""
+"""Reads the recorded jobs of a period, also purged jobs, as a workload. Contradictory rows are counted, not trusted."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,25 +20,25 @@ ORPHANS = "jobs name a sender that is gone; they count as sent from outside"
 BACKWARDS = "jobs have times that run backwards; their durations are not used"
 UNFINISHED = "jobs have not ended; their durations are the median of their task"
 
-#: Errors that the policy does not retry.
+#: The retry policy does not retry these errors.
 _FOR_GOOD = ("Reject", "InvalidPayload")
-#: Seconds; smaller contradictions between two times of one database are ignored.
+#: Contradictions between two times of one database below this number of seconds are ignored.
 _SLACK = 0.005
 _AT_ONCE = 5_000  # rows to fetch at once
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
-    """Return the period to read: by default the last day, but not earlier than the first known job."""
+    """Return the period to read: by default the last day. It does not begin before the first known job."""
     (known,) = SQL.named(conn, "backtest/facts", begin=_LONG_AGO, end=_LONG_AGO)
     end = end or known.now
     return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end
 
 
 def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Workload:
-    """Read the jobs from ``begin`` to ``end``; ``config`` shows which priorities and retry delays are not the task's."""
+    """Read the jobs from ``begin`` to ``end``. ``config`` shows which priorities and retry delays are not the task's."""
     recorder = _Recorder(config, begin.timestamp(), end.timestamp())
-    # Read all rows in one snapshot, so that a job that is purged meanwhile is neither lost nor read twice.
+    # Read all rows in one snapshot, so that a job that is purged during the read is neither lost nor read twice.
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
         cursor.itersize = _AT_ONCE
         cursor.execute(SQL.text("backtest/jobs"), {"begin": begin, "end": end})  # type: ignore[no-untyped-call]
@@ -56,7 +56,7 @@ class _Recorder:
         self._config, self._begin = config, begin
         self._workload = Workload(begin, end - begin)
         self._oddities = self._workload.oddities
-        self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # by id, with the times of its claims
+        self._jobs: dict[str, tuple[Job, Sequence[float]]] = {}  # jobs by id, with the times of their claims
         self._parents: list[tuple[Job, str]] = []
         self._held: defaultdict[str, list[float]] = defaultdict(list)
         self._unmeasured: list[Job] = []
@@ -156,7 +156,7 @@ class _Recorder:
         if row.started is None or row.completed is None:
             return Attempt(0.0), 0.0, False
         if row.state == "cancelled" and earlier and (not row.attempts or row.attempts[-1][0] != "cancelled"):
-            return Attempt(0.0, "cancelled"), 0.0, True  # cancelled while it waited for a retry
+            return Attempt(0.0, "cancelled"), 0.0, True  # the job was cancelled while it waited for a retry
         begun = row.started if row.claimed is None else row.claimed
         held = row.completed - begun
         if held < 0:
@@ -173,5 +173,5 @@ class _Recorder:
 
 
 def _made_on(job: str) -> float:
-    """Return the Unix time in a UUID of version 7; 0 for other ids."""
+    """Return the Unix time in a UUID of version 7, or 0 for other ids."""
     return int(job[:8] + job[9:13], 16) / 1000 if job[14:15] == "7" else 0.0

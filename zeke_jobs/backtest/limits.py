@@ -1,4 +1,4 @@
-"""The room of a bucket, by the rules of ``zeke_jobs.room``, and its changes. All times are seconds on the same clock."""
+"""Computes the room of a bucket by the rules of ``zeke_jobs.room``. All times are seconds on the same clock."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from zeke_jobs.backtest.workload import Ending
 
 NEVER = float("inf")
-_CUT_OFF = ("died", "cancelled")  # they may lack a report of their use: at least the estimate counts
+_CUT_OFF = ("died", "cancelled")  # these attempts may lack a report of their use, so at least the estimate counts
 _REMEMBERED = 20  # jobs in an average
 _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums of costs is smaller
 
 
 class Rate:
-    """A token bucket by the generic cell rate algorithm, see the head of 04_limits.sql; ``period`` is the catalogue's."""
+    """Is a token bucket of the generic cell rate algorithm; see 04_limits.sql. ``period`` has the catalogue's value."""
 
     __slots__ = ("next_at", "slack", "step")
 
@@ -23,7 +23,7 @@ class Rate:
         late = min(seconds * 0.0125, 0.05)  # the allowed delay of a claim
         self.next_at = -NEVER  # when the next job may start
         self.step = (seconds + min(seconds * 0.0125, 0.25) + late) / max(amount - burst, 1)  # a unit moves it by this
-        self.slack = round(late + burst * self.step, 6)  # how long before the current time it may be
+        self.slack = round(late + burst * self.step, 6)  # seconds that next_at may be before now
 
     def ready(self, now: float) -> int:
         """Return how many units may start now."""
@@ -37,10 +37,11 @@ class Rate:
 
 
 class Bucket:
-    """One row of the catalogue's limits: it bounds active jobs and starts, a unit in a period, or money in a day.
+    """Simulates a row of the catalogue's limits, which bounds active jobs and starts, a unit, or a day's money.
 
-    For a unit or money, the estimate is taken at a job's start, and corrected after its end; until it is used up, one
-    job at a time may start. If it ``learns``, the average cost of a task's recent jobs replaces the estimate.
+    For a unit or money, the estimate is taken at a job's start, and corrected after its end. Until the estimate is used
+    up, one job at a time may start. If the bucket ``learns``, the average cost of a task's recent jobs replaces the
+    estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
@@ -57,7 +58,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, the cause that allows no more, and until when; NEVER means until a job ends."""
+        """Return how many jobs may start now, what allows no more, and until when. NEVER means until a job ends."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
@@ -78,7 +79,7 @@ class Bucket:
                 self._move(self._took[job], now)
 
     def end(self, task: str, job: object, how: Ending, spent: float | None) -> None:
-        """Record that an attempt of a job ended; ``spent`` is its cost, or None."""
+        """Record that an attempt of a job ended. ``spent`` is its cost, or None."""
         self.active -= 1
         if self.unit != "jobs":
             took = self._took.pop(job)
@@ -112,6 +113,6 @@ class Bucket:
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:
-    """Return the end of the day in a zone, as Unix time. Ambiguous and missing midnights are read as by Postgres."""
+    """Return the end of the day in a zone, as Unix time. Ambiguous and missing midnights are read as Postgres reads them."""
     day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
     return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))

@@ -1,4 +1,4 @@
-"""Reads a file that describes a load, and makes a workload of it; the same seed makes the same workload."""
+"""Reads a file that describes a load, and makes a workload of it. The same seed makes the same workload."""
 
 import math
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ Hours = Annotated[list[Number], Field(min_length=1, max_length=24 * 7)]
 
 
 class TakesStanza(Keys):
-    """How long attempts take: always the same, evenly between two bounds, or log-normal, as is usual in practice."""
+    """Describes how long attempts take: always the same, evenly between two bounds, or log-normal, as is usual in practice."""
 
     called = "takes"
     short_form = ("always", str, "a duration")
@@ -57,7 +57,7 @@ class TakesStanza(Keys):
 
 
 class SentStanza(Keys):
-    """How often jobs of a task are sent, how long they take, and how they end."""
+    """Describes how often jobs of a task are sent, how long they take, and how they end."""
 
     called = "a load"
     required = ("takes",)
@@ -72,7 +72,7 @@ class SentStanza(Keys):
 
 
 class LoadStanza(Keys):
-    """The whole file."""
+    """Describes the whole file of a load."""
 
     called = "the file"
     required = ("version", "tasks")
@@ -114,8 +114,8 @@ def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
 
 
 def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Workload:
-    """Make jobs from ``begin`` on; tasks with a schedule send jobs by their schedule."""
-    chance = Random(seed)  # noqa: S311 (chance, no secrets)
+    """Make jobs from ``begin`` on. Tasks with a schedule send jobs at the ticks of their schedule."""
+    chance = Random(seed)  # noqa: S311 (chance needs no secrets)
     workload = Workload(begin.timestamp(), stanza.length.total_seconds(), facts=fleet)
     roots = workload.roots
     for name, one in stanza.tasks.items():
@@ -159,7 +159,7 @@ def _length(takes: TakesStanza | None, chance: Random) -> float:
 
 
 def _moments(one: SentStanza, end: float, chance: Random) -> Iterator[float]:
-    """Random moments with a given average number in each hour (a Poisson process)."""
+    """Yield random moments with a given average number in each hour (a Poisson process)."""
     rate, hourly, at = one.rate, one.hourly or [], 0.0
     if rate is not None:
         hourly = [rate.count / rate.period.total_seconds() * _HOUR]

@@ -67,12 +67,12 @@ def check(path: Path) -> None:
 
 
 def _depths(task: TaskFigures, _seconds: float) -> Iterator[tuple[float, float]]:
-    """For each sample, its position as a share of the time, and the number of due jobs."""
+    """Yield, for each sample, its position as a share of the time, and the number of due jobs."""
     return ((at / max(len(task.depth) - 1, 1), number) for at, number in enumerate(task.depth))
 
 
 def _waits(task: TaskFigures, seconds: float) -> Iterator[tuple[float, float]]:
-    """For each interval, its middle and the 95th percentile, in minutes, of the waits of jobs that started in it."""
+    """Yield the middle of each interval, and the 95th percentile, in minutes, of the waits of jobs that started in it."""
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for start, wait in zip(task.starts, task.waits, strict=True):
         if 0 <= start < seconds:

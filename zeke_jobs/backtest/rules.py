@@ -21,21 +21,21 @@ from zeke_jobs.backtest.workload import Attempt, Job, Workload
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.models import Config, Task
 
-#: The causes that hold due jobs back, in addition to limits, which have names.
+#: These causes hold due jobs back, in addition to limits, which have names.
 THREADS, PAUSED, KEY = "threads", "paused", "key"
 
 
 class Live:
-    """A job that has been sent and has not ended; ``order`` is its position in the order of sending."""
+    """Describes a job that was sent and has not ended. ``order`` is its position in the order of sending."""
 
     __slots__ = ("due", "is_due", "job", "key", "lane", "order", "priority", "retries", "tried")
 
     def __init__(self, job: Job, lane: Lane, order: int) -> None:
         self.job, self.lane, self.order = job, lane, order
         self.priority = lane.task.priority if job.priority is None else job.priority
-        # A job without a key has a unique one.
+        # A job without a key gets a unique key.
         self.key: Any = None if not lane.is_keyed else self if job.key is None else job.key
-        self.due, self.is_due = 0.0, False  # is_due: it is due, and has not started
+        self.due, self.is_due = 0.0, False  # is_due: the job is due, and has not started
         self.tried = self.retries = 0  # attempts that have ended, and retries by the policy
 
     @property
@@ -45,7 +45,7 @@ class Live:
 
 
 class Lane:
-    """The queued jobs of one task; ``figures`` count from 0 to ``end`` for how long each cause held jobs back."""
+    """Holds the queued jobs of one task. ``figures`` count from 0 to ``end`` how long each cause held jobs back."""
 
     def __init__(self, task: Task, limits: list[Bucket], key_rate: Rate | None, end: float, *, paused: bool) -> None:
         self.task, self.paused, self._end = task, paused, end
@@ -56,9 +56,9 @@ class Lane:
         self.is_keyed = task.per_key is not None or key_rate is not None
         self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}  # due jobs by priority and key, in order
         self.open: dict[int, dict[Any, None]] = {}  # by priority, the keys that may have room, in the order of turns
-        self.line: dict[Any, dict[Live, None]] = {}  # in strict order, each key's jobs that have not ended
+        self.line: dict[Any, dict[Live, None]] = {}  # in strict order, the jobs of each key that have not ended
         self.due = self.high = self._pushed = 0  # due jobs, and their maximum since the last reset
-        self.cause, self._since = "", 0.0  # what holds its due jobs back, and since when
+        self.cause, self._since = "", 0.0  # the cause that holds the due jobs back, and since when
         self._per_key, self._rate = task.per_key or NEVER, key_rate
         self._rates: dict[Any, Rate] = {}
         self._active: dict[Any, int] = {}
@@ -73,7 +73,7 @@ class Lane:
             self.put(live, now)
 
     def put(self, live: Live, now: float) -> None:
-        """Let a due job start when its turn comes."""
+        """Let a due job start at its turn."""
         jobs, open_ = self.jobs.setdefault(live.priority, {}), self.open.setdefault(live.priority, {})
         heappush(jobs.setdefault(live.key, []), (live.due, live.order, live))
         if not self.is_keyed or self._room(live.key, now) > 0:
@@ -91,12 +91,12 @@ class Lane:
                 del self.jobs[priority], self.open[priority]
 
     def take(self, priority: int, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
-        """Start up to ``most`` jobs of a priority; ``keys`` are its keys in the order of their turns."""
+        """Start up to ``most`` jobs of a priority. ``keys`` are its keys in the order of their turns."""
         started: list[Live] = []
         for key in keys:
             jobs, open_, count = self.jobs[priority][key], self.open[priority], 0
             room = self._room(key, now) if self.is_keyed else NEVER
-            open_[key] = open_.pop(key)  # move it behind the other keys
+            open_[key] = open_.pop(key)  # move the key behind the other keys
             while jobs and count < room and len(started) < most:
                 live = heappop(jobs)[2]
                 if live.is_due:
@@ -128,7 +128,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Reopen the keys whose rates let a job start now; returns when the next key will be reopened."""
+        """Reopen the keys whose rates let a job start now. Returns the time at which the next key will be reopened."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
@@ -143,19 +143,19 @@ class Lane:
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs its limits let start, the cause that allows no more, and until when."""
+        """Return how many jobs the task's limits let start, the cause that allows no more, and until when."""
         rooms = (bucket.room(now) for bucket, _ in self.limits)
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
     def obstacle(self, now: float) -> str:
-        """Return the cause that holds its due jobs back while all threads are busy."""
+        """Return the cause that holds the task's due jobs back while all threads are busy."""
         room, cause, _ = (0, PAUSED, NEVER) if self.paused else self.room(now)
         if room <= 0:
             return cause
         return THREADS if any(self.open.values()) else KEY
 
     def note(self, cause: str, now: float) -> None:
-        """Record the cause that holds its due jobs back from now on."""
+        """Record the cause that holds the task's due jobs back from now on."""
         if cause != self.cause:
             passed = min(now, self._end) - max(self._since, 0.0)
             if self.cause and passed > 0:
@@ -164,7 +164,7 @@ class Lane:
 
 
 class Board:
-    """All waiting and running jobs of a workload under one configuration."""
+    """Holds all waiting and running jobs of a workload under one configuration."""
 
     def __init__(self, workload: Workload, config: Config, chance: Random) -> None:
         zone, origin = ZoneInfo(config.timezone), workload.origin
@@ -182,12 +182,13 @@ class Board:
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
             self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
-        # When a limit that held jobs back lets another job start if no job ends before; the simulation resets it.
+        # A limit that held jobs back lets another job start at this time, even if no job ends. The simulation resets
+        # it.
         self.opens = NEVER
         self._random = chance.random
 
     def queue(self, live: Live, due: float) -> None:
-        """Queue a job that was sent, or whose attempt has ended; it is due now or later."""
+        """Queue a job that was sent, or whose attempt has ended. It is due now or later."""
         live.due = due
         if live.lane.task.order is not None:
             live.lane.line.setdefault(live.key, {}).setdefault(live)
@@ -204,7 +205,7 @@ class Board:
                 lane.note("", now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """Record a job's final end: in strict order the key's next job may start, unless this job failed and holds the key."""
+        """Record a job's final end. In strict order the key's next job may start, unless this job failed and holds the key."""
         line = live.lane.line.get(live.key, {})
         if live not in line or (failed and live.lane.task.after_failure == "hold"):
             return
@@ -214,13 +215,13 @@ class Board:
             live.lane.put(first, now)
 
     def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
-        """Record that an attempt ended; ``spent`` is its cost, or None."""
+        """Record that an attempt ended. ``spent`` is its cost, or None."""
         for bucket, _ in live.lane.limits:
             bucket.end(live.lane.task.id, live, attempt.how, spent)
         live.lane.end(live.key)
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
-        """Start up to ``want`` jobs of a queue. Returns them in order."""
+        """Start up to ``want`` jobs of a queue. Returns the started jobs in order."""
         lanes = [lane for lane in self.queues[queue] if lane.due]
         for bucket in dict.fromkeys(one for lane in lanes if not lane.paused for one in lane.metered):
             bucket.catch_up(now)
@@ -268,6 +269,6 @@ class Board:
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield the keys of a priority, each at its turn, when the key before has no room or no job left."""
+        """Yield the keys of a priority in turn. A key's turn comes when the key before has no room or no job left."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

@@ -1,4 +1,4 @@
-"""Simulates a workload under one configuration, event by event, without clock or database; a seed fixes the result."""
+"""Simulates a workload under one configuration, event by event, without clock or database. A seed fixes the result."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,9 +19,9 @@ _WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue 
 
 
 class Simulation:
-    """One simulated run; jobs of tasks that ``config`` lacks are left out. ``now`` is its current time.
+    """Simulates one run. Jobs of tasks that ``config`` lacks are left out. ``now`` is the current time of the run.
 
-    It goes on after the workload's end until no job is left, at most until ``horizon``.
+    The run goes on after the workload's end until no job is left, at most until ``horizon``.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Simulation:
         self.workload, self.now, self.last = workload, 0.0, 0.0
         self._fleet, self._end_of_time = fleet, workload.end
         self.horizon = horizon if horizon is not None else workload.end + max(3600.0, workload.end)
-        self._random = Random(seed)  # noqa: S311 (chance, no secrets)
+        self._random = Random(seed)  # noqa: S311 (chance needs no secrets)
         self.board = board(workload, config, self._random)
         lanes = self.board.lanes.values()
         self._lanes = {name: lane for lane in lanes for name in (lane.task.id, *lane.task.aliases)}
@@ -51,7 +51,7 @@ class Simulation:
         self._opens = NEVER  # when a limit lets another job start
 
     def run(self) -> Figures:
-        """Run to the end."""
+        """Run to the end, and return the figures."""
         events, next_sample = self._events, 0.0
         while events and events[0][0] <= self.horizon:
             self.now = now = events[0][0]
@@ -61,7 +61,7 @@ class Simulation:
             while events and events[0][0] <= now:
                 _, _, happens, what = heappop(events)
                 happens(what, now)
-                acts = acts or happens != self._end  # a claim follows later
+                acts = acts or happens != self._end  # a claim follows at the end of the moment
             if acts and self._free:
                 self._claim(now)
         self._sample(next_sample, self._end_of_time)
@@ -117,13 +117,13 @@ class Simulation:
         return job.sent >= 0
 
     def _send_from_job(self, job: Job, now: float) -> None:
-        """Send a job from another job; while the queue is full, repeat that later, unless the queue can never empty."""
+        """Send a job from another job. While the queue is full, send again later, unless the queue can never become empty."""
         lane = self._lanes.get(job.task)
         if not self._send(job, now) and lane and not lane.paused:
             self._push(now + _WAIT_WHEN_FULL, self._send_from_job, job)
 
     def _send(self, job: Job, now: float) -> bool:
-        """Send a job. Returns False if its queue is full."""
+        """Send a job. Returns False if the job's queue is full."""
         lane = self._lanes.get(job.task)
         if lane is None:
             self._unserved[job.task] += 1
@@ -150,14 +150,14 @@ class Simulation:
         self._push(due + self._fleet.wake_up, self._release, live)
 
     def _release(self, live: Live, now: float) -> None:
-        if live not in self._queued:  # it left before it was due
+        if live not in self._queued:  # the job left before it was due
             return
         live.lane.add(live, now)
         if not self._free and not live.lane.cause:
             live.lane.note(live.lane.obstacle(now), now)
 
     def _leave(self, live: Live, now: float) -> None:
-        if live not in self._queued or live.tried:  # it started in time
+        if live not in self._queued or live.tried:  # the job started in time
             return
         del self._queued[live]
         live.lane.queued -= 1
@@ -187,13 +187,13 @@ class Simulation:
         self._queue(live, now + delay)
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
-        """Return the seconds until a job is due again, and whether that is a retry, or None if the job has ended."""
+        """Return the seconds until a job is due again, and whether that is a retry. Returns None if the job has ended."""
         if attempt.how in ("completed", "rejected", "cancelled"):
             return None
         if attempt.how == "deferred":
             return attempt.gap or 0.0, False
         policy = live.lane.task.retry
-        if attempt.how == "died":  # uses up no retry, but a task without retries fails
+        if attempt.how == "died":  # a death uses up no retry, but a task without retries fails
             return (0.0, False) if policy.limit else None
         if live.retries >= policy.limit and not attempt.own:
             return None
@@ -217,7 +217,7 @@ class Simulation:
         for queue in queues:
             for live in self.board.claim(now, self._free, queue):
                 self._start(live, now)
-        # If a rate or a budget blocks the claim, repeat the claim when it lets a job start.
+        # If a rate or a budget blocks the claim, claim again when it lets a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
             self._push(self._opens + self._fleet.wake_up, self._look, None)

@@ -1,4 +1,4 @@
-"""The jobs that a simulation runs: recorded or described ones, also with more load or other schedules."""
+"""Describes the jobs that a simulation runs: recorded or described jobs, also with more load or other schedules."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Ending = Literal["completed", "failed", "rejected", "cancelled", "retry", "defer
 
 
 class Attempt(NamedTuple):
-    """One attempt of a job."""
+    """Describes one attempt of a job."""
 
-    held: float  # seconds from its claim to its end; it occupies a thread and its limits
+    held: float  # seconds from claim to end, in which the attempt occupies a thread and limits
     how: Ending = "completed"  # failed: the retries were used up; rejected: no number of retries would help
     gap: float | None = None  # seconds until the job was due again; None if the retry policy decided them
-    own: bool = False  # whether the handler set its own limit of retries, which replaces the policy's
+    own: bool = False  # whether the handler set a limit of retries, which replaces the policy's limit
 
     @property
     def costs(self) -> bool:
-        """Return whether it ran to its end, so that a part of the job's cost is its own."""
+        """Return whether the attempt ran to its end, and so has a share of the job's cost."""
         return self.how not in ("deferred", "died")
 
 
 class FollowUp(NamedTuple):
-    """A job that an attempt (from 0) of another job sends, ``after`` seconds after that attempt's claim."""
+    """Describes a job that an attempt (from 0) of another job sends, ``after`` seconds after that attempt's claim."""
 
     attempt: int
     after: float
@@ -43,19 +43,19 @@ class FollowUp(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One job. Times are seconds from the workload's origin."""
+    """Describes one job. Times are seconds from the workload's origin."""
 
     task: str
-    sent: float  # when it is sent; for follow-ups, the recorded time
+    sent: float  # when the job is sent; for follow-ups, the recorded time
     attempts: tuple[Attempt, ...]
-    priority: int | None = None  # its priority; None means its task's
+    priority: int | None = None  # the job's own priority; None means the task's priority
     key: int | str | None = None
-    delay: float = 0.0  # seconds from its sending to its due time
-    leaves: float | None = None  # seconds from its sending until it leaves the queue unstarted; None for never
+    delay: float = 0.0  # seconds from the send to the due time
+    leaves: float | None = None  # seconds from the send until the job leaves the queue unstarted; None for never
     start: float = 0.0  # seconds from a claim to the start of the handler
     cost: float | None = None
-    waited: float | None = None  # recorded seconds from its due time to its first start; None if unknown
-    tick: bool = False  # whether a schedule sends it
+    waited: float | None = None  # recorded seconds from the due time to the first start; None if unknown
+    tick: bool = False  # whether a schedule sends the job
     sends: list[FollowUp] = field(default_factory=list)
 
     def send(self, job: Job, *, attempt: int = 0, after: float = 0.0) -> None:
@@ -63,7 +63,7 @@ class Job:
         self.sends.append(FollowUp(attempt, after, job))
 
     def cost_of(self, attempt: Attempt) -> float | None:
-        """Return the cost of an attempt: attempts that ran to their end share the job's cost. Returns None if it is unknown."""
+        """Return the cost of an attempt, or None if it is unknown. Attempts that ran to their end share the job's cost."""
         if self.cost is None or not attempt.costs:
             return None
         return self.cost / sum(one.costs for one in self.attempts)
@@ -71,7 +71,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Worker processes with their threads."""
+    """Describes worker processes with their threads."""
 
     processes: int = 1
     threads: int = 8
@@ -79,7 +79,7 @@ class Fleet:
 
     @property
     def slots(self) -> int:
-        """Return jobs that can run at once."""
+        """Return the number of jobs that can run at once."""
         return self.processes * self.threads
 
     def __str__(self) -> str:
@@ -88,9 +88,9 @@ class Fleet:
 
 @dataclass
 class Workload:
-    """The jobs of a period. Times are seconds from its begin; jobs that were sent before only fill the queue."""
+    """Holds the jobs of a period. Times are seconds from its begin. Jobs that were sent before only fill the queue."""
 
-    origin: float = 0.0  # its begin as Unix time
+    origin: float = 0.0  # the begin of the period as Unix time
     end: float = 0.0  # the last moment at which a job is sent
     currency: str | None = None  # the currency of costs; None if no cost is known
     roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
@@ -99,7 +99,7 @@ class Workload:
 
     @property
     def period(self) -> tuple[datetime, datetime]:
-        """Return its begin and end."""
+        """Return the begin and end of the period."""
         return datetime.fromtimestamp(self.origin, UTC), datetime.fromtimestamp(self.origin + self.end, UTC)
 
     def jobs(self) -> Iterator[Job]:
@@ -120,7 +120,8 @@ def vary(
 ) -> tuple[Workload, list[str]]:
     """Copy a workload, with another configuration's schedules and ``load`` times as many jobs.
 
-    The ticks of a changed schedule send copies of recorded jobs; also returns the tasks for which there is none.
+    The ticks of a changed schedule send copies of recorded jobs. The second value names the tasks for which no job was
+    recorded.
     """
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     changed = {one.id: _active(one) for one in after.tasks.values() if _timing(one) != _timing(before.task(one.id))}
@@ -146,13 +147,13 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs it sends. A greater load has more keys (hosts, customers), so ``number`` renames them."""
+    """Copy a job and the jobs that it sends. More load has more keys (hosts, customers), so ``number`` renames the keys."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"
         return replace(of, sent=of.sent + sent - job.sent, waited=None, key=key)
 
-    copies = [one(job)]  # not recursive, because a chain of jobs may be long
+    copies = [one(job)]  # no recursion, because a chain of jobs may be long
     for made in copies:
         made.sends = [sends._replace(job=one(sends.job)) for sends in made.sends]
         copies += [sends.job for sends in made.sends]
@@ -174,7 +175,7 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """The root jobs multiplied by ``load``. Jobs of ticks are not multiplied; the jobs that these send are multiplied."""
+    """Return the root jobs multiplied by ``load``. Jobs of ticks are not multiplied; the jobs that ticks' jobs send are."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)

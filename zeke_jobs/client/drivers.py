@@ -1,4 +1,4 @@
-"""Runs plans in programs that block, on a caller's connection (psycopg2, psycopg 3, SQLAlchemy) or on an own pool."""
+"""Runs plans in programs that block, on a caller's connection (psycopg2, psycopg 3, SQLAlchemy) or on a shared pool."""
 
 import os
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Actions of an operator: pauses, runs of schedules, and the take-over of jobs from pg-boss."""
+"""Has the actions of an operator: pauses, runs of schedules, and the import of jobs from pg-boss."""

@@ -1,4 +1,4 @@
-"""Actions of an operator: pauses, and schedules that are listed, run now, or sent for a past time.
+"""Does the actions of an operator: pauses, and schedules that are listed, run now, or sent for a past time.
 
 An unknown target or schedule raises UnknownTask or NoSchedule; a lock that another session holds raises Contended.
 """
@@ -18,7 +18,7 @@ from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.rules import Tick, Timetable
 
-#: Maximum number of ticks in one backfill; a larger request is probably a typing error.
+#: This is the maximum number of ticks in one backfill. A larger request is probably a typing error.
 MOST = 10_000
 
 
@@ -27,7 +27,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """The rows of ``zeke_jobs.schedule`` with ``next_tick`` as of now, and ``fault``, the reason why one never ticks, or None."""
+    """Return the rows of ``zeke_jobs.schedule``, with ``next_tick`` as of now, and with a ``fault`` if no tick will come."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
@@ -62,13 +62,13 @@ def find(conn: Connection, name: str) -> Timetable:
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
-    """Return the next ``count`` ticks from now, in UTC; fewer at the end of the calendar."""
+    """Return the next ``count`` ticks from now, in UTC. There are fewer ticks at the end of the calendar."""
     timetable = find(conn, name)
     return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
 
 
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
-    """Send one job with the schedule's payload, without a tick, even while it is paused. Raises QueueFull, like ``send``."""
+    """Send one job with the schedule's payload, without a tick, even if it is paused. Raises QueueFull, like ``send``."""
     timetable = find(conn, name)
     sent = dispatch.send(conn, timetable, None)
     if sent["outcome"] == "full":
@@ -80,7 +80,7 @@ def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
 def backfill(
     conn: Connection, name: str, start: datetime, end: datetime, *, dry_run: bool = False, by: str = ""
 ) -> list[Tick]:
-    """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job; returns all ticks of the range.
+    """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job. Returns all ticks of the range.
 
     A tick with a job is skipped. The jobs may overlap, even if the schedule forbids it. Raises ValueError if the range is
     reversed, ends in the future, or has more than ``MOST`` ticks.
@@ -117,7 +117,7 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Start no jobs of the target until ``resume``; active jobs go on. Returns False if it was already paused.
+    """Start no jobs of the target until ``resume``. Active jobs go on. Returns False if the target was already paused.
 
     The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
     """
@@ -125,12 +125,13 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 
 
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
-    """Let jobs of the target start again, at once. Returns False if it was not paused."""
+    """Let jobs of the target start again at once. Returns False if the target was not paused."""
     standing = {one.target for one in paused(conn)}
-    # A target that left jobs.yaml may still be paused. Without this line it would be paused when it is in jobs.yaml again.
+    # A target that left jobs.yaml may still be paused. Without this line it would be paused when jobs.yaml has it
+    # again.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    # If the name is now an alias, its pause does not belong to the schedule in force.
+    # If the name is now an alias, its pause does not apply to the schedule in force.
     schedule = dispatch.in_force(conn, name, now=dispatch.clock(conn)) if kind == "schedule" else None
     if schedule is None:
         return bool(SQL.value(conn, "pause/end", target=found, by=by))

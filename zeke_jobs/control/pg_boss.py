@@ -1,4 +1,4 @@
-"""Takes over queued, scheduled and recent jobs, and schedules, from pg-boss 10 to 12 in the same database."""
+"""Imports queued, scheduled and recent jobs, and schedules, from pg-boss 10 to 12 in the same database."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ _TIMES = ("created_on", "start_after", "started_on", "completed_on")
 
 @dataclass(frozen=True)
 class Left:
-    """A job or a schedule that stays in pg-boss, and the reason."""
+    """Describes a job or a schedule that stays in pg-boss, and the reason."""
 
     name: str
     what: str
@@ -35,7 +35,7 @@ class Left:
 
 @dataclass
 class Report:
-    """The jobs and schedules that were taken over, or in a dry run, that would be."""
+    """Holds the jobs and schedules that were taken over, or that a real run would take over after a dry run."""
 
     version: int
     queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for a queue without a task
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def unknown(self) -> list[str]:
-        """Return names of queues without a task: no task has the queue's name, and the caller gave no task for it."""
+        """Return the names of queues without a task: no task has the queue's name, and the caller gave no task for it."""
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 
@@ -83,7 +83,8 @@ class Import:
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
         """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
 
-        ``told`` is called after each with the number of jobs so far. Without ``commits``, only the report is made.
+        ``told`` is called after each transaction with the number of jobs so far. Without ``commits``, only the report
+        is made.
         """
         with self._there():
             queues = SQL.named(self.conn, "import/counts", source=self._source, since=self._since)
@@ -99,7 +100,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """A transaction whose statements find pg-boss's tables. Behind a pooler, a setting of the session would reach others."""
+        """Run a transaction whose statements find pg-boss's tables. Poolers would share a session's settings."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()
@@ -177,7 +178,7 @@ class Import:
 
 
 def _check(job: dict[str, Any]) -> None:
-    """Refuse a job that zeke_jobs cannot store: raises ValueError if it belongs to a flow, or for its times or keys."""
+    """Refuse a job that zeke_jobs cannot store. Raises ValueError if it is in a flow, or for its times or keys."""
     is_queued = job["state"] in _QUEUED
     if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
         raise ValueError("it waits for other jobs of its flow, or they wait for it")

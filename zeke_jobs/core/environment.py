@@ -1,6 +1,6 @@
-"""The only reader of environment variables, except for probes, which must be quick. An empty variable counts as unset.
+"""Reads environment variables, as the only module besides probes, which must be quick. An empty variable is unset.
 
-If its variable has a wrong value, each function raises a ConfigurationError with the accepted values. The database's
+If a variable has a wrong value, each function raises a ConfigurationError with the accepted values. The database's
 address may have the form of libpq, SQLAlchemy, Django or Prisma; ``libpq`` turns it into libpq's form.
 """
 
@@ -20,7 +20,7 @@ from zeke_jobs.errors import ConfigurationError
 
 _URI = re.compile(r"([a-z][a-z0-9.-]*)(\+[a-z0-9_]*)?://(.*)", re.IGNORECASE | re.DOTALL)
 _SCHEMES = {"postgresql", "postgres", "pgsql", "psql", "postgis", "timescale"}
-#: Parameters of Prisma, Django, SQLAlchemy and others for their own pools; they do not describe the database.
+#: Prisma, Django, SQLAlchemy and others use these parameters for their own pools; they do not describe the database.
 _OF_OTHERS = re.compile(
     "connection_limit|pool_timeout|socket_timeout|statement_cache_size|single_use_connections|pgbouncer|conn_max_age"
     "|conn_health_checks|atomic_requests|disable_server_side_cursors|prepared_statement_cache_size|async_fallback"
@@ -33,10 +33,11 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 
 @lru_cache(maxsize=64)
 def libpq(text: str) -> str:
-    """Return the address in libpq's form; from now on ``redact`` removes its password from texts.
+    """Return the address in libpq's form. After this call ``redact`` removes the password from texts.
 
-    It repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops parameters of another
-    program's pool. Raises ConfigurationError if the text is not an address; the message does not show the password.
+    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops parameters of
+    another program's pool. Raises ConfigurationError if the text is not an address; the message does not show the
+    password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -84,7 +85,7 @@ def _encoded(text: str) -> str:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of an address that libpq accepts, under its names."""
+    """Yield the parameters of an address that libpq accepts, under libpq's names."""
     try:
         # A + in libpq's URIs is a plus sign, not a space.
         found = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query))
@@ -107,7 +108,7 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _refusal(reason: str) -> str:
-    """Return why libpq cannot read the address: of its message, which quotes the password, only a parameter's name is kept."""
+    """Return why libpq cannot read the address. libpq's message quotes the password, so only a parameter's name is kept."""
     if match := re.search(r'invalid URI query parameter: "(\w+)"', reason):
         help_ = "leave it out, or say the same by one of PostgreSQL's"
         return f"expected in DATABASE_URL parameters that PostgreSQL has, got {match[1]}; {help_}"
@@ -126,13 +127,13 @@ LISTEN = "ZEKE_JOBS_LISTEN"
 METRICS = "ZEKE_JOBS_METRICS"
 REASON = "ZEKE_JOBS_REASON"
 ASYNC = "ZEKE_JOBS_ASYNC"
-RESTART = "ZEKE_JOBS_RESTART"  # set in a process that `zeke-jobs up` starts again after a crash
+RESTART = "ZEKE_JOBS_RESTART"  # `zeke-jobs up` sets this in a process that starts again after a crash
 RUN = probes.RUN
 OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # the collector for workers' traces
 
 
 class Address(NamedTuple):
-    """The address on which one of our servers listens."""
+    """Holds the address on which a server of zeke_jobs listens."""
 
     host: str
     port: int
@@ -175,7 +176,7 @@ def database_url() -> str:
 
 
 def config_path() -> Path:
-    """Return path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, by default ``jobs.yaml`` in the current folder."""
+    """Return the path of jobs.yaml: ``ZEKE_JOBS_CONFIG``, by default ``jobs.yaml`` in the current folder."""
     return Path(lookup(CONFIG) or "jobs.yaml")
 
 
@@ -185,7 +186,7 @@ def data_dir() -> Path:
 
 
 def log_format() -> str:
-    """Return the format of the log; ``auto``, the default: readable lines on a terminal, JSON lines elsewhere."""
+    """Return the format of the log. The default, ``auto``, means readable lines on a terminal, and otherwise JSON lines."""
     return _one_of(LOG_FORMAT, "auto", "console", "json")
 
 
@@ -195,18 +196,18 @@ def log_level() -> str:
 
 
 def heartbeat() -> float:
-    """Return seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. After four missed beats a process is lost."""
+    """Return the seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. Four missed beats mean a lost process."""
     # Shorter intervals would overload the database; longer intervals would delay every rescue.
     return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 
 
 def async_places() -> int:
-    """Number of async handlers at once in a worker process, apart from its threads: ``ZEKE_JOBS_ASYNC``, by default 200."""
+    """Return how many async handlers a worker process runs at once, apart from its threads: ``ZEKE_JOBS_ASYNC``, or 200."""
     return _number(ASYNC, 200, 1, 10_000, "jobs")
 
 
 def installation() -> str:
-    """Return the installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; by default ``default``."""
+    """Return the installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``, or ``default``."""
     name = lookup(ENVIRONMENT) or "default"
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
         return name
@@ -214,31 +215,31 @@ def installation() -> str:
 
 
 def listen() -> str:
-    """Return whether to wait by LISTEN (``on``) or to poll once a second (``off``); ``auto``, the default, tests LISTEN."""
+    """Return whether to wait by LISTEN (``on``) or to poll once a second (``off``). The default, ``auto``, tests LISTEN."""
     return _one_of(LISTEN, "auto", "on", "off")
 
 
 def metrics_address() -> Address | None:
-    """Address of a ``dramatiq`` command's metrics: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``, or None."""
+    """Return the address of a ``dramatiq`` command's metrics, or None: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
 
 
 def reason() -> str:
-    """Return reason shown in the history when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
+    """Return the history's reason for a new jobs.yaml of a starting process: ``ZEKE_JOBS_REASON``."""
     return lookup(REASON) or "a process started with this file"
 
 
 def author() -> str:
     """Return the author of changes by hand, as ``user@host``."""
     user = "unknown"
-    with suppress(KeyError, OSError):  # a container's user may have no name
+    with suppress(KeyError, OSError):  # the user of a container may have no name
         user = getpass.getuser()
     return f"{user}@{socket.gethostname()}"
 
 
 def address(name: str, text: str) -> Address:
-    """Read ``HOST:PORT`` from the variable ``name``; the host is a name, an address, or an IPv6 address in brackets."""
+    """Read ``HOST:PORT`` from the variable ``name``. The host is a name, an address, or an IPv6 address in brackets."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(
@@ -259,7 +260,7 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
     if text is None:
         return default
     if _NUMBER.fullmatch(text):
-        with suppress(ValueError):  # a fraction of a whole number
+        with suppress(ValueError):  # the text is not a whole number
             number = type(default)(text)
             if low <= number <= high:
                 return number
@@ -267,7 +268,7 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
-    """The error for a missing package; its help is the command that installs ``extra``; ``instead`` is another remedy."""
+    """Return the error for a missing package. Its help is the command that installs ``extra``, or ``instead``."""
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""
     return ConfigurationError(f"expected {expected}, got {got}\n  help: {other}pip install '{extra}'")

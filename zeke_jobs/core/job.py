@@ -1,4 +1,4 @@
-"""The result of a send, the status of a job, and the result of a handler's wait for an event."""
+"""Describes the result of a send, the status of a job, and the result of a handler's wait for an event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ LONGEST_NAME = 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event with its data; if it did not come in time, ``timed_out`` is true and ``data`` None."""
+    """Describes an event with its data. If the event did not come in time, ``timed_out`` is true and ``data`` is None."""
 
     name: str
     data: Any = None
@@ -19,7 +19,7 @@ class Event:
 
 
 def check_name(name: str) -> str:
-    """Return the name of an event if it is valid."""
+    """Return the name of an event. Raises an error if the name is not valid."""
     if not isinstance(name, str):
         raise TypeError(f"expected the name of an event as text, got {name!r}")
     if not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -33,7 +33,7 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it was in the database at one moment. Times have a zone; sensitive fields are ``***``.
+    """Describes a job as it was in the database at one moment. Times have a zone; sensitive fields are ``***``.
 
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
@@ -97,7 +97,7 @@ class Job:
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
     def error_line(self) -> str:
-        """Return type and message of its error, or an empty text without an error, or if the error only repeats the status."""
+        """Return type and message of the job's error, or an empty text if no error says more than the status."""
         error = self.error or {}
         parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
         return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)
@@ -105,7 +105,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The result of ``send``.
+    """Describes the result of ``send``.
 
     Attributes:
         id: The job's id: for ``status``, ``wait``, ``cancel``.

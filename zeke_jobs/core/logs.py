@@ -1,4 +1,4 @@
-"""One log for workers, scheduler and command line: JSON lines for machines, readable lines on a terminal."""
+"""Writes one log for workers, scheduler and command line: JSON lines for machines, readable lines on a terminal."""
 
 import io
 import json as _json
@@ -20,7 +20,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.quoting import indented, visible, visible_json
 
-# Loggers that write a line for each request at INFO, which adds nothing to a job's own line.
+# These loggers write a line for each request at INFO, which adds nothing to a job's own line.
 _CHATTY = ("httpx", "httpcore", "urllib3")
 _LONGEST_LINE = 2_000  # maximum number of characters of a line stored with a job
 _PLAIN = (int, float, bool, type(None))
@@ -67,14 +67,14 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """The last lines logged in a block. ``count`` is the number of all lines; ``always`` stores them for any outcome."""
+    """Keeps the last lines logged in a block. ``count`` is the number of all lines; ``always`` stores them for any outcome."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
         self.count = 0
         self._lines: deque[str | EventDict] = deque(maxlen=most)
         self._context = copy_context()  # the context has the sensitive values to mask
-        self._lock = threading.Lock()  # one thread adds lines, another reads them
+        self._lock = threading.Lock()  # one thread adds lines, another thread reads them
 
     def add(self, line: str | EventDict) -> None:
         """Keep a line: its text, or the event from which ``read`` makes the text."""
@@ -116,12 +116,12 @@ class _Capturing(logging.Handler):
             try:
                 event = self._event(record)
                 captured.add(event if _may_wait(event) else _text(event))
-            except Exception:  # noqa: BLE001 (like the standard library's handlers: the line is lost, and its job goes on)
+            except Exception:  # noqa: BLE001 (the line is lost, and the job goes on, as in the standard library)
                 self.handleError(record)
 
     def _event(self, record: logging.LogRecord) -> EventDict:
         if isinstance(record.msg, dict) and hasattr(record, "_logger"):
-            return record.msg  # from structlog
+            return record.msg  # the message comes from structlog
         event: Any = {"event": record.getMessage(), "exc_info": record.exc_info, "stack_info": record.stack_info}
         event["_record"] = record
         for processor in self._chain:
@@ -131,15 +131,15 @@ class _Capturing(logging.Handler):
 
 
 def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Mask sensitive fields by their names. Values in a message or an exception are masked later, in the line's text."""
+    """Mask sensitive fields by their names. Values in a message or an exception are masked later, in the text of the line."""
     name = str(event.get("logger"))
     if name.startswith("zeke_jobs.") and name != "zeke_jobs.job":
-        return event  # our own lines, which may use a field's name with another meaning
+        return event  # lines of zeke_jobs may use a field's name with another meaning
     return {key: value if key in _NO_FIELDS else redaction.shown(key, value) for key, value in event.items()}
 
 
 def _may_wait(event: EventDict) -> bool:
-    """Return whether a line's text can be made later: its values are small and immutable."""
+    """Return whether the text of a line can be made later, because its values are small and immutable."""
     return not event.get("exc_info") and all(
         type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
     )
@@ -161,12 +161,12 @@ def _renderer(**options: Any) -> structlog.dev.ConsoleRenderer:
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
-    """Return a structlog logger; each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
+    """Return a structlog logger. Each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """Return whether to log a line: not periodiq's about its only schedule, nor dramatiq's "ready", which is ours to say."""
+    """Return whether to log a line. Lines of periodiq about its only schedule, and dramatiq's "ready", are dropped."""
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False
     return record.name != "periodiq" or record.levelno > logging.INFO
@@ -191,7 +191,7 @@ def _common(*, as_json: bool) -> list[Processor]:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A value in the readable format."""
+    """Shows a value in the readable format."""
 
     text: str
 
@@ -226,20 +226,21 @@ def _traceback(stream: TextIO, exc_info: Any) -> None:
 
 def refuse(error: Exception) -> NoReturn:
     """Print the error for the operator, as text unless the log format is JSON, and end with status 2."""
-    has_places = bool(getattr(error, "diagnostics", ()))  # each fault then has its own line with "error:"
+    has_places = bool(getattr(error, "diagnostics", ()))  # each fault then has a line with "error:"
     said = redaction.redact(str(error) if has_places else f"zeke_jobs: error: {error}")
-    if environment.lookup(environment.LOG_FORMAT) == "json":  # then every line must be JSON
+    if environment.lookup(environment.LOG_FORMAT) == "json":  # every line must then be JSON
         configure()
         get_logger().critical(said)
     else:
-        print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (without rich, because a worker does not need it)
+        print(visible(said, lines=True), file=sys.stderr)  # noqa: T201 (a worker has no need of rich)
     sys.exit(2)
 
 
 class Printed:
-    """A standard stream whose lines go to the log: they name their job, are masked, and are stored with the job.
+    """Sends the lines of a standard stream to the log: they name their job, are masked, and are stored with the job.
 
-    As ``stdout`` it logs at level info; as ``stderr`` at warning, and only what a job writes. All else goes to ``stream``.
+    Lines of ``stdout`` have the level info. Lines of ``stderr`` have the level warning, if a job writes them; other
+    lines of ``stderr`` go to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:
@@ -249,7 +250,7 @@ class Printed:
         self._begun = threading.local()  # the thread's unfinished line, and whether the thread is logging a line
 
     def write(self, text: str) -> int:
-        """Log the lines that ``text`` ends; keep the rest for the next call."""
+        """Log the lines that ``text`` ends, and keep the rest for the next call."""
         is_logging = getattr(self._begun, "is_logging", False)  # the log reports its own faults on standard error
         if is_logging or (self._name == "stderr" and "job_id" not in structlog.contextvars.get_contextvars()):
             self._stream.write(redaction.redact(text))
@@ -265,7 +266,7 @@ class Printed:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each line."""
+        """Write each line to the stream."""
         for line in lines:
             self.write(line)
 

@@ -1,11 +1,11 @@
-"""``zeke-jobs health --live`` and ``--ready``: each worker and scheduler answers on a unix socket in a folder.
+"""Answers ``zeke-jobs health --live`` and ``--ready``: each worker and scheduler has a unix socket in a folder.
 
 Probes are frequent, so the asking side imports almost nothing and does not connect to the database.
 """
 
 from __future__ import annotations
 
-import _socket  # importing socket, pathlib or typing takes longer than everything else here
+import _socket  # importing socket, pathlib or typing would take longer than the whole probe
 import os
 import sys
 import time
@@ -64,17 +64,17 @@ def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]
 
 
 def ask(what: str, folder: str) -> tuple[bool, str]:
-    """Whether all processes with a socket in the folder are ``live`` or ``ready``, and a sentence. Ended ones do not count."""
+    """Return whether all live processes with a socket in the folder are ``live`` or ``ready``, and a sentence about them."""
     found: dict[str, str] = {}
     asked: dict[str, _socket.socket] = {}
-    until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up after a few seconds
+    until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up soon
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         if not name.endswith(_SUFFIX):
             continue
         process, asking = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX)
         asking.settimeout(_ANSWER_WITHIN)
         try:
-            asking.connect(f"{folder}/{name}")  # to all before the first answer: they prepare their answers at once
+            asking.connect(f"{folder}/{name}")  # to all before the first answer, so that they prepare answers together
             asked[process] = asking
         except (ConnectionRefusedError, FileNotFoundError):
             asking.close()
@@ -83,7 +83,7 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
     for process, asking in asked.items():
         said = b""
         try:
-            asking.settimeout(max(until - time.monotonic(), 0.05))  # an answer that is there already is read
+            asking.settimeout(max(until - time.monotonic(), 0.05))  # an answer that has already arrived is read
             while part := asking.recv(_MOST):
                 said += part
             stuck, unready = said.decode().split("\n")
@@ -99,7 +99,7 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
 
 
 def main(what: str) -> int:
-    """Print the sentence. Returns 0 if all is well, 1 if not, 2 without a folder."""
+    """Print the probe's sentence. Returns 0 if all is well, 1 if not, and 2 without a folder."""
     if not (folder := os.environ.get(RUN)):
         sys.stderr.write(f"error: expected the folder of this container's processes in {RUN}, got nothing\n")
         return 2

@@ -32,7 +32,7 @@ def describe(value: Any) -> str:
 
 
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
-    """Return a help line: the nearest of the ``accepted`` names, or all of them if no name is near."""
+    """Return a line of help: the nearest of the ``accepted`` names, or all names if no name is near."""
     names = [str(one) for one in accepted]
     if near := nearest(name, names):
         return f"did you mean {quote(near)}?"
@@ -40,7 +40,7 @@ def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> st
 
 
 def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """Return the name of ``accepted`` that is spelled most like ``name``, or None if none is near; case matters least."""
+    """Return the ``accepted`` name that is spelled most like ``name``, or None if no name is near. Case matters least."""
     names = list(accepted)
     by_lower = {one.lower(): one for one in reversed(names)}
     same_case = get_close_matches(name, names, n=1, cutoff=likeness)
@@ -58,7 +58,7 @@ _WIDEST = 100  # characters of a line at fault
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One fault with its place; ``str()`` formats it for people."""
+    """Describes one fault with its place. ``str()`` formats the fault for people."""
 
     file: str  # name of the text
     line: int  # from 1
@@ -82,7 +82,8 @@ class Diagnostic:
         return f"{text}\n  help: {self.help}" if self.help else text
 
 
-# Control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone surrogates.
+# These are control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone
+# surrogates.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -90,19 +91,19 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return the text with an escape such as ``\x1b`` for each such character; ``lines`` keeps line ends and tabs."""
+    r"""Return the text with escapes such as ``\x1b`` for control characters. ``lines`` keeps line ends and tabs."""
     if lines:
         return _UNFIT_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
     return _UNFIT.sub(_escape, text)
 
 
 def visible_but_colours(line: str) -> str:
-    """Return the same as ``visible`` for a line of our own processes, but its colours stay."""
+    """Return a line like ``visible``, but keep its colours. The line must come from a process of zeke_jobs."""
     return "".join(part if at % 2 else visible(part) for at, part in enumerate(_COLOUR.split(line)))
 
 
 def visible_json(document: str) -> str:
-    r"""Return a JSON document with escapes such as ``\u009b`` in its texts; its value does not change."""
+    r"""Return a JSON document with escapes such as ``\u009b`` in its texts. Its value does not change."""
     return _UNFIT_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 

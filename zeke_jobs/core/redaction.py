@@ -1,4 +1,4 @@
-"""Knows the secrets (passwords of addresses, values of ``${NAME}``, sensitive fields) and masks them in texts.
+"""Masks secrets in texts: passwords of addresses, values of ``${NAME}``, sensitive fields.
 
 A field is masked by its name or path, a password by the form of its address. Texts of handlers and libraries may quote
 a value anywhere; such a value is replaced only if it cannot be an ordinary word of the text.
@@ -25,17 +25,17 @@ _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.I
 MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
-_WORD = re.compile(r"[A-Za-z_./-]*")  # a word, module or path; as zeke_jobs.is_distinct in SQL
-# The passwords of addresses within a text, but not the word "password" of the example user:password@host. No match
-# extends over a quotation mark, so JSON stays valid.
+_WORD = re.compile(r"[A-Za-z_./-]*")  # matches a word, module or path; as zeke_jobs.is_distinct in SQL
+# This finds passwords of addresses within a text, but not the word "password" of the example user:password@host. No
+# match extends over a quotation mark, so JSON stays valid.
 _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
 )
-# The password of a text that is an address.
+# This finds the password of a text that is an address.
 _WHOLE = re.compile(r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)")
 
-# A part of a statement or a row that Postgres quotes, perhaps cut within a value; in plain text or within JSON.
+# Postgres quotes such a part of a statement or a row, perhaps cut within a value, in plain text or within JSON.
 _EXCERPT = re.compile(
     r"(^ *LINE \d+: |^DETAIL:  Failing row contains ).*$"
     r"|(\\nLINE \d+: |\\nDETAIL:  Failing row contains )(?:[^\\\"]|\\[^n])*",
@@ -44,7 +44,7 @@ _EXCERPT = re.compile(
 
 
 _known: dict[str, str] = {}
-#: The sensitive fields of the payload in this context, and their values, for which texts are searched.
+#: These are the sensitive fields of the payload in this context, and their values, for which texts are searched.
 _hidden: ContextVar[tuple[frozenset[str], tuple[str, ...]]] = ContextVar("hidden", default=(frozenset(), ()))
 
 
@@ -55,7 +55,7 @@ def remember(name: str, value: str) -> None:
 
 
 def remember_address(text: str, password: str) -> None:
-    """Remember a database's address as written: its password may have characters that end an address in a text."""
+    """Remember a database's address as written, because its password may have characters that end an address in a text."""
     if password:
         _known[text] = _WHOLE.sub(_without_password, text)
         parts = {password, *password.split("@")}  # because of an @, parsers may show the rest of a password as a host
@@ -131,7 +131,7 @@ def shown(name: str, value: Any) -> Any:
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Return whether the value at a place in a payload is one of these fields, is inside one, or contains one."""
+    """Return whether the value at a place in a payload is one of the fields, is inside a field, or contains a field."""
     steps = [step for step in place if isinstance(step, str)]
     return any(_meet(steps, field.split(".")) for field in fields)
 
@@ -141,7 +141,7 @@ def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
 
 
 def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the texts and numbers of a payload, each with its place; items of a list have the place of the list."""
+    """Yield the texts and numbers of a payload, each with its place. Items of a list have the place of the list."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, (*place, key))
@@ -153,13 +153,13 @@ def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def _is_distinct(value: str) -> bool:
-    """Return whether texts may be searched for the value, because it is unlikely to equal a word, module or path in them."""
+    """Return whether to search texts for the value: it must be unlikely to equal a word, module or path in them."""
     return len(value) > _LONGEST_WORD or (len(value) >= _SHORTEST and not _WORD.fullmatch(value))
 
 
 @lru_cache(maxsize=256)
 def _forms(value: str) -> tuple[str, ...]:
-    """Return the forms in which texts quote a secret: unchanged, in JSON, Python or an address, and these in SQL or Python."""
+    """Return the forms in which texts quote a secret: unchanged, in JSON, Python or an address, and all quoted again."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
     again = [form.replace("\\", "\\\\") for form in said]
     within = (form.replace("'", quoted) for form in (*said, *again) for quoted in ("''", "\\'", "'"))

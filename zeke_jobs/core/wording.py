@@ -18,7 +18,7 @@ UNITS = {
 }
 """The length of each unit, the largest first."""
 
-#: A duration, or an empty text.
+#: This matches a duration, or an empty text.
 PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
 _PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
 _WHOLE = re.compile(PATTERN, re.ASCII)
@@ -26,7 +26,7 @@ _MOST_DIGITS = 12
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read whole numbers with a unit (``w d h m s ms``), the largest first, each at most once; else raise ValueError."""
+    """Read whole numbers with a unit (``w d h m s ms``), the largest first, each at most once. Raises ValueError otherwise."""
     parts = _PART.findall(text)
     if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {text[:40]!r}")
@@ -37,7 +37,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration so that ``parse_duration`` can read it; fractions of a millisecond are dropped."""
+    """Write a duration so that ``parse_duration`` can read it. Fractions of a millisecond are dropped."""
     text, left = "", duration
     for unit in list(UNITS)[1:]:  # 14d is more common than 2w
         number, left = divmod(left, UNITS[unit])
@@ -88,17 +88,17 @@ def until(moment: datetime, now: datetime) -> str:
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """``1 job``, ``3 jobs``, ``2 retries``."""
+    """Return a number with its noun: ``1 job``, ``3 jobs``, ``2 retries``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def up_to_most(number: int, noun: str) -> str:
-    """Like ``count``, for a number that was counted only up to ``MOST``."""
+    """Return a number with its noun, like ``count``, if the number was counted only up to ``MOST``."""
     return count(number, noun) if number <= MOST else f"more than {MOST:,} {noun}s"
 
 
 def listed(words: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Join words to a list: ``a``, ``a and b``, ``a, b and c``."""
     *most, last = list(words) or [""]
     return f"{', '.join(most)} and {last}" if most else last
 
@@ -119,15 +119,15 @@ def progress(said: dict[str, Any] | None) -> str:
 
 
 def amount_text(amount: Decimal | float) -> str:
-    """Return an amount for people, with four decimals at most: an average may have many more."""
+    """Return an amount for people, with at most four decimals, because an average may have many more."""
     return f"{amount:,.4f}".rstrip("0").rstrip(".")
 
 
 def figure(said: Any) -> str:
-    """Return a number in readable form; any other value unchanged."""
+    """Return a number in readable form, and any other value unchanged."""
     return f"{said:g}" if isinstance(said, float | int) and abs(said) < 2**63 else str(said)
 
 
 def place(host: str | None, pid: int | None) -> str:
-    """Return a process's host and process id."""
+    """Return the host and the process id of a process."""
     return f"{host}:{pid}" if host else "a worker that is gone"

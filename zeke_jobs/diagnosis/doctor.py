@@ -1,4 +1,4 @@
-"""Examines an installation: all checks read one snapshot of the database, and each names faults and their remedies."""
+"""Examines an installation. All checks read one snapshot of the database, and each names faults and their remedies."""
 
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ _ORDER: list[str] = list(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings, the worst first."""
+    """Holds all findings, the worst first."""
 
     findings: tuple[Finding, ...]
     fine: tuple[str, ...] = ()  # names of the checks without findings

@@ -32,7 +32,7 @@ def active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reaso
         yield _running(job, job.timeout or (task.timeout if task else None), worker, who)
         return
     claimed = f"{who} claimed it {since(job.claimed_on or job.now, job.now)}"
-    # Whether the worker's last heartbeat is too early to cover this claim.
+    # The worker's last heartbeat may be too early to cover this claim.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
     if is_silent or is_new or job.cancelled_on is not None:
         yield Reason("claimed", f"{claimed}; its handler is about to start")
@@ -101,7 +101,7 @@ def history(job: Row, sent: Sequence[Row]) -> Iterator[Reason]:
 
 
 def attempted(entry: dict[str, Any]) -> Reason:
-    """Return one attempt that did not complete."""
+    """Describe an attempt that did not complete."""
     began, ended = (text and datetime.fromisoformat(text) for text in map(entry.get, ("started_on", "ended_on")))
     outcome, error = str(entry.get("outcome", "?")), entry.get("error") or {}
     on = f" on {when(began)}" if began else ""

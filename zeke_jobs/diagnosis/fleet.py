@@ -26,7 +26,7 @@ _NAMED = 10  # maximum number of failed jobs to list
 def look(conn: Connection) -> Row:
     """Read all live processes (``fleet/members``), the revision in force, and the queues that have tasks but no worker.
 
-    ``drift`` lists a process's differences from the others. A scheduler reads the revision in force at each beat.
+    ``drift`` lists the differences of a process from the others. A scheduler reads the revision in force at each beat.
     """
     number, members = store.latest_number(conn), SQL.named(conn, "fleet/members")
     newest = max((one.version for one in members), default="")
@@ -37,7 +37,7 @@ def look(conn: Connection) -> Row:
 
 
 def unapplied(conn: Connection) -> str | None:
-    """Describe how this folder's jobs.yaml differs from the revision in force; None if it does not, or one is missing."""
+    """Describe how this folder's jobs.yaml differs from the revision in force. Returns None without a difference."""
     file, latest = environment.config_path(), store.latest(conn, whole=False)
     if latest is None or not file.is_file():
         return None
@@ -49,7 +49,7 @@ def unapplied(conn: Connection) -> str | None:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Row]:
-    """Wait until every live worker uses a revision, for ``seconds`` at most. Returns the workers that do not."""
+    """Wait up to ``seconds`` until every live worker uses a revision. Returns the workers that do not use it."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]
@@ -66,7 +66,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
         return ["no heartbeat: it has ended, or hangs"]
     found = []
     if one.kind == "worker" and one.revision != number:
-        # Only the first line: for a fault of jobs.yaml, the next lines quote the file.
+        # Use only the first line, because for a fault of jobs.yaml the next lines quote the file.
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
     # The texts count, because a value set by hand makes a new revision of the same text. A process that does not use
@@ -77,7 +77,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Return whether this host has a worker (or scheduler) and each sends heartbeats to the database; and the reason."""
+    """Return whether this host has workers (or schedulers), all with heartbeats in the database. The text is the reason."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -95,9 +95,9 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Return whether an HTTP address answers with success and its answer contains a text; and the reason."""
+    """Return whether an HTTP address answers with success and a text that the answer must contain. The text is the reason."""
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller's own)
+        with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller chose the address)
             text = answer.read(_MOST).decode("utf-8", "replace")
     except (OSError, ValueError) as error:
         return False, f"{address} does not answer: {error}"
@@ -112,7 +112,7 @@ def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
 
 
 def failed_jobs(conn: Connection, queues: Sequence[str], since: datetime) -> list[str]:
-    """Return a line for each job that failed for good since ``since``; if there are many, the last line counts the rest."""
+    """Return a line for each job that failed for good since ``since``. If there are many, the last line counts the rest."""
     found = SQL.all(conn, "idle/failed", queues=list(queues), since=since, most=_NAMED)
     lines = [f"failed: {one['task']} {one['id']}: {one['type']}: {one['message']}" for one in found]
     return [*lines, f"failed: {found[0]['number'] - _NAMED} more"] if found and found[0]["number"] > _NAMED else lines

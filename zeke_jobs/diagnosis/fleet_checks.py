@@ -1,4 +1,4 @@
-"""The doctor's checks of the server (clock, vacuum, settings, connections) and of the processes (scheduler, workers)."""
+"""Checks the server (clock, vacuum, settings, connections) and the processes (scheduler, workers) for the doctor."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ _OF_A_LOOP = 12  # connections of an event loop, for single statements and for t
 _LEAST_BUFFERS = 8_192  # pages of 8 KiB: half of PostgreSQL's default
 _LEAST_JIT_COST = 10_000.0
 _KEPT = timedelta(minutes=1)  # if one job keeps all processes of a queue longer than this, the notice becomes a warning
-#: Programs whose connections are counted by their maximum instead of their current number.
+#: Connections of these programs are counted by their maximum instead of their current number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 _here = partial(datetime.now, UTC)  # this machine's clock
 

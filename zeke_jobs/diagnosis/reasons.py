@@ -1,4 +1,4 @@
-"""The words of the diagnosis: the reasons why a queued job does not run yet, and the findings of the doctor."""
+"""Puts a diagnosis into words: the reasons why a queued job does not run yet, and the findings of the doctor."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from zeke_jobs.core.wording import amount_text, one_line, place, since, span, un
 from zeke_jobs.postgres.queries import Row
 
 _NAMED = 5  # maximum number of processes to name
-QUARANTINE = 3  # deaths of its workers after which zeke_jobs.rescue() fails a job
+QUARANTINE = 3  # deaths of a job's workers after which zeke_jobs.rescue() fails the job
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One fact about a job that explains its state."""
+    """Describes one fact about a job that explains the job's state."""
 
-    kind: str  # its name, for programs
+    kind: str  # the name of the fact, for programs
     sentence: str  # the fact as a sentence, with the figures
     help: str = ""  # the remedy; may be empty
     traceback: tuple[str, ...] = ()  # the lines of a failed attempt's traceback
 
 
 def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:
-    """Yield the lines about reasons and history, each with its indent and style; equal tracebacks are shown once."""
+    """Yield lines about reasons and history, each with its indent and style. Equal tracebacks are shown once."""
     known: dict[tuple[str, ...], Reason] = {}
     for one in (*reasons, *history):
         yield 2, "" if one in reasons else "dim", one.sentence
@@ -39,7 +39,7 @@ def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[
 
 
 def error_of(error: dict[str, Any] | None) -> str:
-    """Return type and message of an error, on one line."""
+    """Return the type and message of an error on one line."""
     return one_line(": ".join(str(error[part]) for part in ("type", "message") if error and error.get(part)))
 
 
@@ -111,40 +111,40 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
-    """Return the active jobs of a full limit as text; the first jobs are named, the rest is counted."""
+    """Return a text about the active jobs of a full limit. It names the first jobs, and counts the rest."""
     named = (f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders)
     return first_of(list(named), active)
 
 
 def first_of(named: Sequence[str], number: int) -> str:
-    """Return the named ones as text, and how many more of ``number`` there are."""
+    """Return a text with the given names, and how many more of ``number`` there are."""
     return "; ".join([*named, f"{number - len(named)} more"] if number > len(named) else named)
 
 
 class Severity(StrEnum):
-    """Severity of a finding."""
+    """Names the severity of a finding."""
 
     CRITICAL = "critical"  # jobs do not run, or will soon not run
-    WARNING = "warning"  # it will get worse, or a promise is broken
-    NOTICE = "notice"  # it may be intended
+    WARNING = "warning"  # the fault will get worse, or a promise is broken
+    NOTICE = "notice"  # the fault may be intended
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault. Its check sets its id, and its severity if it has none."""
+    """Describes one fault. The check sets the id, and the severity if the finding has none."""
 
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures
     help: str
     severity: str = ""
-    id: str = ""  # its kind, for programs
+    id: str = ""  # the kind of the fault, for programs
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of the doctor."""
+    """Describes one check of the doctor."""
 
-    name: str  # the id of its findings
+    name: str  # the id of the check's findings
     severity: Severity
     fine: str  # the sentence to print when the check finds nothing
     faults: Callable[[Connection], Iterator[Finding]]  # examines a database, in a snapshot

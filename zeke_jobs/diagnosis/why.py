@@ -1,4 +1,4 @@
-"""Explains why a job waits, runs or has ended: the reasons, the decisive one first, from one database snapshot."""
+"""Explains why a job waits, runs or has ended, from one database snapshot, with the decisive reason first."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,14 +26,14 @@ _AHEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The explanation of one job. A queued job starts only when no reason remains, so all reasons are listed."""
+    """Explains one job. A queued job starts only when no reason remains, so all reasons are listed."""
 
     id: UUID
     task: str
     status: str
-    reasons: tuple[Reason, ...]  # the decisive one first; never empty
+    reasons: tuple[Reason, ...]  # the decisive reason first; never empty
     history: tuple[Reason, ...]  # earlier events: the sender, its attempts, the jobs it sent
-    about: dict[str, Any] = field(default_factory=dict)  # its task's settings that are shown with a job
+    about: dict[str, Any] = field(default_factory=dict)  # the settings of the job's task that are shown with a job
 
 
 def why(conn: Connection, job_id: UUID) -> Explanation:
@@ -103,13 +103,13 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
 
 
 def _later(job: Row) -> Reason:
-    """Return the reason of a job that is not due: it waits for an event or a retry, was deferred, or was sent for later."""
+    """Return the reason of a job that is not due. It waits for an event or a retry, was deferred, or was sent for later."""
     due, reason = until(job.run_at, job.now), job.waiting_for or ""
     if job.awaits_event:
         event = reason.removeprefix("event ")
         sentence = f"it waits for the event {event!r}, and goes on without it when that has not come {due}"
         return Reason("waits-for-event", sentence, f"zeke-jobs emit {event}")
-    if job.waiting_for is not None:  # its handler or a lease deferred it
+    if job.waiting_for is not None:  # the handler or a lease deferred the job
         sentence = f"its handler deferred it {due}: {one_line(reason)}; the jobs that are due before then go first"
         return Reason("deferred", sentence)
     if job.attempt > job.attempt_base and job.error is not None:
@@ -179,7 +179,7 @@ def _queue_before(
         sentence = f"all {threads} {slots} of {where} for queue {job.queue} are busy ({busy} jobs claimed)"
         help_ = f"more of them, or more processes: {more}, dramatiq zeke_jobs.actors --processes N"
         yield Reason("workers-busy", sentence, help_)
-    if job.deaths > 1:  # it runs alone
+    if job.deaths > 1:  # a job with two deaths runs alone
         return
     turns = _one(conn, "turns", id=job.id, most=MOST + 1) if task.share else None
     if turns is not None and (others := _counted({"of other keys": turns.others, "of its own": turns.own})):
@@ -195,7 +195,7 @@ def _counted(words: dict[str, int]) -> str:
 
 
 def _also(job: Row, task: Row | None) -> Iterator[Reason]:
-    """Facts that do not delay the job but help to understand its state."""
+    """Yield facts that do not delay the job but help to understand its state."""
     if job.expires_on is not None and job.attempt == 0:
         sentence = f"it had to start by {when(job.expires_on)} and did not: the next heartbeat of a worker cancels it"
         if job.expires_on > job.now:

@@ -1,4 +1,4 @@
-"""The doctor's checks of the jobs: known tasks, limits that keep up, and waits within max_wait."""
+"""Checks the jobs for the doctor: known tasks, limits that keep up, and waits within max_wait."""
 
 import math
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def _keeping_up(conn: Connection) -> Iterator[Finding]:
 def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
     """Yield the parts of a limit that are too small for the arrivals of its tasks, each with its remedy."""
     name, slots = bound.name, bound.concurrency
-    # The average number of jobs that must run at once.
+    # The need is the average number of jobs that must run at once.
     need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)
     if slots is not None and need > slots:
         kind, _, rest = name.partition("/")

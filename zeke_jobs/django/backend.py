@@ -1,4 +1,4 @@
-"""The backend of ``TASKS``: sends a job on Django's own connection, reads it as a ``TaskResult``, and checks its settings."""
+"""Is the backend of ``TASKS``: it sends jobs on Django's connection, reads ``TaskResult`` objects, and checks settings."""
 
 import builtins
 import re
@@ -39,7 +39,7 @@ _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finis
 
 
 def find(function: str) -> Any:
-    """The ``Task`` of a function, by its path. Raises ImportError, or SuspiciousOperation if the object is no Django task."""
+    """Return the ``Task`` of a function's path. Raises ImportError, or SuspiciousOperation if the object is no Django task."""
     found = import_string(function)
     if not isinstance(found, tasks.base.Task):
         raise SuspiciousOperation(f"expected a function with @task at {function}, got {type(found).__name__}")
@@ -47,7 +47,7 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """A ``TaskResult`` of a call, by default ready and without an attempt. Raises TypeError if an argument is not JSON."""
+    """Return a ``TaskResult`` of a call, by default ready and without an attempt. Raises TypeError without JSON arguments."""
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
     return tasks.TaskResult(task=task, **{**start, **given, **values})
@@ -90,7 +90,7 @@ def _local(moment: datetime | None) -> Any:
 
 
 def _error(error: Mapping[str, Any]) -> Any:
-    """Django's form of an attempt's error, which names the exception's class; the traceback names its module."""
+    """Return an attempt's error in Django's form, which names the exception's class. The traceback names its module."""
     name, traceback = error.get("type", ""), error.get("traceback", "")
     paths = re.findall(rf"^([\w.]+\.{re.escape(name)})\b", traceback, re.MULTILINE)
     own = f"builtins.{name}" if hasattr(builtins, name) else f"zeke_jobs.errors.{name}"
@@ -98,7 +98,7 @@ def _error(error: Mapping[str, Any]) -> Any:
 
 
 class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
-    """Tasks as jobs of zeke_jobs.
+    """Runs tasks as jobs of zeke_jobs.
 
     ``OPTIONS`` has ``database``, an alias of ``DATABASES``; ``task``, the task in jobs.yaml for all functions, by
     default ``django``; and ``tasks``, other tasks by the path of a function or the name of a queue.
@@ -112,12 +112,12 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return str(self.options.get("database", "default"))
 
     def stanza(self, function: str, queue_name: str) -> str:
-        """Return id of the task in jobs.yaml for a function."""
+        """Return the id of the task in jobs.yaml for a function."""
         own = self.options.get("tasks", {})
         return str(own.get(function) or own.get(queue_name) or self.options.get("task", "django"))
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """Send a job; it exists when the transaction of Django's connection commits.
+        """Send a job. It exists when the transaction of Django's connection commits.
 
         Raises:
             InvalidTask, TypeError: the same as Django's own backends.
@@ -136,7 +136,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """Return the current result of a job; sensitive fields of its payload are ``***``.
+        """Return the current result of a job. Sensitive fields of its payload are ``***``.
 
         Raises TaskResultDoesNotExist if no job of a function with ``@task`` has this id.
         """
@@ -152,7 +152,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result_of(job, job.data, output)
 
     def check(self, **_kwargs: Any) -> Iterator[Any]:
-        """Yield the faults of the settings, for ``manage.py check``; of jobs.yaml too where there is one.
+        """Yield the faults of the settings, for ``manage.py check``, and faults of jobs.yaml if it exists.
 
         Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
         """
@@ -177,7 +177,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         else:
             yield from _other_database(connections[self.database].settings_dict)
         if (path := environment.config_path()).exists():
-            from zeke_jobs import config  # a web server usually has no jobs.yaml
+            from zeke_jobs import config  # import here, because a web server usually has no jobs.yaml
 
             found = config.load(path, handlers=False)
             for name in dict.fromkeys([self.stanza("", ""), *own.values()]):
@@ -188,7 +188,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
                     yield Error(message, hint=f'under tasks: {name}: {{handler: "{_HANDLER}"}}', id="zeke_jobs.E003")
 
     def _perform(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        if drivers.stand_in is not None:  # a test without a database
+        if drivers.stand_in is not None:  # the program is a test without a database
             return drivers.perform(None, plan, *args, **options)
         connection = connections[self.database]
         connection.validate_no_broken_transaction()

@@ -23,7 +23,7 @@ if not apps.ready:
 
 
 class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
-    """The payload of ``run_task``: the path of a function with ``@task``, its arguments, and Django's queue and backend."""
+    """Is the payload of ``run_task``: the path of a function with ``@task``, its arguments, and Django's queue and backend."""
 
     function: str
     args: list[Any]
@@ -35,14 +35,14 @@ class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
 def run_task(payload: Call, ctx: Context) -> Any:
     """Call the function with fresh Django connections, send Django's signals, and return the function's value.
 
-    Raises Reject if it is not JSON, and ImportError or SuspiciousOperation if there is no such task.
+    Raises Reject if the value is not JSON, and ImportError or SuspiciousOperation if there is no such task.
     """
     job = drivers.perform(ctx.db, reading.one, ctx.job_id)
     begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # written later
     result = result_of(begun, payload.model_dump())
     sender = type(result.task.get_backend())
     reset_queries()  # Django collects queries if DEBUG is on
-    close_old_connections()  # as Django does around a request
+    close_old_connections()  # Django does the same around a request
     signals.task_started.send(sender, task_result=result)
     try:
         context = [tasks.TaskContext(task_result=result)] if result.task.takes_context else []

@@ -1,1 +1,1 @@
-"""Connections, statements, migrations, roles and the embedded server."""
+"""Has connections, statements, migrations, roles and the embedded server."""

@@ -17,20 +17,20 @@ import psycopg2
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import server_programs
 
-#: The port is part of the socket's name; the folder has no other socket.
+#: The port is part of the socket's name. The folder has no other socket.
 _SOCKET = {"port": "5432", "listen_addresses": "", "unix_socket_permissions": "0700"}
-#: Settings for the wheel's server only. Other servers keep their own defaults, like usual installations.
+#: These settings are for the wheel's server only. Other servers keep their own defaults, like usual installations.
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
-#: A path for a socket: without characters that libpq interprets, and, with the socket's name, at most 107 bytes long.
+#: A socket's path has no characters that libpq interprets, and, with the socket's name, at most 107 bytes.
 _FIT_FOR_SOCKET = re.compile(r"[A-Za-z0-9/._+~-]{1,80}")
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to start or to stop
 
 
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
-    """Start the server in ``folder``, or find it running, and return its URL. It runs until ``stop``.
+    """Start the server in ``folder``, or find it running, and return its URL. The server runs until ``stop``.
 
-    Several processes may call it at once, also after a crash.
+    Several processes may call this function at the same time, also after a crash.
 
     Args:
         folder: The server's folder, made with mode 0700 if missing, for data, log and, if its path suits, socket.
@@ -47,18 +47,18 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     settings = {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}
     log, told = folder / "data" / "log", -1
     patience = f"expected the server of {folder} to answer within a minute, got none; its log is {log}"
-    # Wait for a server that is starting, or for the end of the last process of one that was killed.
+    # Wait for a server that is starting, or for the end of the last process of a server that was killed.
     while not isinstance(url := _until(lambda: running(folder) or not _lives(folder), patience), str):
         if told >= 0:
             raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
-        with _open(folder / "alive", user) as alive, suppress(BlockingIOError):  # another process is starting it
+        with _open(folder / "alive", user) as alive, suppress(BlockingIOError):  # another process starts the server
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             told = _start(folder, bin_dir, settings, user, alive)
     return url
 
 
 def running(folder: Path) -> str | None:
-    """Return the URL of the server in ``folder`` if it runs, or None. Starts nothing."""
+    """Return the URL of the server in ``folder`` if it runs, or None. The function starts nothing."""
     folder = folder.absolute()
     if not _lives(folder):
         return None
@@ -74,19 +74,19 @@ def running(folder: Path) -> str | None:
 
 
 def stop(folder: Path, *, mode: str = "fast") -> None:
-    """Stop the server of ``folder``, if it runs, in a mode of pg_ctl. Raises ZekeJobsError if it runs on for a minute."""
+    """Stop the server of ``folder``, if it runs, in a mode of pg_ctl. Raises ZekeJobsError if it does not end in a minute."""
     folder, socket = folder.absolute(), ""
 
     def ends() -> bool:
         nonlocal socket
-        with suppress(OSError, ValueError):  # it has not written its process id yet, or has already ended
+        with suppress(OSError, ValueError):  # the server has not written its process id yet, or has already ended
             process, _, _, _, socket, *_ = (folder / "data" / "postmaster.pid").read_text().splitlines()
             os.kill(int(process), _STOP[mode])
         return not _lives(folder)
 
     if _lives(folder):
         _until(ends, f"expected the server of {folder} to stop within a minute, got one that runs on")
-    with suppress(OSError):  # the data's folder, which is not empty, or not known
+    with suppress(OSError):  # the folder is the data's folder, which is not empty, or is not known
         Path(socket).rmdir()
 
 
@@ -102,8 +102,8 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 def _lives(folder: Path) -> bool:
     """Return whether a process of this folder's server, or one that starts it, is alive.
 
-    The first process of the server gets a file lock from the one that starts it, and all others inherit the lock. A
-    process id would prove less, because ids are reused.
+    The first process of the server inherits a file lock from the process that starts it, and its children inherit the
+    lock too. A process id would prove less, because ids are reused.
     """
     try:
         with (folder / "alive").open() as alive:
@@ -114,7 +114,7 @@ def _lives(folder: Path) -> bool:
 
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any], alive: TextIO) -> int:
-    """Start a server that outlives this process. Returns the length of its log before the start."""
+    """Start a server that outlives this process. Returns the length of the server's log before the start."""
     programs = server_programs.runnable(bin_dir, user)
     data = folder / "data"
     if not (data / "PG_VERSION").exists():
@@ -123,21 +123,21 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     if not _FIT_FOR_SOCKET.fullmatch(str(data)):
         socket = Path(tempfile.mkdtemp(prefix="zeke-jobs-", dir="/tmp"))
         _give(socket, user)
-    # No process of this folder's server is alive, and other processes may have got the ids in its lock files.
+    # No process of this folder's server is alive. Other processes may have got the ids in its lock files.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with _open(data / "log", user) as log:
         told = log.tell()
         server: list[str | Path] = [programs / "postgres", "-D", data, "-k", socket, *flags]
-        # A shell starts it and ends at once, so that no parent has to wait for the server.
+        # A shell starts the server and ends at once, so that no parent has to wait for the server.
         shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]
         server_programs.run([*shell, *server], user, cwd=data, pass_fds=[alive.fileno()])
     return told
 
 
 def _give(folder: Path, user: dict[str, Any]) -> None:
-    """Give a folder of root's to the server's user."""
+    """Make the server's user the owner of a folder that root owns."""
     try:
         if user:
             os.chown(folder, user["user"], user["group"])
@@ -146,8 +146,8 @@ def _give(folder: Path, user: dict[str, Any]) -> None:
 
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
-    """Open a file of the server's user to append to it."""
-    # As root, do not follow a link, because the folder's owner may have made it to one of root's files.
+    """Open a file of the server's user, to append to the file."""
+    # As root, do not follow a link, because the folder's owner may have linked to a file of root.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.fchown(number, user.get("user", -1), user.get("group", -1))
     return os.fdopen(number, "a")

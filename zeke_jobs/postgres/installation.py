@@ -1,4 +1,4 @@
-"""Checks that a database is on a supported server, and belongs to this process's installation (its environment)."""
+"""Checks that the server is supported, and that the database is for this process's installation (its environment)."""
 
 from psycopg2.extensions import connection as Connection
 
@@ -6,21 +6,21 @@ from zeke_jobs.core import environment
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 
-#: The oldest and the newest major version that the tests cover. Later versions are accepted.
+#: These are the oldest and the newest major version that the tests cover. Later versions are accepted.
 OLDEST, NEWEST_TESTED = 15, 18
 _ENCODING = "UTF8"
 _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
 
 
 def claim(conn: Connection) -> None:
-    """Make this process's installation the database's owner if it has none."""
+    """Make this process's installation the owner of the database if it has no owner."""
     if _owner(conn) is None:  # only an installation's first process needs the right to write this table
         SQL.run(conn, "installation/claim", name=environment.installation())
     verify(conn)
 
 
 def verify(conn: Connection) -> None:
-    """Raise ConfigurationError for another installation's database. One that was never migrated has no owner."""
+    """Raise ConfigurationError for the database of another installation. A database without migrations has no owner."""
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(
@@ -31,12 +31,12 @@ def verify(conn: Connection) -> None:
 
 
 def verify_server(conn: Connection) -> None:
-    """Raise ConfigurationError for a server that is too old or read-only, or another encoding. Sends no statement."""
+    """Raise ConfigurationError for a server that is too old or read-only, or has another encoding. Sends no statement."""
     major = conn.info.server_version // 10_000
     if major < OLDEST:
         tested = f"{OLDEST} to {NEWEST_TESTED} are tested"
         raise ConfigurationError(f"expected PostgreSQL {OLDEST} or later ({tested}), got PostgreSQL {major}")
-    encoding = conn.info.parameter_status("server_encoding") or _ENCODING  # a pooler may not report it
+    encoding = conn.info.parameter_status("server_encoding") or _ENCODING  # a pooler may not report the encoding
     if encoding != _ENCODING:
         raise ConfigurationError(
             f"expected a database with the encoding {_ENCODING}, got {encoding}\n"

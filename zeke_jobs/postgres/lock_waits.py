@@ -17,7 +17,7 @@ from zeke_jobs.postgres.queries import SQL
 
 _Result = TypeVar("_Result")
 
-#: Seconds for all tries together; one try waits up to half a second for each lock, and then releases all its locks.
+#: These are the seconds for all tries together. One try waits up to half a second for each lock, then releases all.
 PATIENCE = 60.0
 _CONTENDED = (LockNotAvailable, TransactionRollbackError)
 _PAUSE = 0.5  # seconds between two tries, in which other sessions get their locks
@@ -32,7 +32,8 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
     """Repeat a change (a transaction that calls ``bound``) until it gets its locks, also after a deadlock.
 
     ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. Raises Contended if
-    ``what`` got no locks in that time; the message names the session that holds them. Nothing was changed.
+    ``what`` got no locks in that time, and then nothing was changed. The message names the session that holds the
+    locks.
     """
     begun = time.monotonic()
     while True:
@@ -42,12 +43,12 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
         except Contended:
             if time.monotonic() + _PAUSE > begun + (PATIENCE if patience is None else patience):
                 raise
-        time.sleep(random.uniform(_PAUSE / 2, _PAUSE))  # noqa: S311 (it spreads load, no secrets)
+        time.sleep(random.uniform(_PAUSE / 2, _PAUSE))  # noqa: S311 (this number spreads load, and is no secret)
 
 
 @contextmanager
 def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[None]:
-    """Raise Contended if the block's transaction gets no lock; ``begun`` is the time of the first try."""
+    """Raise Contended if the block's transaction gets no lock. ``begun`` is the time of the first try."""
     begun = time.monotonic() if begun is None else begun
     try:
         yield
@@ -56,7 +57,7 @@ def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[No
 
 
 def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
-    """Return process id and description of the session that probably holds the lock: the oldest that uses the table."""
+    """Return process id and description of the session that probably holds the lock: the oldest user of the table."""
     # The server's message names the table of a row, or its index, but not the session.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))

@@ -23,7 +23,7 @@ from zeke_jobs.postgres.pool import is_pooled, transaction
 from zeke_jobs.postgres.queries import SQL, Row
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
-_DROP = re.compile(r"DROP FUNCTION .*\)")  # the server's hint, in any language
+_DROP = re.compile(r"DROP FUNCTION .*\)")  # matches the server's hint, in any language
 _CODE = re.compile(r"code-(\d{4})")
 _OF_EARLIER = "0001_tables.sql"  # a file of versions before 1.0, whose jobs cannot be taken over
 _DRAMATIQ_PG = "0000_dramatiq_pg.sql"
@@ -36,7 +36,7 @@ CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATI
 
 @dataclass(frozen=True)
 class Migration:
-    """One file, identified by ``package`` and ``name``. ``checksum`` shows whether it was edited after it was applied."""
+    """Describes a migration file by ``package`` and ``name``. ``checksum`` shows an edit after the file was applied."""
 
     package: str
     name: str
@@ -46,7 +46,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the text, in hexadecimal."""
+        """Return the SHA-256 of the text, in hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -83,13 +83,13 @@ def of_package(package: str, folder: str = "migrations") -> list[Migration]:
 def _texts(package: str, folder: str) -> list[tuple[str, str]]:
     try:
         found = [one for one in files(package).joinpath(folder).iterdir() if one.name.endswith(".sql")]
-    except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # TypeError: a module
+    except (ImportError, FileNotFoundError, NotADirectoryError, TypeError) as error:  # a module raises TypeError
         raise MigrationError(f"expected a package with a folder {folder}, got {package!r}: {error}") from error
     return sorted((one.name, one.read_text(encoding="utf-8")) for one in found)
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the missing files, each in its own transaction, and return them. Works through PgBouncer too.
+    """Apply the missing files, each in its own transaction, and return them. PgBouncer may be in between.
 
     Other processes that migrate at the same time wait, and then have nothing to do.
 
@@ -135,13 +135,13 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
     """Run a file and record it, under the lock. Returns False if another process has applied it meanwhile."""
 
     def objects() -> set[str]:
-        """Return the objects outside our schema; empty for our own files, because an uninstall drops our schema as a whole."""
+        """Return the objects outside the schema of zeke_jobs, or an empty set for zeke_jobs itself."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _applied(conn)):
         return False
     before, one_by_one = objects(), filter(str.strip, re.split(r";[ \t]*\n", migration.text))
-    # Several statements in one call would run in a transaction.
+    # The server would run several statements of one call in a transaction.
     for statement in [migration.text] if migration.in_transaction else one_by_one:
         if _CODE.fullmatch(migration.name):
             _replace(conn, statement)
@@ -155,9 +155,9 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
 
 
 def _replace(conn: Connection, script: str) -> None:
-    """Run the code's script; each function whose result has had another type is dropped first.
+    """Run the script of the code. Each function whose result type has changed is dropped first.
 
-    Nothing that depends on such a function is dropped: a view of somebody else that does makes the script fail.
+    Objects that depend on such a function are not dropped: if another program's view uses it, the script fails.
     """
     while True:
         try:
@@ -186,7 +186,7 @@ def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) -> bool:
-    """Return whether a file must be applied: a frozen file once, the code when its edition is new or has changed."""
+    """Return whether a file must be applied. A frozen file is applied once, the code after each change."""
     found = applied.get((migration.package, migration.name))
     checksum = found and found.checksum
     if _CODE.fullmatch(migration.name):

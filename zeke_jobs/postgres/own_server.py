@@ -1,4 +1,4 @@
-"""Runs an embedded server for one command: its folder, and a lock that keeps other commands out."""
+"""Runs an embedded server for one command, in a folder with a lock that keeps other commands out."""
 
 import errno
 import fcntl
@@ -18,11 +18,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands are shown ``name``.
+    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands see ``name`` as its user.
 
     Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses it.
     """
-    server_programs.binaries()  # raises before any folder is made
+    server_programs.binaries()  # an error must come before any folder is made
     with ExitStack() as stack:
         server = server_folder(data_dir)
         try:
@@ -44,7 +44,7 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """Return the folder for the files of ``data_dir``: itself, or, for a reason (``why_elsewhere``), one named by its path."""
+    """Return the folder for the files of ``data_dir``: this folder, or, for a reason (``why_elsewhere``), another folder."""
     asked = data_dir.absolute()
     with suppress(OSError):
         return (asked / _LINK).readlink()
@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make ``place(data_dir)`` if missing, and a link to it in ``data_dir`` if it is elsewhere."""
+    """Make ``place(data_dir)`` if it is missing, and a link to it in ``data_dir`` if it is elsewhere."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:
@@ -83,7 +83,7 @@ def _make_place(data_dir: Path) -> None:
 def _make(folder: Path) -> None:
     if not server_programs.is_there(folder):
         server_programs.make(folder)
-        # Write it only into a folder that we made, so that `git add .` does not add the database.
+        # Write .gitignore only into a folder that this code made, so that `git add .` does not add the database.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 

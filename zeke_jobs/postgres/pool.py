@@ -1,4 +1,4 @@
-"""Connections to Postgres: opening them, transactions, and a pool that waits instead of failing."""
+"""Opens connections to Postgres, groups statements in transactions, and has a pool that waits instead of failing."""
 
 import re
 import select
@@ -19,20 +19,20 @@ from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.environment import libpq
 from zeke_jobs.postgres.session import KEEPALIVE, Session
 
-#: psycopg2's errors when the server or the network is unreachable.
+#: psycopg2 raises these errors when the server or the network is unreachable.
 DISCONNECTED = (OperationalError, InterfaceError)
-#: psycopg2's errors when the database is not migrated.
+#: psycopg2 raises these errors when the database is not migrated.
 UNMIGRATED = (InvalidSchemaName, UndefinedTable)
 
-# SQLSTATE classes of faults of the server, not of a statement: read-only transaction (not an OperationalError),
-# resources, operator intervention, system and internal errors (nor these).
+# These SQLSTATE classes are faults of the server, not of a statement: read-only transaction, resources, operator
+# intervention, system and internal errors. psycopg2 does not make all of them an OperationalError.
 _OF_THE_SERVER = ("25", "53", "57", "58", "XX")
 _TOO_MUCH = "54"  # the class of exceeded program limits: an OperationalError, but caused by a value
 
 _SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE SAVEPOINT zeke_jobs")
 _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 
-# Messages of libpq, PostgreSQL and PgBouncer about a wrong address, because there is no SQLSTATE without a connection.
+# libpq, PostgreSQL and PgBouncer use these messages for a wrong address; without a connection there is no SQLSTATE.
 # "Temporary failure in name resolution" is left out, because it passes.
 _WRONG_ADDRESS = {
     # With several hosts, another host may exist and only be unreachable.
@@ -52,7 +52,7 @@ class AddressError(OperationalError):
 
 
 class Cursor(cursor):
-    """A cursor that distinguishes a dead server from a wrong statement.
+    """Is a cursor that distinguishes a dead server from a wrong statement.
 
     After an immediate shutdown, psycopg2 raises DatabaseError without a code, and treats the connection as open.
     """
@@ -77,7 +77,7 @@ def is_away(error: BaseException) -> bool:
 def connect(
     url: str | None = None, *, application_name: str = "zeke-jobs", opening: set[Session] | None = None
 ) -> Connection:
-    """Open a connection: autocommit, READ COMMITTED, UTC; ``transaction`` groups statements.
+    """Open a connection in autocommit mode, READ COMMITTED and UTC. ``transaction`` groups statements.
 
     ``opening`` contains the connection while its settings are made, so that another thread can end it.
 
@@ -120,14 +120,14 @@ def is_pooled(conn: Connection) -> bool:
 
 
 def can_listen(conn: Connection) -> bool:
-    """Return whether a LISTEN on this connection works: not through a pooler, unless ``ZEKE_JOBS_LISTEN`` overrides it."""
+    """Return whether LISTEN works on this connection. It fails through a pooler, unless ``ZEKE_JOBS_LISTEN`` overrides that."""
     wanted = environment.listen()
     return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 
 
 @contextmanager
 def transaction(conn: Connection) -> Iterator[Connection]:
-    """BEGIN … COMMIT on an autocommit connection; ROLLBACK when the body raises. Inside a transaction, a savepoint."""
+    """Run the block between BEGIN and COMMIT, or in a savepoint of an open transaction. An exception rolls it back."""
     is_inside = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
     begin, back, end = _SAVEPOINT if is_inside else ("BEGIN", "ROLLBACK", "COMMIT")
     with conn.cursor() as cursor:
@@ -136,7 +136,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # An unreachable server rolls back on its own, and the body's exception matters more.
+            # An unreachable server rolls back by itself, and the body's exception matters more.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute(back)
         raise
@@ -145,14 +145,14 @@ def transaction(conn: Connection) -> Iterator[Connection]:
 
 
 def has_news(conn: Any) -> bool:
-    """Return whether an idle connection has data to read; usually the server has then closed it."""
+    """Return whether an idle connection has data to read. Usually the server has then closed the connection."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
 class Pool:
-    """At most ``max_size`` connections, opened when needed; a caller waits for one. ``trim`` closes idle ones."""
+    """Lends at most ``max_size`` connections, which open on demand. A caller waits for one. ``trim`` closes idle ones."""
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
         self.url = url
@@ -176,7 +176,7 @@ class Pool:
             self.give_back(conn)
 
     def take(self) -> Connection:
-        """Lend a connection until ``give_back``; see ``connection``."""
+        """Lend a connection until ``give_back``, as ``connection`` does."""
         while not self._places.acquire(timeout=_LOOK):
             if self._closed:
                 raise OperationalError("expected a free connection, got none before the process stopped")
@@ -193,7 +193,7 @@ class Pool:
             raise
 
     def give_back(self, conn: Connection) -> None:
-        """End a loan of ``take``."""
+        """Take back a connection that ``take`` lent."""
         try:
             # An interrupted block may have left a transaction or unread results.
             if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
@@ -220,12 +220,12 @@ class Pool:
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
-        """End connections that are being opened: each caller gets an OperationalError, even if the server is silent."""
+        """End connections that are being opened. Each caller gets an OperationalError, even if the server is silent."""
         for conn in list(self._opening):
             conn.cut()
 
     def drop_idle(self) -> None:
-        """Close all idle connections: after a disconnection they are probably dead too."""
+        """Close all idle connections. After a disconnection they are probably dead too."""
         self.trim(older_than=-1.0)
 
     def close(self) -> None:

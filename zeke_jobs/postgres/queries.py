@@ -1,4 +1,4 @@
-"""Runs SQL statements by the names of their files; values that Python cannot read become the nearest readable values."""
+"""Runs SQL statements by the names of their files. Values that Python cannot read become the nearest readable values."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def tolerate(cursor: Cursor) -> None:
 
 
 def value_of(text: str) -> Any:
-    """Return the value of a JSON text; for an unreadable text, an object with the reason."""
+    """Return the value of a JSON text. For an unreadable text, return an object with the reason."""
     if is_too_deep(text):
         return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
     try:
@@ -41,7 +41,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """Return the value of a payload's JSON text, like ``value_of``; a payload must be an object."""
+    """Return the value of a payload's JSON text, like ``value_of``. A payload must be an object."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 
@@ -61,20 +61,20 @@ _CASTERS = (
     new_type((_JSON, _JSONB), "JSON", lambda text, _: None if text is None else value_of(str(text))),
 )
 
-#: A row with its columns as attributes.
+#: A row has its columns as attributes.
 Row = SimpleNamespace
 _CAST = re.compile(r"%\((\w+)\)s(::[\w.]+(?: precision)?(?:\(\d[\d, ]*\))?(?:\[\])?)")
 _CANNOT_BE_PREPARED = re.compile(r"(?:\s|--[^\n]*\n)*(?:DO|LOCK)\b")
 
 
 class Queries:
-    """The ``.sql`` files of one package folder, e.g. ``Queries("actors.store", "sql")``.
+    """Runs the ``.sql`` files of one package folder, for example ``Queries("actors.store", "sql")``.
 
     A file contains one statement with named parameters, ``%(name)s``; in a subfolder it is named ``subfolder/name``.
     Times and JSON that Python cannot read become the nearest readable value. Raises KeyError if no file has that name.
 
-    A session of ours prepares a statement at its second use, because most take the server longer to parse and plan than
-    to run. The types of parameters then follow from the statement, not from their values.
+    A session of zeke_jobs prepares a statement at its second use, because the server takes longer to parse and plan
+    most statements than to run them. Types of parameters then follow from the statement, not from their values.
     """
 
     def __init__(self, package: str, folder: str = "sql") -> None:
@@ -95,12 +95,12 @@ class Queries:
             tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
-            # Dictionaries are made here, because making the driver's takes as long as a round trip.
+            # The dictionaries are made in this method, because the driver's dictionaries take as long as a round trip.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 
     def named(self, conn: Connection, name: str, /, **params: Any) -> list[Row]:
-        """Like ``all``, but the columns of a row are attributes."""
+        """Run a statement and return its rows like ``all``, but with the columns as attributes."""
         return [Row(**row) for row in self.all(conn, name, **params)]
 
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
@@ -144,7 +144,7 @@ class Queries:
         return cursor.execute(self.text(name), params)
 
     def _write_prepared(self, name: str) -> tuple[str, str]:
-        """Return the PREPARE and the EXECUTE of a statement, or an empty tuple if it cannot be prepared."""
+        """Return the PREPARE and the EXECUTE of a statement, or two empty texts if it cannot be prepared."""
         text, places = self.text(name), _Places()
         if _CANNOT_BE_PREPARED.match(text):
             return "", ""
@@ -155,7 +155,7 @@ class Queries:
 
 
 class _Places(dict[str, str]):
-    """$1, $2 … for parameters, in the order in which they are asked for."""
+    """Gives parameters the names $1, $2 …, in the order in which they are asked for."""
 
     def __missing__(self, param: str) -> str:
         return self.setdefault(param, f"${len(self) + 1}")
@@ -166,7 +166,7 @@ SQL = Queries("zeke_jobs", "sql/queries")
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """A read-only transaction whose statements all see the same moment, and use indexes; ``conn`` is autocommit."""
+    """Open a read-only transaction whose statements all see the same moment, and use indexes. ``conn`` is autocommit."""
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         SQL.all(conn, "doctor/snapshot")

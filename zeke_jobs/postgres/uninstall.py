@@ -1,4 +1,4 @@
-"""Removes the objects that migrations made: our schema, our pg-boss views, and the objects of named packages."""
+"""Removes the objects that migrations made: the schema, the views in pg-boss's form, and objects of named packages."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -11,7 +11,7 @@ from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
 
-#: Order in which a package's objects are removed; an index or function of a table goes with it.
+# The objects of a package are removed in this order. An index or function of a table goes with the table.
 _ORDER = ("view", "materialized view", "table", "sequence", "index", "function")
 
 _LOG = """DO $$ BEGIN
@@ -20,13 +20,13 @@ END $$"""
 
 
 class StillNeeded(ZekeJobsError):
-    """A live process or another object, such as a view, needs an object to be removed. Nothing was removed."""
+    """A live process or another object, such as a view, still needs an object to be removed. Nothing was removed."""
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
-    """What ``uninstall`` would remove: our objects, and these packages' (``made``); other packages' objects are ``left``.
+    """Return what ``uninstall`` would remove: objects of zeke_jobs and of these packages (``made``), and what is ``left``.
 
-    The result also has the columns of ``uninstall/summary``; ``views`` are our views for readers of pg-boss. Raises
+    The result also has the columns of ``uninstall/summary``. Its ``views`` are the views for readers of pg-boss. Raises
     MigrationError if the database was never migrated, or never for a package; StillNeeded while processes run.
     """
     if not SQL.value(conn, "migration/table_exists", table="migration"):
@@ -49,7 +49,8 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
 def uninstall(conn: Connection, removal: Row) -> list[str]:
     """Remove everything or nothing. Returns the column defaults that were dropped with the functions they called.
 
-    Raises StillNeeded if another object needs a removed one, Contended if another session uses our tables; it is named.
+    Raises StillNeeded if another object needs a removed object, and Contended if a session, which the message names,
+    uses the tables.
     """
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 

@@ -1,4 +1,4 @@
-"""Puts a configuration in force, by hand or when a process boots: checks, plans and writes it in one transaction."""
+"""Puts a configuration in force, by hand or when a process boots, in one transaction with its checks and its plan."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from zeke_jobs.revisions import store
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 from zeke_jobs.revisions.store import Override
 
-_TURN = 10.0  # seconds to wait for another change of the catalogue; no other session has to wait for this
+_TURN = 10.0  # seconds to wait for another change of the catalogue; no other session has to wait in that time
 _REVERT_WITHIN = 2.0  # seconds; after that, another process or a later call ends the overrides
 T = TypeVar("T")
 _STRANDED = """\
@@ -33,7 +33,7 @@ ITSELF = "zeke-jobs"  # the author of the revision that ends a timed override
 
 @dataclass(frozen=True)
 class Applied:
-    """The proposal that is in force after the call. ``is_new`` is False if nothing had to change."""
+    """Holds the proposal that is in force after the call. ``is_new`` is False if nothing had to change."""
 
     revision: int
     proposal: Proposal
@@ -52,9 +52,10 @@ def apply(conn: Connection, request: Request) -> Applied:
 
 
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
-    """Change the catalogue in a transaction, one process at a time; try again if the database aborts the transaction.
+    """Change the catalogue in a transaction, one process at a time. Repeat the change if the database aborts it.
 
-    ``patience``: seconds for all tries, by default ``lock_waits.PATIENCE``; after that it raises Contended.
+    ``patience`` is the number of seconds for all tries, by default ``lock_waits.PATIENCE``. Raises Contended after
+    that.
     """
 
     def attempt() -> T:
@@ -79,7 +80,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
     revision = {name: getattr(request, name) for name in ("by", "message", "origin")}
     revision |= {"digest": config.digest, "source": config.text, "shown": store.shown(config, proposal.overrides)}
     revision["overrides"] = to_jsonable_python(proposal.overrides)
-    priorities = [  # queued jobs that were sent with a task's old priority get its new priority
+    priorities = [  # queued jobs that were sent with a task's old priority get the new priority
         {"task": task.id, "priority": task.priority, "was": before[task.id].priority}
         for task in config.tasks.values()
         if task.id in before and before[task.id].priority != task.priority
@@ -101,7 +102,7 @@ def set_by_hand(
 ) -> Applied:
     """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
 
-    Both are read under the lock; ``change`` may be called again. Raises Contended, or ConfigurationError if no
+    ``change`` gets both under the lock, and may be called again. Raises Contended, or ConfigurationError if no
     configuration is in force yet, or the values do not fit.
     """
 
@@ -116,10 +117,10 @@ def set_by_hand(
 
 
 def revert_due(conn: Connection) -> Applied | None:
-    """End the overrides whose time is over. Any number of processes may call it at once; one of them ends the overrides.
+    """End the overrides whose time is over. If several processes call this together, one of them ends the overrides.
 
-    Raises Contended, or ConfigurationError if the configuration without them does not fit this process's code; another
-    process may succeed.
+    Raises Contended, or ConfigurationError if the remaining configuration does not fit this process's code. Another
+    process may then succeed.
     """
 
     def revert() -> Applied | None:
@@ -161,7 +162,7 @@ _PATIENCE = 10.0  # seconds; after that the process logs which session holds the
 
 @dataclass(frozen=True)
 class InForce:
-    """The configuration of the fleet."""
+    """Describes the configuration of the fleet."""
 
     revision: int
     config: Config
@@ -169,16 +170,16 @@ class InForce:
 
     @property
     def is_file(self) -> bool:
-        """Return whether the caller's file has the text in force; otherwise the file is ignored."""
+        """Return whether the caller's file has the text in force. Another file is ignored."""
         return self.revision == self.file_revision
 
 
 def sync(conn: Connection, config: Config) -> InForce:
     """Make a booting process and the database use the same configuration.
 
-    A new file becomes the next revision, with the checks and exceptions of ``apply``. A file in force stays, with its
-    overrides. With the file of an older revision, the result is the configuration in force, from the database. A process
-    that starts again after a crash puts no file in force, because somebody may be editing it.
+    A new file becomes the next revision, with the checks and exceptions of ``apply``. A file in force stays in force,
+    with its overrides. For the file of an older revision, the result is the configuration in force, from the database.
+    A process that starts again after a crash puts no file in force, because somebody may be editing the file.
 
     Raises ConfigurationError also if the revision in force does not fit this process's code.
     """
@@ -192,7 +193,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
         return InForce(made.revision, made.proposal.config, made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
-        # The code may be newer and have other payload models. Limits come first: their locks stop all claims.
+        # The code may be newer and have other payload models. Limits come first, because their locks stop all claims.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
         rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))
@@ -200,7 +201,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """Return the newest revision with the text of jobs.yaml on disk; ``known`` if it cannot be read, or was never in force."""
+    """Return the newest revision with the text of the file, or ``known`` if the file is unreadable or was never in force."""
     try:
         text = read_text(environment.config_path())
     except ConfigurationError:

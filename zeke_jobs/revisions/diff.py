@@ -21,12 +21,12 @@ from zeke_jobs.revisions import store
 from zeke_jobs.revisions.store import Override
 
 Flat = dict[str, Any]
-#: Keys of values that handlers read; here a null is not the same as a missing key.
+#: Handlers read the values of these keys, where a null is not the same as a missing key.
 _OF_HANDLERS = ("settings.", "cron.payload.")
 
 
 class Null(StrEnum):
-    """An explicit null, which does not mean the same as a missing key."""
+    """Marks an explicit null, which does not mean the same as a missing key."""
 
     NULL = "null"
 
@@ -47,13 +47,13 @@ def _service(one: Service | Middleware) -> Flat:
 
 
 def _top(config: Config) -> Flat:
-    """Return the values at the top of the file that belong to no task."""
+    """Return the values at the top of the file, outside tasks."""
     named = {"migrations": list(config.migrations), "middleware": list(map(_service, config.middleware))}
     return {key: value for key, value in named.items() if value}
 
 
 def same(one: Any, other: Any) -> bool:
-    """Return whether two values mean the same to a handler: ``1`` differs from ``true`` and from ``1.0``."""
+    """Return whether two values mean the same to a handler. ``1`` differs from ``true`` and from ``1.0``."""
     return type(one) is type(other) and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -84,7 +84,7 @@ Why = Literal["stranded", "cancelled", "renamed", "unfit", "above", "moved", "pr
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. ``key`` is empty for a whole task, limit or service; ``before`` is the old id for a rename."""
+    """Describes one difference. ``key`` is empty for a whole task, limit or service. A rename has the old id in ``before``."""
 
     how: Literal["added", "removed", "renamed", "changed"]
     kind: Kind
@@ -96,7 +96,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fires:
-    """A schedule's next fire times before and after a change; empty if it does not fire."""
+    """Holds a schedule's next fire times before and after a change. Both are empty if the schedule does not fire."""
 
     task: str
     before: tuple[datetime, ...]
@@ -107,7 +107,7 @@ class Fires:
 
 @dataclass(frozen=True)
 class Touched:
-    """Jobs that a change affects, of a task or ``limits.NAME``.
+    """Describes the jobs of a task or of ``limits.NAME`` that a change affects.
 
     Attributes:
         why: stranded: no task would run these unfinished jobs; cancelled: an order cancels stranded jobs; renamed: they
@@ -124,21 +124,21 @@ class Touched:
 
 @dataclass(frozen=True)
 class Plan:
-    """The effects of putting a configuration in force."""
+    """Describes the effects of putting a configuration in force."""
 
-    revision: int  # the revision in force that it was compared with; 0 if none is in force
+    revision: int  # the revision in force at the comparison; 0 if no revision was in force
     text_differs: bool  # whether the text differs from the text in force, even if only in a comment
     changes: tuple[Change, ...]
     fires: tuple[Fires, ...] = ()
     touched: tuple[Touched, ...] = ()
     restarts: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()  # the values set by hand that will override the file
-    overridden: tuple[Change, ...] = ()  # the differences of these values from the file
+    overridden: tuple[Change, ...] = ()  # the differences of the overrides from the file
     notes: tuple[str, ...] = ()  # descriptions of changes to overrides
 
     @property
     def is_pending(self) -> bool:
-        """Return whether applying it would make a revision."""
+        """Return whether applying the plan would make a revision."""
         cancels = any(one.why == "cancelled" for one in self.touched)
         return self.text_differs or bool(self.changes) or bool(self.notes) or cancels
 
@@ -166,12 +166,12 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
 
 
 def renames(before: Config, after: Config) -> dict[str, str]:
-    """Old ids of tasks that became aliases of a new task, with the id of that task."""
+    """Return the old ids of tasks that became aliases of a new task, with the id of the new task."""
     return {old: new for old, new in successors(before, after).items() if new not in before.tasks}
 
 
 def successors(before: Config, after: Config) -> dict[str, str]:
-    """Old ids of tasks that became aliases, with the id of the (new or old) task that gets their jobs."""
+    """Return the old ids of tasks that became aliases, with the id of the (new or old) task that gets the jobs."""
     return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in before.tasks}
 
 
@@ -197,14 +197,14 @@ def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, .
 
 
 def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
-    """Return a schedule's next three fire times; none if it is paused."""
+    """Return a schedule's next three fire times, or an empty tuple if the schedule is paused."""
     if cron is None or cron.paused:
         return ()
     return tuple(islice(parse(cron.at).after(now, ZoneInfo(cron.timezone)), 3))
 
 
 def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
-    """Descriptions of changes that running processes cannot follow without a restart."""
+    """Return descriptions of changes that running processes cannot follow without a restart."""
     if before is None:
         return ()
     found, known = [], {task.handler for task in before.tasks.values()}
@@ -249,7 +249,7 @@ def _within(kind: Kind, name: str, before: Flat, after: Flat, *, without: str = 
         for key in dict.fromkeys([*after, *before])
         if key != without
         and not same(before.get(key), after.get(key))
-        and repr(MASK) not in repr(before.get(key))  # this login may not read it
+        and repr(MASK) not in repr(before.get(key))  # this login may not read the field
         # A new or removed cron is shown only with its zone, without its other settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

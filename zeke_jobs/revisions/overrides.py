@@ -1,6 +1,7 @@
 """Reads, keeps and ends the values set by hand that override jobs.yaml, in the order in which they were set.
 
-An override replaces earlier ones at its path and below. Those that outlast a timed override apply again at its end.
+An override replaces earlier overrides at its path and below. Overrides that outlast a timed override apply again at its
+end.
 """
 
 import json
@@ -22,10 +23,11 @@ NAME = "jobs.yaml with values set by hand"
 def carried(
     file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
 ) -> tuple[list[Override], list[str]]:
-    """The overrides that still have an effect on this file, with notes about those of ``set_before`` (default: all) that end.
+    """Return the overrides that still have an effect on this file, and notes about those in ``set_before`` that end.
 
-    An override ends when its task, limit or service leaves the file, or if the file has the same value and no other
-    override has its path. Raises ConfigurationError if a remaining override does not fit the file.
+    By default, ``set_before`` has all overrides. An override ends when its task, limit or service leaves the file, or
+    if the file has the same value and no other override has its path. Raises ConfigurationError if a remaining override
+    does not fit the file.
     """
     if not overrides:
         return [], []
@@ -59,7 +61,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """Add new overrides. Each removes the overrides at its path and below, except those that outlast it."""
+    """Add new overrides. Each replaces the overrides at its path and below, except overrides that outlast it."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
@@ -88,7 +90,7 @@ def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """Return the permanent overrides, without those for draining tasks."""
+    """Return the permanent overrides, without the overrides for draining tasks."""
     return [one for one in overrides if one.until is None and one.drains is None]
 
 
@@ -112,7 +114,7 @@ def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Overri
 
 
 def _words(found: Diagnostic) -> str:
-    """Return a fault without a place, because the value is in no file."""
+    """Return the text of a fault without its place, because the value is in no file."""
     return found.message + _help(found.help)
 
 
@@ -121,7 +123,7 @@ def _help(text: str) -> str:
 
 
 def read_path(text: str, config: Config) -> tuple[str, ...]:
-    """Split ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys, or raise ConfigurationError."""
+    """Split ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys. Raises ConfigurationError for other paths."""
     first, _, rest = text.partition(".")
     if text == "timezone":
         return (text,)
@@ -149,7 +151,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 
 
 def read_value(text: str) -> Any:
-    """Read a value as in YAML: ``3``, ``5m``, ``[a, b]``, ``@daily``. Raises ConfigurationError, also for ambiguous ones."""
+    """Read a value as in YAML: ``3``, ``5m``, ``[a, b]``, ``@daily``. Raises ConfigurationError, also for ambiguous values."""
     if text.startswith(("*", "@")):
         return text
     document = parse(f"value: {text}\n")

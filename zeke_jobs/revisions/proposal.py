@@ -1,4 +1,4 @@
-"""Makes the proposed configuration from the file and its overrides, and plans its effects, also on jobs."""
+"""Makes the proposed configuration from the file and the overrides, and plans the effects, also on jobs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ MOST_READ = 10_000  # maximum number of payloads to read of one task
 
 @dataclass(frozen=True)
 class Orders:
-    """Orders for unfinished jobs of tasks that leave the file."""
+    """Holds orders for unfinished jobs of tasks that leave the file."""
 
     drain: frozenset[str] = frozenset()  # tasks that take no new jobs, and stay until their jobs have ended
     cancel: frozenset[str] = frozenset()  # tasks whose jobs are cancelled
@@ -98,7 +98,7 @@ def _above(name: str, active: int, limit: int | None) -> Iterator[Touched]:
 
 @dataclass(frozen=True)
 class Request:
-    """A request to put a configuration in force."""
+    """Describes a request to put a configuration in force."""
 
     file: Config  # the configuration of the file's text alone, checked against this process's code
     by: str = ""
@@ -110,7 +110,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The proposed configuration: the file with the overrides. ``before`` is None if the revision in force is unreadable."""
+    """Holds the file with the overrides. ``before`` is None if the revision in force is unreadable."""
 
     latest: Revision | None
     before: Config | None
@@ -120,10 +120,10 @@ class Proposal:
 
 
 def propose(conn: Connection, request: Request) -> Proposal:
-    """Check the file with the overrides and plan the change. Writes nothing.
+    """Check the file with the overrides, and plan the change. The function writes nothing.
 
-    Raises ConfigurationError if they do not fit together, now or at the end of a timed override, or an order has an
-    unknown task.
+    Raises ConfigurationError if file and overrides do not fit together, now or at the end of a timed override, or if an
+    order has an unknown task.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))
@@ -139,7 +139,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     now: datetime = SQL.value(conn, "schedule/clock")
     kept = tuple(_ordered(carried, request, latest, before, now))
     after = load_text(file.text, by_hand.NAME, edits=store.edits(kept)) if kept else file
-    if request.origin != "revert":  # a timed override ends even if another one could not end later
+    if request.origin != "revert":  # a timed override ends even if another override could not end later
         by_hand.refuse_stuck(file, kept)
     return Proposal(
         latest,
@@ -171,7 +171,7 @@ def _readable(latest: Revision | None, file: Config) -> Config | None:
 
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """Notes about changes that no value shows: a task begins to drain, an override's reason or end time changes."""
+    """Return notes about changes that no value shows: a task begins to drain, an override's reason or end time changes."""
     known = {one.path: one for one in store.visible(before)}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
@@ -184,10 +184,10 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """The overrides, with the ones that orders add: for draining tasks, and for former names that the file does not list."""
+    """Return the overrides, with overrides for orders: for draining tasks, and for former names that the file does not list."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
-    # An order may cancel or rename a task that was draining; then it no longer drains.
+    # An order may cancel or rename a draining task. Then the task no longer drains.
     kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:

@@ -1,4 +1,4 @@
-"""Stores the configurations that were in force, with values set by hand; sensitive fields are masked for readers."""
+"""Stores the configurations that were in force, with overrides. Sensitive fields are masked for readers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
 
 
 def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
-    """Return the value at a path of jobs.yaml, with sensitive fields masked; with ``services``, also services' settings."""
+    """Return the value at a path of jobs.yaml with sensitive fields masked. With ``services``, mask services' settings too."""
     if (
         services
         and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
@@ -53,33 +53,33 @@ def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (),
 
 @dataclass(frozen=True)
 class Override:
-    """A value that overrides the file's text."""
+    """Describes a value that overrides the file's text."""
 
     path: tuple[str, ...]  # keys from the top of the file
     value: Any
     by: str
     why: str
     set_on: datetime
-    until: datetime | None = None  # when it ends on its own; None: never
+    until: datetime | None = None  # when the override ends on its own; None: never
     drains: str | None = None  # for a removed task that is kept until its jobs have ended: the queue of these jobs
 
     @property
     def label(self) -> str:
-        """Return its path for people, without ``tasks.``."""
+        """Return the override's path for people, without ``tasks.``."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
     def masked(self, fields: Fields, *, services: bool = False) -> Override:
-        """Return the override with sensitive fields masked; with ``services``, also the settings of services."""
+        """Return the override with sensitive fields masked. With ``services``, mask the settings of services too."""
         return replace(self, value=hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
-        """Return whether its value replaces the other's value: at the same place or below."""
+        """Return whether this override's value replaces the other's value, at the same place or below."""
         return other.path[: len(self.path)] == self.path
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One configuration that was in force. ``source`` is empty in lists; an override replaces earlier ones at its path."""
+    """Describes a configuration that was in force. ``source`` is empty in lists. Later overrides replace earlier ones."""
 
     number: int
     digest: str
@@ -91,12 +91,12 @@ class Revision:
     origin: str
 
     def config(self, *, handlers: bool = True) -> Config:
-        """The revision's configuration; with ``handlers``, checked against this process's code. Raises ConfigurationError."""
+        """Return the revision's configuration. With ``handlers``, check it against the code. Raises ConfigurationError."""
         return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
 
 def draining(overrides: Sequence[Override]) -> set[str]:
-    """Return tasks kept only until their jobs have ended."""
+    """Return the tasks that are kept only until their jobs have ended."""
     return {override.path[1] for override in overrides if override.drains is not None}
 
 
@@ -119,7 +119,7 @@ def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def sees_all(conn: Connection) -> bool:
-    """Return whether this login may read payloads and the texts of jobs.yaml; the reader role may not."""
+    """Return whether this login may read payloads and the texts of jobs.yaml. The reader role may not."""
     return bool(SQL.value(conn, "revision/sight"))
 
 
@@ -144,7 +144,7 @@ def listed(conn: Connection, limit: int) -> list[Revision]:
 
 
 def latest_number(conn: Connection) -> int:
-    """Return the number of the revision in force; 0 before the first."""
+    """Return the number of the revision in force, or 0 before the first."""
     return int(SQL.value(conn, "revision/number"))
 
 
@@ -158,7 +158,7 @@ def _read(row: dict[str, Any]) -> Revision:
 
 
 def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
-    """The rows of a statement about pauses; ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made the pause."""
+    """Return the rows of a statement about pauses. ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made it."""
     rows = [Row(**row, ends_on=None, set_key=None) for row in SQL.all(conn, statement, **params)]
     by_file = [row for row in rows if row.paused_by == "jobs.yaml"]
     revision = latest(conn, whole=False) if by_file else None

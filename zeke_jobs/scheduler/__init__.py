@@ -1,1 +1,1 @@
-"""The scheduler, driven by periodiq: finds due ticks and sends a job for each tick."""
+"""Finds due ticks and sends a job for each tick. periodiq runs this scheduler."""

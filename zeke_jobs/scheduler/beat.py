@@ -1,4 +1,4 @@
-"""The scheduler's beat, run by periodiq once a minute. The database's clock and tables decide which ticks are due."""
+"""Runs the scheduler's beat, which periodiq calls once a minute. The database's clock decides which ticks are due."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ _UNREGISTER_WITHIN = 0.8  # maximum number of seconds for leaving the fleet at t
 
 
 class Beat:
-    """The ``periodic`` option of the scheduler's own actor: due at each full minute of the database's clock."""
+    """Is the ``periodic`` option of the scheduler's own actor, due at each full minute of the database's clock."""
 
     def __str__(self) -> str:
         return "* * * * *"
 
     def validate(self, _now: DateTime) -> bool:
-        """Always True: each wake-up of periodiq is a beat."""
+        """Return True, because each wake-up of periodiq is a beat."""
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Return time of the next beat by this machine's clock; soon if the database was unreachable."""
+        """Return the time of the next beat by this machine's clock, which is soon if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
@@ -62,10 +62,10 @@ class Beat:
 
 @dataclass
 class _Process:
-    """The state of this scheduler process."""
+    """Holds the state of this scheduler process."""
 
     id: UUID = field(default_factory=uuid4)
-    skew: timedelta = timedelta(0)  # how far the database's clock is ahead
+    skew: timedelta = timedelta(0)  # how far the database's clock is ahead of this machine's clock
     beating: threading.Thread | None = None
     away: bool = False
     turned: float = field(default_factory=time.monotonic)  # when periodiq began the last beat
@@ -80,11 +80,11 @@ _PROCESS = _Process()
 
 
 def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _: None) -> None:
-    """Run one beat: send the due jobs, then record that a scheduler is alive. Returns within a minute.
+    """Run one beat: send the due jobs, then record that a scheduler is alive. The function returns within a minute.
 
-    The work runs in a thread, so that a signal ends the process even if the database does not answer; the next beat of
-    any scheduler then does the rest. ``url`` is by default the environment's. ``prepare`` makes the checks of a start,
-    and returns the revision of our jobs.yaml.
+    The work runs in a thread, so that a signal ends the process even if the database does not answer. The next beat of
+    any scheduler then continues the work. ``url`` is by default the environment's. ``prepare`` makes the checks of a
+    start, and returns the revision of this process's jobs.yaml.
 
     Raises:
         ConfigurationError, MigrationError: raised by ``prepare``.
@@ -96,7 +96,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     if beating is None or not beating.is_alive():
         beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
         beating.start()
-    # Wait in short steps: a signal that comes just before a step is handled at its end.
+    # Wait in short steps, so that a signal that comes just before a step is handled at the end of the step.
     end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
@@ -112,7 +112,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
         with closing(connect(url, application_name="zeke-jobs scheduler")) as conn:
             file_revision = prepare(conn)
             _measure_skew(dispatch.clock(conn))
-            applying.revert_and_log(conn, log)  # running workers do this sooner
+            applying.revert_and_log(conn, log)  # running workers end overrides sooner
             dispatch.beat(conn)
             if not _PROCESS.is_ending:
                 if not (revision := SQL.value(conn, "revision/number")):
@@ -140,7 +140,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
 
 
 def faults() -> tuple[str, str]:
-    """Why this process makes no progress, and why it sends no jobs, for a container's probes; each is empty if it does."""
+    """Return why this process makes no progress, and why it sends no jobs, for probes. Without a fault, both are empty."""
     still = time.monotonic() - _PROCESS.turned
     stuck = f"has begun no beat for {still:.0f} s" if still > _STUCK_AFTER else ""
     if _PROCESS.away:
@@ -157,13 +157,13 @@ def _measure_skew(database_time: datetime) -> None:
 
 
 def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
-    """Write the row of one of our processes."""
+    """Write the row of a process of zeke_jobs."""
     us = {"host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
     SQL.run(conn, "worker/register", id=process, kind=kind, **us, **row)
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove one of our processes from the fleet. If that fails, others do so when heartbeats are missing."""
+    """Remove a process from the fleet. If that fails, other processes remove it when its heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
@@ -180,9 +180,9 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1, and leave the fleet within a second or not at all.
+    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1. Leave the fleet within a second or not at all.
 
-    SIGHUP does nothing, because each beat reads everything again. Only the main thread receives signals.
+    SIGHUP does nothing, because each beat reads the configuration again. Only the main thread receives signals.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -204,7 +204,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log the tasks that became late since ``known``, and those that are no longer late. Returns all late tasks."""
+    """Log the tasks that became late since ``known``, and tasks that are no longer late. Returns all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

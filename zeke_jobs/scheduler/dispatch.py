@@ -1,4 +1,4 @@
-"""Sends the jobs of due ticks: reads the schedules in force, and decides and writes each tick with its job."""
+"""Sends the jobs of due ticks: it reads the schedules in force, and decides and writes each tick with its job."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,14 +35,15 @@ _NOT_SENT = {
 
 
 class Unreadable(ZekeJobsError, ValueError):
-    """This machine cannot read a schedule that is in force: its line, its zone or its lengths."""
+    """This machine cannot read the line, the zone or the lengths of a schedule that is in force."""
 
 
 def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
-    """Decide all due ticks and send their jobs. Any number of schedulers may do so at once, and finish each other's work.
+    """Decide all due ticks and send their jobs. Several schedulers may do so together, and finish each other's work.
 
     ``now`` is by default the database's time. A schedule that fails is logged, and does not stop the others. Raises
-    psycopg2.Error if the database is unreachable, RuntimeError at the end if it refused the statements of a schedule.
+    psycopg2.Error if the database is unreachable, and at the end RuntimeError if the database refused the statements of
+    a schedule.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -79,13 +80,13 @@ def clock(conn: Connection) -> datetime:
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | None:
-    """Return the schedule of a task, by its canonical id, or a stored schedule, by its name."""
+    """Return the schedule of a task by the task's id, or a stored schedule by its name."""
     row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Return time since a scheduler last handled all schedules, if there are any and it is longer than ``SILENT_AFTER``."""
+    """Return the time since a scheduler last handled all schedules, or None if it is short, or there are no schedules."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 
@@ -98,11 +99,11 @@ def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
 def send(
     conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
 ) -> dict[str, Any]:
-    """Send one job of a schedule; the result has the ``outcome`` and ``job_id`` of ``zeke_jobs.enqueue``."""
+    """Send one job of a schedule. The result has the ``outcome`` and ``job_id`` of ``zeke_jobs.enqueue``."""
     options = {"scheduled_for": tick and tick.isoformat(), "run_at": start and start.isoformat()}
     options |= {"schedule": timetable.name, "key": timetable.key}
     job_id, payload = str(new_id()), encode(timetable.payload or {})
-    # No revision: the payload was checked when the schedule was put in force.
+    # The job needs no revision, because the payload was checked when the schedule was put in force.
     job = {"id": job_id, "task": timetable.task, "revision": None, "payload": payload}
     sent = SQL.value(conn, "send/one", options=encode({name: one for name, one in options.items() if one}), **job)
     answer: dict[str, Any] = json.loads(sent) if sent else {"outcome": "created", "job_id": job_id}
@@ -115,14 +116,14 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
     """Send the job of a tick, to start no earlier than ``start``. The returned tick has the reason if no job was sent."""
     sent = send(conn, timetable, tick.scheduled_for, start)
     own = SQL.one(conn, "schedule/job", task=timetable.task, schedule=timetable.name, tick=tick.scheduled_for)
-    if own is not None:  # already sent by this scheduler or by another
+    if own is not None:  # this scheduler or another has already sent the job
         return replace(tick, job=own["job"])
     return replace(tick, outcome="skipped", reason=_NOT_SENT[sent["outcome"]], job=sent["job_id"])
 
 
 @contextmanager
 def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
-    """A transaction in which no other session decides the schedule's ticks; yields it with its progress."""
+    """Run a transaction in which no other session decides the schedule's ticks. Yields the schedule with its progress."""
     known = timetable.decided_to
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
@@ -155,7 +156,7 @@ def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
-    """The line, zone, window and jitter of a schedule in force. Raises Unreadable if SQL stored one that cannot be read."""
+    """Return the line, zone, window and jitter of a schedule in force. Raises Unreadable if they cannot be read."""
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]
         return parse(cron["at"]), ZoneInfo(cron["timezone"]), lengths[0], lengths[1]
@@ -168,7 +169,7 @@ def _read(row: dict[str, Any], now: datetime) -> Timetable:
     cron = row["cron"]
     line, zone, window, jitter = read_line(row["schedule"], cron)
     is_known = (row["known_cron"], row["known_timezone"]) == (cron["at"], cron["timezone"])
-    begun = row["applied_on"] or now  # a new or changed cron line does not apply to the time before
+    begun = row["applied_on"] or now  # a new or changed cron line does not apply to the time before the change
     return Timetable(
         task=row["task"],
         cron=line,

@@ -1,4 +1,4 @@
-"""Pure rules that decide the outcome of each tick, without clock or database."""
+"""Decides the outcome of each tick by pure rules, without clock or database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ MOST_SKIPPED = 1000  # number of skipped ticks to record at once, the newest
 
 @dataclass(frozen=True)
 class Timetable:
-    """A schedule from jobs.yaml, or a schedule that a program stored."""
+    """Describes a schedule from jobs.yaml, or a schedule that a program stored."""
 
     task: str  # canonical id of the task
     cron: Cron
@@ -32,36 +32,36 @@ class Timetable:
     jitter: timedelta = timedelta(0)
     payload: dict[str, Any] | None = None
     paused: str = ""  # the reason why no tick is sent; empty when ticks are sent
-    name: str = ""  # the name of a stored schedule; empty for a task's
+    name: str = ""  # the name of a stored schedule; empty for a task's schedule
     key: str | None = None
-    names: tuple[str, ...] = ()  # under which its ticks may be recorded: of a task, its id and its aliases
+    names: tuple[str, ...] = ()  # names under which the ticks may be recorded: of a task, its id and its aliases
     decided_to: datetime = EARLIEST  # all ticks up to this time are decided
-    is_known: bool = False  # this progress is stored for this cron line
+    is_known: bool = False  # whether the progress is stored for this cron line
 
     @property
     def id(self) -> str:
-        """Return the id of its ticks: its name, or its task's id."""
+        """Return the id of the schedule's ticks: its name, or the id of its task."""
         return self.name or self.task
 
     @property
     def line(self) -> dict[str, str]:
-        """Return the cron line and zone that its progress belongs to."""
+        """Return the cron line and the zone for which the progress was stored."""
         return {"cron": str(self.cron), "timezone": self.zone.key}
 
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick and its outcome."""
+    """Describes one tick and its outcome."""
 
-    task: str  # the id of its timetable
+    task: str  # the id of the tick's timetable
     scheduled_for: datetime
     outcome: Outcome
     reason: str = ""
-    job: UUID | None = None  # the job that was sent, or the earlier job that prevented it
+    job: UUID | None = None  # the job that was sent, or the earlier job that prevented a job
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
-    """Return the ticks after ``decided_to`` to decide now: none in the future, none older than the window."""
+    """Return the ticks after ``decided_to`` to decide now, without future ticks and ticks older than the window."""
     start = max(decided_to, now - max(timetable.window, ON_TIME) - timedelta(microseconds=1))
     return list(timetable.cron.between(start, now + GRACE, timetable.zone))
 
@@ -70,7 +70,7 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
     """Return the outcome of each due tick, in order. ``unfinished`` is an earlier tick's job, a row of ``schedule/unfinished``.
 
     Several ticks mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
-    ``overlap`` about the rest; with ``missed: all``, every tick is sent.
+    ``overlap`` about the other ticks. With ``missed: all``, every tick is sent.
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])
@@ -89,7 +89,7 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
 
 
 def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
-    """Return the earliest start of a tick's job, or None for at once. It is the same in every scheduler."""
+    """Return the earliest start of a tick's job, or None for at once. Every scheduler computes the same start."""
     chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None

@@ -1,1 +1,1 @@
-"""The processes that `zeke-jobs up` starts, watches and restarts."""
+"""Starts, watches and restarts the processes of `zeke-jobs up`."""

@@ -1,4 +1,4 @@
-"""Ends a supervisor's commands if it is killed: a small process notices that their pipe closes, on Linux and macOS."""
+"""Ends a supervisor's commands if it is killed. A small process notices that their pipe closes, on Linux and macOS."""
 
 import json
 import os
@@ -14,7 +14,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """The supervisor's end of the pipe. ``grace``: seconds from SIGTERM to SIGKILL; ``then``: a command for the end."""
+    """Holds the supervisor's end of the pipe. ``grace`` is the seconds from SIGTERM to SIGKILL; ``then`` runs at the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         argv = [sys.executable, "-m", __name__, str(grace), *then]
@@ -23,7 +23,7 @@ class Guardian:
         self._pipe = self._process.stdin
 
     def tell(self, pids: list[int]) -> None:
-        """Send the guardian the ids of the running main processes; each leads its process group."""
+        """Send the guardian the ids of the running main processes. Each main process leads its process group."""
         with suppress(OSError):  # the guardian was killed
             self._pipe.write(json.dumps(pids) + "\n")
             self._pipe.flush()
@@ -37,7 +37,7 @@ class Guardian:
 
 
 def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
-    """Read process ids until the pipe closes; then end those processes and run the last command."""
+    """Read process ids until the pipe closes. Then end those processes and run the last command."""
     pids: list[int] = []
     for line in pipe:
         if line == "dismissed\n":
@@ -45,18 +45,18 @@ def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
         pids = json.loads(line)
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)  # to the main process alone; see ``Supervisor``
+            os.kill(pid, signal.SIGTERM)  # only the main process gets the signal; see ``Supervisor``
     end = time.monotonic() + grace
     while (left := [pid for pid in pids if signal_group(pid, 0)]) and time.monotonic() < end:
         time.sleep(_LOOK)
     for pid in left:
         signal_group(pid, signal.SIGKILL)
     if then:
-        subprocess.run(then, check=False)  # noqa: S603 (our own command)
+        subprocess.run(then, check=False)  # noqa: S603 (the command comes from the supervisor)
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group. Returns False if it has no process left."""
+    """Send a signal to a process group. Returns False if the group has no process left."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):  # macOS raises PermissionError for a group of zombies

@@ -1,4 +1,4 @@
-"""Makes the commands that ``up`` and the demo run, and restarts them after a change that passes its checks."""
+"""Makes the commands that ``up`` and the demo run. After a change that passes its checks, it restarts the commands."""
 
 import os
 import re
@@ -22,11 +22,11 @@ from zeke_jobs.supervise.supervisor import PIPED, Command, Supervisor
 LAST_WORDS = 20.0  # seconds in which a worker can hand back its jobs and leave the fleet, even with a slow database
 _SHORTEST = 1.0  # minimum number of seconds for jobs; a running claim may take this long
 _GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")  # written before our log is set up
-DASHBOARD = "@pg-boss/dashboard@1.9.0"  # the version of pg-boss's dashboard that we have tried
+DASHBOARD = "@pg-boss/dashboard@1.9.0"  # the version of pg-boss's dashboard that was tried
 _DASHBOARD = "pg-boss-dashboard"
 _LOOK = 0.5  # seconds between checks of the files
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "tests"}
-_TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")  # as pytest finds them; no worker imports them
+_TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")  # pytest finds these files; no worker imports them
 _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages: jobs may write such files elsewhere
 
 
@@ -45,14 +45,14 @@ def system(
     grace: float = 30.0,
     on_terminal: bool = False,
 ) -> list[Command]:
-    """Return the commands of workers and scheduler, with the environment ``env``. Without ``queues``, workers serve all queues.
+    """Return the commands of workers and scheduler, with the environment ``env``. By default, workers serve all queues.
 
-    ``grace`` is the number of seconds from SIGTERM to SIGKILL; workers keep the last 20 of them to hand back unfinished
-    jobs. With ``on_terminal``, their output is readable and coloured unless ``env`` sets another format.
+    ``grace`` is the number of seconds from SIGTERM to SIGKILL. Workers keep the last 20 of them to hand back unfinished
+    jobs. With ``on_terminal``, the output of the commands is readable and coloured unless ``env`` sets another format.
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
-    # Dramatiq's main process logs in its own format; without its logging it still writes warnings.
+    # Dramatiq's main process logs in its own format. Without its logging it still writes warnings.
     size = ["--processes", str(processes), "--threads", str(threads), *(["--queues", *queues] if queues else ())]
     stop = ["--skip-logging", "--worker-shutdown-timeout", str(round(max(_SHORTEST, grace - LAST_WORDS) * 1000))]
     return [
@@ -62,7 +62,7 @@ def system(
 
 
 def dashboard_program() -> list[str]:
-    """Return the dashboard's command line: from ``node_modules`` here or in a folder above, or from the PATH."""
+    """Return the dashboard's command line, from ``node_modules`` in this folder or a folder above, or from the PATH."""
     node = shutil.which("node")
     if node is None:
         raise ConfigurationError(
@@ -80,7 +80,7 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """Return the dashboard's command, for this machine only; ``schema`` has our views in pg-boss's form."""
+    """Return the dashboard's command, for this machine only. ``schema`` has the views in pg-boss's form."""
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 
@@ -93,7 +93,7 @@ class Watch:
         self._seen = self._look()
 
     def changed(self) -> list[Path]:
-        """Files that were written, made or removed since the last call, sorted."""
+        """Return files that were written, made or removed since the last call, sorted."""
         now = self._look()
         before, self._seen = self._seen, now
         return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
@@ -123,10 +123,10 @@ def _files(root: Path) -> Iterator[Path]:
 
 @dataclass
 class Reloader:
-    """Restarts the supervisor's commands after a change of files, if the checks succeed in processes with the new code."""
+    """Restarts the supervisor's commands after a change of files, if the checks of the new code succeed in processes."""
 
     supervisor: Supervisor
-    write: Callable[[str, str], None]  # takes "check" and each line that the checks print
+    write: Callable[[str, str], None]  # gets "check" and each line that the checks print
     env: Mapping[str, str]
     watch: Watch | None  # None to restart only on request
     checks: tuple[tuple[str, ...], ...] = (("zeke-jobs", "check"), ("zeke-jobs", "migrate"))  # in this order
@@ -136,26 +136,26 @@ class Reloader:
     _log: Any = field(default_factory=partial(get_logger, "zeke_jobs.reload"))
 
     def ask(self) -> None:
-        """Request a check and a restart at the next step. Safe in a signal handler."""
+        """Request a check and a restart at the next step. A signal handler may call this method."""
         self._asked.set()
 
     def run(self) -> None:
-        """Watch until ``end`` is called; runs in a thread."""
+        """Watch until ``end`` is called. This method runs in a thread."""
         while not self._ended.wait(_LOOK):
             try:
                 self.step()
-            except Exception:  # noqa: BLE001 (a file that may not be read, no process left; it is logged each time)
+            except Exception:  # noqa: BLE001 (a file that may not be read, no process left; each failure is logged)
                 self._log.exception("could not check for changes; trying again")
                 self.ask()  # the change has been seen, and would not be seen again
 
     def end(self) -> None:
-        """Make ``run`` return, and end a running check, because it may wait for a lock."""
+        """Make ``run`` return, and end a running check, because the check may wait for a lock."""
         self._ended.set()
         if self._check is not None:
             self._check.terminate()
 
     def step(self) -> None:
-        """Check the files once; after a change run the checks and restart."""
+        """Check the files once. After a change, run the checks and restart."""
         changed = self.watch.changed() if self.watch else []
         if not (self._asked.is_set() or changed):
             return

@@ -24,14 +24,14 @@ _LONGEST_PAUSE = 30.0
 _ONE_SIGNAL = 0.5  # seconds in which two signals count as one: timeout(1) and some services also signal our group
 
 
-#: For a command whose output is read as text.
+#: These arguments are for a command whose output is read as text.
 PIPED: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 PIPED |= {"text": True, "errors": "replace"}
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command to keep running. ``name`` is the prefix of its lines; lines that match ``ignore`` are dropped."""
+    """Describes a command to keep running. ``name`` is the prefix of its lines; lines that match ``ignore`` are dropped."""
 
     name: str
     argv: Sequence[str]
@@ -40,7 +40,7 @@ class Command:
 
 
 def pause(deaths: int) -> float:
-    """Return seconds before the restart of a command that died ``deaths`` times in a row: 0.5, 1, 2 … 30."""
+    """Return the seconds before the restart of a command that died ``deaths`` times in a row: 0.5, 1, 2 … 30."""
     return float(min(_LONGEST_PAUSE, 0.5 * 2 ** max(0, deaths - 1)))
 
 
@@ -49,10 +49,10 @@ class _Child:
     command: Command
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
-    deaths: int = 0  # since the last long run or reload
-    has_run: bool = False  # a start since the last reload accepted the configuration
+    deaths: int = 0  # deaths since the last long run or reload
+    has_run: bool = False  # whether a start since the last reload accepted the configuration
     start_at: float | None = 0.0  # None: do not start
-    kill_at: float | None = None  # set when it is asked to end
+    kill_at: float | None = None  # set when the process is asked to end
     reader: threading.Thread | None = None
 
 
@@ -61,16 +61,16 @@ class Supervisor:
     """Runs ``commands`` until ``stop``.
 
     A child that dies is started again after ``pause``, and the rest of its process group is ended. If the configuration
-    is wrong at the first start, everything ends; later a command is started again until it is right. On ``stop`` the
-    main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no SIGTERM, because
-    Dramatiq's main process passes it on, and its workers take a second one for "now". If ``run`` itself fails, all
-    children are killed. If this process is killed, ``guardian`` ends them.
+    is wrong at the first start, everything ends; later, a command is started again until its configuration is right. On
+    ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no
+    SIGTERM, because Dramatiq's main process passes SIGTERM on, and its workers take a second SIGTERM for "now". If
+    ``run`` itself fails, all children are killed. If this process is killed, ``guardian`` ends the children.
     """
 
     commands: Sequence[Command]
     write: Callable[[str, str], None]  # gets a command's name and a line of its output, from a thread per command
     grace: float = 30.0  # seconds from SIGTERM to SIGKILL
-    retries: bool = False  # a wrong configuration is tried again also at the first start; True from a reload on
+    retries: bool = False  # whether to try a wrong configuration again also at the first start; True from a reload on
     guardian: Guardian | None = None  # gets the process ids after each start and end
     clock: Callable[[], float] = time.monotonic
     status: int = 0
@@ -118,14 +118,14 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end; a second call, unless at the same moment, kills them. Safe in a signal handler."""
+        """Ask all children to end. A second call, a moment later, kills them. A signal handler may call this method."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
             self.stops += 1
             self._stopped = now
 
     def reload(self) -> None:
-        """End each child gracefully and start it again at once. Safe in a signal handler."""
+        """End each child gracefully and start it again at once. A signal handler may call this method."""
         self._reload = True
 
     def _heed(self, now: float) -> None:
@@ -155,7 +155,8 @@ class Supervisor:
         if child.has_run and child.deaths:
             env = {**(os.environ if env is None else env), RESTART: "1"}
         try:
-            # In a session of its own, so that Ctrl-C reaches only us; we signal the main process.
+            # The child has its own session, so that Ctrl-C reaches only this process, which signals the child's main
+            # process.
             child.process = subprocess.Popen(child.command.argv, env=env, start_new_session=True, **PIPED)  # noqa: S603
         except OSError as error:  # out of memory or processes, or no such program
             event = f"cannot be started, tried again in {self._again(child, now):g} s"
@@ -171,7 +172,7 @@ class Supervisor:
         with process.stdout as lines:
             for line in lines:
                 if command.ignore is None or not command.ignore.search(line):
-                    with suppress(OSError):  # our output is closed; read on, or the command would block
+                    with suppress(OSError):  # the output is closed; read on, or the command would block
                         self.write(command.name, line.rstrip("\n"))
 
     def _terminate(self, child: _Child, now: float) -> None:
@@ -186,7 +187,7 @@ class Supervisor:
         if signal_group(child.process.pid, signal.SIGTERM):
             self._leftovers[child.process.pid] = now + self.grace
         child.process, child.kill_at = None, None
-        self._tell_guardian()  # because another process may get this process id
+        self._tell_guardian()  # another process may get this process id
         if asked:
             return
         child.has_run |= code != CONFIGURATION and now - child.started >= _BOOTED

@@ -1,4 +1,4 @@
-"""A context for a test that calls a handler and checks its effects, without a worker."""
+"""Has a context for a test that calls a handler and checks its effects, without a worker."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from zeke_jobs.worker.run.reports import Steps, taken
 
 @dataclass(frozen=True)
 class SentCall:
-    """One ``ctx.send``, or one payload of ``ctx.send_many``, with its arguments."""
+    """Describes one ``ctx.send``, or one payload of ``ctx.send_many``, with its arguments."""
 
     task: str
     payload: dict[str, Any]
@@ -32,7 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """A context for calling a handler in a test, with or without a connection. A rollback forgets sends, as in the database."""
+    """Is a context for calling a handler in a test, with or without a connection. A rollback forgets sends."""
 
     db: Any = None
     _: KW_ONLY
@@ -61,7 +61,7 @@ class FakeContext(Steps):
     leased: list[str] = field(init=False, default_factory=list)  # names of the leases taken, in order
 
     def __post_init__(self) -> None:
-        # None is the default too, and an iterator is read once.
+        # None is the default too, and an iterator can be read only once.
         self.job_id = self.job_id or uuid4()
         self.others, self.services = dict(self.others or {}), dict(self.services or {})
         self.steps, self.events = dict(self.steps or {}), dict(self.events or {})
@@ -76,7 +76,7 @@ class FakeContext(Steps):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A real transaction on the test's connection, without a fence."""
+        """Run a real transaction on the test's connection, without a fence."""
         with self._undoing(), transaction(self.db) as conn:
             yield conn
 
@@ -91,7 +91,7 @@ class FakeContext(Steps):
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncIterator[Any]:
-        """A real transaction on the test's connection, an ``AsyncConnection`` of psycopg 3, without a fence."""
+        """Run a real transaction on the test's connection, an ``AsyncConnection`` of psycopg 3, without a fence."""
         with self._undoing():
             async with self.db.transaction():
                 yield self.db
@@ -101,12 +101,12 @@ class FakeContext(Steps):
         self.completed, self.output = True, output
 
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> Sent:
-        """Remember the call; nothing is sent."""
+        """Remember the call. Nothing is sent."""
         self.sent.append(SentCall(task, dict(payload or {}), options))
         return Sent(id=uuid4(), status="created", task_id=task)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
-        """Remember a call of ``send`` for each payload, with its key of ``keys``; nothing is sent."""
+        """Remember a call of ``send`` for each payload, with its key of ``keys``. Nothing is sent."""
         given, keys = list(payloads), options.pop("keys", None)
         own = [options] * len(given) if keys is None else [{**options, "key": key} for key in keys]
         return [self.send(task, payload, **each) for payload, each in zip(given, own, strict=True)]
@@ -119,13 +119,13 @@ class FakeContext(Steps):
         return result
 
     def event(self, name: str) -> Event | None:
-        """Return the event that the test gave; an event in ``timed_out`` did not come in time."""
+        """Return the event that the test gave. An event in ``timed_out`` did not come in time."""
         if name in self.timed_out:
             return Event(name, timed_out=True)
         return Event(name, self.events[name]) if name in self.events else None
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
-        """Remember the batch in ``batches``; its sends are in ``sent``, with the option ``batch``."""
+        """Remember the batch in ``batches``. Its sends are in ``sent``, with the option ``batch``."""
         self.batches[id] = (then, after_failure)
         return Batch(id, self.send, self.send_many, lambda: None)
 
@@ -174,7 +174,7 @@ class FakeContext(Steps):
 
 
 class FakeChunk(ChunkContext[Any]):
-    """A context for calling a handler of chunks, with ``jobs`` jobs, each a ``FakeContext(**options)``."""
+    """Is a context for calling a handler of chunks, with ``jobs`` jobs, each a ``FakeContext(**options)``."""
 
     jobs: Sequence[FakeContext]
 

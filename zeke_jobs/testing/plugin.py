@@ -1,4 +1,4 @@
-"""The pytest plugin: ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py of the folder of jobs.yaml.
+"""Is the pytest plugin, with ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py beside jobs.yaml.
 
 A conftest.py can override each fixture, as usual in pytest.
 """
@@ -40,7 +40,7 @@ def sent_jobs(zeke_config: config.Config) -> Iterator[SentJobs]:
 
 @pytest.fixture(scope="session")
 def zeke_database_url() -> Iterator[str]:
-    """Yield a database server for the tests, removed at their end. It needs zeke-jobs[embedded]."""
+    """Yield a database server for the tests, and remove it at their end. The fixture needs zeke-jobs[embedded]."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-jobs-test-"))
     folder.chmod(0o755)  # the server may run as another user
     try:
@@ -61,7 +61,7 @@ def zeke_database(zeke_database_url: str, zeke_config: config.Config) -> Iterato
 
 @pytest.fixture
 def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunner]:
-    """``run_jobs()`` runs the jobs that the test has sent, with the real handlers; each test begins without jobs."""
+    """Yield a function that runs the jobs that the test has sent, with the real handlers. Each test begins without jobs."""
     with closing(connect(zeke_database)) as conn, conn.cursor() as cursor:
         cursor.execute(_EMPTY)
     runner = JobRunner(zeke_config, zeke_database)
@@ -71,7 +71,7 @@ def run_jobs(zeke_database: str, zeke_config: config.Config) -> Iterator[JobRunn
 
 @pytest.fixture
 def zeke_clock(zeke_database: str) -> Iterator[Clock]:
-    """Yield the clock that decides whether jobs are due; after the test it runs on normally."""
+    """Yield the clock that decides whether jobs are due. After the test, the clock runs on normally."""
     clock = Clock(zeke_database)
     yield clock
     clock.release()

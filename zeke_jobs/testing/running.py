@@ -31,7 +31,7 @@ from zeke_jobs.worker.runtime import Runtime
 
 @dataclass(frozen=True)
 class Clock:
-    """The fixture ``zeke_clock``: the time at which jobs are due; it moves only when the test moves it."""
+    """Is the fixture ``zeke_clock``: the time at which jobs are due. It moves only when the test moves it."""
 
     _url: str
 
@@ -58,12 +58,12 @@ class Clock:
 
 
 def set_clock(conn: Connection, moment: datetime) -> None:
-    """Stop the database's clock at ``moment``, for all its sessions. For test databases only."""
+    """Stop the database's clock at ``moment`` for all its sessions. Call this function for test databases only."""
     _define_now(conn, "sql", f"SELECT timestamptz '{moment.isoformat()}'")
 
 
 def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again: restore its function from sql/code/01_basics.sql."""
+    """Let the database's clock run again. The function restores the SQL function from sql/code/01_basics.sql."""
     _define_now(conn, "plpgsql", " BEGIN RETURN clock_timestamp(); END ")
 
 
@@ -73,7 +73,7 @@ def _define_now(conn: Connection, language: str, body: str) -> None:
         cursor.execute(f"{head} LANGUAGE {language} AS %s", (body,))
 
 
-#: Runs the triggers of a commit (ends of batches, events), for a transaction that may never commit.
+#: This runs the triggers of a commit (ends of batches, events), for a transaction that may never commit.
 _AT_COMMIT = """SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver IMMEDIATE;
 SET CONSTRAINTS zeke_jobs.batch_add_up, zeke_jobs.event_deliver DEFERRED"""
 _EXPIRED = """SELECT q.message_id FROM zeke_jobs.queue AS q
@@ -86,7 +86,7 @@ _NEXT = """SELECT min(m.moment) FROM (
 
 
 def prepare(url: str, config: Config) -> None:
-    """Make a database ready for tests: our tables, the tables of jobs.yaml's packages, and jobs.yaml in force.
+    """Make a database ready for tests: the tables of zeke_jobs and of jobs.yaml's packages, and jobs.yaml in force.
 
     Raises the same MigrationError and ConfigurationError as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
     """
@@ -97,7 +97,7 @@ def prepare(url: str, config: Config) -> None:
 
 
 class JobRunner:
-    """The fixture ``run_jobs``. Calls handlers as a worker does, but without timeout and middleware."""
+    """Is the fixture ``run_jobs``. It calls handlers as a worker does, but without timeout and middleware."""
 
     def __init__(self, config: Config, url: str) -> None:
         self._runtime = Runtime(config)
@@ -106,7 +106,7 @@ class JobRunner:
     def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
         """Run the sent jobs, and the jobs that these send, until no job is due.
 
-        It returns the jobs that ended, in the order of their ends.
+        The method returns the jobs that ended, in the order of their ends.
 
         Args:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
@@ -131,7 +131,7 @@ class JobRunner:
 
 
 class _Lent(NamedTuple):
-    """Replaces a pool: each caller gets the test's own connection."""
+    """Replaces a pool. Each caller gets the test's own connection."""
 
     conn: Connection
 
@@ -145,7 +145,7 @@ class _Lent(NamedTuple):
 
 
 class _Run:
-    """One call of the runner: a worker that runs jobs in the test's thread."""
+    """Is one call of the runner: a worker that runs jobs in the test's thread."""
 
     def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
         self.ended: list[UUID] = []
@@ -210,7 +210,7 @@ class _Run:
                 _, error = self._runtime.loop.run(self._runtime.loop.drive(self._executor.steps(message)))
             else:
                 self._executor.run()
-        except BaseException as raised:  # noqa: BLE001 (it is recorded as the job's outcome)
+        except BaseException as raised:  # noqa: BLE001 (the exception is recorded as the job's outcome)
             error = raised
         has_failed = False
         for one in message.members:

@@ -18,7 +18,7 @@ _OURS = {"id", "traceparent"}  # options that each send sets on its own
 
 
 class SentJobs(list[SentCall]):
-    """The fixture ``sent_jobs``: the program's sends in order. Payloads and options are in their stored form (JSON)."""
+    """Is the fixture ``sent_jobs``: the program's sends in order. Payloads and options are in their stored form (JSON)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -32,9 +32,9 @@ class SentJobs(list[SentCall]):
     def assert_sent(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> SentCall:
         """Find the only job sent to a task with these fields in its payload and these options of ``send``.
 
-        Raises AssertionError, with a list of all sends, if none or several match; else the exceptions of ``send``.
+        Raises AssertionError, with a list of all sends, if no send or several match, and the exceptions of ``send``.
         """
-        __tracebackhide__ = True  # pytest then shows the test's own line
+        __tracebackhide__ = True  # pytest then shows the line of the test
         Database(id(self), self._execute).run(task_cache.find, task)
         wanted = json.loads(json.dumps(payload or {}, default=str))
         asked = {name: plain(name, value) for name, value in options.items() if name not in _OURS}
@@ -73,7 +73,7 @@ class SentJobs(list[SentCall]):
 
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
-        """Catch all sends of this process; no database is used, even if a send has a connection."""
+        """Catch all sends of this process. No database is used, even if a send has a connection."""
         before, drivers.stand_in = drivers.stand_in, Database(id(self), self._execute)
         try:
             yield self
