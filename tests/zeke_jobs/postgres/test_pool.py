@@ -149,9 +149,9 @@ def test_an_interrupt_of_a_thread_that_waits_for_a_connection_costs_the_pool_no_
     begun.wait()
     time.sleep(0.05)
     running[0].stop(TimedOut("it waits too long"))
-    pool.give_back(conn)  # before the waiter has noticed
+    pool.give_back(conn)  # The waiter has not noticed the interrupt yet.
     waiter.join()
-    pool.close()  # a loan without a free place then ends with another error
+    pool.close()  # A later loan without a free place raises another error.
     with pool.connection() as conn:
         assert value(conn, "SELECT 1") == 1
     assert len(ends) == 1

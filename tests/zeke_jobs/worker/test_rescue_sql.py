@@ -77,7 +77,7 @@ def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs:
         return [row["deaths"] for row in jobs.claim(worker, 1, is_empty=True)]
 
     assert [deaths(one), deaths(other)] == [[2], [0]]
-    jobs.beat(one)  # The process remains the chosen one between two jobs.
+    jobs.beat(one)  # The process still runs the suspects between two jobs.
     assert [deaths(other), deaths(one)] == [[0], [2]]
     assert deaths(other) == [2], "nothing else is due"
     jobs.beat(one, stopping=True)
