@@ -1,6 +1,6 @@
 """These servers on loopback answer as Ollama, llama.cpp, Gemini and Anthropic are documented to answer.
 
-The facts come from the documentation of the four, and from Ollama's source. A model without an enforced schema answers
+The facts come from the servers' documentation, and from Ollama's source. A model without an enforced schema answers
 prose.
 """
 

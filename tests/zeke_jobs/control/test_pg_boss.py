@@ -165,7 +165,7 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_after(
     there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # A page then begins at any job.
+    monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # With pages of one job, each job begins a page.
     odd = {there.put(**columns): why for columns, why in UNFIT for _ in range(2)}
     fine = {there.put() for _ in range(2)}
     looked = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
