@@ -16,6 +16,9 @@ def most_within(found: list[float], seconds: float) -> int:
     return max(sum(begin <= one < begin + seconds for one in found) for begin in found)
 
 
+TRIPPED = "SELECT name FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL"
+
+
 def test_a_rate_goes_on_within_a_minute_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 10/s, per_key: 5/s}}")
     jobs.add("a", 3, options='{"key": "k"}')
@@ -24,6 +27,7 @@ def test_a_rate_goes_on_within_a_minute_when_the_servers_clock_is_set_back(jobs:
     jobs.rows("SELECT zeke_jobs.chores(true)")
     assert len(day.claim(3600)) == 1
     assert day.claim(3600.01) == [], "and no faster than before"
+    assert jobs.rows(TRIPPED) == [], "no breaker has opened"
 
 
 def test_what_closes_a_limit_lasts_no_longer_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
@@ -38,6 +42,7 @@ def test_what_closes_a_limit_lasts_no_longer_when_the_servers_clock_is_set_back(
     assert day.claim(7200) == []
     assert day.claim(3600) == []
     jobs.rows("SELECT zeke_jobs.chores(true)")
+    assert jobs.rows(TRIPPED) == [{"name": "limit/other"}]
     assert day.claim(3629) == []
     assert {claim["task"] for claim in day.claim(3631)} == {"a", "b"}
 

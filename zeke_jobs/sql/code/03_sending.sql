@@ -273,7 +273,7 @@ BEGIN
      ) AS f (name, type, value, may_be_absent)
      WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
      LIMIT 1),
-    zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options), zeke_jobs.unfit_json(p_message - 'kwargs'),
+    zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options), zeke_jobs.unfit_json(CASE jsonb_typeof(p_message) WHEN 'object' THEN p_message - 'kwargs' END),
     zeke_jobs.unfit_payload(coalesce(nullif(p_message -> 'kwargs', 'null'), '{}')));
 END $$;
 
