@@ -1,4 +1,4 @@
-"""The Engine: fetches pages and feeds from the web, in this process or elsewhere."""
+"""Fetches pages and feeds from the web with an Engine, which is in this process or elsewhere."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 
 class SiteEngines:
-    """Asks the Engine that the rule for an address names; the default Engine is under an empty host."""
+    """Asks the Engine that the rule for an address names. The default Engine has an empty host as its key."""
 
     def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings
@@ -40,17 +40,17 @@ class SiteEngines:
 
 
 class Settings(SiteSettings):
-    """``services.engine`` of jobs.yaml: the settings, and the choice of the implementation."""
+    """Reads ``services.engine`` of jobs.yaml: the settings, and the choice of the implementation."""
 
     def open(self) -> Finder:
-        """Make the Engine. This fetches nothing yet."""
+        """Make the Engine. This method sends no request yet."""
         if self.sites:
             named = {host: self.of(site).one() for host, site in self.sites.items() if site.engine}
             return SiteEngines(self, {"": self.one(), **named})
         return self.one()
 
     def one(self) -> Finder:
-        """Make the Engine for sites whose rule names none."""
+        """Make the Engine for sites whose rule names no Engine."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine
 

@@ -1,4 +1,4 @@
-"""``python -m actors.engine``: serve the local engine."""
+"""Serves the local Engine, as ``python -m actors.engine``."""
 
 import argparse
 import signal

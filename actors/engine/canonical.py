@@ -15,29 +15,29 @@ _FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"
 USUAL_PORTS = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
-# Such as site-org.cdn.ampproject.org/c/s/site.org/page and google.com/amp/s/site.org/page.
+# Such addresses are site-org.cdn.ampproject.org/c/s/site.org/page and google.com/amp/s/site.org/page.
 _AMP_CACHE = re.compile(
     r"^https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
 )
 LONGEST_HOST = 253  # characters of a DNS name (RFC 1035)
-LONGEST_ADDRESS = 8192  # characters; servers refuse longer ones
+LONGEST_ADDRESS = 8192  # characters; servers refuse longer addresses
 _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def split(url: str) -> SplitResult:
-    """Return the parts of an address; all of them are empty if it is not valid."""
+    """Return the parts of an address. All parts are empty if the address is not valid."""
     with suppress(ValueError):
         parts = urlsplit(url.strip())
-        _ = parts.port  # may raise ValueError
+        _ = parts.port  # this line raises ValueError for a wrong port
         return parts
     return SplitResult("", "", "", "", "")
 
 
 def canonical_url(url: str) -> str:
-    """Return the one address for all links to the same page; it is not for fetching, and its own canonical address is itself.
+    """Return the one address for all links to the same page. It is not for fetching, and is its own canonical address.
 
-    Scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of parameters,
-    fragments and a slash at the end do not distinguish pages. Other text than an http address is returned unchanged.
+    Pages do not differ by scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of
+    parameters, fragments and a slash at the end. A text that is no http address is returned unchanged.
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()
@@ -59,7 +59,7 @@ def canonical_url(url: str) -> str:
 def _host(host: str) -> str:
     if ":" in host:
         return f"[{host}]"
-    with suppress(UnicodeError):  # no DNS name, but it identifies the page
+    with suppress(UnicodeError):  # the host is no DNS name, but it identifies the page
         host = host.encode("idna").decode("ascii") if not host.isascii() and len(host) <= LONGEST_HOST else host
     while (shorter := _MOBILE.sub("", host)) != host:
         host = shorter
@@ -75,7 +75,7 @@ def _path(path: str) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Return whether the text is an absolute address of http or https, and not too long for servers."""
+    """Return whether the text is an absolute http or https address that is not too long for servers."""
     parts = split(url)
     return len(url) <= LONGEST_ADDRESS and parts.scheme in USUAL_PORTS and bool(parts.hostname)
 

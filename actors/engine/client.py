@@ -1,4 +1,4 @@
-"""The client of an Engine on another server, by the product's HTTP contract."""
+"""Asks an Engine on another server, by the product's HTTP contract."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from zeke_jobs import Payload
 
 M = TypeVar("M", bound=Payload)
 
-# The Engine refuses every request; a 500 may be due to one page.
+# The Engine refuses every request with these statuses. A 500 may be due to one page.
 _AWAY = {401, 403, 429, 503}
 _BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024
 
 
 class HttpEngine:
-    """Asks the Engine at a base address such as ``http://engine:3010``; its answers may have a ``data`` wrapper.
+    """Asks the Engine at a base address such as ``http://engine:3010``. Its answers may have a ``data`` wrapper.
 
-    The product's Engine gives neither a text nor the items of a feed: these stay None. ``timeout`` is in seconds.
+    The product's Engine gives neither a text nor the items of a feed, so these stay None. ``timeout`` is in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
@@ -49,7 +49,7 @@ class HttpEngine:
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
-            # The product's Engine lacks this path: ask it for the feed itself.
+            # The product's Engine lacks this path, so ask it for the feed itself.
             if error.code != "not_found":
                 raise
         source = self.fetch_source(typed(text))
@@ -78,7 +78,7 @@ class HttpEngine:
 
 
 class _Refusal(Payload):
-    """The product's Engine sends only ``error``."""
+    """Reads the error of the product's Engine, which sends only ``error``."""
 
     error: str = ""
     code: str | None = None

@@ -1,4 +1,4 @@
-"""Connections to untrusted hosts, to checked addresses and with a deadline."""
+"""Connects to untrusted hosts, at checked addresses and with a deadline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Global by Python's tables (3.11 to 3.13), but without public servers:
+# Python's tables (3.11 to 3.13) call these networks global, but they have no public servers.
 _REFUSED = (
     ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     ip_network("::/96"),  # IPv4-compatible, deprecated
@@ -65,7 +65,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass
 class Budget:
-    """What remains for one fetch: bytes on the wire, and the time until ``deadline`` (``time.monotonic``)."""
+    """Counts what remains for one fetch: bytes on the wire, and the time until ``deadline`` (``time.monotonic``)."""
 
     deadline: float
     raw_bytes: int
@@ -79,14 +79,14 @@ class Budget:
         return left
 
     def count(self, size: int) -> None:
-        """Count ``size`` bytes received. Raises EngineError (``too_large``)."""
+        """Count ``size`` received bytes. Raises EngineError (``too_large``)."""
         self.received += size
         if self.received > self.raw_bytes:
             raise EngineError("too_large", f"the answer is larger than {self.raw_bytes} bytes")
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Resolves a name once, checks every address, and connects to a checked address; TLS still uses the name."""
+    """Resolves a name once, checks every address, and connects to a checked address. TLS still uses the name."""
 
     def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
         self._budget, self._allowed, self._resolver = budget, allowed, resolver
@@ -113,7 +113,7 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 class _BudgetedStream(httpcore.NetworkStream):
-    """Ends at the deadline, also if a server sends byte by byte."""
+    """Ends a stream at the deadline, even if a server sends byte by byte."""
 
     def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:
         self._stream = stream

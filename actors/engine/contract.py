@@ -1,4 +1,4 @@
-"""The requests to an Engine and its answers: the product's contract, with further optional fields."""
+"""Defines the requests to an Engine and its answers: the product's contract, with further optional fields."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def bounded_header(value: str | None, most: int = 1000) -> str | None:
-    """Return a header or address, or None if it is empty or too long, because a cut one would be wrong."""
+    """Return a header or address, or None if it is empty or too long, because a cut value would be wrong."""
     return clean(value) if value and len(value) <= most else None
 
 
@@ -61,7 +61,7 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """Without a zone it is UTC; the future becomes now."""
+    """Return a time of publication. A time without a zone counts as UTC, and a future time becomes the current time."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
     return min(moment, datetime.now(UTC)) if moment and moment >= EARLIEST else None
 
@@ -109,7 +109,7 @@ _Metadata = Annotated[dict[str, Any], AfterValidator(bounded_metadata)]
 
 
 class Author(Payload):
-    """The author of an item."""
+    """Describes the author of an item."""
 
     id: _Word = ""
     name: _Name = ""
@@ -123,7 +123,7 @@ class Author(Payload):
 
 
 class ContentItem(Payload):
-    """One article, video or post, with texts of bounded length. The product's Engine does not send the fields from ``text`` on.
+    """Describes an article, video or post, with bounded texts. The product's Engine omits ``text`` and later fields.
 
     Attributes:
         id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.
@@ -157,7 +157,7 @@ class ContentItem(Payload):
 
 
 class ContentSource(Payload):
-    """One feed or channel. The product's Engine does not send the fields from ``items`` on.
+    """Describes a feed or channel. The product's Engine does not send ``items`` and later fields.
 
     Attributes:
         items: The items in the feed's order, usually the newest first; None if the Engine does not list them.
@@ -186,23 +186,23 @@ class ContentSource(Payload):
 
 
 class Found(Payload):
-    """The feeds behind an address, each with its current items."""
+    """Holds the feeds behind an address, each with its current items."""
 
     feeds: list[ContentSource]
 
 
 class Engine(Protocol):
-    """Fetches untrusted pages and feeds; each failure is an ``EngineError`` with the reason."""
+    """Fetches untrusted pages and feeds. Each failure is an ``EngineError`` with the reason."""
 
     def fetch_item(self, url: str) -> ContentItem:
         """Get the page at ``url`` with its text."""
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """Get the feed at ``url``; ``etag`` and ``last_modified`` of the last answer make it conditional."""
+        """Get the feed at ``url``. The ``etag`` and ``last_modified`` of the last answer make the request conditional."""
 
 
 class Finder(Engine, Protocol):
-    """An Engine that also finds feeds."""
+    """Is an Engine that also finds feeds."""
 
     def discover(self, text: str) -> Found:
         """Find the feeds behind a person's input: a feed, a page, a channel, a profile, a repository."""

@@ -40,7 +40,7 @@ _FORMS = [
 
 
 def read_date(text: str) -> datetime | None:
-    """Return the time in UTC of a text that is a date and nothing else; a date without a zone counts as UTC.
+    """Return the time in UTC of a text that is only a date. A date without a zone counts as UTC.
 
     The result is None if the text is not a date, may mean two days (as 3/4/2020), or names an unknown zone.
     """
@@ -50,7 +50,7 @@ def read_date(text: str) -> datetime | None:
 
 
 def _plain(text: str) -> str:
-    """In lower case, without accents, with single spaces."""
+    """Return the text in lower case, without accents, with single spaces."""
     letters = unicodedata.normalize("NFKD", text[:_LONGEST].casefold())
     bare = "".join(one for one in letters if not unicodedata.combining(one))
     return unicodedata.normalize("NFC", " ".join(bare.split()))

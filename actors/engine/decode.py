@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from actors.engine.contract import EngineError
 
 _GZIP = b"\x1f\x8b"
-_EITHER = 32 + zlib.MAX_WBITS  # a header of gzip or zlib, which deflate uses (RFC 9110)
+_EITHER = 32 + zlib.MAX_WBITS  # bits for a header of gzip or zlib, which deflate uses (RFC 9110)
 _MOST_MEMBERS = 100
 _LARGEST = 64 * 1024 * 1024
 
 
 def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
-    """The decoded body, of at most ``limit`` bytes. Raises EngineError: ``unsupported_type``, ``too_large``, ``fetch_failed``."""
+    """Return the decoded body. Raises EngineError: ``unsupported_type``, ``too_large`` over ``limit``, ``fetch_failed``."""
     name = encoding.strip().lower() or "identity"
     if name not in {"identity", "gzip", "x-gzip", "deflate"}:
         raise EngineError("unsupported_type", f"expected gzip or no encoding, got {encoding!r}")
@@ -27,7 +27,7 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
             raise EngineError("fetch_failed", f"the body is not valid {name}: {error}") from error
         if len(body) <= limit and not inflater.eof:
             raise EngineError("fetch_failed", f"the {name} body ended in the middle")
-        if (members := members + 1) > _MOST_MEMBERS:  # each copies the rest of the body
+        if (members := members + 1) > _MOST_MEMBERS:  # each member copies the rest of the body
             raise EngineError("fetch_failed", f"the {name} body has more than {_MOST_MEMBERS} members")
         # Another member may follow, or padding.
         left = inflater.unused_data if inflater.unused_data.startswith(_GZIP) else b""
@@ -37,5 +37,5 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """Return the bytes without their gzip compression: some servers send a compressed file without declaring it."""
+    """Return the bytes without gzip compression, because some servers send a compressed file without declaring it."""
     return decoded([body], "gzip", _LARGEST) if body.startswith(_GZIP) else body

@@ -37,7 +37,7 @@ _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECA
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _LONGEST_MARKUP = 20_000
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
-# RSS declares no types: a name in angle brackets is a tag if HTML has it, else text, as Vec<T>.
+# RSS declares no types. A name in angle brackets is a tag if HTML has this tag; otherwise it is text, as in Vec<T>.
 _TAG_OF_HTML = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
     r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
@@ -49,10 +49,10 @@ _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yea
 def read_feed(
     body: bytes, url: str, *, content_type: str = "", max_entries: int = 300, now: datetime | None = None
 ) -> ContentSource:
-    """Read a feed of any form, well formed or not. Raises EngineError: ``not_a_feed``, ``too_large`` when inflated.
+    """Read a feed of any form, well formed or not. Raises EngineError: ``not_a_feed``, or ``too_large`` when inflated.
 
-    Every item has an id that stays the same from one reading to the next: its guid, or its link, or the address of its
-    recording, or its title and date; an id that is empty or repeated within the feed is ignored. A publication in the
+    Every item has an id that stays the same from one reading to the next: its guid, its link, the address of its
+    recording, or its title and date. An id that is empty or repeated within the feed is ignored. A publication in the
     future becomes ``now``; ``metadata.updated`` stays unchanged.
     """
     now = now or datetime.now(UTC)
@@ -87,17 +87,18 @@ def read_feed(
 def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     from feedparser.api import parse
 
-    # Without the feed's address, against which feedparser would resolve guids: they must not change when the feed moves.
+    # feedparser does not get the feed's address, because it would resolve guids, which must not change when the feed
+    # moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # As a file, because feedparser may take text for an address and fetch it.
+    # feedparser gets a file, because it may take text for an address and fetch it.
     file = io.BytesIO(_REFERENCE.sub(_character, body.replace(_RSS_1_1, _RSS_1_0)))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
-    except Exception as error:  # any type: it was not written for hostile bytes
+    except Exception as error:  # any type, because feedparser was not written for hostile bytes
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     if isinstance(parsed.get("bozo_exception"), SAXException):
-        # The parser for broken XML leaves this in short texts, but identities must not depend on the parser.
+        # The parser for broken XML leaves ``&amp;`` in short texts, but identities must not depend on the parser.
         for part in (part for entry in parsed["entries"] for part in (entry, *(dict.get(entry, "tags") or []))):
             told = {key: dict.get(part, key) for key in ("id", "author", "term")}
             part.update({key: text.replace("&amp;", "&") for key, text in told.items() if isinstance(text, str)})
@@ -105,7 +106,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """Return nothing for a character that does not exist, with which the parser would refuse the feed."""
+    """Return nothing for a character that does not exist, because the parser would refuse the feed with it."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -141,7 +142,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
-    """Return one of several links in Atom, ``about`` in RSS 1.0, in some feeds only the guid."""
+    """Return the link of an entry: one of several in Atom, ``about`` in RSS 1.0, in some feeds only the guid."""
     links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
     pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _value(part, "type"))
@@ -155,7 +156,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Return the items with identities, without copies; what several items have identifies none."""
+    """Return the items with identities, without copies. A value that several items have identifies none of them."""
     names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
     counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}
@@ -188,7 +189,7 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
 
 
 def _transcript(entry: dict[str, Any], feed_url: str) -> str:
-    """By the podcast namespace, by Media RSS, or as an attachment."""
+    """Return the address of a transcript, by the podcast namespace, by Media RSS, or as an attachment."""
     named = [(dict.get(entry, "podcast_transcript"), "url"), (dict.get(entry, "media_subtitle"), "href")]
     named += [(part, "href") for part in dict.get(entry, "links") or [] if _value(part, "type") in CAPTIONS]
     found = (joined(feed_url, _value(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
@@ -196,7 +197,7 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    """Such as ``1:02:03``, ``62:03`` or ``3723``."""
+    """Return the seconds of a duration such as ``1:02:03``, ``62:03`` or ``3723``."""
     parts = text.strip().split(":")
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d{1,6}", part, re.ASCII) for part in parts):
         return None
@@ -204,7 +205,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _ttl(feed: dict[str, Any]) -> int | None:
-    """Return minutes: the ``ttl``, or the period of the syndication module."""
+    """Return the minutes of the ``ttl``, or of the period of the syndication module."""
     text = _value(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)
@@ -215,7 +216,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """Without markup. ``typed``: the format (Atom, JSON Feed) declares the types of texts."""
+    """Return the title without markup. If ``typed``, the format (Atom, JSON Feed) declares the types of texts."""
     line = _value(entry, key)[:_LONGEST_MARKUP]
     if typed and _is_plain(entry, key):
         return line
@@ -223,18 +224,18 @@ def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """As HTML."""
+    """Return a text of an entry as HTML."""
     text = _value(entry, key)
     return html.escape(text, quote=False) if typed and _is_plain(entry, key) else text
 
 
 def _value(entry: dict[str, Any], key: str) -> str:
-    # dict.get, because feedparser maps one date to another, with a warning.
+    # Use dict.get, because feedparser maps one date to another, with a warning.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""
 
 
 def _is_plain(entry: dict[str, Any], key: str) -> bool:
-    """By declaration; in RSS the parser only guesses."""
+    """Return whether a text is declared as plain. In RSS the parser only guesses."""
     details = entry if key == "value" else dict.get(entry, f"{key}_detail")
     return isinstance(details, dict) and dict.get(details, "type") == "text/plain"

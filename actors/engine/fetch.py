@@ -35,10 +35,10 @@ _REFUSALS |= {402: "paywall", 404: "not_found", 410: "gone"}
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of one fetch."""
+    """Holds the bounds of one fetch."""
 
-    body_bytes: int  # of the decoded body; with 0 it is not read
-    raw_bytes: int  # on the wire, with headers and redirects
+    body_bytes: int  # bytes of the decoded body; with 0 the body is not read
+    raw_bytes: int  # bytes on the wire, with headers and redirects
     seconds: float  # from the first connection to the last byte
     redirects: int = 5
     content_types: tuple[str, ...] = ("text/", "application/xhtml", "application/xml")  # prefixes; or none is given
@@ -46,9 +46,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A server's answer."""
+    """Holds a server's answer."""
 
-    url: str  # after redirects
+    url: str  # the address after redirects
     status: int
     headers: Mapping[str, str]  # by name in lower case
     body: bytes
@@ -64,14 +64,14 @@ class Fetched:
 class Fetcher:
     """Sends GET requests to sites, and POST requests to webhooks, Engines and models.
 
-    It checks addresses when it connects, also after each redirect, ignores proxies from the environment, and bounds the time
-    and the inflated size of the whole answer.
+    The fetcher checks addresses when it connects, also after each redirect, ignores proxies from the environment, and
+    bounds the time and the inflated size of the whole answer.
     """
 
     user_agent: str
-    allowed: Sequence[Network] = ()  # reachable although not public
+    allowed: Sequence[Network] = ()  # networks that are reachable although they are not public
     resolver: Resolver = resolve
-    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}  # for exactly this address
+    credentials: Callable[[httpx.URL], Mapping[str, str]] = lambda _: {}  # headers for exactly this address
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -93,7 +93,7 @@ class Fetcher:
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
-        """Send ``body`` by POST; without a body, get ``url``. The answer may have any status. Follows no redirect."""
+        """Send ``body`` by POST, or get ``url`` without a body. The answer may have any status. Redirects are not followed."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         return self._one(parse(url), limits, headers, budget, body, is_any=True)
 

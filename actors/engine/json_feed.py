@@ -56,12 +56,12 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _plain(**texts: str) -> dict[str, Any]:
-    """Return texts without markup."""
+    """Return texts that have no markup, in the form of feedparser."""
     return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 
 def _authors(data: dict[str, Any]) -> str:
-    """Version 1.1 has a list, version 1 a single author."""
+    """Return the authors' names. Version 1.1 has a list, version 1 a single author."""
     people = [*_list(data, "authors"), data.get("author")]
     return ", ".join(dict.fromkeys(name for one in people if isinstance(one, dict) and (name := text_at(one, "name"))))
 

@@ -1,4 +1,4 @@
-"""The Engine inside this process: combines safe fetching, feed reading, extraction, and the discovery of feeds."""
+"""Is the Engine inside this process. It combines safe fetching, feed reading, extraction, and the discovery of feeds."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _ACCEPT_PAGE = "text/html,application/xhtml+xml;q=0.9,text/plain;q=0.5"
 _ACCEPT_FEED = "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
 _ACCEPT_ANY = f"{_ACCEPT_FEED.removesuffix(',*/*;q=0.5')},text/html;q=0.7,*/*;q=0.5"
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.ASCII)
-_MOST_FEEDS = 8  # feeds of a page that are read
+_MOST_FEEDS = 8  # maximum number of feeds of a page that are read
 _PATIENCE = 60.0  # seconds for trying addresses
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and parses in reader processes; the default ``resolver`` is the system's."""
+    """Fetches in the worker's own process, and parses in reader processes. The system's ``resolver`` is the default."""
 
     def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
@@ -49,7 +49,7 @@ class LocalEngine:
         if key is None or not key.get_secret_value():
             return None
         limits = replace(self._limits(("application/json",)), redirects=0)  # the key must not reach another host
-        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # not in the address, which errors show
+        headers = {"X-Goog-Api-Key": key.get_secret_value()}  # errors show the address, so the key is in a header
         return DataApi(lambda url: self._fetcher.get(url, limits, headers), self._settings.youtube_api)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class LocalEngine:
                 raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
 
     def _feeds_of(self, url: str) -> list[ContentSource]:
-        """Of a page, or the feed itself; of feeds with the same items, the first."""
+        """Return the feeds of a page, or the feed itself. Of feeds with the same items, only the first is returned."""
         if youtube.is_youtube(url) or selector_of(url):
             return [self._present(url)]
         if known := of_known_site(url) or self._listed(url):
@@ -161,7 +161,7 @@ class LocalEngine:
         return [address]
 
     def _readable(self, addresses: Iterable[str], most: int, *, are_guesses: bool = False) -> list[ContentSource]:
-        """Return the first ``most`` feeds that can be read. If none can be read, raises the error of the first failure.
+        """Return the first ``most`` feeds that can be read. Without a feed, raise the error of the first failure.
 
         If a site is unreachable or asks for fewer requests, further guesses of its addresses are not tried.
         """
@@ -182,7 +182,7 @@ class LocalEngine:
         return found
 
     def _present(self, url: str) -> ContentSource:
-        parse(url)  # a podcast directory may name anything
+        parse(url)  # the address from a podcast directory may be anything
         source = self.fetch_source(url)
         if source.gone:
             raise EngineError("gone", f"{url} answers 410")

@@ -1,4 +1,4 @@
-"""A page's data about itself: title, language, canonical address, date, author, and its structured data."""
+"""Reads a page's data about itself: title, language, canonical address, date, author, and its structured data."""
 
 import html
 import json
@@ -17,7 +17,7 @@ from actors.engine.canonical import joined
 from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
-# Share of the shorter one's words in a heading and a matching title, chosen on the choosing half of WCXB.
+# This is the share of the shorter text's words that a heading and a matching title have in common.
 _ALIKE = 0.4
 _ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # types of structured data, such as NewsArticle
 _MOST_BLOCKS = 50
@@ -26,7 +26,7 @@ _DEEPEST = 6
 
 @dataclass(frozen=True)
 class Metadata:
-    """A page's data about itself. Values that the page lacks are empty or None."""
+    """Holds a page's data about itself. Values that the page lacks are empty or None."""
 
     title: str = ""
     description: str = ""
@@ -35,14 +35,14 @@ class Metadata:
     published_at: datetime | None = None
     author: str = ""
     site: str = ""
-    is_article: bool = False  # by its own declaration
-    is_free: bool | None = None  # ``isAccessibleForFree``
-    body: str = ""  # ``articleBody`` of the structured data
-    captions: str = ""  # the address of its video's captions
+    is_article: bool = False  # whether the page declares itself an article
+    is_free: bool | None = None  # the value of ``isAccessibleForFree``
+    body: str = ""  # the ``articleBody`` of the structured data
+    captions: str = ""  # the address of the captions of the page's video
 
 
 def read(tree: HtmlElement, url: str) -> Metadata:
-    """Read a parsed page. Never raises, whatever the page contains."""
+    """Read a parsed page. The function never raises, whatever the page contains."""
     metas = _metas(tree)
     data = list(_data(tree))
     article = next((one for one in data if _ARTICLE.search(str(one.get("@type")))), {})
@@ -70,7 +70,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
 
 
 def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> str:
-    """The heading that matches the declared titles, or the first of these; without the site's name, unless all have only that."""
+    """Return the heading that matches a declared title, or else the first title, without the site's name if possible."""
     parts = ((one for one in _SEPARATOR.split(title) if letters(one) not in {"", letters(site)}) for title in declared)
     bare = [first for some in parts if (first := next(some, ""))]
     meant = max(headings, key=lambda one: _likeness(one, bare), default="")
@@ -78,7 +78,7 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> s
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """Return the highest share of common words, 0 to 1."""
+    """Return the highest share of common words, from 0 to 1."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 
@@ -107,7 +107,7 @@ def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:
-    """Not the front page, which some sites name on every page."""
+    """Return the declared address. The front page does not count, because some sites name it on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
             target = joined(url, href, with_fragment=True)

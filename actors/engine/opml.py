@@ -1,4 +1,4 @@
-"""Reads and writes lists of feeds for other feed readers: OPML 2.0, with folders."""
+"""Reads and writes lists of feeds for other feed readers, in OPML 2.0 with folders."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _LONGEST_FOLDER = 100
 
 
 class Listed(NamedTuple):
-    """A feed in a list; ``folder`` is its path of folders, the outermost first."""
+    """Describes a feed in a list. ``folder`` is its path of folders, the outermost first."""
 
     name: str
     address: str
@@ -22,7 +22,7 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """The feeds of a list in its order, each once, in the first folder that names it. Text that is no web address stays too.
+    """Return the feeds of a list in order, each once, in its first folder. A text that is no web address stays too.
 
     Raises:
         EngineError: ``not_a_feed`` if the list is not OPML or declares entities; ``too_large``.

@@ -23,9 +23,9 @@ _MOST_ELEMENTS = 60_000
 def read_page(
     body: bytes, url: str, content_type: str = "", *, text: str | None = None, remove: str | None = None
 ) -> ContentItem:
-    """Extract the article of a page; its text is empty for a page without an article.
+    """Extract the article of a page. The text is empty for a page without an article.
 
-    The rule of a site may select the elements that are the article's ``text``, and elements to ``remove`` before.
+    The rule of a site may select the elements that are the article's ``text``, and elements to ``remove`` first.
 
     Raises:
         EngineError: the bytes are not a page, are too many, or show something else instead of the article.
@@ -53,7 +53,7 @@ def read_page(
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """Return the text and markdown of HTML that is nothing but content, such as the texts in a feed."""
+    """Return the text and markdown of HTML that is only content, such as the texts in a feed."""
     try:
         tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
@@ -84,7 +84,7 @@ def parse_page(markup: str) -> HtmlElement:
 
 @cache
 def _parser() -> HTMLParser:
-    """Without element classes, whose look-up takes a tenth of a page's time."""
+    """Return a parser without element classes, whose look-up takes a tenth of a page's time."""
     parser = HTMLParser(  # type: ignore[no-untyped-call]
         encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
     )
@@ -121,9 +121,10 @@ def _item(
 
 
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
-    """Read the article of a parsed page, and say what each selector found; without a text by the rule, read it as usual.
+    """Read the article of a parsed page, and say what each selector found. Without such a text, read it as usual.
 
-    The tree is not changed, so that a wall in it can still be found. ``structured`` counts only if ``remove`` finds nothing.
+    The tree is not changed, so that a wall in it can still be found. ``structured`` counts only if ``remove`` selects
+    no element.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

@@ -1,4 +1,4 @@
-"""Reads pages, feeds and lists of feeds in reader processes: see ``readers.pool``.
+"""Reads pages, feeds and lists of feeds in reader processes (see ``readers.pool``).
 
 Each function raises the errors of the function with the same name that the reader calls, and ``EngineError`` (``unreadable``).
 """
@@ -26,7 +26,7 @@ from actors.engine.text import LANGUAGE_LEAST, LANGUAGE_MOST, clean
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OPERATIONS: dict[str, Callable[..., bytes]] = {}  # by name
+OPERATIONS: dict[str, Callable[..., bytes]] = {}  # operations by name
 
 _readers = Readers(__name__)
 close = _readers.close
@@ -36,11 +36,11 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """Run in a reader, whose answer is checked: untrusted bytes may have taken it over."""
+    """Run a function in a reader. The answer is checked, because untrusted bytes may have taken over the reader."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read
-    checked = cache(lambda: validate_call(loose))  # converts JSON to times, and bytes to text
+    checked = cache(lambda: validate_call(loose))  # this converts JSON to times, and bytes to text
     OPERATIONS[read.__name__] = lambda body, **given: to_json(checked()(body, **given), by_alias=False)
 
     def ask(body: bytes, /, *given: P.args, **named: P.kwargs) -> T:
@@ -66,7 +66,7 @@ _language_of_text = _by_reader(texts.text_language)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """As ``pages.html_to_text``; uses a reader only if the fragment has markup."""
+    """Do the same as ``pages.html_to_text``. A reader is used only if the fragment has markup."""
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
@@ -74,7 +74,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def text_language(text: str) -> str | None:
-    """As ``text.text_language``, in a reader, because its model takes 75 MB."""
+    """Do the same as ``text.text_language`` in a reader, because the model takes 75 MB."""
     return _language_of_text(text[:LANGUAGE_MOST].encode("utf-8", "replace")) if len(text) >= LANGUAGE_LEAST else None
 
 

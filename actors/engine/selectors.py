@@ -1,4 +1,4 @@
-"""CSS selectors, as people copy them from a browser."""
+"""Applies CSS selectors, as people copy them from a browser."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ def xpath(selector: str) -> str:
 
 
 def select(tree: HtmlElement, selector: str) -> list[HtmlElement]:
-    """The elements of a page that a selector selects, in the page's order, without elements inside another selected one."""
+    """Return the elements of a page that a selector selects, in order, without elements inside another selected element."""
     found = tree.xpath(xpath(selector))
     taken = set(found)
     return [one for one in found if taken.isdisjoint(one.iterancestors())]

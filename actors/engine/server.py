@@ -35,7 +35,7 @@ class EngineServer(ThreadingHTTPServer):
 
 
 class _Refused(Exception):
-    """With the answer's status and body."""
+    """Refuses a request, with the answer's status and body."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,5 +106,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (http.server names it so)
-        """Log nothing: the sender of a request logs it."""
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (http.server has this name)
+        """Log nothing, because the sender of a request logs it."""

@@ -1,4 +1,4 @@
-"""The Engine's settings in jobs.yaml, with rules for sites: headers to send, where the text is, how often to ask."""
+"""Defines the Engine's settings in jobs.yaml, with rules for sites: headers, where the text is, how often to ask."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ def sendable(value: SecretStr) -> SecretStr:
 
 
 class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """A mailbox whose folders are sources, as ``imap://NAME/FOLDER``.
+    """Describes a mailbox whose folders are sources, as ``imap://NAME/FOLDER``.
 
     Attributes:
         security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` on a network of your own.
@@ -39,7 +39,7 @@ class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class EngineSettings(BaseModel, extra="forbid", frozen=True):
-    """``services.engine.settings`` of jobs.yaml.
+    """Defines ``services.engine.settings`` of jobs.yaml.
 
     Attributes:
         kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at the base address ``url``.
@@ -87,7 +87,7 @@ _Secret = Annotated[SecretStr, AfterValidator(sendable)]
 
 
 class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """A rule for a site.
+    """Describes a rule for a site.
 
     Attributes:
         headers: Headers for each request to exactly this host, by https or to the port that the rule names; like ``cookies``.
@@ -118,7 +118,7 @@ NONE = Site()
 
 
 def _site(key: str) -> str:
-    """Spelled as by ``_names``."""
+    """Return the key of a rule as ``_names`` spells it."""
     try:
         host = key.lower() if key.isascii() else key.encode("idna").decode()
     except UnicodeError:
@@ -130,7 +130,7 @@ def _site(key: str) -> str:
 
 
 class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """The settings of all Engines, with the rules for sites by host."""
+    """Holds the settings of all Engines, with the rules for sites by host."""
 
     sites: dict[Annotated[str, AfterValidator(_site)], Site] = Field(default_factory=dict)
 
@@ -148,11 +148,11 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
 
     def rule_for(self, url: str) -> tuple[str, Site]:
-        """Return the host of the most specific rule for an address, and the rule; an empty host and ``NONE`` without a rule."""
+        """Return the host of the most specific rule for an address, and the rule. Without a rule, return "" and ``NONE``."""
         return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
 
     def credentials(self, url: httpx.URL) -> Mapping[str, str]:
-        """The headers for an address, only if it is on the host of their rule, and by https or on the port that it names."""
+        """Return the headers for an address on the host of their rule, by https or on the port that the rule names."""
         name, site = self.rule_for(str(url)) if self.sites else ("", NONE)
         if url.scheme != "https" and not re.search(r":\d+$", name):
             return {}
@@ -162,7 +162,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
 
 
 def _names(url: str) -> Iterator[str]:
-    """Yield its own host, then its parent domains."""
+    """Yield the host of the address, then its parent domains."""
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):
@@ -178,6 +178,6 @@ def _names(url: str) -> Iterator[str]:
 
 
 def rule_of(engine: object, url: str) -> Site:
-    """An Engine's rule for the site of an address, or ``NONE``; an Engine that somebody else wrote need not have rules."""
+    """Return an Engine's rule for the site of an address, or ``NONE``. Not every Engine has rules."""
     rule: Site = getattr(engine, "rule", lambda _: NONE)(url)
     return rule

@@ -1,4 +1,4 @@
-"""Makes text fit for storage: decoded as the page declares, without characters that a database refuses."""
+"""Makes text fit for storage: it is decoded as the page declares, without characters that a database refuses."""
 
 import codecs
 import re
@@ -15,8 +15,8 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _HEAD = 4096
 _WORD = re.compile(r"\w+")
 _SAMPLE = 32 * 1024
-# Python's names for the web's encodings (WHATWG Encoding Standard), and the codecs that browsers use for them. Python's
-# other codecs are left out, because some take quadratic time, and some do not decode text.
+# Python has these names for the web's encodings (WHATWG Encoding Standard), and codecs that browsers use for them.
+# Python's other codecs are left out, because some take quadratic time, and some do not decode text.
 _AS_THEY_ARE = (
     "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
     "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
@@ -32,7 +32,7 @@ _UNKNOWN_TO_PYTHON = {
     "iso-8859-8-i": "iso-8859-8", "windows-31j": "cp932", "windows-874": "cp874", "windows-949": "cp949"
 }  # fmt: skip
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
-#: Quotation marks, dashes and the ellipsis that were encoded twice. In other text no control character follows this letter.
+#: This finds quotation marks, dashes and the ellipsis that were encoded twice. Other text has no control character here.
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -40,7 +40,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udf
 def decode(body: bytes, content_type: str = "") -> str:
     """Decode a page by its byte order mark, the header, the page's own declaration, UTF-8, or a guess, in this order.
 
-    Never raises: invalid bytes become replacement characters. Text that was encoded as UTF-8 twice is decoded twice.
+    The function never raises: invalid bytes become replacement characters. Text that was encoded as UTF-8 twice is
+    decoded twice.
     """
     text = _decoded(body, content_type)
     if not _ENCODED_TWICE.search(text):
@@ -95,12 +96,12 @@ def web_codec(label: str) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Without control characters and lone surrogates, which Postgres or JSON refuse."""
+    """Remove control characters and lone surrogates, which Postgres or JSON refuse."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def text_of(value: Any) -> str:
-    """Return a value of untrusted data if it is text; otherwise an empty text."""
+    """Return a value of untrusted data if it is text, and otherwise an empty text."""
     return value if isinstance(value, str) else ""
 
 
@@ -110,7 +111,7 @@ def text_at(data: Any, key: str) -> str:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """On one line, clean, with single spaces, cut between words to ``limit`` characters."""
+    """Return the text on one line, clean, with single spaces, cut between words to ``limit`` characters."""
     folded = " ".join(clean(text).split())
     if len(folded) <= limit:
         return folded

@@ -1,4 +1,4 @@
-"""Reads YouTube: without a key, a channel's feed, a handle's channel and a video's title; with a key, the Data API."""
+"""Reads YouTube. Without a key it reads a channel's feed, a handle's channel and a video's title; with a key, the Data API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,
 )
-# The owner of a page, which also names other channels.
+# This matches the owner of a page, because a page also names other channels.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
     r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
@@ -36,7 +36,7 @@ _OWN_CHANNEL = re.compile(
 
 
 def is_youtube(url: str) -> bool:
-    """Return whether an address is one of YouTube's pages or feeds."""
+    """Return whether an address is a page or a feed of YouTube."""
     return split(url).hostname in _HOSTS
 
 
@@ -47,7 +47,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """Return the feed of the channel that ``url`` names; addresses of other sites stay."""
+    """Return the feed of the channel that ``url`` names. Addresses of other sites stay unchanged."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"
@@ -109,7 +109,7 @@ class DataApi:
         return ContentSource(id=feed_url, name=name, url=feed_url, source_type="youtube", items=videos)
 
     def videos(self, ids: Iterable[str]) -> list[ContentItem]:
-        """Videos by id, as items of a feed."""
+        """Return videos by id, as items of a feed."""
         wanted = ",".join(filter(None, ids))
         found = self._ask("videos", part="snippet,contentDetails", id=wanted) if wanted else []
         return [_item(entry) for entry in found if text_at(entry, "id")]
@@ -126,7 +126,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
     snippet = entry.get("snippet")
     language = text_at(snippet, "defaultAudioLanguage") or text_at(snippet, "defaultLanguage")
     return ContentItem(
-        id=f"yt:video:{video}",  # as in the public feed, so that a new key causes no new items
+        id=f"yt:video:{video}",  # the public feed has the same id, so that a new key causes no new items
         title=text_at(snippet, "title"),
         description=text_at(snippet, "description"),
         url=f"https://www.youtube.com/watch?v={video}",
@@ -141,7 +141,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
 
 
 def _seconds(text: str) -> float | None:
-    """Of a duration such as ``PT1H2M3S``."""
+    """Return the seconds of a duration such as ``PT1H2M3S``."""
     try:
         return TypeAdapter(timedelta).validate_python(text).total_seconds()
     except ValidationError:

@@ -1,1 +1,1 @@
-"""The tasks from a feed's address to the stored story."""
+"""Has the tasks that turn a feed's address into stored stories."""

@@ -1,4 +1,4 @@
-"""fetch-content: get the full text of raw items and turn them into stories."""
+"""Runs fetch-content, which gets the full text of raw items and turns them into stories."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from zeke_jobs.postgres.pool import is_away
 
 
 class ContentSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of fetch-content.
+    """Defines the settings of fetch-content.
 
     Attributes:
         least_characters: A shorter text does not become a story (``too_short``).
@@ -51,14 +51,15 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     filters: tuple[Rule, ...] = ()
 
     def wait(self, attempts: int, asked: float | None) -> timedelta:
-        """Return the wait after failed attempts; ``asked`` are the seconds that the site asked for."""
+        """Return the wait after failed attempts. ``asked`` is the number of seconds that the site asked for."""
         return grown(attempts, self.first_wait, self.longest_wait, asked, self.longest_wait)
 
 
 def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
-    """Fetch the items one after another; each ends in its own transaction, and items that have ended are skipped.
+    """Fetch the items one after another, each in one transaction. Items that have ended are skipped.
 
-    A failed item is sent again later in its own job; meanwhile its story is the feed's text, if that is an article.
+    A failed item is sent again later in a job of its own. Until then, its story is the feed's text, if that is an
+    article.
 
     Raises:
         Defer: another job is asking the same host, requests to the host are paused, or the Engine is unavailable.
@@ -91,7 +92,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             if error.code is Outcome.RATE_LIMITED:
                 counts["postponed"] += _postpone(ctx, rest, error)
                 break
-        except Exception as error:  # raised below
+        except Exception as error:  # the error is raised again below
             if isinstance(error, Defer | ClaimLost) or is_away(error):
                 raise
             ctx.logger.exception("an item cannot be brought in", item=str(item.id), url=item.url)
@@ -125,7 +126,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     known = stories.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
-        # A story remains one, unless its source removed the page.
+        # A story stays one, unless its source removed the page.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
     items.decide(tx, [item.id], outcome, detail, story_id=story_id)
@@ -133,7 +134,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
-    """Send the item again in its own job, or give up; meanwhile use the feed's text."""
+    """Send the item again in its own job, or give up. Until its page is fetched, use the feed's text."""
     if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings
@@ -160,7 +161,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """Let the rest of the host's items wait too, without counting an attempt."""
+    """Let the other items of the host wait too, without counting an attempt."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

@@ -18,14 +18,14 @@ from actors.schema import MAX_BATCH
 from actors.store.statements import SQL
 from zeke_jobs import Context, Defer, Throttled
 
-Period = Literal["day", "week"]  # of the digest after a pull or an upload
+Period = Literal["day", "week"]  # the period of the digest after a pull or an upload
 
 
 class PoliteEngine(ExitStack):
-    """An Engine that fetches feeds and pages from a host only while no other job of the fleet does. The job holds a lease.
+    """Asks a host or the Engine only while no other job of the fleet does. The job holds a lease.
 
-    If a host or the Engine refuses a request, no job asks it before the time that it names, or, if it cannot be reached, for
-    ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at once.
+    If a host or the Engine refuses a request, no job asks it before the time that it names, or, if it cannot be
+    reached, for ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at once.
 
     Raises:
         Defer: raised by the methods if another job holds the host, it may get no request yet, or the Engine is unavailable.
@@ -67,7 +67,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """End the visit to a host whose rule has a pause; the next request waits for the pause."""
+        """End the visit to a host whose rule has a pause. The next request waits for the pause."""
         if self._is_paused:
             self._hold("")
 
@@ -79,7 +79,7 @@ class PoliteEngine(ExitStack):
         self._host, self._is_paused = "", False
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
-            # After the lease, whose last holder may have noted a pause.
+            # Do this after taking the lease, because the last holder of the lease may have noted a pause.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host, self._is_paused = host, rule.pause is not None
             if rule.pause:
@@ -97,7 +97,7 @@ def send_fetches(
     batch: str | None = None,
     engine: object = None,
 ) -> None:
-    """Send fetch-content for items, in batches of one host; call it in the transaction that queued them.
+    """Send fetch-content for items, in batches of one host. Call this in the transaction that queued the items.
 
     The host is the jobs' key (see ``per_key``). If its rule in the ``engine`` allows several requests at once, its batches
     use that number of keys.
@@ -116,6 +116,6 @@ def send_fetches(
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
-    """Open a batch for this job's stories, at whose end today's digest is written."""
+    """Open a batch for this job's stories. At the end of the batch, today's digest is written."""
     then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

@@ -24,13 +24,13 @@ _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 @dataclass(frozen=True)
 class Filed:
-    """The result of filing a text; the outcome is stored, updated or duplicate."""
+    """Holds the result of filing a text. The outcome is stored, updated or duplicate."""
 
     outcome: Outcome
     story_id: UUID
-    is_news: bool  # it must be analysed
-    near: tuple[UUID, ...] = ()  # stories with nearly the same text, now in its cluster
-    has_grown: bool = False  # one more source reports it
+    is_news: bool  # whether the story must be analysed
+    near: tuple[UUID, ...] = ()  # stories with nearly the same text, now in the story's cluster
+    has_grown: bool = False  # whether one more source reports the story
 
 
 def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
@@ -61,14 +61,14 @@ class _Filing:
         certain, believed = self._certain(), _keys("canonical", self._canonical())
         claims = _keys("canonical", self.item.url, text.url)
         claims += _keys("url", text.canonical)  # stories at the declared address,
-        claims += _keys("canonical", text.canonical)  # and stories that also declare it
+        claims += _keys("canonical", text.canonical)  # and stories that also declare this address
         self._hold_alike([*certain, *believed, *claims])
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-        # A site on which two texts claim one address does not tell its pages apart.
+        # If two texts claim one address, the site does not distinguish its pages.
         address = None if rivals else self._canonical()
         told = {"title": text.title, "published_at": text.published_at, "source_id": self.item.source_id}
         told |= {"kind": _STORY_KINDS.get(self.item.kind, "article"), "url": address or text.url or self.item.url}
@@ -77,12 +77,12 @@ class _Filing:
         return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
 
     def again(self, known: Row) -> Filed:
-        """File a later text of an article, such as the page's after the feed's."""
+        """File a later text of an article, such as the page's text after the feed's text."""
         self._hold_alike([f"text:{self._hash}"])
         is_reworded = known.text_hash != self._hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         near: tuple[UUID, ...] = ()
-        if is_reworded:  # it locks clusters, which comes before stories
+        if is_reworded:  # uniting locks clusters, which comes before stories
             SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self._likeness.bands)
             near = self._near(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
@@ -109,11 +109,11 @@ class _Filing:
         return UUID(str(SQL.value(self.tx, "content_put", **told)))
 
     def _hold_alike(self, keys: Sequence[str]) -> None:
-        """Let no other worker file a similar text; call it before other locks on stories."""
+        """Let no other worker file a similar text. Call this method before other locks on stories."""
         SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self._likeness.bands)
 
     def _near(self, story_id: UUID) -> tuple[UUID, ...]:
-        """Unite the story with those that have nearly the same text, and return them."""
+        """Unite the story with the stories that have nearly the same text, and return these stories."""
         bands = self._likeness.bands
         found = stories.candidates(self.tx, story_id, bands) if bands else []
         near = tuple(one.story_id for one in found if self._resembles(one))
@@ -122,11 +122,11 @@ class _Filing:
         return near
 
     def _resembles(self, other: Row) -> bool:
-        """Return a row without a text was found by a certain key."""
+        """Return whether the texts are alike. A row without a text was found by a certain key."""
         return other.text is None or self._likeness.resembles(other.text, self.least)
 
     def _certain(self) -> list[str]:
-        """Return keys that only one story has."""
+        """Return the keys that only one story has."""
         return [f"text:{self._hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:
@@ -136,7 +136,7 @@ class _Filing:
 
 
 def _keys(kind: str, *urls: str | None) -> list[str]:
-    """``url`` keys are of fetched addresses, ``canonical`` keys of declared ones."""
+    """Return keys of addresses. ``url`` keys are of fetched addresses, ``canonical`` keys of declared addresses."""
     addresses = {canonical_url(url) for url in urls if url}
     hashes = (hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses)
     return sorted(f"{kind}:{one}" for one in hashes)

@@ -1,4 +1,4 @@
-"""Filters: drop items by the facts in their feed, before their page is fetched, or by the page's text."""
+"""Drops items by the facts in their feed, before their page is fetched, or by the page's text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """Return the rule that drops an item, if any does. Without its ``text``, a rule that needs the text drops nothing."""
+    """Return the rule that drops an item, if any. Without the item's ``text``, a rule that needs a text drops nothing."""
     facts = _Facts(item, text)
     keeps, is_kept = list[str](), False
     for name, rule in rules if item.source_type != MANUAL else ():
@@ -52,7 +52,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of an item; ``text`` is None before its page was read."""
+    """Holds the facts of an item. ``text`` is None until its page was read."""
 
     item: Item
     text: Text | None
@@ -95,7 +95,7 @@ class _Facts:
 
 
 def _fits(when: Conditions, facts: _Facts) -> bool | None:
-    """Return None if it is not known yet."""
+    """Return whether an item fits the conditions, or None if that is not known yet."""
     known: list[bool | None] = []
     for patterns, find in ((when.words, has_words), (when.regex, fits)):
         if patterns:

@@ -1,4 +1,4 @@
-"""The similarity of two texts: a hash for equal texts, MinHash over 5-word shingles for nearly equal ones."""
+"""Computes the similarity of two texts: a hash for equal texts, MinHash over 5-word shingles for nearly equal texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EMPTY = (1 << 63) - 1
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text to compare; a Chinese character is a word."""
+    """Return the words of a text to compare. A Chinese character is a word."""
     found = words_of(text)
     if not is_unspaced(" ".join(found)):
         return found
@@ -23,12 +23,12 @@ def words(text: str) -> list[str]:
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of the text's words, without case, punctuation, white space and width."""
+    """Return the SHA-256 of the text's words, without case, punctuation, white space and width."""
     return hashlib.sha256(" ".join(words(text)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def shingles(text: str) -> set[int]:
-    """63-bit hashes of all runs of five words, or of fewer words together."""
+    """Return 63-bit hashes of all runs of five words, or of all words together if there are fewer."""
     parts = words(text)
     count = max(1, len(parts) - SHINGLE + 1)
     return {_hash(" ".join(parts[place : place + SHINGLE])) for place in range(count)} if parts else set()
@@ -40,10 +40,10 @@ def _hash(text: str) -> int:
 
 
 def bands(found: set[int]) -> list[int]:
-    """Hashes of the bands of a one-permutation MinHash; texts without a common band are not compared. Empty for an empty text.
+    """Return hashes of the bands of a one-permutation MinHash. Texts without a common band are not compared.
 
-    The signature has the smallest hash of each of 128 bins; an empty bin takes the hash of a full bin (Li, Owen, Zhang 2012;
-    Shrivastava 2017).
+    An empty text has no bands. The signature has the smallest hash of each of 128 bins; an empty bin takes the hash of
+    a full bin (Li, Owen, Zhang 2012; Shrivastava 2017).
     """
     if not found:
         return []
@@ -61,13 +61,13 @@ def bands(found: set[int]) -> list[int]:
 
 
 def jaccard(one: set[int], other: set[int]) -> float:
-    """Jaccard similarity of two sets of shingles, 0 to 1; 0 if one is empty."""
+    """Return the Jaccard similarity of two sets of shingles, from 0 to 1. It is 0 if a set is empty."""
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """The data by which near duplicates of a text are found; computed in about a millisecond."""
+    """Holds the data by which near duplicates of a text are found. They are computed in about a millisecond."""
 
     shingles: set[int]
     bands: list[int]

@@ -1,4 +1,4 @@
-"""Finds the best available text of an item: uploaded with it, on its page, or in its feed."""
+"""Finds the best available text of an item: uploaded with the item, on its page, or in its feed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from actors.store.items import Item
 from actors.store.sources import NEWSLETTER
 from actors.store.stories import Text
 
-_ARTICLE = 1000  # characters of a description that is an article, not a teaser
+_ARTICLE = 1000  # characters; a longer description is an article, not a teaser
 _LONGEST_CHOICE = 300
 _SPOKEN = "transcript"
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The reason why an item has no text: its outcome, and the details."""
+    """Holds the reason why an item has no text: the outcome, and the details."""
 
     outcome: Outcome
     detail: str
 
 
 def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
-    """Get the text of an item, at least ``least`` characters; items uploaded with their text are not fetched.
+    """Get the text of an item, at least ``least`` characters. An item that was uploaded with its text is not fetched.
 
     Raises:
         EngineError: the fault is temporary; for other faults a ``Missing`` is returned.
@@ -101,7 +101,7 @@ def is_article(told: Text) -> bool:
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """Return the feed's text, if it may replace the page; a newsletter's always may."""
+    """Return the feed's text, if it may replace the page. The text of a newsletter may always replace it."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
@@ -141,7 +141,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
 
 
 def _uncut(page: Text, told: Text | None) -> Text:
-    """With the feed's text, if the page's looks cut off."""
+    """Return the page's text, or the feed's text if the page's text looks cut off."""
     if told is None or (size := Said(told.text).size) <= CUT * (own := Said(page.text).size):
         return page
     why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
@@ -149,7 +149,7 @@ def _uncut(page: Text, told: Text | None) -> Text:
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """Return the feed's content or description, or why it is unreadable."""
+    """Return the feed's content or description, or the reason why it cannot be used."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

@@ -1,4 +1,4 @@
-"""ingest-oneoff: bring in one page that somebody named."""
+"""Runs ingest-oneoff, which brings in one page that somebody named."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from zeke_jobs import Context, Reject
 
 
 class OneoffSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-oneoff: the priority of the jobs for a request with priority high."""
+    """Defines the settings of ingest-oneoff: the priority of the jobs for a request with priority high."""
 
     high_priority: int = 20
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add the page to the manual source of its site and queue it, also if it failed before; a stored page stays unchanged.
+    """Add the page to the manual source of its site and queue it, even if it failed before. A stored page stays.
 
     Raises:
         Reject: the address is not valid.
@@ -43,7 +43,7 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         identity = short_identity(canonical_url(url))
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
-        # In flight or part of a story: nothing to do.
+        # The item is being fetched or is already a story.
         if found.outcome and Outcome(found.outcome).status in {"pending", "completed"}:
             result["outcome"] = found.outcome
             result["story_id"] = str(found.story_id) if found.story_id else None

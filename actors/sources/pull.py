@@ -1,4 +1,4 @@
-"""ingest-pull: send ingest-source for each feed that is due, and queue lost items again."""
+"""Runs ingest-pull, which sends ingest-source for each feed that is due, and queues lost items again."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ from zeke_jobs import Context, Duration, parse_duration
 
 
 class PullSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-pull and ingest-pull-youtube.
+    """Defines the settings of ingest-pull and ingest-pull-youtube.
 
     Attributes:
         most: The maximum number of sources in one pull; the next pull begins with the rest.
@@ -46,7 +46,7 @@ def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, An
 def send_due(
     ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    """Send ingest-source for the sources that are due; ``also`` is part of the output."""
+    """Send ingest-source for the sources that are due. ``also`` is a part of the output."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         everything = reason == "manual"
@@ -68,7 +68,7 @@ def send_due(
 def _spread(
     due: Sequence[tuple[UUID, str]], settings: PullSettings
 ) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
-    """Many sources start in groups, one second apart."""
+    """Yield groups of sources with their delays. Many sources start in groups, one second apart."""
     if len(due) <= settings.burst:
         yield None, due
         return
@@ -78,7 +78,7 @@ def _spread(
 
 
 def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue lost items again, from the second time on in jobs of their own, or give them up."""
+    """Queue lost items again, or give them up. From the second time on, each lost item has a job of its own."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}

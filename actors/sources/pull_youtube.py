@@ -1,4 +1,4 @@
-"""ingest-pull-youtube: send ingest-source for each YouTube channel that is due."""
+"""Runs ingest-pull-youtube, which sends ingest-source for each YouTube channel that is due."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ WEEK = timedelta(days=7)
 
 
 class Rhythm(BaseModel, extra="forbid", frozen=True):
-    """How often sources are polled.
+    """Defines how often sources are polled.
 
     Attributes:
         default: The time between two polls of a mailbox, or of a source without dates.
@@ -46,7 +46,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return bounded
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
-        """Return the wait after consecutive ``failures``: 1 h, 2 h, 4 h … or as the server asked for."""
+        """Return the wait after consecutive ``failures``: 1 h, 2 h, 4 h …, or the wait that the server asked for."""
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(self, polling: Polling, answer: ContentSource) -> Polling:
@@ -56,7 +56,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
-        """Count a permanent redirect. The second value is the new address, once it was seen often enough."""
+        """Count a permanent redirect. The second value is the new address, once enough polls have seen it."""
         if moved_to is None:
             return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
         if polling.moved_to != moved_to or polling.moved_since is None:

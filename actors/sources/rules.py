@@ -1,4 +1,4 @@
-"""The rules of filters, and the tests of their words and expressions."""
+"""Defines the rules of filters, and the tests of their words and expressions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from zeke_jobs import Duration, parse_duration
 from zeke_jobs.core.wording import format_duration
 
 LONGEST = 1000  # characters
-_MEMORY = 1 << 20  # bytes; with too few, RE2 is slower, but still linear
-# Letters of scripts without spaces: next to them, a word needs no boundary.
+_MEMORY = 1 << 20  # bytes; with less memory, RE2 is slower, but still linear
+# These letters belong to scripts without spaces. Next to them, a word needs no boundary.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
@@ -75,7 +75,7 @@ def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
 
 @lru_cache(maxsize=8192)
 def _compiled(expression: str) -> Any:
-    """With letters beyond ASCII normalised as in texts."""
+    """Compile an expression. Letters beyond ASCII are normalised as in texts."""
     import re2
 
     letters = unicodedata.normalize("NFC", expression)
@@ -107,7 +107,7 @@ _Length = Annotated[int | timedelta | None, BeforeValidator(_length)]
 
 
 class Conditions(BaseModel, extra="forbid", frozen=True):
-    """The conditions of a rule: all given conditions must hold. If a condition is a list, one matching entry is enough.
+    """Holds the conditions of a rule, which must all hold. If a condition is a list, one matching entry is enough.
 
     Attributes:
         words: Words and phrases, found as whole words, in any case, in the title, the feed's text and its tags.
@@ -140,7 +140,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
 
 
 class Rule(BaseModel, extra="forbid", frozen=True):
-    """One rule: ``drop`` the items that fit, or ``keep`` them and drop all others of these sources."""
+    """Describes one rule: ``drop`` the items that fit, or ``keep`` them and drop all other items of these sources."""
 
     drop: Conditions | None = None
     keep: Conditions | None = None

@@ -1,4 +1,4 @@
-"""ingest-source: read one source's feed and queue its new items for fetch-content."""
+"""Runs ingest-source, which reads one source's feed and queues its new items for fetch-content."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from zeke_jobs.postgres.queries import Row
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):
-    """The items that a new source brings in: its newest ``items``, published ``within`` this duration or undated."""
+    """Limits the items of a new source to its newest ``items``, published ``within`` this duration or undated."""
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None
 
 
 class SourceSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-source; ``batch`` is the maximum number of items in one fetch-content job."""
+    """Defines the settings of ingest-source. ``batch`` is the maximum number of items in one fetch-content job."""
 
     rhythm: Rhythm = Field(default_factory=Rhythm)
     first_fetch: FirstFetch = Field(default_factory=FirstFetch)
@@ -65,7 +65,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     except EngineError as error:
         return _failed(ctx, source, error, failures)
     except Exception as error:
-        # Not for what controls the job, or an unavailable database.
+        # Do not count exceptions that control the job, or an unavailable database.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
             wait = ctx.settings.rhythm.backoff(failures)
@@ -86,7 +86,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
     if entries is None:
         raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     with ctx.transaction() as tx:
-        # Another poll may have finished since.
+        # Another poll may have finished in the meantime.
         SQL.one(tx, "source_lock", source_id=source.id)
         current = sources.get(tx, source.id) or source
         found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
@@ -107,9 +107,9 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         polling = rhythm.after_success(current.polling, answer)
         polling, new_url = rhythm.follow(polling, answer.moved_to, source.now)
         if source.type in sources.YOUTUBE_TYPES and answer.url.startswith(youtube.FEED) and answer.url != source.url:
-            new_url = new_url or answer.url  # so that a handle is looked up only once
+            new_url = new_url or answer.url  # this avoids a second look-up of a handle
         interval = rhythm.interval((entry.published_at for entry in entries), source.now)
-        if source.type == sources.NEWSLETTER:  # which answers with new letters only
+        if source.type == sources.NEWSLETTER:  # a newsletter answers with new letters only
             interval = rhythm.default
         elif answer.not_modified and source.interval is not None:
             interval = source.interval
@@ -137,7 +137,7 @@ def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failu
     result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
     ctx.logger.warning("source cannot be read", source=source.url, **result)
     polling = replace(source.polling, failures=failures, gone_count=0)
-    # Two temporary failures in a row only warn.
+    # The first two temporary failures in a row only warn.
     status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
     return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
 
@@ -162,7 +162,7 @@ def _unread(
     status: Literal["warn", "error"] = "error",
     off: bool = False,
 ) -> dict[str, Any]:
-    """Record the problem; with a ``result``, complete the job."""
+    """Record the problem. If there is a ``result``, complete the job."""
     with ctx.transaction() as tx:
         sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
         SQL.run(tx, "source_health_put", source_id=source.id, status=status, message=problem)
@@ -182,7 +182,7 @@ def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: dateti
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """Return an entry as a raw item with the feed's text. A link on a page has no title: its target's is better."""
+    """Return an entry as a raw item with the feed's text. A link on a page has no title, because its target's is better."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
     told: dict[str, Any] = {

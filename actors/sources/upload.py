@@ -1,4 +1,4 @@
-"""ingest-from-upload: bring in uploaded items, by text or address."""
+"""Runs ingest-from-upload, which brings in uploaded items, by text or address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zeke_jobs import Context, Reject
 
 
 class UploadSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of ingest-from-upload; ``digest`` as for ingest-pull.
+    """Defines the settings of ingest-from-upload. ``digest`` means the same as for ingest-pull.
 
     Attributes:
         chunk: The number of items that are stored in one transaction.
@@ -31,7 +31,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once and queue it; a broken item gets an outcome and does not block the others.
+    """Add each item once and queue it. A broken item gets an outcome and does not block the other items.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -97,7 +97,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # Separate, so that it does not pass for the metadata of a feed.
+    # The fields are separate, so that they do not pass for the metadata of a feed.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,

@@ -1,1 +1,1 @@
-"""The pipeline's tables: their migrations, and the one place that runs SQL on them."""
+"""Has the pipeline's tables: their migrations, and the only code that runs SQL on them."""

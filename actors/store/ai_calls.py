@@ -1,4 +1,4 @@
-"""The ledger of AI calls: every call is recorded when it begins, and its cost when it ends."""
+"""Keeps the ledger of AI calls: every call is recorded when it begins, and its cost when it ends."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -23,7 +23,7 @@ LONGEST = timedelta(days=3)
 
 
 class Asker(NamedTuple):
-    """A job that asks, and its story; None for a job without a story."""
+    """Names a job that asks, and its story, which is None for a job without a story."""
 
     job_id: UUID
     story_id: UUID | None
@@ -31,7 +31,7 @@ class Asker(NamedTuple):
 
 @dataclass(frozen=True)
 class PostgresLedger:
-    """The ledger of one job, or of the jobs of a chunk. Each entry is committed at once, so that a crash loses no cost.
+    """Keeps the ledger of one job, or of the jobs of a chunk. Entries are committed at once, so no crash loses a cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
@@ -56,7 +56,7 @@ class PostgresLedger:
         recalls: bool = True,
         may_wait: bool = False,
     ) -> Begun:
-        """See ``Ledger``. It is one statement. After a crash the call stays open, with the highest cost that it may have."""
+        """Begin a call in one statement (see ``Ledger``). After a crash it stays open, with its highest possible cost."""
         patient = self.patient if may_wait else None
         put = uuid5(self.askers[0].job_id, key)
         asked = question if patient else None
@@ -79,7 +79,7 @@ class PostgresLedger:
         return self.begin(call, key, recalls=False)
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """See ``Ledger``: one statement."""
+        """Begin several calls, as ``Ledger`` says, in one statement."""
         with transaction(self.conn):
             rows = self._begin(self.conn, calls, None, None, recalls=recalls)
             for (call, _), row in zip(calls.values(), rows, strict=True):
@@ -96,7 +96,7 @@ class PostgresLedger:
         *,
         recalls: bool,
     ) -> list[dict[str, Any]]:
-        """Return the calls differ only in their keys and costs."""
+        """Begin calls in one statement. They differ only in their keys and costs."""
         (call, _), *_ = calls.values()
         askers = [self.askers[at] for at in calls]
         return SQL.all(
@@ -117,11 +117,11 @@ class PostgresLedger:
         )
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """See ``Ledger``."""
+        """Settle a call, as ``Ledger`` says."""
         self.settle_all({0: (call_id, end, keep)})
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """See ``Ledger``: one statement."""
+        """Settle several calls, as ``Ledger`` says, in one statement."""
         costs = _settle(self.conn, *ends.values()) if ends else {}
         for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
             waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
@@ -131,18 +131,18 @@ class PostgresLedger:
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
-    """Give the waiting job its reply, or why there is none; without a job, end the call."""
+    """Give the waiting job its reply, or the reason why there is none. Without a waiting job, end the call."""
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
     try:
         emit(_answer(call_id), {"refused" if end is None else "reply": told}, connection=conn)
-    except ValueError:  # too large, or not for PostgreSQL's JSON: lost, but paid
+    except ValueError:  # the reply is too large, or not for PostgreSQL's JSON: it is lost, but paid
         emit(_answer(call_id), {"reply": {}}, connection=conn)
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """Return the event of a batch's end; ``is_late`` after it was cancelled."""
+    """Return the event of a batch's end. ``is_late`` means that the batch was cancelled."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 
@@ -156,7 +156,7 @@ def _answer(call_id: UUID) -> str:
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls in the order of their answers' keys, against deadlocks. Returns their costs."""
+    """End calls in the order of their answers' keys, against deadlocks. Returns the costs of the calls."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -176,11 +176,11 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """The ledger of some jobs of a chunk: ``stories`` by the jobs' indexes in the chunk. The ledger numbers them from 0."""
+    """Return the ledger of some jobs of a chunk. ``stories`` has the jobs' indexes; the ledger numbers the jobs from 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:
-        with suppress(ClaimLost):  # a job was cancelled
+        with suppress(ClaimLost):  # the job was cancelled
             ctx.add_costs({places[at]: cost for at, cost in costs.items()})
 
     askers = [Asker(ctx.jobs[place].job_id, story_id) for place, story_id in stories.items()]

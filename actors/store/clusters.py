@@ -1,4 +1,4 @@
-"""Clusters: stories that report one event, led by the story that was published first."""
+"""Keeps clusters: stories that report one event, led by the story that was published first."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,15 +10,16 @@ from actors.store.statements import SQL
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Lock stories and their clusters until the transaction ends; returns ``id``, ``cluster_id`` and ``title`` of each.
+    """Lock stories and their clusters until the transaction ends. Returns ``id``, ``cluster_id`` and ``title`` of each.
 
-    Call it before the transaction locks a story or an overlay: every transaction locks clusters, then stories, then overlays.
+    Call this before the transaction locks a story or an overlay: every transaction locks clusters, then stories, then
+    overlays.
     """
     return SQL.all(conn, "cluster_hold", stories=sorted(set(stories)))
 
 
 def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
-    """Put ``stories`` and their clusters into one cluster, and lock it as ``hold`` does; None if fewer than two exist."""
+    """Put ``stories`` and their clusters into one cluster, and lock it. Returns None if fewer than two stories exist."""
     rows = hold(conn, stories)
     if len(rows) < 2:
         return None
@@ -34,5 +35,5 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """Return the sources that report a story's event, also by a copy; at least 1."""
+    """Return the number of sources that report a story's event, also by a copy. It is at least 1."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))

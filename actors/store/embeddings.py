@@ -1,4 +1,4 @@
-"""Embeddings: ``vector`` if pgvector is installed, otherwise ``real[]``; written and compared in the same way."""
+"""Stores embeddings as ``vector`` if pgvector is installed, and otherwise as ``real[]``, and compares them."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A vector as the database reads it, made once for storing and comparing, with its signs."""
+    """Holds a vector as the database reads it, with its signs. It is made once for storing and comparing."""
 
     model_version: str
     literal: str
@@ -36,9 +36,10 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def _signs(vector: Sequence[float]) -> str:
-    """Return the signs of 1,024 numbers of the vector after a random rotation: negations, then a Walsh-Hadamard transform.
+    """Return the signs of 1,024 numbers of the vector after a random rotation.
 
-    The share of different signs of two vectors is about their angle / 180°, ± .016.
+    The rotation negates numbers, then does a Walsh-Hadamard transform. The share of different signs of two vectors is
+    about their angle / 180°, ± .016.
     """
     mixed = [flip * value for flip, value in zip(_FLIPS, vector, strict=True)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):
@@ -52,7 +53,7 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
     """Return the cosines of the ``stories`` with the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
-    # The cosine of zeros is NULL; with pgvector NaN.
+    # The cosine of a vector of zeros is NULL, and with pgvector NaN.
     return {row["story_id"]: row["cosine"] for row in rows if row["cosine"] is not None and row["cosine"] >= least}
 
 
@@ -65,11 +66,11 @@ def of_story(conn: Connection, story_id: UUID) -> Written | None:
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return the stories nearest to a vector, by ``cosine``; and whether some stories have another model and were not compared.
+    """Return the stories nearest to a vector, by ``cosine``, and whether stories with another model were not compared.
 
-    First the signs of all stories are compared; if words are given, only of the newest 2,000 stories with these words. Then
-    the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for ``news.search``;
-    words may be empty.
+    First the signs of all stories are compared. If words are given, only the newest 2,000 stories with these words
+    count. Then the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for
+    ``news.search``; words may be empty.
     """
     compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     with by_index(conn):

@@ -1,7 +1,7 @@
-"""Highlights: the pipeline keeps its own highlights up to date; it never changes a person's highlights.
+"""Keeps the pipeline's own highlights up to date. It never changes a person's highlights.
 
-Its ids are derived from story, team and words. ``team_id`` None: all teams see it. ``metadata`` has kind, place, context,
-tags and relevance.
+The ids of the pipeline's highlights come from story, team and words. If ``team_id`` is None, all teams see a highlight.
+``metadata`` has kind, place, context, tags and relevance.
 """
 
 import json
@@ -37,7 +37,7 @@ def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
 
 
 def withdraw(conn: Connection, known: Sequence[Row], team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Mark the pipeline's ``known`` highlights of an earlier text as withdrawn, except ``kept``; returns their number."""
+    """Withdraw ``known`` highlights of an earlier text, except ``kept``. Returns the number of withdrawn highlights."""
     old = [
         one.id
         for one in known

@@ -1,4 +1,4 @@
-"""Raw items and their outcomes."""
+"""Stores raw items and their outcomes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _AGAIN = sorted(Outcome.having("again"))
 
 @dataclass(frozen=True)
 class NewItem:
-    """An item from its source. ``external_id`` identifies it within the source."""
+    """Describes an item from its source. ``external_id`` identifies the item within the source."""
 
     external_id: str
     kind: str = "article"
@@ -32,14 +32,14 @@ class NewItem:
 
 @dataclass(frozen=True)
 class Item:
-    """A raw item on its way to a story."""
+    """Describes a raw item on its way to a story."""
 
     id: UUID
     source_id: UUID
     source_type: str
-    source: str  # its name
+    source: str  # the name of the source
     source_url: str
-    folder: tuple[str, ...]  # of the source, the outermost first
+    folder: tuple[str, ...]  # the folders of the source, the outermost first
     external_id: str
     kind: str
     title: str | None
@@ -48,7 +48,7 @@ class Item:
     metadata: dict[str, Any]
     found_at: datetime
     outcome: Outcome | None  # None if another program added the item
-    attempts: int  # temporary failures
+    attempts: int  # number of temporary failures
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
@@ -59,15 +59,15 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
 
 
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
-    """Add or find one item: ``id``, ``is_new``, ``outcome`` and ``story_id``."""
+    """Add or find one item. Returns ``id``, ``is_new``, ``outcome`` and ``story_id``."""
     rows: list[Row] = []
-    while not rows:  # another transaction may add it in the middle of the statement
+    while not rows:  # another transaction may add the item in the middle of the statement
         rows = SQL.named(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})
     return rows[0]
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Mark items as queued for fetch-content; send that task in the same transaction."""
+    """Mark items as queued for fetch-content. Send that task in the same transaction."""
     if ids:
         SQL.run(conn, "items_queue", ids=list(ids), status=Outcome.QUEUED.status)
 
@@ -95,7 +95,7 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record the outcome of items, or that they wait, and their status."""
+    """Record the outcome and the status of items, or that they wait."""
     SQL.run(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
         detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,

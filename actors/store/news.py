@@ -1,4 +1,4 @@
-"""Queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
+"""Has queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
 
 import re
 from collections import Counter
@@ -25,11 +25,11 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
 
 class NotFound(ZekeJobsError):
-    """Nothing has this name."""
+    """No stored object has this name."""
 
 
 class NotUnique(ZekeJobsError):
-    """Several things have this name."""
+    """Several stored objects have this name."""
 
 
 NOBODY = UUID(int=0)
@@ -49,10 +49,10 @@ def stories(
     state: Literal["unread", "read", "archived"] | None = None,
     starred: bool = False,
 ) -> list[Row]:
-    """At most ``limit`` stories, newest first, with their ``state`` and star for a team.
+    """Return at most ``limit`` stories, newest first, with their ``state`` and star for a team.
 
-    ``since`` is the earliest publication, or discovery of undated ones; ``leads`` takes only the leading story of each
-    cluster; ``state`` None takes all but archived stories; stories without a stored state are unread.
+    ``since`` is the earliest publication, or discovery of undated stories. ``leads`` takes only the leading story of
+    each cluster. If ``state`` is None, all but archived stories count. Stories without a stored state are unread.
     """
     wanted = None if sources is None else list(sources)
     asked: dict[str, Any] = {"sources": wanted, "since": since, "min_chili": min_chili, "leads": leads}
@@ -91,9 +91,10 @@ def search(
     limit: int = 20,
     ranked: int = 2000,
 ) -> list[Row]:
-    """Return stories with these words in title or text, the best first; ``words`` as ``websearch_to_tsquery`` reads them.
+    """Return stories with these words in title or text, the best first. ``websearch_to_tsquery`` reads ``words``.
 
-    Only the newest ``ranked`` matches are ranked; ``compared`` is their number. Raises NotFound as ``check_words``.
+    Only the newest ``ranked`` matches are ranked. ``compared`` is their number. Raises NotFound as ``check_words``
+    does.
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
@@ -104,7 +105,7 @@ def search(
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """Return the stories with the ids of ``found``, in its order, with the fields of its rows."""
+    """Return the stories with the ids of ``found``, in the order of ``found``, with the fields of its rows."""
     none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])
@@ -143,7 +144,7 @@ def _ids_like(conn: Connection, text: str) -> list[Row]:
 
 
 def find_source(conn: Connection, name: str) -> UUID:
-    """The source with this address, name or beginning of its id, or the only one that contains it. Raises NotFound, NotUnique."""
+    """Return the source with this address, name or beginning of its id, or a single near match. Raises NotFound, NotUnique."""
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():
@@ -171,7 +172,7 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
 def jobs_about(
     conn: Connection, *, ids: Sequence[str] = (), sources: Sequence[str] = (), urls: Sequence[str] = ()
 ) -> list[Row]:
-    """Return the latest jobs about these stories, items, sources or addresses; unfinished ones first."""
+    """Return the latest jobs about these stories, items, sources or addresses. Unfinished jobs come first."""
     return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=20)
 
 

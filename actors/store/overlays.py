@@ -1,4 +1,4 @@
-"""Overlays: the analysis of a story, and the author of each part: the pipeline, a person, or unknown.
+"""Stores overlays: the analysis of a story, and the author of each part: the pipeline, a person, or unknown.
 
 The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another
 hash was edited by a person, and the pipeline never overwrites it.
@@ -27,7 +27,7 @@ def mark(*texts: str | None) -> str:
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """Return the author of ``texts``, by the hash in the ``note`` that the pipeline stores with its own."""
+    """Return the author of ``texts``, by the hash in the ``note`` that the pipeline stores with its own texts."""
     written = (note or {}).get("written")
     if written is not None:
         return "pipeline" if written == mark(*texts) else "person"
@@ -35,14 +35,14 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """Return the job's outcome if the current text is kept: a person's always, one of unknown origin unless a person asks."""
+    """Return the outcome if a text stays, or None: a person's text stays, an unknown author's unless a person asks."""
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None
 
 
 class Written(NamedTuple):
-    """The new texts of a part, and their origin."""
+    """Holds the new texts of a part, and their origin."""
 
     made_by: Provenance
     texts: tuple[str | None, ...]
@@ -50,12 +50,12 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A story's overlay in the database."""
+    """Describes a story's overlay in the database."""
 
     why_it_matters: str | None
     brief: tuple[str | None, str | None, str | None]  # one line, two sentences, elevator pitch
     summary: str | None
-    citations: Mapping[str, Any]  # chili, quotes, and the hashes that tell each part's author
+    citations: Mapping[str, Any]  # chili, quotes, and the hashes that show each part's author
 
     def texts(self, part: Part) -> tuple[str | None, ...]:
         """Return the texts of a part."""
@@ -67,7 +67,7 @@ class Overlay:
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """The overlays of a story and of the other analysed stories of its event, locked; and the number of the event's sources.
+    """Return the overlays of a story and of its event's other analysed stories, locked, and the number of sources.
 
     The story's overlay is created if it is missing. Raises Reject if the story does not exist any more.
     """
@@ -80,7 +80,7 @@ def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int
 
 
 def of_row(row: Mapping[str, Any]) -> Overlay:
-    """Return the overlay in a row; empty if the story has none yet."""
+    """Return the overlay in a row. It is empty if the story has no overlay yet."""
     brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
     return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 

@@ -1,4 +1,4 @@
-"""Sources, how they are polled, how healthy they are, and their changes with all rows that depend on them."""
+"""Stores sources, how they are polled, how healthy they are, and their changes with all rows that depend on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
 
 @dataclass(frozen=True)
 class Polling:
-    """The results of polling a source so far."""
+    """Holds the results of polling a source so far."""
 
     etag: str | None = None
     last_modified: str | None = None
-    failures: int = 0  # consecutive ones
+    failures: int = 0  # number of consecutive failures
     gone_count: int = 0  # consecutive answers with 410
     moved_to: str | None = None  # the target of a permanent redirect
     moved_count: int = 0
@@ -62,14 +62,14 @@ def add(
     known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known)), False
-    # The same for two workers at once.
+    # two concurrent workers make the same id
     source_id = uuid5(_NAMESPACE, f"{kind} {url}")
     told = {"name": name or None, "authority_score": authority, "metadata": Json(metadata or {})}
     return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0
 
 
 def manual(conn: Connection, page: str) -> UUID:
-    """Return the manual source for the site of ``page``; it is created when it is first needed."""
+    """Return the manual source for the site of ``page``. The source is created when it is first needed."""
     site = site_of(page)
     return add(conn, MANUAL, f"https://{site}", name=site)[0]
 
@@ -91,7 +91,7 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
 
 
 def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories; a story that others report too passes to them."""
+    """Remove a source with its items and stories. A story that other sources report too stays, with those sources."""
     SQL.one(tx, "source_lock", source_id=source_id)
     events = _events(tx, source_id)
     SQL.run(tx, "source_bequeath", source_id=source_id)

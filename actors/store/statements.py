@@ -1,4 +1,4 @@
-"""The statements of ``actors/store/sql``, by name, and a way to make the planner use an index."""
+"""Has the statements of ``actors/store/sql`` by name, and a way to make the planner use an index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,7 +14,7 @@ SQL = Queries("actors.store")
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Make the planner avoid full table scans in the block; in a transaction, until its end."""
+    """Make the planner avoid full table scans in the block, or in a transaction until its end."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

@@ -1,4 +1,4 @@
-"""Texts of items, and stories: one for each text, found again by address, by text, and by similarity."""
+"""Stores texts of items, and stories: one for each text, found again by address, by text, and by similarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ _MOST_CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Text:
-    """The text of an item, with the facts that its page or feed has about it."""
+    """Holds the text of an item, with the facts that its page or feed has about it."""
 
     text: str
     markdown: str
     origin: str  # page, structured, feed, description, upload, transcript
     title: str = ""
-    url: str | None = None  # as fetched
-    canonical: str | None = None  # as the page declares it
+    url: str | None = None  # the address that was fetched
+    canonical: str | None = None  # the address that the page declares
     language: str | None = None
     author: str | None = None
     published_at: datetime | None = None
     duration: float | None = None  # in seconds
-    choice: str | None = None  # why this text
+    choice: str | None = None  # the reason for choosing this text
     description: str | None = None
 
 
 def of_item(conn: Connection, item_id: UUID) -> Row | None:
-    """Return the ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``; None if it has no text."""
+    """Return ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``, or None without a text."""
     return next(iter(SQL.named(conn, "content_of_item", raw_item_id=item_id)), None)
 
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
-    """``story_id`` and ``text`` of stories that share a band, those with most bands first."""
+    """Return ``story_id`` and ``text`` of stories that share a band. Stories with most bands come first."""
     return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

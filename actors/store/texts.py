@@ -1,4 +1,4 @@
-"""A story's text and facts for the AI step and the insights."""
+"""Reads a story's text and facts for the AI step and the insights."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -19,11 +19,11 @@ from zeke_jobs import Reject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryText(Story):
-    """A story in the database, with its overlay as it was when the story was read."""
+    """Describes a story in the database, with its overlay at the time of reading."""
 
     kind: str  # article, video, podcast, pdf or tweet
     duration_seconds: int | None
-    happened_at: datetime  # of publication; if that is unknown, of discovery
+    happened_at: datetime  # the time of publication, or of discovery if that is unknown
     overlay: Overlay = field(hash=False)
 
     def reading_seconds(self, words_per_minute: int) -> float:
@@ -39,7 +39,7 @@ def read(conn: Connection, story_id: UUID) -> StoryText | None:
 
 
 def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]:
-    """Return the stories by id; stories that do not exist are left out."""
+    """Return the stories by id. Stories that do not exist are left out."""
     rows = SQL.all(conn, "story_text", stories=sorted(set(stories)))
     names = [one.name for one in fields(StoryText)[:-1]]
     told = [StoryText(**{name: row[name] for name in names}, overlay=overlays.of_row(row)) for row in rows]

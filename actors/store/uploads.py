@@ -1,4 +1,4 @@
-"""Uploads that are too large for a payload: stored first, then sent by reference."""
+"""Stores uploads that are too large for a payload. A job then gets them by reference."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from actors.store.statements import SQL
 
 
 def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], uploaded_by: str | None = None) -> UUID:
-    """Store the items of an upload; send ingest-from-upload with the id in the same transaction."""
+    """Store the items of an upload. Send ingest-from-upload with the returned id in the same transaction."""
     told = Json([dict(item) for item in items])
     saved = SQL.value(conn, "upload_save", source_id=str(source_id), uploaded_by=uploaded_by, items=told)
     return UUID(str(saved))

@@ -1,4 +1,4 @@
-"""Finds a page's author and date: in its data about itself, and near the heading."""
+"""Finds a page's author and date, in its data about itself and near the heading."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _BEFORE_A_DATE = re.compile(
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
-_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date,
+_DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date
 _MOST_AUTHORS = 10
-_NAME_ABOVE, _NAME_BELOW = 25, 60  # and a name; chosen on WCXB's choosing half
+_NAME_ABOVE, _NAME_BELOW = 25, 60  # elements between the heading and a name; chosen on one half of WCXB
 _BY = re.compile(
     r"\W*(?P<said>(?:written|posted|published|words|story|text|created) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|"
     r"authors?\s*:)[\s:]+(?P<name>.+)",
@@ -61,7 +61,7 @@ _BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.
 
 
 class Line(NamedTuple):
-    """A short text; ``place`` counts the elements between the first heading and it, infinite without a heading."""
+    """Holds a short text. ``place`` counts the elements from the first heading to it, and is infinite without a heading."""
 
     place: float
     element: HtmlElement
@@ -95,9 +95,10 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """Return the time of publication that the page declares, unless it shows another day, or None if the time is uncertain.
+    """Return the time of publication that the page declares, or None if it shows another day or is uncertain.
 
-    A page declares it in the structured data of the ``article``, meta elements, ``other`` data, time elements, or its address.
+    A page may declare the time in the structured data of the ``article``, meta elements, ``other`` data, time elements,
+    or its address.
     """
     pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
@@ -136,7 +137,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """Return the names of the authors on one line; a profile's address is not a name."""
+    """Return the names of the authors on one line. The address of a profile is not a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
@@ -152,7 +153,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """Return the first name of each kind; far from the heading only after "written by"."""
+    """Return the first name of each kind. Far from the heading, a name must follow "written by"."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""

@@ -1,4 +1,4 @@
-"""Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one by these rules.
+"""Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
 1. Trafilatura reads for recall. Its text is certain if it has at least 1,500 characters and is as long as the page's long
    paragraphs together, ± 10 %. Otherwise readability reads too; and if the text has less than half of the length of these
@@ -28,20 +28,20 @@ from actors.engine.text import clean, letters
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-# Chosen on the choosing halves of the corpora.
+# These values were chosen on one half of the corpora.
 SHORT = 200  # characters; a shorter reading has failed
 CUT = 1.8  # a text looks cut off beside a reading with this many times its words
 _SAME = 0.9  # share of runs of words with which one text contains another
 _PART = 0.5  # below this share of the long paragraphs, trafilatura uses its fallbacks
-_NEAR = 0.1  # a text is certain if it differs from the long paragraphs by this share at most,
-_SURE = 1500  # and has this number of characters
+_NEAR = 0.1  # a text is certain if it differs from the long paragraphs by at most this share
+_SURE = 1500  # a certain text has at least this number of characters
 _LONG = 80  # characters of a long paragraph
-_CUT_WITHIN = 1.15  # it also looks cut off beside this many times its words,
-_SECTIONS = 300  # if it lacks this number of words: whole sections, not teasers
+_CUT_WITHIN = 1.15  # a text also looks cut off beside a text with this many times its words,
+_SECTIONS = 300  # if it lacks this number of words, which is a whole section and no teaser
 _HELD = 0.6  # share of runs of words in two readings of one article
 _BRIEF = 200  # fewer words may be from outside the article
 _MORE = 1.1  # times readability's words: parts from around the article
-_ASIDE = 3  # times a brief text's words: it is from outside the article
+_ASIDE = 3  # times a brief text's words: the brief text is from outside the article
 _MOST_ELEMENTS = 20_000  # readability's time grows faster than the page
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _RUN = 4
@@ -68,7 +68,7 @@ _SILENT = ("script", "style", "svg", "template", "link", "meta")
 
 @dataclass(frozen=True)
 class Reading:
-    """The text of a page as one extractor found it; ``marked`` makes its markdown."""
+    """Holds the text of a page as one extractor found it. ``marked`` makes its markdown."""
 
     way: Way
     text: str
@@ -82,7 +82,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Article:
-    """The chosen text, and the reason."""
+    """Holds the chosen text, and the reason for the choice."""
 
     text: str
     markdown: str
@@ -90,13 +90,13 @@ class Article:
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """Return the article of a parsed page; ``structured`` is the text in its data, or empty."""
+    """Return the article of a parsed page. ``structured`` is the text in the page's data, or empty."""
     chosen, reason = choose(readings(tree, structured))
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}" if chosen.text else reason)
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
-    """Return the readings of the page; the first one is preferred."""
+    """Return the readings of the page. The first reading is preferred."""
     from lxml.etree import strip_elements
 
     page = deepcopy(tree)
@@ -129,7 +129,7 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words outside the page's long text"
     elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
         chosen, reason = other, f"{chosen.way} holds it, and has more around it"
-    # It ends, because each replacement has more words.
+    # The loop ends, because each replacement has more words.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
         reason = f"{chosen.way} looks cut: {longer.way} has {share:.1f} times the words and holds it"
@@ -158,7 +158,7 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
 
 
 def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """By trafilatura's copy, which changes the tree, in a fifth of the package's time."""
+    """Return the text by trafilatura's copy of readability, which changes the tree, in a fifth of the package's time."""
     from trafilatura.external import try_readability
 
     article = try_readability(page)
@@ -166,7 +166,7 @@ def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
 
 
 class Said:
-    """A text as words and runs of words, to compare it with other texts."""
+    """Holds a text as words and runs of words, to compare it with other texts."""
 
     def __init__(self, text: str) -> None:
         self._words = _WORD.findall(text)
@@ -183,14 +183,15 @@ class Said:
         return self.size - len({at + more for at in starts for more in range(_RUN) if at + more < self.size})
 
     def holds(self, other: Said) -> float:
-        """Return the share of the other text that is in this one, from 0 to 1."""
+        """Return the share of the other text that is in this text, from 0 to 1."""
         return (self._runs & other._runs).total() / other._runs.total()
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """A text or its markdown without the lines of the page around it; unchanged if fewer than ``least`` characters remain.
+    """Return a text or its markdown without the lines of the page around it, or unchanged if too little text remains.
 
-    The page's ``titles`` and headings of the first level, and the texts of its ``links``, are given as their ``letters``.
+    At least ``least`` characters must remain. The page's ``titles`` and headings of the first level, and the texts of
+    its ``links``, are given as their ``letters``.
     """
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)

@@ -1,4 +1,4 @@
-"""Turns HTML into plain text, or into markdown with headings, lists and code; leaves nothing out."""
+"""Turns HTML into plain text, or into markdown with headings, lists and code, and leaves nothing out."""
 
 import re
 
@@ -14,10 +14,10 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
-    """Return the text, a line for each block, without some elements; as markdown if ``marked``."""
+    """Return the text, a line for each block, without some elements. If ``marked``, return markdown."""
     parts: list[str] = []
     preformatted = 0
-    walk = iterwalk(tree, events=("start", "end"))  # not recursive: a page may be nested deeply
+    walk = iterwalk(tree, events=("start", "end"))  # no recursion: a page may be nested deeply
     for event, element in walk:
         tag = element.tag
         is_silent = tag in _SILENT or tag in without
@@ -38,7 +38,7 @@ def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[st
 
 
 def tidy(text: str) -> str:
-    """Return the text without spaces at the ends of lines, and with one empty line at most between them."""
+    """Return the text without spaces at the ends of lines, and with at most one empty line between lines."""
     lines = (line.rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 

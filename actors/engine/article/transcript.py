@@ -1,4 +1,4 @@
-"""The words of a podcast or video: from WebVTT, SubRip, or JSON of the podcast namespace."""
+"""Reads the words of a podcast or video from WebVTT, SubRip, or JSON of the podcast namespace."""
 
 import html
 import json
@@ -32,7 +32,7 @@ def spoken(text: str) -> str | None:
 
 
 def _cues(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the speaker, or empty, and each line; roll-up captions repeat lines."""
+    """Yield each line with its speaker, or an empty text. Roll-up captions repeat lines."""
     last = ""
     for block in re.split(r"\n\s*\n", text):
         timing, _, lines = block.partition("-->")

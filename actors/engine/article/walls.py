@@ -1,4 +1,4 @@
-"""Pages that cover an article or replace it: challenges, blocks, missing pages, consent, logins and paywalls.
+"""Finds pages that cover or replace an article: challenges, blocks, missing pages, consent, logins and paywalls.
 
 A long text is always an article. A short text is a wall if the page's class names, words and structure show it.
 """
@@ -12,10 +12,10 @@ from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
-# Numbers of characters, chosen on the choosing halves of the corpora.
-_ARTICLE = 2000  # an article, which is not checked
-_TEASER = 1200  # less is a teaser, if the page is not free
-_NOTICE = 1500  # more than an explanation why there is no article
+# These numbers of characters were chosen on one half of the corpora.
+_ARTICLE = 2000  # a longer text is an article, and is not checked
+_TEASER = 1200  # a shorter text is a teaser, if the page is not free
+_NOTICE = 1500  # a longer text does not explain why there is no article
 _A_FEW = 600
 _PARAGRAPH, _START = 100, 30
 _WIDE = 3  # the weight of a Chinese or Japanese character
@@ -24,20 +24,20 @@ _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Return outcomes with the words that indicate them there."""
+    """Return the outcomes of a place in the page, each with the words that indicate it."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
 
 def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
-    """Raise EngineError, with the wall's outcome, unless ``text`` is an article that nothing covers."""
+    """Raise EngineError, with the wall's outcome, unless ``text`` is an article that no wall covers."""
     code, reason = _wall(tree, text, about)
     if code:
         raise EngineError(code, f"{url}: {reason}")
 
 
 def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """Return both empty for an article."""
+    """Return the outcome and its reason. Both are empty for an article."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return "", ""
@@ -73,7 +73,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """Return where the text's last paragraph begins: an offer before it hides nothing."""
+    """Return where the text's last paragraph begins. An offer before this paragraph hides no text."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

@@ -1,4 +1,4 @@
-"""Finds addresses of feeds: from a person's input, from pages of known sites, and by common paths."""
+"""Finds addresses of feeds from a person's input, from pages of known sites, and by common paths."""
 
 import re
 from urllib.parse import urlunsplit
@@ -77,7 +77,7 @@ def of_directory(url: str) -> str | None:
 
 
 def well_known(url: str) -> list[str]:
-    """Return the usual addresses of feeds, in the page's folder, then at the site's root."""
+    """Return the usual addresses of feeds, first in the page's folder, then at the site's root."""
     parts = split(url)
     root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
     path = parts.path.rstrip("/")

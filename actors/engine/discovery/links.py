@@ -1,4 +1,4 @@
-"""The feeds that a page names, and, for a page without a feed, the links that a CSS selector selects."""
+"""Finds the feeds that a page names, and, on a page without a feed, the links that a CSS selector selects."""
 
 import re
 from urllib.parse import quote, unquote, urlsplit
@@ -25,7 +25,7 @@ _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentar
 
 
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
-    """Return the addresses of the feeds that a page names, in its order; feeds of comments only if there are no others.
+    """Return the addresses of the feeds that a page names, in its order. Feeds of comments count only without others.
 
     Raises:
         EngineError: the errors of ``parse_page``.
@@ -68,7 +68,7 @@ def selector_of(url: str) -> str:
 
 
 def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries: int = 300) -> ContentSource:
-    """Return the links of a page as the items of a feed, in the page's order, each once apart from tracking parameters.
+    """Return the links of a page as items of a feed, in order. Links that differ only in tracking are one item.
 
     Raises:
         EngineError: ``not_a_feed`` if the page has no such links; and the errors of ``parse_page``.
@@ -82,7 +82,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
         raise EngineError("not_a_feed", str(error)) from error
     found: dict[str, ContentItem] = {}
     for one in chosen:
-        # The element itself, the first link in it, or the link around it.
+        # The link is the element itself, the first link in it, or the link around it.
         link = next((link for way in (one.iter("a"), one.iterancestors("a")) for link in way), None)
         address = joined(base, link.get("href") or "") if link is not None else ""
         key = canonical_url(address)

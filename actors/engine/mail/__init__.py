@@ -1,1 +1,1 @@
-"""Newsletters: a folder of a mailbox as a source."""
+"""Reads newsletters from a folder of a mailbox, as a source."""

@@ -1,6 +1,7 @@
-"""Reads a folder of a mailbox by IMAP, as if it were a feed: it changes nothing there, and reads each message once.
+"""Reads a folder of a mailbox by IMAP, like a feed. It changes nothing in the mailbox, and reads each message once.
 
-Its address is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses the mails of one sender.
+The address of the folder is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses
+the mails of one sender.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from actors.engine.reading import read_message
 from actors.engine.settings import EngineSettings, Mailbox
 from actors.engine.text import one_line
 
-_LARGEST = 2_000_000  # bytes of a message; its text comes before its attachments
+_LARGEST = 2_000_000  # bytes of a message; the text comes before the attachments
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """The messages after ``mark``, the ``etag`` of the last answer; without it, or if the folder was renumbered, the newest.
+    """Return the messages after ``mark``, the ``etag`` of the last answer. Without a valid mark, return the newest.
 
-    The reading stops after half of its time, and the next one continues there. A message that is read again does not become
-    a new item, because its id is its Message-ID.
+    A mark is not valid if the folder was renumbered. The reading stops after half of its time, and the next reading
+    continues at that place. A message that is read again does not become a new item, because its id is its Message-ID.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -55,10 +56,10 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
         raise
     except TimeoutError:
         raise EngineError("timeout", f"{mailbox.host} took longer than {seconds:g} s") from None
-    except Exception as error:  # noqa: BLE001 (any type: imaplib was not written for hostile servers)
+    except Exception as error:  # noqa: BLE001 (any type, because imaplib was not written for hostile servers)
         hint = "; a server that begins in the clear needs security: starttls" if "WRONG_VERSION" in str(error) else ""
         said = one_line(str(error).replace(mailbox.password.get_secret_value(), "…") or type(error).__name__, 200)
-        raise EngineError("fetch_failed", f"{mailbox.host}: {said}{hint}") from None  # it may hold the password
+        raise EngineError("fetch_failed", f"{mailbox.host}: {said}{hint}") from None  # the cause may hold the password
     items = [_item(body, f"{url}#{uid}") for uid, body in bodies if body]
     told = {"etag": f"{validity}:{bodies[-1][0] if bodies else last if is_known else 0}", "not_modified": not items}
     return ContentSource(id=url, url=url, name=sender or folder, source_type="blog", items=items[::-1], **told)
@@ -67,7 +68,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """Return the messages before the connection breaks, refused ones only with a later one."""
+    """Return the messages that came before the connection broke. Refused messages count only if a later message came."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -101,7 +102,7 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
 
 
 class _Folder(imaplib.IMAP4):
-    """With a budget of time and bytes."""
+    """Is a connection to a folder with a budget of time and bytes."""
 
     def __init__(self, mailbox: Mailbox, budget: Budget, **tls: Any) -> None:
         self._budget = budget
@@ -112,14 +113,14 @@ class _Folder(imaplib.IMAP4):
             self.shutdown()
 
     def log_in(self, mailbox: Mailbox) -> None:
-        """Log in, encrypted unless the settings say otherwise."""
+        """Log in over an encrypted connection, unless the settings say otherwise."""
         if mailbox.security == "starttls":
             self.starttls(ssl.create_default_context())
         try:
             self.login(_quoted(mailbox.user), mailbox.password.get_secret_value())
         except self.abort:
             raise
-        except self.error:  # its message may contain the password
+        except self.error:  # the message of the error may contain the password
             raise EngineError("forbidden", f"{mailbox.host} refuses the login of {mailbox.user}") from None
 
     def read(self, size: int) -> bytes:
@@ -143,14 +144,14 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """Return the uids of the messages after another one, in order; of one sender, or of all."""
+        """Return the uids after uid ``last``, in order. With a ``sender``, return only the uids of this sender's messages."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}
-        return sorted(uid for uid in uids if uid > last)  # a range with * has the last message
+        return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
-        """Return a message's beginning, empty if it was deleted; or why the server refuses it."""
+        """Return a message's beginning, empty bytes if it was deleted, or the reason why the server refuses it."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
             return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
@@ -167,10 +168,10 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(match: re.Match[str]) -> str:
-    """Modified UTF-7 (RFC 3501, section 5.1.3)."""
+    """Decode modified UTF-7 (RFC 3501, section 5.1.3)."""
     encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
     return "&-" if match[0] == "&" else f"&{encoded}-"
 
 
 class _Encrypted(_Folder, imaplib.IMAP4_SSL):
-    """With TLS from the first byte."""
+    """Is a connection with TLS from the first byte."""

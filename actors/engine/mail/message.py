@@ -1,4 +1,4 @@
-"""Turns a mail into an item: its HTML or its text is the content, its web version is the address."""
+"""Turns a mail into an item. Its HTML or its text is the content, and its web version is the address."""
 
 import hashlib
 import html

@@ -1,1 +1,1 @@
-"""Processes that parse untrusted bytes for a worker: the pool in the worker, and their server."""
+"""Parses untrusted bytes for a worker in separate processes: it has the pool in the worker, and their server."""

@@ -1,4 +1,4 @@
-"""The pool of reader processes that parse untrusted bytes. A page that takes too much or crashes its reader harms no worker."""
+"""Runs reader processes that parse untrusted bytes. A page that crashes its reader or takes too much harms no worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zeke_jobs.core.environment import lookup
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-READERS = 2  # of a worker process
+READERS = 2  # readers of a worker process
 _LIMITS = Limits()
 _START = 60.0  # seconds to import the code on a busy machine
 _GRACE = 5.0  # seconds for the kernel to end a reader at its limit
@@ -31,7 +31,7 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Readers:
-    """Up to ``most`` reader processes for the ``OPERATIONS`` of a module, replaced when they end."""
+    """Keeps up to ``most`` reader processes for the ``OPERATIONS`` of a module, and replaces them when they end."""
 
     def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
         self._module, self._limits, self._most = module, limits, most
@@ -40,7 +40,7 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        # Weak, so that no lost reader keeps its place.
+        # The set is weak, so that no lost reader keeps its place.
         self._all: WeakSet[Connection] = WeakSet()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -48,8 +48,8 @@ class Readers:
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
         """Let a reader run ``operation`` on ``body``, and return its answer. ``about`` names the body in messages.
 
-        A reading that exceeds its CPU time, its memory or the size of its answer fails at once. If its process dies for another
-        reason, also after too long a time by the clock, it is tried once more.
+        A reading fails at once if it exceeds its CPU time, its memory or the size of its answer. If the process dies
+        for another reason, also after too long a time by the clock, the reading is tried once more.
 
         Raises:
             EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
@@ -122,7 +122,7 @@ class Readers:
         return ours
 
     def _running(self) -> socket.socket:
-        """Return the socket to the server, which is started on first use."""
+        """Return the socket to the server, which starts on first use."""
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._control is None:
@@ -134,7 +134,7 @@ class Readers:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=_environment(),
-                    process_group=0,  # Ctrl-C is for the worker
+                    process_group=0,  # Ctrl-C is only for the worker
                 )
             self._control = ours
         return self._control
@@ -171,7 +171,7 @@ def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[s
 
 
 def _environment() -> dict[str, str]:
-    """Return what a reader needs to find its code: no addresses, keys and tokens."""
+    """Return the environment that a reader needs to find its code, without addresses, keys and tokens."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
     # Threads of numpy would take address space.
     return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

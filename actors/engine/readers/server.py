@@ -1,7 +1,7 @@
-"""The server process that forks the readers of a worker; the kernel ends a reader at its limits.
+"""Forks the readers of a worker. The kernel ends a reader at its limits.
 
-The pool sends it one end of a socket for each reader. It has one thread, so that it may fork, and the readers share its
-imports. It ends with the worker.
+The pool sends the server one end of a socket for each reader. The server has one thread, so that it may fork, and the
+readers share its imports. It ends with the worker.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _MIB = 1024 * 1024
 
 
 class Limits(NamedTuple):
-    """The bounds of one reading: seconds and bytes."""
+    """Holds the bounds of one reading, in seconds and bytes."""
 
     cpu: float = 10
     wall: int = 60
-    memory: int = 512 * _MIB  # of a reader's address space
+    memory: int = 512 * _MIB  # bytes of a reader's address space
     answer: int = 32 * _MIB
-    growth: int = 64 * _MIB  # a reader that grew more is replaced after its answer
+    growth: int = 64 * _MIB  # bytes; a reader that grew more is replaced after its answer
 
 
 def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
@@ -53,7 +53,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # this process ends with the worker
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # this prevents zombies
     gc.collect()
     gc.freeze()
     while given := socket.recv_fds(control, 1, 1)[1]:
@@ -64,7 +64,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork the reader, and report its death. Never returns."""
+    """Fork the reader, and report its death. The function never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()
@@ -78,7 +78,7 @@ def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection)
 
 
 def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Answer until the worker closes the socket or this process has grown. Never returns."""
+    """Answer until the worker closes the socket or this process has grown. The function never returns."""
     try:
         for number in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
@@ -113,7 +113,7 @@ def _answer(
         answer = {"code": error.code, "message": str(error)}
     except MemoryError:
         answer = {"exceeded": "memory"}
-    except Exception as error:  # noqa: BLE001 (any type: the libraries were not written for hostile bytes)
+    except Exception as error:  # noqa: BLE001 (any type, because the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
     # A library may report a failed allocation as a fault of the page.
     if _peak() > limits.memory * _NEARLY:
@@ -127,21 +127,21 @@ def _confine(limits: Limits) -> None:
     with suppress(OSError, ValueError):  # only on Linux
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # the first to go if memory runs out
+    with suppress(OSError):  # the kernel ends this process first if memory runs out
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _arm(cpu: float, wall: int) -> None:
     """Let the kernel end this process after these seconds of CPU time or wall-clock time; 0 means never.
 
-    By timers, because RLIMIT_CPU counts from the start of the process, and too much.
+    RLIMIT_CPU would count the CPU time since the start of the process, so timers are used.
     """
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, wall)
 
 
 def _peak() -> int:
-    """Return bytes of address space; 0 if the system does not tell."""
+    """Return the bytes of address space, or 0 if the system does not report them."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:
