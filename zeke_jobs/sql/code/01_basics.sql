@@ -1,5 +1,5 @@
--- All other files use the functions of this file. A function of a single query is in sql if the planner can inline the function, else in plpgsql,
--- which keeps the plan. The planner inlines a function without settings that is no less volatile than the functions in its query.
+-- All other files use the functions of this file. A function of a single query is written in sql if the planner can inline the function, else in
+-- plpgsql, which keeps the plan. The planner inlines a function without settings that is no less volatile than the functions that it calls.
 
 -- Return the current time. Tests replace this clock. STABLE lets an index be searched by the time. In sql, each call would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
@@ -127,7 +127,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lock(p_name text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.lock (name) VALUES (p_name)
-  ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false -- this locks the row without a write
+  ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false -- this clause locks the row without a write
 $$;
 
 -- Raise p_sentence as an error, or do nothing if p_sentence is NULL.

@@ -1,5 +1,5 @@
 -- These functions mask secrets in views: the sensitive fields of payloads and outputs, and the values of sensitive fields in other texts of the job.
--- The worker has already masked errors, progress and logs. Functions that views call have a fixed search path, because readers set their own.
+-- The worker has already masked errors, progress and logs. A function that a view calls has a fixed search path, unlike the reader of the view.
 
 -- Return all texts and numbers at or below a path of a JSON value. The path leads into the items of lists, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
@@ -10,7 +10,7 @@ BEGIN
       SELECT zeke_jobs.join_arrays(zeke_jobs.leaves(e.value, p_path))
       FROM jsonb_path_query(p_value, CASE jsonb_typeof(p_value) WHEN 'array' THEN '$[*]' ELSE '$.*' END::jsonpath) AS e (value));
   END IF;
-  RETURN CASE -- a query would take ten times as long
+  RETURN CASE -- a query in place of CASE would take ten times as long
     WHEN jsonb_typeof(p_value) = 'object' THEN zeke_jobs.leaves(p_value -> p_path[1], p_path[2:])
       || CASE WHEN strpos(p_path[1], '_') > 0 THEN zeke_jobs.leaves(p_value -> zeke_jobs.camel(p_path[1]), p_path[2:]) END
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
@@ -86,7 +86,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Return the JSON value with its sensitive fields (names, or paths such as user.email) masked. With p_payload, mask their values in texts, too.
+-- Return the JSON value with its sensitive fields (names, or paths such as user.email) masked. With p_payload, mask sensitive values in texts, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- These functions send jobs. zeke_jobs.enqueue and zeke_jobs.enqueue_many return an error as JSON, because a raised error would abort the caller's
 -- transaction. zeke_jobs.send, which SQL callers use, raises the error.
 
--- Return why Python could not read a JSON value, or that it has more than 1 MiB as compact JSON; else NULL. core/bounds.py allows the same depth.
+-- Return why Python cannot read a JSON value (or that the value exceeds 1 MiB), else NULL. core/bounds.py allows the same depth of nesting.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -190,8 +190,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
 -- Return the rule by which a send is unique, from the send's options, else from the task. key is NULL if the send is not unique. A job holds its key
--- while queued, while queued or active, or for a period after its send (held_while). If a job holds the key, ignore sends nothing. replace gives a
--- queued job the payload and run time of the send, at most at_most after the job's own send. postpone replaces, but only to a later run time.
+-- while queued, while queued or active, or for a period after its send (held_while). If a job holds the key, on_duplicate decides. ignore sends
+-- nothing. replace gives the queued job the payload and run time of the send, at most at_most later. postpone does not make the run time earlier.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
@@ -353,7 +353,7 @@ BEGIN
 END $$;
 
 -- Take a unique key for the job p_job, which is about to be sent. Return the job that then holds the key: p_job or an earlier job. If p_takes is
--- false, the key is only read. If p_while is NULL, a job holds its key as long as its row exists. An active p_parent may send a job with its own key.
+-- false, the key is only read. If p_while is NULL, a job holds its key as long as its row exists. The active job p_parent does not hold its key.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE AS $$
@@ -504,7 +504,7 @@ BEGIN
   END IF;
   -- Most sends need only this INSERT. A payload of less than 200 bytes is always readable.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- Each option must be common and valid. The type is compared first, because a comparison of different types is neither true nor false.
+    -- This condition is true if each option is common and valid. The type comes first, because a comparison of two types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -638,7 +638,8 @@ BEGIN
   RETURN v_payload;
 END $$;
 
--- Send a job, from any language, in the caller's transaction. Return its id, or the id of the job that has the idempotency key, id or unique key.
+-- Send a job, from any language, in the caller's transaction. Return the new job's id, or that of the job with this idempotency key, id or unique
+-- key.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0 AS $$

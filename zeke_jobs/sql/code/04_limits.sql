@@ -1,6 +1,6 @@
 -- These functions compute how many jobs a limit lets start now, and record what changes this number. A limit is one or more rows of zeke_jobs.bucket.
 -- A rate is a token bucket in one row, by the generic cell rate algorithm. The next job may start from next_at on, and each start adds step to
--- next_at. An older next_at counts as now minus slack, so a time without starts saves up no more than the burst.
+-- next_at. If next_at is before now minus slack, it counts as now minus slack, so a time without starts saves up no more than the burst.
 --
 -- Within a span as long as its period, a rate lets no more jobs start than its amount. Units may exceed the amount by the units of one job. Handlers
 -- start after their claims, and claims may be late, so the period counts as longer by allowance and catch_up. An even later start delays next_at.
@@ -218,7 +218,7 @@ LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   )
   SELECT m.it FROM may AS m $$;
 
--- Add the units or costs that an active job reports to its earlier reports. A sum above the estimate of the claim counts at once.
+-- Sum the units or costs that an active job reports. A sum above the estimate of the job's claim counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -256,14 +256,14 @@ BEGIN
   END IF;
 END $$;
 
--- After attempts ended, replace the estimates of their claims by what they used. Without a report, an attempt that completed or raised counts with
--- its estimate, but one that raised counts nothing in a budget, because an outage must not use up the day's budget. A deferred or returned attempt
--- counts only what it reported. An attempt that was cut off counts at least its estimate.
+-- After attempts ended, replace the estimates of their claims by the used units. Without a report, an attempt that completed or raised counts with
+-- its estimate, but an attempt that raised does not count in a budget, because an outage must not use up the day's budget. A deferred or returned
+-- attempt counts only what it reported. An attempt that was cut off counts at least its estimate.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- The step of the start is taken back from next_at, less the time since the claim, in which other jobs may have started.
+    -- The step of the start is subtracted from next_at, less the time since the claim, in which other jobs may have started.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -285,9 +285,9 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures that are at least ten. After its
--- pause, one job at a time probes. If the job fails, the breaker stays open for another pause; else it closes. The worker logs each change as a
--- warning.
+-- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures that are at least ten. After the
+-- breaker's pause, one job at a time probes. If the probing job fails, the breaker stays open for another pause; else the breaker closes. The worker
+-- logs each change as a warning.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

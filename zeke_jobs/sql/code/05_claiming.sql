@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on ti
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
 -- Return the first queued job of each priority of each task of p_tasks in a queue, at most a thousand jobs of a task, with one search of the index
--- for each job. n is NULL for other tasks. The caller may give the queue's first job, so that dead index entries before this job are read only once.
+-- for each job. n counts the jobs of a task. If the caller gives the queue's first job, dead index entries before this job are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
   p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
 RETURNS SETOF zeke_jobs.first_job
@@ -293,7 +293,7 @@ DECLARE
   v_places tid[] := '{}';
   v_key text; v_taken integer; -- the key whose turn it is, and how many jobs the key has had in this turn
   v_keys text[]; -- v_key and the keys after it
-  v_has_all boolean := false; -- v_keys has all keys
+  v_has_all boolean := false; -- whether v_keys has all keys
   v_turns integer := 1; -- how many turns each key has at once
   v_more record; -- the jobs found for v_keys
   v_passed integer := 0; -- the number of keys tried since the last job was found
@@ -363,7 +363,7 @@ BEGIN
 END $$;
 
 -- Lock up to p_most due jobs of one task and priority whose keys let them start. The keys of the oldest due jobs are tried first, in random order.
--- Then all keys are tried from where the last claim stopped, some hundreds in a claim. reason is key if other jobs are due.
+-- Then some hundred of all keys are tried, from where the last claim stopped. reason is key if other jobs are due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
   p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
   OUT places tid[], OUT reason text, OUT opens_on timestamptz)
@@ -454,7 +454,7 @@ DECLARE
   v_task zeke_jobs.task;
   v_size integer;
   v_wait interval;
-  v_key text; -- this is at first the key of the last chunk
+  v_key text; -- the key to try, at first the key of the last chunk
   v_first text;
   v_since timestamptz;
   v_found tid[];
@@ -518,7 +518,7 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Return the seconds until the next job of a queue becomes due, or NULL if no job waits. The last claim began p_since seconds ago.
+-- Return the seconds until the next job of a queue becomes due, or NULL if no job waits. The claim that found no job began p_since seconds ago.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -1,8 +1,8 @@
 -- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, and do all that follows. Return the ids of the moved jobs. With p_worker, a job whose claim number (p_claims) or worker
--- is another does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has chosen and locked the rows.
--- p_to is one of:
+-- Move jobs to another state, and do all that follows. Return the ids of the moved jobs. With p_worker, a job with another worker or claim number
+-- (p_claims) does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has locked the rows. p_to is one
+-- of:
 --   completed: the job has ended, with an output.
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
@@ -11,8 +11,7 @@
 --   quarantined: the job's process was lost, and the job has failed.
 --   again: a person retried the job, with a fresh limit of retries.
 -- p_after and p_took are the seconds from the claim to the start of the handler (NULL if it has not started) and to the end, so that a job's recorded
--- end is earlier than the start of the next job. p_change may have run_at, reason, by, error, revision, and how the attempts count for units and
--- breakers (units, breaks).
+-- end is earlier than the start of the next job. p_change may have run_at, reason, by, error, revision, units and breaks.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
@@ -31,7 +30,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- A condition on state would read the dead entries of an index on state.
+      -- With a condition on state, the planner would read the dead entries of an index on state.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -155,8 +154,8 @@ BEGIN
   END IF;
 END $$;
 
--- Complete ended jobs and claim new jobs. The commit does not wait for the disk, so that no limit stays locked. The caller waits soon after
--- (queries/job/flush.sql), or completes the jobs again after a crash of the server. A job that this worker no longer held gives a row of kind lost.
+-- Complete ended jobs and claim new jobs. The commit does not wait for the disk, so that no limit stays locked. The caller waits for the disk soon
+-- after (queries/job/flush.sql), or completes the jobs again after a crash. A job that the worker no longer held gives a row of kind lost.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
   p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
   p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
@@ -234,7 +233,7 @@ BEGIN
     FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- A transaction that ends these jobs also records their start. Waiting for that transaction could deadlock.
+    -- A transaction that ends these jobs also records their start. Waiting for that transaction could cause a deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -288,7 +287,7 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- Return whether the worker still holds the job, which is not cancelled, and lock its row, for ctx.transaction(). With p_result, complete the job.
+-- Return for ctx.transaction() whether the worker holds the job and the job is not cancelled. Lock the row. With p_result, complete the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(
   p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
 ) RETURNS boolean

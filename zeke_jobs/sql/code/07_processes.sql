@@ -1,7 +1,7 @@
 -- These functions rescue the jobs of lost processes, and find the chores that are due and the jobs that are being cancelled.
 
--- Return the processes without a heartbeat for their lost_after. If worker processes live, one of them must have sent heartbeats all that time, so
--- that an outage of the database makes no process lost. If a lost process reports the end of a job after all, the fence refuses the report.
+-- Return the processes that sent no heartbeat within their lost_after. If worker processes live, one of them must have sent heartbeats all that time,
+-- so that an outage of the database makes no process lost. If a lost process reports the end of a job after all, the fence refuses the report.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
@@ -31,7 +31,7 @@ BEGIN
     LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- A worker process without a row has lost its jobs. The row of a new worker process may not be committed for a minute.
+      -- A worker process without a row has lost its jobs, but for a minute the row of a new process may not be committed yet.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
@@ -60,7 +60,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, stored times may be too far ahead. Rates start now, and closed limits stay closed as long as planned.
+    -- If the server's clock was set back, stored times may be too far ahead. Rates then start now, and closed limits stay closed as long as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),

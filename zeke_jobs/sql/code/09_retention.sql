@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
-    -- This query finds each task with finished jobs by one search of the index.
+    -- This query finds each task with finished jobs, by one search of the index for each task.
     (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
     UNION ALL
     SELECT n.task FROM present AS p CROSS JOIN LATERAL (
@@ -20,7 +20,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
   ) AS b
   WHERE (
-    SELECT true FROM zeke_jobs.queue AS q -- a planner that believes the table is small makes a join from EXISTS that reads all ended jobs
+    SELECT true FROM zeke_jobs.queue AS q -- from EXISTS, a planner that believes the table is small makes a join that reads all ended jobs
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
       AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
       AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))
@@ -37,7 +37,7 @@ BEGIN
 END $$;
 
 -- Move up to p_limit finished jobs of one task and status that ended before p_before to the history, the oldest first. Without a task, move jobs
--- whose own keep option is over. Failed jobs stay while they block others. The next call gets reached as p_after.
+-- whose own keep option is over. Failed jobs stay while they block others. The next call gets the value of reached as p_after.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)

@@ -1,6 +1,6 @@
 -- People, dashboards and monitors read the views of this file.
 
--- This view has each job with the names of its sensitive fields, from its send and from its task now. grown is true if the send did not have a name.
+-- This view has each job with the names of its sensitive fields, from its send and its task now. grown is true if the send did not have all names.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
 FROM zeke_jobs.queue AS q
@@ -158,7 +158,7 @@ WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
 -- Return how many jobs workers could run now, for autoscalers: active jobs, and due jobs that no pause holds back. In strict order, only the first
--- job of each key counts. A task counts for at most its concurrency limit.
+-- job of each key counts. A task counts no more jobs than its concurrency limit.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -179,7 +179,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
     WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)) AS d
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases)) $$;
 
--- Return how many jobs of a task ended within the last minute, and how long the newest jobs of the last hour took, from at most p_sample rows each.
+-- Return how many jobs of a task ended within the last minute, and how long the newest of the last hour took. Each query reads at most p_sample rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(
   p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
@@ -257,7 +257,7 @@ CROSS JOIN LATERAL (
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, coalesce((
       SELECT sum(h.amount) FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''), 0) + CASE
-      -- The units that have become available again since then are subtracted.
+      -- The units that have become available again are subtracted.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),

@@ -1,4 +1,4 @@
--- These functions make changes by people. The functions have the owner's rights, and record each change with the login.
+-- These functions make changes for people, with the owner's rights, and record each change with the caller's login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE AS $$
@@ -34,7 +34,7 @@ BEGIN
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END $$;
 
--- Cancel queued jobs, and failed jobs that block others, at once. Mark active jobs, so that their workers stop them. Return the ids of all of them.
+-- Cancel queued jobs, and failed jobs that block others. Mark active jobs, so that their workers stop them. Return the ids of all these jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -91,7 +91,7 @@ BEGIN
   RETURN cardinality(v_jobs);
 END $$;
 
--- Cancel queued jobs whose task no longer exists, because their send or retry was committed after the task left jobs.yaml.
+-- Cancel queued jobs whose task no longer exists. A send or a retry may be committed after the task left jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
@@ -149,7 +149,7 @@ BEGIN
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- If a task has newly got a chunk, each of its active jobs gets another time of claim, because these jobs are no chunk.
+  -- If a task has newly got a chunk, each of its active jobs gets another time of claim, because jobs with the same time of claim count as a chunk.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q
     WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
@@ -159,7 +159,7 @@ BEGIN
   )
   UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
-  -- Jobs get the order of their task. zeke_jobs.gather changes locked jobs later.
+  -- Jobs get the order_hold of their task. zeke_jobs.gather changes locked jobs later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
@@ -232,7 +232,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   ON CONFLICT (task) DO UPDATE SET task = excluded.task
   RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records an operator who does so without a resume.
+-- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records the call of an operator, except in a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
   p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -246,7 +246,7 @@ BEGIN
     SELECT 1 FROM zeke_jobs.audit AS a WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid);
 END $$;
 
--- Record the outcome of a tick. Only a backfill, which sends a skipped tick, changes the outcome later. Operators record only ticks of a backfill.
+-- Record the outcome of a tick. Only a backfill, which sends a skipped tick, changes the outcome later. An operator may record only backfills.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
   p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

@@ -104,11 +104,11 @@ LEFT JOIN (
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q GROUP BY q.task
--- The expression in place of the column lets the planner leave out the counts if a query does not read them, as the query before each send does not.
+-- The expression in place of the column lets the planner leave out the counts if a query does not read them, such as the query before each send.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own version, by default that of the dashboard 1.9.0. A program may set another version in its database address.
+-- Each release of pg-boss expects its own schema version, by default that of the dashboard 1.9.0. A program may set one in its database address.
 CREATE OR REPLACE VIEW version AS
 SELECT
   coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,

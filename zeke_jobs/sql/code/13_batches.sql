@@ -1,10 +1,10 @@
 -- These functions count the jobs of batches, and send a job at the end of a batch.
 --
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, so nobody waits for a lock. When the end of a job commits, a deferred
--- trigger adds these rows to the batch's counters, under a lock as short as the commit. If no job is unfinished then, the trigger sends the batch's
--- own job. A sender locks no counter. Until its rows are added, the batch cannot end, because it is open or has the sender as an unfinished job.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, so no transaction waits for a lock. When the end of a job commits, a
+-- deferred trigger adds these rows to the batch's counters, under a lock as short as the commit. If no job is unfinished then, the trigger sends the
+-- batch's own job. A sender locks no counter. The batch cannot end before the sender's rows are added, as it is open or the sender still runs.
 
--- Record the states of jobs in their batches: add the jobs (p_sign 1), subtract them (-1), or replace unfinished by their current state (0).
+-- Record the states of jobs in their batches: add the jobs (p_sign 1), subtract them (-1), or replace the state unfinished by the current state (0).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -119,7 +119,7 @@ BEGIN
   INSERT INTO zeke_jobs.batch (id, task, payload, after_failure) VALUES (p_batch, v_task.id, v_payload, p_after_failure) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     INSERT INTO zeke_jobs.batch_open (batch) SELECT p_batch WHERE p_open;
-    -- Because of this row, a closed batch without jobs ends with this transaction.
+    -- Because of this row, a closed batch without jobs ends when the transaction commits.
     INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
   END IF;
   RETURN FOUND;
@@ -143,7 +143,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
 BEGIN
-  -- All readers of batches see the ids of batches.
+  -- An id must not contain a sensitive value, because all readers of batches see the ids.
   PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task.id))
   FROM jsonb_array_elements(p_payloads) AS p (payload)
   WHERE p_task.sensitive <> '{}' AND zeke_jobs.mask_text(v_batch, p.payload, p_task.sensitive) <> v_batch;

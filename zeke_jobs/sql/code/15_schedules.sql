@@ -18,7 +18,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Only the form of the line is checked. When Python reads the line, Python finds wrong values, as in 99 * * * *.
+    -- Only the form of the cron line is checked. Wrong values, as in 99 * * * *, are found when Python reads the line.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -29,7 +29,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- The most is 100 years. No JSON value of another type lies between two numbers.
+        -- The options window and jitter are at most 100 years. No JSON value of another type lies between two numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,

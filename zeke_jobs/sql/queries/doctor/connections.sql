@@ -1,4 +1,4 @@
--- Return the server's maximum of connections, the number that other programs use, and the numbers of processes and threads of zeke_jobs.
+-- Return how many connections the server allows and other programs use, and how many processes and threads zeke_jobs has.
 SELECT
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true)::integer, 0) AS available,

@@ -10,7 +10,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- If there are older jobs, no job arrived in the part of the period before the first of the newest jobs.
+    -- If older jobs exist, no job arrived between the begin of the period and the first of the newest jobs.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s

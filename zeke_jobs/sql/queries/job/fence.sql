@@ -1,4 +1,4 @@
--- Return whether the worker still holds the job, which is not cancelled, and lock its row for at most 15 s. If there is a result, complete the job.
+-- Return whether the worker holds the job and the job is not cancelled, and lock the row for at most 15 s. If there is a result, complete the job.
 SELECT f.ours
 FROM (
   SELECT

@@ -1,4 +1,4 @@
--- Return the objects outside our schema, by kind and name: tables, views, indexes, sequences and functions that are not part of an extension.
+-- Return the objects outside the schema zeke_jobs: tables, views, indexes, sequences and functions that are not part of an extension.
 SELECT i.type || ' ' || i.identity AS object
 FROM (
   SELECT 'pg_class'::regclass AS kind, c.oid

@@ -1,4 +1,4 @@
--- Return for each task the results of jobs that started under a revision, in seconds, the costs by currency, and the number of jobs with a cost.
+-- Return for each task the results and durations of jobs that started under a revision, the costs by currency, and the number of jobs with a cost.
 WITH period AS (
   SELECT s.begun, s.ended
   FROM (
