@@ -1,5 +1,5 @@
 -- These functions mask secrets in views: the sensitive fields of payloads and outputs, and the values of sensitive fields in other texts of the job.
--- The worker has already masked errors, progress and logs. A function that a view calls has a fixed search path, unlike the reader of the view.
+-- The worker has already masked errors, progress and logs. Functions that views call have a fixed search path, because readers may set others.
 
 -- Return all texts and numbers at or below a path of a JSON value. The path leads into the items of lists, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
@@ -17,7 +17,7 @@ BEGIN
 END $$;
 
 -- Return the values of a payload's sensitive fields, the longest first, each also with JSON escapes. Short values and plain words are left out,
--- because they occur in other words. core/redaction.py has the same rule.
+-- because they also occur inside other words. core/redaction.py leaves out the same values.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN

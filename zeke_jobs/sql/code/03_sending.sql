@@ -191,7 +191,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
 
 -- Return the rule by which a send is unique, from the send's options, else from the task. key is NULL if the send is not unique. A job holds its key
 -- while queued, while queued or active, or for a period after its send (held_while). If a job holds the key, on_duplicate decides. ignore sends
--- nothing. replace gives the queued job the payload and run time of the send, at most at_most later. postpone does not make the run time earlier.
+-- nothing. replace gives the queued job the new payload and run time. postpone never makes the run time earlier. at_most limits its delay.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
   p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
@@ -353,7 +353,7 @@ BEGIN
 END $$;
 
 -- Take a unique key for the job p_job, which is about to be sent. Return the job that then holds the key: p_job or an earlier job. If p_takes is
--- false, the key is only read. If p_while is NULL, a job holds its key as long as its row exists. The active job p_parent does not hold its key.
+-- false, the key is only read. If p_while is NULL, a job holds its key as long as its row exists. The key of the active job p_parent counts as free.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
   p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE AS $$

@@ -19,7 +19,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the limits equal to those of jobs.yaml. The lock on the table blocks all claims, so the function must not wait for a sender's lock of a row.
+-- Make the limits equal to the limits of jobs.yaml. The lock on the table blocks all claims, so the function waits for no row lock of a sender.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -71,7 +71,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- Return the number of active jobs of some tasks, of one key or of all. A chunk (tasks p_chunked, same worker and time of claim) counts as one job.
+-- Return the number of active jobs of some tasks, of one key or of all keys. Jobs of tasks p_chunked with one worker and time of claim count once.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -91,7 +91,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
 -- Return how many jobs each of these limits lets start now, with a row for each bucket that has a bound. reason is the tightest bound. opens_on is
--- when the bucket lets more jobs start, or NULL if the end of a job does so. A bucket of units lets one job start at a time. A claim must lock the
+-- when the bucket lets more jobs start, or NULL if the end of a job opens it. A bucket of units lets one job start at a time. A claim must lock the
 -- buckets in an earlier statement, because the locking statement itself reads the snapshot from before the lock.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
 RETURNS SETOF zeke_jobs.limit_room

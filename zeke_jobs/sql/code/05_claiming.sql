@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestam
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Return whether a due job may start beside others: it has fewer than two deaths, and its start deadline (for the first attempt only) is not over.
+-- Return whether a due job may start beside other jobs: it has fewer than two deaths, and its start deadline is not over or it has been attempted.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
@@ -461,7 +461,7 @@ DECLARE
 BEGIN
   SELECT t.* INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
   v_wait := CASE WHEN p_revision >= v_task.revision THEN (v_task.chunk ->> 'wait')::interval ELSE '0' END;
-  -- A chunk has no more jobs than the limits ever let start at once.
+  -- A chunk has at most as many jobs as the limits ever let start at once.
   v_size := greatest(1, least(CASE WHEN p_revision < v_task.revision THEN 1 ELSE (v_task.chunk ->> 'size')::integer END, (
     SELECT floor(min(CASE b.unit WHEN 'jobs' THEN 1 + (b.slack / b.step)::numeric
       ELSE b.amount / nullif(coalesce((b.averages ->> p_task)::numeric, (v_task.units ->> b.unit)::numeric), 0) END))

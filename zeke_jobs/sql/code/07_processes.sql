@@ -64,7 +64,7 @@ BEGIN
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),
-      lowered_on = CASE WHEN b.lowered_on > v_now THEN v_now ELSE b.lowered_on END, -- not least(), which takes now in place of NULL
+      lowered_on = CASE WHEN b.lowered_on > v_now THEN v_now ELSE b.lowered_on END, -- least() would replace NULL by v_now
       tripped_on = CASE WHEN b.tripped_on > v_now THEN v_now ELSE b.tripped_on END
     WHERE b.ctid = ANY (ARRAY(
       SELECT o.ctid FROM zeke_jobs.bucket AS o

@@ -28,7 +28,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   UNION ALL
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now()) $$;
 
--- Return whether a failed job blocks the end of its batch or the next job of its key, until it is retried or cancelled.
+-- Return whether a failed job blocks the end of its batch or the next job of its key. A retry or a cancel of the failed job ends this.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

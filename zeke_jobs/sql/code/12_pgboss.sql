@@ -108,7 +108,7 @@ LEFT JOIN (
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own schema version, by default that of the dashboard 1.9.0. A program may set one in its database address.
+-- Each release of pg-boss expects its own schema version. The default is the version for the dashboard 1.9.0. A database address may set another.
 CREATE OR REPLACE VIEW version AS
 SELECT
   coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,

@@ -2,7 +2,7 @@
 --
 -- Each change of a job's state inserts a row into zeke_jobs.batch_change, so no transaction waits for a lock. When the end of a job commits, a
 -- deferred trigger adds these rows to the batch's counters, under a lock as short as the commit. If no job is unfinished then, the trigger sends the
--- batch's own job. A sender locks no counter. The batch cannot end before the sender's rows are added, as it is open or the sender still runs.
+-- batch's own job. A sender locks no counter. Until the sender's rows are added, the batch is open or the sending job is unfinished.
 
 -- Record the states of jobs in their batches: add the jobs (p_sign 1), subtract them (-1), or replace the state unfinished by the current state (0).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void

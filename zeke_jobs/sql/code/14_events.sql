@@ -1,5 +1,5 @@
--- A job that waits for an event is queued until the event comes or the wait is over. The job looks for the event when it is queued again, and the
--- commit of the event looks for waiting jobs. Both use the same lock, so no event is missed.
+-- A job that waits for an event is queued until the event comes or the wait is over. When the job is queued again, it looks for the event; when the
+-- event commits, it looks for waiting jobs. The job and the event take the same lock, so no event is missed.
 
 -- Emit an event, in the caller's transaction. Jobs that wait for the event, or begin to wait within thirty days, are due at once and get the data. If
 -- the event is emitted again, later waits get the new data.

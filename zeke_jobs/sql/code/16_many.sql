@@ -104,7 +104,7 @@ BEGIN
     ORDER BY c.id LIMIT change_jobs.most);
   change_jobs.last := v_found[change_jobs.most];
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) AND change_jobs.filter ->> 'id' IS NOT NULL FOR UPDATE;
-  -- A job may have changed since it was found.
+  -- A job may have changed since the query found the job.
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found)
       AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_given.statuses)
