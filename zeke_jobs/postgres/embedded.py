@@ -23,6 +23,7 @@ _SOCKET = {"port": "5432", "listen_addresses": "", "unix_socket_permissions": "0
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
 #: A socket's path has no characters that libpq interprets, and, with the socket's name, at most 107 bytes.
 _FIT_FOR_SOCKET = re.compile(r"[A-Za-z0-9/._+~-]{1,80}")
+_APART = Path("/tmp/zeke-jobs-")  # noqa: S108 (begin of a socket's folder, which only the server's user can enter)
 _STOP = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _PATIENCE = 60.0  # seconds for a server to start or to stop
 
@@ -75,19 +76,21 @@ def running(folder: Path) -> str | None:
 
 def stop(folder: Path, *, mode: str = "fast") -> None:
     """Stop the server of ``folder``, if it runs, in a mode of pg_ctl. Raises ZekeJobsError if it does not end in a minute."""
-    folder, socket = folder.absolute(), ""
+    folder, process, socket = folder.absolute(), "", ""
 
     def ends() -> bool:
-        nonlocal socket
+        nonlocal process, socket
         with suppress(OSError, ValueError):  # the server has not written its process id yet, or has already ended
-            process, _, _, _, socket, *_ = (folder / "data" / "postmaster.pid").read_text().splitlines()
+            found, _, _, _, place, *_ = (folder / "data" / "postmaster.pid").read_text().splitlines()
+            if process not in ("", found):  # the server has ended, and another process has started the next one
+                return True
+            process, socket = found, place
             os.kill(int(process), _STOP[mode])
         return not _lives(folder)
 
     if _lives(folder):
         _until(ends, f"expected the server of {folder} to stop within a minute, got one that runs on")
-    with suppress(OSError):  # the folder is the data's folder, which is not empty, or is not known
-        Path(socket).rmdir()
+    _remove_folder_of(socket)
 
 
 def _until(look: Callable[[], Any], failure: str) -> Any:
@@ -102,8 +105,8 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 def _lives(folder: Path) -> bool:
     """Return whether a process of this folder's server, or one that starts it, is alive.
 
-    The first process of the server inherits a file lock from the process that starts it, and its children inherit the
-    lock too. A process id would prove less, because ids are reused.
+    The processes of initdb and of the server inherit a file lock from the process that starts them. A process id would
+    prove less, because ids are reused.
     """
     try:
         with (folder / "alive").open() as alive:
@@ -115,17 +118,21 @@ def _lives(folder: Path) -> bool:
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any], alive: TextIO) -> int:
     """Start a server that outlives this process. Returns the length of the server's log before the start."""
-    programs = server_programs.runnable(bin_dir, user)
     data = folder / "data"
-    if not (data / "PG_VERSION").exists():
-        server_programs.initdb(programs, data, user)
-    socket = data
-    if not _FIT_FOR_SOCKET.fullmatch(str(data)):
-        socket = Path(tempfile.mkdtemp(prefix="zeke-jobs-", dir="/tmp"))
-        _give(socket, user)
+    with suppress(OSError, ValueError):  # a server that was killed left its socket, perhaps in a folder of its own
+        _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()
+        if owner == str(data):  # not a copy of the folder of another server
+            _remove_folder_of(left)
     # No process of this folder's server is alive. Other processes may have got the ids in its lock files.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
+    programs = server_programs.runnable(bin_dir, user)
+    if not (data / "PG_VERSION").exists():
+        server_programs.initdb(programs, data, user, pass_fds=[alive.fileno()])
+    socket = data
+    if not _FIT_FOR_SOCKET.fullmatch(str(data)):
+        socket = Path(tempfile.mkdtemp(prefix=_APART.name, dir=_APART.parent))
+        _give(socket, user)
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with _open(data / "log", user) as log:
         told = log.tell()
@@ -134,6 +141,16 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         shell = ["/bin/sh", "-c", '"$@" >>log 2>&1 &', "sh"]
         server_programs.run([*shell, *server], user, cwd=data, pass_fds=[alive.fileno()])
     return told
+
+
+def _remove_folder_of(socket: str) -> None:
+    """Remove the folder that a server had in /tmp for its socket. A socket beside the data stays."""
+    folder = Path(socket)
+    if folder.name.startswith(_APART.name) and folder.parent == _APART.parent and not folder.is_symlink():
+        with suppress(OSError):
+            for file in folder.glob(".s.PGSQL.*"):
+                file.unlink()
+            folder.rmdir()
 
 
 def _give(folder: Path, user: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def _copy(ours: Path) -> Path:
     return target / ours.relative_to(package.parent)
 
 
-def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
+def initdb(programs: Path, data: Path, user: dict[str, Any], pass_fds: Sequence[int]) -> None:
     """Make a server's data folder. An incomplete folder never remains."""
     if not user:
         try:
@@ -102,9 +102,10 @@ def initdb(programs: Path, data: Path, user: dict[str, Any]) -> None:
     half = data.with_name("half")
     shutil.rmtree(half, ignore_errors=True)
     command: list[str | Path] = [programs / "initdb", "-D", half, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-    done = run([*command, "--locale=C.UTF-8"], user)
+    done = run([*command, "--locale=C.UTF-8"], user, pass_fds=pass_fds)
     if "invalid locale name" in done.stdout:  # this system lacks it; PostgreSQL 17 and later have a built-in C.UTF-8
-        done = run([*command, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"], user)
+        command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        done = run(command, user, pass_fds=pass_fds)
     if done.returncode:
         raise failure(data.parent, done.stdout)
     half.rename(data)

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -119,6 +120,32 @@ def test_it_is_stopped_as_soon_as_it_has_begun(folder: Path, monkeypatch: pytest
     assert not (folder / "data" / "postmaster.pid").exists()
 
 
+def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start_the_next(_: float) -> None:
+        monkeypatch.undo()
+        embedded.ensure(folder)
+
+    embedded.ensure(folder)
+    monkeypatch.setattr(time, "sleep", start_the_next)
+    embedded.stop(folder)
+    assert embedded.running(folder)
+
+
+def test_a_start_waits_for_the_initdb_of_one_that_was_killed() -> None:
+    start = "import sys, pathlib; from zeke_jobs.postgres import embedded; embedded.ensure(pathlib.Path(sys.argv[1]))"
+    with open_folder() as above:
+        with subprocess.Popen([sys.executable, "-c", start, above / "here"]) as starting:
+            while not (above / "here" / "half" / "PG_VERSION").exists():
+                assert starting.poll() is None
+            starting.kill()
+        try:
+            assert answers(embedded.ensure(above / "here"))
+        finally:
+            embedded.stop(above / "here", mode="immediate")
+
+
 def test_any_path_will_do_and_the_socket_is_private_all_the_same() -> None:
     name = 'it\'s "$(touch x)`", Ängström, 日本, back\\slash, percent%20' + "x" * 50
     with open_folder() as above:
@@ -131,6 +158,22 @@ def test_any_path_will_do_and_the_socket_is_private_all_the_same() -> None:
         finally:
             embedded.stop(above / name, mode="immediate")
         assert not socket.exists()
+
+
+def test_the_folder_of_a_killed_servers_socket_goes_but_not_the_one_of_a_copied_server(folder: Path) -> None:
+    far, copy = (folder.with_name(letter * 90) for letter in "fc")
+    folder.rename(far)
+    try:
+        first = Path(parse_qs(urlsplit(embedded.ensure(far)).query)["host"][0])
+        subprocess.run(["cp", "-a", far, copy], check=True)
+        embedded.ensure(copy)
+        assert answers(f"postgresql://postgres@/postgres?host={first}&port=5432")
+        os.kill(pid_of(far), signal.SIGKILL)
+        assert answers(embedded.ensure(far))
+        assert not first.exists()
+    finally:
+        for one in (far, copy):
+            embedded.stop(one, mode="immediate")
 
 
 def test_a_users_own_settings_for_other_servers_are_not_taken_over(
