@@ -144,3 +144,23 @@ def test_a_fake_context_remembers_leases_and_defers_where_the_test_says_so() -> 
     with pytest.raises(Defer, match=f"lease {HOST} is taken by another job"), ctx.lease(HOST, wait=7):
         pass
     assert ctx.leased == ["host/example.com"]
+
+
+def test_a_job_that_asks_while_another_gives_its_lease_back_has_it_or_learns_who_had_it(
+    jobs: Jobs, database: str
+) -> None:
+    held = Held(jobs, 4)
+
+    def work(mine: Jobs, n: int) -> list[str]:
+        answers = []
+        for _ in range(1000):
+            claim = {"job": held.claims[n].id, "claim": held.claims[n].number}
+            row = SQL.only(mine.conn, "lease/take", name=HOST, limit=1, worker=held.worker, **claim)
+            answers.append(
+                row["outcome"] if row["outcome"] == "held" or row["since"] else f"{row['outcome']} by nobody"
+            )
+            if row["outcome"] == "held":
+                SQL.run(mine.conn, "lease/release", name=HOST, **claim)
+        return answers
+
+    assert {answer for answers in at_once(database, 4, work) for answer in answers} == {"held", "taken"}

@@ -21,11 +21,14 @@ BEGIN
     SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_job AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL)
   THEN
     outcome := 'lost';
-  ELSIF (SELECT count(*) FROM zeke_jobs.lease AS l WHERE l.name = p_name) >= p_limit THEN
-    SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
-    FROM zeke_jobs.lease AS l JOIN zeke_jobs.queue AS q ON q.message_id = l.job WHERE l.name = p_name
-    ORDER BY l.taken_on LIMIT 1;
-  ELSE
+    RETURN;
+  END IF;
+  -- One statement counts the leases and finds the oldest, because a job gives its lease back without the lock.
+  SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
+  FROM (SELECT o.*, count(*) OVER () AS held FROM zeke_jobs.lease AS o WHERE o.name = p_name) AS l
+  LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
+  WHERE l.held >= p_limit ORDER BY l.taken_on LIMIT 1;
+  IF NOT FOUND THEN
     INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
     outcome := 'held';
   END IF;
