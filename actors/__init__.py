@@ -1,1 +1,1 @@
-"""The news pipeline: sources become stories, stories get an analysis, highlights and a brief."""
+"""Is the news pipeline: sources become stories, and stories get an analysis, highlights and a brief."""

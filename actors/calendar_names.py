@@ -1,4 +1,4 @@
-"""The names of months and days of the week."""
+"""Has the names of months and days of the week."""
 # ruff: noqa: RUF001 (months in their own scripts)
 
 MONTH_STARTS = (

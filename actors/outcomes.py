@@ -1,4 +1,4 @@
-"""The outcomes of an item, and the facts about each. A new outcome is added only here."""
+"""Defines the outcomes of an item, and the facts about each outcome. A new outcome is added only in this module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """A value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits. Pending outcomes are not final.
+    """Is a value of ``item_outcomes.outcome``, with ``raw_items.status`` and traits. Pending outcomes are not final.
 
     - ``passes``: a temporary fault, the next try may succeed.
     - ``feed``: the feed's own text may replace the page.
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """Return a look-up passes only the value."""
+        """Make an outcome. A look-up passes only the value."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status
@@ -27,11 +27,11 @@ class Outcome(StrEnum):
         return outcome
 
     QUEUED = "queued", "pending"  # waiting for fetch-content
-    RETRYING = "retrying", "pending"  # a temporary fault; a further job is queued
+    RETRYING = "retrying", "pending"  # after a temporary fault, a further job is queued
 
     STORED = "stored", "completed", "again"  # became a story
     UPDATED = "updated", "completed", "again"  # was edited at its source, and its story was updated
-    DUPLICATE = "duplicate", "completed"  # another item's story has this text or address
+    DUPLICATE = "duplicate", "completed"  # the story of another item has this text or address
     RETRACTED = "retracted", "completed", "again"  # was a story, and its source removed the page
 
     BACKLOG = "backlog", "skipped"  # older than the items that a new source brings in
@@ -42,22 +42,22 @@ class Outcome(StrEnum):
     BLOCKED = "blocked", "skipped", "feed again obstacle"  # asks for proof of a human, or refuses us or our country
     NO_TEXT = "no_text", "skipped", "feed"  # the page has no text, or the Engine does not give any
     NO_URL = "no_url", "skipped"  # the item has neither text nor an address to fetch it from
-    UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"  # not a page: an image, an archive, a PDF
+    UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"  # the address is no page: an image, an archive, a PDF
 
-    INVALID_URL = "invalid_url", "failed"  # its address is not valid
-    BLOCKED_ADDRESS = "blocked_address", "failed"  # its address is in a private network
+    INVALID_URL = "invalid_url", "failed"  # the item's address is not valid
+    BLOCKED_ADDRESS = "blocked_address", "failed"  # the item's address is in a private network
     NOT_FOUND = "not_found", "failed", "again"  # 404
     GONE = "gone", "failed"  # 410
     FORBIDDEN = "forbidden", "failed", "feed again"  # 401, 403, 451
     TOO_LARGE = "too_large", "failed", "feed"  # more bytes or elements than are read
-    UNREADABLE = "unreadable", "failed", "feed"  # takes too much time or memory, or crashes its reader process
+    UNREADABLE = "unreadable", "failed", "feed"  # the page takes too much time or memory, or crashes its reader process
     TOO_MANY_REDIRECTS = "too_many_redirects", "failed"  # usually a loop
     RATE_LIMITED = "rate_limited", "failed", "passes feed again"  # the site kept answering 429 or 503
     TIMEOUT = "timeout", "failed", "passes feed again"  # the site took too long each time
     FETCH_FAILED = "fetch_failed", "failed", "passes feed again"  # unreachable, or an error, each time
     ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the same for the Engine
     NOT_A_FEED = "not_a_feed", "failed"  # an address of YouTube, but not of a video
-    ABANDONED = "abandoned", "failed", "again"  # its jobs were lost or failed repeatedly
+    ABANDONED = "abandoned", "failed", "again"  # the item's jobs were lost or failed repeatedly
 
     @classmethod
     def having(cls, trait: str) -> frozenset[Outcome]:

@@ -7,10 +7,10 @@ from importlib.resources import files
 
 _NAME = re.compile(r"\[([a-z_]+)( i)?\]")
 _WIDE = r"(?=(?-i:[^\x00-\x7f]))"
-#: A first letter without a quantifier after it.
+#: This matches a first letter without a quantifier after it.
 _FIRST = re.compile(r"[A-Za-z](?![?*+{])")
 _WIDE_FIRST = re.compile(r"[^\x00-\x7f\u0131\u017f\u212a](?![?*+{])")
-#: Letters beyond ASCII that also match these letters if case is ignored.
+#: These letters beyond ASCII also match the keys if case is ignored.
 _THIRD = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 _GROUP = re.compile(r"(?<!\\)\((?!\?[^P])|\\[1-9]")
 _USE = re.compile(r"\{([a-z_]+)\}")
@@ -18,7 +18,7 @@ _USE = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
-    """The patterns of a file by name. ``{name}`` within a line means the alternatives of the earlier pattern ``name``."""
+    """Return the patterns of a file by name. ``{name}`` in a line means the alternatives of the earlier pattern ``name``."""
     lines: dict[str, list[str]] = {}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():
@@ -31,7 +31,7 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""The alternatives, grouped by a common condition at their beginning; a place that does not meet it is rejected fast.
+    r"""Yield the alternatives, grouped by a common condition at their beginning, which rejects most places fast.
 
     The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group is sorted by first letters, because
     Python rejects an alternative fast only by a letter whose case counts.
@@ -56,7 +56,7 @@ def _by_letter(alternatives: Iterable[str]) -> list[str]:
 
 
 def _opened(alternative: str) -> list[str]:
-    """If an alternative begins with a group, the alternatives of the group, each with the rest after the group."""
+    """Return the alternatives of a group at the beginning of an alternative, each with the rest after the group."""
     parts, depth, start = [], 0, 3
     if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a capturing group cannot be repeated
         return [alternative]

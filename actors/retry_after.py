@@ -10,11 +10,11 @@ _LONGEST_VALUE = 100  # characters; a date has 29
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
-    """The seconds, up to ``LONGEST_WAIT``, of a header with a number of ``unit`` seconds or a date; None if unreadable."""
+    """Return the seconds of a header with ``unit`` seconds or a date, up to ``LONGEST_WAIT``, or None if it is unreadable."""
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)
-    from actors.engine.dates import read_date  # it loads the Engine's settings
+    from actors.engine.dates import read_date  # an import at the top would load the Engine's settings
 
     until = read_date(value)
     return bounded((until - (now or datetime.now(UTC))).total_seconds()) if until else None

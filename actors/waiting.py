@@ -1,4 +1,4 @@
-"""Pauses of a site, an Engine or an AI provider after its error; and growing delays."""
+"""Pauses a site, an Engine or an AI provider after its error, with growing delays."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -37,17 +37,17 @@ def grown(
 
 
 def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
-    """Pause all requests of jobs to ``who`` (such as ``host/example.org``) for ``wait``, unless a longer pause is in force."""
+    """Pause the requests of all jobs to ``who`` (such as ``host/example.org``) for ``wait``, unless a longer pause exists."""
     SQL.run(conn, "rest_note", who=who, wait=wait, why=why[:500])
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the current pauses with ``who``, ``until`` and ``why``, the longest first; all, or ``of`` some."""
+    """Return the current pauses with ``who``, ``until`` and ``why``, the longest first. With ``of``, return only some."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 
 def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
-    """Pause all requests of jobs to ``who`` for this number of seconds, at most a day."""
+    """Pause the requests of all jobs to ``who`` for this number of seconds, at most a day."""
     with ctx.transaction() as tx:
         note(tx, who, min(timedelta(seconds=seconds), LONGEST), why)
 

@@ -45,7 +45,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     default_authority: float = Field(default=0.7, ge=0, le=1)
 
     def score(self, story: Story) -> tuple[int, dict[str, Any]]:
-        """The score of a story that a single source reports, from 0 to 5, and its parts."""
+        """Return the score of a story that a single source reports, from 0 to 5, and its parts."""
         found = hits(f"{story.title}\n{story.document}", self.keywords)
         parts = {
             "authority": self.default_authority if story.authority is None else story.authority,
@@ -58,7 +58,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
     ) -> tuple[int, dict[str, Any]] | None:
-        """The score of stored parts after the event has grown to ``cluster_size`` sources, whatever their order.
+        """Return the score of stored parts after the event has grown to ``cluster_size`` sources, whatever their order.
 
         Returns None if a model or a person gave the score.
         """
@@ -70,7 +70,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         return self._of({**parts, "cluster": round(cluster, 3)}, breakdown.get("found"))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
-        """The score of rounded parts, so that it depends only on stored values."""
+        """Return the score of rounded parts, so that it depends only on stored values."""
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
         value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)
@@ -83,7 +83,7 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """The ``keywords`` in ``text`` as whole words, in any case: ``rag`` is in "RAG pipelines" and not in "storage"."""
+    """Return the ``keywords`` in ``text`` as whole words, in any case: ``rag`` is in "RAG pipelines" and not in "storage"."""
     lower = text.lower()
     # First search for a keyword's first word, which is cheap and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]

@@ -49,7 +49,7 @@ Placed = tuple[int, str]
 
 
 def one_line(story: Story) -> str | None:
-    """The page's description, or one of the first sentences of the text; None if none can be shown.
+    """Return the page's description, or one of the first sentences of the text, or None if none can be shown.
 
     It has at most 140 characters, shares a word with the headline and adds a name or a number to it. It is not speech or
     background. For a list or a guide only the description counts, because a single sentence of its text covers only a part.
@@ -70,7 +70,7 @@ def one_line(story: Story) -> str | None:
 
 
 def _beginnings(story: Story) -> Iterator[str]:
-    """The sentences that may summarise a text, best first."""
+    """Yield the sentences that may summarise a text, best first."""
     items = ranked(story.document)
     shown = [item.text for item in items if item.is_statement][:_BEGINNING]
     is_guide = has_parts(story.title, story.document, [item.text for item in items])
@@ -83,7 +83,7 @@ def _beginnings(story: Story) -> Iterator[str]:
 
 
 def _is_borne_out(text: str, story: Story) -> bool:
-    """Whether a description is a whole sentence whose words and facts the text contains."""
+    """Return whether a description is a whole sentence whose words and facts the text contains."""
     said, told = keys(text), replace(story, title="", source="")
     rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
@@ -106,7 +106,7 @@ def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, s
 
 
 def adds_to(title: str, text: str) -> bool:
-    """Whether a sentence says more than a headline."""
+    """Return whether a sentence says more than a headline."""
     said = keys(text)
     new = len(said - keys(title))
     return new >= max(_NEW, _SHARE * len(said))
@@ -121,13 +121,13 @@ def names_more(title: str, text: str) -> bool:
 
 
 def tells_more(title: str, text: str) -> bool:
-    """Whether a sentence adds to a headline, and shares a word with it if the headline has enough words."""
+    """Return whether a sentence adds to a headline, and shares a word with it if the headline has enough words."""
     headline = keys(title)
     return adds_to(title, text) and (len(headline) < _FEW or bool(headline & keys(text)))
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
-    """Whether a text is a list, a guide, a review or an advert, by its form and its sentences (``told``)."""
+    """Return whether a text is a list, a guide, a review or an advert, by its form and its sentences (``told``)."""
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
@@ -143,7 +143,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """The sentences as one text; None if it is longer than ``limit``, or splits into another number of sentences."""
+    """Return the sentences as one text, or None if it is longer than ``limit``, or splits into another number of sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
@@ -163,7 +163,7 @@ def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str 
 
 
 def shorten(text: str, limit: int) -> str:
-    """The first whole words of ``text`` that fit into ``limit`` characters, with an ellipsis; may be empty."""
+    """Return the first whole words of ``text`` that fit into ``limit`` characters, with an ellipsis; may be empty."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
@@ -188,13 +188,13 @@ def enforce(brief: Brief) -> Brief:
 
 
 def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
-    """The seconds that a reader of the brief saves, never negative."""
+    """Return the seconds that a reader of the brief saves, never negative."""
     read = sum(count(part) for part in (brief.one_liner, brief.two_liner, brief.elevator) if part)
     return max(0, round(reading_seconds - seconds(read, words_per_minute)))
 
 
 def seconds(words: int, words_per_minute: int) -> float:
-    """The time to read this number of words, in seconds."""
+    """Return the time to read this number of words, in seconds."""
     return words * 60 / words_per_minute
 
 

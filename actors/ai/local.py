@@ -42,7 +42,7 @@ class Analyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """The score by the chili formula, a brief and a summary. Only a model says why a story matters."""
+        """Return the score by the chili formula, a brief and a summary. Only a model says why a story matters."""
         chili, breakdown = self._chili.score(story)
         return Analysis(
             why_it_matters=None,
@@ -69,23 +69,23 @@ class Analyst:
         return Summary(" ".join(item.text for item in sorted(chosen, key=lambda item: item.start)) or None, MADE_BY)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
-        """A vector of the title and the first 1,000 characters of prose."""
+        """Return a vector of the title and the first 1,000 characters of prose."""
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """The vectors of stories, each of another job, or the exception for its job; a raised exception is for all."""
+        """Return the vectors of stories, each of another job, or the exception for its job; a raised exception is for all."""
         return [self.embed(story) for story in stories]
 
 
 @lru_cache(maxsize=16)  # used for the embedding, and again in the search for similar stories
 def lead(story: Story) -> str:
-    """The text that is embedded: the title and the first 1,000 characters of prose."""
+    """Return the text that is embedded: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 
 @lru_cache(maxsize=16)  # used for the brief, and again for the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """The eight best sentences; words of the headline, which name the subject, multiply a score by up to three."""
+    """Return the eight best sentences; words of the headline, which name the subject, multiply a score by up to three."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

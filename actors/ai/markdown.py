@@ -48,7 +48,7 @@ class Block:
 
 
 def blocks(document: str) -> list[Block]:
-    """The blocks of ``document`` in order; text that is not Markdown becomes paragraphs."""
+    """Return the blocks of ``document`` in order; text that is not Markdown becomes paragraphs."""
     found: list[Block] = []
     heading = ""
     lines = [(match.start(), match.group().rstrip("\r")) for match in _LINE.finditer(document)]
@@ -95,13 +95,13 @@ def plain(text: str) -> str:
 
 
 def prose(document: str) -> str:
-    """The text that a person would read aloud: each paragraph and list item on its own line."""
+    """Return the text that a person would read aloud: each paragraph and list item on its own line."""
     texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item"}]
     return "\n".join(text for text in texts if text)
 
 
 def article(document: str) -> list[Block]:
-    """The blocks, without those below a heading near the end that introduces the company or the author."""
+    """Return the blocks, without those below a heading near the end that introduces the company or the author."""
     found = blocks(document)
     late = enumerate(found[2 * len(found) // 3 :], 2 * len(found) // 3)
     ends = (at for at, one in late if (one.kind == "heading" or is_bold(one)) and _ABOUT.fullmatch(one.text))
@@ -109,17 +109,17 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Whether a block belongs to its article; a text that is cut off is a teaser of another article."""
+    """Return whether a block belongs to its article; a text that is cut off is a teaser of another article."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 
 def marker(block: Block) -> str:
-    """A block's text without the bullet of a list item."""
+    """Return a block's text without the bullet of a list item."""
     return _ITEM.sub("", block.text, count=1) if block.kind == "item" else block.text
 
 
 def is_bold(block: Block) -> bool:
-    """Whether a paragraph is a line in bold, which counts as a heading."""
+    """Return whether a paragraph is a line in bold, which counts as a heading."""
     return block.kind == "paragraph" and _BOLD.fullmatch(block.text) is not None
 
 

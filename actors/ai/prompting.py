@@ -27,25 +27,25 @@ class Prompt:
     text: str
 
     def system(self, *, language: str, nonce: str) -> str:
-        """The instructions, for answers in ``language`` about a story between marks of ``nonce``."""
+        """Return the instructions, for answers in ``language`` about a story between marks of ``nonce``."""
         return self.text.replace("{language}", language).replace("{nonce}", nonce)
 
 
 @cache
 def prompt(operation: str) -> Prompt:
-    """The prompt in force for an operation."""
+    """Return the prompt in force for an operation."""
     version = VERSIONS[operation]
     path = files("actors.ai") / "prompts" / f"{operation}-{version}.md"
     return Prompt(f"{operation}/{version}", path.read_text(encoding="utf-8").strip())
 
 
 def new_nonce() -> str:
-    """A mark that the story's author cannot know."""
+    """Return a mark that the story's author cannot know."""
     return secrets.token_hex(8)
 
 
 def material(story: Story, limit: int) -> str:
-    """The story as text without control and invisible characters, at most ``limit`` characters of its document."""
+    """Return the story as text without control and invisible characters, at most ``limit`` characters of its document."""
     document = visible(story.document)
     if len(document) > limit:
         cut = document[:limit]
@@ -68,7 +68,7 @@ def visible(text: str) -> str:
 
 
 def repeats_instructions(answer: str) -> bool:
-    """Whether an answer repeats some words in a row of any prompt; the text of a story can make a model do this."""
+    """Return whether an answer repeats some words in a row of any prompt; the text of a story can make a model do this."""
     return not _stretches(answer).isdisjoint(_stretches_of_prompts())
 
 

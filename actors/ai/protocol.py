@@ -61,7 +61,7 @@ class Brief:
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """The three lengths by name."""
+        """Return the three lengths by name."""
         return {"one_liner": self.one_liner, "two_liner": self.two_liner, "elevator": self.elevator}
 
 

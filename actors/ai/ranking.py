@@ -51,12 +51,12 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Whether it may be shown: a whole sentence of at least six words, in good form, not a question or a scrap."""
+        """Return whether it may be shown: a whole sentence of at least six words, in good form, not a question or a scrap."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property
     def is_independent(self) -> bool:
-        """Whether it may be shown alone: a statement that needs no sentence before it."""
+        """Return whether it may be shown alone: a statement that needs no sentence before it."""
         return self.is_statement and is_independent(self.text)
 
 
@@ -72,7 +72,7 @@ def _is_statement(text: str) -> bool:
 
 @lru_cache(maxsize=48)
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
-    """The first 200 sentences of the document's paragraphs, in order, with their scores; cached for the next tasks.
+    """Return the first 200 sentences of the document's paragraphs, in order, with their scores; cached for the next tasks.
 
     A score depends on what the sentence shares with the others, and on its place, with a weight of ``lead`` (0 to 1).
     """
@@ -102,7 +102,7 @@ def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[
 
 
 def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
-    """The sentences of a paragraph that begins at ``offset``, and for each whether a quotation is open before it."""
+    """Yield the sentences of a paragraph that begins at ``offset``, and for each whether a quotation is open before it."""
     last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last index of each mark
     straight = read = 0
     for sentence in sentences(text, offset):
@@ -115,7 +115,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
 
 
 def _is_open(last: dict[str, int]) -> bool:
-    """Whether the last opening mark comes after every closing mark. The mark that opens in English closes in German."""
+    """Return whether the last opening mark comes after every closing mark. The mark that opens in English closes in German."""
     is_german = last["\u201e"] >= 0
     opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
     closed = max(last[mark] for mark in "\u201d\u00bb\u300d")
@@ -123,7 +123,7 @@ def _is_open(last: dict[str, int]) -> bool:
 
 
 def _vectors(texts: Sequence[str]) -> list[Vector]:
-    """A unit vector of weighted words (tf-idf over ``texts``) for each text."""
+    """Return a unit vector of weighted words (tf-idf over ``texts``) for each text."""
     counts = [Counter(terms(text)) for text in texts]
     documents = Counter(word for count in counts for word in count)
     rarity = {number: math.log(1 + len(texts) / number) for number in set(documents.values())}
@@ -136,7 +136,7 @@ def _vectors(texts: Sequence[str]) -> list[Vector]:
 
 
 def _shares(units: Sequence[Vector]) -> list[float]:
-    """How much each sentence has in common with the others; together 1."""
+    """Return how much each sentence has in common with the others; together 1."""
     everything: dict[str, float] = defaultdict(float)
     for unit in units:
         for word, weight in unit.items():
@@ -147,7 +147,7 @@ def _shares(units: Sequence[Vector]) -> list[float]:
 
 
 def _scores(shared: Sequence[float], lead: float) -> list[float]:
-    """The scores of sentences by their shares and their places: news begin with the most important facts."""
+    """Return the scores of sentences by their shares and their places: news begin with the most important facts."""
     places = [1 / (1 + index) for index in range(len(shared))]
     total = sum(places)
     even = (1 - lead) / max(1, len(shared))
@@ -176,7 +176,7 @@ def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] 
 
 
 def _similarity(left: Vector, right: Vector) -> float:
-    """The cosine of two unit vectors."""
+    """Return the cosine of two unit vectors."""
     if len(left) > len(right):
         left, right = right, left
     return sum(weight * right[word] for word, weight in left.items() if word in right)

@@ -55,7 +55,7 @@ class Sentence:
 
 
 def sentences(text: str, offset: int = 0) -> list[Sentence]:
-    """The sentences of ``text``, which begins at ``offset`` in its document; an empty line always ends one."""
+    """Return the sentences of ``text``, which begins at ``offset`` in its document; an empty line always ends one."""
     found: list[Sentence] = []
     start = 0
     for end in [*_ends(text), len(text)]:
@@ -70,7 +70,7 @@ def sentences(text: str, offset: int = 0) -> list[Sentence]:
 
 @lru_cache(maxsize=512)
 def is_whole(sentence: str) -> bool:
-    """Whether a text is a full sentence: it begins and ends like a sentence, and has at least four words."""
+    """Return whether a text is a full sentence: it begins and ends like a sentence, and has at least four words."""
     bare = sentence.strip().rstrip(_CLOSERS)
     first = next((char for char in sentence if char.isalnum()), "")
     return bare.endswith(_STOPS) and not first.islower() and count(bare) >= 4
@@ -109,7 +109,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Whether the full stop after ``word`` belongs to it. ``first`` is the next character but quotation marks."""
+    """Return whether the full stop after ``word`` belongs to it. ``first`` is the next character but quotation marks."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None

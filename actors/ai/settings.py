@@ -37,7 +37,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def open(self) -> "Analyst":
-        """The provider; each process has one. ConfigurationError: wordllama is configured, but not installed."""
+        """Return the provider; each process has one. ConfigurationError: wordllama is configured, but not installed."""
         from actors.ai import hashing
         from actors.ai.local import Analyst
 

@@ -25,40 +25,40 @@ _MOST_MARKED = 0.6  # the largest share of names and figures among the words of 
 
 
 def is_fit(text: str) -> bool:
-    """Whether a text is a whole sentence in good form."""
+    """Return whether a text is a whole sentence in good form."""
     return is_whole(text) and form.fault(text) is None
 
 
 def is_independent(text: str) -> bool:
-    """Whether a sentence can be read alone."""
+    """Return whether a sentence can be read alone."""
     return len(text) <= _LONGEST and not is_scrap(text) and not leans(text)
 
 
 def is_told_to_reader(text: str) -> bool:
-    """Whether a sentence begins by addressing the reader, as advice and adverts do."""
+    """Return whether a sentence begins by addressing the reader, as advice and adverts do."""
     return _SAYS["to_reader"].match(text) is not None
 
 
 @lru_cache(maxsize=1024)
 def unquoted(text: str) -> str:
-    """A text without its quotations."""
+    """Return a text without its quotations."""
     return _SAYS["quotation"].sub(" ", text)
 
 
 def addresses_reader(text: str) -> bool:
-    """Whether a sentence says ``you`` outside a quotation."""
+    """Return whether a sentence says ``you`` outside a quotation."""
     return _SAYS["you"].search(unquoted(text)) is not None
 
 
 def is_personal(text: str) -> bool:
-    """Whether a sentence says ``I``, ``we`` or ``you`` outside a quotation; a reader does not know who speaks."""
+    """Return whether a sentence says ``I``, ``we`` or ``you`` outside a quotation; a reader does not know who speaks."""
     told = unquoted(text)
     return any(_SAYS[person].search(told) for person in ("myself", "us", "you"))
 
 
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
-    """Whether a sentence refers to the sentence before it."""
+    """Return whether a sentence refers to the sentence before it."""
     if any(_SAYS[name].search(text) for name in ("linked", "of_it", "elsewhere")):
         return True
     if any(_SAYS[name].match(text) for name in ("subjectless", "also", "role", "participle", "pointed")):
@@ -91,12 +91,12 @@ def is_scrap(text: str) -> bool:
 
 
 def speech(text: str) -> list[re.Match[str]]:
-    """The quotations of a text that are long enough to be speech."""
+    """Return the quotations of a text that are long enough to be speech."""
     return [one for one in _SAYS["quotation"].finditer(text) if len(one.group()) > _SPEECH]
 
 
 def _names_speaker(text: str) -> bool:
-    """Whether a full name is near the speech, or a single name is next to it."""
+    """Return whether a full name is near the speech, or a single name is next to it."""
     parts = _SAYS["quotation"].sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
     if len(parts) == 1 or any(_SAYS["full_name"].search(part) for part in parts):
         return True

@@ -31,7 +31,7 @@ _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("
 
 
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
-    """Whether a sentence of a document can be read with its headline alone.
+    """Return whether a sentence of a document can be read with its headline alone.
 
     It names its subject, refers to no earlier sentence, gives full names, and does not say "I", "we" or "you". The first
     sentence need not name its subject, because nothing comes before it.
@@ -49,13 +49,13 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
 
 def praises(text: str) -> bool:
-    """Whether a sentence has words of praise outside a quotation, as adverts have."""
+    """Return whether a sentence has words of praise outside a quotation, as adverts have."""
     return _SAYS["praise"].search(unquoted(text)) is not None
 
 
 @lru_cache(maxsize=16)
 def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
-    """The last words of names, the keys of words in several sentences, and whether nouns have capitals."""
+    """Return the last words of names, the keys of words in several sentences, and whether nouns have capitals."""
     lines = prose(document).split("\n")
     told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
@@ -65,7 +65,7 @@ def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
 
 
 def names_in(text: str) -> Iterator[list[str]]:
-    """The names in a text: runs of words with a capital. Small words and days of the week do not begin a name."""
+    """Yield the names in a text: runs of words with a capital. Small words and days of the week do not begin a name."""
     run: list[str] = []
     end = -1
     for match in _WORD.finditer(text):
@@ -87,7 +87,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Whether the opening has a word of the headline, a whole name, a word in capitals, or a number before a noun."""
+    """Return whether the opening has a word of the headline, a whole name, a word in capitals, or a number before a noun."""
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
@@ -109,14 +109,14 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Whether a sentence has only a last name, whose full name is elsewhere, but not in the headline."""
+    """Return whether a sentence has only a last name, whose full name is elsewhere, but not in the headline."""
     runs = list(names_in(text))
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)
 
 
 def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
-    """Whether "the" is before a word of other sentences, not of the headline, without saying which is meant."""
+    """Return whether "the" is before a word of other sentences, not of the headline, without saying which is meant."""
     words, (_, often, has_nouns) = tokens(text), _names(document)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]

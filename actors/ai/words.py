@@ -18,7 +18,7 @@ SMALL = STOP_WORDS | frozenset(_MORE.split())
 
 
 def words(text: str) -> list[str]:
-    """The words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
+    """Return the words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
     found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
     return [word if word.isalnum() else _POSSESSIVE.sub("", word) for word in found]
 
@@ -29,17 +29,17 @@ def words_of(text: str) -> set[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry meaning: stop words are left out, simple plural endings are removed."""
+    """Return the words that carry meaning: stop words are left out, simple plural endings are removed."""
     return [_stem(word) for word in words(text) if word not in STOP_WORDS]
 
 
 def is_unspaced(text: str) -> bool:
-    """Whether a text has letters of a script without spaces between words, such as Chinese or Thai."""
+    """Return whether a text has letters of a script without spaces between words, such as Chinese or Thai."""
     return _UNSPACED.search(text) is not None
 
 
 def is_dense(text: str) -> bool:
-    """Whether a text is Chinese or Japanese, by its last letter; these languages have no spaces between sentences."""
+    """Return whether a text is Chinese or Japanese, by its last letter; these languages have no spaces between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 

@@ -1,1 +1,1 @@
-"""Tasks that send questions to AI providers in batches, at half the price."""
+"""Has tasks that send questions to AI providers in batches, at half the price."""

@@ -1,4 +1,4 @@
-"""ask-batch: ask the questions of a batch, wait for its end, and give each job its answer."""
+"""Runs ask-batch, which asks the questions of a batch, waits for its end, and gives each job its answer."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,14 +13,14 @@ from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 _DAY = timedelta(hours=26)  # providers promise a day; a longer batch is cancelled
-_HOUR = timedelta(hours=1)  # for a cancelled batch to end; also the provider clock's largest lag
+_HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the largest lag of the provider's clock
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch. Each waiting job gets its answer, or the reason why it has none; then it asks directly.
+    """Ask questions in one batch. Each waiting job gets its answer, or a reason, and then asks directly.
 
-    After a crash no question is asked twice: the first statement assigns the questions to this job; the batch's id is stored as
-    a step; and if a crash prevented that, the provider's list of batches has it.
+    After a crash no question is asked twice: the first statement assigns the questions to this job, and the batch's id
+    is stored as a step. If a crash prevented that, the provider's list of batches has the batch.
     """
     analyst: Analyst = ctx.service("ai")
     asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)
@@ -47,7 +47,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
-    """Return the answers by call, and why the others have none."""
+    """Return the answers by call, and the reason why the other calls have no answer."""
     attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))

@@ -1,9 +1,9 @@
-"""batch-questions: put a chunk of questions into one batch."""
+"""Runs batch-questions, which puts a chunk of questions into one batch."""
 
 from actors.schema import BatchQuestions
 from zeke_jobs import ChunkContext
 
 
 def batch_questions(payloads: list[BatchQuestions], ctx: ChunkContext) -> None:
-    """Send ask-batch for a chunk; a second one after a crash finds the questions taken."""
+    """Send ask-batch for a chunk. After a crash, a second ask-batch finds the questions taken."""
     ctx.jobs[0].send("ask-batch", {"call_ids": [str(one.call_id) for one in payloads]})

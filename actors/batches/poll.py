@@ -1,4 +1,4 @@
-"""poll-batches: ask the provider once for the state of all open batches."""
+"""Runs poll-batches, which asks the provider once for the state of all open batches."""
 
 from typing import Any
 

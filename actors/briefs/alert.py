@@ -68,7 +68,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
 
 
 def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple[datetime, str] | None:
-    """The time until which the receiver gets nothing, and the reason."""
+    """Return the time until which the receiver gets nothing, and the reason."""
     quiet = receiver.quiet.until(now) if receiver.quiet else None
     if quiet is not None:
         return quiet, f"quiet hours until {quiet:%Y-%m-%d %H:%M %Z}"

@@ -42,7 +42,7 @@ def write_digest(
 
 
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:
-    """The events published from ``since`` to ``until`` (both included, UTC), each by its leading story, best first.
+    """Return the events published from ``since`` to ``until`` (both included, UTC), each by its leading story, best first.
 
     A team sees only the sources that it follows, and no story that it archived.
     """
@@ -53,7 +53,7 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 
 
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The entries with their ``topic`` and ``said``.
+    """Return the entries with their ``topic`` and ``said``.
 
     ``topic`` is None if no other entry shares it. ``said`` has two sentences of one-liner, reason and highlights.
     """
@@ -89,21 +89,21 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
 
 
 def _words(title: str | None) -> set[str]:
-    """The words of a headline that can name a topic."""
+    """Return the words of a headline that can name a topic."""
     return {
         word for word in words(title or "") if word not in SMALL | _GENERAL and not word.isnumeric() and len(word) > 1
     }
 
 
 def _name(title: str, common: set[str]) -> str:
-    """The words that all headlines have in common, spelled as in the first headline."""
+    """Return the words that all headlines have in common, spelled as in the first headline."""
     shown = {word: _AROUND.sub("", raw) for raw in reversed(title.split()) for word in words(raw)}
     known = dict.fromkeys(word for word in words(title) if word in common)
     return ", ".join(shown.get(word, word) for word in list(known)[:_NAMED])
 
 
 def _said(entry: Mapping[str, Any]) -> list[str]:
-    """The first sentence, and the first later sentence that adds something to it."""
+    """Return the first sentence, and the first later sentence that adds something to it."""
     said: list[str] = []
     for sentence in _told(entry):
         if not said or len(set(terms(sentence)) - set(terms(" ".join(said)))) >= _NEW:

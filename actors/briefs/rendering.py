@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def title(digest: Mapping[str, Any]) -> str:
-    """The digest's own title, or a title such as ``The day to 2026-11-26: 7 events``."""
+    """Return the digest's own title, or a title such as ``The day to 2026-11-26: 7 events``."""
     if digest.get("title"):
         return _line(digest["title"])
     count = len(digest["entries"])
@@ -27,7 +27,7 @@ def title(digest: Mapping[str, Any]) -> str:
 
 
 def text(digest: Mapping[str, Any]) -> str:
-    """The digest as plain text, for a terminal or a mail."""
+    """Return the digest as plain text, for a terminal or a mail."""
     parts, number = [title(digest)], 0
     for topic, entries in _topics(digest):
         parts += [f"== {_line(topic)}"] if topic else []
@@ -41,7 +41,7 @@ def text(digest: Mapping[str, Any]) -> str:
 
 
 def markdown(digest: Mapping[str, Any]) -> str:
-    """The digest as CommonMark; each title is a link."""
+    """Return the digest as CommonMark; each title is a link."""
     parts = [f"# {title(digest)}"]
     for topic, entries in _topics(digest):
         parts += [f"## {_marked(topic)}"] if topic else []
@@ -56,7 +56,7 @@ def markdown(digest: Mapping[str, Any]) -> str:
 
 
 def html(digest: Mapping[str, Any]) -> str:
-    """The digest as a complete HTML page, without scripts and pictures."""
+    """Return the digest as a complete HTML page, without scripts and pictures."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).render(markdown(digest))
@@ -67,7 +67,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
-    """The entries by topic, the topic of the best entry first, those without a topic last."""
+    """Return the entries by topic, the topic of the best entry first, those without a topic last."""
     found: dict[str | None, list[Mapping[str, Any]]] = {}
     for entry in digest["entries"]:
         found.setdefault(entry.get("topic"), []).append(entry)
@@ -76,18 +76,18 @@ def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[st
 
 
 def said(entry: Mapping[str, Any]) -> list[str]:
-    """The lines about an entry: its two sentences, or, if it has none, its one-liner and why it matters."""
+    """Return the lines about an entry: its two sentences, or, if it has none, its one-liner and why it matters."""
     told = entry["said"] if "said" in entry else (entry.get("one_liner"), entry.get("why"))
     return [words for each in told if (words := _line(each))]
 
 
 def line(entry: Mapping[str, Any]) -> str:
-    """An entry on one line."""
+    """Return an entry on one line."""
     return f"{_line(entry['title']) or '(no title)'} ({_about(entry)})"
 
 
 def _about(entry: Mapping[str, Any]) -> str:
-    """The chili score and the sources of an entry, by name if known."""
+    """Return the chili score and the sources of an entry, by name if known."""
     names = [_line(name) for name in entry.get("told_by") or [] if name] or [_line(entry["source"]) or "?"]
     more = max(entry["sources"], len(names)) - len(names[:_MOST_SOURCES])
     told_by = ", ".join(names[:_MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
@@ -103,11 +103,11 @@ def _line(words: str | None) -> str:
 
 
 def _marked(words: str | None) -> str:
-    r"""One line, with ``\`` before each character that Markdown would read as markup or as a list's beginning."""
+    r"""Return one line, with ``\`` before each character that Markdown would read as markup or as a list's beginning."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 
 def address(entry: Mapping[str, Any]) -> str:
-    """A web address without characters that could end a link; empty for any other text."""
+    """Return a web address without characters that could end a link, or an empty text for any other text."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""

@@ -38,7 +38,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
 
 
 def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None) -> str:
-    """The stories as a JSON Feed; the arguments are the same as for ``atom``."""
+    """Return the stories as a JSON Feed; the arguments are the same as for ``atom``."""
     items = [
         {
             "id": f"urn:uuid:{story['id']}",
@@ -77,5 +77,5 @@ def _put(parent: ET.Element, tag: str, text: str) -> None:
 
 
 def _fit(text: str) -> str:
-    """The text without characters that XML cannot contain."""
+    """Return the text without characters that XML cannot contain."""
     return _UNFIT.sub("", text)

@@ -1,4 +1,4 @@
-"""``zeke-news``: the command line for the stories and sources of the pipeline."""
+"""Is ``zeke-news``: the command line for the stories and sources of the pipeline."""
 
 import sys
 

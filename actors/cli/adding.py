@@ -1,4 +1,4 @@
-"""``zeke-news sources add`` and ``test``: from an address to a source."""
+"""Runs ``zeke-news sources add`` and ``test``, which turn an address into a source."""
 
 import sys
 from typing import Annotated, Any
@@ -98,7 +98,7 @@ def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
 
 
 def discover(conn: Connection, url: str) -> list[ContentSource]:
-    """Return the feeds behind an address, read by the Engine in force. Raises CannotRead."""
+    """Return the feeds behind an address, as the Engine in force reads them. Raises CannotRead."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
@@ -116,7 +116,7 @@ def type_of(feed: ContentSource) -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the address of the source, and the given one without its fragment."""
+    """Return the address of the source, and the given address without its fragment."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url
@@ -132,7 +132,7 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
 
 
 def _by_address(url: str) -> str:
-    """Empty for feeds, whose address does not tell it."""
+    """Return the type of source that the address shows, or an empty text for feeds, whose addresses do not show it."""
     return store.NEWSLETTER if is_mailbox(url) else store.PAGE if selector_of(url) else ""
 
 

@@ -1,4 +1,4 @@
-"""``zeke-news alert``: saved searches whose new stories are sent at once."""
+"""Runs ``zeke-news alert``: saved searches whose new stories are sent at once."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -77,7 +77,7 @@ def remove(name: Name, is_json: Json = False) -> None:
 
 
 def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
-    """By alert and receiver: their names, ``done``, ``waiting`` or ``ended``, and the reason."""
+    """Return a story's alerts and receivers: their names, ``done``, ``waiting`` or ``ended``, and the reason."""
     rows = SQL.all(conn, "alerts_of_story", story_id=story_id)
     return [(f"{row['name']} to {row['receiver']}", *_fate(row, story_id)) for row in rows]
 

@@ -1,4 +1,4 @@
-"""The commands of ``zeke-news``, and the form of their errors."""
+"""Defines the commands of ``zeke-news``, and the form of their errors."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ def app(words: Sequence[str] = ()) -> "typer.Typer":
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 success, 1 failed or not found, 2 configuration or usage, 3 a bug of ours, 130 interrupted.
+    The status is 0 for success, 1 for failed or not found, 2 for configuration or usage, 3 for a bug, and 130 if
+    interrupted.
     """
     return running.run(app, "zeke-news", arguments)

@@ -1,4 +1,4 @@
-"""``zeke-news costs``: calls of the AI step and their costs."""
+"""Runs ``zeke-news costs``, which shows calls of the AI step and their costs."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal

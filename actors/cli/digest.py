@@ -1,4 +1,4 @@
-"""``zeke-news digest``: the top events of a day or a week."""
+"""Runs ``zeke-news digest``, which prints the top events of a day or a week."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""The Engine and the AI step with the settings in force; and ``zeke-news site test``."""
+"""Makes the Engine and the AI step with the settings in force, and runs ``zeke-news site test``."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ _SETTING = {
 
 
 class CannotRead(ZekeJobsError):
-    """A feed or page cannot be read, with the reason and the setting that would change it."""
+    """A feed or page cannot be read. The error has the reason and the setting that would change it."""
 
 
 def in_force(conn: Connection) -> Config | None:
@@ -55,7 +55,7 @@ def _local() -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """Return the settings of ``engine`` or ``ai``, by default the local one. Raises ConfigurationError."""
+    """Return the settings of ``engine`` or ``ai``, by default the local settings. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]
@@ -74,7 +74,7 @@ def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
 
 
 def cannot_read(url: str, error: EngineError) -> CannotRead:
-    """Return the exception for a person: why an address gives no feed, and what to change."""
+    """Return the error for a person, which says why an address gives no feed, and what to change."""
     setting = None if url.startswith("imap:") else _SETTING.get(error.code)
     if "services.engine." in str(error):
         setting = "zeke-jobs apply puts a changed jobs.yaml in force"

@@ -1,4 +1,4 @@
-"""``zeke-news filter``: rules that drop items before their page is fetched."""
+"""Runs ``zeke-news filter``: rules that drop items before their page is fetched."""
 
 from collections import Counter
 from collections.abc import Iterator

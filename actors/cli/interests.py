@@ -1,4 +1,4 @@
-"""``zeke-news interests``: proposes words and examples from the stories that people starred, read or archived."""
+"""Runs ``zeke-news interests``, which proposes words and examples from stories that people starred, read or archived."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -55,7 +55,7 @@ def suggest(
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
-    """Of this team, and of all teams."""
+    """Return the interests of this team, and of all teams."""
     every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
     return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
 

@@ -1,4 +1,4 @@
-"""``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``."""
+"""Runs ``zeke-news sources refresh``, ``backfill``, ``rename``, ``remove`` and ``merge``."""
 
 import sys
 import time
@@ -154,7 +154,7 @@ def _told_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> Iterator[str
 
 
 def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
-    """Send ingest-source for sources by id and address. Returns their ids by the jobs' ids."""
+    """Send ingest-source for sources by id and address. Returns the sources' ids by the ids of the jobs."""
     sent: dict[str, UUID] = {}
     more = {"backfill": backfill} if backfill else {}
     with transaction(conn):
@@ -167,7 +167,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the last states of jobs by id, when all have ended or were put off."""
+    """Return the last states of jobs by id, when all jobs have ended or were put off."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + _PATIENCE

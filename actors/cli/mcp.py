@@ -1,4 +1,4 @@
-"""``zeke-news mcp``: stories for agents, by the Model Context Protocol."""
+"""Runs ``zeke-news mcp``, which gives stories to agents by the Model Context Protocol."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -73,7 +73,7 @@ def why(url: str, skip: Skip = 0) -> str:
 
 
 def _ask(command: str, *words: str, skip: int) -> str:
-    """Return each element of a list is on its own line."""
+    """Return the answer of a command, with each element of a list on one line."""
     answer = _shown(json.loads(output(_MAIN, command, "--json", *words)))
     parts = answer if isinstance(answer, list) else [answer]
     said = "\n".join(quoting.visible(json.dumps(part, ensure_ascii=False)) for part in parts)
@@ -83,7 +83,7 @@ def _ask(command: str, *words: str, skip: int) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Without empty parts, and without invisible characters, which could hide words from a person."""
+    """Return a value without empty parts, and without invisible characters, which could hide words from a person."""
     if isinstance(value, dict):
         made = {visible(name): _shown(each) for name, each in value.items()}
         return {name: each for name, each in made.items() if each not in (None, "", [], {})}

@@ -1,4 +1,4 @@
-"""``zeke-news sources import`` and ``export``: lists of feeds in OPML."""
+"""Runs ``zeke-news sources import`` and ``export`` for lists of feeds in OPML."""
 
 import sys
 from contextlib import nullcontext, suppress
@@ -37,7 +37,7 @@ def bring_in(
         known = {row["url"] for row in SQL.all(conn, "source_addresses")}
         for feed in feeds:
             try:
-                parse(feed.address)  # refuses a mailbox
+                parse(feed.address)  # this line refuses a mailbox
             except EngineError as error:
                 failed.append({"url": feed.address, "name": feed.name, "code": error.code, "why": str(error)})
             else:
@@ -67,5 +67,5 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # A name may contain control characters for terminals: in ASCII they become references.
+    # A name may contain control characters for terminals. In ASCII they become references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")

@@ -1,4 +1,4 @@
-"""How ``zeke-news`` prints: tables that fit a terminal, or JSON for a script."""
+"""Prints the answers of ``zeke-news``: tables that fit a terminal, or JSON for a script."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +36,12 @@ __all__ = ["Console", "escape", "say", "visible"]
 
 
 def one_of_several() -> None:
-    """The callback of a group with one command, whose name typer would drop without a callback."""
+    """Make a group with one command keep its name, which typer would drop without a callback."""
 
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """A connection to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs here."""
+    """Connect to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs in this folder."""
     with closing(connect(choose(), application_name="zeke-news")) as conn:
         migrate.verify(conn, ["actors.store"])
         yield conn
@@ -58,21 +58,21 @@ def tell(text: str) -> None:
 
 
 def in_json(value: Any, *, is_json: bool) -> bool:
-    """If ``is_json``, print ``value`` as JSON, with times in ISO 8601 and decimals as numbers; returns ``is_json``."""
+    """If ``is_json``, print ``value`` as JSON, with times in ISO 8601 and decimals as numbers. Returns ``is_json``."""
     if is_json:
         say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
     return is_json
 
 
 def answer(value: Any, *said: str, is_json: bool) -> None:
-    """Print ``value`` as JSON if ``is_json``; otherwise print each text on a line."""
+    """Print ``value`` as JSON if ``is_json``, and otherwise print each text on a line."""
     if not in_json(value, is_json=is_json):
         for text in said:
             tell(text)
 
 
 def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
-    """Print rows as JSON if ``is_json``; otherwise as a table, whose columns are keys or functions of a row."""
+    """Print rows as JSON if ``is_json``, and otherwise as a table, whose columns are keys or functions of a row."""
     if not in_json(rows, is_json=is_json):
         cells = {title: cell if callable(cell) else itemgetter(cell) for title, cell in columns.items()}
         listing(rows, cells, right=right, empty=empty)
@@ -89,7 +89,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def short(identity: object) -> str:
-    """Return the first eight characters of an id; commands accept them."""
+    """Return the first eight characters of an id. Commands accept such a short id."""
     return str(identity)[:8]
 
 

@@ -1,4 +1,4 @@
-"""``zeke-news search``: full text, ranked; or by meaning."""
+"""Runs ``zeke-news search``, by full text with a ranking, or by meaning."""
 
 import re
 from contextlib import suppress
@@ -32,7 +32,7 @@ RANKED = 2000
 
 @dataclass(frozen=True)
 class Query:
-    """A search: ``words`` for ``websearch_to_tsquery``, parts of sources' names, and the earliest time."""
+    """Describes a search: ``words`` for ``websearch_to_tsquery``, parts of sources' names, and the earliest time."""
 
     words: str
     sources: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def _by_meaning(
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
-    """By ``services.ai``, at a cost of the task search."""
+    """Return the embedding of a text by ``services.ai``, at a cost of the task search."""
     try:
         analyst = service(in_force(conn), "ai").open()
         made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, "search", [Asker(uuid4(), None)]))
@@ -108,7 +108,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Read the arguments; of several, one with a space is a phrase, whose quotes the shell removed."""
+    """Read the arguments. Of several arguments, one with a space is a phrase, whose quotes the shell removed."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

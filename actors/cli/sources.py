@@ -1,4 +1,4 @@
-"""``zeke-news sources``: list, switch on and off, health; and the commands of other modules."""
+"""Runs ``zeke-news sources``: it lists sources, switches them on and off, and shows their health."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -141,7 +141,7 @@ def _health(row: Mapping[str, Any]) -> str:
         return "off"
     good, lost = _counts(row)
     if row["type"] != store.MANUAL and row["status"] in {"ok", None} and sum(lost.values()) >= max(1, good):
-        return "articles fail"  # at least half
+        return "articles fail"  # at least half of the articles fail
     return row["status"] or ("by hand" if row["type"] == store.MANUAL else "not read yet")
 
 
@@ -150,7 +150,7 @@ def _next(row: Mapping[str, Any]) -> str:
 
 
 def _stories(row: Mapping[str, Any]) -> str:
-    """Such as ``12; 3 forbidden, 2 wait``."""
+    """Return the number of stories and of failed or waiting articles, such as ``12; 3 forbidden, 2 wait``."""
     good, lost = _counts(row)
     dropped = row["articles"].get(Outcome.FILTERED, 0)
     waiting = lost.pop(Outcome.RETRYING, 0) + row["articles"].get(Outcome.QUEUED, 0)
@@ -161,7 +161,7 @@ def _stories(row: Mapping[str, Any]) -> str:
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[int, dict[Outcome, int]]:
-    """Return the stories; and by outcome, the highest first, the articles that failed or are tried again."""
+    """Return the number of stories, and by outcome, the highest first, the articles that failed or are tried again."""
     told = Counter({Outcome(name): count for name, count in row["articles"].items()})
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
     others = {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}

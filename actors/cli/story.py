@@ -1,4 +1,4 @@
-"""``zeke-news story`` and ``open``: one story in full, its text, its page."""
+"""Runs ``zeke-news story`` and ``open``, which show one story in full, its text, or its page."""
 
 import pydoc
 import sys

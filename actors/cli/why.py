@@ -1,4 +1,4 @@
-"""``zeke-news why``: the steps that an article has reached, and their outcomes."""
+"""Runs ``zeke-news why``, which shows the steps that an article has reached, and their outcomes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 
 
 class Step(NamedTuple):
-    """One step of an article through the pipeline. ``state`` is done, waiting, failed, ended or missing."""
+    """Describes one step of an article through the pipeline. ``state`` is done, waiting, failed, ended or missing."""
 
     name: str
     state: str
@@ -43,7 +43,7 @@ def why(
     with database() as conn:
         try:
             answer = explain(conn, name)
-        except ValueError as error:  # such as brackets without an IPv6 address
+        except ValueError as error:  # the address is faulty, such as brackets without an IPv6 address
             expected = f"expected an address as in a browser, got {name!r}"
             raise typer.BadParameter(expected, param_hint="ARTICLE") from error
     if not in_json(answer, is_json=is_json):
@@ -63,10 +63,10 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     canonical = canonical_url(url)
     parts = urlsplit(canonical)
     host = (parts.hostname or "").lower()
-    hosts = {host}  # Unicode and Punycode
+    hosts = {host}  # the host in Unicode and in Punycode
     with suppress(UnicodeError):
         hosts.add(host.encode("ascii").decode("idna"))
-    # Feeds escape all, some or no characters: compare the longest parts that need no escapes.
+    # Feeds escape all, some or no characters, so compare the longest parts that need no escapes.
     path = max(_PLAIN.findall(unquote(parts.path.rstrip("/"))), key=len, default="").lower()
     query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}
@@ -83,7 +83,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
 
 
 def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
-    """Return the sources of a site, or the one with this address."""
+    """Return the sources of a site, or the source with this address."""
     rows = SQL.all(conn, "news_sources_of_host", host=host)
     return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 
@@ -106,7 +106,7 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """Return the steps of the article so far: found, text, story, analysis, event, highlights, brief."""
+    """Return the article's steps so far: found, text, story, analysis, event, highlights, brief."""
     way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
     if story is None:
         return way

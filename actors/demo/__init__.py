@@ -1,1 +1,1 @@
-"""The demo: the real pipeline reads a bundled sample site; the results are checked and shown."""
+"""Runs the demo: the real pipeline reads a bundled sample site, and the results are checked and shown."""

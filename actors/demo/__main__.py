@@ -1,4 +1,4 @@
-"""``python -m actors.demo [FEED-URL …]``: the demo from the command line."""
+"""Runs the demo from the command line, as ``python -m actors.demo [FEED-URL …]``."""
 
 import signal
 import sys
@@ -27,7 +27,7 @@ def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
 ) -> None:
     """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM does the same as Ctrl-C
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     data_dir = environment.data_dir() / "demo"
     try:

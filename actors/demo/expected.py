@@ -1,4 +1,4 @@
-"""The results that the sample site, or any feed, must have in the database."""
+"""Checks the results that the sample site, or any feed, must have in the database."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _HIGHLIGHTS = 80
 
 @dataclass(frozen=True)
 class Results:
-    """The contents of the database after a run."""
+    """Holds the contents of the database after a run."""
 
     feeds: int
     outcomes: Counter[str]

@@ -1,4 +1,4 @@
-"""One run of the demo: from the sources to the checked results."""
+"""Runs the demo once, from the sources to the checked results."""
 
 import os
 import subprocess
@@ -122,7 +122,7 @@ def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connecti
 
 
 def show(console: Console, found: expected.Results) -> dict[str, int]:
-    """Show stories and feeds by commands of ``zeke-news``; returns the exit statuses other than 0 by command."""
+    """Show stories and feeds by commands of ``zeke-news``. Returns the exit statuses other than 0 by command."""
     refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
     in_full = [["story", str(hottest["number"])]] if hottest else []
@@ -136,7 +136,7 @@ def show(console: Console, found: expected.Results) -> dict[str, int]:
 
 
 def checks(found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> expected.Checks:
-    """Return the checks of the run, and of its results from ``feeds``; without feeds, from the sample site."""
+    """Return the checks of the run, and of its results from ``feeds``, or without feeds from the sample site."""
     own = {"all was done in time": (True, is_done), "every command above ended with status 0": ({}, refused)}
     return own | (expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found))
 

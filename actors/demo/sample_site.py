@@ -22,7 +22,7 @@ _RELATED = 4  # links below each article
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a feed. ``age`` is in hours; if the entry is ``missing``, its page answers 404."""
+    """Describes one entry of a feed. ``age`` is in hours. If the entry is ``missing``, its page answers 404."""
 
     publication: str
     slug: str
@@ -45,7 +45,7 @@ def entries() -> list[Entry]:
 
 
 def render(base_url: str, now: datetime) -> dict[str, str]:
-    """Every page and feed of the site by its path, with ages relative to ``now``; the paths of feeds end with ``.xml``."""
+    """Return every page and feed of the site by its path, with ages relative to ``now``. Paths of feeds end with ``.xml``."""
     pages: dict[str, str] = {}
     for row in tomllib.loads(_read("catalogue.toml"))["publication"]:
         own = sorted((one for one in entries() if one.publication == row["slug"]), key=lambda one: one.age)
@@ -95,7 +95,7 @@ def _read(name: str) -> str:
 
 @contextmanager
 def served() -> Iterator[tuple[str, list[str]]]:
-    """Serve the site on loopback; gives the addresses of the site and of its two feeds."""
+    """Serve the site on loopback. Yields the addresses of the site and of its two feeds."""
     with (
         TemporaryDirectory() as folder,
         ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as server,
@@ -116,5 +116,5 @@ def served() -> Iterator[tuple[str, list[str]]]:
 class _Handler(SimpleHTTPRequestHandler):
     extensions_map = {"": "text/html; charset=utf-8", ".xml": "application/xml; charset=utf-8"}  # noqa: RUF012
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
-        """Log nothing: the demo shows the work of the pipeline, not each request."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class has this name)
+        """Log nothing, because the demo shows the work of the pipeline, not each request."""

@@ -33,7 +33,7 @@ class Candidate:
     context: Context = field(default_factory=Context)
 
     def insight(self, document_hash: str) -> Insight:
-        """The insight for dedupe-insights. ``document_hash`` identifies the text that the places refer to."""
+        """Return the insight for dedupe-insights. ``document_hash`` identifies the text that the places refer to."""
         place = {"start": self.start, "end": self.end, "heading": self.heading or None}
         language = {"language": self.language} if self.language else {}
         return Insight(

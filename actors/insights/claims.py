@@ -36,7 +36,7 @@ _SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seld
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """The candidates among the sentences of a text with code; a sentence has only the first kind that fits.
+    """Return the candidates among the sentences of a text with code; a sentence has only the first kind that fits.
 
     A sentence that refers to the sentence before is quoted with it.
     """
@@ -58,7 +58,7 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
 
 
 def _with_speech(text: str, offset: int) -> list[Sentence]:
-    """The sentences of a paragraph; a quotation of several sentences counts as one sentence."""
+    """Return the sentences of a paragraph; a quotation of several sentences counts as one sentence."""
     found: list[Sentence] = []
     for part, is_spoken in spoken(text, offset):
         if found and (is_spoken or (part.text.startswith("\u201c") and found[-1].text.startswith("\u201c"))):
@@ -92,7 +92,7 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """The number of quantities beside a share or a measurement; 0 if a sentence addresses the reader like an advert."""
+    """Return the number of quantities beside a share or a measurement; 0 if a sentence addresses the reader like an advert."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
@@ -123,7 +123,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The keys of a headline, and the best keys that its text has more than once; none if the topic is not clear."""
+    """Return the keys of a headline, and the best keys that its text has more than once; none if the topic is not clear."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)
@@ -160,7 +160,7 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 
 
 def _tells(text: str, title: str) -> bool:
-    """Whether a sentence is news: not background, an advert, praise or feelings."""
+    """Return whether a sentence is news: not background, an advert, praise or feelings."""
     return (
         adds_to(title, text)
         and names_more(title, text)

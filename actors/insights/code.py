@@ -63,7 +63,7 @@ def _is_change(block: Block, lines: Sequence[str]) -> bool:
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
-    """The sentence before a block."""
+    """Return the sentence before a block."""
     if index == 0 or blocks[index - 1].kind not in {"paragraph", "item"}:
         return ""
     parts = sentences(marker(blocks[index - 1]))
@@ -71,7 +71,7 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 
 def _said_about(block: Block, introduction: str) -> str:
-    """The sentence before a block if it can be read alone, otherwise the heading; empty if the block has neither."""
+    """Return the sentence before a block if it can be read alone, otherwise the heading; empty if the block has neither."""
     said = introduction.rstrip(" :.") + "."
     if (
         len(said.split()) >= _MIN_WORDS

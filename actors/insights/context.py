@@ -43,7 +43,7 @@ def _says_more(heading: str, text: str, known: frozenset[str]) -> bool:
 
 
 def _before(blocks: Sequence[Block], at: int, start: int) -> str:
-    """The sentence before a highlight; for the first of an item, the line that introduces the list."""
+    """Return the sentence before a highlight; for the first of an item, the line that introduces the list."""
     if blocks[at].kind == "code":
         return ""  # its text is the line before it
     if (found := _last(blocks[at], start)) or blocks[at].kind != "item":
@@ -55,7 +55,7 @@ def _before(blocks: Sequence[Block], at: int, start: int) -> str:
 
 
 def _last(block: Block, place: int) -> str:
-    """The last sentence of a block before ``place``; empty if it must not be shown."""
+    """Return the last sentence of a block before ``place``, or an empty text if it must not be shown."""
     body = marker(block)
     ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= place]
     text = plain(ended[-1]) if ended else ""
@@ -65,7 +65,7 @@ def _last(block: Block, place: int) -> str:
 
 
 def _above(blocks: Sequence[Block]) -> list[list[str]]:
-    """The headings above each block, the outermost first, without one at the beginning, which is above all."""
+    """Return the headings above each block, the outermost first, without one at the beginning, which is above all."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
@@ -77,7 +77,7 @@ def _above(blocks: Sequence[Block]) -> list[list[str]]:
 
 
 def _level(block: Block) -> int:
-    """The level of a heading or, below all, of a line in bold; 0 for other blocks."""
+    """Return the level of a heading or, below all, of a line in bold; 0 for other blocks."""
     if block.kind == "heading":
         return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
     return _LOWEST if is_bold(block) else 0

@@ -37,7 +37,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
-    """Store new insights beside the ``stored`` ones of a locked story, and score all; returns the numbers of each outcome.
+    """Store new insights beside the ``stored`` ones of a locked story, and score all. Returns the numbers of each outcome.
 
     An insight is updated if the pipeline has stored it for the same team. It is a duplicate if a person wrote it in the same
     words, or the story has it for all teams.
@@ -110,11 +110,11 @@ def _kind(insight: Insight) -> Kind:
 
 
 def insight_key(summary: str, quote: str | None) -> str:
-    """The key of an insight: a hash of the summary's words, and of the quote without case and white space."""
+    """Return the key of an insight: a hash of the summary's words, and of the quote without case and white space."""
     exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
     return hashlib.sha256(f"{' '.join(words(summary))}|{exact}".encode()).hexdigest()
 
 
 def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:
-    """The id of a highlight, derived from the story, the ``scope`` (its team, its person) and the key."""
+    """Return the id of a highlight, derived from the story, the ``scope`` (its team, its person) and the key."""
     return uuid5(_NAMESPACE, "|".join([str(story_id), *scope, key]))

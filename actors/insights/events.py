@@ -63,12 +63,12 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
-    """The row of ``_MODELS`` for a model."""
+    """Return the row of ``_MODELS`` for a model."""
     return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
 
 
 def _names_differ(one: StoryText, other: StoryText) -> bool:
-    """Whether neither story has a name from the other's headline."""
+    """Return whether neither story has a name from the other's headline."""
     leads = [tokens(text.document[:_LEAD]) for text in (one, other)]
     titles = [tokens(text.title) for text in (one, other)]
     mine, its = (_names(title, set(lead)) for title, lead in zip(titles, leads, strict=True))
@@ -76,7 +76,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """The capitalised words of a headline that are never in lower case in the lead.
+    """Return the capitalised words of a headline that are never in lower case in the lead.
 
     The first word, and each word of a headline in title case, must be capitalised in the lead too.
     """
@@ -103,7 +103,7 @@ def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> lis
 def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
 ) -> list[UUID]:
-    """Stories of the same event. In a large cluster, only the stories that joined it first are compared."""
+    """Return stories of the same event. In a large cluster, only the stories that joined it first are compared."""
     least, doubt, scripts = of_model(embedding.model_version)
     if scripts and script(lead(text)) not in scripts:  # to the model, all such texts would look alike
         return []
@@ -138,7 +138,7 @@ def candidates(
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """A window around a moment; near the calendar's limits (the year 1), only the moment itself."""
+    """Return a window around a moment; near the calendar's limits (the year 1), only the moment itself."""
     try:
         return moment - window, moment + window
     except OverflowError:

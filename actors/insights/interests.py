@@ -52,7 +52,7 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
-    """Store each team's shift of a story's chili; returns whether anything changed."""
+    """Store each team's shift of a story's chili. Returns whether anything changed."""
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
@@ -64,7 +64,7 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
 
 
 def examples(interest: Interest) -> dict[str, list[Any]]:
-    """The ``ids`` and the ``numbers`` of the example stories."""
+    """Return the ``ids`` and the ``numbers`` of the example stories."""
     every = [*interest.like, *interest.unlike]
     return {
         "ids": [one for one in every if isinstance(one, UUID)],
@@ -75,7 +75,7 @@ def examples(interest: Interest) -> dict[str, list[Any]]:
 def score(
     interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
 ) -> tuple[float, dict[str, Any]]:
-    """The shift in chili points, and its parts: the found words, and the nearest example."""
+    """Return the shift in chili points, and its parts: the found words, and the nearest example."""
     more, less = hits(said, interest.more), hits(said, interest.less)
     like = _nearest(near, interest.like, settings.resembles)
     unlike = _nearest(near, interest.unlike, settings.resembles)
@@ -95,7 +95,7 @@ def _nearest(near: Sequence[Mapping[str, Any]], examples: Sequence[int | UUID], 
 
 
 def relevance(score: float, words: str, teams: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A highlight's relevance, 0 to 1, for each team with a word in the highlight, and these words."""
+    """Return a highlight's relevance, 0 to 1, for each team with a word in the highlight, and these words."""
     found = {}
     for team in teams:
         more, less = (hits(words, team["parts"].get(name, ())) for name in ("more", "less"))

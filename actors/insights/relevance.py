@@ -72,7 +72,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
-    """Score the highlights of a story that the caller has locked; returns their number, and the number of changed scores."""
+    """Score the highlights of a story that the caller has locked. Returns their number, and the number of changed scores."""
     rate = rating(tx, story_id, settings)
     some = [
         one for one in highlights.of_story(tx, story_id) if one.origin == "system" and not one.metadata.get("withdrawn")
@@ -81,7 +81,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """The function that scores a highlight of a locked story; ``settings`` of another handler count as the defaults."""
+    """Return the function that scores a highlight of a locked story; ``settings`` of another handler count as the defaults."""
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
     return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())
@@ -94,7 +94,7 @@ def relevance(
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The score of one highlight, 0 to 1, with its parts, in the form of ``metadata.relevance``."""
+    """Return the score of one highlight, 0 to 1, with its parts, in the form of ``metadata.relevance``."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {

@@ -46,7 +46,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """The highlights of a Markdown ``document``, in its order, without repeats of the text ``told``.
+    """Return the highlights of a Markdown ``document``, in its order, without repeats of the text ``told``.
 
     Each quote is verbatim: ``document[c.start:c.end] == c.quote``.
     """
@@ -72,7 +72,7 @@ def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: 
 
 
 def has_code(parts: Sequence[Block]) -> bool:
-    """Whether a text has code: a code block, or several names in back quotes."""
+    """Return whether a text has code: a code block, or several names in back quotes."""
     return any(part.kind == "code" for part in parts) or sum(part.text.count("`") for part in parts) >= _MARKS
 
 

@@ -1,1 +1,1 @@
-"""Tasks that change stories: their summaries, and their state for each team."""
+"""Has tasks that change stories: their summaries, and their state for each team."""

@@ -1,4 +1,4 @@
-"""stories-update-status: a story's state for a team: unread, read, archived."""
+"""Runs stories-update-status, which sets a story's state for a team: unread, read, archived."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from zeke_jobs import Context
 
 
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
-    """Set a story's state or star for a team; without one, for every team that follows its sources, but only forward.
+    """Set a story's state or star for a team, or, only forward, for every team that follows the story's sources.
 
     Forward is from unread to read to archived. Raises Reject if the story does not exist.
     """
@@ -34,7 +34,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
 
 
 def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
-    """Set a story's state and star for one team, unless None. Returns whether anything changed."""
+    """Set a story's state and star for one team, except values that are None. Returns whether anything changed."""
     texts.hold(tx, story_id)
     given = {"story_id": story_id, "team_id": team_id}
     is_moved = state is not None and SQL.one(tx, "team_state_set", **given, state=state) is not None

@@ -1,4 +1,4 @@
-"""story-summarize: fill a story's summary."""
+"""Runs story-summarize, which fills a story's summary."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story: ``auto`` if it has no summary, ``force`` also if the origin of its summary is unknown.
+    """Summarise a story. ``auto`` needs a story without a summary; ``force`` also replaces a summary of unknown origin.
 
     A summary that a person edited stays in both modes.
 

@@ -1,4 +1,4 @@
-"""The command line ``zeke-jobs``."""
+"""Is the command line ``zeke-jobs``."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from zeke_jobs.postgres.queries import SQL
 
 
 def duration(text: str) -> timedelta:
-    """Read ``5m``."""
+    """Read a duration such as ``5m``."""
     with usage():
         return parse_duration(text)
 
@@ -34,32 +34,32 @@ def moment(text: str) -> datetime:
 
 
 def option(help_: str, metavar: str | None = None, *names: str, **more: Any) -> Any:
-    """An option; its name is the parameter's unless ``names`` are given."""
+    """Return an option. Its name is the parameter's name unless ``names`` are given."""
     return typer.Option(*names, metavar=metavar, help=help_, **more)
 
 
 def flag(name: str, help_: str) -> Any:
-    """An option without a value."""
+    """Return an option without a value."""
     return typer.Option(name, help=help_)
 
 
 def span(help_: str, *names: str) -> Any:
-    """An option whose value is a duration."""
+    """Return an option whose value is a duration."""
     return option(help_, "DURATION", *names, parser=duration)
 
 
 def time(help_: str, *names: str) -> Any:
-    """An option whose value is a time."""
+    """Return an option whose value is a time."""
     return option(help_, "TIME", *names, parser=moment, show_default=False)
 
 
 def argument(help_: str, metavar: str) -> Any:
-    """A word of the command line; help shows no default."""
+    """Return a word of the command line. Its help shows no default."""
     return typer.Argument(metavar=metavar, help=help_, show_default=False)
 
 
 def pair(text: str, expected: str) -> tuple[str, str]:
-    """Read ``NAME=VALUE``. Raises UsageError if a part is missing; the message begins with ``expected``."""
+    """Read ``NAME=VALUE``. Raises UsageError if a part is missing, with a message that begins with ``expected``."""
     name, equals, value = text.partition("=")
     if not (equals and name and value):
         raise UsageError(f"expected {expected}, got {text!r}")
@@ -67,7 +67,7 @@ def pair(text: str, expected: str) -> tuple[str, str]:
 
 
 def read_json(text: str, what: str) -> Any:
-    """Read a word in JSON; ``-`` means standard input."""
+    """Read a word in JSON. ``-`` means standard input."""
     try:
         return json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
@@ -75,7 +75,7 @@ def read_json(text: str, what: str) -> Any:
 
 
 def is_asked(*, yes: bool, as_json: bool) -> bool:
-    """Whether to ask before a change: a person is at the terminal, and has not agreed beforehand."""
+    """Return whether to ask before a change: a person is at the terminal, and has not agreed beforehand."""
     return not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
 
 
@@ -94,9 +94,9 @@ _LISTED = 10  # maximum number of matching jobs to list
 
 
 def find_job(text: str) -> UUID:
-    """The id of the only job whose id begins or ends with the text; a complete id is returned as it is.
+    """Return the id of the only job whose id begins or ends with the text. A complete id is returned unchanged.
 
-    Raises JobNotFound for none, and UsageError for several, which it lists, or for a text that is no part of an id.
+    Raises JobNotFound for no job, and UsageError for several, which it lists, or for a text that is no part of an id.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):

@@ -20,7 +20,7 @@ from zeke_jobs.core.wording import count, when
 
 
 class Console(rich_console.Console):  # noqa: TID251
-    """Shows control characters as escapes, so that no text controls the terminal; ruff allows no other console."""
+    """Shows control characters as escapes, so that no text controls the terminal. ruff allows no other console."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Escape text before it is measured, so that columns stay aligned."""
@@ -29,7 +29,7 @@ class Console(rich_console.Console):  # noqa: TID251
     def render(
         self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Escape everything else that is printed, such as a ``Text``."""
+        """Escape all other printed objects, such as a ``Text``."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
 
@@ -43,23 +43,23 @@ _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retr
 
 
 class Markup(str):
-    """A text with rich's markup, in which texts from outside are escaped."""
+    """Is a text with rich's markup, in which texts from outside are escaped."""
 
     __slots__ = ()
 
 
 def console() -> Console:
-    """Standard output, with the terminal's width."""
+    """Return standard output as a console with the terminal's width."""
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def escape(text: str, *, lines: bool = False) -> str:
-    """Escape a text from outside for rich: the result has no markup, and is on one line unless ``lines``."""
+    """Escape a text from outside for rich. The result has no markup, and is on one line unless ``lines``."""
     return markup.escape(visible(text, lines=lines))  # noqa: TID251
 
 
 def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
-    """Print a text without markup, on standard output or error; control characters are escaped."""
+    """Print a text without markup, on standard output or error. Control characters are escaped."""
     print(visible(text, lines=True), end=end, file=sys.stderr if is_trouble else sys.stdout)
 
 
@@ -77,7 +77,7 @@ def answer(data: object, text: str, *, as_json: bool) -> None:
 
 
 def facts(title: str, values: Mapping[str, object]) -> None:
-    """Print values under a title, each with its name; values that are empty or None are left out."""
+    """Print values under a title, each with its name. Values that are empty or None are left out."""
     tell(f"[bold]{escape(title)}[/]")
     for name, value in values.items():
         if value:
@@ -92,13 +92,13 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Columns for ``listing``, from a text such as ``"task, since=applied_on"``: titles, with attributes that differ."""
+    """Return columns for ``listing``, from a text such as ``"task, since=applied_on"``: titles, with attributes that differ."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 
 
 def picked(one: object, names: str) -> dict[str, Any]:
-    """Some attributes by name, for JSON or ``facts``; ``names`` as for ``named``."""
+    """Return some attributes by name, for JSON or ``facts``. ``names`` has the form of ``named``."""
     return {title: getattr(one, name) for title, name in named(names).items()}
 
 
@@ -166,26 +166,26 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value in JSON's types: ids, times and money as text, durations in seconds, infinite numbers as null."""
+    """Return a value in JSON's types: ids, times and money as text, durations in seconds, infinite numbers as null."""
     return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
 
 
 def tick(moment: datetime | None, zone: tzinfo | None = None) -> str:
-    """A tick of a schedule in a time zone, by default this machine's; empty for None."""
+    """Return a tick of a schedule in a time zone, by default this machine's, or an empty text for None."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
 def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
-    """The limits of a task on one line; empty without limits."""
+    """Return the limits of a task on one line, or an empty text without limits."""
     parts = (limit, per_key and f"{per_key} per key", rate, budget)
     return ", ".join(str(part) for part in parts if part)
 
 
 def styled(status: str) -> Markup:
-    """A status in its colour."""
+    """Return a status in its colour."""
     return coloured(_STATUS_STYLES.get(status, ""), status)
 
 
 def coloured(style: str, text: str) -> Markup:
-    """A text in a style; markup in the text is escaped."""
+    """Return a text in a style. Markup in the text is escaped."""
     return Markup(f"[{style}]{escape(text)}[/]" if style and text else escape(text))

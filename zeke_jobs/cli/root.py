@@ -1,4 +1,4 @@
-"""The commands of ``zeke-jobs``, by name."""
+"""Lists the commands of ``zeke-jobs`` by name."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -74,5 +74,5 @@ _COMMANDS = (
 
 
 def app(words: Sequence[str] = ()) -> typer.Typer:
-    """The application: the command that ``words`` name, or all."""
+    """Return the application with the command that ``words`` name, or with all commands."""
     return application(_HELP, _root, "zeke_jobs.cli", _COMMANDS, words)

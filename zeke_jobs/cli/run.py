@@ -1,4 +1,4 @@
-"""Runs a command: an error becomes a message in a uniform format, and an exit status for scripts."""
+"""Runs a command. An error becomes a message in a uniform format, and an exit status for scripts."""
 
 import errno
 import io
@@ -48,18 +48,18 @@ _CLICK_ERROR: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ i
 
 
 class Command(NamedTuple):
-    """A command, or a group of commands."""
+    """Describes a command, or a group of commands."""
 
     name: str
     place: str  # its module within the package of commands, and its function: ``queue.change:send``
-    help: str  # its line in the list of commands
-    settings: dict[str, Any] | None = None  # settings of its click context
+    help: str  # the line in the list of commands
+    settings: dict[str, Any] | None = None  # settings of the command's click context
 
 
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """The command that ``words`` begin with, or all: importing all takes three times as long as importing one."""
+    """Return the command that ``words`` begin with, or all commands. Importing all takes three times as long."""
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )
@@ -77,15 +77,16 @@ def application(
 def run(app: Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    0 success, 1 failure, 2 configuration or usage, 3 a bug of zeke_jobs, 4 changes are pending, 130 interrupted. If the
-    reader closes the output, the command ends; a full disk is a failure. ``app`` gets the command's words.
+    The status is 0 for success, 1 for failure, 2 for configuration or usage, 3 for a bug of zeke_jobs, 4 if changes are
+    pending, and 130 if interrupted. If the reader closes the output, the command ends; a full disk is a failure.
+    ``app`` gets the command's words.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(app, name, sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
-    except OSError as error:  # of the output; otherwise Python would write the rest again at its exit
+    except OSError as error:  # the output failed; otherwise Python would write the rest again at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         is_closed = isinstance(error, BrokenPipeError)
         return FAILED if is_closed else complain(f"expected to write all of the output, got: {error.strerror}", FAILED)
@@ -111,7 +112,7 @@ def _run(app: Callable[[Sequence[str]], typer.Typer], name: str, words: list[str
         return complain(f"{error}{next_step}", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except Exception as error:  # shown in full, with its own exit status
+    except Exception as error:  # the error is shown in full, with its own exit status
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
         return _our_bug()
@@ -119,7 +120,7 @@ def _run(app: Callable[[Sequence[str]], typer.Typer], name: str, words: list[str
 
 
 def _not_migrated() -> str:
-    """The missing part of our schema, as text; empty if the schema is complete and the error has another cause."""
+    """Return the missing part of the schema as text, or an empty text if the error has another cause."""
     from zeke_jobs.cli import database
 
     with suppress(Error, ConfigurationError):  # only the first error is shown
@@ -142,7 +143,7 @@ def _refuse(error: Exception, name: str) -> int:
 
 
 def complain(message: str, status: int) -> int:
-    """Print an error on standard error; returns the status."""
+    """Print an error on standard error. Returns the status."""
     # Each line of jobs.yaml's diagnostics already contains "error".
     with suppress(OSError):  # nobody reads the output, or the disk is full; the exit status also shows the error
         say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)

@@ -33,10 +33,11 @@ Edit = tuple[tuple[str, ...], Any]
 def check(
     text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
 ) -> tuple[Config | None, list[Diagnostic]]:
-    """Check a text: the configuration and no faults, or None and all faults in the order of the text. Never raises.
+    """Check a text. Returns the configuration and no faults, or None and all faults in the order of the text.
 
-    With ``handlers``, this imports handlers and services, and checks settings and payloads against them. ``edits`` are
-    values that are read as if the text had them; the fault of an edit is shown at the nearest place in the text.
+    The function never raises. With ``handlers``, it imports handlers and services, and checks settings and payloads
+    against them. ``edits`` are values that are read as if the text had them; the fault of an edit is shown at the
+    nearest place in the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))
@@ -50,7 +51,7 @@ def check(
 
 @lru_cache(maxsize=4)
 def _read(text: str, edits: str) -> tuple[Document, Config | None]:
-    """The document and the configuration of a text with edits (in JSON). A command reads each only once."""
+    """Return the document and the configuration of a text with edits (in JSON). The cache avoids reading a text twice."""
     document = parse(text)
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))
@@ -63,7 +64,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
-    """The configuration in a text. Raises ConfigurationError with all faults of the text, also in its ``diagnostics``."""
+    """Return the configuration in a text. Raises ConfigurationError with all faults, also in its ``diagnostics``."""
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
         raise ConfigurationError(summary(found), found)
@@ -71,17 +72,17 @@ def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Ed
 
 
 def load(path: str | PathLike[str], *, handlers: bool = True) -> Config:
-    """The configuration in a file. Raises ConfigurationError if the file cannot be read or has faults."""
+    """Return the configuration in a file. Raises ConfigurationError if the file cannot be read or has faults."""
     return load_text(read_text(path), str(path), handlers=handlers)
 
 
 def digest_of(text: str) -> str:
-    """The hash that identifies a text."""
+    """Return the hash that identifies a text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_text(path: str | PathLike[str]) -> str:
-    """The text of a file, without a byte order mark. Raises ConfigurationError if it cannot be read, or is not UTF-8."""
+    """Return the text of a file, without a byte order mark. Raises ConfigurationError if it cannot be read, or is not UTF-8."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
@@ -101,7 +102,7 @@ def read_text(path: str | PathLike[str]) -> str:
 
 
 def read(document: Document, model: type[K], example: str) -> K | None:
-    """The file without its faulty values, whose faults the document gets; None (``example`` is the help) for no mapping."""
+    """Return the file without faulty values, whose faults the document gets, or None (with the help ``example``)."""
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"
@@ -115,7 +116,7 @@ def read(document: Document, model: type[K], example: str) -> K | None:
 
 
 def resolve(file: File, *, text: str, digest: str) -> Config:
-    """The configuration of a file; ``defaults`` fills in missing keys of tasks."""
+    """Return the configuration of a file. ``defaults`` fills in missing keys of tasks."""
     limits = {name: Limit.model_construct(name=name, **dict(one)) for name, one in file.limits.items()}
     tasks = {}
     for name, written in file.tasks.items():
@@ -126,7 +127,7 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
 
 
 def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
-    """The file's values with the edits applied; makes missing mappings on the way."""
+    """Return the file's values with the edits applied. Makes missing mappings on the way."""
     result = deepcopy(value)
     for path, new in edits:
         owner = result
@@ -142,7 +143,7 @@ def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
 
 
 def _in_zone(cron: Any, zone: str) -> Any:
-    """A cron, or each cron of a list, with the file's time zone unless it has its own."""
+    """Return a cron, or each cron of a list, with the file's time zone unless it has its own."""
     if isinstance(cron, tuple):
         return tuple(_in_zone(one, zone) for one in cron)
     if cron is None or "timezone" in cron.model_fields_set:
@@ -151,7 +152,7 @@ def _in_zone(cron: Any, zone: str) -> Any:
 
 
 def _inherited(own: Keys, base: Keys) -> Keys:
-    """``own``, with missing keys taken from ``base``, also in inner mappings."""
+    """Return ``own`` with missing keys taken from ``base``, also in inner mappings."""
     taken: dict[str, Any] = {}
     for name in type(base).model_fields:
         value, usual = getattr(own, name), getattr(base, name)
@@ -169,7 +170,7 @@ def _rest(model: type[K], value: Any, error: ValidationError) -> K:
         paths = [tuple(step for step in place if step != KEY) for place in places]
         # If only a part of a mapping is faulty, the other parts are kept and checked.
         around = {path[:depth] for path in paths for depth in range(len(path))}
-        for path in dict.fromkeys(reversed(paths)):  # the last item of a list first, so that places stay correct
+        for path in dict.fromkeys(reversed(paths)):  # the last item of a list comes first, so that places stay correct
             if path == ():
                 kept = {}
             elif path not in around:

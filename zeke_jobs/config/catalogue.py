@@ -1,4 +1,4 @@
-"""Makes the rows of a configuration in the catalogue, for a booting worker and ``apply``, and beforehand for ``check``."""
+"""Makes the rows of a configuration in the catalogue, for a booting worker, for ``apply``, and for ``check``."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -14,14 +14,14 @@ _MANY = 1_000_000
 
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
-    """The rows of a configuration's tasks, in their order. A draining task takes no new jobs."""
+    """Return the rows of a configuration's tasks, in their order. A draining task takes no new jobs."""
     return [
         {**row(config, task), **({"max_queued": 0} if task.id in draining else {})} for task in config.tasks.values()
     ]
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
-    """The rows of a configuration's limits: for each, one of unit ``jobs``, and one for each other unit or currency."""
+    """Return the rows of a configuration's limits: one row of unit ``jobs``, and a row for each other unit or currency."""
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
@@ -75,13 +75,13 @@ def _has_limit(task: Task) -> bool:
 
 
 def row(config: Config, task: Task) -> dict[str, Any]:
-    """The row of one task."""
+    """Return the row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler.payload_model) for one in task.schedules.values()]
-    # Even without a limit on a key's active jobs, jobs are claimed by key: for a rate per key, or for chunks by key.
+    # Even without a limit on a key's active jobs, jobs are claimed by key, for a rate per key or for chunks by key.
     by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
-        **definition,  # a key becomes a column if zeke_jobs.task has a column of its name
+        **definition,  # a key becomes a column if zeke_jobs.task has a column of this name
         "definition": definition,
         "payload_schema": handler.payload_schema,
         "per_key": task.per_key or (_MANY if by_key else None),

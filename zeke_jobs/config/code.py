@@ -49,7 +49,7 @@ def check_code(document: Document, config: Config) -> None:
 class _Checks:
     def __init__(self, document: Document) -> None:
         self._document, self._refuse = document, document.refuse
-        # For each task's name, the places of ``on_failed`` that name it.
+        # The key is a task's name; the values are the places of ``on_failed`` that name the task.
         self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
         for path, told in walk(document.value):
             if path[-1:] == ("on_failed",) and len(path) == {"tasks": 3, "defaults": 2}.get(str(path[0])):
@@ -94,7 +94,7 @@ class _Checks:
                 self._refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
-        """The object that the file names. None if the key is missing; None, and a fault, if it cannot be found."""
+        """Return the object that the file names, or None. A missing object is a fault, but a missing key is none."""
         try:
             return resolve(name) if name else None
         except EntryError as error:
@@ -120,13 +120,13 @@ class _Checks:
             path = (*base, "unique", "fields", at)
             is_short = self._document.find(path)[1] != len(path)
             fields.append(((*base, "unique", at) if is_short else path, [name]))
-        for path, steps in fields:  # under Python's names, because jobs are stored with them
+        for path, steps in fields:  # use Python's names, because jobs are stored with these names
             if (astray := schema.lost_step(steps)) is not None:
                 fault = f"expected a field of {task.id}'s payload, got {quote('.'.join(steps))}"
                 self._refuse(path, fault, suggest(*astray, what="there are"))
         needed = ", ".join(f"{name}: …" for name, field in model.model_fields.items() if field.is_required())
         for number, cron in enumerate(task.schedules.values()):
-            if cron.at or cron.payload:  # otherwise only the line is given, and it is faulty
+            if cron.at or cron.payload:  # otherwise only the line is given, and the line is faulty
                 at_list = (number,) if isinstance(task.cron, tuple) else ()
                 example = f'cron: {{at: "{cron.at or "…"}", payload: {{{needed}}}}}'
                 help_ = f"give the payload of each tick: {example}"

@@ -22,14 +22,14 @@ _MOST_MENDS = 50
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
-    """A text with all faults and their number."""
+    """Return a text with all faults and their number."""
     listed = list(diagnostics)
     count = "1 error" if len(listed) == 1 else f"{len(listed)} errors"
     return "\n\n".join([*map(str, listed), f"{count} in {listed[0].file}" if listed else count])
 
 
 def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """A value and each value inside it, with its path."""
+    """Yield a value and each value inside it, with its path."""
     yield path, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:
@@ -38,7 +38,7 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 @dataclass(slots=True)
 class Place:
-    """The place of a value: its own span, its key's span, and the places of the values inside it."""
+    """Holds the place of a value: its own span, its key's span, and the places of the values inside it."""
 
     span: Span
     inside: dict[str | int, Place] = field(default_factory=dict)
@@ -47,14 +47,14 @@ class Place:
 
     @property
     def head(self) -> Span:
-        """The span to show: the key of a value that is empty or has several lines."""
+        """Return the span to show. A value that is empty or has several lines is shown by its key."""
         is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
         return self.key if self.key and (self.is_block or is_empty) else self.span
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed text and its faults: one fault for each place, but every missing key of a mapping."""
+    """Holds a parsed text and its faults: one fault for each place, but every missing key of a mapping."""
 
     lines: list[str]
     value: Any = None
@@ -63,18 +63,18 @@ class Document:
     found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     def diagnostics(self, name: str) -> list[Diagnostic]:
-        """All faults in the order of the text; ``name`` is the name of the text."""
+        """Return all faults in the order of the text. ``name`` is the name of the text."""
         return sorted(replace(one, file=name) for one in self.found.values())
 
     def add(self, at: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Add a fault, unless its place has one already; the absence of the key ``missing`` counts as its own place."""
+        """Add a fault, unless its place has a fault already. The absence of the key ``missing`` counts as a place."""
         source = self.lines[at.line - 1] if at.line <= len(self.lines) else ""
         length = (at.end_column if at.end_line == at.line else len(source) + 1) - at.column
         fault = Diagnostic("", at.line, at.column, printable(message), printable(help), max(1, length), source)
         self.found.setdefault((at.line, at.column, missing), fault)
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, int]:
-        """The place of ``path``, or of its nearest existing ancestor, with the number of steps that lead there."""
+        """Return the place of ``path``, or of its nearest existing ancestor, with the number of steps to this place."""
         place = self.root
         for depth, step in enumerate(path):
             if step not in place.inside:
@@ -83,7 +83,7 @@ class Document:
         return place, len(path)
 
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
-        """Report a fault of the value at ``path``; after ``KEY``, of its key; after ``KEY, name``, of a missing key."""
+        """Report a fault of the value at ``path``. ``KEY`` at the end of ``path`` means its key, ``KEY, name`` a missing key."""
         place, depth = self.find(path)
         rest = path[depth:]
         missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""
@@ -104,7 +104,7 @@ def parse(text: str) -> Document:
             fault = explain(error, text)
             document.add(fault.span, fault.message, fault.help)
             if fault.mended is not None:
-                text = fault.mended  # only the value on that line changed, so all other places stay correct
+                text = fault.mended  # only the value on this line changed, so all other places stay correct
                 continue
         except _StopError:
             pass
@@ -113,7 +113,7 @@ def parse(text: str) -> Document:
 
 
 class _StopError(Exception):
-    """Raised when the rest of the text cannot be read; the document has the reason."""
+    """Ends the parsing when the rest of the text cannot be read. The document has the reason."""
 
 
 class _Reader:
@@ -212,7 +212,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
         while loader.check_event():
             event: yaml.Event = loader.get_event()  # type: ignore[no-untyped-call]
             yield event
-    except (ValueError, OverflowError) as error:  # raised by PyYAML for an escape beyond Unicode
+    except (ValueError, OverflowError) as error:  # PyYAML raises these errors for an escape beyond Unicode
         context = "while scanning a double-quoted scalar"
         raise yaml.MarkedYAMLError(context, problem=str(error), problem_mark=loader.get_mark()) from error
     finally:

@@ -1,4 +1,4 @@
-"""The base of all mappings in jobs.yaml, the declaration of their keys, and the types of single values."""
+"""Defines the base of all mappings in jobs.yaml, the declaration of their keys, and the types of single values."""
 
 import re
 from collections.abc import Iterator
@@ -32,12 +32,12 @@ T = TypeVar("T")
 
 
 class EntryError(ValueError):
-    """A refused value. ``args`` is the message and the help."""
+    """Refuses a value. ``args`` is the message and the help."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Text of a certain form. For text in another form, the help suggests a spelling that fits."""
+    """Describes text of a certain form. For text in another form, the help suggests a spelling that fits."""
 
     pattern: str
     expected: str
@@ -58,17 +58,17 @@ class Shape:
 
     @property
     def of_keys(self) -> JsonDict:
-        """The JSON Schema of a mapping's keys."""
+        """Return the JSON Schema of a mapping's keys."""
         return {"propertyNames": {"pattern": f"^{self.pattern}$"}}
 
     @property
     def schema(self) -> WithJsonSchema:
-        """The JSON Schema of the text."""
+        """Return the JSON Schema of the text."""
         return WithJsonSchema({"type": "string", "pattern": f"^{self.pattern}$"})
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Other spellings of a text; the shape decides which of them are valid."""
+    """Yield other spellings of a text. The shape decides which spellings are valid."""
     yield ":".join(text.replace(":", ".").rpartition(".")[::2])
     yield re.sub(r"[./]+", ".", re.sub(r"\.py(?=:)", "", text)).strip(".")
     yield re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
@@ -148,7 +148,7 @@ def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
 
 
 class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=False):
-    """One mapping of jobs.yaml. It refuses unknown keys and values of another type."""
+    """Is the base of the mappings of jobs.yaml. It refuses unknown keys and values of another type."""
 
     called: ClassVar[str]
     """The name of the mapping in messages; by default the class's."""
@@ -166,7 +166,7 @@ class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=Fa
 
     @classmethod
     def read(cls, value: Any) -> Self:
-        """Validate a value from a file: a key without a value is a fault."""
+        """Validate a value from a file. A key without a value is a fault."""
         return cls.model_validate(value, context=cls)
 
     @model_validator(mode="before")

@@ -36,11 +36,11 @@ def complete(model: type[BaseModel]) -> None:
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """A payload model's JSON Schema, in snake_case. Raises EntryError if it has none that Postgres can store."""
+    """Return a payload model's JSON Schema, in snake_case. Raises EntryError if Postgres cannot store such a schema."""
     complete(model)
     try:
         schema = model.model_json_schema(by_alias=False)
-    except Exception as error:  # pydantic's or a model's own code
+    except Exception as error:  # pydantic's code or a model's own code raised the error
         raise _without_schema(model, error) from error
     try:
         encode(schema)
@@ -75,24 +75,24 @@ _known: dict[str, Handler] = {}  # by path, because many tasks may share a handl
 
 @dataclass(frozen=True)
 class Handler:
-    """A task's function and the types from its annotations."""
+    """Describes a task's function and the types from its annotations."""
 
     function: Callable[..., Any]
     payload_model: type[BaseModel]
     payload_schema: dict[str, Any]
     settings_model: type[BaseModel] | None  # the model of ``settings``; None for a handler without settings
     is_async: bool  # whether a call returns a coroutine
-    takes_chunk: bool  # whether it takes a list of payloads and a ``ChunkContext``
+    takes_chunk: bool  # whether the function takes a list of payloads and a ``ChunkContext``
 
     def settings(self, task: Task) -> BaseModel | None:
-        """The task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they do not fit the model."""
+        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they do not fit the model."""
         if self.settings_model is None:
             return None
         return self.settings_model.model_validate(Substitution(task.settings).value)
 
 
 def resolve(task: Task) -> Handler:
-    """Import the task's handler. Raises ConfigurationError if it is not valid; ``check`` reports the same with its place."""
+    """Import the task's handler. Raises ConfigurationError if it is not valid, with the same text as ``check``."""
     try:
         return resolve_path(task.handler, in_chunks=task.chunk is not None)
     except EntryError as error:
@@ -100,7 +100,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """The handler at ``module:function``, for a task with or without ``chunk``. Raises EntryError if there is none."""
+    """Return the handler at ``module:function``, for a task with or without ``chunk``. Raises EntryError if there is none."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):
@@ -166,7 +166,7 @@ def _name(annotation: Any) -> str:
 
 
 def resolve_model(path: str) -> type[BaseModel]:
-    """The model at ``module:Settings``. Raises EntryError if there is none, or it has no method ``open``."""
+    """Return the model at ``module:Settings``. Raises EntryError if there is none, or it has no method ``open``."""
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         help_ = "a service names the model of its settings, whose open() returns the service"
@@ -179,7 +179,7 @@ def resolve_model(path: str) -> type[BaseModel]:
 
 
 def service_settings(service: Service) -> BaseModel:
-    """The service's settings, with each ``${NAME}`` filled in; ``open()`` returns the service.
+    """Return the service's settings, with each ``${NAME}`` filled in. ``open()`` of the settings returns the service.
 
     Raises EntryError if the model cannot be imported, and ValidationError if the settings do not fit it.
     """
@@ -197,7 +197,7 @@ _INSTEAD = {
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """The class at ``module:Class``. Raises EntryError if it is no middleware, or does work that zeke_jobs does itself."""
+    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or if zeke_jobs does its work."""
     from dramatiq.middleware import Middleware
 
     found = import_object(path)
@@ -212,7 +212,7 @@ def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
 
 
 def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
-    """A model made from the parameters of a middleware's constructor: names, defaults and annotations."""
+    """Return a model made from the parameters of a middleware's constructor: names, defaults and annotations."""
     fields: dict[str, Any] = {}
     extra = "forbid"
     for parameter in inspect.signature(found).parameters.values():
@@ -223,7 +223,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
             # The field's name differs from its key, because some keys, such as copy, are attributes of a model.
             try:
                 annotation = evaluate(parameter.annotation, found.__init__, parameter.name)
-            except (EntryError, AttributeError):  # not a Python function, or an unknown name
+            except (EntryError, AttributeError):  # the constructor is no Python function, or has an unknown name
                 annotation = parameter.empty
             kind = Any if annotation is parameter.empty else annotation
             fields[f"key_{parameter.name}"] = (kind, Field(default, alias=parameter.name))
@@ -243,8 +243,8 @@ def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
         own, given = type(checked).model_fields, checked.model_fields_set
         values = {name: value for name, value in checked if name in given}
         return found(**{str(own[name].alias) if name in own else name: value for name, value in values.items()})
-    except (EntryError, ValidationError) as error:  # ``check`` reports it earlier, with its place in jobs.yaml
+    except (EntryError, ValidationError) as error:  # ``check`` reports this error earlier, with its place in jobs.yaml
         raise ConfigurationError(f"middleware {stanza.use}: {error.args[0] if error.args else error}") from error
-    except Exception as error:  # foreign code; its exception is shown
+    except Exception as error:  # foreign code raised this error, which is shown
         got = f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"expected {stanza.use} to be made with its settings, got {got}") from error

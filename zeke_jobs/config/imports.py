@@ -21,7 +21,7 @@ _IMPORTLIB = "<frozen importlib"
 
 
 def import_object(path: str) -> Any:
-    """The object named by ``module:name``. Raises EntryError if the module cannot be imported, or lacks the name."""
+    """Return the object at ``module:name``. Raises EntryError if the module cannot be imported, or lacks the name."""
     module_name, _, name = path.partition(":")
     module = _import(module_name)
     try:
@@ -37,7 +37,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # the module is foreign code; its exception is shown
-        # The stack frames of foreign code, the innermost last. If there is none, the module itself is missing.
+        # These are the stack frames of foreign code, the innermost last. Without frames, the module itself is missing.
         machinery = (_IMPORTLIB, importlib.__file__, __file__)
         frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(machinery)]
         if isinstance(error, ModuleNotFoundError) and not frames:
@@ -54,7 +54,7 @@ def _import(name: str) -> ModuleType:
 
 
 def _near(name: str) -> str:
-    """The nearest module name in the innermost package that exists."""
+    """Return the nearest module name in the innermost package that exists."""
     parent, _, last = name.rpartition(".")
     while parent and parent not in sys.modules:
         parent, _, last = parent.rpartition(".")
@@ -70,16 +70,16 @@ def _near(name: str) -> str:
 
 
 def kind_of(found: Any) -> str:
-    """The kind of an object in a few words."""
+    """Return the kind of an object in a few words."""
     return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
 
 
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
-    """The object that an annotation names. Raises EntryError if its module does not have a name in it at run time."""
+    """Return the object that an annotation names. Raises EntryError if its module lacks the name at run time."""
     if not isinstance(annotation, str):
         return annotation
     try:
-        return eval(annotation, function.__globals__)  # noqa: S307 (the module's own code)
+        return eval(annotation, function.__globals__)  # noqa: S307 (the annotation is the module's own code)
     except Exception as error:  # an annotation is an expression and may raise any exception
         what = f"an annotation of {parameter} in {function.__name__} that can be resolved"
         fault = f"expected {what}, got {annotation}: {type(error).__name__}: {error}"
@@ -96,14 +96,14 @@ _WINDOW = 6
 
 @dataclass(frozen=True)
 class Secret:
-    """A value from the environment. Its repr shows only the name."""
+    """Holds a value from the environment. Its repr shows only the name."""
 
     name: str
     path: Steps
     value: str = field(repr=False)
 
     def leaks_into(self, text: str) -> bool:
-        """Whether ``text`` contains the value or a part of it."""
+        """Return whether ``text`` contains the value or a part of it."""
         hidden, seen = self.value.lower(), text.lower()
         if len(hidden) <= _WINDOW:
             return hidden in seen
@@ -111,13 +111,13 @@ class Secret:
 
 
 class Substitution:
-    """A value with each ``${NAME}`` in its texts filled in, at any depth; ``$${`` becomes ``${``."""
+    """Fills in each ``${NAME}`` in the texts of a value, at any depth; ``$${`` becomes ``${``."""
 
     def __init__(self, value: Any) -> None:
         self.secrets: list[Secret] = []  # a secret for each variable and place
         self.unset: list[tuple[Steps, str]] = []  # (path, name) of each unset variable
         self.malformed: list[tuple[Steps, str]] = []  # (path, text) of each ``${…}`` without a name
-        self.value = self._fill(value, ())  # text with an unset variable is unchanged
+        self.value = self._fill(value, ())  # a text with an unset variable is unchanged
 
     def _fill(self, value: Any, path: Steps) -> Any:
         if isinstance(value, dict):

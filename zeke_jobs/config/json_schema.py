@@ -5,17 +5,17 @@ from typing import Any
 from zeke_jobs.config import limits, models
 from zeke_jobs.config.entries import Keys
 
-#: The version of the schema; it rises when a value that was accepted becomes a fault.
+#: The version of the schema increases when a value that was accepted becomes a fault.
 VERSION = 2
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _ABOUT = {"title", "description", "examples", "default"}
 MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(models)}
 """The models of all mappings in the file, by name."""
-_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged after our validators
+_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged after the validators of zeke_jobs
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema, made from the models that read the file."""
+    """Return the JSON Schema, made from the models that read the file."""
     made = models.File.model_json_schema(by_alias=True)
     shorts: dict[str, Any] = {}
     for name, part in made["$defs"].items():
@@ -36,7 +36,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any, shorts: dict[str, Any]) -> Any:
-    """A schema without null, because authors leave a key out instead, and with short forms besides mappings."""
+    """Return a schema without null, because authors leave a key out instead, and with short forms besides mappings."""
     if isinstance(node, list):
         return [_plain(one, shorts) for one in node]
     if not isinstance(node, dict):

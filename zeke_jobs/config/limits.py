@@ -1,4 +1,4 @@
-"""The keys of jobs.yaml for limits and schedules."""
+"""Defines the keys of jobs.yaml for limits and schedules."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ class _Written(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def read(cls, text: Any) -> Any:
-        """Read a text; a value that was read stays as it is. Raises EntryError."""
+        """Read a text. A value that was read before stays unchanged. Raises EntryError."""
         if isinstance(text, cls):
             return text
         match = re.fullmatch(cls.pattern, text, re.ASCII) if isinstance(text, str) else None
@@ -118,7 +118,7 @@ class LimitRate(Keys):
 
     @property
     def beside(self) -> int:
-        """Maximum number of starts at once, in addition to the first."""
+        """Return the maximum number of starts at once, in addition to the first start."""
         return (self.burst or 1) - 1
 
     def __str__(self) -> str:
@@ -205,7 +205,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
 
 
 class Limit(LimitKeys):
-    """A shared limit with its name."""
+    """Is a shared limit with its name."""
 
     name: str
 

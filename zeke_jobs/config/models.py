@@ -1,4 +1,4 @@
-"""The keys of jobs.yaml: type, default, meaning, example. Schema, checks, catalogue and commands are made from them."""
+"""Defines the keys of jobs.yaml. Schema, checks, catalogue and commands are made from these models."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -163,30 +163,30 @@ class TaskKeys(Defaults):
 
 
 class Task(TaskKeys):
-    """One task with all its rules. ``settings`` is as in the file, with each ``${NAME}`` unchanged."""
+    """Is one task with all its rules. ``settings`` is as in the file, with each ``${NAME}`` unchanged."""
 
     id: str
 
     @property
     def schedules(self) -> dict[str, Schedule]:
-        """Its schedules, by the names of their ticks."""
+        """Return the task's schedules, by the names of their ticks."""
         if isinstance(self.cron, tuple):
             return {f"{self.id}/{one.name}": one for one in self.cron}
         return {} if self.cron is None else {self.id: self.cron}
 
     @property
     def per_key(self) -> int | None:
-        """Maximum number of active jobs with the same key; 1 in strict order."""
+        """Return the maximum number of active jobs with the same key, which is 1 in strict order."""
         return 1 if self.order else self.concurrency.per_key
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Its keys as JSON for the catalogue, without schedules and settings (only handlers read settings)."""
+        """Return the task's keys as JSON for the catalogue, without schedules and settings, which only handlers read."""
         return self.model_dump(mode="json", exclude={"settings", "cron"})
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a definition that the commands ``tasks`` and ``why`` show, by key; None for a missing key."""
+        """Return the values of a definition that the commands ``tasks`` and ``why`` show, by key, or None for a missing key."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
 
@@ -201,7 +201,7 @@ class Service(Keys, extra="allow"):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its settings as in the file, with each ``${NAME}`` unchanged."""
+        """Return the service's settings as in the file, with each ``${NAME}`` unchanged."""
         return self.model_extra or {}
 
 
@@ -239,20 +239,20 @@ class File(Keys):
 
 
 class Config(File):
-    """A checked jobs.yaml; its limits have names, its tasks the values of ``defaults``. It has no value of the environment."""
+    """Is a checked jobs.yaml. Limits have names, tasks the values of ``defaults``. It has no values of the environment."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]
     text: str = ""  # the file's text
-    digest: str = ""  # SHA-256 of that text, in hexadecimal
+    digest: str = ""  # SHA-256 of the file's text, in hexadecimal
 
     def task(self, name: str) -> Task | None:
-        """The task with this id or alias, or None."""
+        """Return the task with this id or alias, or None."""
         if name in self.tasks:
             return self.tasks[name]
         return next((task for task in self.tasks.values() if name in task.aliases), None)
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """The sorted names of the queues in use."""
+        """Return the sorted names of the queues in use."""
         return tuple(sorted({task.queue for task in self.tasks.values()}))

@@ -38,7 +38,7 @@ class _Checks:
         """The values of the text, of any type, by path."""
 
     def whole(self) -> None:
-        """Check the sections, the names in them, and the values that must be the same on every machine."""
+        """Check the sections, the names in them, and the values that must be equal on every machine."""
         if self._written.get(("tasks",)) == {}:
             self._refuse(("tasks",), "expected at least one task, got none")
         # Models do not check these names, so that the values under a bad name are checked too.
@@ -58,14 +58,14 @@ class _Checks:
         self.inherited(("defaults",), self._config.defaults)
 
     def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
-        """Path and text of each item of the text's list at ``path``."""
+        """Yield the path and text of each item of the text's list at ``path``."""
         items = self._written.get(path)
         for at, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, str):
                 yield (*path, at), item
 
     def _names(self) -> None:
-        """Check that no two tasks share a name, even as an attribute of ``zeke_jobs.actors``, which has _ for -."""
+        """Check that no two tasks share a name, even as an attribute of ``zeke_jobs.actors``, where _ replaces -."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():
@@ -111,7 +111,7 @@ class _Checks:
             self._refuse(path, fault, "for example rate: {limit: 60/m, burst: 10}")
 
     def _burst(self, path: Path, burst: float | None, rate: Rate) -> None:
-        """Check that a burst is at most half of its rate, because the rest must fit between two bursts."""
+        """Check that a burst is at most half of its rate, because the other starts must fit between two bursts."""
         if burst is not None and 2 * burst > rate.count:
             help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
             self._refuse((*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_)

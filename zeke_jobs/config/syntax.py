@@ -1,4 +1,4 @@
-"""Reads plain YAML scalars, refuses the traps among them, and explains or repairs text that PyYAML cannot read."""
+"""Reads plain YAML scalars, refuses ambiguous scalars, and explains or repairs text that PyYAML cannot read."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _RESERVED = dict.fromkeys("@`%", "which YAML reserves") | {"*": "which starts a 
 
 
 class Span(NamedTuple):
-    """A part of the text. Lines and columns count from 1; the end is exclusive."""
+    """Describes a part of the text. Lines and columns count from 1. The end is exclusive."""
 
     line: int
     column: int
@@ -24,13 +24,13 @@ class Span(NamedTuple):
 
 
 def span(start: Any, end: Any = None) -> Span:
-    """The text between two marks of the parser, or the character at one."""
+    """Return the text between two marks of the parser, or the character at one mark."""
     last = (start.line + 1, start.column + 2) if end is None else (end.line + 1, end.column + 1)
     return Span(start.line + 1, start.column + 1, *last)
 
 
 class Fault(NamedTuple):
-    """The place and reason of a YAML failure; if a value needs quotes, also the text with them."""
+    """Holds the place and reason of a YAML failure, and, if a value needs quotes, the text with quotes."""
 
     span: Span
     message: str
@@ -39,12 +39,12 @@ class Fault(NamedTuple):
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text as YAML counts them; at least one."""
+    """Return the lines of a text as YAML counts them. There is at least one line."""
     return _BREAK.split(text)
 
 
 def explain(error: YAMLError, text: str) -> Fault:
-    """The error as a sentence for an operator."""
+    """Return the error as a sentence for an operator."""
     if isinstance(error, ReaderError):
         before = split_lines(text[: error.position])
         line, column = len(before), len(before[-1]) + 1
@@ -64,7 +64,7 @@ def explain(error: YAMLError, text: str) -> Fault:
 
 
 def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
-    """A value that starts with a character reserved by YAML."""
+    """Return the fault of a value that starts with a character reserved by YAML, if there is such a value."""
     lines = [*split_lines(text), ""]
     line, column = lines[mark.line], mark.column
     if "while scanning an alias" in context:
@@ -145,7 +145,7 @@ _TRAPS = (
 
 
 def meaning(text: str) -> Any:
-    """The value of a plain scalar. Raises EntryError if people and YAML would read it differently."""
+    """Return the value of a plain scalar. Raises EntryError if people and YAML would read it differently."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     for pattern, fault, help_ in _TRAPS:

@@ -20,36 +20,36 @@ from zeke_jobs.payload.faults import KEY, Path, expected, located
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
-    """All keys of the field, the preferred key first."""
+    """Return all keys of the field, the preferred key first."""
     alias = field.validation_alias
     aliases = alias.choices if isinstance(alias, AliasChoices) else [alias]
     return list(dict.fromkeys(one for one in (field.alias, *aliases, field_name) if isinstance(one, str)))
 
 
 def accepted_keys(model: type[BaseModel]) -> list[str]:
-    """The keys of a model as people write them: Python's names, unless only an alias is accepted."""
+    """Return the keys of a model as people write them: Python's names, unless only an alias is accepted."""
     by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
     return [name if by_name else names(name, field)[0] for name, field in model.model_fields.items()]
 
 
 def all_keys(model: type[BaseModel]) -> set[str]:
-    """All keys of all fields of the model."""
+    """Return all keys of all fields of the model."""
     return {key for name, field in model.model_fields.items() for key in names(name, field)}
 
 
 def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
-    """The field at the end of ``path``, or None."""
+    """Return the field at the end of ``path``, or None."""
     owner = model_at(model, path[:-1])
     return _field(owner, path[-1]) if owner is not None and path else None
 
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model of the mapping at ``path``. Steps that name a member of a union are skipped."""
+    """Return the model of the mapping at ``path``. Steps that name a member of a union are skipped."""
     return next(iter(_models_at(model, path)), None)
 
 
 def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> type[BaseModel] | None:
-    """Like ``model_at``, but None if a union has several models; with ``strict``, also if a step has no field."""
+    """Return the same as ``model_at``, or None if a union has several models. If ``strict``, each step needs a field."""
     found = _models_at(model, path, strict=strict)
     return found[0] if len(found) == 1 else None
 
@@ -98,18 +98,18 @@ def _is_model(annotation: Any) -> bool:
 
 @dataclass(frozen=True)
 class Subject:
-    """The validated mapping: its model, its path in the file, and its name for people."""
+    """Describes the validated mapping: its model, its path in the file, and its name for people."""
 
     model: type[BaseModel]
     base: Path
     name: str
-    secrets: Sequence[Secret] = ()  # values in it that must not be shown; their paths start at the mapping
+    secrets: Sequence[Secret] = ()  # values in the mapping that must not be shown; their paths start at the mapping
     missing: str = ""  # the help for a missing key
     spread: str = ""  # a field of inner mappings whose keys may be in the mapping around it
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
-    """Report a fault for each place with errors in the value, there or at the nearest place in the text around it."""
+    """Report a fault for each place with errors, in the value or at the nearest place in the text around it."""
     for path, errors in located(error, value, subject.spread).items():
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
@@ -167,7 +167,7 @@ def _teach(field: FieldInfo | None) -> str:
 
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
-    """The message and the help, which may be empty, for an error; ``got`` replaces a value that must not be shown."""
+    """Return an error's message and its help, which may be empty. ``got`` replaces a value that must not be shown."""
     shown = got or describe(error["input"])
     kind = error["type"]
     if kind in {"value_error", "assertion_error"}:
@@ -209,5 +209,5 @@ def _help(kind: str, error: ErrorDetails) -> str:
 
 
 def unknown_key(key: str, of: str, accepted: list[str]) -> tuple[str, str]:
-    """The message and help for a key that does not exist."""
+    """Return the message and help for a key that does not exist."""
     return f"expected a key of {of}, got {quote(key)}", suggest(key, accepted, what="there are")

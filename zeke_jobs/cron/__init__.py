@@ -1,1 +1,1 @@
-"""Cron expressions and their fire times, in pure functions."""
+"""Has cron expressions and their fire times, as pure functions."""

@@ -33,9 +33,9 @@ _DAY = timedelta(days=1)
 
 
 class CronError(ValueError):
-    """An invalid cron line: ``reason`` has the expected form, ``help`` the remedy, if known."""
+    """A cron line is not valid. ``reason`` has the expected form, ``help`` the remedy, if known."""
 
-    def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics' word)
+    def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics use this word)
         super().__init__(f"{reason}; {help}" if help else reason)
         self.reason = reason
         self.help = help
@@ -50,7 +50,7 @@ class _Field(NamedTuple):
     accepts: str = ""
 
     def values(self, term: str, word: str) -> range:
-        """The values of one of the terms that ``word`` separates by commas."""
+        """Return the values of one of the terms that ``word`` separates by commas."""
         match = _TERM.fullmatch(term)
         if match is None:
             raise self._unexpected(repr(word), _foreign(term))
@@ -133,7 +133,7 @@ def parse(text: str) -> Cron:
 
 @dataclass(frozen=True)
 class Cron:
-    """A valid cron line, by its values. All times have a time zone; returned times are in UTC.
+    """Is a valid cron line, by its values. All times have a time zone. Returned times are in UTC.
 
     A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a matching
     time. Any other line names times of day: a time that a clock change skips fires once, at the first instant after the gap
@@ -155,15 +155,15 @@ class Cron:
         return self.text
 
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
-        """The next fire time after a moment, or None if the calendar ends before."""
+        """Return the next fire time after a moment, or None if the calendar ends before."""
         return next(self.after(moment, zone), None)
 
     def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """The fire times after ``start``, up to and including ``end``."""
+        """Return the fire times after ``start``, up to and including ``end``."""
         return takewhile(lambda tick: tick <= end, self.after(start, zone))
 
     def after(self, moment: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """All fire times after ``moment``, in order. Raises ValueError if ``moment`` has no time zone."""
+        """Yield all fire times after ``moment``, in order. Raises ValueError if ``moment`` has no time zone."""
         if moment.tzinfo is None:
             raise ValueError(f"expected a time with a zone, got the naive {moment!r}; add tzinfo")
         ticks = self._steps if len(self.hours) == 24 else self._times_of_day
@@ -194,7 +194,7 @@ class Cron:
                 last = tick
 
     def _walls(self, after: datetime) -> CronSim:
-        """The matching times on a clock that never changes."""
+        """Return the matching times on a clock that never changes."""
         values = (self.minutes, self.hours, self.days, self.months, self.weekdays)
         walls = CronSim(" ".join(",".join(map(str, sorted(some))) for some in values), after)
         walls.day_and = self.both
@@ -206,7 +206,7 @@ def _wall(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def _first_reached(wall: datetime, zone: tzinfo) -> datetime:
-    """The first instant at which the local clock shows ``wall`` or, if it skips that time, a later time."""
+    """Return the first instant at which the local clock shows ``wall``, or the next later time if it skips that time."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(instant, zone) == wall:
         return instant
@@ -215,7 +215,7 @@ def _first_reached(wall: datetime, zone: tzinfo) -> datetime:
 
 
 def _next_change(start: datetime, end: datetime, zone: tzinfo) -> datetime | None:
-    """The first instant after ``start``, up to and including ``end``, at which the zone's offset changes."""
+    """Return the first instant after ``start``, up to and including ``end``, at which the zone's offset changes."""
     offset = start.astimezone(zone).utcoffset()
     low = start
     while low < end:

@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: an exporter reads them from the database, and workers count their own."""
+"""Gives metrics to Prometheus: an exporter reads them from the database, and workers count their own."""

@@ -19,9 +19,9 @@ _STATEMENTS = ("tasks", "paces", "costs", "limits", "units", "schedules", "silen
 
 
 def read(url: str) -> list[GaugeMetricFamily]:
-    """Read a database's metrics; if that fails, there is only ``zeke_jobs_up`` 0, and the log has the reason."""
+    """Read a database's metrics. If that fails, the only metric is ``zeke_jobs_up`` 0, and the log has the reason."""
     families = {name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for name, one in _GAUGES.items()}
-    for row in _rows(url):  # its columns have the names of metrics and labels; NULL means no figure
+    for row in _rows(url):  # columns have the names of metrics and labels; NULL means no figure
         for name, figure in row.items():
             if figure is not None and name in families:
                 families[name].add_metric([row[label] for label in _GAUGES[name].labels], float(figure))
@@ -43,7 +43,7 @@ def _rows(url: str) -> list[dict[str, Any]]:
 
 
 class DatabaseCollector(Collector):
-    """Reads the database on each request; keeps no connection between requests."""
+    """Reads the database on each request, and keeps no connection between requests."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -56,6 +56,6 @@ class DatabaseCollector(Collector):
 
 
 def text(url: str) -> tuple[str, bool]:
-    """All metrics of a database in Prometheus's text format, and whether it could be read."""
+    """Return all metrics of a database in Prometheus's text format, and whether it could be read."""
     found = generate_latest(DatabaseCollector(url).registry).decode()
     return found, "\nzeke_jobs_up 1.0\n" in found

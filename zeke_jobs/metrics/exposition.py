@@ -1,4 +1,4 @@
-"""Declares our metrics (name, kind, labels, meaning), and serves the metrics of one command's workers."""
+"""Declares the metrics (name, kind, labels, meaning), and serves the metrics of one command's workers."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from zeke_jobs.core import environment, logs
 
 
 class Family(NamedTuple):
-    """One metric. Its name includes the unit (seconds, jobs); a counter's name ends in ``_total``."""
+    """Describes one metric. Its name includes the unit (seconds, jobs). A counter's name ends in ``_total``."""
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]
@@ -24,7 +24,7 @@ def _gauge(name: str, labels: tuple[str, ...], meaning: str) -> Family:
 
 _TASK = ("task", "queue")
 
-#: The metrics that each scrape reads from the database, in one snapshot.
+#: Each scrape reads these metrics from the database, in one snapshot.
 DATABASE: tuple[Family, ...] = (
     _gauge("up", (), "1 if the database could be read; 0 if not, and then no other metric is there."),
     _gauge("read_seconds", (), "How long reading the database took."),
@@ -63,7 +63,7 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """The folder for the counter files of this command's workers; the parent's process id in its name makes it unique."""
+    """Return the folder for the counter files of this command's workers. The parent's process id makes its name unique."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 
@@ -112,7 +112,7 @@ def serve(registry: Any, address: environment.Address) -> None:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process of this machine is alive."""
+    """Return whether a process of this machine is alive."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

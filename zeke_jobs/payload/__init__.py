@@ -1,1 +1,1 @@
-"""The models and JSON Schemas of payloads, and the checks of a send."""
+"""Has the models and JSON Schemas of payloads, and the checks of a send."""

@@ -58,7 +58,7 @@ _KINDS = {
 
 
 def expected(error: ErrorDetails) -> str:
-    """The accepted values, as text."""
+    """Return the accepted values, as text."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         accepted = str(context.get("expected") or context.get("expected_tags"))
@@ -80,7 +80,7 @@ KEY = "[key]"
 
 
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
-    """The first fault of each place in a payload, in order. Values of ``sensitive`` fields are hidden."""
+    """Yield the first fault of each place in a payload, in order. Values of ``sensitive`` fields are hidden."""
     found = located(error, payload)
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
         place, first = "", found[path][0]
@@ -94,10 +94,11 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
 
 
 def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, list[ErrorDetails]]:
-    """The errors by place in the value. For a union, only the errors of the member in which the check came furthest."""
+    """Return the errors by place in the value. For a union, the errors are of the member in which the check came furthest."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
-    # For each place in the value, the members of unions (by pydantic's place) in which a value there is refused.
+    # This maps each place in the value to the members of unions (by pydantic's place) that refuse a value at that
+    # place.
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0
@@ -122,7 +123,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
 
 
 def path_in(value: Any, error: ErrorDetails, spread: str = "") -> Path:
-    """The place of an error in the value; pydantic's place also has names of a union's members. ``spread`` as in Subject."""
+    """Return the place of an error in the value. pydantic's place also names members of unions. See Subject for ``spread``."""
     path: Path = ()
     for at, step in enumerate(error["loc"]):
         if step == spread and isinstance(value, dict) and error["loc"][at + 1 : at + 2]:
@@ -150,7 +151,7 @@ _KEYWORDS |= {f"{end}{of}": f"{end}_length" for end in ("min", "max") for of in 
 
 
 def validator(schema: Mapping[str, Any]) -> SchemaValidator:
-    """A validator of payloads in JSON; it refuses unknown fields of models."""
+    """Return a validator of payloads in JSON, which refuses unknown fields of models."""
     from pydantic_core import SchemaError, SchemaValidator
 
     models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]
@@ -162,7 +163,7 @@ def validator(schema: Mapping[str, Any]) -> SchemaValidator:
 
 
 def _core(field: Any) -> dict[str, Any]:
-    """The part of pydantic's schema for a part of a JSON Schema."""
+    """Return the part of pydantic's schema for a part of a JSON Schema."""
     match field:
         case {"$ref": str(place)}:
             return {"type": "definition-ref", "schema_ref": place.removeprefix("#/$defs/")}
@@ -190,7 +191,7 @@ def _core(field: Any) -> dict[str, Any]:
 
 
 def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """A union, or its only member. Errors name the number of the member, because two models would have the same name."""
+    """Return a union, or its only member. Errors number the members, because two models would have the same name."""
     choices = [(member, f"[{number}]") for number, member in enumerate(members)]
     return members[0] if len(members) == 1 else {"type": "union", "choices": choices}
 

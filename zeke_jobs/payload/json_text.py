@@ -1,4 +1,4 @@
-"""Turns Python values into JSON text that Postgres stores unchanged: no NaN, NUL, lone surrogates or unbounded numbers."""
+"""Turns Python values into JSON text that Postgres stores unchanged, without NaN, NUL, lone surrogates or huge numbers."""
 
 import json
 import re
@@ -16,12 +16,12 @@ _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a bracket, or a whole st
 _LONGEST_FLOAT = 330  # characters, without an exponent
 _LONGEST_SHOWN = 60
 
-#: A place in a value, such as ``items[2].url``, and its fault.
+#: A fault has a place in a value, such as ``items[2].url``, and a text.
 Fault = tuple[str, str]
 
 
 class UnfitForJson(ValueError):
-    """A value that JSON or jsonb cannot store. ``path`` is its place in the whole value."""
+    """Refuses a value that JSON or jsonb cannot store. ``path`` is its place in the whole value."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
@@ -30,12 +30,12 @@ class UnfitForJson(ValueError):
 
 
 def encode(value: Any) -> str:
-    """The JSON text of a value of JSON, UUIDs, times, enums and models. Raises UnfitForJson if jsonb cannot store it."""
+    """Return a value's JSON text: of JSON, UUIDs, times, enums and models. Raises UnfitForJson if jsonb cannot store it."""
     try:
         text = _ENCODER.encode(value)
         size = len(text.encode())
-    except (TypeError, ValueError, RecursionError) as error:  # a ValueError, too, for a lone surrogate
-        _search(value, "")  # raises with the place
+    except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate raises a ValueError, too
+        _search(value, "")  # raises an error with the place
         raise UnfitForJson("", str(error)) from error
     is_doubtful = _DOUBTFUL.search(text) is not None
     if size <= LARGEST and (is_doubtful or size > DEEPEST):  # a short text is neither too deep nor too large
@@ -53,7 +53,7 @@ def encode(value: Any) -> str:
 
 
 def is_too_deep(text: str, most: int = DEEPEST) -> bool:
-    """Whether a JSON text nests lists and objects deeper than a payload or output may."""
+    """Return whether a JSON text nests lists and objects deeper than a payload or output may."""
     if text.count("[") + text.count("{") <= most:
         return False
     depth = 0
@@ -102,7 +102,7 @@ def _search(value: Any, path: str, depth: int = 1) -> None:
 
 
 def _unfit(value: str | float | None) -> str:
-    """The reason why JSON or jsonb cannot store a value; empty if they can."""
+    """Return the reason why JSON or jsonb cannot store a value, or an empty text if both can."""
     if isinstance(value, str):
         if "\0" in value:
             return "expected text without NUL characters, which Postgres cannot store"
@@ -116,13 +116,13 @@ def _unfit(value: str | float | None) -> str:
 
 
 def join(path: str, step: str | int) -> str:
-    """The place of a field or an item in ``path``."""
+    """Return the place of a field or an item in ``path``."""
     if isinstance(step, int):
         return f"{path}[{step}]"
     return f"{path}.{step}" if path else step
 
 
 def shown(value: Any) -> str:
-    """A value for an error message: its Python form, cut to one short line."""
+    """Return a value for an error message: its Python form, cut to one short line."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

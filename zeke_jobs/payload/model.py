@@ -1,4 +1,4 @@
-"""The base of payload models (snake_case inside, camelCase accepted as input), and a type for fields with durations."""
+"""Defines the base of payload models (snake_case inside, camelCase accepted), and a type for fields with durations."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -41,7 +41,7 @@ class Payload(BaseModel):
     )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The fields as logs and errors show them."""
+        """Return the fields as logs and errors show them."""
         for name, value in super().__repr_args__():
             yield name, value if name is None else redaction.shown(name, value)
 

@@ -22,7 +22,7 @@ _DEEPEST = 16  # maximum number of references and branches on the way to one pla
 
 @dataclass
 class _Shape:
-    """The fields and items that a schema allows at one place, with ``$ref`` and all branches resolved."""
+    """Holds the fields and items that a schema allows at one place, with ``$ref`` and all branches resolved."""
 
     fields: dict[str, Any]
     items: Any = None
@@ -31,12 +31,12 @@ class _Shape:
 
     @cached_property
     def camel(self) -> dict[str, str]:
-        """The field for each camelCase name."""
+        """Return the field for each camelCase name."""
         return {camel_case(name): name for name in self.fields}
 
 
 class PayloadSchema:
-    """A task's JSON Schema in the catalogue, in snake_case; without one (no worker described it) any object is accepted."""
+    """Is a task's JSON Schema in the catalogue, in snake_case. Without a schema, any object is accepted."""
 
     def __init__(self, schema: dict[str, Any] | None, sensitive: frozenset[str] = frozenset()) -> None:
         self.schema = schema
@@ -44,7 +44,7 @@ class PayloadSchema:
         self._shapes: dict[int, _Shape] = {}
 
     def check(self, payload: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-        """The payload with its keys in snake_case, and all its faults.
+        """Return the payload with its keys in snake_case, and all its faults.
 
         Free-form objects inside stay unchanged. Unknown fields of a model are faults even if the model itself ignores them.
         """
@@ -61,23 +61,23 @@ class PayloadSchema:
         return renamed, found
 
     def fits(self, text: str) -> bool:
-        """Whether a payload's compact JSON text fits unchanged; if not, ``check`` finds faults or renames keys."""
+        """Return whether a payload's compact JSON text fits unchanged. If not, ``check`` finds faults or renames keys."""
         # The validator may take a camelCase field for a free key, so look for one first.
         if self.schema is None or self._camel.search(text):
             return False
         try:
             self._validator.validate_json(text)
-        except ValueError:  # among them pydantic's
+        except ValueError:  # pydantic's errors are ValueErrors too
             return False
         return True
 
     def field(self, name: str) -> str:
-        """The field with this name in either spelling; another name unchanged."""
+        """Return the field with this name in either spelling, or another name unchanged."""
         shape = self._shape(self.schema or {})
         return name if name in shape.fields else shape.camel.get(name, name)
 
     def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
-        """The first unknown step of a path of fields, and the known names there; None if the path may exist."""
+        """Return the first unknown step of a path of fields, and the known names there, or None if the path may exist."""
         schema: Any = self.schema
         for step in path:
             shape = self._shape(schema)
@@ -92,13 +92,13 @@ class PayloadSchema:
         return None
 
     def takes_text(self, name: str) -> bool:
-        """Whether the schema lets a field hold text, judged by its types and choices."""
+        """Return whether the schema lets a field hold text, judged by its types and choices."""
         schema = self._shape(self.schema or {}).fields.get(self.field(name))
         return any("string" in _types(branch) for branch in self._branches(schema))
 
     @cached_property
     def _camel(self) -> re.Pattern[str]:
-        """Finds the camelCase keys that must be renamed, in compact JSON text."""
+        """Return a pattern that finds the camelCase keys that must be renamed, in compact JSON text."""
         names = re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
         fields = {camel_case(name) for name in names}
         return re.compile("|".join(re.escape(f'"{name}":') for name in fields) or "(?!)")
@@ -143,7 +143,7 @@ class PayloadSchema:
         return shape
 
     def _branches(self, schema: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-        """The schema and all that it refers to, with all its alternatives; the schema itself comes last."""
+        """Yield the schema and all schemas to which it refers, with all alternatives. The schema itself comes last."""
         if not isinstance(schema, dict) or depth > _DEEPEST:
             return
         parts = [part for keyword in ("anyOf", "oneOf", "allOf") for part in schema.get(keyword, ())]

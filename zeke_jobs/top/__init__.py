@@ -1,1 +1,1 @@
-"""``zeke-jobs top``: the live state of the system on one screen, with keys to control it."""
+"""Runs ``zeke-jobs top``: the live state of the system on one screen, with keys to control it."""

@@ -1,4 +1,4 @@
-"""The loop of ``zeke-jobs top``: reads the data and the keys, draws the screen, and runs confirmed commands."""
+"""Runs the loop of ``zeke-jobs top``: it reads the data and the keys, draws the screen, and runs confirmed commands."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class Feed:
 
     def __init__(self, url: str) -> None:
         self.newest: Board | None = None  # the last board that was read; None before the first
-        self.trouble = ""  # the reason why no newer board could be read; empty if it was read
+        self.trouble = ""  # the reason why no newer board could be read; empty without a fault
         self._url, self._ends, self._soon = url, False, threading.Event()
         self._looks_at: tuple[str, UUID | None] = "", None
         threading.Thread(target=self._run, name="feed", daemon=True).start()
@@ -50,7 +50,7 @@ class Feed:
         self._soon.set()
 
     def look_at(self, task: str, job: UUID | None) -> None:
-        """From now on, read this task's waiting jobs and this job's explanation."""
+        """Read this task's waiting jobs and this job's explanation from now on."""
         if (task, job) != self._looks_at:
             self._looks_at = task, job
             self._soon.set()
@@ -84,7 +84,7 @@ class Feed:
 
 
 def watch(url: str, console: Console) -> None:
-    """Show the screen and handle keys until ``q``. Needs a terminal."""
+    """Show the screen and handle keys until ``q``. A terminal is needed."""
     # Restore the terminal in every case.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
@@ -135,7 +135,7 @@ def _current(feed: Feed, view: View, console: Console) -> RenderableType:
 
 
 def perform(url: str, command: Command) -> str:
-    """Run a command; returns the result or the error on one line."""
+    """Run a command. Returns the result or the error on one line."""
     target, by = command.target, author()
     try:
         with closing(connect(url, application_name="zeke-jobs top")) as conn:
@@ -160,13 +160,13 @@ _NAMES = (
     | {"\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace"}
     | {"\x1b[Z": "shift-tab", "\x1b": "escape", "\t": "tab"}
 )
-#: One key: an escape sequence of the terminal, or a character.
+#: One key is an escape sequence of the terminal, or a character.
 _KEY = re.compile(r"\x1b\[[^@-~]*(?:[@-~]|$)|\x1bO.|.", re.DOTALL)
 
 
 @contextmanager
 def pressed(file: int) -> Iterator[None]:
-    """Inside the block, keys arrive at once and are not echoed; after it, the terminal is restored."""
+    """Let keys arrive at once and without an echo inside the block. After the block, the terminal is restored."""
     before = termios.tcgetattr(file)
     try:
         tty.setcbreak(file, termios.TCSADRAIN)
@@ -176,7 +176,7 @@ def pressed(file: int) -> Iterator[None]:
 
 
 def read_keys(file: int, seconds: float) -> list[str]:
-    """Names of the pressed keys; waits for the first key, and returns an empty list after ``seconds``."""
+    """Return the names of the pressed keys. Waits for the first key, and returns an empty list after ``seconds``."""
     if not select.select([file], [], [], seconds)[0]:
         return []
     data = os.read(file, 1024)
@@ -186,6 +186,6 @@ def read_keys(file: int, seconds: float) -> list[str]:
 
 
 def key_names(data: bytes) -> list[str]:
-    """Name the keys in a terminal's bytes; unknown sequences are left out."""
+    """Return the names of the keys in a terminal's bytes. Unknown sequences are left out."""
     keys = _KEY.findall(data.decode("utf-8", "ignore"))
     return [_NAMES.get(key, key) for key in keys if key in _NAMES or key.isprintable()]

@@ -1,4 +1,4 @@
-"""The data of the screen, and its panes: the columns of each, the cells of its rows, and the actions on them."""
+"""Has the data of the screen, and its panes: the columns of each, the cells of its rows, and the actions on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The state at one moment: rows of the statements in sql/queries/top, of ``schedule/list`` and of ``fleet/members``."""
+    """Holds the state at one moment: rows of the statements in sql/queries/top, ``schedule/list`` and ``fleet/members``."""
 
     now: datetime
     environment: str | None
@@ -41,7 +41,7 @@ class Board:
 
 
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
-    """Read the board; ``waiting`` has jobs of a task (by default the busiest). Raises JobNotFound if the job is gone."""
+    """Read the board. ``waiting`` has jobs of a task, by default the busiest. Raises JobNotFound if the job is gone."""
     with snapshot(conn):
         head = SQL.only(conn, "top/head")
         tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
@@ -56,23 +56,23 @@ def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a pane."""
+    """Describes a column of a pane."""
 
     title: str
     width: int
     cell: Callable[[Any, Board], str]
     style: Callable[[Any, Board], str] = lambda _one, _board: ""
     right: bool = False
-    grow: int = 0  # its share of the remaining width
+    grow: int = 0  # the column's share of the remaining width
     least: int = 0  # minimum width of the pane at which the column is shown
     most: int = 1_000  # width of the pane at which the column is no longer shown
 
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A pane of the screen."""
+    """Describes a pane of the screen."""
 
-    name: str  # its name, which is also the board's attribute with its rows
+    name: str  # the pane's name, which is also the board's attribute with its rows
     key: str  # the statement's column with the subject of a row
     target: Callable[[Any, Board], str | None]  # the target of a row that ``p`` pauses and ``r`` resumes
     empty: str
@@ -81,12 +81,12 @@ class Pane:
     is_dim: Callable[[Any, Board], bool] = lambda _one, _board: False
 
     def rows(self, board: Board) -> Sequence[Any]:
-        """Its rows."""
+        """Return the rows of the pane."""
         rows: Sequence[Any] = getattr(board, self.name)
         return rows
 
     def keys(self, board: Board) -> list[str]:
-        """The subjects of its rows."""
+        """Return the subjects of the pane's rows."""
         return [str(getattr(one, self.key)) for one in self.rows(board)]
 
 
@@ -142,7 +142,7 @@ def _opens(one: Any, board: Board) -> str:
     return "" if one.next_on is None else f"next {clock(one.next_on)}"
 
 
-#: Show the end of an id, because its beginning is a time.
+#: A list shows the end of an id, because its beginning is a time.
 _JOB = (
     Column("task", 18, lambda one, _: one.task, grow=1),
     Column("job", 9, lambda one, _: f"…{str(one.id)[-8:]}", most=110),
@@ -219,19 +219,19 @@ PANES = {pane.name: pane for pane in (
 
 
 def number(value: float | None) -> str:
-    """``7``, ``0.5``, ``1,234``; empty for None and 0."""
+    """Return a number as ``7``, ``0.5`` or ``1,234``, or an empty text for None and 0."""
     if not value:
         return ""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
 def clock(moment: datetime) -> str:
-    """A time of day, in UTC."""
+    """Return a time of day, in UTC."""
     return f"{moment.astimezone(UTC):%H:%M:%S}"
 
 
 def day_and_clock(moment: datetime | None, now: datetime) -> str:
-    """A time of day, with the date unless it is today; in UTC."""
+    """Return a time of day in UTC, with the date unless it is today."""
     if moment is None:
         return ""
     form = "%H:%M:%S" if moment.astimezone(UTC).date() == now.astimezone(UTC).date() else "%m-%d %H:%M"

@@ -22,7 +22,7 @@ _SUPPORT = 0.12
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """The reason why a text about a story must not be shown, in words that a model understands; None if it may be shown.
+    """Return the reason why a text about a story must not be shown, in words that a model understands; None if it may be shown.
 
     A translation is compared only by facts that are the same in every language: numbers, dates and money.
     """
@@ -37,13 +37,13 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
 
 
 def is_in(language: str, story: Story) -> bool:
-    """Whether a story is written in ``language``, which is an English name or a code."""
+    """Return whether a story is written in ``language``, which is an English name or a code."""
     code = _LANGUAGES.get(language.lower(), language.lower())
     return (story.language or "").lower().split("-")[0] == code.split("-")[0]
 
 
 def figures(sentence: str, story: Evidence) -> str | None:
-    """A fault that names the first number or date of a sentence that the story does not have, or None."""
+    """Return a fault that names the first number or date of a sentence that the story does not have, or None."""
     mine = dates(sentence)
     if mine.parts and (gone := mine.missing(story.dates, {value for one in story.numbers for value in one.values})):
         return f"the story does not name {gone}"

@@ -49,11 +49,11 @@ class Dates:
 
     @property
     def days(self) -> list[Day]:
-        """The dates other than days of the week and times."""
+        """Return the dates other than days of the week and times."""
         return [part for part in self.parts if isinstance(part, tuple)]
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """The first date or part of a date that ``known`` lacks; a year may also be one of the story's ``numbers``."""
+        """Return the first date or part of a date that ``known`` lacks; a year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for part in sorted(self.parts - known.parts, key=str):
             if isinstance(part, str):
@@ -68,13 +68,13 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Whether the parts are the same; the year of the story's date may be elsewhere in the story."""
+    """Return whether the parts are the same; the year of the story's date may be elsewhere in the story."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 
 
 def dates(text: str) -> Dates:
-    """The dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year is next to it."""
+    """Return the dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year is next to it."""
     words = words_of(text)
     found = Dates({_WEEKDAY[word] for word in words if word in _WEEKDAY}, text)
     has_month = not words.isdisjoint(_MONTH)

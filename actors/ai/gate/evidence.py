@@ -39,27 +39,27 @@ class Evidence:
 
     @cached_property
     def text(self) -> str:
-        """All sentences as one text."""
+        """Return all sentences as one text."""
         return "\n".join(self.sentences)
 
     @cached_property
     def normal(self) -> str:
-        """The text in the normal form of quotations."""
+        """Return the text in the normal form of quotations."""
         return normal(self.text)
 
     @cached_property
     def forms(self) -> tuple[str, ...]:
-        """The normal form of each sentence, without its full stop."""
+        """Return the normal form of each sentence, without its full stop."""
         return tuple(normal(sentence).strip(" .,;:!?\u3002") for sentence in self.sentences)
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """The keys of its words; in a language without spaces, its pairs of characters."""
+        """Return the keys of its words; in a language without spaces, its pairs of characters."""
         return frozenset().union(*map(keys, self.sentences))
 
     @cached_property
     def dates(self) -> Dates:
-        """The dates of the story."""
+        """Return the dates of the story."""
         return Dates({part for one in self._dated for part in one.parts})
 
     @cached_property
@@ -68,19 +68,19 @@ class Evidence:
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
-        """The numbers of the story; years are also plain numbers."""
+        """Return the numbers of the story; years are also plain numbers."""
         found = known_numbers([one.rest for one in self._dated])
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
     @cached_property
     def script(self) -> str:
-        """The script of most letters."""
+        """Return the script of most letters."""
         return script(self.text)
 
 
 def evidence(story: Story) -> Evidence:
-    """The story as evidence. An instruction to a model, and the rest of its paragraph, do not count as evidence."""
+    """Return the story as evidence. An instruction to a model, and the rest of its paragraph, do not count as evidence."""
     # Cache by these parts only, because a story's age differs from job to job.
     return _evidence(story.title, story.source, story.document)
 
@@ -102,13 +102,13 @@ def _evidence(title: str, source: str, document: str) -> Evidence:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text as they are written, without ``'s``."""
+    """Return the words of a text as they are written, without ``'s``."""
     return [word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)]
 
 
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
-    """The common part of a word's forms: its first letters without an ending."""
+    """Return the common part of a word's forms: its first letters without an ending."""
     lower = _ELIDED.sub("", word.lower())
     if len(lower) > 4 and lower.isalpha():
         lower = _ENDING.sub("", lower)
@@ -119,7 +119,7 @@ def key(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
-    """The keys of the words that carry facts; pairs of characters in a script without spaces."""
+    """Return the keys of the words that carry facts; pairs of characters in a script without spaces."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
@@ -137,13 +137,13 @@ def has_capital_nouns(sentences: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_unspaced(text: str) -> bool:
-    """Whether most letters of a text are Chinese or Japanese."""
+    """Return whether most letters of a text are Chinese or Japanese."""
     found = [] if text.isascii() else UNSPACED.findall(text)
     return bool(found) and 2 * len(found) > sum(map(str.isalpha, text))
 
 
 def script(text: str) -> str:
-    """The script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty if the text has no letters."""
+    """Return the script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty if the text has no letters."""
     letters = filter(str.isalpha, text[:2000])
     names = ("LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0] for char in letters)
     counted = Counter("CJK" if name in {"HIRAGANA", "KATAKANA", "CJK"} else name for name in names)

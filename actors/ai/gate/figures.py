@@ -14,7 +14,7 @@ _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", 
 
 
 def known_numbers(sentences: Sequence[str]) -> list[Number]:
-    """The numbers of a story; "a week" is one week."""
+    """Return the numbers of a story; "a week" is one week."""
     found: list[Number] = []
     for sentence in sentences:
         mine = numbers(sentence, is_known=True)
@@ -28,7 +28,7 @@ def known_numbers(sentences: Sequence[str]) -> list[Number]:
 
 
 def stands_among(number: Number, known: Iterable[Number]) -> bool:
-    """Whether the story has a number of an answer: the same value in the same unit, or a value that rounds to it."""
+    """Return whether the story has a number of an answer: the same value in the same unit, or a value that rounds to it."""
     return any(
         (number.is_open and bool(number.values & one.values))
         or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)
@@ -54,7 +54,7 @@ def _agree(number: Number, mine: Reading, theirs: Reading) -> bool:
 
 
 def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
-    """The sums of parts of one amount, such as 5 hours and 40 minutes."""
+    """Yield the sums of parts of one amount, such as 5 hours and 40 minutes."""
     for one, other in pairwise(found):
         is_part = one.unit[0] == other.unit[0] != "" and one.unit[1] > other.unit[1]
         if is_part and re.fullmatch(r",?\s(?:and |und |et |y )?", text[one.end : other.start]):
@@ -62,7 +62,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """What a unit's only two amounts in a sentence give: difference, ratio and shares; and 100 % less a share."""
+    """Yield what a unit's only two amounts in a sentence give: difference, ratio and shares; and 100 % less a share."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

@@ -11,7 +11,7 @@ _PAIRS = [tuple(pair) for pair in ["“”", "«»", "「」", "『』", "()", "
 
 @lru_cache(maxsize=1024)
 def fault(sentence: str) -> str | None:
-    """The fault in the form of a sentence, or None if it can be shown."""
+    """Return the fault in the form of a sentence, or None if it can be shown."""
     if not is_balanced(sentence):
         return "its quotation marks or brackets are not balanced"
     if _SAYS["markup"].search(sentence):
@@ -26,7 +26,7 @@ def fault(sentence: str) -> str | None:
 
 
 def is_balanced(text: str) -> bool:
-    """Whether as many quotation marks and brackets close as open, and none closes before the first opens."""
+    """Return whether as many quotation marks and brackets close as open, and none closes before the first opens."""
     if german := text.count("\u201e"):
         return german == text.count("\u201c") + text.count("\u201d")
     return text.count('"') % 2 == 0 and all(

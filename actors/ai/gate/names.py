@@ -22,7 +22,7 @@ _KNOWN = frozenset(
 
 
 def unknown(sentence: str, story: Evidence) -> str | None:
-    """The first name in ``sentence`` that the story does not have.
+    """Return the first name in ``sentence`` that the story does not have.
 
     A first word is a name only if it has a capital inside, and a word of German, with its capital nouns, only after a noun.
     """
@@ -47,7 +47,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
 
 
 def _is_odd(word: str) -> bool:
-    """Whether a word can only be a name: it has capitals inside (OpenAI), or letters with digits (GPT-5)."""
+    """Return whether a word can only be a name: it has capitals inside (OpenAI), or letters with digits (GPT-5)."""
     letters = [char for char in word if char.isalpha()]
     has_figures = any(char.isdigit() for char in word) and word[0].isalpha()
     return (has_figures and not word.lower().startswith("mid-")) or (
@@ -69,13 +69,13 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 
 def _stem(word: str) -> str:
-    """The common beginning of Norway and Norwegian, or of a name and its plural."""
+    """Return the common beginning of Norway and Norwegian, or of a name and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 
 @lru_cache(maxsize=16)
 def _forms(story: Evidence) -> frozenset[str]:
-    """The story's words in lower case, without full stops, and their stems."""
+    """Return the story's words in lower case, without full stops, and their stems."""
     words = {word.lower() for word in tokens(story.text)}
     parts = {part for word in words for part in re.split(r"[-'\u2019]", word)}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})

@@ -51,7 +51,7 @@ class Number:
 
     @property
     def end(self) -> int:
-        """The index at which it ends."""
+        """Return the index at which it ends."""
         return self.start + len(self.text)
 
 
@@ -105,12 +105,12 @@ _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
 def unit_of(word: str) -> tuple[str, float]:
-    """The kind and the factor of a unit, such as ``("s", 60.0)`` for a minute; the kind of another word is empty."""
+    """Return the kind and the factor of a unit, such as ``("s", 60.0)`` for a minute; the kind of another word is empty."""
     return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
-    """The numbers of ``text`` in order, without its dates.
+    """Return the numbers of ``text`` in order, without its dates.
 
     A number without a unit may take the unit of another; in the story (``is_known``) only if neither unit nor noun follows.
     """
@@ -166,7 +166,7 @@ def _share(value: float, match: re.Match[str], text: str) -> Number:
 
 
 def _is_part(text: str, match: re.Match[str]) -> bool:
-    """Whether a third is one of three parts: "a third of", not "the third"."""
+    """Return whether a third is one of three parts: "a third of", not "the third"."""
     ahead = text[max(0, match.start() - _SHORT) : match.start()]
     return bool(_PART_OF.match(text, match.end()) and re.search(r"\b(?:an?|one|ein|un)\s$", ahead))
 
@@ -188,7 +188,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
 
 
 def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
-    """The possible values, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
+    """Return the possible values, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
     if not raw[0].isdigit():
         tens, _, ones = raw.lower().partition("-")
         return [WORDS[tens] + (1 if ones == "one" else WORDS.get(ones, 0))], 2 if ones else 1
@@ -209,7 +209,7 @@ def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
 
 
 def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
-    """What follows a number: a factor, a unit with its factor, the end of these words, and whether a noun follows."""
+    """Return what follows a number: a factor, a unit with its factor, the end of these words, and whether a noun follows."""
     scale = 1.0
     han = _HAN_TAIL.match(text, end)
     if han and han.group():

@@ -32,12 +32,12 @@ _FORMS = _Forms()
 
 
 def normal(text: str) -> str:
-    """The normal form of a text for comparisons: no markup, no quotation marks, single spaces, one dash, lower case."""
+    """Return the normal form of a text for comparisons: no markup, no quotation marks, single spaces, one dash, lower case."""
     return " ".join(_LINK.sub("", text).translate(_FORMS).split())
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """The start and end of ``quote`` in ``document``, compared in the normal form; None if it is not there."""
+    """Return the start and end of ``quote`` in ``document``, compared in the normal form, or None if it is not there."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None
@@ -50,19 +50,19 @@ def place(document: str, quote: str) -> tuple[int, int] | None:
 
 
 def quoted(text: str) -> list[str]:
-    """The texts between quotation marks in ``text``."""
+    """Return the texts between quotation marks in ``text``."""
     return ["".join(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
 
 
 def stands_in(quote: str, form: str) -> bool:
-    """Whether a text in normal form contains a quotation; the parts around an ellipsis are searched separately."""
+    """Return whether a text in normal form contains a quotation; the parts around an ellipsis are searched separately."""
     pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
     return all(piece in form for piece in pieces)
 
 
 @lru_cache(maxsize=16)
 def _mapped(text: str) -> tuple[str, list[int]]:
-    """The normal form, and the index of each of its characters in ``text``."""
+    """Return the normal form, and the index of each of its characters in ``text``."""
     skipped = {at for match in _LINK.finditer(text) for at in range(match.start(), match.end())}
     form: list[str] = []
     places: list[int] = []

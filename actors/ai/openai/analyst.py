@@ -91,7 +91,7 @@ class OpenAIAnalyst(Analyst):
         return Summary(plain(answer.summary), made_by)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
-        """The provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
+        """Return the provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
         (made,) = self.embed_many([story], ledger)
         if isinstance(made, Exception):
             raise made
@@ -107,7 +107,7 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """A model's answer that passes the gate, with only its verified statements; asked once more if a fault is found.
+        """Return a model's answer that passes the gate, with only its verified statements; asked once more if a fault is found.
 
         Raises:
             Unfounded: the second answer does not pass either; the exception carries the text of ``local``.
@@ -142,7 +142,7 @@ class OpenAIAnalyst(Analyst):
             raise Unfounded(second.reason, second.said, local(story)) from second
 
     def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, is_first: bool) -> Form:
-        """The answer with only the statements for which the model names supporting sentences; Unfounded without any."""
+        """Return the answer with only the statements for which the model names supporting sentences; Unfounded without any."""
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # The model copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
@@ -169,7 +169,7 @@ class OpenAIAnalyst(Analyst):
         *,
         is_first: bool,
     ) -> tuple[str, Form]:
-        """The model that answered a question about a story and the text ``beside``, and its answer.
+        """Return the model that answered a question about a story and the text ``beside``, and its answer.
 
         The answer is new, or stored from an equal question. ``is_first``: a stored answer counts, and a batch may ask the
         question. What follows from a question that was answered without a batch is asked at once.

@@ -58,7 +58,7 @@ class StoryAnswer(AnalysisAnswer):
 
 
 def needed(answer: BaseModel) -> list[str]:
-    """The texts that an answer must have."""
+    """Return the texts that an answer must have."""
     form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
     return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
 
@@ -80,7 +80,7 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """The answer in the first of ``texts`` that has one: a JSON object alone, in prose, in a fence or after reasoning.
+    """Return the answer in the first of ``texts`` that has one: a JSON object alone, in prose, in a fence or after reasoning.
 
     Raises:
         ValueError: no text has an answer of this form; the message names the wrong place.
@@ -100,7 +100,7 @@ def read(form: type[Form], *texts: str) -> Form:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, from a limited number of places."""
+    """Yield the JSON objects in a text, from a limited number of places."""
     at = text.find("{")
     for _ in range(_TRIES):
         if at < 0:
@@ -115,22 +115,22 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def key_of(*parts: Any) -> str:
-    """The identity of a question; questions with the same identity may share an answer."""
+    """Return the identity of a question; questions with the same identity may share an answer."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def packed(vector: list[float]) -> str:
-    """A vector as a short text, with four bytes for each number, which is the precision of stored embeddings."""
+    """Return a vector as a short text, with four bytes for each number, which is the precision of stored embeddings."""
     return base64.b64encode(array("f", vector).tobytes()).decode()
 
 
 def unpacked(text: str) -> list[float]:
-    """The vector in a text from ``packed``."""
+    """Return the vector in a text from ``packed``."""
     return array("f", base64.b64decode(text)).tolist()
 
 
 def _bare(schema: Any) -> Any:
-    """The schema without bounds, titles and defaults."""
+    """Return the schema without bounds, titles and defaults."""
     if isinstance(schema, list):
         return [_bare(each) for each in schema]
     if not isinstance(schema, dict):

@@ -40,7 +40,7 @@ class Batches:
         self.question_path = WIRES[settings.kind].path
 
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
-        """The id of a job's batch with these ``questions``, by the ids of their calls.
+        """Return the id of a job's batch with these ``questions``, by the ids of their calls.
 
         If an earlier attempt began at ``since`` (UTC), its batch is searched first, without ``known`` batches of other jobs.
 
@@ -53,7 +53,7 @@ class Batches:
         return _checked(self._create(job, questions).get("id"))
 
     def ended(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        """The batches in ``ids`` that have ended, with the facts that ``answers`` needs."""
+        """Return the batches in ``ids`` that have ended, with the facts that ``answers`` needs."""
         left = set(ids)
         found: dict[str, Mapping[str, Any]] = {}
         for batch in self._listed():
@@ -68,7 +68,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """The replies of an ended batch by the ids of their calls; a text instead of a reply says why it is missing."""
+        """Return the replies of an ended batch by the ids of their calls; a text instead of a reply says why it is missing."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
@@ -88,7 +88,7 @@ class Batches:
                 raise
 
     def end(self, model: str, reply: Mapping[str, Any]) -> CallEnd:
-        """The end of a call with this reply."""
+        """Return the end of a call with this reply."""
         return Reply(reply).end(self._settings, model)
 
     def _is_ended(self, batch: Mapping[str, Any]) -> bool:
@@ -110,7 +110,7 @@ class Batches:
         return isinstance(metadata, dict) and metadata.get(_JOB) == job
 
     def _listed(self) -> Iterator[Mapping[str, Any]]:
-        """The provider's batches, the newest first, at most a thousand."""
+        """Yield the provider's batches, the newest first, at most a thousand."""
         query = {"limit": "100"}
         for _ in range(10):
             page = self._client.get(self._path, query)
@@ -154,7 +154,7 @@ class AnthropicBatches(Batches):
 
 
 def _checked(name: Any) -> str:
-    """The id of a batch or file, checked, because it becomes a part of addresses."""
+    """Return the id of a batch or file, checked, because it becomes a part of addresses."""
     if not isinstance(name, str) or not _ID.fullmatch(name):
         reason = f"expected the id of a batch or file, got {str(name)[:_REASON]!r}"
         raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
@@ -162,7 +162,7 @@ def _checked(name: Any) -> str:
 
 
 def _reason(error: Any) -> str:
-    """Why there is no answer, as short text."""
+    """Return why there is no answer, as short text."""
     for _ in range(4):
         if isinstance(error, dict):
             error = next((error[name] for name in _REASONS if error.get(name)), None)

@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNOREC
 def checked(
     form: type[Form], got: Mapping[str, Any], settings: OpenAISettings, fault_of: Callable[[Form], str | None]
 ) -> Form:
-    """The answer in a provider's reply.
+    """Return the answer in a provider's reply.
 
     Raises:
         CallFailed: there is no answer, or ``fault_of`` finds a fault in it; the exception has the verdict for the job.
@@ -52,7 +52,7 @@ def checked(
 
 
 def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
-    """The reason why an answer must not be shown, or None. ``language`` is the requested language, if any."""
+    """Return the reason why an answer must not be shown, or None. ``language`` is the requested language, if any."""
     is_translated = language is not None and not gate.is_in(language, story)
     for value in needed(answer):
         if repeats_instructions(value):
@@ -68,7 +68,7 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
 
 
 def without_faults(answer: Form, story: Story, language: str | None) -> Form:
-    """The answer to ``analyze`` without a brief or summary that must not be shown; other answers stay unchanged."""
+    """Return the answer to ``analyze`` without a brief or summary that must not be shown; other answers stay unchanged."""
     bad = dict[str, str]()
     for form in (BriefAnswer, SummaryAnswer) if isinstance(answer, StoryAnswer) else ():
         try:
@@ -81,7 +81,7 @@ def without_faults(answer: Form, story: Story, language: str | None) -> Form:
 
 
 def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[float] | CallFailed]:
-    """The vectors, of ``size`` finite numbers, in the reply to ``count`` texts; a fault instead of a missing vector."""
+    """Return the vectors, of ``size`` finite numbers, in the reply to ``count`` texts; a fault instead of a missing vector."""
     found = dict[int, Any]()
     for position, one in enumerate(got["data"]):
         at = one.get("index", position) if isinstance(one, dict) else None

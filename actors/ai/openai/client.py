@@ -58,7 +58,7 @@ class CallFailed(Exception):
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """The end of a call of ``model``, with the facts of its answer in ``known``."""
+        """Return the end of a call of ``model``, with the facts of its answer in ``known``."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
@@ -75,7 +75,7 @@ class Reply:
     latency_ms: int | None = None
 
     def end(self, settings: OpenAISettings, model: str) -> CallEnd:
-        """The end of a call of ``model``: the model that answered, tokens, and their cost, which is lower in a batch."""
+        """Return the end of a call of ``model``: the model that answered, tokens, and their cost, which is lower in a batch."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
         if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost is computed from them
@@ -109,11 +109,11 @@ class Client:
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
 
     def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-        """The JSON object at a path."""
+        """Return the JSON object at a path."""
         return _object(self._answer(path, query, None, "", self._limits))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:
-        """The JSON objects in the lines of a file of at most 64 MiB; other lines are left out."""
+        """Return the JSON objects in the lines of a file of at most 64 MiB; other lines are left out."""
         found = []
         for line in self._answer(path, {}, None, "", self._of_files).splitlines():
             with suppress(CallFailed):
@@ -150,7 +150,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
-    """The failure for an answer other than 200.
+    """Return the failure for an answer other than 200.
 
     With a time to wait, 429, 503 and 529 close the limit for all and defer the job, which costs no attempt; without, they are
     retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job. A 5xx other than 501, 503 and 529 is
@@ -175,7 +175,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the provider asks to wait, at most a day; None if it names no time.
+    """Return the seconds that the provider asks to wait, at most a day, or None if it names no time.
 
     They are in ``retry-after-ms``, ``retry-after``, or the longest ``x-ratelimit-reset-*`` of a used-up limit.
     """
@@ -188,7 +188,7 @@ def wait_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """The seconds of a text such as ``6m0s``, ``1.2s``, ``350ms`` or ``20``."""
+    """Return the seconds of a text such as ``6m0s``, ``1.2s``, ``350ms`` or ``20``."""
     if len(text) > _LONGEST_DURATION:
         return None
     if re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):
@@ -198,7 +198,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """The code, message and seconds to wait of an error, which Gemini sends in a list, with the time in details."""
+    """Return the code, message and seconds to wait of an error, which Gemini sends in a list, with the time in details."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]

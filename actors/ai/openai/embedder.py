@@ -48,7 +48,7 @@ class Embedder:
     def _vectors(
         self, model: str, version: str, wanted: Mapping[int, str], books: Ledger
     ) -> dict[int, list[float] | Exception]:
-        """The vectors of texts by their index: stored ones, and the others by one request, whose cost they share."""
+        """Return the vectors of texts by their index: stored ones, and the others by one request, whose cost they share."""
         settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}
@@ -99,7 +99,7 @@ class Embedder:
 
 
 def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:
-    """The tokens of a request, divided among its texts by their lengths."""
+    """Return the tokens of a request, divided among its texts by their lengths."""
     if tokens is None:
         return [None for _ in texts]
     ends = [0, *accumulate(len(text) for text in texts)]

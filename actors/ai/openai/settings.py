@@ -90,7 +90,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def output_tokens(self) -> int:
-        """The maximum number of tokens in one answer. A reasoning model gets more, because its reasoning counts too."""
+        """Return the maximum number of tokens in one answer. A reasoning model gets more, because its reasoning counts too."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def longer(self, output_tokens: int) -> Self:
@@ -98,7 +98,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         return self.model_copy(update={"max_output_tokens": output_tokens})
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
-        """The cost of a call in US dollars; None if the model's price is unknown."""
+        """Return the cost of a call in US dollars, or None if the model's price is unknown."""
         price = self.prices.get(model)
         if price is None:
             return None

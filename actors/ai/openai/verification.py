@@ -36,13 +36,13 @@ class VerifyAnswer(BaseModel, extra="forbid", strict=True):
 
 
 def statements(answer: BaseModel) -> list[str]:
-    """The sentences of an answer's texts, in order, each once."""
+    """Return the sentences of an answer's texts, in order, each once."""
     texts = (plain(value) for _, value in answer if isinstance(value, str))
     return list(dict.fromkeys(one.text for text in texts for one in sentences(text)))
 
 
 def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_translated: bool) -> set[str]:
-    """The statements that follow from the story. A statement with two verdicts, or without a verdict, does not count."""
+    """Return the statements that follow from the story. A statement with two verdicts, or without a verdict, does not count."""
     known = evidence(story)
     verdicts: dict[int, list[Check]] = {}
     for check in answer.checks:
@@ -57,7 +57,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """The answer without the statements that are not kept, and without the statements that depend on one of them."""
+    """Return the answer without the statements that are not kept, and without the statements that depend on one of them."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

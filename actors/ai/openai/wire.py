@@ -136,7 +136,7 @@ WIRES: dict[str, Chat | Responses | Anthropic] = {"chat": Chat(), "responses": R
 
 
 def tokens(usage: Any) -> tuple[Any, Any]:
-    """The tokens of question and answer, whichever names the provider gives them."""
+    """Return the tokens of question and answer, whichever names the provider gives them."""
     if not isinstance(usage, dict):
         return None, None
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
@@ -147,7 +147,7 @@ def tokens(usage: Any) -> tuple[Any, Any]:
 
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without fields that are None or an empty mapping."""
+    """Return the body without fields that are None or an empty mapping."""
     return {name: value for name, value in body.items() if value is not None and value != {}}
 
 
@@ -156,7 +156,7 @@ def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any]
 
 
 def _text(content: Any) -> str:
-    """The content of a message as text; it may come in parts."""
+    """Return the content of a message as text; it may come in parts."""
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if part.get("type") in {"text", "output_text"})
     return str(content or "")

@@ -48,12 +48,12 @@ class Message:
     told: Mapping[str, Any]
 
     def identity(self, receiver: str) -> str:
-        """An id that is the same for every attempt, so that a receiver can recognise a second copy."""
+        """Return an id that is the same for every attempt, so that a receiver can recognise a second copy."""
         return f"{self.name}-{hashlib.sha256(f'{self.whose} {receiver}'.encode()).hexdigest()[:16]}"
 
 
 def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """The lasting name of each receiver, and the function that delivers to it and may raise Retry or Reject."""
+    """Yield the lasting name of each receiver, and the function that delivers to it and may raise Retry or Reject."""
     if ways.folder is not None:
         yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
     if ways.mail is not None:
@@ -181,7 +181,7 @@ def _to_command(command: Sequence[str], message: Message) -> None:
 
 
 def signature(secret: str, name: str, moment: str, body: bytes) -> str:
-    """The header ``webhook-signature`` (standardwebhooks.com): HMAC-SHA256 over id, time and body."""
+    """Return the header ``webhook-signature`` (standardwebhooks.com): HMAC-SHA256 over id, time and body."""
     key = secret.encode()
     if secret.startswith("whsec_"):
         try:

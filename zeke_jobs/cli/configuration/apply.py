@@ -1,4 +1,4 @@
-"""``zeke-jobs apply``, ``rollback`` and ``set``: put a jobs.yaml, or values that override it, in force while workers run."""
+"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a jobs.yaml or values that override it in force."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the possible load."""
+"""Runs ``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the possible load."""
 
 import re
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def read_workers(text: str) -> Fleet:
     return Fleet(int(match[1]), int(match[2]))
 
 
-#: The options of a simulation of recorded jobs.
+#: These are the options of a simulation of recorded jobs.
 RECORDED: dict[str, Any] = {
     "file": Annotated[Path | None, option("The jobs.yaml to try; by default the revision in force.", "FILE")],
     "set_": Annotated[
@@ -88,7 +88,7 @@ def backtest(
 
 
 def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, Config, Config]:
-    """The jobs that a file describes, the configuration under which they run, and the configuration to try."""
+    """Return the jobs that a file describes, the configuration under which they run, and the configuration to try."""
     if "end" in given:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
     file = given.get("file") or environment.config_path()
@@ -100,9 +100,10 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 
 
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
-    """The recorded jobs of a period, the configuration in force, and the one to try (the file, or other values).
+    """Return the recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    Raises an error if no revision is in force, or if the period is empty or has no jobs.
+    The configuration to try is the file, or has other values. Raises an error if no revision is in force, or if the
+    period is empty or has no jobs.
     """
     file = given.get("file")
     with database.connection(command) as conn:

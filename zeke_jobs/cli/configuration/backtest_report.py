@@ -15,7 +15,7 @@ _LEAST_HELD = 0.5  # seconds; every claim holds jobs back for a shorter time
 
 
 def as_data(answer: Backtest) -> dict[str, Any]:
-    """A backtest in JSON's types, for scripts."""
+    """Return a backtest in JSON's types, for scripts."""
     return picked(answer, "from=begin, to=end, jobs, workers_from=fleet_from, confidence, notes, today, proposed")
 
 
@@ -40,7 +40,7 @@ def show(answer: Backtest) -> None:
 
 
 def headline(answer: Backtest) -> list[str]:
-    """The largest effects of a proposal, in a few lines; empty without a proposal."""
+    """Return the largest effects of a proposal, in a few lines, or an empty list without a proposal."""
     if answer.proposed is None:
         return []
     today, proposed = answer.today, answer.proposed
@@ -61,7 +61,7 @@ def headline(answer: Backtest) -> list[str]:
 
 
 _COUNT, _SHARE = "{:,}".format, "{:.0%}".format
-#: Title of each column, its figure, and its format.
+#: Each column has a title, a figure, and a format.
 _OF_TASKS: Columns = {
     "jobs": ("jobs", _COUNT),
     **{title: (f"wait_{title[-3:]}", took) for title in ("wait p50", "p95", "p99")},

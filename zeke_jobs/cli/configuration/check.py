@@ -1,4 +1,4 @@
-"""``zeke-jobs check``, ``schema`` and ``init``: faults or a summary of jobs.yaml, its JSON Schema, a first jobs.yaml."""
+"""Runs ``zeke-jobs check``, ``schema`` and ``init``: faults or a summary of jobs.yaml, its JSON Schema, a first file."""
 
 import importlib.util
 import json
@@ -70,7 +70,7 @@ def schema(
 
 
 def schema_text() -> str:
-    """The schema in the form of the file kept in git."""
+    """Return the JSON Schema in the form of the file kept in git."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -82,7 +82,7 @@ def find_modules_here() -> None:
 
 
 def fires(schedule: Schedule, now: datetime) -> str:
-    """The next few ticks of a schedule, in its own time zone."""
+    """Return the next few ticks of a schedule, in its own time zone."""
     if schedule.paused:
         return "its schedule is paused"
     zone = ZoneInfo(schedule.timezone)

@@ -1,4 +1,4 @@
-"""``zeke-jobs plan``: the effects of a jobs.yaml before it is applied, as text."""
+"""Runs ``zeke-jobs plan``, which shows the effects of a jobs.yaml before it is applied, as text."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +27,12 @@ from zeke_jobs.revisions.store import Override, visible
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "renamed": "[yellow]~[/]", "changed": "[yellow]~[/]"}
 _LONGEST = 100
-#: A new task or limit, whose values are the defaults.
+#: These functions make a new task or limit, whose values are the defaults.
 _MODELS: dict[str, Callable[[str], Any]] = {"task": lambda name: Task(id=name), "limit": lambda name: Limit(name=name)}
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """A whole plan, in rich's markup."""
+    """Yield a whole plan, in rich's markup."""
     yield from change_lines(plan.changes)
     for one in plan.fires:
         yield f"schedule {escape(one.task)}"
@@ -58,7 +58,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def change_lines(changes: Iterable[Change]) -> Iterator[str]:
-    """Changes, grouped by task, limit or service."""
+    """Yield lines about changes, grouped by task, limit or service."""
     last = None
     for change in changes:
         subject = f"{change.kind} {change.name}".strip()
@@ -78,7 +78,7 @@ def change_lines(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def summary(plan: Plan) -> str:
-    """A plan in one line."""
+    """Return a plan in one line."""
     if plan.changes:
         kinds = Counter(kind for kind, _ in {(change.kind, change.name) for change in plan.changes})
         parts = [count(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]
@@ -102,7 +102,7 @@ def _override_line(override: Override, all_: Sequence[Override]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in jobs.yaml's notation, in rich's markup."""
+    """Return a value in jobs.yaml's notation, in rich's markup."""
     return "[dim]none[/]" if value is None else escape(_plain(value))
 
 
@@ -167,7 +167,7 @@ def plan(ordered: dict[str, Any], file: File = None, as_json: Json = False) -> i
 
 
 def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
-    """The backtest of a change, or the reason why it is impossible; None if the change has no effect on jobs."""
+    """Return the backtest of a change, or the reason why it is impossible, or None if the change has no effect on jobs."""
     if proposal.latest is None or not proposal.plan.changes:
         return None
     if proposal.before is None:
@@ -178,7 +178,7 @@ def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
 
 
 def orders(ordered: dict[str, Any]) -> Orders:
-    """The orders for the jobs of removed tasks, from the options."""
+    """Return the orders for the jobs of removed tasks, from the options."""
     names: dict[str, str] = {}
     for one in ordered.get("rename", ()):
         old, new = pair(one, "--rename OLD=NEW")
@@ -189,7 +189,7 @@ def orders(ordered: dict[str, Any]) -> Orders:
 
 
 def as_data(found: Plan) -> dict[str, Any]:
-    """A plan in JSON's types, for scripts."""
+    """Return a plan in JSON's types, for scripts."""
     data: dict[str, Any] = plain(found)
     return {"pending": found.is_pending, "stranded": bool(found.stranded), **data}
 

@@ -1,1 +1,1 @@
-"""Commands about the system: run it, watch it, migrate, grant rights, remove."""
+"""Has commands about the system: run it, watch it, migrate, grant rights, remove."""

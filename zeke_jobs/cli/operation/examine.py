@@ -1,4 +1,4 @@
-"""``zeke-jobs doctor``, ``fleet``, ``health``, ``audit``, ``top`` and ``metrics``: the system, its parts, and changes by hand."""
+"""Runs ``zeke-jobs doctor``, ``fleet``, ``health``, ``audit``, ``top`` and ``metrics``."""
 
 import signal
 import sys

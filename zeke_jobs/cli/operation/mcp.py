@@ -1,4 +1,4 @@
-"""``zeke-jobs mcp``: questions about jobs for agents, by the Model Context Protocol on standard input and output."""
+"""Runs ``zeke-jobs mcp``: questions of agents about jobs, by the Model Context Protocol on standard input and output."""
 
 import subprocess
 import sys
@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """The output of a reading command, run by the Python code ``main`` in a process. Raises ToolError with its refusal."""
+    """Return the output of a reading command that the Python code ``main`` runs in a process. Raises ToolError on refusal."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

@@ -1,4 +1,4 @@
-"""``zeke-jobs migrate``, ``roles``, ``uninstall`` and ``import``: the database's schema, rights and removal; jobs of pg-boss."""
+"""Runs ``zeke-jobs migrate``, ``roles``, ``uninstall`` and ``import``: the schema, its rights, and jobs of pg-boss."""
 
 from collections import Counter
 from datetime import timedelta

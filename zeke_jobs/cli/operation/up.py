@@ -1,4 +1,4 @@
-"""``zeke-jobs up``: run the whole system on one machine, until Ctrl-C; ``reload``: restart it after a check."""
+"""Runs ``zeke-jobs up``, the whole system on one machine, and ``reload``, which restarts it after a check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zeke_jobs.supervise.supervisor import Supervisor
 
 
-_OWN = ("up", "database", "dashboard")  # their lines are not errors
+_OWN = ("up", "database", "dashboard")  # lines of these commands are not errors
 _STOP_SERVER = "import sys; from zeke_jobs.postgres import own_server; own_server.stop_abandoned(sys.argv[1])"
 _TICK = 0.1  # seconds between checks for a signal
 _LOOK = 0.5  # seconds between checks whether all jobs are done
@@ -115,7 +115,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
         since = clock(conn)
 
     def look() -> None:
-        ready.wait()  # a new jobs.yaml is then in force
+        ready.wait()  # a new jobs.yaml is in force after this wait
         while not (is_idle.wait(_LOOK) or running.stops):  # a second call of stop would kill the workers
             with suppress(*DISCONNECTED), pool.connection() as conn:  # the workers log that the database is unreachable
                 if fleet.is_idle(conn, queues, since):
@@ -134,7 +134,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
 
 
 def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
-    """``write_line`` that sets the event and prints the next steps when the first worker is ready."""
+    """Return ``write_line`` that sets the event and prints the next steps when the first worker is ready."""
 
     def announce(name: str, line: str) -> None:
         write_line(name, line)
@@ -161,7 +161,7 @@ def _own_database(stack: ExitStack) -> str:
 
 
 def _heeding_signals(step: Callable[[], str]) -> str:
-    """Run a step in a thread, because it may wait for a lock, and the main thread must handle signals meanwhile."""
+    """Run a step in a thread, because it may wait for a lock while the main thread must handle signals."""
     with ThreadPool(1) as pool:
         taken = pool.apply_async(step)
         while not taken.ready():
@@ -170,7 +170,7 @@ def _heeding_signals(step: Callable[[], str]) -> str:
 
 
 def _migrate(url: str, packages: Sequence[str]) -> str:
-    """Migrate, and return the name of the schema with our views in pg-boss's form."""
+    """Migrate, and return the name of the schema with the views in pg-boss's form."""
     from zeke_jobs.postgres.migrate import migrate
     from zeke_jobs.postgres.pool import connect
     from zeke_jobs.postgres.queries import SQL
@@ -183,7 +183,7 @@ def _migrate(url: str, packages: Sequence[str]) -> str:
 
 
 def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
-    """Clean up and end; a second SIGTERM, which may come at once, does not interrupt this."""
+    """Clean up and end. A second SIGTERM, which may come at once, does not interrupt this."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(status)
 
@@ -206,7 +206,7 @@ def reload(
 
 
 def _refuse_strangers(pid: int) -> None:
-    """Refuse a process that is not ours, because SIGHUP ends most other programs, and a pid file may be old."""
+    """Refuse a process that is not of zeke_jobs, because SIGHUP ends most programs, and a pid file may be old."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,1 +1,1 @@
-"""Commands about jobs: send, list, explain, cancel, pause, schedules."""
+"""Has commands about jobs: send, list, explain, cancel, pause, schedules."""

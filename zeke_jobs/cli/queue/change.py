@@ -1,4 +1,4 @@
-"""``zeke-jobs send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule``: change jobs by id or by filters."""
+"""Runs ``zeke-jobs send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule``, by id or by filters."""
 
 import json
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def reschedule(
 def _change(
     asked: dict[str, Any], verb: Verb, done: str, value: Mapping[str, Any] | None = None, *, reason: str | None = None
 ) -> int:
-    """Change the named jobs, or all jobs that match filters; a batch alone, without a limit, is changed as a whole."""
+    """Change the named jobs, or all jobs that match filters. A batch alone, without a limit, is changed as a whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     value = value or {}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
@@ -117,7 +117,7 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
                 changed += part
                 told(f"{len(changed):,} of {total:,}")
     except BaseException:
-        # Each part is a transaction, so earlier parts stay changed; the result of the last part may be lost.
+        # Each part is a transaction, so earlier parts stay changed. The result of the last part may be lost.
         jobs = count(len(changed), "job")
         say(f"at least {jobs} changed before it was interrupted; run it again for the rest", is_trouble=True)
         raise

@@ -1,4 +1,4 @@
-"""``zeke-jobs status``, ``why``, ``jobs`` and ``logs``: one job in full, why it waits or ended, lists of jobs, log lines."""
+"""Runs ``zeke-jobs status``, ``why``, ``jobs`` and ``logs``: a job in full, its explanation, lists of jobs, log lines."""
 
 import json
 import sys
@@ -55,7 +55,7 @@ def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> Non
     database.choose()
     with usage():
         found = list(zeke_jobs.jobs(**given, limit=limit))
-    # Show only the end of an id, which leaves room for the note; every command accepts it.
+    # Show only the end of an id, which leaves room for the note. Every command accepts such an end.
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
         "id": lambda job: str(job.id)[-8:] if is_short else job.id,
@@ -72,7 +72,7 @@ def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> Non
 
 
 def as_data(job: Job) -> dict[str, Any]:
-    """A job in JSON's types; each traceback is a list of lines."""
+    """Return a job in JSON's types. Each traceback is a list of lines."""
     data: dict[str, Any] = plain(job)
     for error in (data["error"], *(entry.get("error") for entry in data["attempts"])):
         if isinstance(error, dict) and isinstance(error.get("traceback"), str):
@@ -136,7 +136,7 @@ def logs(
     """
     wanted = find_job(job_id)
     with database.connection("logs") as conn:
-        zeke_jobs.status(wanted)  # raises if no job has this id
+        zeke_jobs.status(wanted)  # raises an error if no job has this id
         found = [row for row in SQL.all(conn, "job/log", id=wanted) if attempt in (None, row["attempt"])]
     if as_json:
         print_json([{**row, "lines": row["lines"].split("\n")} for row in found])

@@ -1,4 +1,4 @@
-"""``zeke-jobs schedule`` lists, runs and backfills schedules; ``pause``, ``resume`` and ``paused`` hold work back."""
+"""Runs ``zeke-jobs schedule`` (list, run, backfill), and ``pause``, ``resume`` and ``paused``, which hold jobs back."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""``zeke-jobs tasks``, ``limits``, ``batch`` and ``emit``: tasks, limits and batches in use, and events for waiting jobs."""
+"""Runs ``zeke-jobs tasks``, ``limits``, ``batch`` and ``emit``: tasks, limits and batches, and events for jobs."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ def tasks(as_json: Json = False) -> None:
 
 
 def used(unit: dict[str, Any]) -> str:
-    """Amount used of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
+    """Return the used amount of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
     period = f"in {format_duration(timedelta(seconds=unit['seconds']))}" if unit["seconds"] else "today"
     return f"{amount_text(unit['used'])} of {amount_text(unit['amount'])} {unit['unit']} {period}"
 
