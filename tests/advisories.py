@@ -1,4 +1,4 @@
-"""Known vulnerabilities of the packages in constraints.txt: ``nox -s audit`` runs it if pip-audit is installed."""
+"""``nox -s audit`` looks for known vulnerabilities of the packages in constraints.txt, if pip-audit is installed."""
 
 import json
 import subprocess
@@ -10,9 +10,10 @@ CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 
 
 def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[str]]:
-    """The exit status and the sentences for a report of pip-audit; None where it made none, and ``said`` why.
+    """Evaluate a report of pip-audit; return the exit status and the lines to print.
 
-    pip-audit counts a package that its service does not know as fine.
+    Without a report, ``said`` is the output of pip-audit, which gives the reason. pip-audit accepts a package that its
+    service does not know.
     """
     packages = report["dependencies"] if report else []
     known = [package for package in packages if "skip_reason" not in package]
@@ -32,7 +33,7 @@ def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[st
 
 
 def main() -> int:
-    """Ask, print, and exit with 1 where there is a known vulnerability."""
+    """Run pip-audit, print the result, and return 1 if there is a known vulnerability."""
     command = ["pip-audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip", "--format", "json"]
     done = subprocess.run([*command, "--progress-spinner", "off"], capture_output=True, text=True, check=False)
     try:

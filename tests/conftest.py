@@ -1,4 +1,4 @@
-"""Fixtures: a real server for the run, and a migrated database of its own for each test that asks."""
+"""The fixtures start one server per run, and give each test a migrated database."""
 
 import fcntl
 import gc
@@ -23,7 +23,7 @@ from tests.fleet import query
 from zeke_jobs.postgres import embedded, migrate, roles
 from zeke_jobs.postgres.pool import connect
 
-# The duration of an example depends on the machine's other work.
+# The duration of an example depends on other work on the machine.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
 )
@@ -33,7 +33,7 @@ pytest_plugins = ["tests.figures"]
 
 
 def _use_memory() -> None:
-    """Put temporary files where they cost least: the databases of all tests are a hundred gigabytes, written and removed."""
+    """Put temporary files in memory, because the databases of all tests write and remove a hundred gigabytes."""
     memory = Path("/dev/shm")
     if "TMPDIR" in os.environ or not memory.is_dir() or not os.access(memory, os.W_OK):
         return
@@ -42,18 +42,19 @@ def _use_memory() -> None:
 
 
 _use_memory()
-# What pytest finds stays to the end of the run. The collector of garbage, which would go through it again and again, takes a third of the time
-# in which tests are found, and more between them.
+# The tests that pytest finds live until the end of the run. The garbage collector would scan them repeatedly, which
+# takes a third of the time of finding tests.
 gc.disable()
-# The background of a script ignores Ctrl-C, and so would all that the tests start.
+# A script's background process ignores Ctrl-C, and the processes of the tests would inherit this.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Hundreds of processes import our modules. Those of the tests, compiled with their asserts, take half of the time in which tests are found.
+# Hundreds of processes import the modules. Compiling the tests with their asserts takes half of the time of finding
+# tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-#: One server for the run, shared by all its processes. Not under pytest's own folder: that one is closed to the
-#: unprivileged user that the server runs as when the tests run as root.
+#: All processes of the run share one server. The server's folder is outside pytest's folder, which is closed to the
+#: unprivileged user that runs the server when root runs the tests.
 RUN = os.environ.setdefault("ZEKE_TEST_RUN", uuid.uuid4().hex[:8])
 FOLDER = Path(tempfile.gettempdir()) / f"zeke-test-{RUN}"
 TEMPLATE = "zeke_template"
@@ -61,13 +62,13 @@ PIPELINE = ["actors.store"]
 
 
 def server_binaries() -> Path | None:
-    """Another PostgreSQL to run the tests on, named by ``ZEKE_TEST_PG_BIN``."""
+    """Return the programs of the PostgreSQL that ``ZEKE_TEST_PG_BIN`` names, if any."""
     named = os.environ.get("ZEKE_TEST_PG_BIN")
     return Path(named) if named else None
 
 
 def pytest_collection_finish() -> None:
-    # From 3.14 on Hypothesis asks the collector who holds its generator, and nothing frozen is seen.
+    # From Python 3.14 on Hypothesis asks the collector for its objects, and the collector does not see frozen objects.
     if sys.version_info < (3, 14):
         gc.freeze()
     gc.enable()
@@ -80,21 +81,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def at(url: str, database: str) -> str:
-    """The URL of another database on the same server."""
+    """Return the URL of another database on the server."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"/{database}"))
 
 
 @pytest.fixture(scope="session")
 def server_url() -> str:
-    """The superuser's URL of the run's server. Its durability is off; all else is as ``zeke-jobs up`` or the other server has it."""
+    """Return the superuser's URL of the run's server, which has default settings except for durability."""
     fast = {"fsync": "off", "full_page_writes": "off"}
     return embedded.ensure(FOLDER, bin_dir=server_binaries(), settings=fast)
 
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """Name of a migrated database to clone, in which the four roles have their rights."""
+    """Make a migrated database for cloning, in which the four roles have their rights; return its name."""
     with (FOLDER / "template.lock").open("w") as lock, closing(connect(server_url)) as conn:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not query(conn, "SELECT 1 FROM pg_database WHERE datname = %s", TEMPLATE):
@@ -104,27 +105,27 @@ def template(server_url: str) -> str:
                 migrate.migrate(fresh, PIPELINE)
                 roles.grant(fresh)
                 query(fresh, "SET session_replication_role = replica; TRUNCATE zeke_jobs.audit RESTART IDENTITY")
-            connect(url).close()  # a first session writes a cache of the catalogue, for all clones
+            connect(url).close()  # The first session writes a cache of the catalogue, which all clones inherit.
             query(conn, f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
     return TEMPLATE
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheels of both distributions, built once for all processes of the run."""
+    """Build the wheels of both distributions, once for all processes of the run."""
     ours = tmp_path_factory.getbasetemp()
     return distributions.build_both((ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "wheels")
 
 
 @cache
 def superuser(server_url: str) -> Connection:
-    """This process's own connection to the server, for what no test sees."""
+    """Open this process's connection to the server for work outside the tests."""
     return connect(server_url)
 
 
 @contextmanager
 def databases(server_url: str) -> Iterator[Callable[..., str]]:
-    """Makes databases and drops them at the end: ``make()`` is empty, ``make(template)`` a clone."""
+    """Make databases, and drop them at the end: ``make()`` is empty, ``make(template)`` is a clone."""
     made: list[str] = []
 
     def make(template: str = "template1") -> str:
@@ -143,32 +144,32 @@ def clone(server_url: str, template: str) -> str:
 
 
 def drop(conn: Connection, database: str) -> None:
-    """Drop a database; ``conn`` is one to another."""
+    """Drop a database; ``conn`` is connected to another database."""
     recycling.end_sessions(conn, database)
     query(conn, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
 
 @pytest.fixture
 def new_database(server_url: str) -> Iterator[Callable[..., str]]:
-    """Makes databases and drops them at the end: ``new_database()`` is empty, ``new_database(template)`` a clone."""
+    """Make databases, and drop them at the end: ``new_database()`` is empty, ``new_database(template)`` is a clone."""
     with databases(server_url) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def module_database(server_url: str, template: str) -> Iterator[str]:
-    """URL of a migrated database that a module's tests share; they leave it as they found it."""
+    """Return the URL of a migrated database that the tests of a module share without leaving traces."""
     with databases(server_url) as make:
         yield make(template)
 
 
-#: Databases that tests of this process have used and left as they should be.
+#: Earlier tests of this process have left these databases clean.
 CLEAN: list[recycling.Recycled] = []
 
 
 @pytest.fixture
 def recycled(server_url: str, template: str) -> Iterator[recycling.Recycled]:
-    """A migrated database as if it were new: tests use it one after another."""
+    """Give each test a clean migrated database that earlier tests have used."""
     server = superuser(server_url)
     if CLEAN:
         one = CLEAN.pop()
@@ -184,7 +185,7 @@ def recycled(server_url: str, template: str) -> Iterator[recycling.Recycled]:
 
 @pytest.fixture
 def database(recycled: recycling.Recycled, monkeypatch: pytest.MonkeyPatch) -> str:
-    """URL of a migrated database for this test alone; ``DATABASE_URL`` names it too."""
+    """Return the URL of the test's migrated database, and set ``DATABASE_URL``."""
     monkeypatch.setenv("DATABASE_URL", recycled.url)
     return recycled.url
 

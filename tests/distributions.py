@@ -1,4 +1,4 @@
-"""The two distributions: their wheels, their dependencies, and environments made of the packages installed here."""
+"""This module builds both wheels, finds their dependencies, and makes environments from installed packages."""
 
 import compileall
 import importlib.metadata
@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-#: Each with the folder of its pyproject.toml.
+#: Each distribution has the folder of its pyproject.toml.
 FOLDERS = {"zeke-jobs": ROOT, "zeke-news": ROOT / "actors"}
 PACKAGES = {"zeke-jobs": "zeke_jobs", "zeke-news": "actors"}
 
@@ -29,16 +29,16 @@ def project(name: str) -> dict[str, Any]:
 
 
 def build(folder: Path, into: Path, kind: str = "wheel") -> Path:
-    """Build the wheel of a folder's pyproject.toml, or its ``sdist``, without a download."""
+    """Build the wheel or the ``sdist`` of a folder's pyproject.toml without a download."""
     code = f"from hatchling.build import build_{kind} as build; print(build({str(into.absolute())!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
     return into / done.stdout.split()[-1]
 
 
 def needed(*wanted: str) -> dict[str, str]:
-    """Each package that these requirements lead to, ours among them, with the one that asks for it first.
+    """Return each package that the requirements need, with the package that first requires it.
 
-    Packages that are not installed here, such as one for another Python, are left out.
+    The result includes the project's packages, and leaves out packages that are not installed.
     """
     todo = [(Requirement(text), "") for text in wanted]
     found: dict[str, str] = {}
@@ -61,9 +61,9 @@ def needed(*wanted: str) -> dict[str, str]:
 
 
 class Held(NamedTuple):
-    """What a package brings: pairs of where something is and where it is below site-packages, and the size of all, in bytes.
+    """``files`` has pairs of a file and its place below site-packages; ``size`` is in bytes.
 
-    ``tops`` are whole folders where nobody else has files in them, so that a few links stand for thousands.
+    ``tops`` has the folders with files of this package only, so that one link can replace thousands.
     """
 
     files: list[tuple[Path, Path]]
@@ -73,14 +73,14 @@ class Held(NamedTuple):
 
 @cache
 def _owners() -> Counter[str]:
-    """How many installed packages have files below each name of site-packages."""
+    """Count the installed packages with files below each name in site-packages."""
     tops = ({file.parts[0] for file in one.files or ()} for one in importlib.metadata.distributions())
     return Counter(top for each in tops for top in each)
 
 
 @cache
 def held(name: str) -> Held:
-    """The files of an installed package, compiled ones too."""
+    """Return the files of an installed package, with their compiled files."""
     distribution = importlib.metadata.distribution(name)
     found, tops = [], {}
     for file in distribution.files or ():
@@ -101,7 +101,7 @@ def held(name: str) -> Held:
 
 
 def _unpacked(wheel: Path) -> Held:
-    """The same of a wheel that ``build_both`` unpacked."""
+    """Return the files of a wheel that ``build_both`` unpacked."""
     folder = wheel.with_suffix("")
     found = [(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     return Held(found, [(path, path.relative_to(folder)) for path in folder.iterdir()], _size(found))
@@ -112,14 +112,15 @@ def _size(found: list[tuple[Path, Path]]) -> int:
 
 
 def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
-    """All packages that an installation of these requirements has, by name."""
+    """Return all packages that an installation of these requirements contains, by name."""
     return {name: _unpacked(wheels[name]) if name in wheels else held(name) for name in needed(*wanted)}
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
-    """Make a virtual environment with our wheels and links to all else that requirements such as ``zeke-jobs[embedded]`` lead to.
+    """Make a virtual environment with the project's wheels and links to all packages that the requirements need.
 
-    ``copy`` puts a file in place: ``shutil.copy2`` for an environment that others may enter. ``python`` makes the environment.
+    ``copy`` installs a file, for example ``shutil.copy2`` for an environment that other users may enter. ``python``
+    makes the environment.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
@@ -140,7 +141,7 @@ def _write_script(venv: Path, name: str, target: str) -> None:
 
 
 def build_both(into: Path) -> dict[str, Path]:
-    """The wheels of both distributions, each unpacked and compiled beside it; made once for all test processes."""
+    """Build, unpack and compile the wheels of both distributions, once for all test processes."""
     if not into.exists():
         half = into.with_name(f"{into.name}-{os.getpid()}")
         half.mkdir(parents=True)
@@ -150,6 +151,6 @@ def build_both(into: Path) -> dict[str, Path]:
         compileall.compile_dir(half, quiet=1)
         try:
             half.rename(into)
-        except OSError:  # somebody was faster
+        except OSError:  # Another process has built the wheels first.
             shutil.rmtree(half)
     return {name: next(into.glob(f"{name.replace('-', '_')}-*.whl")) for name in FOLDERS}

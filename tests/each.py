@@ -1,4 +1,4 @@
-"""Runs a test's body for each of many cases, on one database: for cases that leave it as they found it."""
+"""``each`` runs a test for many cases on one database, if the cases leave the database unchanged."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ Test = Callable[..., None]
 
 
 def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test], Test]:
-    """As ``pytest.mark.parametrize``, within one test. What fails names its case."""
+    """Run one test for all cases, as ``pytest.mark.parametrize`` would; a failure names its case."""
     cases = list(cases)
     assert cases, f"no case of {names}"
 
@@ -22,7 +22,7 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test],
                     error.add_note(f"in the case {values!r:.300}")
                     raise
 
-        run.__dict__.update(test.__dict__)  # its marks
+        run.__dict__.update(test.__dict__)  # The attributes include the test's marks.
         signature = inspect.signature(test)
         said = {names} if isinstance(names, str) else set(names)
         fixtures = [one for name, one in signature.parameters.items() if name not in said]

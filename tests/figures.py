@@ -1,4 +1,4 @@
-"""Figures that tests measure, such as the quality of texts, in one table at the end of a run."""
+"""Tests measure figures, such as the quality of texts, and a table at the end of a run shows the figures."""
 
 from typing import Any, Protocol
 
@@ -9,10 +9,10 @@ _NAME = "figure"
 
 
 class Figure(Protocol):
-    """Asserts a figure and shows it in the table.
+    """Check a figure and show it in the table.
 
-    ``figure("full text, F1", 0.975, 0.958)`` fails below the last. ``most`` bounds it from above instead; ``before`` is the
-    figure at ed24dd87 (2026-11-29), for comparison.
+    ``figure("full text, F1", 0.975, 0.958)`` fails below 0.958, and ``most`` is an upper bound. ``before`` is the
+    figure at commit ed24dd87 (2026-11-29), for comparison.
     """
 
     def __call__(
@@ -24,13 +24,11 @@ class Figure(Protocol):
         most: float | None = None,
         before: float | None = None,
     ) -> None:
-        """Measure."""
+        """Check and record a figure."""
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
-    """See ``Figure``."""
-
     def measured(
         what: str, value: float, least: float | None = None, *, most: float | None = None, before: float | None = None
     ) -> None:

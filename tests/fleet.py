@@ -1,4 +1,4 @@
-"""Real command lines as processes: what tests and laboratories start, kill, wait for and read the logs of."""
+"""Tests and laboratories start, kill and await the real command lines as processes, and read their logs."""
 
 import importlib
 import io
@@ -32,8 +32,8 @@ PROGRAMS = {"zeke-jobs": "zeke_jobs.cli.root", "zeke-news": "actors.cli.app"}
 class Command:
     process: subprocess.Popen[bytes]
     log: Path
-    spent: float = 0.0  # seconds of CPU until we ended it
-    is_wanted: bool = True  # until we end it
+    spent: float = 0.0  # The time is in seconds of CPU, measured when the command is ended.
+    is_wanted: bool = True  # The value becomes false when the command is ended.
 
     @property
     def pid(self) -> int:
@@ -43,7 +43,7 @@ class Command:
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
-        """SIGKILL the command and the processes it started, as a machine that loses power."""
+        """SIGKILL the command and the processes it started, as a power failure would."""
         self.spent, self.is_wanted = self.cpu(), False
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
@@ -65,7 +65,7 @@ class Command:
             is_over = self.process.poll() is not None or time.monotonic() > end
 
     def cpu(self) -> float:
-        """Seconds of CPU so far, of the process and of all its children, ended ones too."""
+        """Return the seconds of CPU of the process and of all its children, also ended children."""
         with suppress(psutil.NoSuchProcess):
             if self.process.poll() is None:
                 return cpu_of(psutil.Process(self.process.pid))
@@ -73,7 +73,7 @@ class Command:
 
 
 def launch(log: Path, *arguments: str | Path, **how: Any) -> Command:
-    """Start a program in a session of its own, with its output in a file; ``how`` are arguments of Popen."""
+    """Start a program in a new session, with its output in a file; ``how`` are arguments of Popen."""
     with log.open("wb") as output:
         how = {"stdin": subprocess.DEVNULL, **how, "stdout": output, "stderr": subprocess.STDOUT}
         return Command(subprocess.Popen(arguments, start_new_session=True, **how), log)
@@ -81,7 +81,7 @@ def launch(log: Path, *arguments: str | Path, **how: Any) -> Command:
 
 @dataclass
 class Fleet:
-    """Worker and scheduler commands that share a jobs.yaml and a database."""
+    """The worker and scheduler commands share a jobs.yaml and a database."""
 
     folder: Path
     database: str
@@ -89,9 +89,9 @@ class Fleet:
     environment: dict[str, str] = field(default_factory=dict)
 
     def configure(self, text: str, name: str = "jobs.yaml") -> Path:
-        """Write a jobs.yaml, given whole or its tasks alone; ``H:`` stands for the module of test handlers."""
+        """Write a jobs.yaml, given in full or as tasks only; ``H:`` stands for the module of test handlers."""
         path, text = self.folder / name, textwrap.dedent(text)
-        if "version:" not in text and '"version":' not in text:  # in YAML, or in JSON
+        if "version:" not in text and '"version":' not in text:  # The text is YAML or JSON.
             text = "version: 1\ntasks:\n" + textwrap.indent(text, "  ")
         path.write_text(text.replace("H:", f"{HANDLERS}:"))
         return path
@@ -112,7 +112,7 @@ class Fleet:
         return self.commands[-1]
 
     def zeke(self, *arguments: str, status: int | None = 0) -> str:
-        """Run ``zeke-jobs`` in this process, which takes a tenth of the time; returns its output."""
+        """Run ``zeke-jobs`` in this process, which takes a tenth of the time; return its output."""
         env = {**os.environ, **self.environment, "DATABASE_URL": self.database, "COLUMNS": "200"}
         done = in_this_process(self.folder, env, "zeke-jobs", *arguments)
         assert status is None or done.returncode == status, f"{done.stdout}\n{self.logs()}"
@@ -125,7 +125,7 @@ class Fleet:
     def serve(
         self, text: str, conn: Connection, *options: str, commands: int = 1, processes: int = 1, **how: Any
     ) -> Command:
-        """Workers of this jobs.yaml, once they are ready; the first of them."""
+        """Start workers with this jobs.yaml, wait until they are ready, and return the first command."""
         self.configure(text)
         started = [self.workers(*options, processes=processes, **how) for _ in range(commands)]
         self.ready(conn, commands * processes)
@@ -135,23 +135,23 @@ class Fleet:
         return self.run("periodiq", "zeke_jobs.actors", **environment)
 
     def ready(self, conn: Connection, count: int, timeout: float = 30.0) -> None:
-        """Wait until so many worker processes have announced themselves."""
+        """Wait until at least ``count`` worker processes have registered."""
         eventually(
             lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") >= count, timeout, self
         )
 
     def cpu(self) -> float:
-        """Seconds of CPU of all commands so far, of those that were killed too."""
+        """Return the seconds of CPU of all commands, also of killed commands."""
         return sum(command.cpu() for command in self.commands)
 
     def check(self) -> None:
-        """Raise RuntimeError, with the ends of the logs, when a command has ended by itself."""
+        """Raise RuntimeError with the ends of the logs if a command has ended unexpectedly."""
         for command in self.commands:
             if command.is_wanted and (status := command.process.poll()) is not None:
                 raise RuntimeError(f"expected commands that run, got exit status {status}\n{self.logs()}")
 
     def until(self, condition: Callable[[], Any], timeout: float = 300.0, *, every: float = 0.05) -> Any:
-        """As ``eventually``, as long as all commands run."""
+        """Poll a condition as ``eventually`` does, and check that all commands run."""
 
         def holds() -> Any:
             self.check()
@@ -171,7 +171,7 @@ class Fleet:
 def in_this_process(
     folder: Path, env: dict[str, str], program: str, *arguments: str, apart: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of our command lines in a folder. The errors are in the output, in their places, unless they are wanted ``apart``."""
+    """Run one of the project's command lines in a folder; errors are part of the output unless ``apart`` is true."""
     from zeke_jobs.cli.run import run
 
     out = io.StringIO()
@@ -184,7 +184,7 @@ def in_this_process(
 
 @contextmanager
 def fleet(folder: Path, database: str, **environment: str) -> Iterator[Fleet]:
-    """Commands that end with the block; the folder is made if it is not there."""
+    """Make the folder if necessary, and stop all commands at the end of the block."""
     folder.mkdir(exist_ok=True)
     started = Fleet(folder, database, environment=environment)
     try:
@@ -194,23 +194,23 @@ def fleet(folder: Path, database: str, **environment: str) -> Iterator[Fleet]:
 
 
 def cpu_of(parent: psutil.Process) -> float:
-    """Seconds of CPU that a process used, and all processes below it, those that have ended included."""
+    """Return the seconds of CPU of a process and of all processes below it, also ended ones."""
     total = 0.0
     for process in [parent, *parent.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            total += sum(process.cpu_times()[:4])  # its own, and of the children that have ended
+            total += sum(process.cpu_times()[:4])  # The times include the children that have ended.
     return total
 
 
 def bare_environment() -> dict[str, str]:
-    """The environment of somebody who has set none of our variables."""
+    """Return the environment without variables of zeke_jobs."""
     ours = ("ZEKE_", "DATABASE_URL")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """A folder that a server may live in: not below pytest's own, which is closed to the user that it runs as for root."""
+    """Make a folder for a server outside pytest's folder, which is closed to the server's user for root."""
     folder = Path(tempfile.mkdtemp(prefix=f"zeke-{name}-"))
     folder.chmod(0o711)
     try:
@@ -220,7 +220,7 @@ def open_folder(name: str) -> Iterator[Path]:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Command lines of the processes that work in a folder, or name it in their command or as the place of their data."""
+    """Return the command lines of processes that work in a folder, or name it in their command or as data folder."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -232,14 +232,14 @@ def processes_in(folder: Path) -> list[str]:
 
 
 def is_at_work(pid: int) -> bool:
-    """Whether there is such a process, and it has not ended."""
+    """Say whether a process exists and has not ended."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Return an unused port of loopback."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -249,16 +249,16 @@ query, scalar = rows, value
 
 
 class Logged(Protocol):
-    """What runs, and has logs."""
+    """The object has logs."""
 
     def logs(self) -> str:
-        """The ends of them."""
+        """Return the ends of the logs."""
 
 
 def eventually(
     condition: Callable[[], Any], timeout: float = 30.0, fleet: Logged | None = None, *, every: float = 0.05
 ) -> Any:
-    """Poll what other processes bring about; a condition that starts a process is asked more seldom."""
+    """Poll a condition that depends on other processes; ``every`` is larger for a condition that starts a process."""
     end = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < end, f"it did not come about in {timeout} s\n{fleet.logs() if fleet else ''}"

@@ -1,4 +1,4 @@
-"""The licences of all that an installation brings along: ``python -m tests.licences`` writes docs/licences.md."""
+"""``python -m tests.licences`` writes docs/licences.md, the licences of all packages that an installation contains."""
 
 import re
 from importlib.metadata import distribution
@@ -19,21 +19,21 @@ The other extras add packages with permissive licences, and psycopg 3 (LGPL).
 | licence | packages |
 |---|---|
 """
-#: Licences as authors write them, and their SPDX identifiers.
+#: Authors write licences in these forms; the values are SPDX identifiers.
 _MEANT = {
     "mit license": "MIT",
     "the bsd 2-clause license": "BSD-2-Clause",
     "bsd license": "BSD-3-Clause",
-    "bsd": "BSD-3-Clause",  # cssselect, whose text has three clauses
+    "bsd": "BSD-3-Clause",  # cssselect says so, and its text has three clauses.
     "apache 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0",
     "isc license": "ISC",
     "isc license (iscl)": "ISC",
-    "lgpl": "LGPL-2.1-or-later",  # chardet, whose classifier says v2 or later
+    "lgpl": "LGPL-2.1-or-later",  # chardet says so, and its classifier says v2 or later.
     "lgpl with exceptions": "LGPL-3.0-or-later",
     "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
 }
-#: The accepted licences; another one needs a decision.
+#: These licences are accepted; another licence needs a decision.
 ACCEPTED = {
     *("MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0", "PostgreSQL", "MPL-2.0", "0BSD", "Zlib"),
     *("CC0-1.0", "CNRI-Python", "LGPL-3.0-or-later", "LGPL-2.1-or-later", "MPL-1.1"),
@@ -41,12 +41,12 @@ ACCEPTED = {
 
 
 def brought() -> set[str]:
-    """The installed packages that ours need."""
+    """Return the installed packages that the project needs."""
     return set(needed("zeke-jobs", "zeke-jobs[embedded]", "zeke-news")) - set(FOLDERS)
 
 
 def licence(name: str) -> str:
-    """An installed package's licence as an SPDX identifier."""
+    """Return the licence of an installed package as an SPDX identifier."""
     meta = distribution(name).metadata
     texts = [
         text.partition("\n")[0] for field in ("License-Expression", "License") for text in meta.get_all(field) or ()
@@ -57,7 +57,7 @@ def licence(name: str) -> str:
 
 
 def is_accepted(expression: str) -> bool:
-    """Whether every licence of an expression is accepted, or one of each choice."""
+    """Say whether every licence of an expression is accepted, or one of each choice."""
     return all(
         any(part.strip(" ()") in ACCEPTED for part in choice.split(" OR ")) for choice in re.split(" AND ", expression)
     )

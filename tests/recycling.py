@@ -1,7 +1,7 @@
-"""A migrated database that tests use one after another, with one connection: what a test wrote is removed.
+"""Tests use one migrated database one after another, and each test's changes are removed.
 
-A new database with the first statements in it takes a tenth of a second of a processor, a recycled one a hundredth.
-One whose schema or settings a test has changed is not used again.
+A new database with its first statements takes a tenth of a second of CPU, a recycled database a hundredth. A database
+is discarded if a test has changed its schema or settings.
 """
 
 import time
@@ -17,10 +17,10 @@ from zeke_jobs.client import drivers
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.session import Session, renew
 
-#: Tables whose rows migrations write. A database in which a test has changed them is not used again.
+#: Migrations write rows of these tables. A database is discarded if a test has changed them.
 SEEDED = ("zeke_jobs.migration", "zeke_jobs.installation", "zeke_jobs.retention")
-#: The tables whose rows were inserted, updated or deleted, or whose statistics were made, and whether a few rows at most have to be removed.
-#: Those of the catalogue are changes of the schema.
+#: The query returns the tables with changed rows or new statistics, and whether few rows must be removed. Changed
+#: tables of the catalogue mean a changed schema.
 _CHANGED = """
 SELECT n.nspname || '.' || c.relname,
   pg_table_size(c.oid) <= 65536 AND pg_stat_get_vacuum_count(c.oid) + pg_stat_get_autovacuum_count(c.oid) = 0
@@ -30,19 +30,20 @@ WHERE c.relkind = 'r' AND NOT c.relisshared AND n.nspname NOT IN ('information_s
     + pg_stat_get_vacuum_count(c.oid) + pg_stat_get_analyze_count(c.oid)
     + pg_stat_get_autovacuum_count(c.oid) + pg_stat_get_autoanalyze_count(c.oid) > 0
 """
-#: Other sessions see a session's counters only after such a flush.
+#: Other sessions see a session's counters only after a flush.
 _FLUSH = "SELECT pg_stat_force_next_flush()"
-#: The catalogues in which a function that is replaced is written. Many tests replace the clock, which is put back.
+#: Replacing a function writes to these catalogues. Many tests replace the clock, which is restored afterwards.
 _OF_FUNCTIONS = {"pg_catalog.pg_proc", "pg_catalog.pg_depend"}
 _CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
-#: The number of functions, and whether this transaction or a later one wrote a function other than the clock.
+#: The query returns the number of functions, and whether this or a later transaction wrote a function other than the
+#: clock.
 _FUNCTIONS = """
 SELECT count(*), coalesce(bool_or(xmin::text::bigint >= {since} AND oid <> 'zeke_jobs.now()'::regprocedure), false) FROM pg_proc
 """
 _RESTART = (
     "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
 )
-#: Whether the database has rights, settings or an owner of its own, in catalogues that all databases share.
+#: The query says whether the shared catalogues have rights, settings or an owner of this database.
 _OWN = """
 SELECT datdba <> 10 OR datistemplate OR NOT datallowconn OR datconnlimit <> -1 OR datacl IS NOT NULL
   OR EXISTS (SELECT FROM pg_db_role_setting AS s WHERE s.setdatabase = d.oid)
@@ -51,10 +52,10 @@ FROM pg_database AS d WHERE datname = current_database()
 
 
 class Recycled:
-    """A database, by its address and its name.
+    """Tests use this database one after another.
 
     Attributes:
-        fresh: The clock's definition and the number of functions in every new one.
+        fresh: The definition of the clock and the number of functions in a new database.
     """
 
     fresh: tuple[str, int] | None = None
@@ -62,20 +63,20 @@ class Recycled:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self._conn: Connection | None = None
-        # Of its own, because a change of session_replication_role makes a session forget its plans.
+        # A change of session_replication_role makes a session forget its plans, so cleaning has a separate connection.
         self._cleaner = connect(url)
         self._since = self._ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0][0]
         if Recycled.fresh is None:
             Recycled.fresh = self._ask(_CLOCK)[0][0], self._ask(_FUNCTIONS.format(since=0))[0][0]
 
     def connection(self) -> Connection:
-        """The connection that tests use one after another."""
+        """Return the connection that tests use one after another."""
         if self._conn is None or self._conn.closed:
             self._conn = connect(self.url)
         return self._conn
 
     def clean(self, server: Connection) -> bool:
-        """Remove what a test has left; whether another one may use it. ``server`` is a connection to another database."""
+        """Remove what a test has left, and say whether the database is clean; ``server`` is another database."""
         try:
             _renew(self._conn)
             kept = [conn for conn in (self._conn, *self._of_the_client()) if conn is not None and not conn.closed]
@@ -88,18 +89,18 @@ class Recycled:
                 return False
             written = changed.keys() - schema
             removal = "".join(f"{_removal(name, is_small=changed[name])};" for name in written)
-            # Sequences also have numbers of transactions that were rolled back.
+            # Sequences also contain numbers from transactions that were rolled back.
             self._ask(
                 f"SET session_replication_role = replica; {removal} RESET session_replication_role; {_RESTART}; {_FLUSH}"
             )
             if changed:
                 self._ask("SELECT pg_stat_reset()")
-        except psycopg2.Error:  # such as one that a test has broken, or from which it took rights
+        except psycopg2.Error:  # A test may have broken the database, or revoked rights.
             return False
         return True
 
     def _as_before(self, schema: set[str]) -> bool:
-        """Whether the schema is the same, after these catalogues were changed."""
+        """Say whether the schema is unchanged although these catalogues were written."""
         if not schema:
             return True
         if schema - _OF_FUNCTIONS or Recycled.fresh is None:
@@ -109,7 +110,7 @@ class Recycled:
         return self._ask(_FUNCTIONS.format(since=self._since)) == [(functions, False)]
 
     def _of_the_client(self) -> list[Connection]:
-        """The connection of this process's own sends and queries, as if it were new: to open another takes a hundredth of a second."""
+        """Reset and return the client's connections of this process, because a new one takes ten milliseconds."""
         if drivers._own is None or (pool := drivers._own[1]).url != self.url:
             return []
         pool.trim(keep=1, older_than=0.0)
@@ -135,12 +136,12 @@ def _renew(conn: Connection | None) -> None:
 
 
 def _removal(table: str, *, is_small: bool) -> str:
-    """TRUNCATE makes new files, for which each session plans anew: for a few rows it takes thirty times as long as DELETE."""
+    """Delete a few rows with DELETE: TRUNCATE makes new files and new plans, and takes thirty times as long."""
     return f"DELETE FROM {table}" if is_small else f"TRUNCATE {table} CASCADE"
 
 
 def end_sessions(server: Connection, database: str, but: Sequence[int] = ()) -> None:
-    """End the sessions of a database but these, and wait: DROP DATABASE looks only every tenth of a second whether they have ended."""
+    """End the other sessions of a database and wait: DROP DATABASE would look only every tenth of a second."""
     others = "FROM pg_stat_activity WHERE datname = %s AND pid <> ALL (%s::integer[])"
     with server.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) {others}", (database, list(but)))

@@ -1,4 +1,4 @@
-"""The published files: both distributions, built twice and equal, checked, installed and tried: python -m tests.release FOLDER."""
+"""``python -m tests.release FOLDER`` builds both distributions twice, compares, checks and installs them."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ from packaging.version import Version
 from tests import distributions
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
-#: The files of an archive beside its package.
+#: An archive contains these files beside its package.
 BESIDE = {
     "zeke-jobs": {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
     "zeke-news": {"README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
@@ -26,11 +26,11 @@ _NEVER = re.compile(r"(^|/)(tests?|__pycache__|\.zeke|\.venv|node_modules)/|\.(p
 
 
 class Unfit(Exception):
-    """Something that must not be published, in words."""
+    """The text says what must not be published."""
 
 
 def versions() -> str:
-    """The version of both distributions; Unfit if not all places agree."""
+    """Return the version of both distributions; raise Unfit if the places of the version differ."""
     import zeke_jobs
 
     jobs, news = project("zeke-jobs"), project("zeke-news")
@@ -46,7 +46,7 @@ def versions() -> str:
 
 
 def notes(changelog: str, version: str) -> str:
-    """The section of a version in the changelog, which is what its release says; of one in the making, what is not released yet."""
+    """Return the changelog section of a version, or the unreleased section for a prerelease."""
     sections = dict(re.findall(r"^## \[(.+?)\][^\n]*\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL))
     name = "Unreleased" if Version(version).is_prerelease else version
     found = sections.get(name, "").strip()
@@ -56,7 +56,7 @@ def notes(changelog: str, version: str) -> str:
 
 
 def build(folder: Path, into: Path) -> list[Path]:
-    """The source archive of a folder, and the wheel that is made from what is in the archive and nothing else."""
+    """Build the source archive of a folder, and a wheel from the contents of the archive only."""
     into.mkdir(parents=True, exist_ok=True)
     archive = distributions.build(folder, into, "sdist")
     with tempfile.TemporaryDirectory() as unpacked:
@@ -76,7 +76,7 @@ def digest(path: Path) -> str:
 
 
 def check(name: str, built: Path) -> None:
-    """Refuse an archive or a wheel whose contents or metadata are not what they should be."""
+    """Refuse an archive or a wheel with wrong contents or metadata."""
     package, version = PACKAGES[name], project(name)["version"]
     stem = f"{name.replace('-', '_')}-{version}"
     if built.suffix == ".whl":
@@ -100,7 +100,7 @@ def check(name: str, built: Path) -> None:
 
 
 def smoke(wheels: dict[str, Path], folder: Path) -> None:
-    """Install the wheels and live the first minute of a user with them."""
+    """Install the wheels, and run a user's first minute with them."""
     from tests.acceptance.installed import Place, first_minute
 
     venv = folder / "venv"
@@ -121,7 +121,7 @@ def smoke(wheels: dict[str, Path], folder: Path) -> None:
 
 
 def main(folder: Path) -> int:
-    """Make all that is published, in ``folder``, and say what it is."""
+    """Build all published files in ``folder``, and print a summary."""
     try:
         version = versions()
         said = notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version)

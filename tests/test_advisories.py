@@ -1,4 +1,4 @@
-"""How ``nox -s audit`` evaluates a report."""
+"""``nox -s audit`` evaluates a report of pip-audit."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tests.advisories import verdict
 
 
 def report(**packages: list[str] | None) -> dict[str, Any]:
-    """A report of pip-audit: each package with its vulnerabilities; None where the service does not know it."""
+    """Make a report of pip-audit with the vulnerabilities of each package, or None for an unknown package."""
     return {
         "dependencies": [
             {"name": name, "skip_reason": f"not found: {name}"}

@@ -1,4 +1,4 @@
-"""docker/ without Docker: its files name existing things, their own programs accept them, and the health commands are right."""
+"""docker/ is tested without Docker: its files name existing things, and their programs accept the files."""
 
 import functools
 import io
@@ -33,11 +33,11 @@ AI_BEGINS = "  # ── Insights"
 
 @pytest.fixture(autouse=True)
 def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENGINE_TOKEN", "x")  # which the image's jobs.yaml asks for
+    monkeypatch.setenv("ENGINE_TOKEN", "x")  # The jobs.yaml of the image needs the variable.
 
 
 def jobs_yaml_of_the_image() -> str:
-    """The repository's jobs.yaml, with a queue for each kind of work and the engine apart."""
+    """Change the repository's jobs.yaml as the image does: queues ``ingest`` and ``ai``, and a separate engine."""
     text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
     apart = '    kind: http\n    url: "http://engine:3010"\n    token: ${ENGINE_TOKEN}\n'
     text = re.sub(r"    kind: local # fetches.*\n", apart, text)
@@ -112,7 +112,7 @@ def test_the_dashboard_looks_and_does_not_touch_and_is_on_this_machine_alone() -
 
 
 def compose_accepts(*files: Path) -> None:
-    """Docker Compose accepts files once their variables are set, and says so before."""
+    """Check that Docker Compose accepts the files when their variables are set."""
     if shutil.which("docker-compose") is None:
         pytest.skip("docker-compose is not installed")
     named = [one for file in files for one in ("--file", str(file))]
@@ -130,7 +130,7 @@ def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
     compose_accepts(*(DOCKER / name for name in names))
 
 
-#: What the image has on its path: the scripts of our wheels, which a test below builds, and of two that it needs.
+#: The image's path has the scripts of the project's wheels, which a test builds, and of two dependencies.
 SCRIPTS = {"zeke-jobs", "zeke-news"}
 PROGRAMS = SCRIPTS | {"dramatiq", "periodiq", "python"}
 
@@ -155,7 +155,7 @@ def test_each_command_exists_and_has_the_options_that_are_given(name: str, comma
 
 @functools.cache
 def help_of(*command: str) -> str:
-    if Path(command[0]).name == "zeke-jobs":  # in this process, which takes a tenth of the time
+    if Path(command[0]).name == "zeke-jobs":  # A run in this process takes a tenth of the time.
         with redirect_stdout(io.StringIO()) as out:
             run(app, "zeke-jobs", [*command[1:], "--help"])
         return out.getvalue()
@@ -163,7 +163,7 @@ def help_of(*command: str) -> str:
 
 
 def copied() -> list[str]:
-    """Sources of the build stage, as the Dockerfile copies them."""
+    """Return the sources that the Dockerfile copies into the build stage."""
     lines = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
     return [source for line in lines for source in line.split()]
 
@@ -222,7 +222,7 @@ SYSTEMD = sorted((DOCKER / "systemd").glob("*.service"))
 @pytest.mark.parametrize("unit", SYSTEMD, ids=lambda unit: unit.name)
 def test_a_unit_restarts_but_not_for_a_wrong_configuration_and_ends_what_it_left(unit: Path) -> None:
     lines = unit.read_text().splitlines()
-    # Status 1 is what dramatiq ends with when one of its processes was killed; 2 would say the same again.
+    # dramatiq ends with status 1 when one of its processes was killed; after status 2 a restart would fail again.
     wanted = {"Restart=always", "RestartPreventExitStatus=2", "StartLimitIntervalSec=0"}
     assert wanted | {"NoNewPrivileges=true", "ProtectSystem=strict"} <= set(lines)
     assert lines.index("StartLimitIntervalSec=0") < lines.index("[Service]")

@@ -1,4 +1,4 @@
-"""The docs are true: the architecture names what exists, proofs and public names and commands are there, and the examples run."""
+"""The architecture page names what exists, pages name existing tests, names and commands, and the examples run."""
 
 import importlib
 import re
@@ -24,7 +24,7 @@ PAGES = {page.stem: page.read_text(encoding="utf-8") for page in (ROOT / "docs")
 GUIDES = ("handlers", "looking", "running", "operations", "changing", "index", "troubleshooting")
 ROW = re.compile(r"^\| `([a-z/]+)/` \| [^|]+ \|$", re.MULTILINE)
 MOST = 25
-#: A test that a page names as the proof of a guarantee, below tests/.
+#: A page names a test below tests/ as the proof of a guarantee.
 PROOF = re.compile(r"`([\w/]+\.py)::(\w+)`")
 CHAOS = re.compile(r"`nox -s chaos -- ([a-z-]+)`")
 EXPORTS = ["./schema-task", "./client", "./boss", "./schema", "./tasks"]
@@ -33,11 +33,11 @@ NAMES += ["concurrencyLimit", "cron", "worker:dev"]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The code of a page in a language."""
+    """Return the code blocks of a page in a language."""
     return re.findall(rf'^```{language}(?: title="[^"]+")?\n(.*?)^```', PAGES[page], re.MULTILINE | re.DOTALL)
 
 
-# The architecture
+# ── the architecture
 
 
 def section(heading: str) -> str:
@@ -72,10 +72,10 @@ def test_no_folder_has_more_modules_than_a_reader_can_survey() -> None:
 def test_no_module_reaches_itself_by_its_imports_not_even_for_types() -> None:
     graph = grimp.build_graph("zeke_jobs", "actors", cache_dir=None)
     imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
-    TopologicalSorter(imported).prepare()  # a CycleError names the circle
+    TopologicalSorter(imported).prepare()  # A CycleError names the circle.
 
 
-# Promises and their proofs
+# ── guarantees and their proofs
 
 
 @pytest.mark.parametrize(("page", "least"), [("reliability", 20), ("limits", 15), ("stability", 8)])
@@ -96,7 +96,7 @@ def test_each_promise_of_a_table_has_a_proof() -> None:
     assert [row for row in rows if not PROOF.search(row) and not CHAOS.search(row)] == []
 
 
-# Public names
+# ── public names
 
 
 def test_each_public_name_exists_and_has_a_docstring() -> None:
@@ -120,7 +120,7 @@ def test_the_fixtures_of_the_plugin_are_those_of_the_page() -> None:
     assert {name for name in fixtures if name not in PAGES["testing"]} == {"zeke_config"}
 
 
-# Guides
+# ── guides
 
 
 def test_the_policy_means_what_the_page_says() -> None:
@@ -145,12 +145,12 @@ def test_the_first_page_has_few_lines_of_code() -> None:
     assert sum(1 for block in code for line in block.splitlines() if line.strip()) <= 10
 
 
-# From pg-boss and from Celery: every export has its equivalent, and the examples run
+# ── guides from pg-boss and Celery: every export has its equivalent, and the examples run
 
 
 @pytest.fixture
 def moved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """The page's Python, as the module that its jobs.yaml names."""
+    """Make a module of the page's Python code, which the page's jobs.yaml names."""
     module = types.ModuleType("moved")
     monkeypatch.setitem(sys.modules, "moved", module)
     [code] = blocks(request.param, "python")

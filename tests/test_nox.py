@@ -1,4 +1,4 @@
-"""The output of nox while its first run is waited for."""
+"""nox prints progress while a developer waits for its first run."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.fleet import ROOT
 
 @pytest.fixture(scope="module")
 def noxfile(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """As a module, with a cache of these tests' own."""
+    """Load noxfile.py as a module with a temporary cache."""
     module = ModuleType("noxfile")
     exec((ROOT / "noxfile.py").read_text(), module.__dict__)
     module.__dict__["CACHE"] = tmp_path_factory.mktemp("cache")
@@ -32,7 +32,7 @@ def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: Any) -> Non
 
 def test_the_first_words_say_what_it_is_and_how_long_it_takes(noxfile: Any) -> None:
     for session, words in noxfile.FIRST_WORDS.items():
-        command = [sys.executable, "noxfile.py", "-s", session]  # as nox reads it, before it makes an environment
+        command = [sys.executable, "noxfile.py", "-s", session]  # nox reads the file before it makes an environment.
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stderr == f"{session}: {words}\n"
 
@@ -50,7 +50,7 @@ def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfil
 
 
 class Session:
-    """Stands for nox's: its first run of pytest fails, and the runs after it as told."""
+    """This session replaces nox's: the first run of pytest fails, and ``passes_alone`` decides about later runs."""
 
     name = "tests"
 

@@ -1,4 +1,4 @@
-"""The contents of the packages, their imports, versions and licences, and files that must never be shipped."""
+"""These tests cover contents, imports, versions and licences of the packages, and files that must not be shipped."""
 
 import ast
 import itertools
@@ -19,12 +19,12 @@ from tests import licences
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
 HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "wordllama", "actors")
-LIMIT = 0.3  # seconds
-#: Only imported for a user's program that has them.
+LIMIT = 0.3  # The limit is in seconds.
+#: The packages are imported only if a user's program has them.
 THEIRS = {"sentry_sdk", "sqlalchemy"}
 
 
-#: The build files of zeke-news, which lie beside its modules.
+#: The build files of zeke-news are in the folder of its modules.
 NOT_SHIPPED = {"actors/pyproject.toml", "actors/README.md", "actors/LICENSE"}
 
 
@@ -47,7 +47,7 @@ def test_both_distributions_have_one_licence_and_the_same_pythons_and_need_their
 
 
 def asked(name: str) -> list[str]:
-    """All requirements of a distribution, with those of its extras."""
+    """Return all requirements of a distribution, also those of its extras."""
     about = project(name)
     return [*about["dependencies"], *itertools.chain(*about["optional-dependencies"].values())]
 
@@ -74,7 +74,7 @@ def test_each_import_is_of_a_declared_distribution_or_of_one_that_it_brings() ->
 
 
 def imported(path: Path) -> set[str]:
-    """The first names of what a module imports, anywhere in it."""
+    """Return the top-level names of all imports in a module."""
     names = set[str]()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -95,7 +95,7 @@ def run(code: str) -> str:
 
 
 def test_importing_zeke_jobs_takes_under_300_ms() -> None:
-    # The processor's time, because by the clock a busy machine takes longer.
+    # CPU time is used, because elapsed time grows on a busy machine.
     assert min(float(run("import time, zeke_jobs; print(time.process_time())")) for _ in range(5)) < LIMIT
 
 
@@ -180,7 +180,7 @@ def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(p
 
 
 def test_an_upper_bound_has_a_reason_beside_it() -> None:
-    bounded = []  # the two distributions bind each other by version
+    bounded = []  # The two distributions require each other's version.
     for name, folder in FOLDERS.items():
         lines = (folder / "pyproject.toml").read_text(encoding="utf-8").splitlines()
         for text in asked(name):

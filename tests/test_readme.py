@@ -1,4 +1,4 @@
-"""Runs the examples of the README."""
+"""The examples of the README run."""
 
 import re
 from collections.abc import Callable

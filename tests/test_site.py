@@ -1,4 +1,4 @@
-"""The documentation builds as a site without network, and all its links lead somewhere."""
+"""The documentation builds as a site without network, and all its links have targets."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 
 
 class Page(HTMLParser):
-    """A page's links, the files that it loads, and its anchors."""
+    """The parser collects a page's links, loaded files and anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built once for all processes of the run."""
+    """Build the site once for all processes of the run."""
     ours = tmp_path_factory.getbasetemp()
     folder = (ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "site"
     away = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""Waits for what other threads and processes bring about."""
+"""Tests wait here for the work of other threads and processes."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
-    """Ask until the answer is true, and return it."""
+    """Call the condition until it is true, and return its value."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {seconds} s: {what}"

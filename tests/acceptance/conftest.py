@@ -1,4 +1,4 @@
-"""Boots the real command lines as processes, on a database of the test's own."""
+"""The fixtures boot the real command lines as processes on the test's database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def effects(conn: Connection) -> Connection:
 
 
 class OwnServer:
-    """A server of the test's own, to be taken away and brought back."""
+    """The test can stop and restart this server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class OwnServer:
 
 @pytest.fixture
 def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
-    """``DATABASE_URL`` names it."""
+    """Start a server for the test, and set ``DATABASE_URL``."""
     with open_folder("server") as folder:
         server = OwnServer(folder)
         monkeypatch.setenv("DATABASE_URL", server.url)

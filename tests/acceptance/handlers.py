@@ -1,4 +1,4 @@
-"""Handlers that the acceptance tests run in real worker processes."""
+"""The acceptance tests run these handlers in real worker processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload
 
-#: What they write to: an effect once per job, and a trace of every start.
+#: Handlers write one effect per job, and a trace of every start.
 TABLES = """
   CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
   CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
@@ -35,7 +35,7 @@ def trace(ctx: Context[Any], what: str) -> None:
 
 
 def work(payload: Work, ctx: Context) -> int:
-    """Leaves a trace of its start and its end."""
+    """Write a trace at the start and at the end."""
     trace(ctx, "start")
     time.sleep(payload.seconds)
     trace(ctx, "end")
@@ -43,7 +43,7 @@ def work(payload: Work, ctx: Context) -> int:
 
 
 def effect(payload: Work, ctx: Context) -> None:
-    """Takes a while, then has its effect exactly once."""
+    """Sleep, and then write the effect exactly once."""
     trace(ctx, "start")
     time.sleep(payload.seconds)
     with ctx.transaction() as db, db.cursor() as cursor:
@@ -57,7 +57,7 @@ def die(payload: Work, point: str) -> None:
 
 
 def fragile(payload: Work, ctx: Context) -> None:
-    """Writes, sends and completes in one transaction; the first attempt dies where it is told to."""
+    """Write, send and complete in one transaction; the first attempt dies where the payload says."""
     first = ctx.attempt == 1
     with ctx.transaction() as db, db.cursor() as cursor:
         cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
@@ -76,14 +76,14 @@ def poison(payload: Work, ctx: Context) -> None:
 
 
 def query(payload: Work, ctx: Context) -> None:
-    """Waits inside the database until something stops it."""
+    """Wait inside the database until the statement is cancelled."""
     trace(ctx, "start")
     with ctx.db.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
 
 
 def dawdle(payload: Work, ctx: Context) -> None:
-    """Takes its time in steps so short that a cancellation gets through."""
+    """Sleep in short steps, so that a cancellation can interrupt the handler."""
     end = time.monotonic() + payload.seconds
     while time.monotonic() < end:
         time.sleep(0.05)
@@ -102,7 +102,7 @@ def list_words(payload: Work, ctx: Context[ListOfWords]) -> list[str]:
 
 
 class Address(BaseModel):
-    """A service that is nothing but its settings."""
+    """The service has only settings."""
 
     url: str
 
@@ -116,7 +116,7 @@ def ask(payload: Work, ctx: Context) -> str:
 
 
 def grumble(payload: Work, ctx: Context) -> None:
-    """Logs by its own logger and by a library's, and fails."""
+    """Log with the job's logger and with a library's logger, and fail."""
     logging.getLogger("a.library").warning("a library grumbles")
     ctx.logger.warning("the handler grumbles", n=payload.n)
     raise ValueError("no luck")
@@ -126,13 +126,13 @@ class Fork(Payload):
     how: str
 
 
-#: Ways to start a process that stays. It writes its id to a file of that name.
+#: The job starts a process in one of these ways; the process writes its id to a file with the name.
 HOW = ("fork", "multiprocessing", "stubborn", "grandchild", "thread")
 _SLEEP = "import os, signal, time; open({!r}, 'w').write(str(os.getpid())); {}time.sleep(300)"
 
 
 def fork(payload: Fork, ctx: Context) -> str:
-    """Starts a process that stays, and waits for it."""
+    """Start a process that stays, and wait for it."""
     how = payload.how
     match how:
         case "fork":
@@ -152,7 +152,8 @@ def fork(payload: Fork, ctx: Context) -> str:
             command = ["/bin/sh", "-c", '"$0" -c "$1" & wait', sys.executable, _SLEEP.format(how, "")]
             subprocess.run(command, check=False)
         case "thread":
-            threading.Thread(target=_stay, args=(how,)).start()  # no daemon: Python waits for it at its end
+            # Python waits at its end for a thread that is no daemon.
+            threading.Thread(target=_stay, args=(how,)).start()
             time.sleep(300)
     return "over"
 
@@ -163,12 +164,12 @@ def _stay(how: str) -> None:
 
 
 def come_back(payload: Work, ctx: Context) -> int:
-    """Forks a child that comes back from the handler, as if it were the worker; answers how it ended."""
+    """Fork a child that returns from the handler as if it were the worker; return the child's exit status plus 7."""
     pid = os.fork()
     return 0 if pid == 0 else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 7
 
 
 def block(payload: Work, ctx: Context) -> None:
-    """Waits where nothing ends it."""
+    """Wait without an end."""
     trace(ctx, "start")
     time.sleep(300)

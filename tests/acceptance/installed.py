@@ -1,4 +1,4 @@
-"""This project as wheels in a virtual environment of its own, and commands from it: as another user, in another place."""
+"""The project is installed from wheels in a virtual environment, and commands run as other users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import psutil
 from tests import distributions
 from tests.fleet import Command, bare_environment, is_at_work, launch
 
-#: A user of this system other than ours, and a second one; and a number that nobody has.
+#: USERS are two other users of this system; no user has the number NAMELESS.
 USERS = ("daemon", "games")
 NAMELESS = 54321
 HANDLER = """\
@@ -36,32 +36,32 @@ JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str) -> None:
-    """A virtual environment with our wheels and copies of their dependencies, usable by other users too."""
+    """Make a virtual environment with the project's wheels and copies of their dependencies, for all users."""
     distributions.install(venv, wheels, *wanted, copy=shutil.copy2, python=_open_python())
 
 
 def _open_python() -> str:
-    """A Python of our version that other users may run too, where there is one."""
+    """Find a Python of this version that other users may run."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     found = [Path(sys.executable).resolve(), *(Path(folder, version) for folder in ("/usr/bin", "/usr/local/bin"))]
     return str(next((one for one in found if one.exists() and is_open(one.resolve())), found[0]))
 
 
 def is_open(path: Path) -> bool:
-    """Whether others may enter all folders above it."""
+    """Say whether other users may enter all folders above the path."""
     return all(above.stat().st_mode & 0o001 for above in path.parents)
 
 
 @dataclass
 class Place:
-    """Where and as whom commands run."""
+    """Commands run in this folder, as this user."""
 
-    venv: Path  # what ``install`` made
+    venv: Path  # ``install`` made the environment.
     folder: Path
-    user: int | None = None  # the number of the user to become; None is ourselves
+    user: int | None = None  # The commands run as the user with this number; None is the current user.
     umask: int = 0o022
-    before: tuple[str, ...] = ()  # a program that starts them
-    env: dict[str, str | None] = field(default_factory=dict)  # None takes a variable of ours away
+    before: tuple[str, ...] = ()  # This program starts the commands.
+    env: dict[str, str | None] = field(default_factory=dict)  # None removes a variable from the environment.
     started: list[Command] = field(default_factory=list)
 
     def fill(self) -> None:
@@ -71,7 +71,7 @@ class Place:
             os.chown(self.folder, self.user, self.user)
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Command:
-        """Start ``zeke-jobs`` with these arguments, or Python where the first is ``-m`` or ``-c``."""
+        """Start ``zeke-jobs`` with these arguments, or Python if the first argument is ``-m`` or ``-c``."""
         env = {**bare_environment(), "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
         switch: dict[str, Any] = (
             {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
@@ -93,12 +93,12 @@ class Place:
             shutil.rmtree(Path("/var/lib/zeke-jobs", name), ignore_errors=True)
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """The status and the output of one that ends by itself."""
+        """Run a command to its end; return its status and output."""
         started = self.start(*arguments)
         return started.wait(90), started.text()
 
     def refusal(self, *arguments: str) -> str:
-        """The error of a command that must refuse, perhaps with help, without the output before it."""
+        """Return the error of a command that must refuse, with its help but without earlier output."""
         status, text = self.run(*arguments)
         assert status in (1, 2), text
         assert "Traceback" not in text
@@ -114,7 +114,7 @@ def server_of(up: Command) -> psutil.Process:
     return next(one for one in servers if one.info["cmdline"][2] == f"{data}/postgres/data")
 
 
-#: A short way to see that the server runs there, and that its data is still that of the last time.
+#: The program checks that the server runs in this folder, and that the data of earlier visits is still there.
 _VISIT = """\
 import sys
 from contextlib import closing
@@ -129,7 +129,7 @@ with own_server(environment.data_dir(), "a visit") as url, closing(connect(url))
 
 
 def visit(place: Place) -> int:
-    """Start the server, write to it, stop it; answers how often that was done there."""
+    """Start the server, write to it and stop it; return the number of visits so far."""
     status, text = place.run("-c", _VISIT)
     assert status == 0, text
     return int(text.partition("visits:")[2])
@@ -149,7 +149,7 @@ def visiting(place: Place) -> Iterator[None]:
 
 
 def first_minute(place: Place) -> str:
-    """Start the whole, run a job from another terminal, stop; answers what ``up`` wrote."""
+    """Start ``up``, run a job from another terminal, and stop; return the output of ``up``."""
     up = place.start("up")
     try:
         up.wait_for("ready; in another terminal")

@@ -1,4 +1,4 @@
-"""Handlers that write when they start and what they use, and a provider on loopback that answers 429 beyond its limit."""
+"""The handlers record their starts and their use, and a provider on loopback answers 429 beyond its limit."""
 
 import json
 import os
@@ -44,12 +44,13 @@ def asking(payload: Load, ctx: Context) -> None:
 
 
 class Provider(Loopback):
-    """Lets ``most`` tokens through in any ``window`` seconds; ``down`` answers 503 to all."""
+    """The provider admits ``most`` tokens in any ``window`` seconds; while ``down`` is true, it answers 503."""
 
     def __init__(self, most: int, window: float, *, takes: float = 0.05) -> None:
         self.most, self.window, self.takes = most, window, takes
         self.down = False
-        self.calls: list[tuple[float, int, int]] = []  # when each came, its tokens, and the status of the answer
+        # Each call has its time, its tokens, and the status of the answer.
+        self.calls: list[tuple[float, int, int]] = []
         self._taken: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         super().__init__()

@@ -1,4 +1,4 @@
-"""``zeke-jobs up`` in a folder of its own, for tests that need the whole system."""
+"""``zeke-jobs up`` runs in a temporary folder, for tests that need the whole system."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 
 
 class Up:
-    """The command in ``folder``, with all that it wrote."""
+    """The command runs in ``folder``, and its output is kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,7 +43,7 @@ class Up:
         return self.text[-5000:]
 
     def run(self, command: str) -> str:
-        """The output of a command line in the folder."""
+        """Run a command line in the folder; return its output."""
         words = shlex.split(command)
         if words[0] in PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
             return self.here(*words).stdout
@@ -52,7 +52,7 @@ class Up:
         return str(subprocess.run(command, shell=True, text=True, check=False, **here).stdout)
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run one of our command lines in this process, which takes a tenth of the time. It forgets what it imported from the folder."""
+        """Run one of the project's command lines in this process, and unload the modules of the folder."""
         path = list(sys.path)
         done = in_this_process(self.folder, self.env, *command, apart=apart)
         sys.path[:] = path
@@ -62,7 +62,7 @@ class Up:
         return done
 
     def python(self, code: str) -> str:
-        """The output of a program, run after the line ``export DATABASE_URL=…`` that the command printed."""
+        """Run Python code after the line ``export DATABASE_URL=…`` that ``up`` printed; return its output."""
         export = next(line for line in self.text.splitlines() if "export DATABASE_URL=" in line).partition("export ")
         command = ["/bin/sh", "-c", f'export {export[2]} && exec "$0" -c "$1"', sys.executable, code]
         here: dict[str, Any] = {"cwd": self.folder, "env": self.env, "timeout": 60, "capture_output": True}
@@ -70,13 +70,16 @@ class Up:
         return str(done.stdout.strip() or done.stderr)
 
     def left(self) -> list[str]:
-        """Command lines of processes that work in the folder still."""
+        """Return the command lines of processes that still work in the folder."""
         return processes_in(self.folder)
 
 
 @contextmanager
 def up_in_a_folder(*, greets: bool = False) -> Iterator[Up]:
-    """A folder and its command, not started yet; stopped and removed at the end. ``greets``: the folder has a task."""
+    """Make a folder with a command that is not started yet; stop and remove both at the end.
+
+    With ``greets`` the folder has a task.
+    """
     with open_folder("up") as folder:
         made = Up(folder)
         if greets:

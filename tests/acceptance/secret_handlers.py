@@ -1,4 +1,4 @@
-"""Handlers that do what careless ones do with secrets: put them into exceptions, logs and outputs."""
+"""These careless handlers put secrets into exceptions, logs and outputs."""
 
 import logging
 import sys
@@ -32,7 +32,7 @@ class Service(BaseModel):
 
 
 def log_in(payload: Login, ctx: Context[Settings]) -> dict[str, Any]:
-    """Fails with its secrets in the message, in the way that it is told to."""
+    """Fail in the way that the payload says, with secrets in the message."""
     token = ctx.service("vault").token
     url = f"https://{payload.user}:{payload.password}@example.org"
     ctx.logger.info("logging in", url=url, header=f"Bearer {token}")
@@ -44,7 +44,7 @@ def log_in(payload: Login, ctx: Context[Settings]) -> dict[str, Any]:
     if payload.fail == "chain":
         try:
             int(token)
-        except ValueError as error:  # whose text has the token
+        except ValueError as error:  # The text of the error contains the token.
             raise KeyError(payload.password) from error
     if payload.fail == "reject":
         raise Reject(f"no {payload.password}", details={"sent": {"token": token, "password": payload.password}})

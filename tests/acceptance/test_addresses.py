@@ -1,4 +1,4 @@
-"""Each command line refuses a wrong DATABASE_URL with one line and status 2, and prints no password."""
+"""Each command refuses a wrong DATABASE_URL with one line and status 2, and prints no password."""
 
 import fcntl
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ JOBS = "work: {handler: 'H:work'}"
 
 
 def at(database: str, *, user: str = "postgres", password: str = "", name: str = "") -> str:
-    """The address of the test's database with another user, password or name."""
+    """Return the URL of the test's database with another user, password or name."""
     parts = urlsplit(database)
     credentials = f"{user}:{password}@" if password else f"{user}@"
     return urlunsplit(parts._replace(netloc=credentials, path=f"/{name}" if name else parts.path))
@@ -28,10 +28,10 @@ def at(database: str, *, user: str = "postgres", password: str = "", name: str =
 
 @pytest.fixture
 def role(conn: Connection) -> Iterator[str]:
-    """A user whom the server asks for a password."""
+    """Make a user who must give a password to the server."""
     rules = FOLDER / "data" / "pg_hba.conf"
     with (FOLDER / "rules.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the run's other processes have the same server
+        fcntl.flock(lock, fcntl.LOCK_EX)  # The run's other processes share the server.
         before = rules.read_text()
         rules.write_text(f"local all t_asked scram-sha-256\n{before}")
         query(conn, "CREATE ROLE t_asked LOGIN SUPERUSER PASSWORD %s", PASSWORD)
@@ -72,7 +72,7 @@ def test_each_command_tells_a_wrong_password_host_and_database_from_one_that_is_
         assert f"expected {expected} in DATABASE_URL, got: " in shown
         assert "away" not in shown
         assert "does not answer" not in shown
-        # These three answer a question about the database, and the answer is no.
+        # These three commands check the database, and status 1 means a negative result.
         assert status == (1 if command in ("metrics", "doctor", "health worker") else 2)
 
 

@@ -1,4 +1,4 @@
-"""The containers of docs/running.md, without Docker: their commands run a new user's tasks, and Compose accepts the file."""
+"""The containers of docs/running.md work without Docker: their commands run tasks, and Compose accepts the file."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""pg-boss's own dashboard, unmodified, on our database: the pages that it serves, and the forms that its buttons send."""
+"""pg-boss's unmodified dashboard works on the database: it shows its pages, and its buttons have effects."""
 
 import html
 import os
@@ -45,7 +45,7 @@ class Pages:
         self.home = home
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> str:
-        """What the page shows that follows, one line for each text."""
+        """Send a request, follow redirects, and return the text of the page, a line for each text node."""
         answer = httpx.request(method, self.home + path, data=form, follow_redirects=True, timeout=30)
         shown = re.sub(r"<(script|style)\b.*?</\1>|<!-- -->", "", answer.text, flags=re.DOTALL)
         return html.unescape(re.sub(r"(<[^>]*>)+", "\n", shown))
@@ -83,7 +83,7 @@ def jobs(conn: Connection) -> dict[str, str]:
 
 @contextmanager
 def served(program: list[str], url: str, read_only: str) -> Iterator[Pages]:
-    """The dashboard's pages, as ``up --dashboard`` serves them."""
+    """Serve the dashboard's pages, as ``up --dashboard`` does."""
     port = free_port()
     env = {**os.environ, "DATABASE_URL": url, "PGBOSS_DASHBOARD_READ_ONLY": read_only}
     command = reload.dashboard(program, env, port=port, schema="pgboss")
@@ -128,7 +128,7 @@ def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[s
         for state, job in jobs.items():
             text = page.shows(f"{path}?state={state}", job)
             assert [one for one in jobs.values() if one in text] == [job]
-    text = page.shows("/queues/greet", jobs["created"], jobs["retry"], jobs["active"])  # those that are pending
+    text = page.shows("/queues/greet", jobs["created"], jobs["retry"], jobs["active"])  # These jobs are pending.
     assert jobs["failed"] not in text
     for state in ("created", "failed"):
         page.shows(f"/queues/greet/jobs/{jobs[state]}", jobs[state], state)
@@ -147,7 +147,7 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
 
     def on_its_page(job: str, intent: str) -> str:
         path = f"/queues/greet/jobs/{jobs[job]}"
-        page.shows(path, intent.capitalize())  # the button
+        page.shows(path, intent.capitalize())  # The page shows the button.
         return str(page.send(path, intent=intent))
 
     def becomes(job: str, state: str | None) -> None:

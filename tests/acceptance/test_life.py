@@ -1,4 +1,4 @@
-"""Starts and stops of the real command lines: none hangs while it waits, and none leaves a process behind."""
+"""The real command lines start and stop: no command hangs while it waits, and no command leaves a process behind."""
 
 import signal
 import time
@@ -21,14 +21,14 @@ NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
 
 @pytest.fixture
 def lock(other_conn: Connection) -> Iterator[Connection]:
-    """Somebody holds the catalogue, as a change of it does that takes long."""
+    """Lock the catalogue, as a long change of the catalogue does."""
     query(other_conn, "BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
     yield other_conn
     query(other_conn, "ROLLBACK")
 
 
 def took(command: Command, number: signal.Signals = signal.SIGTERM) -> float:
-    """Seconds from the signal to the end, which is in good order."""
+    """Send a signal, wait for a regular end, and return the seconds."""
     began = time.monotonic()
     command.process.send_signal(number)
     assert command.wait(60) == 0, command.text()
@@ -48,7 +48,7 @@ def test_workers_that_waited_for_the_database_are_refused_with_status_2(fleet: F
     query(lock, "DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")
     query(lock, "LOCK TABLE zeke_jobs.migration IN ACCESS EXCLUSIVE MODE")
     started = fleet.workers()
-    eventually(lambda: "is booting up" in started.text(), fleet=fleet)  # dramatiq went on
+    eventually(lambda: "is booting up" in started.text(), fleet=fleet)  # dramatiq has continued.
     assert "ready" not in started.text()
     query(lock, "COMMIT")
     assert started.wait() == 2
@@ -86,7 +86,7 @@ def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, co
     eventually(lambda: all(file.exists() and file.read_text() for file in files.values()), fleet=fleet)
     children = {how: int(file.read_text()) for how, file in files.items()}
     assert took(worker) < 20
-    # A killed process is there for a moment longer.
+    # A killed process exists for a moment longer.
     eventually(lambda: not [how for how, pid in children.items() if is_at_work(pid)], timeout=2, fleet=fleet)
     assert {zeke_jobs.status(job).status for job in jobs.values()} == {"created"}, "it counts no attempt"
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
@@ -100,7 +100,7 @@ def test_a_forked_child_that_comes_back_from_its_handler_ends_there(fleet: Fleet
 def test_a_stop_waits_for_no_lock_that_a_claim_waits_for(fleet: Fleet, conn: Connection) -> None:
     worker = fleet.serve(ONE, conn, *LATE)
     query(conn, "BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
-    time.sleep(3)  # its next look waits now
+    time.sleep(3)  # The worker's next claim waits now.
     assert took(worker) < 20
     query(conn, "ROLLBACK")
 

@@ -1,6 +1,6 @@
-"""Rates, rates per key, units, throttling and breakers, over three processes, by the rows that handlers wrote.
+"""Three processes obey rates, rates per key, units, throttling and breakers, as the rows written by the handlers prove.
 
-``ZEKE_TEST_DEEP=1`` makes each last minutes; ``ZEKE_TEST_SEED`` repeats a run's random choices.
+``ZEKE_TEST_DEEP=1`` lets each test run for minutes; ``ZEKE_TEST_SEED`` repeats a run's random choices.
 """
 
 import os
@@ -17,9 +17,9 @@ from tests.acceptance.limits_handlers import Provider
 from tests.fleet import Fleet, eventually, query, scalar
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-LENGTH = 600.0 if DEEP else 10.0  # seconds of load
+LENGTH = 600.0 if DEEP else 10.0  # The load lasts LENGTH seconds.
 PROCESSES = 3
-#: A handler notes the time a little after its start: that much later at most on a machine that does other things, too.
+#: A handler notes its time at most ROW seconds after its start, even on a busy machine.
 ROW = 0.1
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200 if DEEP else 240)]
@@ -36,15 +36,15 @@ JOBS_YAML = f"""
       polite: {{handler: "{HANDLERS}:measured", rate: {{per_key: 2/s}}}}
       weighted: {{handler: "{HANDLERS}:measured", uses: [ai], units: {{tokens: 60}}}}
 """
-#: The promise: for each group of rows, an amount within a second. Units pass it by one job.
+#: Each group of rows is limited to this amount per second; units may exceed the limit by one job.
 PROMISED = {"rated": 20, "paced": 10, "polite": 2, "weighted": 600}
 BEYOND = {"weighted": 60}
-#: After its burst of 4, six of ten a second are spaced.
+#: After its burst of 4, six of ten jobs a second are spaced.
 REACH = {"paced": 0.6}
 
 
 def most_within(rows: Iterable[tuple[float, float]], window: float) -> float:
-    """The largest sum in any window of that length."""
+    """Return the largest sum in any window of this length."""
     rows = sorted(rows)
     first, total, most = 0, 0.0, 0.0
     for at, amount in rows:
@@ -57,7 +57,7 @@ def most_within(rows: Iterable[tuple[float, float]], window: float) -> float:
 
 
 def rows_of(conn: Connection) -> dict[str, list[tuple[float, float]]]:
-    """The times and amounts of the rows in each group."""
+    """Return the times and amounts of the rows in each group."""
     found: dict[str, list[tuple[float, float]]] = {}
     rows = query(conn, "SELECT task, key, extract(epoch FROM at)::float8, tokens FROM start ORDER BY at")
     for task, key, at, tokens in rows:
@@ -73,7 +73,7 @@ def started(fleet: Fleet, conn: Connection) -> Connection:
 
 
 def seed(chance: random.Random, url: str, seconds: float) -> None:
-    """More jobs of each kind than can start in that time."""
+    """Send more jobs of each kind than can start in ``seconds``."""
     many = int(seconds * 30)
     zeke_jobs.send_many("rated", [{"seconds": chance.choice([0, 0, 0.05])} for _ in range(many)])
     zeke_jobs.send_many("paced", [{} for _ in range(many // 2)])
@@ -99,7 +99,7 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
     time.sleep(LENGTH + 2.0)
     found = rows_of(started)
     check(found)
-    least = 0.98 if DEEP else 0.85  # in a short run, on a machine that does other things too
+    least = 0.98 if DEEP else 0.85  # A short run on a busy machine gets a lower bound.
     for group, most in PROMISED.items():
         for name in (name for name in found if name.split()[0] == group):
             share = reached(found[name], most, begin, begin + LENGTH - 0.5)
@@ -109,7 +109,7 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    # 90,000 a minute; in the short run counted over ten seconds.
+    # The provider allows 90,000 a minute; the short run counts over ten seconds.
     found = Provider(90_000, 60.0) if DEEP else Provider(15_000, 10.0)
     yield found
     found.close()
@@ -117,9 +117,9 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # Units may be passed by one job: of ten seconds that is more than a rate of a minute leaves unused.
+    # Units may exceed the limit by one job: over ten seconds that is more than the margin of a limit per minute.
     rate = "90000/m" if DEEP else "1500/s"
-    # One task says twice as many units as a job uses, the other one half as many.
+    # One task estimates twice the units that a job uses, the other task half.
     tasks = f"""
         version: 1
         limits:
@@ -129,7 +129,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
           low: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 75}}}}
     """
     fleet.serve(tasks, started, commands=PROCESSES, threads=6, PROVIDER=provider.url)
-    windows = 3 if DEEP else 2  # of which the first does not count
+    windows = 3 if DEEP else 2  # The first window does not count.
     length = provider.window * (windows + 0.5)
     for task in ("high", "low"):
         zeke_jobs.send_many(task, [{"tokens": chance.randint(75, 225)} for _ in range(int(length * 10))])
@@ -140,7 +140,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
     refused = sum(status == 429 for _, _, status in late) / len(late)
     used = sum(tokens for _, tokens, status in late if status == 200) / ((windows - 1) * provider.most)
     print(f"refused {refused:.4f}, used {used:.3f}")
-    assert refused < (0.01 if DEEP else 0.03)  # of a hundred calls, one busy moment is two or three
+    assert refused < (0.01 if DEEP else 0.03)  # Of a hundred calls, two or three may fail in one busy moment.
     assert used >= (0.95 if DEEP else 0.9)
 
 
@@ -166,5 +166,5 @@ def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
     lost: Any = scalar(started, "SELECT sum(attempt - 1) FROM zeke_jobs.queue")
     asked = sum(status == 503 for _, _, status in provider.calls)
     print(f"attempts lost {lost}, calls during the outage {asked}")
-    assert lost <= 5 + 6  # those of the breaker, and what ran when it opened
+    assert lost <= 5 + 6  # The breaker loses five attempts, and up to six jobs run when it opens.
     assert scalar(started, "SELECT count(*) FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL") == 0

@@ -1,4 +1,4 @@
-"""Changes while everything runs: applied from the command line, followed by real workers under load."""
+"""Changes are applied from the command line while real workers run under load and follow the revisions."""
 
 import json
 from typing import Any
@@ -13,9 +13,9 @@ from tests.fleet import Fleet, eventually, scalar
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
-#: Seconds since the last revision.
+#: The query returns the seconds since the last revision.
 AGE = "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
-#: The most that ran at once when a job was claimed, for each revision, by the recorded times.
+#: The query returns, for each revision, the most jobs that were active when a job was claimed, by recorded times.
 MOST = """
   WITH ran AS (
     SELECT claimed_on AS begun, completed_on AS ended FROM zeke_jobs.queue WHERE task = 'work' AND state = 'done'
@@ -67,7 +67,7 @@ def test_two_workers_with_two_files_end_in_one_stated_truth(fleet: Fleet, effect
     fleet.ready(effects, 2)
     runs = "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker WHERE kind = 'worker'"
     eventually(lambda: scalar(effects, runs) == [2], fleet=fleet)
-    # The first one restarts with its older file, and does not turn the fleet back.
+    # The first worker restarts with its older file, and does not roll back the other workers.
     assert first.stop() == 0
     fleet.workers(ZEKE_JOBS_CONFIG=str(files["a.yaml"]))
     fleet.ready(effects, 2)
@@ -111,10 +111,10 @@ def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection)
     }.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
-    applied(fleet, text + "      fresh: {handler: 'H:list_words'}\n")  # of code that is known
+    applied(fleet, text + "      fresh: {handler: 'H:list_words'}\n")  # The code of the handler is already loaded.
     assert output("fresh") == []
     (member,) = json.loads(fleet.zeke("fleet", "--json"))["members"]
-    assert (member["file_revision"], member["drift"]) == (2, [])  # the file that was applied is the worker's own
+    assert (member["file_revision"], member["drift"]) == (2, [])  # The applied file is the worker's current file.
     assert (output("score"), output("asking"), len(failed("failing"))) == (["two", "three"], "http://new", 4)
     assert failed("slow")[-1]["error"]["message"] == "it ran longer than its timeout of 0.3 s"
     assert json.loads(fleet.zeke("schedule", "--json"))[0]["timezone"] == "Asia/Tokyo"

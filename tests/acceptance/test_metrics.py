@@ -1,4 +1,4 @@
-"""Real workers count, the real exporter reads, and a real Prometheus, where it is installed, answers every query of the dashboard."""
+"""Real workers count, the real exporter reads, and Prometheus, if installed, answers every query of the dashboard."""
 
 import json
 import re
@@ -38,11 +38,11 @@ def get(port: int, path: str = "/metrics") -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
             return str(answer.read().decode())
     except urllib.error.URLError:
-        return ""  # it does not listen yet
+        return ""  # The exporter does not listen yet.
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
-    """Values by name and labels' values, these in the order of their names."""
+    """Return values by name and by the values of the labels, sorted by label name."""
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -63,7 +63,7 @@ def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_p
     eventually(lambda: scalar(effects, ended) == 21, 60, fleet)
     eventually(lambda: get(exporter), 30, fleet)
     beat = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())"
-    effects.cursor().execute(beat)  # as a scheduler does at the full minute
+    effects.cursor().execute(beat)  # A scheduler writes such a row each minute.
     counted = eventually(lambda: samples(get(workers)), 30, fleet)
     expected = {
         ("zeke_jobs_attempts_total", "completed", "default", "work"): 20, ("zeke_jobs_attempts_total", "retry", "default", "broken"): 2,
@@ -88,19 +88,19 @@ def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_p
 
 
 def documented(found: dict[tuple[str, ...], float]) -> set[str]:
-    """Names without the suffixes of histograms and counters."""
+    """Return names without the suffixes of histograms and counters."""
     return {re.sub(r"_(bucket|count|sum|created)$", "", name[0]) for name in found}
 
 
 def queries() -> list[str]:
-    """Every query of the dashboard, as Grafana would ask it."""
+    """Return every query of the dashboard as Grafana sends it."""
     found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
     found += [one["expr"] for one in DASHBOARD["annotations"]["list"]]
     found += [one["query"].partition("(")[2].partition(",")[0] for one in DASHBOARD["templating"]["list"]]
     return [query.replace("$task", ".*").replace("$__rate_interval", "20s") for query in found]
 
 
-#: Metrics without values while all is well.
+#: These queries have no values while there is no fault.
 EMPTY = {query for query in queries() if "ALERTS" in query or "cost" in query}
 
 
@@ -141,7 +141,7 @@ def prometheus_answers_every_query_of_the_dashboard(targets: dict[str, int], fle
     rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
     assert len(rules) >= 10
-    # Before the first scrape there is no exporter, for a moment.
+    # Before the first scrape, an alert about the missing exporter is pending for a moment.
     eventually(lambda: ask("alerts") == {"alerts": []}, 60, fleet)
     prometheus.process.send_signal(signal.SIGTERM)
     prometheus.wait(30)

@@ -1,4 +1,4 @@
-"""Everything through PgBouncer in transaction mode, where two statements may be run by two sessions."""
+"""The whole system runs through PgBouncer in transaction mode, where two statements may run in different sessions."""
 
 import os
 import pwd
@@ -47,7 +47,7 @@ TASKS = """
 
 
 class Bouncer:
-    """A PgBouncer of its own before the run's server, with few sessions to share."""
+    """The test's PgBouncer has few sessions for the run's server."""
 
     def __init__(self, folder: Path, server: str, pool_size: int) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class Bouncer:
             admin_users = postgres
             """.replace("            ", "")
         )
-        if os.geteuid() == 0:  # it refuses to run as root, as the server does
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root, as PostgreSQL does.
             nobody = pwd.getpwnam("nobody")
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
             with self.configuration.open("a") as configuration:
@@ -79,7 +79,7 @@ class Bouncer:
         eventually(self.listens, 10)
 
     def listens(self) -> bool:
-        """Whether it takes connections; its socket is there a moment earlier."""
+        """Say whether PgBouncer accepts connections; its socket exists a moment earlier."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.folder / ".s.PGSQL.6432")) == 0
 
@@ -89,7 +89,7 @@ class Bouncer:
         (self.folder / ".s.PGSQL.6432").unlink(missing_ok=True)
 
     def at(self, url: str) -> str:
-        """The URL of the same database, through here."""
+        """Return the URL of a database through this PgBouncer."""
         return urlunsplit(urlsplit(url)._replace(query=f"host={self.folder}&port=6432"))
 
     def command(self, command: str, url: str) -> None:
@@ -121,7 +121,7 @@ def bouncer(make_bouncer: Callable[[int], Bouncer]) -> Bouncer:
 
 @pytest.fixture
 def pooled(bouncer: Bouncer, database: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """URL of the test's database through PgBouncer; ``DATABASE_URL`` names it too."""
+    """Return the URL of the test's database through PgBouncer, and set ``DATABASE_URL``."""
     url = bouncer.at(database)
     monkeypatch.setenv("DATABASE_URL", url)
     return url
@@ -129,7 +129,7 @@ def pooled(bouncer: Bouncer, database: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def workers(fleet: Fleet, pooled: str, effects: Connection) -> Fleet:
-    """Workers that know the database only through PgBouncer; ``conn`` looks at it directly."""
+    """Start workers that use PgBouncer only; ``conn`` connects directly."""
     fleet.database = pooled
     fleet.serve(TASKS, effects, processes=2)
     return fleet
@@ -154,7 +154,7 @@ def test_jobs_run_once_within_their_limit_commit_with_their_writes_and_are_pause
     with closing(connect(pooled)) as through:
         actions.pause(through, "task/tick", by="a test")
         paused = zeke_jobs.send("tick")
-        for n in range(3):  # what was sent later passes it by
+        for n in range(3):  # Jobs that are sent later run first.
             zeke_jobs.wait(zeke_jobs.send("work", {"n": n}).id, timeout=10)
         assert zeke_jobs.status(paused.id).status == "created"
         actions.resume(through, "task/tick")
@@ -166,7 +166,7 @@ def test_jobs_run_once_within_their_limit_commit_with_their_writes_and_are_pause
     zeke_jobs.cancel(job.id, "not wanted")
     with pytest.raises(JobFailed, match="cancelled"):
         zeke_jobs.wait(job.id, timeout=10)
-    assert time.monotonic() - began < 3  # two until it ends, one until the next look
+    assert time.monotonic() - began < 3  # The job ends within two seconds, and the next claim follows within a second.
     running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active'"
     assert scalar(conn, running) == 0
 
@@ -220,7 +220,7 @@ def shown(conn: Connection, setting: str) -> Any:
 
 def test_our_time_zone_follows_us_from_session_to_session(make_bouncer: Any, database: str, conn: Connection) -> None:
     conn.cursor().execute(f"ALTER DATABASE {urlsplit(database).path[1:]} SET timezone TO 'America/New_York'")
-    url = make_bouncer(1).at(database)  # one session for everybody
+    url = make_bouncer(1).at(database)  # All clients share one session.
     with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
         theirs.autocommit = True
         theirs.cursor().execute("SET timezone TO 'Asia/Tokyo'")

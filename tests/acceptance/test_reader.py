@@ -1,4 +1,4 @@
-"""A reader's first day with a fresh ``zeke-jobs up``: five addresses, stories within a minute, a digest."""
+"""On a reader's first day with ``zeke-jobs up``, five addresses give stories within a minute, and a digest."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def feed(url: str, name: str, *, days: float, items: int, extra: str = "") -> st
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A weblog, a profile, a repository, a podcast and a feed; the weblog's newest entry is 300 days old."""
+    """Serve a weblog, a profile, a repository, a podcast and a feed; the weblog's newest entry is 300 days old."""
     with Site() as running:
         url = running.url
         rss = "application/rss+xml"
@@ -74,7 +74,7 @@ def mail() -> Iterator[MailServer]:
 
 @pytest.fixture
 def up(mail: MailServer) -> Iterator[Up]:
-    """The shipped jobs.yaml, with loopback allowed, and a digest by mail and as Markdown."""
+    """Use the shipped jobs.yaml with loopback allowed, and with digests by mail and as Markdown."""
     with up_in_a_folder() as made:
         text = (ROOT / "jobs.yaml").read_text()
         text = text.replace("    kind: local #", "    allow_networks: [127.0.0.0/8]\n    kind: local #", 1)
@@ -107,7 +107,7 @@ def test_a_readers_first_day(up: Up, site: Site, mail: MailServer) -> None:
         assert re.match(rf"added (rss|podcast)  The {name}  [0-9a-f]{{8}}\n", said), said
         assert f"Release 1 of {name} has a retry budget" in said
         assert "no worker runs" not in said
-    # The weblog's newest ten of its twelve old entries, and all of the others.
+    # The stories are the weblog's newest ten of twelve old entries, and all entries of the other sources.
     eventually(lambda: sum(bool(one["one_liner"]) for one in read_json(up, "stories")) >= 17, 90, up, every=0.5)
     stories = read_json(up, "stories")
     first = min(datetime.fromisoformat(one["created_at"]) for one in stories)

@@ -1,4 +1,4 @@
-"""A reader's week with a fresh ``zeke-jobs up``: each item ends where its rule says, and each alert arrives once, soon, or ``why`` tells."""
+"""In a reader's week each item ends as its rule says, and each alert arrives once, or ``why`` explains the delay."""
 
 import json
 import re
@@ -47,7 +47,7 @@ with psycopg2.connect(os.environ["DATABASE_URL"]) as conn, conn.cursor() as curs
 
 @pytest.fixture
 def imap(site: Site) -> Iterator[ImapServer]:
-    """A letter with a view on the web, one without, and one of somebody whom a filter drops."""
+    """Serve a letter with a link to the web, a letter without, and a letter from a sender whom a filter drops."""
     with ImapServer(password=SECRET) as running:
         view = f'<a href="{site.url}/letter">View in browser</a>'
         bodies = {1: {"link": view}, 2: {"body": paragraphs("the letter")}, 3: {"sender": "Eve <eve@e.example>"}}
@@ -57,7 +57,7 @@ def imap(site: Site) -> Iterator[ImapServer]:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """Two feeds, a page without one behind a cookie, a podcast with a transcript, a real feed; the webhook is away."""
+    """Serve two feeds, a page behind a cookie, a podcast with a transcript, and a real feed; the webhook is down."""
 
     def for_readers(asked: Asked) -> Answer:
         text = f"<div class=text>{paragraphs('it')}<p class=ad>Buy it now.</p></div>"
@@ -115,7 +115,7 @@ def test_a_readers_week(site: Site, imap: ImapServer) -> None:
             said += [news(up, "sources", "add", f"{site.url}/{path}", *more)]
         said += [news(up, "sources", "add", "imap://mine/Letters")]
 
-        # Each item ends where its rule says.
+        # ── each item ends as its rule says
         def is_filed() -> bool:
             counts = [row["articles"].keys() for row in read_json(up, "sources")]
             return all(kinds - IN_FLIGHT == kinds > set() for kinds in counts)
@@ -143,7 +143,7 @@ def test_a_readers_week(site: Site, imap: ImapServer) -> None:
         dropped = {row["name"]: row["articles"].get("filtered", 0) for row in read_json(up, "sources")}
         assert (dropped["The weblog"], dropped["Letters"]) == (1, 1)
 
-        # Each alert arrives once; at the receiver that is away, when it is back.
+        # ── each alert arrives once, also at the receiver that was down
         eventually(lambda: site.times("/hook") >= 2, 90, up, every=0.2)
         got: list[Asked] = []
 

@@ -35,7 +35,7 @@ TASKS = """
 
 @pytest.fixture
 def planted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    """A fleet whose address has a password, and whose services have a token."""
+    """Start a fleet whose database URL has a password, and whose services have a token."""
     fleet.database = urlunsplit(urlsplit(fleet.database)._replace(netloc=f"postgres:{PASSWORD}@"))
     monkeypatch.setenv("DATABASE_URL", fleet.database)
     monkeypatch.setenv("VAULT_TOKEN", TOKEN)
@@ -49,10 +49,10 @@ def shown(text: str) -> list[str]:
 
 
 def command_lines() -> str:
-    """The view of all processes that any user of this machine has."""
+    """Return the command lines of all processes, which any user of the machine can see."""
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it has just ended
+        with suppress(psutil.Error):  # The process may just have ended.
             found.append(" ".join(process.cmdline()))
     assert any("zeke_jobs.actors" in line for line in found)
     return "\n".join(found)
@@ -67,7 +67,7 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
 
     assert shown(command_lines()) == []
 
-    # A waiting caller gets the whole output; views are masked.
+    # A waiting caller gets the whole output, but views are masked.
     assert zeke_jobs.wait(jobs[""], timeout=5)["password"] == FIELD
     said = [planted.zeke(*map(str, command), status=None) for command in (
         ("check",), ("plan",), ("tasks",), ("jobs", "--json"), ("fleet", "--json"), ("history",), ("show", 1), ("schedule",),
@@ -85,7 +85,7 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
     for view in ("zeke_jobs.job", "pgboss.job", "zeke_jobs.finished", "zeke_jobs.schedule"):
         assert shown(scalar(conn, f"SELECT coalesce(string_agg(v::text, ''), '') FROM {view} AS v")) == [], view
 
-    # The database keeps a sensitive field in its payload and output alone.
+    # The database stores a sensitive field only in the job's payload and output.
     command = (
         server_programs.binaries() / "pg_dump",
         "--data-only",

@@ -1,4 +1,4 @@
-"""``zeke-jobs top`` in a real terminal: it pauses a task and cancels a job by keys, and is readable at two sizes."""
+"""``zeke-jobs top`` runs in a real terminal: keys pause a task and cancel a job, and two sizes are readable."""
 
 import shlex
 import shutil
@@ -29,13 +29,13 @@ JOBS = """
     """
 
 
-#: Runs it, and says how it ended and whether the terminal is as it was.
+#: The script runs ``top``, and prints its status and whether the terminal is unchanged.
 AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
   [ "$before" = "$(stty -g)" ] && echo ended $status as it was; sleep 60"""
 
 
 class Terminal:
-    """A tmux server of the test's own, with one window."""
+    """The terminal is a window of a tmux server."""
 
     def __init__(self, folder: Path, width: int, height: int, command: str, env: dict[str, str]) -> None:
         self.tmux = ["tmux", "-S", str(folder / "tmux.socket"), "-f", "/dev/null"]
@@ -54,7 +54,7 @@ class Terminal:
         return self.logs().split("\n")
 
     def wait_for(self, words: str) -> list[str]:
-        """Until the screen shows these words; the screen then."""
+        """Wait until the screen shows these words; return the screen."""
         found: list[str] = eventually(lambda: words in (text := self.logs()) and text.split("\n"), 60, self, every=0.1)
         return found
 
@@ -72,7 +72,7 @@ def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     def start(width: int, height: int, command: str = "") -> Terminal:
         program = shlex.quote(str(Path(sys.executable).parent / "zeke-jobs"))
         command = f"{command} {program}" if command else f"{program} top"
-        # A shell may export COLUMNS and LINES of another terminal: top must not obey them.
+        # A shell may export COLUMNS and LINES of another terminal, which top must ignore.
         env = {
             "COLUMNS": "20", "LINES": "5", "DATABASE_URL": fleet.database, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path),
         }  # fmt: skip

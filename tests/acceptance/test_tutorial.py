@@ -1,4 +1,4 @@
-"""Runs docs/tutorial.md, and makes each mistake in docs/troubleshooting.md: writes files, runs commands, compares their output."""
+"""The tests follow docs/tutorial.md, make each mistake in docs/troubleshooting.md, and compare the output."""
 
 import re
 import shutil
@@ -15,19 +15,19 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 PAGE, MISTAKES = (
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("tutorial", "troubleshooting")
 )
-OPERATORS = "## 9. "  # begins the part that is played in the checkout
+OPERATORS = "## 9. "  # This heading begins the part that runs in the checkout.
 BLOCK = re.compile(r'(?ms)^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$')
 
 
 def commands(body: str) -> Iterator[tuple[str, str]]:
-    """Each command of a console block with the output that the page promises."""
+    """Yield each command of a console block with the output on the page."""
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
         yield command, output
 
 
 def matches(promised: str, got: str) -> bool:
-    """Whether the output is as promised; … stands for anything, also for whole lines."""
+    """Compare output with the page; … stands for any text, also for whole lines."""
     pattern = ".*".join(re.escape(part) for part in promised.strip().split("…"))
     return re.fullmatch(pattern, "\n" + got.strip() if promised.startswith("…") else got.strip(), re.DOTALL) is not None
 
@@ -48,14 +48,14 @@ def test_an_output_is_compared_with_its_gaps(promised: str, got: str, expected: 
 
 
 def part(of_operators: bool) -> Iterator[tuple[str, str | None, str]]:
-    """The blocks of one part of the page: language, title, body."""
+    """Yield the blocks of one part of the page: language, title, body."""
     developers, operators = PAGE.split(OPERATORS)
     for block in BLOCK.finditer(operators if of_operators else developers):
         yield block["language"], block["title"], block["body"]
 
 
 def edit(file: Path, body: str) -> None:
-    """Replace each line with ``-`` before it by the one after it, with ``+``."""
+    """Replace each line marked ``-`` by the next line, marked ``+``."""
     lines = body.splitlines()
     for old, new in zip(lines[::2], lines[1::2], strict=True):
         assert (old[0], new[0]) == ("-", "+")
@@ -65,7 +65,7 @@ def edit(file: Path, body: str) -> None:
 
 
 def play(up: Up, blocks: Iterator[tuple[str, str | None, str]]) -> int:
-    """Follow the page; returns the number of starts of workers."""
+    """Follow the page; return the number of worker starts."""
     starts = 0
     for language, title, body in blocks:
         if language == "diff" and title:

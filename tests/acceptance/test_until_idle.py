@@ -1,4 +1,4 @@
-"""``zeke-jobs up --until-idle``: it works off what is due, ends, and its status says how that went."""
+"""``zeke-jobs up --until-idle`` runs all due jobs and ends, and its exit status gives the result."""
 
 import os
 import signal
@@ -75,9 +75,9 @@ def test_it_ends_with_0_once_nothing_is_due_and_retries_of_its_own_are_over(up: 
     assert "Starting Periodiq" not in up.text
     assert states(done) == {"completed"}
     assert states(left) == {"created"}
-    # The children, and theirs.
+    # The count includes the children of the jobs, and their children.
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'completed'") == len(done) + 2 + 2
-    assert run(up) == 0, up.text  # nothing to do
+    assert run(up) == 0, up.text  # No job is due.
 
 
 def test_it_ends_with_1_and_names_the_job_that_failed_for_good(up: Up) -> None:
@@ -86,8 +86,8 @@ def test_it_ends_with_1_and_names_the_job_that_failed_for_good(up: Up) -> None:
     assert run(up) == 1, up.text
     assert f"failed: work {failed}: ValueError: not yet" in up.text
     assert f"failed: line {first}: ValueError: not yet" in up.text
-    assert states([behind]) == {"created"}  # the failed job holds its key
-    assert run(up) == 0, up.text  # what failed before does not count
+    assert states([behind]) == {"created"}  # The failed job still holds its key.
+    assert run(up) == 0, up.text  # Earlier failures do not count.
 
 
 def test_one_queue_alone_is_worked_off(up: Up) -> None:
@@ -114,4 +114,4 @@ def test_a_run_that_is_stopped_before_is_no_success(up: Up) -> None:
     eventually(lambda: zeke_jobs.status(job).status == "active", 30)
     assert up.stop(signal.SIGTERM) == 130, up.text
     assert "stopped before the work was done" in up.text
-    assert zeke_jobs.status(job).status == "completed"  # it had its time
+    assert zeke_jobs.status(job).status == "completed"  # The job had time to end.

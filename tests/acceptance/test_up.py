@@ -1,4 +1,4 @@
-"""``zeke-jobs up``: one command starts the system; one Ctrl-C ends all of it."""
+"""``zeke-jobs up`` starts the system with one command, and one Ctrl-C ends it."""
 
 import json
 from collections.abc import Iterator
@@ -31,15 +31,15 @@ def test_it_runs_jobs_restarts_what_dies_and_leaves_nothing_when_it_is_stopped(u
     up.wait_for("ready; in another terminal")
     assert "Starting Periodiq" not in up.text
     assert greet(up, "Ada") == "Hello, Ada"
-    # It says how to look into its database.
+    # The output says how to query the database.
     (line,) = (line for line in up.text.splitlines() if "to look inside: " in line)
     looked = up.run(f"{line.partition('to look inside: ')[2]} -Atc 'SELECT count(*) FROM zeke_jobs.job'")
     assert looked.strip() == "1"
-    # A second one in the same folder is refused.
+    # A second ``up`` in the folder is refused.
     second = up.run("zeke-jobs up; echo ended $?")
     assert f"got `zeke-jobs up` (process {up.process.pid}), which runs already" in second
     assert second.endswith("ended 1\n")
-    # Workers that are killed are started again.
+    # ``up`` restarts killed workers.
     next(p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline())).kill()
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Bob") == "Hello, Bob"
@@ -71,7 +71,7 @@ def test_a_broken_jobs_yaml_is_refused_and_nothing_starts(up: Up) -> None:
 def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     up.start("--reload")
     up.wait_for("Worker process is ready")
-    up.wait_for("the scheduler is ready")  # and has read the file
+    up.wait_for("the scheduler is ready")  # The scheduler has read the file by then.
     (up.folder / "jobs.yaml").write_text(JOBS + "  other: {handler: 'nowhere:x'}\n")
     up.wait_for("refused; the running processes go on")
     assert "jobs.yaml:4:" in up.text
@@ -80,7 +80,7 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     (up.folder / "greet.py").write_text(HANDLER.replace("Hello", "Good day"))
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Ada") == "Good day, Ada"
-    # A process that cannot start because its code broke meanwhile is started once the code is mended.
+    # A process whose code broke is started again when the code is corrected.
     (up.folder / "jobs.yaml").write_text(JOBS + "# changed\n")
     up.wait_for("restarting", times=2)
     (up.folder / "greet.py").write_text(HANDLER + "\nraise ValueError('broken')\n")

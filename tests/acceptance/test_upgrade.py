@@ -1,7 +1,7 @@
-"""An upgrade while workers run: the new release migrates, and takes the old one's place one worker command at a time.
+"""During an upgrade the new release migrates, and replaces the old release one worker command at a time.
 
-The old release is the newest tag ``v…``, or the commit that ``ZEKE_TEST_PREVIOUS`` names. Before the first release there is none: then the old
-one is this tree, and the new one is this tree with one migration more and a higher version.
+The old release is the newest tag ``v…``, or the commit in ``ZEKE_TEST_PREVIOUS``. Without a release, this tree is the
+old one, and the new one is this tree with another migration and a higher version.
 """
 
 import io
@@ -38,7 +38,7 @@ TASKS = """
       effect: {handler: "H:effect"}
 """
 NEEDED = ("pyproject.toml", "README.md", "LICENSE", "zeke_jobs")
-#: Touches what every claim and every send touches. The identity of functions changes what sessions have planned.
+#: The migration changes the table and replaces the functions of every claim and send, which invalidates plans.
 NEXT_MIGRATION = """-- What a later release may bring.
 ALTER TABLE zeke_jobs.queue ADD COLUMN of_the_next_release text NOT NULL DEFAULT 'nothing';
 CREATE INDEX queue_of_the_next_release ON zeke_jobs.queue (of_the_next_release) WHERE state = 'consumed';
@@ -59,7 +59,7 @@ $$;
 
 @dataclass(frozen=True)
 class Release:
-    """An installed version: a folder that goes before all others on the path."""
+    """A release is installed in a folder that comes first on the path."""
 
     folder: Path
     version: str
@@ -90,7 +90,7 @@ def copy_of_this_tree(folder: Path) -> Path:
 
 
 def previous() -> str | None:
-    """The commit of the previous release, if there is one."""
+    """Return the commit of the previous release, if any."""
     if named := os.environ.get("ZEKE_TEST_PREVIOUS"):
         return named
     command = ["git", "describe", "--tags", "--abbrev=0", "--match=v[0-9]*"]
@@ -108,7 +108,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release
     else:
         copy_of_this_tree(folder / "old" / "source")
         (tree / "zeke_jobs/sql/migrations/9999_next.sql").write_text(NEXT_MIGRATION)
-    for name in ("pyproject.toml", "zeke_jobs/__init__.py"):  # two releases never have one version
+    for name in ("pyproject.toml", "zeke_jobs/__init__.py"):  # Two releases never share a version.
         text = (tree / name).read_text()
         text = re.sub(r'^((?:__)?version(?:__)? = ")[^"]*"', r'\g<1>9.9.9"', text, flags=re.MULTILINE)
         (tree / name).write_text(text)
@@ -117,7 +117,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release
 
 @contextmanager
 def sending(url: str) -> Iterator[list[int]]:
-    """A program sends by SQL all the time, as an API does that nobody upgrades: the numbers of its jobs."""
+    """Let a program send by SQL all the time, as an API that is not upgraded does; yield the numbers of its jobs."""
     sent: list[int] = []
     enough = threading.Event()
 
@@ -193,7 +193,7 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
 
 
 def completed(conn: Connection, more: int, fleet: Fleet) -> None:
-    """Wait until so many more jobs are completed than there are now."""
+    """Wait until ``more`` further jobs are completed."""
     done = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
     enough = scalar(conn, done) + more
     eventually(lambda: scalar(conn, done) >= enough, 60, fleet)

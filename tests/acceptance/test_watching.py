@@ -1,4 +1,4 @@
-"""What watches a fleet: the health checks of containers fail when a part does not work, a collector gets a worker's traces, a log its words."""
+"""Health checks of containers fail when a part does not work, and collectors get the workers' traces and logs."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ TASKS = "grumble: {handler: 'H:grumble', retry: {limit: 1, delay: 0s}}\nwork: {h
 
 @pytest.fixture
 def health(cli: Cli, database: str) -> Health:
-    """Run the command in this process: its exit status and its output."""
+    """Run ``zeke-jobs health`` in this process; return its exit status and output."""
 
     def ask(*arguments: str) -> tuple[int, str]:
         ran = cli("health", *arguments)
@@ -38,7 +38,7 @@ def test_a_worker_is_fine_until_it_proves_life_no_more(fleet: Fleet, conn: Conne
     status, said = health("worker")
     assert (status, said.startswith("2 of 2 worker processes on")) == (0, True)
     assert health("worker", "--host", "elsewhere")[0] == 1
-    assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # as a container does
+    assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # A container runs the health check in this way.
     worker.kill()
     eventually(lambda: not health_of_processes(fleet.database, "worker")[0], 30, fleet)
     assert health("worker")[0] == 1
@@ -71,10 +71,10 @@ def test_engine_and_exporter_are_asked_at_their_addresses(fleet: Fleet, health: 
 
 
 class Collector(Loopback):
-    """An OpenTelemetry collector that keeps what it receives."""
+    """The OpenTelemetry collector keeps the received spans."""
 
     def __init__(self) -> None:
-        self.spans: list[tuple[str, str, str]] = []  # service, name, trace id
+        self.spans: list[tuple[str, str, str]] = []  # Each span has a service, a name and a trace id.
         super().__init__()
 
     def respond(self, asked: Asked) -> Answer:

@@ -1,4 +1,4 @@
-"""The real command lines on a real Postgres."""
+"""The real command lines run on a real Postgres."""
 
 import time
 from contextlib import closing
@@ -67,7 +67,7 @@ def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Flee
 def test_a_killed_transaction_leaves_all_or_nothing(fleet: Fleet, effects: Connection, point: str, runs: int) -> None:
     command = fleet.serve("fragile: {handler: 'H:fragile'}\nwork: {handler: 'H:work', paused: true}", effects)
     job = zeke_jobs.send("fragile", {"n": 7, "die": point}).id
-    eventually(lambda: command.process.poll() is not None, 30, fleet)  # it has died of the job
+    eventually(lambda: command.process.poll() is not None, 30, fleet)  # The job has killed the command.
     left = (
         scalar(effects, "SELECT count(*) FROM effect"),
         scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE parent = %s", str(job)),
@@ -175,7 +175,7 @@ def test_after_a_crash_of_postgres_workers_go_on_and_nothing_is_lost_or_twice(
             zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.05} for n in range(600)])
             eventually(lambda: scalar(conn, effects) >= 20, fleet=own)
         own_server.crash()
-        time.sleep(3)  # the outage itself
+        time.sleep(3)  # The server is down for three seconds.
         own_server.start()
         with closing(connect(own_server.url)) as conn:
             done = scalar(conn, effects)

@@ -1,4 +1,4 @@
-"""What laboratories share: their command line, their server with the durability of production, what it costs, and the machine."""
+"""Laboratories share their command line, their durable server, the server's cost, and facts about the machine."""
 
 import os
 import platform
@@ -24,11 +24,11 @@ from zeke_jobs.postgres.pool import connect
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; each system under measurement gets databases of its own, and files of the run go to ``files``."""
+    """The server runs, each measured system gets new databases, and files of the run go to ``files``."""
 
     folder: Path
     url: str
-    about: str  # which one it is
+    about: str  # The text describes the server.
 
     @property
     def files(self) -> Path:
@@ -46,7 +46,7 @@ class Server:
             query(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 
     def cpu(self) -> float:
-        """Seconds of CPU that all server processes have used so far, ended ones included."""
+        """Return the seconds of CPU that all server processes have used, also ended processes."""
         return cpu_of(psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])))
 
 
@@ -58,14 +58,14 @@ def command(
     quick: str = "",
     **options: object,
 ) -> Namespace:
-    """Read the command line of a laboratory, a session of nox, and let signals end all that it starts.
+    """Read the command line of a laboratory, and let signals end all processes that it starts.
 
-    Of ``parts`` those that are named run, or all; ``quick`` is the help of ``--quick``; ``options`` have their defaults.
+    The named ``parts`` run, or all; ``quick`` is the help of ``--quick``; ``options`` have their defaults.
     """
     parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
 
     def known(part: str) -> str:
-        if part not in names:  # choices refuses no name at all, on some versions of Python
+        if part not in names:  # On some versions of Python, choices would refuse an empty list of names.
             raise ArgumentTypeError(f"expected one of {', '.join(names)}, got {part}")
         return part
 
@@ -85,7 +85,7 @@ def command(
 
 
 def binaries(named: str) -> Path:
-    """The value of ``--server``: the folder of a PostgreSQL's programs."""
+    """Check the value of ``--server``, the folder of a PostgreSQL's programs."""
     if not (Path(named) / "initdb").exists():
         raise ArgumentTypeError(
             f"expected a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got {named}"
@@ -99,12 +99,12 @@ def announce(what: str) -> None:
 
 
 def machine() -> str:
-    """For the head of a table."""
+    """Describe the machine for the head of a table."""
     return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
 
 
 def end_with_us() -> None:
-    """Let SIGTERM and SIGINT end everything that a laboratory has started; a second signal does not disturb that."""
+    """Let SIGTERM and SIGINT end all processes of a laboratory; a second signal is ignored."""
 
     def stop(number: int, _frame: object) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -117,7 +117,7 @@ def end_with_us() -> None:
 
 @contextmanager
 def start(bin_dir: Path | None = None) -> Iterator[Server]:
-    """A server for the block, in a temporary folder: the embedded one, or another with its own defaults."""
+    """Start a server in a temporary folder for the block: the embedded one, or another with its defaults."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-lab-"))
     try:
         url = embedded.ensure(folder, bin_dir=bin_dir)
@@ -128,8 +128,8 @@ def start(bin_dir: Path | None = None) -> Iterator[Server]:
 
 
 def describe(url: str, bin_dir: Path | None) -> str:
-    """Which server it is, for the head of a table."""
-    with closing(psycopg2.connect(url)) as conn:  # not ours, which switches JIT off
+    """Describe the server for the head of a table."""
+    with closing(psycopg2.connect(url)) as conn:  # A connection of zeke_jobs would switch JIT off.
         sql = "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()"
         [(version, jit)] = query(conn, sql)
     kind = "embedded" if bin_dir is None else "with its own defaults"
@@ -137,7 +137,7 @@ def describe(url: str, bin_dir: Path | None) -> str:
 
 
 def vacuum(conn: Connection) -> None:
-    """The work of autovacuum, done between rounds, so that each starts alike."""
+    """Vacuum between rounds, so that each round starts alike."""
     try:
         query(conn, "VACUUM (ANALYZE)")
     except psycopg2.errors.LockNotAvailable:  # pragma: no cover

@@ -1,4 +1,4 @@
-"""``nox -s bench``: measure, compare, print a table, write all rounds as JSON."""
+"""``nox -s bench`` measures, compares, prints a table, and writes all rounds as JSON."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ _JSON = Path(tempfile.gettempdir(), "zeke-bench.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named measures, or all. The result is 1 if a measure broke, else 0: a figure that falls short is a result, too."""
+    """Run the named measures, or all; return 1 if a measure failed to run, else 0, also for a low figure."""
     quick = "small counts, fewer rounds: some minutes"
     chosen = server.command("bench", __doc__, arguments, MEASURES, quick, json=_JSON)
     found: dict[str, Iterable[Row]] = {}
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
                 traceback.print_exc()
                 found[name] = [Row("it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}")]
                 failed = True
-            # After each measure, so that a run that is cut off keeps its results.
+            # The table is written after each measure, so that an aborted run keeps its results.
             took = f"{time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
             about = f"{started.about}, {server.machine()}, {took}."
             figures = {name: [asdict(row) for row in rows] for name, rows in found.items()}

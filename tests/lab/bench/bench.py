@@ -1,4 +1,7 @@
-"""One run of the bench: systems with their workers up, and how fast they work off a burst, by recorded times, without boot, warm-up and tail."""
+"""A run of the bench starts systems with their workers, and measures how fast they finish a burst of jobs.
+
+Rates come from recorded times, without boot, warm-up and tail.
+"""
 
 import statistics
 import sys
@@ -18,24 +21,24 @@ from tests.lab.bench.result import Row
 from tests.lab.server import Server
 from zeke_jobs.postgres.pool import connect
 
-_TRIM = 0.05  # of the jobs, at either end
-_RAMP = 0.5  # seconds until a burst is in full flow
-_MOST = 400_000  # jobs of a burst
+_TRIM = 0.05  # This share of the jobs is left out at either end.
+_RAMP = 0.5  # The time is in seconds until a burst runs at full speed.
+_MOST = 400_000  # A burst has at most this number of jobs.
 
 
 @dataclass(frozen=True)
 class Drain:
-    """One burst, worked off: by ``rate`` jobs a second between the first and the last twentieth of them."""
+    """A burst was finished at ``rate`` jobs a second between its first and its last twentieth."""
 
     rate: float
-    client: float  # microseconds of CPU of the workers per job
-    server: float  # and of the server
-    took: float  # seconds from the burst until all of it had ended
+    client: float  # The workers' CPU is in microseconds per job.
+    server: float  # The server's CPU is in microseconds per job.
+    took: float  # The time in seconds lasts from the burst until its last end.
 
 
 @dataclass
 class Running:
-    """A system whose workers are up: an ``ours.Installation`` or a peer that has the same methods."""
+    """The system is an ``ours.Installation``, or a peer with the same methods, and its workers run."""
 
     system: Any
     fleet: Fleet
@@ -43,7 +46,7 @@ class Running:
     server: Server
 
     def drain(self, count: int, **kind: Any) -> Drain:
-        """Let idle workers work off a burst of ``count`` jobs."""
+        """Let idle workers finish a burst of ``count`` jobs."""
         server.vacuum(self.conn)
         since = self._now()
         self.system.seed(self.conn, count, **kind)
@@ -55,7 +58,7 @@ class Running:
         return Drain(rate(times), client / count * 1e6, served / count * 1e6, took)
 
     def window(self, count: int, seconds: float) -> Drain:
-        """Look at ``seconds`` of working on a backlog too large to be worked off, and throw the rest of it away."""
+        """Measure ``seconds`` of a backlog too large to finish, and delete the rest of the backlog."""
         server.vacuum(self.conn)
         self.system.seed(self.conn, count)
         time.sleep(_RAMP)
@@ -68,8 +71,8 @@ class Running:
         return Drain(done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
 
     def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
-        """Warm up, and answer how many jobs take about ``seconds``, of at most ``_MOST``."""
-        # By the clock, not by the recorded times: few jobs may all end in one batch, at one time.
+        """Warm up, and return how many jobs take about ``seconds``, at most ``_MOST``."""
+        # Elapsed time is used, because few jobs may all have one recorded end.
         count = least
         for _ in range(3):
             per_second = count / self.drain(count, **kind).took
@@ -85,7 +88,7 @@ class Running:
 
 @dataclass
 class Bench:
-    """The arguments of every measurement: the server, and the time allowed."""
+    """Every measurement gets the server and the allowed time."""
 
     server: Server
     quick: bool
@@ -103,20 +106,20 @@ class Bench:
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def database(self, name: str) -> str:
-        """A new database; of names that come twice, the second is another."""
+        """Create a database; a repeated name gets a suffix."""
         while name in self._names:
             name += "_"
         self._names.add(name)
         return self.server.create(name)
 
     def installation(self, name: str, text: str | Mapping[str, Mapping[str, Any]]) -> ours.Installation:
-        """zeke_jobs on a new database, with this jobs.yaml, or with what ``ours.jobs_yaml`` changes."""
+        """Install zeke_jobs on a new database, with this jobs.yaml, or with the changes for ``ours.jobs_yaml``."""
         text = text if isinstance(text, str) else ours.jobs_yaml(text)
         return ours.Installation(self.database(name), self.server.files / f"config-{len(self._names)}", text)
 
     @contextmanager
     def running(self, system: Any, *, keep: bool = False, **start: Any) -> Iterator[Running]:
-        """The system with its workers up, and its database dropped afterwards, unless it is to ``keep``."""
+        """Start the workers of a system; drop its database afterwards unless ``keep`` is true."""
         folder = self.server.files / f"fleet-{len(self._names)}-{id(system)}"
         with working(system, folder, **start) as (up, conn):
             yield Running(system, up, conn, self.server)
@@ -124,7 +127,7 @@ class Bench:
             self.server.drop(system.url)
 
     def in_turns(self, up: Running, kinds: Mapping[str, dict[str, Any]], least: int = 200) -> dict[str, list[Drain]]:
-        """Bursts of each kind, one after the other, again and again."""
+        """Run bursts of each kind in turns."""
         counts = {name: up.sized(self.seconds, least, **kind) for name, kind in kinds.items()}
         drains: dict[str, list[Drain]] = {name: [] for name in kinds}
         for _ in range(self.rounds):
@@ -135,7 +138,7 @@ class Bench:
 
 @contextmanager
 def working(system: Any, folder: Path, **start: Any) -> Iterator[tuple[Fleet, Connection]]:
-    """The commands of a system, ready to work, with the heartbeat of production, and a connection that looks."""
+    """Start the commands of a system with the production heartbeat, and open a connection for queries."""
     with fleet(folder, system.url, ZEKE_JOBS_HEARTBEAT="5") as up, closing(connect(system.url)) as conn:
         system.start(up, **start)
         up.until(lambda: system.ready(conn, **start), 120)
@@ -143,7 +146,7 @@ def working(system: Any, folder: Path, **start: Any) -> Iterator[tuple[Fleet, Co
 
 
 def rate(times: list[float]) -> float:
-    """Events a second in the middle part of them."""
+    """Return the events a second in the middle part of the times."""
     skip = int(len(times) * _TRIM)
     first, last = times[skip], times[len(times) - 1 - skip]
     return (len(times) - 2 * skip - 1) / max(last - first, 1e-9)
@@ -152,7 +155,7 @@ def rate(times: list[float]) -> float:
 def row(
     what: str, drains: list[Drain], others: list[Drain] | None = None, against: str = "", least: float | None = None
 ) -> Row:
-    """The medians of several drains as a row, beside those of others."""
+    """Make a row with the medians of several drains, and with the ratio to other drains."""
     client, served = (statistics.median(getattr(one, part) for one in drains) for part in ("client", "server"))
     note = f"CPU per job: workers {client:.0f} µs, server {served:.0f} µs"
     beside = None if others is None else [one.rate for one in others]

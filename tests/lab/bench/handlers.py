@@ -1,4 +1,4 @@
-"""The handlers of measured jobs: do nothing, sleep, or record start and worker."""
+"""Measured jobs run these handlers, which do nothing, sleep, or record start and worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Work(Payload):
 
 
 def no_op(payload: Work, ctx: Context) -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 def talk(payload: Work, ctx: Context) -> None:
@@ -30,14 +30,14 @@ def talk(payload: Work, ctx: Context) -> None:
 
 
 def nap(payload: Work, ctx: Context) -> dict[str, float]:
-    """Takes its time, and says where and when (seconds since the epoch) it ran."""
+    """Sleep, and return the process id and the times in seconds since the epoch."""
     start = time.time()
     time.sleep(payload.seconds)
     return {"pid": os.getpid(), "start": start, "end": time.time()}
 
 
 class Web(BaseModel):
-    """A client of one address, with room for all handlers at once."""
+    """The service is an HTTP client for one address, with connections for all handlers at once."""
 
     url: str
 
@@ -53,15 +53,15 @@ class Web(BaseModel):
 
 
 class AsyncWeb(Web):
-    """The same on the event loop."""
+    """The HTTP client runs on the event loop."""
 
     async def open(self) -> httpx.AsyncClient:  # type: ignore[override] # as services may
-        sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # httpcore searches the disk for it at each request
+        sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # httpcore would look for it each time
         return httpx.AsyncClient(**self._options())
 
 
 class Streams(Web):
-    """The same without httpx, whose pool costs five times as much as a job: connections that are kept."""
+    """The service keeps plain connections, because httpx's pool costs five times as much as a job."""
 
     async def open(self) -> Kept:  # type: ignore[override] # as services may
         address = urlsplit(self.url)
@@ -69,7 +69,7 @@ class Streams(Web):
 
 
 class Kept:
-    """Connections to one server; each is used for one request at a time."""
+    """Each connection to the server serves one request at a time."""
 
     def __init__(self, host: str, port: int) -> None:
         self._at = host, port

@@ -1,4 +1,4 @@
-"""zeke_jobs as the bench runs it: the real command line, thirteen tasks shaped as in the real jobs.yaml."""
+"""The bench runs zeke_jobs with the real command line and thirteen tasks like those of the real jobs.yaml."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -17,13 +17,13 @@ from zeke_jobs.revisions.applying import sync
 
 NAME = "zeke_jobs"
 HANDLERS = "tests.lab.bench.handlers"
-FREE = "score-relevance"  # the task that has no limit where nothing else is said
+FREE = "score-relevance"  # By default this task has no limit.
 NAP = {"handler": f"{HANDLERS}:nap"}
 _OWN_SHAPE = ("concurrency", "rate", "uses", "priority", "timeout", "retry", "aliases", "queue", "description")
 
 
 def jobs_yaml(changed: Mapping[str, Mapping[str, Any]]) -> str:
-    """The real jobs.yaml with handlers that do nothing; ``changed`` are, for some tasks, values in place of their limits there."""
+    """Change the real jobs.yaml: handlers do nothing, and ``changed`` replaces the limits of some tasks."""
     real = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     tasks = {}
     for name, stanza in real["tasks"].items():
@@ -37,7 +37,7 @@ def jobs_yaml(changed: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 class Installation:
-    """A migrated database with a jobs.yaml in force."""
+    """The installation is a migrated database with a jobs.yaml in force."""
 
     def __init__(self, url: str, folder: Path, text: str) -> None:
         self.url = url
@@ -53,17 +53,16 @@ class Installation:
         fleet.workers(processes=processes, threads=threads, ZEKE_JOBS_CONFIG=str(self.path))
 
     def ready(self, conn: Connection, processes: int = 2, **_: Any) -> bool:
-        """Whether so many worker processes have announced themselves."""
+        """Say whether ``processes`` worker processes are idle."""
         return bool(scalar(conn, "SELECT count(*) >= %s FROM zeke_jobs.worker WHERE idle <> '{}'", processes))
 
     def seed(self, conn: Connection, count: int, *, task: str = FREE, **kind: Any) -> None:
-        """Queue ``count`` jobs of a task in one transaction."""
         with transaction(conn):
             sent = zeke_jobs.send(task, kind.get("payload", {}), connection=conn, key=kind.get("key"))
             multiply(conn, sent.id, count - 1, **kind.get("instead", {}))
 
     def left(self, conn: Connection, *, task: str = FREE, which: str = "true", **_: Any) -> bool:
-        """Whether some jobs of this task have not ended; ``which`` is SQL that leaves some out."""
+        """Say whether the task has jobs that have not ended; ``which`` is SQL that excludes some jobs."""
         sql = f"""SELECT EXISTS (
             SELECT FROM zeke_jobs.queue WHERE state = 'queued' AND deaths = 0 AND queue_name = 'default' AND task = t AND {which}
           ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t AND {which})
@@ -73,20 +72,20 @@ class Installation:
             return bool(scalar(conn, sql, task))
 
     def clear(self, conn: Connection) -> None:
-        # Jobs that a worker is claiming are left to it.
+        # Jobs that a worker is claiming are not deleted.
         sql = """DELETE FROM zeke_jobs.queue WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM zeke_jobs.queue WHERE state = 'queued' FOR UPDATE SKIP LOCKED))"""
         query(conn, sql)
 
     def completions(self, conn: Connection, since: float) -> list[float]:
-        """When jobs ended, in seconds since the epoch, from ``since`` on, in order."""
+        """Return the sorted end times of jobs from ``since`` on, in seconds since the epoch."""
         sql = """SELECT extract(epoch FROM completed_on)::double precision FROM zeke_jobs.queue
             WHERE state = 'done' AND completed_on >= to_timestamp(%s) ORDER BY 1"""
         return [row[0] for row in query(conn, sql, since)]
 
 
 def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
-    """Copy a job's row ``count`` times, each copy with an id and a place of its own; ``instead`` is SQL for some columns."""
+    """Copy a job's row ``count`` times with new ids and sequence numbers; ``instead`` is SQL for some columns."""
     columns = query(
         conn,
         """SELECT column_name FROM information_schema.columns WHERE table_schema = 'zeke_jobs' AND table_name = 'queue'

@@ -1,4 +1,4 @@
-"""The rows of a run as one table, and what a row's rounds say."""
+"""The rows of a run form one table, and a row may be the median of several rounds."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -9,16 +9,16 @@ _HEAD = "| what | figure | ratio | target | note |\n|---|---:|---|---|---|"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, None where it could not be measured; the median of ``rounds``, if there are any."""
+    """A row has one figure, or None without a measurement; the figure is the median of ``rounds``, if any."""
 
     what: str
     value: float | None
     unit: str = "jobs/s"
     rounds: Sequence[float] = ()
-    ratio: float | None = None  # of the figure to that of ``against``
+    ratio: float | None = None  # The ratio compares the figure with the figure of ``against``.
     against: str = ""
-    least: float | None = None  # the ratio to reach
-    most: float | None = None  # the figure to stay below
+    least: float | None = None  # The ratio should be at least this value.
+    most: float | None = None  # The figure should be at most this value.
     note: str = ""
 
     def line(self) -> str:
@@ -35,7 +35,7 @@ class Row:
 
 
 def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = None, **more: object) -> Row:
-    """The median of rounds, and its ratio to the median of others, which were interleaved with them."""
+    """Make a row with the median of rounds, and with its ratio to the median of other, interleaved rounds."""
     value = statistics.median(rounds)
     ratio = None if others is None else value / statistics.median(others)
     return Row(what, value, rounds=tuple(rounds), ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names
@@ -47,5 +47,5 @@ def table(found: dict[str, Iterable[Row]], about: str) -> str:
 
 
 def number(value: float) -> str:
-    """As many digits as mean something."""
+    """Format a number with three significant digits, or as an integer."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""The figures that the bench computes from recorded times."""
+"""The bench computes the right figures from recorded times."""
 
 from threading import get_ident
 
@@ -22,7 +22,7 @@ def test_each_thread_calls_until_the_time_is_over() -> None:
     calls: list[int] = []
     per_second = threads.rate(lambda _: calls.append(get_ident()), 3, 0.02)
     assert len(set(calls)) == 3
-    assert 0 < per_second <= (len(calls) - 3) / 0.02  # a busy machine takes longer than 0.02 s
+    assert 0 < per_second <= (len(calls) - 3) / 0.02  # A busy machine takes longer than 0.02 s.
 
 
 def test_the_bench_runs_thirteen_tasks_with_the_limits_of_the_real_file() -> None:

@@ -1,14 +1,14 @@
-"""Calls by several threads of one program, one after another in each."""
+"""Several threads of a program call a function, each thread one call after another."""
 
 import time
 from collections.abc import Callable
 from threading import Barrier, Thread
 
-_PATIENCE = 120.0  # seconds, should a thread have failed
+_PATIENCE = 120.0  # A thread may have failed, so the barriers wait at most this number of seconds.
 
 
 def rate(call: Callable[[int], object], threads: int, seconds: float) -> float:
-    """Calls a second of all threads together. Each makes its first call, with its set-up, before the clock starts."""
+    """Return the calls a second of all threads; each thread makes its first call before the clock starts."""
     counts = [0] * threads
     ready, over = (Barrier(threads + 1, timeout=_PATIENCE) for _ in range(2))
     end = 0.0

@@ -1,4 +1,4 @@
-"""``nox -s chaos``: break one thing after another under load, prove afterwards that nothing was lost, print the table."""
+"""``nox -s chaos`` causes faults under load, proves that no job was lost, and prints a table."""
 
 import os
 import signal
@@ -12,15 +12,15 @@ from tests.lab.chaos import outcome
 from tests.lab.chaos.outcome import Impossible, Outcome, Promise
 from tests.lab.chaos.scenarios import SCENARIOS
 
-_LONGEST = 420  # seconds; a scenario that takes longer hangs
+_LONGEST = 420  # A scenario that takes more seconds hangs.
 
 
 class TooLong(BaseException):
-    """A scenario has taken longer than any may."""
+    """A scenario has taken too long."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the named scenarios, or all; 0 when all promises held, 1 when one did not or a scenario failed."""
+    """Run the named scenarios, or all; return 0 if all promises held, and 1 otherwise."""
     chosen = server.command("chaos", __doc__, arguments, SCENARIOS, quick="short phases")
     signal.signal(signal.SIGALRM, _too_long)
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:

@@ -1,4 +1,4 @@
-"""The handlers of the chaos suite: each run leaves a trace outside the database, each effect a row inside it."""
+"""Each run of a handler writes a trace outside the database, and each effect is a row inside it."""
 
 import asyncio
 import json
@@ -12,14 +12,14 @@ from typing import Any
 
 from zeke_jobs import ChunkContext, Context, Payload
 
-#: Names the file that all processes append to. One write of a short line with O_APPEND is never torn.
+#: The variable names the file to which all processes append. With O_APPEND a short line is written in one piece.
 TRACE = "ZEKE_CHAOS_TRACE"
-#: The address of the fake provider of embeddings.
+#: The variable has the address of the fake provider of embeddings.
 PROVIDER = "ZEKE_CHAOS_PROVIDER"
 
 
 class Work(Payload):
-    """The handler's action. ``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
+    """``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
 
     seconds: float = 0.0
     group: str = ""
@@ -31,7 +31,7 @@ class Work(Payload):
 
 
 def _trace(what: str, ctx: Context[Any], payload: Work) -> None:
-    # CLOCK_MONOTONIC is one clock for all processes of a machine, and does not follow a wall clock that is wrong.
+    # CLOCK_MONOTONIC is shared by all processes of a machine, and does not depend on the wall clock.
     line = f"{what} {time.monotonic():.6f} {os.getpid()} {ctx.job_id} {ctx.task_id} {payload.group or '-'}\n"
     file = os.open(os.environ[TRACE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
@@ -46,7 +46,7 @@ def _traced(payload: Work, ctx: Context[Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        # Before the completion commits: from then on another job may begin.
+        # The trace is written before the completion commits, because another job may start after the commit.
         _trace("E", ctx, payload)
 
 
@@ -59,7 +59,7 @@ def _fault(payload: Work, ctx: Context) -> None:
 
 
 def work(payload: Work, ctx: Context) -> None:
-    """Takes a while, then writes its effect, sends its child and completes, all in one transaction."""
+    """Sleep, and then write the effect, send a child and complete in one transaction."""
     with _traced(payload, ctx):
         _rest(payload.seconds)
         _fault(payload, ctx)
@@ -90,21 +90,21 @@ async def block(payload: Work, ctx: Context) -> None:
 
 
 def _rest(seconds: float) -> None:
-    # In short steps, so that an interrupt reaches it.
+    # Short steps let an interrupt reach the handler.
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, 0.1))
 
 
 class Text(Payload):
-    """A text to embed; it has no effect in the database."""
+    """The text to embed has no effect in the database."""
 
     n: int
     plain: bool = True
 
 
 def embed(payloads: list[Text], ctx: ChunkContext) -> list[Any]:
-    """Asks the provider once for all; it refuses a whole call by its status, and a single text by null."""
+    """Ask the provider once for all texts; it refuses a call by its status, and a single text by null."""
     asked = urllib.request.Request(os.environ[PROVIDER], json.dumps([one.n for one in payloads]).encode())
     with urllib.request.urlopen(asked, timeout=20) as answer:
         found: list[Any] = json.load(answer)

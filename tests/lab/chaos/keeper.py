@@ -1,4 +1,4 @@
-"""Starts a command line again as soon as it has ended, as systemd does with Restart=always."""
+"""A keeper restarts a command line as soon as it has ended, as systemd does with Restart=always."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ import psutil
 
 from tests.fleet import Command
 
-_LOOK = 0.05  # seconds
-_PAUSE = 0.1  # seconds from an end to the next start, as systemd has it
+_LOOK = 0.05  # The interval is in seconds.
+_PAUSE = 0.1  # The pause in seconds between an end and the next start is systemd's.
 
 
 @dataclass
 class Kept:
-    """A command line that is kept running. ``starts`` counts how often it was started."""
+    """A keeper keeps this command line running, and ``starts`` counts the starts."""
 
     begin: Callable[[], Command]
     command: Command = field(init=False)
@@ -27,7 +27,7 @@ class Kept:
         self.command = self.begin()
 
     def pids(self) -> list[int]:
-        """Of its processes."""
+        """Return the ids of the command's processes."""
         with suppress(psutil.NoSuchProcess):
             main = psutil.Process(self.command.pid)
             return [main.pid, *(child.pid for child in main.children(recursive=True))]
@@ -35,7 +35,7 @@ class Kept:
 
 
 class Keeper:
-    """Keeps command lines running in a thread of its own."""
+    """The keeper runs in a thread, and keeps command lines running."""
 
     def __init__(self) -> None:
         self.kept: list[Kept] = []
@@ -51,7 +51,7 @@ class Keeper:
         return kept
 
     def release(self, kept: Kept) -> None:
-        """Keep it no longer; it runs on until somebody ends it."""
+        """Stop restarting the command, without ending it."""
         with self._lock:
             kept.wanted = False
 
@@ -66,7 +66,7 @@ class Keeper:
             for kept in ended:
                 time.sleep(_PAUSE)
                 with suppress(ProcessLookupError):
-                    kept.command.kill()  # what an orphaned process of it would go on with
+                    kept.command.kill()  # The kill also ends orphaned processes of the command.
                 with self._lock:
                     if kept.wanted and not self._stopping.is_set():
                         kept.command = kept.begin()

@@ -1,4 +1,4 @@
-"""The results of a scenario, and whether all promises hold."""
+"""The outcome of a scenario has its figures, and says whether all promises hold."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from tests.lab.chaos.proof import Account
 
 
 class Impossible(Exception):
-    """The scenario cannot be tried here; the text says why."""
+    """The scenario cannot run on this machine; the text says why."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One thing that must hold, in words, and whether it did."""
+    """A promise has a text, and says whether it was kept."""
 
     text: str
     held: bool
@@ -20,20 +20,22 @@ class Promise:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of the table."""
+    """An outcome is one row of the table."""
 
     scenario: str
-    broke: str  # the fault, in words
+    broke: str  # The text describes the fault.
     account: Account = field(default_factory=Account)
-    rates: Mapping[str, float] = field(default_factory=dict)  # jobs completed in a second before, during and after
-    recovery: float | None = None  # seconds from the end of the fault until half of the rate before it was back
-    again: int = 0  # runs of handlers beyond the first of each job, by the trace outside the database
+    # The rates are jobs completed per second before, during and after the fault.
+    rates: Mapping[str, float] = field(default_factory=dict)
+    # The time in seconds lasts from the end of the fault until half of the earlier rate was reached.
+    recovery: float | None = None
+    again: int = 0  # The number counts repeated runs of handlers, by the trace outside the database.
     promises: tuple[Promise, ...] = ()
     note: str = ""
-    skipped: str = ""  # why it could not be tried here
+    skipped: str = ""  # The text says why the scenario could not run.
     seconds: float = 0.0
     server: str = ""
-    stuck: Sequence[str] = ()  # jobs that did not end, and what was logged of them
+    stuck: Sequence[str] = ()  # Each entry has a job that did not end, and the job's log.
 
     @property
     def held(self) -> bool:
@@ -44,7 +46,7 @@ class Outcome:
 
 
 def cells(outcome: Outcome) -> tuple[str, ...]:
-    """A row of the table: the fault, the figures, the required results, the verdict."""
+    """Format a row of the table: the fault, the figures, the promises, the verdict."""
     if outcome.skipped:
         return (outcome.scenario, outcome.broke, "", "", "", "", "", "", f"skipped: {outcome.skipped}")
     said = "; ".join(promise.text for promise in outcome.promises)
@@ -68,7 +70,7 @@ HEADINGS = ("scenario", "jobs/s before → during → after", "recovery", "sent 
 
 
 def table(outcomes: Iterable[Outcome], about: str) -> str:
-    """All of them in Markdown; what had to hold follows below the rows."""
+    """Format all outcomes in Markdown, with the promises below the table."""
     found = [cells(outcome) for outcome in outcomes]
     rows = [f"| `{row[0]}` | {' | '.join(row[2:8])} |" for row in found]
     said = [f"- `{name}`: {broke}. Required: {held}." for name, broke, *_, held in found]

@@ -1,4 +1,4 @@
-"""Checks the database and the trace afterwards for lost jobs, double effects and exceeded limits."""
+"""The proofs look in the database and the trace for lost jobs, double effects and exceeded limits."""
 
 import statistics
 from collections import Counter, defaultdict
@@ -12,15 +12,15 @@ from tests.fleet import query
 
 Interval = tuple[float, float]
 
-#: A thread that was frozen on its way into a handler enters it when it thaws, and is stopped; nothing of it can commit.
-COMING_BACK = 0.5  # seconds
+#: A thread that was frozen before it entered a handler may enter it afterwards, is then stopped, and commits nothing.
+COMING_BACK = 0.5  # The time is in seconds.
 
 _ENDED = """
   SELECT message_id::text, state::text, task,
     state = 'rejected' AND (cancelled_on IS NOT NULL OR attempts -> -1 ? 'error' OR attempts -> -1 ? 'reason') AS stated
   FROM zeke_jobs.queue"""
 _WITH_EFFECT = "coalesce((message #>> '{kwargs,plain}')::boolean, false) = false"
-#: Each counts what must not be.
+#: Each query counts contradictions.
 _MISSING = {
     "completed without its effect": f"""
       SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND {_WITH_EFFECT} AND message_id NOT IN (SELECT job FROM effect)""",
@@ -45,16 +45,16 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class Account:
-    sent: int = 0  # also by other jobs
+    sent: int = 0  # The number includes jobs sent by other jobs.
     finished: int = 0
-    stated: int = 0  # with another end and a reason
-    lost: int = 0  # neither, or without their effect
-    duplicated: int = 0  # effects that are there twice, or without their job's completion
-    faults: tuple[str, ...] = ()  # what is wrong, with its count
+    stated: int = 0  # These jobs ended otherwise, with a reason.
+    lost: int = 0  # These jobs did not end, or have no effect.
+    duplicated: int = 0  # These effects exist twice, or their job did not complete.
+    faults: tuple[str, ...] = ()  # Each text describes a fault, with its number.
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
-    """Compare the sender's own ledger with the database."""
+    """Compare the sender's record with the database."""
     ended = {job: (state, task, bool(stated)) for job, state, task, stated in query(conn, _ENDED)}
     missing = [job for job in ledger if job not in ended]
     finished = sum(state == "done" for state, *_ in ended.values())
@@ -84,7 +84,7 @@ def completions(conn: Connection) -> list[float]:
 
 
 def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
-    """Moments in a second: the median of equal parts of the phase."""
+    """Return the moments per second, as the median of equal parts of the phase."""
     begin, end = phase
     length = (end - begin) / parts
     counts = [0] * parts
@@ -95,7 +95,7 @@ def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
 
 
 def recovery(moments: Sequence[float], since: float, rate_before: float, until: float) -> float | None:
-    """Seconds from ``since`` until half of the former rate was reached over a second; None if that did not come about."""
+    """Return the seconds from ``since`` until half of the earlier rate was reached for a second, or None."""
     later = [since, *(at for at in moments if since <= at < until)]
     for at in later:
         if at + 1.0 <= until and sum(at <= other < at + 1.0 for other in later) - (at == since) >= rate_before / 2:
@@ -105,7 +105,7 @@ def recovery(moments: Sequence[float], since: float, rate_before: float, until: 
 
 @dataclass(frozen=True)
 class Run:
-    """One start of a handler. ``end`` is None where the process died of it, or with it."""
+    """A run is one start of a handler; ``end`` is None if the process died meanwhile."""
 
     job: str
     task: str
@@ -131,7 +131,7 @@ def runs(trace: Path) -> list[Run]:
 
 
 def repeats(found: Iterable[Run]) -> int:
-    """Runs beyond the first of each job, without those of jobs that are told to fail."""
+    """Count repeated runs of jobs, without the jobs that must fail."""
     jobs = [run.job for run in found if run.task != "failing"]
     return len(jobs) - len(set(jobs))
 
@@ -139,9 +139,10 @@ def repeats(found: Iterable[Run]) -> int:
 def peaks(
     found: Iterable[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str] | None = None
 ) -> dict[str, int]:
-    """The most runs at the same time, by task, by ``task/group``, and by the ``shared`` limit of a task.
+    """Return the most concurrent runs, by task, by ``task/group``, and by the ``shared`` limit of a task.
 
-    A process that was killed or frozen (``gone``) did not run from then on; one that died by itself not after its last word.
+    A process in ``gone`` did not run after it was killed or frozen. A process that died otherwise did not run after its
+    last line in the trace.
     """
     found = list(found)
     last_word: dict[int, float] = defaultdict(float)

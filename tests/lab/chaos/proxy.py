@@ -1,4 +1,4 @@
-"""A TCP proxy before the server's socket that can stop forwarding, like a stalled network."""
+"""A TCP proxy before the server's socket can stop forwarding, like a stalled network."""
 
 import selectors
 import socket
@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Self
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-_LOOK = 0.1  # seconds
+_LOOK = 0.1  # The interval is in seconds.
 
 
 class Proxy:
-    """Listens on the loopback interface. While ``stalled`` is set, connections are accepted and nothing is forwarded."""
+    """While ``stalled`` is set, the proxy accepts connections on loopback and forwards nothing."""
 
     def __init__(self, url: str) -> None:
         self.stalled = threading.Event()
@@ -33,7 +33,7 @@ class Proxy:
         self._thread.join(10)
         for key in list(self._selector.get_map().values()):
             with suppress(OSError):
-                key.fileobj.close()  # type: ignore[union-attr] # we registered sockets only
+                key.fileobj.close()  # type: ignore[union-attr] # only sockets are registered
         self._selector.close()
 
     def _run(self) -> None:
@@ -44,8 +44,8 @@ class Proxy:
             for key, _ in self._selector.select(_LOOK):
                 if key.fileobj is self._listener:
                     self._accept()
-                elif key.fileobj.fileno() >= 0:  # type: ignore[union-attr] # its peer may have closed both in this round
-                    self._forward(key.fileobj, key.data)  # type: ignore[arg-type] # a socket
+                elif key.fileobj.fileno() >= 0:  # type: ignore[union-attr] # the other socket may have closed both
+                    self._forward(key.fileobj, key.data)  # type: ignore[arg-type] # the object is a socket
 
     def _accept(self) -> None:
         ours, _ = self._listener.accept()

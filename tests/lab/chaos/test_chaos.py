@@ -1,4 +1,4 @@
-"""The chaos suite in short: some of its scenarios on real processes, and proof that its proofs can fail."""
+"""Some scenarios of the chaos suite run briefly on real processes, and tests show that the proofs can fail."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.proof import Run
 from tests.lab.chaos.scenarios import SCENARIOS, doors
 
-#: Promises that a busy machine may miss.
+#: A busy machine may break these promises.
 _OF_TIME = ("throughput", "recovery", "return in")
 
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of our variables is set."""
+    """Unset all variables of zeke_jobs."""
     for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
         monkeypatch.delenv(name)
 

@@ -1,4 +1,4 @@
-"""The sender: a number of jobs of each kind every second, and a record of the sent jobs."""
+"""The sender sends a number of jobs of each kind every second, and records the sent jobs."""
 
 import random
 import threading
@@ -14,13 +14,14 @@ import zeke_jobs
 from zeke_jobs.client.options import new_id
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
-GROUPS = ("a", "b", "c", "d", "e")  # keys of the keyed task
-_TICK = 0.05  # seconds between two sends
-_LONGEST = 0.5  # seconds that are made up for after a pause; an outage does not end in a burst
-_PATIENCE = 0.2  # seconds before a send that failed is tried again
+GROUPS = ("a", "b", "c", "d", "e")  # The groups are keys of the keyed task.
+_TICK = 0.05  # The interval in seconds is between two sends.
+_LONGEST = 0.5  # At most this number of seconds is made up for after a pause, so an outage does not end in a burst.
+_PATIENCE = 0.2  # A failed send is repeated after this number of seconds.
 
-#: The work of one job of each task, and the jobs sent in a second. Together they occupy some 13 of 16 threads: a fleet that
-#: has lost more than a fifth of what it can do falls behind.
+#: Each task has the work of one job, and the jobs sent per second. Together the jobs occupy about 13 of 16 threads, so
+#: a fleet that
+#: has lost more than a fifth of its capacity falls behind.
 MIXED: dict[str, tuple[dict[str, Any], float]] = {
     "fast": ({"seconds": 0.05, "plain": True}, 10.0),
     "slow": ({"seconds": 1.5}, 5.0),
@@ -55,9 +56,9 @@ LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
 
 
 class Traffic:
-    """A thread that sends. ``ledger`` has the ids of all that the database has acknowledged.
+    """The thread sends jobs, and ``ledger`` has the ids of all acknowledged jobs.
 
-    A send whose answer did not come is repeated with its id until there is one, as the docs tell senders to.
+    A send without an answer is repeated with its id until an answer comes, as the docs recommend.
     """
 
     def __init__(self, url: str, kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED) -> None:
@@ -81,7 +82,7 @@ class Traffic:
             self._thread.join(120)
 
     def send(self, task: str, payload: dict[str, Any], **options: Any) -> str:
-        """One job more; the answer is its id."""
+        """Send one more job; return its id."""
         with closing(connect(self._url)) as conn:
             return self._send(conn, task, payload, new_id(), **options)
 
@@ -113,7 +114,7 @@ class Traffic:
         self._conn = None
 
     def _due(self) -> dict[str, int]:
-        """How many of each kind to send now."""
+        """Return how many jobs of each kind are due."""
         now = time.monotonic()
         passed, self._last = min(now - self._last, _LONGEST), now
         due = {}

@@ -1,4 +1,4 @@
-"""One system under load: a server of its own, workers and a scheduler by their command lines, a sender, and a proof at the end."""
+"""A world is one system under load: a server, workers and a scheduler, a sender, and proofs at the end."""
 
 import shutil
 import tempfile
@@ -21,7 +21,7 @@ from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 THREADS = 8
-#: Seconds to settle and to measure, when quick and when not.
+#: The times are seconds to settle and to measure, by the value of ``quick``.
 PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 NO_DEATH = "SELECT max(deaths) = 0 FROM zeke_jobs.queue"
@@ -31,13 +31,13 @@ _STUCK = """
   SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
     WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
   FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
-_IN_FLOW = 30  # jobs that wait or run while the workers keep up
+_IN_FLOW = 30  # At most this number of jobs waits or runs while the workers keep up.
 
 Kind = TypeVar("Kind", bound="World")
 
 
 class World:
-    """The system that a scenario breaks."""
+    """A scenario causes faults in this system."""
 
     def __init__(
         self,
@@ -45,15 +45,15 @@ class World:
         *,
         quick: bool,
         heartbeat: float = 1.0,
-        settings: Mapping[str, str] | None = None,  # of the server
-        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,  # of jobs to send
-        tasks: str = TASKS,  # the jobs.yaml
-        data: Path | None = None,  # where the server lives; by default in the world's own folder
+        settings: Mapping[str, str] | None = None,  # These are settings of the server.
+        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,  # The keys are the kinds of jobs to send.
+        tasks: str = TASKS,  # This is the text of jobs.yaml.
+        data: Path | None = None,  # The server's folder is by default inside the world's folder.
     ) -> None:
         self.name, self.quick = name, quick
         self.heartbeat, self.lost_after = heartbeat, 4 * heartbeat
         self.folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-"))
-        self.folder.chmod(0o711)  # the server runs as another user where we are root
+        self.folder.chmod(0o711)  # The server runs as another user if root runs the world.
         self.server = data or self.folder / "server"
         self.settings = dict(settings or {})
         self.trace = self.folder / "trace"
@@ -66,7 +66,7 @@ class World:
         self.stuck: list[str] = []
         self.began = time.monotonic()
 
-    # ── its life ──
+    # ── start and end
 
     def open(self) -> None:
         self.url = self.start_server()
@@ -100,7 +100,7 @@ class World:
         if status := command.wait(60):
             raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {status}: {command.text()}")
 
-    # ── what runs in it ──
+    # ── commands
 
     def worker(self, **environment: Any) -> Kept:
         return self.keeper.keep(lambda: self.fleet.workers(threads=THREADS, **environment))
@@ -113,23 +113,23 @@ class World:
         return self.schedulers[-1]
 
     def joined(self, kind: str = "worker") -> int:
-        """How many processes of this kind are in the fleet."""
+        """Count the registered processes of a kind."""
         return int(self.look(_OF_KIND, kind))
 
     def join(self, count: int = 2, kind: str = "worker", patience: float = 90) -> None:
         self.until(lambda: self.joined(kind) >= count, patience, f"{count} of kind {kind}")
 
     def flow(self, workers: int = 2, *, count: int = 100) -> None:
-        """Wait for the workers, begin to send, and wait until so many jobs have completed and the workers have caught up."""
+        """Wait for the workers, start to send, and wait until ``count`` jobs have completed and the workers keep up."""
         self.join(workers)
         self.traffic.start()
         self.until(lambda: self.look(_DONE) >= count, 60, "a flow of jobs")
         if self.kinds:
-            # Waiting jobs would make the rate look higher than the sends.
+            # Waiting jobs would make the measured rate exceed the rate of sends.
             self.comes(lambda: self.look(OPEN) <= _IN_FLOW, 30)
 
     def whole(self, workers: int = 2) -> bool:
-        """Wait until so many worker processes are in the fleet again, and what saw a death has been run, alone."""
+        """Wait until ``workers`` processes are registered again, and jobs that have seen a death have run."""
         return self.comes(lambda: self.joined() >= workers and self.look(f"{OPEN} AND deaths > 0") == 0, 60)
 
     def kill(self, kept: Kept) -> None:
@@ -138,29 +138,29 @@ class World:
         self.note_gone(pids, time.monotonic(), float("inf"))
 
     def note_gone(self, pids: list[int], begin: float, end: float) -> None:
-        """Remember that processes could not run from ``begin`` to ``end`` (monotonic)."""
+        """Remember that processes did not run from ``begin`` to ``end`` (monotonic)."""
         for pid in pids:
             self.gone.setdefault(pid, []).append((begin, end))
 
-    # ── what is seen of it ──
+    # ── observations
 
     def look(self, sql: str, *params: Any) -> Any:
-        """The first value of the first row, by a connection of its own."""
+        """Return the first value of the first row, over a new connection."""
         found = self.rows(sql, *params)
         return found[0][0] if found else None
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        """All rows of a statement, behind everybody's back."""
+        """Return all rows of a statement, over a new connection."""
         with closing(connect(self.url)) as conn:
             return query(conn, sql, *params)
 
     def write(self, name: str, text: str) -> str:
-        """A file in the commands' folder; the answer is its name."""
+        """Write a file in the commands' folder; return its name."""
         (self.folder / name).write_text(text)
         return name
 
     def comes(self, condition: Callable[[], Any], patience: float) -> bool:
-        """Whether it comes about in so many seconds; a database that is away is no answer."""
+        """Say whether a condition becomes true in ``patience`` seconds; an unreachable database counts as false."""
         end = time.monotonic() + patience
         while True:
             with suppress(*DISCONNECTED):
@@ -171,12 +171,12 @@ class World:
             time.sleep(0.05)
 
     def until(self, condition: Callable[[], Any], patience: float, what: str) -> None:
-        """Wait for the state that the scenario breaks."""
+        """Wait for a condition, and raise RuntimeError after ``patience`` seconds."""
         if not self.comes(condition, patience):
             raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
 
     def said(self, *words: str) -> bool:
-        """Whether any command has said one of these."""
+        """Say whether any command has printed one of the texts."""
         return any(each in command.text() for command in self.fleet.commands for each in words)
 
     @contextmanager
@@ -188,7 +188,7 @@ class World:
             self.phases[name] = begin, time.time()
 
     def measure(self, name: str) -> None:
-        """A phase in which nothing happens, after a moment in which things settle."""
+        """Measure a phase without faults, after the system has settled."""
         settle, length = PHASE[self.quick]
         time.sleep(settle)
         with self.phase(name):
@@ -196,31 +196,31 @@ class World:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """What the scenario breaks, after a phase in which nothing happens."""
+        """Run the fault in the block, after a phase without faults."""
         self.measure("before")
         with self.phase("during"):
             yield
         self.over = time.time()
 
     def promise(self, text: str, held: object) -> None:
-        """State one thing that must hold, and whether it does."""
+        """Record a promise, and whether it holds."""
         self.promises.append(Promise(text, bool(held)))
 
     def promise_that_none_ended(self) -> None:
-        """Of the command lines that are kept running."""
+        """Record whether all kept command lines ran without an end."""
         self.promise("no command line ended", all(kept.starts == 1 for kept in self.keeper.kept))
 
-    # ── the end ──
+    # ── proofs
 
     def calm(self, *, workers: int = 0) -> None:
-        """After the fault: wait for so many workers, measure, and drain."""
+        """Wait for the workers after the fault, measure, and drain."""
         if workers:
             self.whole(workers)
         self.measure("after")
         self.drain()
 
     def drain(self) -> None:
-        """Send no more, neither by the clock, and wait until everything that was sent has ended."""
+        """Stop the sender and the schedulers, and wait until all sent jobs have ended."""
         self.traffic.stop()
         for scheduler in self.schedulers:
             if scheduler.wanted:
@@ -236,7 +236,7 @@ class World:
     def outcome(
         self, broke: str, *, recovers_in: float | None = None, after_share: float | None = 0.9, note: str = ""
     ) -> Outcome:
-        """Prove the promises of every scenario beside its own; ``after_share`` of the earlier rate must be reached afterwards."""
+        """Prove the promises of every scenario; ``after_share`` of the earlier rate must be reached after the fault."""
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)
             moments = proof.completions(conn)

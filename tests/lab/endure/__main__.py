@@ -1,4 +1,4 @@
-"""``nox -s endure``: a steady rate through real workers with the stock autovacuum, finished jobs purged as they come of age; a line a minute."""
+"""``nox -s endure`` sends jobs at a steady rate to real workers with the stock autovacuum, and purges old jobs."""
 
 import os
 import sys
@@ -19,8 +19,8 @@ from tests.lab.bench.bench import working
 from tests.lab.server import Server
 
 _HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
-_TICK = 0.05  # seconds between two batches of sends
-#: What a ``Minute`` has, in its order.
+_TICK = 0.05  # The interval in seconds is between two batches of sends.
+#: The query returns the fields of a ``Minute`` in order.
 _LOOK = """
 SELECT
   (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= to_timestamp(%s) AND completed_on < to_timestamp(%s)),
@@ -37,27 +37,27 @@ SELECT
 @dataclass(frozen=True)
 class Plan:
     minutes: int = 30
-    rate: int = 500  # jobs a second that are sent
-    keep: int = 180  # seconds after which a finished job is purged; a worker purges once a minute
-    every: float = 60.0  # seconds between two looks
+    rate: int = 500  # This number of jobs is sent per second.
+    keep: int = 180  # A finished job is purged after this number of seconds, by a purge each minute.
+    every: float = 60.0  # The interval in seconds is between two observations.
 
 
 @dataclass(frozen=True)
 class Minute:
-    """One observation of the table of jobs, with sizes in bytes."""
+    """Each minute has one observation of the table of jobs, with sizes in bytes."""
 
-    done: float  # jobs a second that ended since the look before
-    behind: int  # jobs that had not ended
+    done: float  # The rate counts jobs that ended since the last observation, per second.
+    behind: int  # These jobs had not ended.
     rows: int
     table: int
     indexes: int
-    dead: int  # rows that no vacuum has removed yet
-    vacuums: int  # how often autovacuum has been there so far
-    wal: int  # bytes since the look before
+    dead: int  # No vacuum has removed these rows yet.
+    vacuums: int  # Autovacuum has run this number of times.
+    wal: int  # These bytes were written since the last observation.
 
 
 def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
-    """Send, work and look, as long as planned."""
+    """Send, run and observe for the planned time."""
     text = yaml.safe_load(ours.jobs_yaml({}))
     text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
     installation = ours.Installation(started.create("endure"), started.files / "config", yaml.safe_dump(text))
@@ -74,7 +74,7 @@ def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[M
 
 
 def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
-    """Send a number of jobs a second, whatever their results; make up for late sends."""
+    """Send ``rate`` jobs a second whatever happens to the jobs, and make up for late sends."""
     begin, sent, names = time.monotonic(), 0, cycle(tasks)
     while not stop.wait(_TICK):
         due = int((time.monotonic() - begin) * rate) - sent
@@ -101,7 +101,7 @@ def _look(conn: Connection, up: Fleet, plan: Plan, say: Callable[[Minute], None]
 
 
 def complaints(found: list[Minute], plan: Plan) -> list[str]:
-    """The faults: a minute's rate, except the first one's, or a table that still grows."""
+    """Return the faults: a minute with a wrong rate, except the first, or a table that still grows."""
     said = [
         f"minute {number}: {minute.done:.0f} jobs a second ended, {plan.rate} were sent"
         for number, minute in enumerate(found, 1)
@@ -135,7 +135,7 @@ def verdict(said: Sequence[str]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it on a server of its own; 1 where the rate was not kept or a table still grows, else 0."""
+    """Run on a new server; return 1 if the rate was not kept or a table still grows, else 0."""
     chosen = vars(server.command("endure", __doc__, arguments, minutes=Plan.minutes, rate=Plan.rate, keep=Plan.keep))
     bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     print(f"| {' | '.join(_HEADS)} |\n|{'---:|' * len(_HEADS)}", flush=True)

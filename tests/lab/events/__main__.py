@@ -1,4 +1,4 @@
-"""``nox -s events``: same event at 1,000 to 100,000 stories in the window."""
+"""``nox -s events`` measures the search for the same event with 1,000 to 100,000 stories in the window."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ _ARRIVING = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; 0 whatever came out: a figure that falls short is a result."""
+    """Measure, and return 0 even for a low figure."""
     chosen = server.command("events", __doc__, arguments, stories=100_000)
     found: dict[str, Iterable[Row]] = {}
     first = 0.0

@@ -1,4 +1,4 @@
-"""Cost of joining an event, and its recall compared with a full comparison."""
+"""The measures give the cost of joining an event, and the recall compared with a full comparison."""
 
 import time
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from tests.lab.events.world import SAME, World
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
-_ROUNDING = 1e-6  # of numbers as they are stored, beside those that were computed
+_ROUNDING = 1e-6  # Stored numbers may differ from computed numbers by this much.
 
 
 class Prepared:
-    """An AI step with prepared answers, so that only the database is measured."""
+    """The AI step has prepared answers, so that only the database is measured."""
 
     def __init__(self, world: World) -> None:
         self._vectors = dict(zip(world.ids, world.vectors, strict=True))
@@ -42,7 +42,7 @@ class Prepared:
 
 @dataclass
 class Cost:
-    """Milliseconds a story, by the clock and of the server's CPU."""
+    """The times are milliseconds per story, of elapsed time and of the server's CPU."""
 
     joining: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Cost:
 
 @dataclass
 class Quality:
-    """Beside a comparison of all: pairs that are in one cluster as they should be, and pairs that should not be one."""
+    """The counts compare clusters with a full comparison: pairs found, and pairs that are wrong."""
 
     pairs: int = 0
     together: int = 0
@@ -60,7 +60,7 @@ class Quality:
 
 
 def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[UUID]]]:
-    """Analyse stories one after another; returns the cost of each, and the similar stories found."""
+    """Analyse stories one after another; return the cost of each story, and the similar stories found."""
     cost, hits = Cost(), []
     ai = Prepared(world)
     with closing(connect(url)) as conn, watched() as found:
@@ -79,7 +79,7 @@ def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[U
 
 
 def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Quality:
-    """Compare the result with a comparison of all stories."""
+    """Compare the clusters with a comparison of all stories."""
     with closing(connect(url)) as conn:
         cluster = dict(query(conn, "SELECT id::text, cluster_id::text FROM stories WHERE cluster_id IS NOT NULL"))
     by_id = {id_: place for place, id_ in enumerate(world.ids)}
@@ -103,7 +103,7 @@ def analyse(conn: Connection, ai: Any, story: UUID) -> None:
 
 @contextmanager
 def watched() -> Iterator[list[UUID]]:
-    """The stories that each look for the same event finds."""
+    """Collect the stories that each search for the same event finds."""
     found: list[UUID] = []
     look = events.like
 

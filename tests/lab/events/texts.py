@@ -1,4 +1,4 @@
-"""Stories that tell of events in the words of real news: sentences of the corpora, mixed and reworded at run time."""
+"""Invented stories report events in the words of real news: sentences of the corpora are mixed and reworded."""
 
 import json
 import random
@@ -9,13 +9,13 @@ from itertools import accumulate
 
 from tests.lab.quality.corpora import CORPUS
 
-_SIZES = range(1, 61)  # stories of one event; most events are told once
+_SIZES = range(1, 61)  # The sizes are stories per event; most events have one story.
 _SENTENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A story, and the event that it tells of."""
+    """A story belongs to an event."""
 
     event: int
     title: str
@@ -23,7 +23,7 @@ class Told:
 
 
 def sentences() -> list[str]:
-    """Sentences of the corpora beside the checkout; without them invented ones, with words of the same frequencies."""
+    """Return sentences of the corpora beside the checkout, or invented sentences with the same word frequencies."""
     texts: list[str] = []
     if (CORPUS / "near_duplicates").is_dir():
         lines = (CORPUS / "near_duplicates" / "articles_1000.train").read_text(encoding="utf-8").splitlines()
@@ -38,14 +38,15 @@ def sentences() -> list[str]:
 
 
 def stories(count: int, seed: int = 7) -> list[Told]:
-    """Stories in the order in which they arrive: events told once or up to sixty times, in other words and with other facts."""
+    """Return stories in the order of arrival: an event has up to sixty stories, with different words and facts."""
     chance = random.Random(seed)
     pool = sentences()
     chance.shuffle(pool)
     words = [word for part in pool for word in part.split()]
 
     def draw() -> str:
-        return pool[int(len(pool) * chance.random() ** 1.5)]  # some sentences are common: quotations, boilerplate
+        # Some sentences are common, such as quotations and boilerplate.
+        return pool[int(len(pool) * chance.random() ** 1.5)]
 
     def reworded(text: str, share: float) -> str:
         return " ".join(chance.choice(words) if chance.random() < share else word for word in text.split())
@@ -73,7 +74,7 @@ def stories(count: int, seed: int = 7) -> list[Told]:
 
 
 def _invented(count: int) -> Iterator[str]:
-    """Sentences of made-up words, as frequent as Zipf says of the ranks below the words that every text has, such as "the"."""
+    """Invent sentences with word frequencies by Zipf's law, without the most common words such as "the"."""
     chance = random.Random(3)
     syllables = [first + second for first in "bdfgklmnprstvz" for second in ("a", "e", "i", "o", "u", "an", "er")]
     for _ in range(count):

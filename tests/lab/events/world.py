@@ -1,4 +1,4 @@
-"""A database with many stories in the window of same events, as the pipeline would have left it; others arrive."""
+"""A database has many stories in the window of same events, as the pipeline would leave them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _CITATIONS = json.dumps(
 
 
 def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
-    """The vector of a story by the default embeddings."""
+    """Return the vector of a story by the default embeddings, and its terms."""
     text = lead(Story(uuid.UUID(int=0), told.title, told.text))
     return np.array(hashing.embed(text), dtype=np.float32).tobytes(), sketch(text)
 
 
 @dataclass
 class World:
-    """Stories by their place in the order of arrival; the first ``known`` were analysed before."""
+    """The stories are in the order of arrival; the first ``known`` stories are already analysed."""
 
     told: list[Told]
     vectors: np.ndarray[Any, np.dtype[np.float32]]
@@ -51,7 +51,7 @@ class World:
 
     @classmethod
     def made(cls, known: int, arriving: int) -> World:
-        """Make one; it takes some three milliseconds a story."""
+        """Make a world, which takes about three milliseconds per story."""
         told = stories(known + arriving, seed=11)
         with ProcessPoolExecutor() as pool:
             found = list(pool.map(vector_and_terms, told, chunksize=500))
@@ -59,11 +59,11 @@ class World:
         return cls(told, vectors, [terms for _, terms in found], [uuid.uuid4() for _ in told], known)
 
     def truth(self, place: int) -> list[int]:
-        """All stories that arrived earlier and tell of the same event, by comparison with every one of them."""
+        """Return all earlier stories of the same event, by comparison with each earlier story."""
         return [int(each) for each in np.nonzero(self.vectors[:place] @ self.vectors[place] >= SAME)[0]]
 
     def clusters(self) -> dict[int, uuid.UUID]:
-        """The clusters of the stories that are known: by exact comparison within each event of the generator."""
+        """Return the clusters of the known stories, by exact comparison within each generated event."""
         by_event: dict[int, list[int]] = {}
         for place, told in enumerate(self.told[: self.known]):
             by_event.setdefault(told.event, []).append(place)
@@ -82,7 +82,7 @@ class World:
         return cluster
 
     def load(self, conn: Connection) -> None:
-        """Write it into an empty, migrated database, and tell the planner."""
+        """Write the world into an empty, migrated database, and analyze the tables."""
         start, step = datetime.now(UTC) - timedelta(hours=_HOURS), timedelta(hours=_HOURS) / len(self.told)
         cluster = self.clusters()
         known, everything = range(self.known), range(len(self.told))

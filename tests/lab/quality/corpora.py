@@ -1,7 +1,8 @@
-"""Corpora beside the checkout, each in two halves by the order of names: one to choose settings by, the other to report.
+"""Each corpus beside the checkout has two halves by the order of names: one for choosing settings, one for reporting.
 
-Places 0, 2, 4 … are for choosing, 1, 3, 5 … for reporting. The documentation shows figures of the reporting half alone.
-An ordinary run reads a sample of that half; with ``ZEKE_TEST_DEEP=1``, as ``nox -s quality`` sets it, both halves are read whole.
+Places 0, 2, 4 … are for choosing, 1, 3, 5 … for reporting. The documentation shows figures of the reporting half only.
+An ordinary run reads a sample of the reporting half; with ``ZEKE_TEST_DEEP=1``, as in ``nox -s quality``, both halves
+are read in full.
 """
 
 import gzip
@@ -20,7 +21,7 @@ import pytest
 Half = Literal["choosing", "reporting"]
 T = TypeVar("T")
 
-#: Beside the checkout, or beside the folder of several checkouts.
+#: The corpora are beside the checkout, or beside the folder of several checkouts.
 CORPUS = next(
     (found for above in Path(__file__).resolve().parents[4:] if (found := above / "shared" / "corpus").is_dir()),
     Path("corpus-is-absent"),
@@ -34,23 +35,23 @@ both_halves = pytest.mark.parametrize("half", ["choosing", "reporting"] if WHOLE
 
 @dataclass(frozen=True)
 class Page:
-    """A page with a person's marks; those that nobody made are empty."""
+    """The page has a person's annotations; a missing annotation is empty."""
 
     body: bytes
     url: str
     text: str
     title: str = ""
     author: str = ""
-    date: str = ""  # ISO, the day alone
+    date: str = ""  # The date is in ISO format, without a time.
 
 
 def half_of(ordered: Iterable[T], half: Half) -> list[T]:
-    """Every second one of what is in the order of its names."""
+    """Return every second element of an ordered list."""
     return list(ordered)[0 if half == "choosing" else 1 :: 2]
 
 
 def articles(half: Half, every: int = 2) -> list[Page]:
-    """The article extraction benchmark; of a sample, one page in so many."""
+    """Return pages of the article extraction benchmark; a sample has one page in ``every``."""
     folder = CORPUS / "articles"
     truth = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
     return [
@@ -60,7 +61,7 @@ def articles(half: Half, every: int = 2) -> list[Page]:
 
 
 def wcxb(half: Half, every: int = 20) -> list[Page]:
-    """The article pages of WCXB's development split; of a sample, one in so many."""
+    """Return the article pages of WCXB's development split; a sample has one page in ``every``."""
     folder = CORPUS / "wcxb-articles-dev"
     found = []
     for path in half_of(sorted((folder / "ground-truth").glob("*.json")), half)[:: 1 if WHOLE else every]:
@@ -76,14 +77,14 @@ def wcxb(half: Half, every: int = 20) -> list[Page]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The agreement of a text with the marked one, by shingles of four words."""
+    """A text agrees with the annotated text by shingles of four words."""
 
     precision: float
     recall: float
 
     @property
     def f1(self) -> float:
-        """Of this page; for many it is that of the averages."""
+        """Return the F1 of a page; for many pages, average precision and recall first."""
         both = self.precision + self.recall
         return 2 * self.precision * self.recall / both if both else 0.0
 
@@ -105,6 +106,6 @@ def _shingles(text: str) -> Counter[tuple[str, ...]]:
 
 
 def cosine(left: list[float], right: list[float]) -> float:
-    """The cosine of two vectors; 0 if one of them is zero."""
+    """Return the cosine of two vectors, or 0 if one of them is zero."""
     norm = math.sqrt(sum(a * a for a in left) * sum(b * b for b in right))
     return sum(a * b for a, b in zip(left, right, strict=True)) / norm if norm else 0.0

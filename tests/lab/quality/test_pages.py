@@ -1,6 +1,6 @@
-"""Pages as the pipeline reads them, beside what people marked: text, titles, dates, authors, language, time, and none refused.
+"""The pipeline reads pages, and the extracted texts, titles, dates and authors are compared with annotations.
 
-Rules were made from the choosing halves alone; the figures of the reporting halves are bound.
+Authors of rules looked at the choosing halves only; the figures of the reporting halves have bounds.
 """
 
 import csv
@@ -44,7 +44,8 @@ pytestmark = [pytest.mark.quality, pytest.mark.timeout(1800), needs_corpora]
 
 LEAST_HAD = 0.5
 _SAME_MARKS = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
-#: Of the reporting halves, read whole: the figure at ed24dd87, the least that is allowed, and how much less that is for a sample.
+#: Each entry has the figure of the whole reporting half at commit ed24dd87, the least value allowed, and the margin for
+#: a sample.
 FIGURES = {
     "full text of the article benchmark, F1": (0.966, 0.966, 0.05),
     "full text of WCXB, F1": (0.945, 0.945, 0.05),
@@ -59,7 +60,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Read:
-    """A page, and what was made of it; ``item`` is None if it was refused, for the reason ``why``."""
+    """A read page has an ``item``, or None and the reason ``why`` if the page was refused."""
 
     page: Page
     item: ContentItem | None
@@ -103,7 +104,7 @@ def foreign() -> list[Read]:
 
 @pytest.fixture
 def shown(figure: Figure, half: Half) -> Callable[..., None]:
-    """Shows a figure of the half, and bounds it from above, and that of the reporting half from below."""
+    """Show a figure of the half, with an upper bound, and in the reporting half with a lower bound."""
 
     def show(what: str, value: float, most: float | None = None) -> None:
         before, least, slack = FIGURES.get(what, (None, None, 0)) if half == "reporting" else (None, None, 0)
@@ -160,12 +161,12 @@ def test_titles_dates_and_authors_are_those_that_were_marked(half: Half, shown: 
 
 
 def plain(text: str) -> str:
-    """With one kind of quotation mark, of dash and of space."""
+    """Use one kind of quotation mark, of dash and of space."""
     return " ".join(unicodedata.normalize("NFKC", text).translate(_SAME_MARKS).split())
 
 
 def verdict(moment: datetime | None, day: str) -> str:
-    """Whether it is that day somewhere on Earth at this moment; of a date without a time, whether it is that one."""
+    """Say whether the moment is on the day somewhere on Earth; without a time, compare the dates."""
     if moment is None:
         return "none"
     has_time = bool(moment.hour or moment.minute or moment.second)
@@ -176,7 +177,7 @@ def verdict(moment: datetime | None, day: str) -> str:
 @both_halves
 def test_no_true_article_is_taken_for_a_wall(half: Half, shown: Callable[..., None]) -> None:
     refused = [f"{one.page.url}: {one.why}" for one in (*benchmark(half), *of_wcxb(half), *foreign()) if one.why]
-    # One page of the benchmark's choosing half is the teaser of a paid article, and says so.
+    # One page of the choosing half is the teaser of a paid article, and says so.
     shown("articles taken for walls", len(refused), most=1 if half == "choosing" else 0)
 
 
@@ -215,7 +216,7 @@ def test_a_headline_is_never_told_twice(figure: Figure) -> None:
 
 
 def test_a_page_costs_little(figure: Figure) -> None:
-    """The least of three readings of each page; the ordinary run, beside other tests, tells the figures and holds no bound."""
+    """The cost is the least of three readings of each page; an ordinary run shows the figures without bounds."""
     pages = [one.page for one in of_wcxb("reporting")[::10]]
     cost = sum(min(_read(page).seconds for _ in range(3)) for page in pages)
     alone = sum(min(_seconds(page) for _ in range(3)) for page in pages)

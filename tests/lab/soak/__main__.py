@@ -1,4 +1,4 @@
-"""``nox -s soak``: two hundred feeds while everything fails now and then; says what came out, and fails where something is wrong."""
+"""``nox -s soak`` reads two hundred feeds with occasional faults, prints the results, and fails if a check fails."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from zeke_jobs.postgres.pool import connect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it on a server of its own; 1 where something is wrong, else 0: a figure that falls short is a result."""
+    """Run on a new server; return 1 if a check fails, else 0, even for a low figure."""
     chosen = vars(server.command("soak", __doc__, arguments, **asdict(Plan())))
     bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Checks the database after a soak; each complaint is a sentence, and a good run has none."""
+"""The checks read the database after a soak; each complaint is a sentence, and a good run has no complaints."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from psycopg2.extensions import connection as Connection
 from tests.fleet import query
 from tests.lab.soak.news import STORY, News
 
-_MOST = 5  # examples of one kind
+_MOST = 5  # Each kind of complaint shows at most this number of examples.
 
 
 def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]:
-    """The faults. ``model``: the counts of the model server."""
+    """Return all complaints; ``model`` has the counts of the model server."""
     return [
         *_items(conn, news),
         *_texts(conn, news),
@@ -25,7 +25,7 @@ def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]
 
 
 def _items(conn: Connection, news: News) -> Iterator[str]:
-    """Every item ends in exactly one stated outcome: the one that was planned."""
+    """Every item must end in exactly one stated outcome, the planned one."""
     found = {
         external_id: (outcome, status, detail)
         for external_id, outcome, status, detail in query(
@@ -51,7 +51,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _texts(conn: Connection, news: News) -> Iterator[str]:
-    """One story a text: of its items, one is stored and the others are duplicates of that story."""
+    """Each text makes one story: one of its items is stored, and the others are duplicates of the story."""
     by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for external_id, outcome, story in query(
         conn,
@@ -83,7 +83,7 @@ def _stories(conn: Connection) -> Iterator[str]:
         "stories without a summary": "SELECT id FROM stories WHERE summary IS NULL",
         "stories without the model's embedding": """SELECT s.id FROM stories AS s LEFT JOIN story_embeddings AS e ON e.story_id = s.id
             WHERE e.model_version IS DISTINCT FROM 'embedding-1@1536'""",
-        # One in forty of these texts of invented words has no sentence that is worth it beside the one-liner.
+        # Of these invented texts, one in forty has no sentence that is worth a highlight beside the one-liner.
         "stories without the highlights that were found": """SELECT id::text FROM stories EXCEPT (SELECT story_id::text FROM highlights
             UNION SELECT message -> 'kwargs' ->> 'story_id' FROM zeke_jobs.queue
             WHERE task = 'extract-highlights' AND state = 'done' AND result ->> 'outcome' = 'nothing_found')""",
@@ -103,7 +103,7 @@ def _stories(conn: Connection) -> Iterator[str]:
 
 
 def _clusters(conn: Connection, news: News) -> Iterator[str]:
-    """Edited copies share a cluster with their original, and nobody else shares one."""
+    """Edited copies share a cluster with their original, and no other stories share a cluster."""
     number = {
         story: news.items[external_id].text
         for external_id, story in query(

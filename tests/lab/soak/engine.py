@@ -1,7 +1,7 @@
-"""The Engine of a soak: the real server, a share of whose answers fails: ``python -m tests.lab.soak.engine PORT SEED SHARE``.
+"""``python -m tests.lab.soak.engine PORT SEED SHARE`` serves the real Engine, and makes a share of its answers fail.
 
-With ``bare PORT HOSTS ITEMS SEED`` it fetches, parses and extracts everything once and does nothing else, and prints the seconds of CPU
-that this took, with the processes that parse.
+With ``bare PORT HOSTS ITEMS SEED`` the module only fetches, parses and extracts everything once, and prints the seconds
+of CPU, including the reader processes.
 """
 
 import random
@@ -23,7 +23,7 @@ _SETTINGS = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "contact
 
 
 class Faulty:
-    """An engine that fails by chance: with a reason, or by breaking off without an answer."""
+    """The engine fails at random: with a reason, or by closing the connection without an answer."""
 
     def __init__(self, engine: Finder, share: float, seed: int) -> None:
         self._engine = engine
@@ -41,7 +41,7 @@ class Faulty:
 
 class _Server(EngineServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Broken connections here are intended."""
+        """Ignore broken connections, which are intended."""
 
 
 def main(port: int, seed: int, share: float) -> None:
@@ -52,7 +52,7 @@ def main(port: int, seed: int, share: float) -> None:
 
 
 def bare(port: int, count: int, per_feed: int, seed: int) -> None:
-    """Every feed once and every page once, one after another."""
+    """Read every feed once and every page once, one after another."""
     news = News(site.hosts(port, count), per_feed, seed)
     local = LocalEngine(_SETTINGS)
     begin = cpu_of(psutil.Process())

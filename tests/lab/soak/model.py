@@ -1,4 +1,4 @@
-"""The model of a soak: ``python -m tests.lab.soak.model PORT SEED SHARE``; it quotes the story, counts, and is strict about schemas."""
+"""``python -m tests.lab.soak.model PORT SEED SHARE`` serves a model that quotes the story and checks schemas."""
 
 import asyncio
 import hashlib
@@ -39,7 +39,7 @@ _WAYS = [
 
 
 class Model:
-    """Answers both questions of the protocol. ``asked``: how many rows the ledger has for them, one for each text to embed."""
+    """The model answers questions and embeds texts; ``asked`` counts the ledger rows that its calls need."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -47,7 +47,7 @@ class Model:
         self.wrong: list[str] = []
 
     async def answer(self, request: Request) -> Answer:
-        """An answer that quotes the story; faulty now and then."""
+        """Answer with quotations from the story, and fail now and then."""
         if request.path == "/counts":
             counts = {"asked": sum(self.asked.values()), "wrong": self.wrong, "faults": self._faults.count}
             return Answer(body=json.dumps(counts).encode())
@@ -67,7 +67,7 @@ class Model:
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:
-    """Sentences of the story, as the schema asks for them; each statement is shown by itself."""
+    """Quote sentences of the story as the schema requires; each statement cites itself."""
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     if "checks" in properties:
         _, _, lines = body["messages"][1]["content"].rpartition("Statements:\n")
@@ -92,7 +92,7 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _embeddings(asked: str | list[str]) -> Answer:
-    """Vectors that depend on the texts' first words alone, so that only texts that begin alike are near."""
+    """Make vectors from the first words of the texts, so that only texts with the same beginning are near."""
     texts = [asked] if isinstance(asked, str) else asked
     chances = [random.Random(hashlib.sha256(text[:400].encode()).digest()) for text in texts]
     vectors = [[round(chance.uniform(-1, 1), 6) for _ in range(1536)] for chance in chances]

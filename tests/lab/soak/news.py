@@ -1,4 +1,4 @@
-"""The publications of a soak's world: feeds, pages, single addresses and uploads, with the required end of each item; all by a seed."""
+"""A seed determines a soak's feeds, pages, single addresses and uploads, and the required end of each item."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.engine.canonical import canonical_url
 
-STORY = "a story"  # stored by the first item of its text, duplicate by every other
+STORY = "a story"  # The first item of a text is stored as a story, and all others are duplicates.
 _ENDS = {"empty": "no_url", "missing": "not_found", "removed": "gone", "wall": "paywall", "short": "too_short"}
 _ENDS |= {"image": "unsupported_type", "loop": "too_many_redirects"}
 _BAD_PAGES = [kind for kind in _ENDS if kind != "empty"]
@@ -25,13 +25,13 @@ _BEGAN = datetime.now(UTC)
 
 @dataclass(frozen=True)
 class Item:
-    """One item: where it is named, and how it has to end."""
+    """An item has the places that name it, and its required end."""
 
-    external_id: str  # as the pipeline will call it
-    url: str | None  # its page; None for an upload that brings its text
-    kind: str = "good"  # or a key of ``_ENDS``
-    text: int = 0  # number of its text; items of one text make one story
-    twin: int | None = None  # number of the text that its own is an edited copy of
+    external_id: str  # The pipeline uses this id.
+    url: str | None  # The page's address is None for an upload with its text.
+    kind: str = "good"  # The kind is ``good`` or a key of ``_ENDS``.
+    text: int = 0  # The text has a number, and items with one text make one story.
+    twin: int | None = None  # The item's text is an edited copy of the text with this number.
 
     @property
     def end(self) -> str:
@@ -40,7 +40,7 @@ class Item:
 
 @dataclass
 class News:
-    hosts: list[str]  # base addresses, one for each feed
+    hosts: list[str]  # Each feed has a base address.
     per_feed: int
     seed: int
     feeds: dict[str, list[Item]] = field(init=False)
@@ -65,13 +65,13 @@ class News:
         lot = chance.random()
         if lot < 0.06:
             return Item(external_id, url, chance.choice(_BAD_PAGES))
-        if lot < 0.09 and good:  # the same text elsewhere
+        if lot < 0.09 and good:  # The item has the text of another page.
             return Item(external_id, url, text=chance.choice(good).text)
-        if lot < 0.11 and good:  # a link to the page of another
+        if lot < 0.11 and good:  # The item links to another item's page.
             other = chance.choice(good)
             return Item(external_id, f"{other.url}?utm_source={external_id}", text=other.text)
         single = [item for item in good[-40:] if item.twin is None]
-        if lot < 0.13 and single:  # an edited copy; each text has one at most
+        if lot < 0.13 and single:  # The item is an edited copy; each text has at most one copy.
             other = single[0]
             good.remove(other)
             return Item(external_id, url, text=next(numbers), twin=other.text)
@@ -91,7 +91,7 @@ class News:
                 yield Item(canonical_url(url), url, kind, 0 if kind != "good" else next(numbers))
 
     def _upload(self, u: int, chance: random.Random, numbers: Iterator[int], good: list[Item]) -> list[Item]:
-        """Two texts of its own, one that is known from a page, an address, and what is neither."""
+        """Make two new texts, a text known from a page, an address, and an item with neither."""
         texts = [next(numbers), next(numbers), chance.choice(good).text]
         given = [Item(f"u-{u}-{n}", None, text=text) for n, text in enumerate(texts)]
         linked = Item(f"u-{u}-3", f"{self.hosts[u]}/upload/{u}", text=next(numbers))
@@ -99,7 +99,7 @@ class News:
 
     @property
     def uploads(self) -> list[list[dict[str, Any]]]:
-        """The items of each upload, as its payload has them."""
+        """Return the items of each upload in the form of the payload."""
 
         def given(item: Item) -> dict[str, Any]:
             if item.url:
@@ -110,14 +110,14 @@ class News:
 
     @cached_property
     def items(self) -> dict[str, Item]:
-        """All of them by external id; a page that was named twice by hand is one item."""
+        """Return all items by external id; a page that two people named is one item."""
         lists = [*self.feeds.values(), self.oneoffs, *self._uploads]
         everything = [item for each in lists for item in each]
         return {item.external_id: item for item in everything}
 
     @cached_property
     def pages(self) -> dict[str, Item]:
-        """The content at each address, without its query."""
+        """Return the item at each address without query."""
         found: dict[str, Item] = {}
         for item in self.items.values():
             if item.url:
@@ -126,12 +126,12 @@ class News:
 
     @cached_property
     def twins(self) -> dict[int, int]:
-        """Edited copies of texts, with their originals."""
+        """Return edited copies of texts, with their originals."""
         return {item.text: item.twin for item in self.items.values() if item.twin is not None}
 
     @property
     def texts(self) -> set[int]:
-        """Numbers of all texts that become a story."""
+        """Return the numbers of all texts that become a story."""
         return {item.text for item in self.items.values() if item.end == STORY}
 
     def text(self, number: int) -> list[str]:
@@ -143,7 +143,7 @@ class News:
         return edited
 
     def plain(self, number: int) -> str:
-        """A text as somebody would copy it from its page, headline included."""
+        """Return a text as somebody would copy it from its page, with the headline."""
         return "\n\n".join([title(number), *self.text(number)])
 
     def feed(self, url: str) -> str:
@@ -159,14 +159,14 @@ class News:
         )
 
     def page(self, item: Item) -> str:
-        """A good page's HTML, with as much around the article as real pages have."""
+        """Return a good page's HTML, with the usual parts around the article."""
         body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.text(item.text))
         return _frame(title(item.text), body, item.text)
 
 
 @lru_cache(maxsize=64)
 def paragraphs(seed: int, number: int) -> list[str]:
-    """Eleven paragraphs of some 650 words, whose words are those of no other text; some sentences tell a fact about the headline."""
+    """Make eleven paragraphs of some 650 unique words in total; some sentences state a fact about the headline."""
     chance, about = random.Random(f"{seed} {number}"), title(number).lower().split()
     words = _words(chance, 160)
     return [" ".join(_sentence(chance, words, about) for _ in range(4)) for _ in range(11)]

@@ -1,4 +1,4 @@
-"""A soak: feeds, single addresses and uploads through real workers, while everything fails now and then and workers are killed."""
+"""A soak runs feeds, single addresses and uploads through real workers, with occasional faults and killed workers."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.applying import sync
 
-TARGET = 1.25  # seconds of CPU of the workers for each second of bare fetching, parsing and extracting
+TARGET = 1.25  # The target is seconds of the workers' CPU per second of CPU for bare fetching, parsing and extracting.
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
     (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
@@ -37,23 +37,21 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Plan:
-    sources: int = (
-        200  # feeds, each on a host of its own; half as many single addresses, a tenth as many uploads come along
-    )
-    items: int = 20  # of each feed
+    # Each feed is on its own host; half as many single addresses and a tenth as many uploads are added.
+    sources: int = 200
+    items: int = 20  # Each feed has this number of items.
     seed: int = 1
-    share: float = (
-        0.01  # of all answers of sites, Engine and model that fail; one connection in so many jobs is cut, too
-    )
-    kills: int = 2  # of all workers
+    # This share of all answers of sites, Engine and model fails, and the same share of jobs causes a cut connection.
+    share: float = 0.01
+    kills: int = 2  # All workers are killed this number of times.
     processes: int = 2
     threads: int = 8
-    seconds: float = 1800.0  # the longest that it may take
+    seconds: float = 1800.0  # The soak may take this number of seconds.
 
 
 @dataclass(frozen=True)
 class Found:
-    """The results; ``figures`` in words."""
+    """The results have ``figures`` in words."""
 
     complaints: list[str]
     outcomes: Counter[str]
@@ -69,7 +67,7 @@ def soak(
     say: Callable[[str], None] = lambda _: None,
     server_cpu: Callable[[], float] = lambda: 0.0,
 ) -> Found:
-    """Run it on a migrated database that ``DATABASE_URL`` names too, and that no jobs.yaml is in force in."""
+    """Run a soak on a migrated database without a configuration; ``DATABASE_URL`` must name the database too."""
     spent = server_cpu()
     ports = [free_port() for _ in range(4)]
     news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
@@ -87,7 +85,7 @@ def soak(
         server(beside, "site", ports[3], *size, 0.0)
         say(f"{len(news.items)} items of {len(news.texts)} texts")
         began = time.monotonic()
-        # It runs while the workers do, so that both are counted on the same machine with the same other work.
+        # The bare program runs beside the workers, so that both are measured under the same load.
         bare = program(beside, "engine", "bare", ports[3], *size)
         workers = stack.enter_context(fleet(folder, url))
         workers.workers(processes=plan.processes, threads=plan.threads)
@@ -116,7 +114,7 @@ def soak(
 
 
 def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
-    """The shipped file with Engine and model elsewhere, everything of a feed wanted, and waits of seconds instead of minutes."""
+    """Change the shipped jobs.yaml: other addresses of Engine and model, all items of a feed, and waits of seconds."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     text["services"]["engine"] |= {"kind": "http", "url": f"http://127.0.0.1:{engine_port}"}
     openai = {
@@ -155,7 +153,7 @@ def counts(base: str) -> dict[str, Any]:
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:
-    """Send everything, kill, cut and pull, until every item has ended and no job is left; how often it killed and cut."""
+    """Send all, kill, cut and pull, until every item and job has ended; return the numbers of kills and cuts."""
     _send(conn, news)
     chance = random.Random(plan.seed)
     every = round(1 / plan.share) if plan.share else 0
@@ -186,7 +184,7 @@ def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callab
                 f"{ended} of {len(news.items)} items ended, {done} jobs done, {left} left, {workers.cpu():.0f} s of CPU"
             )
             said = now
-        time.sleep(chance.uniform(0.2, 0.5))  # the server's time for these counts is in the figures
+        time.sleep(chance.uniform(0.2, 0.5))  # The server's time for these counts is part of the figures.
 
 
 def _send(conn: Connection, news: News) -> None:

@@ -1,4 +1,4 @@
-"""The sites of a soak: ``python -m tests.lab.soak.site PORT HOSTS ITEMS SEED SHARE``, a host for each feed."""
+"""``python -m tests.lab.soak.site PORT HOSTS ITEMS SEED SHARE`` serves the sites of a soak, one host for each feed."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _SHORT = "<html><head><title>Short</title></head><body><article><h1>Short</h1><p
 
 
 def hosts(port: int, count: int) -> list[str]:
-    """Base addresses of so many sites, each an address of loopback of its own."""
+    """Return the base addresses of ``count`` sites, each with another loopback address."""
     return [f"http://{address}:{port}" for address in addresses(count)]
 
 
@@ -34,7 +34,7 @@ def addresses(count: int) -> list[str]:
 
 
 class Sites:
-    """Answers for all hosts, and remembers how often each was asked at once."""
+    """The sites answer for all hosts, and count the concurrent requests of each host."""
 
     def __init__(self, news: News, faults: Faults) -> None:
         self._news = news
@@ -44,7 +44,7 @@ class Sites:
         self._now: Counter[str] = Counter()
 
     async def answer(self, request: Request) -> Answer:
-        """A feed, a page as its item says, or 404."""
+        """Return a feed, the page of an item, or 404."""
         if request.path == "/counts":
             told = {"asked": self.asked, "faults": self._faults.count, "peak": self.peak}
             return Answer(body=json.dumps(told).encode())
@@ -52,7 +52,7 @@ class Sites:
         self._now[request.host] += 1
         self.peak = max(self.peak, self._now[request.host])
         try:
-            await asyncio.sleep(0.002)  # as far away as a machine in the same house
+            await asyncio.sleep(0.002)  # The delay is that of a machine in the same building.
             return self._page(request)
         finally:
             self._now[request.host] -= 1
@@ -79,7 +79,7 @@ class Sites:
 
 
 def main(port: int, count: int, per_feed: int, seed: int, share: float) -> None:
-    """Serve the sites of a seed, ``share`` of the answers faulty."""
+    """Serve the sites of a seed; ``share`` of the answers fail."""
     news = News(hosts(port, count), per_feed, seed)
     sites = Sites(news, Faults(share, seed, _WAYS))
     asyncio.run(serve(sites.answer, addresses(count), port))

@@ -43,7 +43,7 @@ def test_what_is_interrupted_leaves_no_server_behind(number: signal.Signals, tmp
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as soaking:
         assert soaking.stdout is not None
         server = int(soaking.stdout.readline())
-        os.killpg(soaking.pid, number)  # as Ctrl-C does
+        os.killpg(soaking.pid, number)  # Ctrl-C sends the signal to the whole process group.
         soaking.wait(20)
     left = psutil.pid_exists(server)
     if left:

@@ -1,4 +1,4 @@
-"""A small web server for worlds of a soak: one process, many addresses of loopback, a share of its answers faulty."""
+"""The worlds of a soak share this web server: one process, many loopback addresses, and a share of faulty answers."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class Request:
-    """A request, and the address that got it."""
+    """A request has the address that received it."""
 
     host: str
     path: str
@@ -18,7 +18,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer; ``cut`` ends the connection in the middle of the body, ``silent`` before the answer."""
+    """``cut`` ends the connection in the middle of the body, ``silent`` before the answer."""
 
     status: int = 200
     body: bytes = b""
@@ -32,7 +32,7 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class Faults:
-    """Which answers go wrong: a share of them, by chance."""
+    """A random share of the answers fails."""
 
     def __init__(self, share: float, seed: int, ways: Sequence[Answer]) -> None:
         self._share = share
@@ -68,13 +68,13 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
             writer.write(said.encode("latin-1") + b"\r\n" + body)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # the other side had enough, or was killed
+        pass  # The client may have closed the connection, or was killed.
     finally:
         writer.close()
 
 
 async def serve(handle: Handler, addresses: Sequence[str], port: int) -> None:
-    """Serve until it is killed; prints ``ready`` once it listens."""
+    """Serve until the process is killed; print ``ready`` after the start."""
     server = await asyncio.start_server(lambda r, w: _serve_one(r, w, handle), list(addresses), port, backlog=256)
     print("ready", flush=True)
     await server.serve_forever()

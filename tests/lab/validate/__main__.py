@@ -1,4 +1,4 @@
-"""``nox -s validate``: predict the waits of a real run, run it, compare."""
+"""``nox -s validate`` predicts the waits of a real run, runs it, and compares."""
 
 import os
 import sys
@@ -27,11 +27,11 @@ from zeke_jobs.config import edited
 from zeke_jobs.revisions import overrides
 
 _ALLOWED = 0.15
-#: Chance decides which task's turn it is: one simulation of a few hundred jobs is as much of a draw as one real run.
+#: Tasks take turns at random, so several simulations are averaged.
 _SEEDS = 10
 _UNFINISHED = f"""
 SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{scenario.WITH_BUDGET}'"""
-#: From when each job was due first to its first start, in seconds.
+#: The query returns the seconds from a job's first due time to its first start.
 _WAITS = """
 SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::timestamptz, q.started_on) - q.created_on)::float
 FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
@@ -39,7 +39,7 @@ FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
 
 @dataclass(frozen=True)
 class Waits:
-    """How many jobs of a task started, and how long they waited, in seconds."""
+    """A task has a number of started jobs, and waits in seconds."""
 
     started: int
     mean: float
@@ -53,7 +53,7 @@ class Run:
 
 
 def _run(started: Server, name: str, text: str, load: Sequence[scenario.Send]) -> Run:
-    """Send the load to fresh workers under this jobs.yaml, and wait until all of it has ended."""
+    """Send the load to fresh workers with this jobs.yaml, and wait until all jobs have ended."""
     server.announce(name)
     folder = started.files / name
     installation = Installation(started.create(name), folder, text)
@@ -84,7 +84,7 @@ def _send(conn: Connection, load: Sequence[scenario.Send]) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """One figure of one task: what was predicted, and what the real runs showed."""
+    """A line compares a predicted figure of a task with the real runs."""
 
     task: str
     figure: str
@@ -93,12 +93,12 @@ class Line:
 
     @property
     def error(self) -> float:
-        """Relative to the mean of the real runs."""
+        """Return the error relative to the mean of the real runs."""
         return self.predicted / fmean(self.real) - 1
 
     @property
     def spread(self) -> float:
-        """How far the real runs lie apart, relative to their mean."""
+        """Return the spread of the real runs relative to their mean."""
         return (max(self.real) - min(self.real)) / fmean(self.real)
 
     def told(self, value: float) -> str:
@@ -106,12 +106,12 @@ class Line:
 
     @property
     def holds(self) -> bool:
-        """Within 15 %, or within the spread of identical real runs."""
+        """Say whether the error is within 15 %, or within the spread of identical real runs."""
         return abs(self.error) <= max(_ALLOWED, self.spread)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when every prediction holds, 1 when one does not."""
+    """Return 0 if every prediction holds, else 1."""
     chosen = server.command("validate", __doc__, arguments, seconds=45.0, runs=5)
     load = scenario.sends(chosen.seconds)
     today = config.load_text(scenario.TODAY, "jobs.yaml", handlers=False)
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     before = os.getloadavg()[0]
     with server.start(chosen.server) as started:
         ran = [_run(started, f"today_{n}", scenario.TODAY, load) for n in range(chosen.runs)]
-        # Predicted from the first run alone, before the change is tried.
+        # The prediction uses the first run only, before the change is tried.
         answers = [backtest(ran[0].recording, today, changed, seed=seed) for seed in range(_SEEDS)]
         text = yaml.safe_dump(edited(yaml.safe_load(scenario.TODAY), edits), sort_keys=False)
         tried = [_run(started, f"changed_{n}", text, load) for n in range(chosen.runs)]

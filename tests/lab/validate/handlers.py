@@ -1,4 +1,4 @@
-"""The handlers of the validation's jobs: sleep, fail once, or send others, as their payload says."""
+"""The jobs of the validation sleep, fail once, or send other jobs, as their payload says."""
 
 import time
 from decimal import Decimal
@@ -16,7 +16,7 @@ class Sleep(Payload):
 
 
 def sleep(payload: Sleep, ctx: Context) -> None:
-    """Sleep, and cost something; then fail, or send a job for each length in ``sends``."""
+    """Sleep, and add a cost; then fail, or send a job for each length in ``sends``."""
     time.sleep(payload.seconds)
     if payload.cost:
         ctx.add_cost(Decimal(str(payload.cost)))

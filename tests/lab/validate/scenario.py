@@ -1,4 +1,4 @@
-"""The load of the validation, the same in every run, and the configurations that it runs under."""
+"""Every run of the validation has the same load, under different configurations."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from random import Random
 from typing import Any
 
 PROCESSES, THREADS = 2, 4
-#: Whose jobs wait until the next day when its budget is used up: how many start is predicted, and not how long they wait.
+#: Jobs of this task wait until the next day when the budget is used up, so only the number of starts is predicted.
 WITH_BUDGET = "costly"
 _H = "handler: tests.lab.validate.handlers:sleep"
 
-#: The day of the budget's zone does not end during a run, wherever it runs: it is noon there.
+#: The budget's time zone has noon at the start, so that no day ends during a run.
 _NOON_IN = f"Etc/GMT{time.gmtime().tm_hour - 12:+d}"
 
 TODAY = f"""version: 1
@@ -43,7 +43,7 @@ CHANGES = {
     "child.concurrency": "1",
     "front.concurrency": "1",
 }
-#: Jobs a second in quiet times, and seconds that they take: at least and at most.
+#: The load is in jobs a second in quiet times, with the least and the greatest seconds of a job.
 _LOAD = {
     "front": (1.6, 0.1, 0.5),
     "pooled-a": (1.5, 0.2, 0.9),
@@ -57,13 +57,13 @@ _LOAD = {
     "parent": (0.5, 0.1, 0.3),
     "flaky": (0.5, 0.2, 0.6),
 }
-#: How the load changes: until which share of the time, how many times as much as in quiet times.
+#: Each entry changes the load: until this share of the time, this multiple of the quiet load.
 _VARIES = ((0.25, 1.0), (0.45, 2.2), (0.7, 0.6), (0.8, 2.8), (1.0, 0.5))
 
 
 @dataclass(frozen=True, order=True)
 class Send:
-    """A job to send at a time, in seconds from the begin."""
+    """A job is sent at a time in seconds from the begin."""
 
     at: float
     task: str
@@ -86,7 +86,7 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
                 payload["fails_first"] = chance.random() < 0.3
             if task == "parent":
                 payload["sends"] = [round(chance.uniform(0.3, 1.2), 3) for _ in range(2)]
-            # One key is as busy as the others together.
+            # One key is as busy as all other keys together.
             key = chance.choice(["busy", "busy", "busy", "x", "y", "z"]) if task in ("keyed", "polite") else None
             found.append(Send(at, task, payload, key))
     return sorted(send for send in found if send.at < seconds)

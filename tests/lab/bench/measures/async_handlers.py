@@ -1,4 +1,4 @@
-"""Two hundred handlers that each wait a second for a server, on one event loop and in threads."""
+"""Two hundred handlers each wait a second for a server, on one event loop and in threads."""
 
 import asyncio
 import statistics
@@ -16,7 +16,7 @@ from tests.lab.bench.result import Row
 
 AT_ONCE = 200
 _MIB = 1024 * 1024
-_WAITS = 1.0  # seconds
+_WAITS = 1.0  # The time is in seconds.
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _HANDLERS = {
     "async": ("ask", "AsyncWeb"),
@@ -28,7 +28,7 @@ _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
 
 
 class LateServer:
-    """Answers each request after a second, on a loop in a thread; ``connections`` counts the connections of clients."""
+    """The server answers each request after a second; ``connections`` counts the connections of clients."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -57,7 +57,7 @@ class LateServer:
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Jobs a second, connections, memory and the time of a stop: async handlers, and the same as threads."""
+    """Measure jobs a second, connections, memory and the time of a stop, for async handlers and for threads."""
     rows = []
     for kind, threads in (("async", 8), ("async without httpx", 8), ("threads", AT_ONCE)):
         with (
@@ -65,7 +65,7 @@ def measure(bench: Bench) -> list[Row]:
             bench.running(installation, processes=1, threads=threads) as up,
         ):
             worker = psutil.Process(int(scalar(up.conn, _PID)))
-            up.drain(AT_ONCE, task="ask")  # opens the client and its connections
+            up.drain(AT_ONCE, task="ask")  # The first burst opens the client and its connections.
             drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), task="ask") for _ in range(bench.rounds)]
             memory = worker.memory_info().rss / _MIB
             rows += [
@@ -95,7 +95,7 @@ def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer
 
 
 def _stop(bench: Bench, kind: str, threads: int) -> float:
-    """Seconds from SIGTERM to the command to the end of the worker process, while all handlers wait."""
+    """Return the seconds from SIGTERM to the end of the worker process while all handlers wait."""
     with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
         installation.seed(up.conn, 5 * AT_ONCE, task="ask")
         worker = psutil.Process(int(scalar(up.conn, _PID)))

@@ -1,4 +1,4 @@
-"""How fast bursts are worked off: beside the peers, under limits, with log lines, by fleets of each size, and under difficult conditions."""
+"""These measures show how fast bursts are finished, beside peers, under limits, and in difficult conditions."""
 
 import importlib
 import statistics
@@ -19,18 +19,19 @@ from zeke_jobs.postgres.pool import connect
 PEERS = ("dramatiq_pg", "pgqueuer")
 _NARROW, _WIDE = "analyze-story", "generate-brief"
 _LIMITS = {_WIDE: 64, _NARROW: 16}
-#: Share of the rate without a limit, for jobs of so many milliseconds. Sixteen threads run them all.
+#: The keys are milliseconds per job, and the values the least share of the rate without a limit. Sixteen threads run
+#: all jobs.
 _LEAST = {0: 0.4, 5: 0.5, 20: 0.85, 50: 0.97}
-_SIZES = (1, 2, 4, 8, 16)  # worker processes of eight threads
+_SIZES = (1, 2, 4, 8, 16)  # The sizes are numbers of worker processes with eight threads each.
 _LIMIT = 64
-_KEYED = "fetch-content"  # one job a key
-_ONE = "dedupe-insights"  # one job at a time
+_KEYED = "fetch-content"  # The task runs one job per key.
+_ONE = "dedupe-insights"  # The task runs one job at a time.
 _PAUSED = "extract-highlights"
 _MOST_SEEDED = 2_000_000
 
 
 def peers(bench: Bench) -> dict[str, Any]:
-    """The modules of the peers that are installed, by name."""
+    """Import the modules of the installed peers; return them by name."""
     found = {}
     for name in PEERS:
         try:
@@ -41,7 +42,7 @@ def peers(bench: Bench) -> dict[str, Any]:
 
 
 def unlimited(bench: Bench) -> list[Row]:
-    """Ours first and last, so that a machine whose load changes shows it."""
+    """Measure zeke_jobs first and last, so that a changing load of the machine is visible."""
 
     def drains(system: Any) -> list[Drain]:
         with bench.running(system) as up:
@@ -58,7 +59,7 @@ def unlimited(bench: Bench) -> list[Row]:
 
 
 def limited(bench: Bench) -> list[Row]:
-    """With a limit of 16 and without one, jobs of 0, 5, 20 and 50 ms in turns on the same 16 threads; and a limit of 64."""
+    """Run jobs of 0, 5, 20 and 50 ms with a limit of 16 and without one, on the same threads, and a limit of 64."""
     limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
     rows = []
     with bench.running(bench.installation("limited", {**limits, FREE: NAP})) as up:
@@ -77,7 +78,7 @@ def limited(bench: Bench) -> list[Row]:
 
 
 def overshoot(conn: Connection, task: str, limit: int) -> int:
-    """How many more than ``limit`` jobs of a task were held at the same time, by the times in their rows."""
+    """Return how many more jobs than ``limit`` a task had active at once, by recorded times."""
     sql = """SELECT coalesce(max(held), 0) FROM (
         SELECT sum(step) OVER (ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS held FROM (
           SELECT claimed_on AS at, 1 AS step FROM zeke_jobs.queue WHERE task = %s AND state = 'done'
@@ -88,7 +89,7 @@ def overshoot(conn: Connection, task: str, limit: int) -> int:
 
 
 def log_lines(bench: Bench) -> list[Row]:
-    """Jobs that log nothing, and jobs that complete and log five lines, under each value of `log`, in turns."""
+    """Compare jobs without logs with jobs that log five lines, under each value of `log`, in turns."""
     talk = {"handler": f"{ours.HANDLERS}:talk"}
     changed: dict[str, dict[str, Any]] = {
         FREE: {},
@@ -107,7 +108,7 @@ def log_lines(bench: Bench) -> list[Row]:
 
 
 def processes(bench: Bench) -> list[Row]:
-    """Up and down again, so that a machine whose load changes touches all sizes: sixteen beside the best of the smaller fleets."""
+    """Measure the fleets in both directions, so that a changing load of the machine affects all sizes."""
     kinds = {"no limit": FREE, f"limit {_LIMIT}": _NARROW}
     installation = bench.installation("fleets", {FREE: {}, _NARROW: {"concurrency": _LIMIT}})
     rates: dict[tuple[str, int], list[float]] = {}
@@ -130,7 +131,7 @@ def processes(bench: Bench) -> list[Row]:
 
 
 def held_transaction(bench: Bench) -> list[Row]:
-    """The same length of draining twice, once while somebody's transaction stays open from before its start."""
+    """Measure the same length of work twice, once while another transaction stays open."""
     seconds = 6.0 if bench.quick else 60.0
     with bench.running(bench.installation("held", {FREE: {}})) as up:
         up.sized(1.0, 2_000)
@@ -148,7 +149,7 @@ def held_transaction(bench: Bench) -> list[Row]:
 
 
 def blocked(bench: Bench) -> list[Row]:
-    """Jobs that may run, past many that may not: for their key, for a limit that is taken, for a pause."""
+    """Measure ready jobs behind many jobs that their key, a full limit or a pause blocks."""
     many = 200_000 if bench.quick else 1_000_000
     changed: dict[str, dict[str, Any]] = {
         FREE: {},
@@ -177,7 +178,7 @@ def blocked(bench: Bench) -> list[Row]:
 
 
 def _occupy(up: Running, task: str, key: str | None) -> Any:
-    """Let one job run for as long as it takes."""
+    """Start a long job, and wait until it is active."""
     job = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
     held = "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s"
     up.fleet.until(lambda: scalar(up.conn, held, str(job)))

@@ -1,6 +1,6 @@
-"""What a look costs the server, also with fair shares, and how long a job waits: in an idle system, and beside those of another key.
+"""These measures give a claim's cost on the server, and a job's wait in an idle system and beside other keys.
 
-The cost of statements is CPU of one session's process: to compare two trees, run it in turns in both.
+The cost of statements is the CPU of one session's process. To compare two trees, run the measure in both in turns.
 """
 
 import os
@@ -36,11 +36,11 @@ _AT_ONCE = 8
 _PLAIN = "dedupe-insights"
 _MANY, _FEW = 100_000, 10
 _LEFT = "SELECT count(*) FROM zeke_jobs.queue WHERE key = 'small' AND state <> 'done'"
-_LONGEST = 2.0  # seconds until the few have started
+_LONGEST = 2.0  # The few jobs must start within this number of seconds.
 
 
 class Session:
-    """A worker of one connection: what it asks is what a worker process asks."""
+    """The session sends the statements of a worker process over one connection."""
 
     def __init__(self, conn: Connection, tasks: list[str]) -> None:
         self._conn, self._id, self._tasks = conn, uuid.uuid4(), tasks
@@ -56,7 +56,7 @@ class Session:
         zeke_jobs.send(_TASK, {"n": 1}, connection=self._conn)
 
     def look(self, ended: list[Ending] | None = None) -> list[Ending]:
-        """Complete what was claimed, and claim."""
+        """Complete the claimed jobs, and claim others."""
         of = self._conn, self._id, self._tasks, "default", _AT_ONCE, (_AT_ONCE, 0)
         answer = ask(*of, is_empty=False, revision=1, completions=ended or [])
         return [(JobMessage(row, "default", 0.0).claim, Outcome("completed", "null")) for row in answer.jobs]
@@ -71,7 +71,7 @@ class Session:
             held = self.look(held)
 
     def cost(self, times: int, call: Callable[[], Any]) -> float:
-        """Microseconds of CPU of the session's process for one call."""
+        """Return the microseconds of CPU that the session's process uses for one call."""
         before = sum(self._backend.cpu_times()[:2])
         for _ in range(times):
             call()
@@ -79,7 +79,7 @@ class Session:
 
 
 def server_cost(bench: Bench) -> list[Row]:
-    """Each figure is of some hundred milliseconds of CPU at least, which Linux counts by ticks of ten."""
+    """Each figure covers at least some hundred milliseconds of CPU, because Linux counts in ticks of ten."""
     installation = bench.installation("cost", {})
     times = 600 if bench.quick else 3_000
     found: dict[str, list[float]] = {}
@@ -91,7 +91,8 @@ def server_cost(bench: Bench) -> list[Row]:
             costs: dict[str, Callable[[], float]] = {
                 "a look that finds nothing": lambda: session.cost(3 * times, session.look),
                 "a send": lambda: session.cost(times, session.send),
-                "a job of a drain by eight": lambda: session.cost(1, session.drain) / times,  # of those just sent
+                # The drain takes the jobs that were just sent.
+                "a job of a drain by eight": lambda: session.cost(1, session.drain) / times,
                 "send, look, completion and look": lambda: session.cost(times, session.cycle),
             }
             for what, cost in costs.items():
@@ -101,7 +102,7 @@ def server_cost(bench: Bench) -> list[Row]:
 
 
 def shares(bench: Bench) -> list[Row]:
-    """100,000 jobs of as many keys, with and without shares; then of one key, and ten jobs of another one."""
+    """Queue 100,000 jobs with as many keys, with and without shares; then jobs of one key, and ten of another."""
     installation = bench.installation("keys", {FREE: {"share": "key", "concurrency": 8}, _PLAIN: {"concurrency": 8}})
     found: dict[str, list[float]] = {_PLAIN: [], FREE: []}
     held: dict[str, list[Any]] = {_PLAIN: [], FREE: []}
@@ -136,13 +137,13 @@ def shares(bench: Bench) -> list[Row]:
 
 
 def latency(bench: Bench) -> list[Row]:
-    """From before ``send`` until the handler runs, with every thread idle."""
+    """Measure from before ``send`` until the handler runs, while every thread is idle."""
     count = 60 if bench.quick else 500
     with bench.running(bench.installation("latency", {FREE: NAP})) as up:
         os.environ["DATABASE_URL"] = up.system.url
 
         def output(job: uuid.UUID) -> Any:
-            """Without ``wait``, which touches the job's row."""
+            """Read the result without ``wait``, which would update the job's row."""
             sql = "SELECT result FROM zeke_jobs.queue WHERE message_id = %s"
             while (found := scalar(up.conn, sql, str(job))) is None:
                 time.sleep(0.02)
@@ -164,7 +165,8 @@ def _samples(count: int, output: Callable[[uuid.UUID], Any]) -> list[float]:
     chance = random.Random(1)
     samples = []
     for _ in range(count):
-        time.sleep(chance.uniform(0.05, 0.15))  # idle again, and out of step with every timer
+        # The worker is idle again, and the random pause avoids the rhythm of timers.
+        time.sleep(chance.uniform(0.05, 0.15))
         sent = time.time()
         samples.append((output(zeke_jobs.send(FREE).id)["start"] - sent) * 1e3)
     return sorted(samples[5:])

@@ -1,4 +1,4 @@
-"""Sending from one thread and from eight, without workers, beside the systems that people come from."""
+"""One thread and eight threads send without workers, in zeke_jobs and in the systems that its users know."""
 
 import os
 from threading import local
@@ -25,7 +25,7 @@ class _Ours:
 
 
 class _Bare:
-    """The row of a job by a prepared INSERT: what table, driver and disk let any sender reach."""
+    """A prepared INSERT of a job's row shows the limit of table, driver and disk for any sender."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -53,9 +53,9 @@ _PREPARE = """
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Each send is durable before the thread's next.
+    """Measure sends, each of which is durable before the thread's next send.
 
-    Short slices in turns: how fast the disk flushes changes from second to second, and decides much here.
+    The systems run in short turns, because the disk's flush time matters much and changes from second to second.
     """
     installation = bench.installation("sends", {ours.FREE: {}})
     systems: dict[str, Any] = {ours.NAME: _Ours(installation), "a bare INSERT": _Bare(installation.url)}

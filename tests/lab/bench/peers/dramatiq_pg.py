@@ -1,4 +1,4 @@
-"""Unmodified dramatiq-pg: its broker, its command line, its own way to announce a message."""
+"""Unmodified dramatiq-pg runs with its broker and its command line."""
 
 import os
 from contextlib import closing
@@ -13,13 +13,13 @@ from psycopg2.extensions import connection as Connection
 from tests.fleet import Fleet, query, scalar
 from tests.lab.bench import threads
 
-# With dramatiq's default of twice the threads it sleeps up to a second whenever so many are under way (its back-off is never
-# reset), and is slower still by a third.
+# With dramatiq's default of twice the threads, dramatiq-pg sleeps up to a second whenever the queue is full, because
+# its back-off is never reset. The default is a third slower.
 _PREFETCH = 1000
 
 
 def declare(url: str) -> dramatiq.Actor:
-    """A broker with one actor that does nothing."""
+    """Make a broker with an actor that does nothing."""
     dramatiq.set_broker(dramatiq_pg.PostgresBroker(url=url))
 
     def no_op(n: int) -> None:
@@ -28,12 +28,12 @@ def declare(url: str) -> dramatiq.Actor:
     return dramatiq.actor(no_op)
 
 
-if os.environ.get("BENCH_URL"):  # this module is what the command line loads
+if os.environ.get("BENCH_URL"):  # The command line loads this module.
     declare(os.environ["BENCH_URL"])
 
 
 class System:
-    """See ``tests.lab.bench.ours.Installation``."""
+    """The methods are those of ``tests.lab.bench.ours.Installation``."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -45,12 +45,12 @@ class System:
         fleet.run("dramatiq", __name__, "-p", "2", "-t", "8", **environment)
 
     def ready(self, conn: Connection) -> bool:
-        """Each process has a connection that listens on the queue, and one on its delay queue."""
+        """Each process listens on two connections: one for the queue and one for its delay queue."""
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         return int(scalar(conn, sql)) >= 4
 
     def seed(self, conn: Connection, count: int, **_: Any) -> None:
-        """As its ``enqueue``: a row and a NOTIFY with the message for each."""
+        """Insert a row and send a NOTIFY with the message for each job, as dramatiq-pg's ``enqueue`` does."""
         query(
             conn,
             """WITH message AS (
@@ -70,7 +70,7 @@ class System:
         return bool(scalar(conn, sql))
 
     def completions(self, conn: Connection, since: float) -> list[float]:
-        """It records only when it took a message."""
+        """dramatiq-pg records only when it took a message."""
         sql = """SELECT extract(epoch FROM mtime)::double precision FROM dramatiq.queue
             WHERE state = 'done' AND mtime >= to_timestamp(%s) ORDER BY 1"""
         return [row[0] for row in query(conn, sql, since)]

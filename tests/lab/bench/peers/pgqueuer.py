@@ -1,4 +1,4 @@
-"""pgqueuer with asyncpg, an async entrypoint, and 500 jobs at once, with which it is fastest here."""
+"""pgqueuer runs with asyncpg, an async entrypoint, and 500 jobs at once, which is its fastest setting in this bench."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ async def _send(url: str, seconds: float, at_once: int) -> float:
 
 
 class System:
-    """See ``tests.lab.bench.ours.Installation``."""
+    """The methods are those of ``tests.lab.bench.ours.Installation``."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -69,7 +69,7 @@ class System:
         return int(scalar(conn, sql)) >= 2
 
     def seed(self, conn: Connection, count: int, **_: Any) -> None:
-        """Its trigger rings once for the statement; its log gets a row for each job, as from its own ``enqueue``."""
+        """Insert jobs and log rows as pgqueuer's ``enqueue`` does; the trigger notifies once for the statement."""
         query(
             conn,
             """WITH inserted AS (

@@ -1,4 +1,4 @@
-"""The scenarios by name. Each one is called with ``quick`` and returns its row of the table."""
+"""Scenarios are called by name with ``quick``, and return a row of the table."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Embeddings in chunks from a provider that fails whole calls and single texts: workers are killed in the middle of calls."""
+"""Jobs in chunks get embeddings from a provider that fails calls and texts, while workers are killed during calls."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from zeke_jobs import send_many
 from zeke_jobs.postgres.pool import connect
 
 _SEVENTH = 7
-_REFUSED = 97  # each text of which this is a divisor
+_REFUSED = 97  # The provider refuses each multiple of this number.
 _ENDED = "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'embed' AND state IN ('done', 'rejected')"
 _HELD = """SELECT q.message_id::text FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
   WHERE q.state = 'consumed' AND w.pid = ANY (%s)"""
@@ -27,7 +27,7 @@ _ROWS = """SELECT q.message_id::text, (q.message #>> '{kwargs,n}')::integer, q.s
 
 
 class Provider(Loopback):
-    """Counts its calls; it refuses every seventh of them, and single texts."""
+    """The provider counts its calls, and refuses every seventh call and some single texts."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -40,7 +40,7 @@ class Provider(Loopback):
         return Answer(json.dumps(found), 503 if found is None else 200)
 
     def answer(self, texts: list[int]) -> list[Any] | None:
-        """A vector for each text, None for a refused one; None instead of the list if the call fails."""
+        """Return a vector for each text and None for a refused text, or None if the call fails."""
         with self._lock:
             self.calls += 1
             is_refused = self.calls % _SEVENTH == 0
@@ -70,14 +70,14 @@ def _send(here: World, count: int) -> None:
 
 
 def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict[str, int]:
-    """Kill a worker, three times, while it holds chunks; the number of deaths of the jobs that it held."""
+    """Kill a worker that holds chunks, three times; return the number of deaths of each held job."""
     deaths = dict[str, int]()
     _send(here, count)
     for _ in range(3):
         here.until(lambda: any(here.rows(_HELD, kept.pids()) for kept in both), 60, "a chunk")
         kept = next(kept for kept in both if here.rows(_HELD, kept.pids()))
         os.killpg(kept.command.pid, signal.SIGSTOP)
-        time.sleep(0.5)  # what it has sent is done
+        time.sleep(0.5)  # The statements that the worker has sent are finished by then.
         for (job,) in here.rows(_HELD, kept.pids()):
             deaths[job] = deaths.get(job, 0) + 1
         here.kill(kept)
@@ -88,7 +88,7 @@ def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict
 
 
 def _is_right(here: World, deaths: dict[str, int]) -> bool:
-    """Whether each job ended as its text deserves, after as many deaths; the third fails it."""
+    """Say whether each job ended as its text requires after its deaths; the third death fails the job."""
     return all(
         died == deaths.get(job, 0)
         and (state, result) in (("rejected", None) if died == 3 or n % _REFUSED == 0 else (), ("done", [n, n / 2]))

@@ -1,4 +1,4 @@
-"""Faults while hundreds of async handlers wait on the event loops of the workers."""
+"""Faults happen while hundreds of async handlers wait on the event loops of the workers."""
 
 import os
 from typing import Any
@@ -11,13 +11,13 @@ from tests.lab.chaos.world import NO_DEATH, world
 _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
     '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
 )
-#: Some 100 handlers wait at once, which would take 100 threads.
+#: Some 100 handlers wait at once, which would otherwise take 100 threads.
 WORLD: dict[str, Any] = {"tasks": _TASKS, "kinds": {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}}
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'consumed' AND started_on IS NOT NULL"
 
 
 def blocked(*, quick: bool) -> Outcome:
-    """A handler that never awaits keeps the event loop from 50 others, for ever."""
+    """A handler without an await blocks the event loop for 50 other handlers."""
     with world("async-blocked", quick=quick, tasks=_TASKS, kinds={}) as here:
         kept = here.worker()
         here.flow(1, count=0)
@@ -37,7 +37,7 @@ def blocked(*, quick: bool) -> Outcome:
 
 
 def deploy(*, quick: bool) -> Outcome:
-    """Old workers get SIGTERM while their handlers wait, and new ones are there."""
+    """Old workers get SIGTERM while their handlers wait, and new workers start."""
     with world("async-deploy", quick=quick, heartbeat=5.0, **WORLD) as here:
         old = here.two()
         here.flow()

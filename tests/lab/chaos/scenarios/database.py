@@ -1,4 +1,4 @@
-"""A database that crashes, runs out of connections, has a full disk, or dies and has a standby."""
+"""The database crashes, runs out of connections, has a full disk, or fails over to a standby."""
 
 import os
 import pwd
@@ -41,13 +41,13 @@ def restart(*, quick: bool) -> Outcome:
         here.measure("after")
         back = here.comes(lambda: here.look("SELECT max(beat_on) > %s FROM zeke_jobs.schedule_beat", beaten), 70)
         here.promise("the scheduler beats again", back)
-        here.drain()  # which stops the schedulers
+        here.drain()  # Draining also stops the schedulers.
         here.promise_that_none_ended()
         return here.outcome(f"Postgres stopped (immediate), {3 if quick else 10} s down, started", recovers_in=10)
 
 
 def use_up_connections(*, quick: bool) -> Outcome:
-    """Others take every connection that the server allows, the workers' too, and give them back."""
+    """Other clients take every connection of the server, also those of the workers, and release them later."""
     seconds = 6 if quick else 15
     with world("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
         here.two()
@@ -71,7 +71,7 @@ def use_up_connections(*, quick: bool) -> Outcome:
 
 
 def fill_disk(*, quick: bool) -> Outcome:
-    """The disk of the database has no byte left, and then has again."""
+    """The database's disk becomes full, and later has space again."""
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
     with _small_disk(400) as disk, world("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
@@ -89,7 +89,7 @@ def fill_disk(*, quick: bool) -> Outcome:
             filler.unlink()
             with suppress(*DISCONNECTED):
                 here.rows("CHECKPOINT")
-            here.start_server()  # where it gave up
+            here.start_server()  # The server may have given up.
         here.comes(lambda: here.look("SELECT true"), 30)
         time.sleep(3)
         here.calm()
@@ -101,7 +101,7 @@ def fill_disk(*, quick: bool) -> Outcome:
 
 @contextmanager
 def _small_disk(megabytes: int) -> Iterator[Path]:
-    """A file system in memory with so much room."""
+    """Mount a file system in memory with a size in megabytes."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         raise Impossible("a small tmpfs needs root and the program mount")
     with tempfile.TemporaryDirectory(prefix="zeke-chaos-disk-") as name:
@@ -115,10 +115,10 @@ def _small_disk(megabytes: int) -> Iterator[Path]:
 
 
 class Pair(World):
-    """A world with two servers: everything that the first acknowledges is on the second's disk (synchronous replication)."""
+    """The world has two servers with synchronous replication: each acknowledged commit is on both disks."""
 
     def start_server(self) -> str:
-        """Start both; the URL names both, and leads to the one that accepts writes."""
+        """Start both servers; the URL names both, and connects to the one that accepts writes."""
         first = super().start_server()
         self.standby = self.folder / "standby"
         data = self.standby / "data"
@@ -132,7 +132,7 @@ class Pair(World):
         pid = (self.server / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
         command = [str(Path(f"/proc/{pid}/exe").resolve().parent / "pg_basebackup"), *options.split()]
         subprocess.run(command, check=True, capture_output=True, cwd="/", **user)
-        # Started as the first one: a standby that allows fewer connections than its primary does not start.
+        # The standby gets the primary's settings, because it does not start with a lower max_connections.
         self.second = embedded.ensure(self.standby, bin_dir=server_binaries(), settings=self.settings)
         with closing(connect(first)) as conn:
             query(conn, "ALTER SYSTEM SET synchronous_standby_names = '*'")
@@ -154,7 +154,7 @@ class Pair(World):
 
 
 def fail_over(*, quick: bool) -> Outcome:
-    """The server dies under load, three seconds later its standby is promoted; whoever held a connection finds the other."""
+    """The primary dies under load, the standby is promoted three seconds later, and clients reconnect to it."""
     with opened(Pair("fail-over", quick=quick)) as here:
         here.two()
         here.flow()

@@ -1,4 +1,4 @@
-"""What roles, names and operators can do at the doors of the database, each with honest jobs beside that must not notice it."""
+"""Roles, names and operators do all that the database allows, while honest jobs run undisturbed."""
 
 import os
 import signal
@@ -18,10 +18,11 @@ from tests.lab.chaos.traffic import TASKS
 from tests.lab.chaos.world import OPEN, World, world
 from zeke_jobs.postgres.pool import connect
 
-HONEST = {True: 20, False: 200}  # jobs beside each fault, when quick and when not
-BOUND = 10.0  # seconds from the send of an honest job to its end; it takes some milliseconds
-_PATIENCE = 60.0  # seconds in which all of them end at the latest
-_EVERY = 0.05  # seconds between two of them
+# This number of honest jobs runs beside each fault: the keys are the values of ``quick``.
+HONEST = {True: 20, False: 200}
+BOUND = 10.0  # The time in seconds lasts from the send of an honest job to its end; a job takes some milliseconds.
+_PATIENCE = 60.0  # All honest jobs must end within this number of seconds.
+_EVERY = 0.05  # The pause in seconds is between two honest jobs.
 _ENDS = """
   SELECT count(*) FILTER (WHERE state = 'done' AND attempt = 1), extract(epoch FROM max(completed_on - created_on))
   FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[])"""
@@ -32,16 +33,16 @@ _LONG = "q" * 100
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done, in words and in code; the honest jobs are of ``task``, with ``options``."""
+    """A fault has a description and a function; the honest jobs run ``task`` with ``options``."""
 
     broke: str
-    during: Callable[[World], AbstractContextManager[None]]  # the fault lasts while it is open
+    during: Callable[[World], AbstractContextManager[None]]  # The fault lasts while the context manager is open.
     task: str = "fast"
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def beside(name: str, *names: str, quick: bool) -> Outcome:
-    """The fault of this name, or all these, with honest jobs beside each."""
+    """Cause one fault, or all named faults, with honest jobs beside each."""
     faults = {one: FAULTS[one] for one in names or (name,)}
     with world(name, quick=quick, kinds={}) as here:
         here.zeke("roles", "--apply")
@@ -69,7 +70,7 @@ def _honest(here: World, name: str, count: int) -> None:
 
 @contextmanager
 def _as(here: World, role: str) -> Iterator[psycopg2.extensions.cursor]:
-    """A session with the rights of a role; its transaction stays open unless it ends it."""
+    """Open a session with the rights of a role; its transaction stays open unless the caller ends it."""
     with closing(psycopg2.connect(here.url)) as conn, conn.cursor() as cursor:
         cursor.execute(f"SET SESSION AUTHORIZATION {role}")
         conn.commit()
@@ -89,7 +90,7 @@ def _long_queue(here: World) -> Iterator[None]:
     third = here.worker(ZEKE_JOBS_CONFIG="long.yaml")
     here.join(3)
     (first,) = _running(here, "far", {"seconds": 3.0, "plain": True}, 1)
-    here.kill(third)  # and starts again
+    here.kill(third)  # The killed worker is restarted.
     second = here.traffic.send("far", {"plain": True})
     yield
     ended = here.comes(lambda: here.look(f"{OPEN} {_THESE}", [first, second]) == 0, 60)
@@ -114,7 +115,7 @@ def _open_transactions(here: World) -> Iterator[None]:
 
 @contextmanager
 def _frozen_claim(here: World) -> Iterator[None]:
-    """Two sessions claim a long job each, as workers do, and do not read the answer: to the claim, and to the message."""
+    """Let two sessions claim a long job each without reading the answer: the claim's, and the message's."""
     frozen = [uuid4(), uuid4()]
     text = {"plain": True, "text": "x" * 800_000}
     _signal_all(here, signal.SIGSTOP)
@@ -123,7 +124,7 @@ def _frozen_claim(here: World) -> Iterator[None]:
         _signal_all(here, signal.SIGCONT)
         here.promise("the server waits to write", here.comes(lambda: here.look(_UNREAD) > 0, 10))
         yield
-    # Nobody registered these two; a rescue would wait a minute for that.
+    # The two sessions are not registered, and a rescue would wait a minute for them.
     here.rows(f"UPDATE zeke_jobs.queue SET state = 'queued', worker = NULL WHERE worker IN {(*map(str, frozen),)}")
     here.promise("the long jobs run", here.comes(lambda: here.look(f"{OPEN} {_THESE}", long) == 0, 30))
 

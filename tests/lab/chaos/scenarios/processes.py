@@ -1,4 +1,4 @@
-"""Worker and scheduler processes that die, freeze, are cut off, or have a wrong clock."""
+"""Worker and scheduler processes die, freeze, are disconnected, or have a wrong clock."""
 
 import os
 import random
@@ -15,13 +15,13 @@ from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.traffic import MIXED
 from tests.lab.chaos.world import NO_DEATH, OPEN, World, world
 
-#: The longest time from a worker's death to its jobs' return.
+#: The query returns the longest time from a worker's death to the return of its jobs.
 _RETURNED = """
   SELECT coalesce(max(extract(epoch FROM (a.value ->> 'ended_on')::timestamptz - substring(
     a.value #>> '{error,message}' FROM 'proved life at ([^;]+);')::timestamptz)), 0)::float8
   FROM zeke_jobs.queue AS q CROSS JOIN jsonb_array_elements(q.attempts) AS a (value)
   WHERE a.value ->> 'outcome' = 'died'"""
-#: From the first tick to now: minutes, ticks that are written down, jobs of them.
+#: The query returns the minutes since the first tick, the recorded ticks, and the ticks with jobs.
 _TICKS = """
   SELECT extract(epoch FROM date_trunc('minute', clock_timestamp()) - min(scheduled_for))::integer / 60 + 1,
     (SELECT count(*) FROM zeke_jobs.tick WHERE outcome = 'sent'), count(*), count(DISTINCT scheduled_for)
@@ -30,17 +30,17 @@ _RUNS_IN = """
   SELECT w.pid FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
   WHERE q.message_id = %s AND q.started_on IS NOT NULL"""
 _EARLY = "SELECT count(*) = 0 FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND started_on < run_at"
-_MANY = 200  # innocent jobs beside the killer
+_MANY = 200  # This number of innocent jobs runs beside the killer.
 _SHORT = {"plain": True, "seconds": 0.5}
-_LONGEST = 3.0  # times the run without the killer
-_GOOD = {0, -signal.SIGTERM}  # the second: of a command that was just being started
-_RATE = 6  # a second, as traffic.TASKS has it
-_USED = 0.7  # of the rate, by what is left of a fleet that is too small; idle .9, and .97 where the task is alone
-_PERIOD = 0.9  # seconds; a trace comes a little later than the start that it tells of
+_LONGEST = 3.0  # The run with the killer may take this multiple of the run without the killer.
+_GOOD = {0, -signal.SIGTERM}  # The signal is the exit status of a command that was just being started.
+_RATE = 6  # The rate per second is that of traffic.TASKS.
+_USED = 0.7  # A reduced fleet must use this share of the rate; an idle machine reaches .9, and .97 without other tasks.
+_PERIOD = 0.9  # The period in seconds is shorter than a second, because a trace is written a little after the start.
 
 
 def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
-    """One of two worker commands is killed every five seconds, the two in turns."""
+    """Two worker commands are killed in turns, one every five seconds."""
     with world(name, quick=quick, **options) as here:
         both = here.two()
         here.scheduler()
@@ -57,10 +57,10 @@ def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> 
 
 
 def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
-    """One of three worker commands is stopped for longer than others wait for it, and goes on."""
+    """One of three worker commands is frozen until the others take it for dead, and continues later."""
     with world(name, quick=quick, **options) as here:
         frozen = here.worker()
-        here.two()  # since one makes itself empty for what has seen a death
+        here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
         here.flow(3)
         with here.fault():
             pids = frozen.pids()
@@ -86,16 +86,16 @@ def _promise_return(here: World) -> None:
 
 
 def stall(*, quick: bool) -> Outcome:
-    """Nothing passes between one worker and the server for a minute, and no connection breaks."""
+    """No data passes between a worker and the server for a minute, and no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
     with world("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
         stalled = here.worker(DATABASE_URL=proxy.url)
         here.join(1)
-        here.two()  # since one makes itself empty for what has seen a death
+        here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
         here.flow(3)
         pids, runs_in = stalled.pids(), 0
         while runs_in not in pids:
-            # It runs past the moment when others take it over, and ends while nothing passes.
+            # The job runs past its takeover by another worker, and ends during the stall.
             late = here.traffic.send("slow", {"seconds": seconds * 0.75})
             here.until(partial(here.look, _RUNS_IN, late), 20, "a start")
             runs_in = here.look(_RUNS_IN, late)
@@ -104,7 +104,7 @@ def stall(*, quick: bool) -> Outcome:
             proxy.stalled.set()
             time.sleep(seconds)
             proxy.stalled.clear()
-            # A stalled run may go on beside its successor until it notices; it commits nothing.
+            # A stalled run may overlap with its successor until it notices the loss of its claim, and commits nothing.
             here.note_gone(pids, begin, time.monotonic())
         fenced = here.comes(lambda: "taken for dead" in stalled.command.text(), 15)
         here.calm(workers=3)
@@ -121,7 +121,7 @@ def stall(*, quick: bool) -> Outcome:
 
 
 def wrong_clock(*, quick: bool) -> Outcome:
-    """One of two workers, and the scheduler, believe that it is an hour later."""
+    """A worker and the scheduler have a clock that is an hour ahead."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
         raise Impossible("libfaketime is not installed: apt-get install libfaketime")
@@ -145,9 +145,9 @@ def wrong_clock(*, quick: bool) -> Outcome:
 
 
 def kill_schedulers(*, quick: bool) -> Outcome:
-    """Both schedulers are killed at the start of a minute, where they send; one is started after the next."""
+    """Both schedulers are killed at the start of a minute, when they send; one restarts after the next minute."""
     with world("kill-schedulers", quick=quick) as here:
-        here.two()  # one alone would fall behind
+        here.two()  # A single worker would fall behind.
         schedulers = [here.scheduler(), here.scheduler()]
         here.flow()
         here.join(2, "scheduler")
@@ -178,7 +178,7 @@ def _promise_ticks(here: World) -> None:
 
 
 def killer(*, quick: bool) -> Outcome:
-    """Two hundred jobs on two processes twice: by themselves, and with one among them that kills whatever process runs it."""
+    """Two processes run two hundred jobs twice: once alone, and once with a job that kills its process."""
     with world("killer", quick=quick, kinds={}) as here:
         both = here.two()
         here.join()
@@ -197,7 +197,7 @@ def killer(*, quick: bool) -> Outcome:
 
 
 def _run(here: World, *, kills: bool = False) -> tuple[float, str]:
-    """Seconds until all of them have ended, and the killer's id."""
+    """Return the seconds until all jobs have ended, and the id of the killing job."""
     killing = ""
     began = time.monotonic()
     for number in range(_MANY):
@@ -209,13 +209,13 @@ def _run(here: World, *, kills: bool = False) -> tuple[float, str]:
 
 
 def strike(*, quick: bool) -> Outcome:
-    """Workers are killed, frozen and stopped, under every kind of limit and under a rate: each way at least once, then by chance.
+    """Workers are killed, frozen and stopped under every kind of limit: each way at least once, then at random.
 
     ``ZEKE_TEST_SEED`` repeats the choices of a run.
     """
     seed = int(os.environ.get("ZEKE_TEST_SEED") or random.randrange(1_000_000))
     chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}
-    kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # what waits at the end fits in the drain
+    kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # The remaining jobs must finish during the drain.
     with world("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
         workers = [*here.two(), here.worker()]
         here.flow(3)
@@ -226,7 +226,7 @@ def strike(*, quick: bool) -> Outcome:
             time.sleep(chance.uniform(0.3, 1.0))
             way, kept = min(done, key=lambda way: (done[way] > 0, chance.random())), chance.choice(workers)
             if kept.command.process.poll() is not None:
-                continue  # it has not been started again
+                continue  # The command has not been restarted yet.
             done[way] += 1
             if way == "kill":
                 here.kill(kept)
@@ -247,7 +247,7 @@ def strike(*, quick: bool) -> Outcome:
 
 
 def _freeze(here: World, kept: Kept, seconds: float) -> None:
-    """For longer than others wait for it: they take its jobs."""
+    """Freeze a worker until the others have taken its jobs."""
     pids, group, begin = kept.pids(), kept.command.pid, time.monotonic()
     os.killpg(group, signal.SIGSTOP)
     time.sleep(seconds)
@@ -256,7 +256,7 @@ def _freeze(here: World, kept: Kept, seconds: float) -> None:
 
 
 def _most_at_once(here: World) -> int:
-    """The most starts of the task with a rate within its period; those of processes that were frozen just then do not count."""
+    """Return the most starts of the rated task within its period, without starts of frozen processes."""
     starts = [
         run.begin
         for run in proof.runs(here.trace)

@@ -1,4 +1,4 @@
-"""Commands that must stop while they start."""
+"""Commands stop while they start."""
 
 import os
 import signal
@@ -11,15 +11,15 @@ from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.world import World, world
 
 _NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
-_LONGEST = 4.5  # seconds from a start to the last SIGTERM; a boot takes some two
-_WITHIN = 12.0  # seconds from SIGTERM to the end; on a busy machine, the time of three boots if that is longer
-#: In good order, or by the signal itself before anybody could hear it.
+_LONGEST = 4.5  # The time in seconds lasts from a start to the last SIGTERM; a boot takes about two seconds.
+_WITHIN = 12.0  # A command ends within this number of seconds after SIGTERM, or within three boots on a busy machine.
+#: A command ends regularly, or by the signal if it comes before the handler is installed.
 _GOOD = (0, -signal.SIGTERM)
 _JOINED = "SELECT count(*) FROM zeke_jobs.worker"
 
 
 def stop_at_boot(*, quick: bool) -> Outcome:
-    """SIGTERM at every moment of a start, of workers and schedulers, whatever the database does meanwhile."""
+    """SIGTERM comes at every moment of a start of workers and schedulers, with any state of the database."""
     step = 1.5 if quick else 0.5
     steps = int(_LONGEST / step) + 1
     with world("stop-at-boot", quick=quick) as here, Proxy(here.url) as silent:
@@ -35,7 +35,7 @@ def stop_at_boot(*, quick: bool) -> Outcome:
         with here.fault():
             ways = {"answers": here.url, "is away": _NOWHERE, "is silent": silent.url}
             for number, (way, url) in enumerate(ways.items()):
-                # The moments of one way lie between those of another.
+                # The moments of the three ways are interleaved.
                 for delay in (step * (n + number / 3) for n in range(steps)):
                     for name, took, status in _stop_after(here, delay, url, 2 * within):
                         slowest = max(slowest, took)
@@ -54,7 +54,7 @@ def stop_at_boot(*, quick: bool) -> Outcome:
 
 
 def _stop_after(here: World, delay: float, url: str, patience: float) -> list[tuple[str, float, int]]:
-    """Start a worker and a scheduler command, and stop both, by force after ``patience``: names, times, statuses."""
+    """Start and stop a worker and a scheduler command, by force after ``patience``; return names, times, statuses."""
     started: dict[str, Command] = {
         "workers": here.fleet.run("dramatiq", "zeke_jobs.actors", "-p", "2", "-t", "4", DATABASE_URL=url),
         "scheduler": here.fleet.run("periodiq", "zeke_jobs.actors", DATABASE_URL=url),
@@ -76,7 +76,7 @@ def _stop_after(here: World, delay: float, url: str, patience: float) -> list[tu
 
 
 def _left(here: World) -> list[int]:
-    """The commands whose process groups are not empty, but for the two that serve."""
+    """Return the commands whose process groups still exist, except for the serving commands."""
     serving = {kept.command.pid for kept in here.keeper.kept}
     left = []
     for command in here.fleet.commands:
