@@ -1,4 +1,4 @@
-"""The chili score of a story, 0 to 5, says how hot it is. A fixed formula computes it; keywords are a part of it."""
+"""Computes the chili score of a story, 0 to 5, which says how hot it is, by a fixed formula. Keywords are a part of it."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DEFAULT_KEYWORDS = tuple(
 
 
 class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
-    """The weight of each part of the score; the weights are divided by their sum."""
+    """Holds the weight of each part of the score. The weights are divided by their sum."""
 
     authority: float = Field(default=0.30, ge=0)
     keywords: float = Field(default=0.35, ge=0)
@@ -26,7 +26,7 @@ class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
 
 
 class Chili(BaseModel, frozen=True, extra="forbid"):
-    """Settings of the local chili score: ``round(5 * weighted mean of four parts from 0 to 1)``, each part with three digits.
+    """Defines the local chili score: ``round(5 * weighted mean of four parts)``, with parts from 0 to 1 of three digits.
 
     Attributes:
         weights: The weight of each part.
@@ -83,9 +83,9 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """Return the ``keywords`` in ``text`` as whole words, in any case: ``rag`` is in "RAG pipelines" and not in "storage"."""
+    """Return the ``keywords`` in ``text`` as whole words, in any case. "RAG pipelines" has ``rag``; "storage" does not."""
     lower = text.lower()
-    # First search for a keyword's first word, which is cheap and makes most searches by pattern unnecessary.
+    # Search for a keyword's first word first, which is cheap and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
 
 

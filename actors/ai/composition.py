@@ -49,10 +49,11 @@ Placed = tuple[int, str]
 
 
 def one_line(story: Story) -> str | None:
-    """Return the page's description, or one of the first sentences of the text, or None if none can be shown.
+    """Return the page's description, one of the first sentences of the text, or None if no sentence can be shown.
 
-    It has at most 140 characters, shares a word with the headline and adds a name or a number to it. It is not speech or
-    background. For a list or a guide only the description counts, because a single sentence of its text covers only a part.
+    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number to it. It is
+    not speech or background. For a list or a guide only the description counts, because a single sentence of its text
+    covers only a part.
     """
     for text in _beginnings(story):
         if (
@@ -92,14 +93,14 @@ def _is_borne_out(text: str, story: Story) -> bool:
 
 
 def _has_figures_of_one(text: str, document: str) -> bool:
-    """Whether one sentence of a document has all numbers of a text; in several sentences they may count different things."""
+    """Return whether one sentence of a document has all numbers of a text. Numbers of several sentences may differ."""
     said = numbers(dates(text).rest)
     told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
     return not said or any(all(stands_among(one, known) for one in said) for known in told)
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """The two-sentence part and the elevator pitch, from sentences with places, best first; None if they do not suffice."""
+    """Return the two-sentence part and the elevator pitch, from the best sentences. A part is None without enough sentences."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
@@ -113,7 +114,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Whether a sentence has a name or a number that the headline does not have. The capital of a first word does not count."""
+    """Return whether a sentence has a name or a number that the headline lacks. A first word's capital does not count."""
     known = keys(title)
     first, *rest = tokens(text) or [""]
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -149,12 +150,12 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
 
 
 def announces(title: str) -> bool:
-    """Whether a headline belongs to a list, an instruction or a question; a single sentence covers only a part of such a text."""
+    """Return whether a headline announces a list, instructions or a question, which a single sentence does not cover."""
     return _SAYS["announces"].match(title) is not None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """As many of the best sentences as one of the ``sizes``, in the story's order; the first refers to no earlier one."""
+    """Return as many of the best sentences as one of the ``sizes``, in order. The first refers to no earlier sentence."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -163,7 +164,7 @@ def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str 
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the first whole words of ``text`` that fit into ``limit`` characters, with an ellipsis; may be empty."""
+    """Return the first whole words of ``text`` that fit into ``limit`` characters, with an ellipsis, or an empty text."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
@@ -175,9 +176,9 @@ def shorten(text: str, limit: int) -> str:
 
 
 def enforce(brief: Brief) -> Brief:
-    """``brief`` within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
+    """Return a brief within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
 
-    A text that is too long loses whole words or sentences; a text with too few sentences becomes None.
+    A text that is too long loses whole words or sentences. A text with too few sentences becomes None.
     """
     return replace(
         brief,

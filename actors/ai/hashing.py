@@ -1,4 +1,4 @@
-"""Offline embeddings: words, word pairs and groups of letters are hashed into a vector; or wordllama, if it is installed."""
+"""Makes offline embeddings by hashing words, word pairs and groups of letters, or by wordllama if it is installed."""
 
 import math
 from collections import defaultdict
@@ -22,7 +22,7 @@ _GROUP = 4
 
 
 def embed(text: str) -> list[float]:
-    """Return a vector of 1536 numbers and length 1 (all zero for a text without words).
+    """Return a vector of 1536 numbers and length 1. All numbers are zero for a text without words.
 
     Its cosines correlate at .75 (Pearson) with the judgements of 2,250 headline pairs of SemEval STS 2013 to 2015.
     """
@@ -52,7 +52,7 @@ def _features(text: str) -> dict[str, float]:
 
 
 def wordllama() -> tuple[Callable[[str], list[float]], str]:
-    """A function from text to 1536 numbers (256 from wordllama, then zeros), and the model's name, or ConfigurationError."""
+    """Return wordllama's function from text to 1536 numbers (256, then zeros), and its name. Raises ConfigurationError."""
     try:
         import wordllama
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The AI step without a model: sentences taken from the story itself, labelled as such."""
+"""Does the AI step without a model: it takes sentences from the story itself, labelled as such."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """The AI step without a model: free, offline, with the same results in each run. A provider with a model overrides it.
+    """Does the AI step without a model, free and offline, with equal results in each run. Other providers override it.
 
     Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
     wrong, and ``Unfounded`` (a ``Reject``) if the story does not support the answer. No method returns invented text.
@@ -55,13 +55,13 @@ class Analyst:
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
-        """Whole sentences of the story in three lengths."""
+        """Return whole sentences of the story in three lengths."""
         order = _best(story.title, story.document)
         two, elevator = in_longer_lengths(story.title, [(item.start, item.text) for item in order])
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
-        """Up to three whole sentences, at most 600 characters together, in the story's order; too long ones are left out."""
+        """Return up to three whole sentences, in order, with at most 600 characters together. Longer sentences are left out."""
         chosen: list[Ranked] = []
         for item in _best(story.title, story.document)[:3]:
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
@@ -73,19 +73,19 @@ class Analyst:
         return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """Return the vectors of stories, each of another job, or the exception for its job; a raised exception is for all."""
+        """Return the vectors of stories of several jobs, or the exception for each job. A raised exception is for all jobs."""
         return [self.embed(story) for story in stories]
 
 
-@lru_cache(maxsize=16)  # used for the embedding, and again in the search for similar stories
+@lru_cache(maxsize=16)  # the embedding needs the text, and so does the search for similar stories
 def lead(story: Story) -> str:
     """Return the text that is embedded: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 
-@lru_cache(maxsize=16)  # used for the brief, and again for the summary
+@lru_cache(maxsize=16)  # the brief needs the sentences, and so does the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """Return the eight best sentences; words of the headline, which name the subject, multiply a score by up to three."""
+    """Return the eight best sentences. Words of the headline, which name the subject, multiply a score by up to three."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

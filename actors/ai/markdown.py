@@ -17,21 +17,21 @@ _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
-# Each pattern has a bound, so that a page with nothing but brackets takes no longer than another page.
+# Each pattern has a bound, so that a page of brackets takes no longer than another page.
 _IMAGE = re.compile(r"!\[([^\[\]]{0,300})\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,500})\]\([^()]{0,2000}(?:\([^()]{0,200}\)[^()]{0,500})?\)")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# Marks of a bold paragraph are in its first and its last sentence; underlining has no Markdown.
+# Marks of a bold paragraph are in its first and its last sentence. Underlining has no Markdown.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of a document.
+    """Describes one block of a document.
 
     Attributes:
         text: ``document[start:end]``; for code, without the fences.
@@ -48,7 +48,7 @@ class Block:
 
 
 def blocks(document: str) -> list[Block]:
-    """Return the blocks of ``document`` in order; text that is not Markdown becomes paragraphs."""
+    """Return the blocks of ``document`` in order. Text that is not Markdown becomes paragraphs."""
     found: list[Block] = []
     heading = ""
     lines = [(match.start(), match.group().rstrip("\r")) for match in _LINE.finditer(document)]
@@ -77,7 +77,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def plain(text: str) -> str:
-    """Inline Markdown as plain text on one line: without links, emphasis and back quotes."""
+    """Return inline Markdown as plain text on one line, without links, emphasis and back quotes."""
     if not _MARKED.search(text):
         return " ".join(text.split())
     kept: list[str] = []
@@ -101,7 +101,7 @@ def prose(document: str) -> str:
 
 
 def article(document: str) -> list[Block]:
-    """Return the blocks, without those below a heading near the end that introduces the company or the author."""
+    """Return the blocks, without blocks below a heading near the end that introduces the company or the author."""
     found = blocks(document)
     late = enumerate(found[2 * len(found) // 3 :], 2 * len(found) // 3)
     ends = (at for at, one in late if (one.kind == "heading" or is_bold(one)) and _ABOUT.fullmatch(one.text))
@@ -109,7 +109,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Return whether a block belongs to its article; a text that is cut off is a teaser of another article."""
+    """Return whether a block is a part of its article. A text that is cut off is a teaser of another article."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 

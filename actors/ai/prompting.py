@@ -1,4 +1,4 @@
-"""Prompts, which are files with a name and a version; and the form in which a model gets untrusted text."""
+"""Reads prompts, which are files with a name and a version, and prepares untrusted text for a model."""
 
 import re
 import secrets
@@ -21,7 +21,7 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The text of a prompt; ``name`` is its id and version, such as ``analyze/1``."""
+    """Holds the text of a prompt. ``name`` is its id and version, such as ``analyze/1``."""
 
     name: str
     text: str
@@ -54,13 +54,13 @@ def material(story: Story, limit: int) -> str:
 
 
 def fenced(text: str, nonce: str) -> str:
-    """``text`` between two marked lines. If an author guessed the mark and put it into the text, it is removed there."""
+    """Return ``text`` between two marked lines. A mark that an author guessed and put into the text is removed."""
     return f"=== {nonce} story begins ===\n{text.replace(nonce, '')}\n=== {nonce} story ends ==="
 
 
 def visible(text: str) -> str:
-    """``text`` without characters that a reader cannot see: control, format, surrogate and private-use characters."""
-    # A text has few different characters, so it is far cheaper to test each of them than each place.
+    """Return ``text`` without characters that a reader cannot see: control, format, surrogate and private-use characters."""
+    # A text has few different characters, so testing each of them is far cheaper than testing each place.
     hidden = [
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]
@@ -68,7 +68,7 @@ def visible(text: str) -> str:
 
 
 def repeats_instructions(answer: str) -> bool:
-    """Return whether an answer repeats some words in a row of any prompt; the text of a story can make a model do this."""
+    """Return whether an answer repeats some words in a row of any prompt. The text of a story can make a model do this."""
     return not _stretches(answer).isdisjoint(_stretches_of_prompts())
 
 

@@ -1,4 +1,4 @@
-"""The input and output types of the AI step, the same for every provider."""
+"""Defines the input and output types of the AI step, which are equal for every provider."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ HALF = 0.5  # a question in a batch costs this share of its usual price
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A story as the AI step sees it. Each of its texts may be empty.
+    """Describes a story as the AI step sees it. Each of its texts may be empty.
 
     Attributes:
         document: The full text, as Markdown if that is known.
@@ -36,7 +36,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The origin of a text, stored with it.
+    """Describes the origin of a text, which is stored with the text.
 
     Attributes:
         provider: ``local`` or ``openai``.
@@ -52,7 +52,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """A story in three lengths; a part is None if the story's text does not give it."""
+    """Holds a story in three lengths. A part is None if the story's text does not give it."""
 
     one_liner: str | None
     two_liner: str | None
@@ -67,7 +67,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A short summary; its text is None if the document has no whole sentence."""
+    """Holds a short summary. Its text is None if the document has no whole sentence."""
 
     text: str | None
     made_by: Provenance
@@ -75,7 +75,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Why a story matters.
+    """Says why a story matters.
 
     Attributes:
         chili: From 0 (nothing new) to 5 (drop everything).
@@ -99,7 +99,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """1536 numbers, and the version of the model that made them. Vectors of two versions are never compared."""
+    """Holds 1536 numbers, and the version of the model that made them. Vectors of two versions are never compared."""
 
     vector: tuple[float, ...]
     model_version: str
@@ -107,7 +107,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class CallStart:
-    """A call that is about to be made.
+    """Describes a call that is about to be made.
 
     Attributes:
         operation: analyze, brief, summarize, verify or embed.
@@ -123,7 +123,7 @@ class CallStart:
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """How a call ended.
+    """Describes how a call ended.
 
     Attributes:
         outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
@@ -145,7 +145,7 @@ class CallEnd:
 
 
 class Unfounded(Reject):
-    """A model twice made statements that the story does not support: no part of its answer may be shown.
+    """A model twice made statements that the story does not support, so no part of its answer may be shown.
 
     Attributes:
         said: The model's last answer; ``instead``: the local provider's text, labelled as such.
@@ -158,7 +158,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """A provider's answer and None; if it is unfounded, the local provider's answer and the exception to raise at the end."""
+    """Return a provider's answer and None, or the local provider's answer and the exception to raise at the end."""
     try:
         return ask(), None
     except Unfounded as refused:
@@ -167,7 +167,7 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A call that began: an open row in the ledger, which ``settle`` closes.
+    """Describes a call that began: an open row in the ledger, which ``settle`` closes.
 
     Attributes:
         kept: The answer to an earlier equal call, or None.
@@ -180,7 +180,7 @@ class Begun:
 
 
 class Ledger(Protocol):
-    """The ledger of paid calls of one job, or of the jobs of a chunk: it begins and settles calls, and stores answers."""
+    """Records paid calls of one job, or of the jobs of a chunk: it begins and settles calls, and stores answers."""
 
     def begin(
         self,
@@ -191,10 +191,10 @@ class Ledger(Protocol):
         recalls: bool = True,
         may_wait: bool = False,
     ) -> Begun:
-        """Open a call and reserve its highest possible cost; or find the answer to an equal call, of the same ``key``.
+        """Open a call and reserve its highest possible cost, or find the answer to an equal call of the same ``key``.
 
-        A new ``question`` may go into the next batch. ``recalls``: a stored answer may be used. ``may_wait``: the question
-        may wait for a batch, or is in one since an earlier attempt.
+        A new ``question`` may go into the next batch. If ``recalls``, a stored answer may be used. If ``may_wait``, the
+        question may wait for a batch, or is in a batch since an earlier attempt.
 
         Raises:
             Defer: calls of the model are paused.
@@ -202,10 +202,10 @@ class Ledger(Protocol):
         """
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call, once, with its real cost. ``keep`` has a key, and the answer to store for later equal calls."""
+        """Close a call once, with its real cost. ``keep`` has a key, and the answer to store for later equal calls."""
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Begin calls of one model with their keys, all at once: one call for each job, by the job's place in the chunk."""
+        """Begin calls of one model with their keys, all together: one call for each job, by the job's place in the chunk."""
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Close the calls of several jobs, all at once."""
+        """Close the calls of several jobs, all together."""

@@ -18,12 +18,12 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 Vector = dict[str, float]
 
-_SHARED = 0.6  # the weight of what a sentence shares with the others; the rest is the weight of its place
-_BALANCE = 0.65  # the weight of a sentence's score; the rest is the weight of its similarity to chosen sentences
+_SHARED = 0.6  # the weight of the words that a sentence shares with other sentences; its place has the remaining weight
+_BALANCE = 0.65  # the weight of a sentence's score; its similarity to chosen sentences has the remaining weight
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
 _BEGINNING = 3  # number of first sentences that may have a dateline
-_DATELINE = re.compile(  # as in "ORRIN, Velm (ABC) — "
+_DATELINE = re.compile(  # such as "ORRIN, Velm (ABC) — "
     r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?"
     r"(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)[*_]{0,2}\s+(?=[^\W_a-z\u00df-\u00ff])"
 )
@@ -32,7 +32,7 @@ _LONGEST_DATELINE = 80  # maximum number of characters in a dateline
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A sentence of running text.
+    """Describes a sentence of running text.
 
     Attributes:
         raw: ``document[start:end]``; ``text`` is the same without Markdown.
@@ -51,12 +51,12 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Return whether it may be shown: a whole sentence of at least six words, in good form, not a question or a scrap."""
+        """Return whether the sentence may be shown: it is whole, in good form, has six words, and is no question or scrap."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property
     def is_independent(self) -> bool:
-        """Return whether it may be shown alone: a statement that needs no sentence before it."""
+        """Return whether the sentence may be shown alone: it is a statement that needs no sentence before it."""
         return self.is_statement and is_independent(self.text)
 
 
@@ -72,9 +72,10 @@ def _is_statement(text: str) -> bool:
 
 @lru_cache(maxsize=48)
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
-    """Return the first 200 sentences of the document's paragraphs, in order, with their scores; cached for the next tasks.
+    """Return the first 200 sentences of the document's paragraphs, in order, with their scores. The result is cached.
 
-    A score depends on what the sentence shares with the others, and on its place, with a weight of ``lead`` (0 to 1).
+    A score depends on the words that a sentence shares with other sentences, and on its place, with a weight of
+    ``lead`` (0 to 1).
     """
     placed, units, shared = _placed(document)
     return tuple(
@@ -115,7 +116,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
 
 
 def _is_open(last: dict[str, int]) -> bool:
-    """Return whether the last opening mark comes after every closing mark. The mark that opens in English closes in German."""
+    """Return whether the last opening mark follows every closing mark. English opens with the mark that closes in German."""
     is_german = last["\u201e"] >= 0
     opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
     closed = max(last[mark] for mark in "\u201d\u00bb\u300d")
@@ -136,7 +137,7 @@ def _vectors(texts: Sequence[str]) -> list[Vector]:
 
 
 def _shares(units: Sequence[Vector]) -> list[float]:
-    """Return how much each sentence has in common with the others; together 1."""
+    """Return how much each sentence has in common with the others. The sum is 1."""
     everything: dict[str, float] = defaultdict(float)
     for unit in units:
         for word, weight in unit.items():
@@ -147,7 +148,7 @@ def _shares(units: Sequence[Vector]) -> list[float]:
 
 
 def _scores(shared: Sequence[float], lead: float) -> list[float]:
-    """Return the scores of sentences by their shares and their places: news begin with the most important facts."""
+    """Return the scores of sentences by their shares and their places, because news begin with the most important facts."""
     places = [1 / (1 + index) for index in range(len(shared))]
     total = sum(places)
     even = (1 - lead) / max(1, len(shared))
@@ -158,9 +159,9 @@ def _scores(shared: Sequence[float], lead: float) -> list[float]:
 
 
 def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0) -> list[Ranked]:
-    """Up to ``most`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998).
+    """Return up to ``most`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998).
 
-    A sentence that repeats a chosen one loses points. ``bonus`` multiplies a score.
+    A sentence that repeats a chosen sentence loses points. ``bonus`` multiplies a score.
     """
     scores = [item.score * bonus(item) for item in pool]
     top = max(scores, default=0.0) or 1.0

@@ -7,7 +7,7 @@ from functools import lru_cache
 from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 
-# Three kinds of abbreviations: never at a sentence's end; not at its end if a name follows; not at its end if a number does.
+# There are three kinds of abbreviations: never at a sentence's end; not if a name follows; not if a number follows.
 _ALWAYS = frozenset(
     "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u bzw z.b d.h u.a evtl ggf inkl sog mio mrd".split()  # noqa: SIM905
     + "p.ex np tzw m.in ul ee.uu".split()  # noqa: SIM905
@@ -27,7 +27,7 @@ _END = re.compile(
 )
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
-_NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # has a bound, because a page may consist of stops and spaces
+_NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # the pattern has a bound, because a page may consist of stops and spaces
 _DASH = re.compile(r"\s[\u2014\u2013][*_]*\s")  # after the stop of an abbreviation, as in "ORRIN, Vel. — "
 _SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
 _CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
@@ -47,7 +47,7 @@ _LAST_WORD = re.compile(r"([\w.]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence and its place: ``text == document[start:end]``."""
+    """Holds a sentence and its place: ``text == document[start:end]``."""
 
     start: int
     end: int
@@ -55,7 +55,7 @@ class Sentence:
 
 
 def sentences(text: str, offset: int = 0) -> list[Sentence]:
-    """Return the sentences of ``text``, which begins at ``offset`` in its document; an empty line always ends one."""
+    """Return the sentences of ``text``, which begins at ``offset`` in its document. An empty line always ends a sentence."""
     found: list[Sentence] = []
     start = 0
     for end in [*_ends(text), len(text)]:
@@ -99,7 +99,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     is_small = following is not None and following[1].lower() in SMALL
     if (
         text[match.end()] == first and text[match.end() - 1] in _STOPS[:3]
-    ):  # without a space, as in "that day.The" and Task.Run
+    ):  # the space is missing, as in "that day.The" and Task.Run
         return is_small or _SMALL_LETTERS.search(ahead) is not None
     before = _LAST_WORD.search(ahead)
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):
@@ -109,7 +109,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Return whether the full stop after ``word`` belongs to it. ``first`` is the next character but quotation marks."""
+    """Return whether the full stop after ``word`` is a part of it. ``first`` is the next character except quotation marks."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None

@@ -1,4 +1,4 @@
-"""The settings of the service ``ai`` in jobs.yaml: the provider and its settings."""
+"""Defines the settings of the service ``ai`` in jobs.yaml: the provider and its settings."""
 
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -37,7 +37,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def open(self) -> "Analyst":
-        """Return the provider; each process has one. ConfigurationError: wordllama is configured, but not installed."""
+        """Return the provider, which each process has once. Raises ConfigurationError if wordllama is not installed."""
         from actors.ai import hashing
         from actors.ai.local import Analyst
 

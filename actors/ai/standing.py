@@ -51,7 +51,7 @@ def addresses_reader(text: str) -> bool:
 
 
 def is_personal(text: str) -> bool:
-    """Return whether a sentence says ``I``, ``we`` or ``you`` outside a quotation; a reader does not know who speaks."""
+    """Return whether a sentence says ``I``, ``we`` or ``you`` outside a quotation. A reader does not know who speaks."""
     told = unquoted(text)
     return any(_SAYS[person].search(told) for person in ("myself", "us", "you"))
 
@@ -71,7 +71,7 @@ def leans(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
-    """Whether a text is part of a sentence or of a list, or speech without its speaker's name, or speaks about its author."""
+    """Return whether a text is part of a sentence or list, speech without a speaker's name, or about its author."""
     around = unquoted(text)
     if (
         _SAYS["scrap"].match(text)

@@ -17,7 +17,7 @@ from actors.patterns import patterns
 _SAYS = patterns("actors.ai", "patterns.txt")
 
 _OPENING = 6  # number of words at the beginning of a sentence that must name the subject
-_BEHIND_ARTICLE = 4  # the same after a first word "the"; otherwise an earlier sentence named the subject
+_BEHIND_ARTICLE = 4  # the number of words after a first word "the"; otherwise an earlier sentence named the subject
 _INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
 _DENSE_OPENING = 12  # number of characters of a Chinese or Japanese sentence that must name the subject
 _TOPIC = re.compile("[はが]")  # in Japanese these particles mark the subject
@@ -65,7 +65,7 @@ def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
 
 
 def names_in(text: str) -> Iterator[list[str]]:
-    """Yield the names in a text: runs of words with a capital. Small words and days of the week do not begin a name."""
+    """Yield the names in a text, which are runs of words with a capital. Small words and weekdays do not begin a name."""
     run: list[str] = []
     end = -1
     for match in _WORD.finditer(text):
@@ -116,7 +116,7 @@ def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
 
 
 def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether "the" is before a word of other sentences, not of the headline, without saying which is meant."""
+    """Return whether a sentence has "the" before a word of other sentences without saying which thing is meant."""
     words, (_, often, has_nouns) = tokens(text), _names(document)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]

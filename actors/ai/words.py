@@ -18,18 +18,18 @@ SMALL = STOP_WORDS | frozenset(_MORE.split())
 
 
 def words(text: str) -> list[str]:
-    """Return the words of ``text`` in order, lower case; ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
+    """Return the words of ``text`` in order, in lower case. ``node.js``, ``c++`` and ``gpt-4`` each stay one word."""
     found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
     return [word if word.isalnum() else _POSSESSIVE.sub("", word) for word in found]
 
 
 def words_of(text: str) -> set[str]:
-    """The set of words in ``text`` that have only letters, in lower case: a fast test before a search for some of them."""
+    """Return the words in ``text`` that have only letters, in lower case, as a fast test before a search for some of them."""
     return {word.lower() for word in _LETTERS.findall(text)}
 
 
 def content_words(text: str) -> list[str]:
-    """Return the words that carry meaning: stop words are left out, simple plural endings are removed."""
+    """Return the words that carry meaning, without stop words and simple plural endings."""
     return [_stem(word) for word in words(text) if word not in STOP_WORDS]
 
 
@@ -39,18 +39,18 @@ def is_unspaced(text: str) -> bool:
 
 
 def is_dense(text: str) -> bool:
-    """Return whether a text is Chinese or Japanese, by its last letter; these languages have no spaces between sentences."""
+    """Return whether a text is Chinese or Japanese, by its last letter. These languages have no spaces between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 
 def count(text: str) -> int:
-    """The number of words for a reader: runs of characters without white space; two Chinese or Japanese characters are a word."""
+    """Return the number of words for a reader, separated by white space. Two Chinese or Japanese characters are a word."""
     dense = 0 if text.isascii() else len(_DENSE.findall(text))
     return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
 
 
 def terms(text: str) -> list[str]:
-    """The words by which sentences are compared: ``content_words``, or pairs of characters in a script without spaces."""
+    """Return the words by which sentences are compared: ``content_words``, or pairs of characters without spaces."""
     found: list[str] = []
     for word in content_words(text):
         dense = _DENSE.search(word) and len(word) > 2

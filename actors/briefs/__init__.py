@@ -1,1 +1,1 @@
-"""Tasks that write briefs and digests, and deliver digests and alerts."""
+"""Has tasks that write briefs and digests, and deliver digests and alerts."""

@@ -1,4 +1,4 @@
-"""deliver-alert: send a receiver what its alerts have found, in one message."""
+"""Runs deliver-alert, which sends a receiver the stories that its alerts have found, in one message."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _MOST = 50  # maximum number of stories in one message; further stories come in 
 
 
 def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[str, Any]:
-    """Send the stories that wait for the receiver. While it is unreachable, they wait for this job or a later one.
+    """Send the stories that wait for the receiver. While it is unreachable, they wait for this job or a later job.
 
     Raises:
         Defer: the receiver has quiet hours, or it got its maximum of messages for this hour.
@@ -31,7 +31,7 @@ def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[st
         known = ", ".join(sorted(ctx.settings.receivers)) or "none"
         _wait(ctx, name, f"jobs.yaml has no receiver {name}")
         raise Reject(f"expected a receiver in the settings of deliver-alert, got {name!r}; there are: {known}")
-    with ctx.lease(f"alert/{name}"):  # no other job sends to this receiver meanwhile
+    with ctx.lease(f"alert/{name}"):  # no other job sends to this receiver at the same time
         return _deliver(ctx, name, receiver)
 
 
@@ -44,7 +44,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
         assert recent is not None
         wait = _pause(receiver, recent["now"], recent["sent"])
         stories = [row["story_id"] for row in rows]
-        if wait is None:  # store the message's stories, so that it stays the same if this worker dies
+        if wait is None:  # store the message's stories, so that the message stays the same if this worker dies
             SQL.run(tx, "alert_offer", receiver=name, stories=stories)
     if not rows:
         return {"outcome": "nothing_waits"}
@@ -68,7 +68,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
 
 
 def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple[datetime, str] | None:
-    """Return the time until which the receiver gets nothing, and the reason."""
+    """Return the time until which the receiver gets no message, and the reason."""
     quiet = receiver.quiet.until(now) if receiver.quiet else None
     if quiet is not None:
         return quiet, f"quiet hours until {quiet:%Y-%m-%d %H:%M %Z}"

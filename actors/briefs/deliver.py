@@ -1,4 +1,4 @@
-"""deliver-digest: write the digest of a period and deliver it to each receiver, once."""
+"""Runs deliver-digest, which writes the digest of a period and delivers it to each receiver once."""
 
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,8 @@ from zeke_jobs.core.redaction import redact
 def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> dict[str, Any]:
     """Write the digest unless it exists, and deliver it to each receiver that does not have it yet.
 
-    An unreachable receiver does not block the others. The job is tried again for the remaining receivers; a second mail has
-    the same Message-ID, and a second POST request the same id.
+    An unreachable receiver does not block the others. The job is tried again for the remaining receivers. A second mail
+    has the same Message-ID, and a second POST request the same id.
 
     Raises:
         Retry: a receiver could not be reached, and another attempt may succeed.
@@ -45,7 +45,7 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
     for receiver, deliver in channels(ctx.settings):
         key = {**edition, "team_id": payload.team_id or UUID(int=0), "receiver": receiver}
         try:
-            with ctx.lease(f"digest/{receiver}"[:200]):  # no other job delivers to this receiver meanwhile
+            with ctx.lease(f"digest/{receiver}"[:200]):  # no other job delivers to this receiver at the same time
                 if SQL.value(ctx.db, "delivery_get", **key) is None:
                     deliver(message)
                     with ctx.transaction() as tx:

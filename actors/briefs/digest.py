@@ -1,4 +1,4 @@
-"""The top events of a day or a week by topic, with two sentences of each. The topics come from embeddings and headlines."""
+"""Writes the top events of a day or a week by topic, with two sentences each. Embeddings and headlines give the topics."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _NEW = 2  # minimum number of words in the second sentence that the first does n
 def write_digest(
     tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Store the digest of a period, by default to yesterday (UTC); returns its key in the database, and the job's output."""
+    """Store the digest of a period, by default to yesterday (UTC). Returns its key in the database, and the job's output."""
     assert payload.period is not None
     ends_on = payload.ends_on or SQL.value(tx, "digest_today") - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
@@ -42,7 +42,7 @@ def write_digest(
 
 
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:
-    """Return the events published from ``since`` to ``until`` (both included, UTC), each by its leading story, best first.
+    """Return the events published from ``since`` to ``until`` (both included, UTC), as leading stories, best first.
 
     A team sees only the sources that it follows, and no story that it archived.
     """
@@ -103,7 +103,7 @@ def _name(title: str, common: set[str]) -> str:
 
 
 def _said(entry: Mapping[str, Any]) -> list[str]:
-    """Return the first sentence, and the first later sentence that adds something to it."""
+    """Return the first sentence, and the first later sentence that adds a fact to it."""
     said: list[str] = []
     for sentence in _told(entry):
         if not said or len(set(terms(sentence)) - set(terms(" ".join(said)))) >= _NEW:

@@ -1,4 +1,4 @@
-"""generate-brief: a story in one line, in two sentences and as an elevator pitch."""
+"""Runs generate-brief, which writes a story in one line, in two sentences and as an elevator pitch."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class BriefSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    """Write the story's brief within its limits, unless a person wrote or edited it; or the digest of a period.
+    """Write the story's brief within its limits, unless a person wrote or edited it, or write the digest of a period.
 
     Raises:
         Reject: the story does not exist, or it has no text.

@@ -1,4 +1,4 @@
-"""A digest as plain text, Markdown or HTML. Titles and texts come from other people's pages, so they are escaped."""
+"""Renders a digest as plain text, Markdown or HTML. Titles and texts come from other people's pages, so they are escaped."""
 
 import re
 import textwrap
@@ -41,7 +41,7 @@ def text(digest: Mapping[str, Any]) -> str:
 
 
 def markdown(digest: Mapping[str, Any]) -> str:
-    """Return the digest as CommonMark; each title is a link."""
+    """Return the digest as CommonMark. Each title is a link."""
     parts = [f"# {title(digest)}"]
     for topic, entries in _topics(digest):
         parts += [f"## {_marked(topic)}"] if topic else []
@@ -67,7 +67,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
-    """Return the entries by topic, the topic of the best entry first, those without a topic last."""
+    """Return the entries by topic, the topic of the best entry first, entries without a topic last."""
     found: dict[str | None, list[Mapping[str, Any]]] = {}
     for entry in digest["entries"]:
         found.setdefault(entry.get("topic"), []).append(entry)
@@ -76,7 +76,7 @@ def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[st
 
 
 def said(entry: Mapping[str, Any]) -> list[str]:
-    """Return the lines about an entry: its two sentences, or, if it has none, its one-liner and why it matters."""
+    """Return the lines about an entry: its two sentences, or else its one-liner and the reason why it matters."""
     told = entry["said"] if "said" in entry else (entry.get("one_liner"), entry.get("why"))
     return [words for each in told if (words := _line(each))]
 

@@ -1,4 +1,4 @@
-"""Stories as feeds for other readers: Atom (RFC 4287) and JSON Feed 1.1."""
+"""Writes stories as feeds for other readers: Atom (RFC 4287) and JSON Feed 1.1."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
-    """The stories of ``news.stories`` as an Atom feed at the address ``url``; a summary is the one-liner and the reason."""
+    """Return the stories of ``news.stories`` as an Atom feed at the address ``url``. Summaries are one-liner and reason."""
     feed = ET.Element("feed", {"xmlns": _ATOM})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)
@@ -38,7 +38,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
 
 
 def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None) -> str:
-    """Return the stories as a JSON Feed; the arguments are the same as for ``atom``."""
+    """Return the stories as a JSON Feed. The arguments are the same as for ``atom``."""
     items = [
         {
             "id": f"urn:uuid:{story['id']}",

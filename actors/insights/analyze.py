@@ -1,4 +1,4 @@
-"""analyze-story: say why a story matters, find the other stories of its event, and send the next tasks."""
+"""Runs analyze-story, which says why a story matters, finds other stories of its event, and sends the next tasks."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,9 +24,10 @@ NO_REASON = "only a model says why a story matters"
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story, write its brief and its summary, and send extract-highlights.
 
-    generate-brief and story-summarize are sent if the answer had no valid brief or summary. The embedding is committed first, so
-    that another story of the event finds this one; overlay, cluster, scores and jobs are committed together. If a provider makes
-    the embeddings and nobody waits, embed-story is sent and finds the event. With the trigger ``grown``, only scores change.
+    generate-brief and story-summarize are sent if the answer had no valid brief or summary. The embedding is committed
+    first, so that another story of the event finds this story. Overlay, cluster, scores and jobs are committed
+    together. If a provider makes the embeddings and nobody waits, embed-story is sent and finds the event. With the
+    trigger ``grown``, only scores change.
 
     Raises:
         Reject: the story does not exist, or it has no text.
@@ -52,9 +53,9 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         if embeds_later:  # embed-story will find the event and score it
             texts.hold(tx, text.id)
         else:
-            clusters.unite(tx, [text.id, *same_event])  # also locks the event against other changes and scoring
+            clusters.unite(tx, [text.id, *same_event])  # this also locks the event against other changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
-        # The event may have grown meanwhile.
+        # The event may have grown in the meantime.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
         outcome = _save(ctx, tx, text, analysis, found.pop(text.id), is_asked_for=is_awaited)

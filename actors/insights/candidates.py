@@ -1,4 +1,4 @@
-"""A candidate highlight: a quote from a text, its kind and its place."""
+"""Describes a candidate highlight: a quote from a text, its kind and its place."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +14,7 @@ _TITLE = 80  # maximum number of characters in a title
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A candidate for a highlight.
+    """Describes a candidate for a highlight.
 
     Attributes:
         summary: Its content as plain text; ``quote`` has the characters from ``start`` to ``end``, unchanged.

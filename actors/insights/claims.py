@@ -1,6 +1,7 @@
 """Finds candidates among the sentences of a text.
 
-With code: figures, changes, instructions, quotations, questions. Without: the best that add a fact and stand alone.
+A text with code gives figures, changes, instructions, quotations and questions. Another text gives the best sentences
+that add a fact and stand alone.
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ _TEXT = patterns("actors.ai", "patterns.txt")
 _SAYS = patterns("actors.insights", "cues.txt")
 
 _MAX_CLAIM = 500  # maximum number of characters of a claim
-_MAX_MARKUP = 2000  # the same with the addresses of links and pictures
+_MAX_MARKUP = 2000  # maximum number of characters with the addresses of links and pictures
 _MIN_CLAIM = 5  # minimum number of words of a claim
 _MOST = 3
 _LEAST = 0.35  # a sentence must have this share of the best score
@@ -36,14 +37,14 @@ _SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seld
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """Return the candidates among the sentences of a text with code; a sentence has only the first kind that fits.
+    """Return the candidates among the sentences of a text with code. A sentence gets only the first kind that fits.
 
-    A sentence that refers to the sentence before is quoted with it.
+    A sentence that refers to the sentence before is quoted with that sentence.
     """
     found: list[Candidate] = []
     for block in filter(is_prose, blocks):
         body = marker(block)
-        before: int | None = None  # the start of the sentence before, if it can be read alone
+        before: int | None = None  # the start of the sentence before, if that sentence can be read alone
         for one in _with_speech(body, block.end - len(body)):
             text = plain(one.text)
             judged, start = _judge(one.text, text), before if leans(text) else one.start
@@ -58,7 +59,7 @@ def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
 
 
 def _with_speech(text: str, offset: int) -> list[Sentence]:
-    """Return the sentences of a paragraph; a quotation of several sentences counts as one sentence."""
+    """Return the sentences of a paragraph. A quotation of several sentences counts as one sentence."""
     found: list[Sentence] = []
     for part, is_spoken in spoken(text, offset):
         if found and (is_spoken or (part.text.startswith("\u201c") and found[-1].text.startswith("\u201c"))):
@@ -92,14 +93,14 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """Return the number of quantities beside a share or a measurement; 0 if a sentence addresses the reader like an advert."""
+    """Return the number of quantities beside a share or a measurement, or 0 if a sentence addresses the reader."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Up to three sentences, best first, without the sentence ``told``; of a list or a guide at most one, with a figure."""
+    """Return up to three sentences, best first, without ``told``. A list or a guide gives at most one, with a figure."""
     items = ranked(document, lead)
     headline, shared = _topic(title, document)
     is_guide = has_parts(title, document, [item.text for item in items])
@@ -123,7 +124,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys of a headline, and the best keys that its text has more than once; none if the topic is not clear."""
+    """Return the keys of a headline, and the best keys that its text repeats, or none if the topic is not clear."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)
@@ -138,7 +139,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Up to ``most`` sentences of a text with code, none of them ``taken``; its author may say "we". A guide gives none."""
+    """Return up to ``most`` sentences of a text with code without ``taken``; none of a guide. Its author may say "we"."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [
@@ -160,7 +161,7 @@ def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
 
 
 def _tells(text: str, title: str) -> bool:
-    """Return whether a sentence is news: not background, an advert, praise or feelings."""
+    """Return whether a sentence is news and not background, an advert, praise or feelings."""
     return (
         adds_to(title, text)
         and names_more(title, text)

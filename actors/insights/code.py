@@ -15,7 +15,7 @@ _OUTPUT = frozenset({"text", "txt", "output", "log", "logs", "plaintext", "none"
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """The candidates in code blocks of at least ``min_lines`` lines, or with a change; cut after a line by ``max_chars``."""
+    """Return the candidates in code blocks with at least ``min_lines`` lines or a change, cut to ``max_chars`` after a line."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:
@@ -71,7 +71,7 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 
 def _said_about(block: Block, introduction: str) -> str:
-    """Return the sentence before a block if it can be read alone, otherwise the heading; empty if the block has neither."""
+    """Return the sentence before a block if it can be read alone, or else the heading, which may be empty."""
     said = introduction.rstrip(" :.") + "."
     if (
         len(said.split()) >= _MIN_WORDS

@@ -22,7 +22,7 @@ _COLONS = (":", "\uff1a")
 
 
 def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
-    """The candidates of a document's blocks with their contexts. A sentence that is a highlight is in no other's context."""
+    """Yield the candidates of a document's blocks with their contexts. A highlight is in no other highlight's context."""
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
@@ -43,9 +43,9 @@ def _says_more(heading: str, text: str, known: frozenset[str]) -> bool:
 
 
 def _before(blocks: Sequence[Block], at: int, start: int) -> str:
-    """Return the sentence before a highlight; for the first of an item, the line that introduces the list."""
+    """Return the sentence before a highlight. The first item of a list gets the line that introduces the list."""
     if blocks[at].kind == "code":
-        return ""  # its text is the line before it
+        return ""  # the highlight's text is the line before
     if (found := _last(blocks[at], start)) or blocks[at].kind != "item":
         return found
     while at > 0 and blocks[at].kind == "item":
@@ -65,7 +65,7 @@ def _last(block: Block, place: int) -> str:
 
 
 def _above(blocks: Sequence[Block]) -> list[list[str]]:
-    """Return the headings above each block, the outermost first, without one at the beginning, which is above all."""
+    """Return the headings above each block, the outermost first, without a heading at the document's beginning."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
@@ -77,7 +77,7 @@ def _above(blocks: Sequence[Block]) -> list[list[str]]:
 
 
 def _level(block: Block) -> int:
-    """Return the level of a heading or, below all, of a line in bold; 0 for other blocks."""
+    """Return the level of a heading or, as the lowest level, of a line in bold. Other blocks have 0."""
     if block.kind == "heading":
         return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
     return _LOWEST if is_bold(block) else 0

@@ -1,4 +1,4 @@
-"""dedupe-insights: store each insight once, under a stable id."""
+"""Runs dedupe-insights, which stores each insight once, under a stable id."""
 
 import hashlib
 import unicodedata
@@ -37,7 +37,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
-    """Store new insights beside the ``stored`` ones of a locked story, and score all. Returns the numbers of each outcome.
+    """Store new insights beside the ``stored`` ones of a locked story, and score all. Returns the numbers of outcomes.
 
     An insight is updated if the pipeline has stored it for the same team. It is a duplicate if a person wrote it in the same
     words, or the story has it for all teams.
@@ -64,7 +64,7 @@ def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settin
         else:
             new.append(_highlight(payload, insight, key, None))
         seen.add(scoped)
-    if not stored and new:  # store them with their scores, so that no row is written twice
+    if not stored and new:  # store the insights with their scores, so that no row is written twice
         rate = rating(tx, payload.story_id, settings)
         for one in (row for row in new if row.origin != "user"):
             one.metadata["relevance"] = rate(one)

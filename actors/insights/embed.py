@@ -1,4 +1,4 @@
-"""embed-story: make the embeddings of many stories by one request to the provider, and find their events."""
+"""Runs embed-story, which embeds many stories by one request to the provider, and finds their events."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +23,7 @@ Ready = tuple[Written, Sequence[int]]
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
-    """Embed stories. The embeddings are committed together; then each story joins its event in its own transaction.
+    """Embed stories. The embeddings are committed together. Then each story joins its event in its own transaction.
 
     If the provider refuses a story, only its job fails, and the story has no event until the job is retried.
 
@@ -72,7 +72,7 @@ def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> Non
     settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
     same_event = events.like(job.db, story, *ready, settings)
     with job.transaction() as tx:
-        clusters.unite(tx, [story.id, *same_event])  # also locks the event against other changes and scoring
+        clusters.unite(tx, [story.id, *same_event])  # this also locks the event against other changes and scoring
         scored, told_by = overlays.of_event(tx, story.id)
         events.rescore(tx, scored, analyst, told_by)
         by_example = any(one.like or one.unlike for one in settings.interests.teams.values())

@@ -29,7 +29,7 @@ missed 0.7 % of the pairs, batches of 32 missed none.
 """
 
 
-_NEWEST = 256  # maximum number of stories read for each term. Among 100,000 stories, 64 missed 2.7 % of the pairs
+_NEWEST = 256  # maximum number of stories read for each term; among 100,000 stories, 64 missed 2.7 % of the pairs
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
@@ -48,7 +48,7 @@ _TITLE_CASE = 0.6  # a headline with a larger share of capitalised words is in t
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
-    """When two stories report one event; part of the settings of analyze-story.
+    """Defines when two stories report one event, as a part of the settings of analyze-story.
 
     Attributes:
         same_event_cosine: Two stories within ``same_event_hours`` with at least this cosine report one event; None for the
@@ -87,7 +87,7 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
-    """Let other stories find this one. Commit before you search, so that of two simultaneous stories one finds the other."""
+    """Let other stories find this story. Commit before the search, so that of two simultaneous stories one finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
@@ -105,7 +105,7 @@ def like(
 ) -> list[UUID]:
     """Return stories of the same event. In a large cluster, only the stories that joined it first are compared."""
     least, doubt, scripts = of_model(embedding.model_version)
-    if scripts and script(lead(text)) not in scripts:  # to the model, all such texts would look alike
+    if scripts and script(lead(text)) not in scripts:  # to the model, all texts in such scripts would look alike
         return []
     if settings.same_event_cosine:
         least, doubt = settings.same_event_cosine, 0.0
@@ -131,14 +131,14 @@ def like(
 def candidates(
     conn: Connection, story_id: UUID, terms: Sequence[int], since: datetime, until: datetime
 ) -> list[dict[str, Any]]:
-    """Other stories of a period that share terms with this one, with their clusters; the most similar stories come first."""
+    """Return other stories of a period that share terms with this story, with their clusters, the most similar first."""
     least = 1 if len(terms) < _FEW else 2
     bounds = {"since": since, "until": until, "least": least, "newest": _NEWEST, "most": _MOST}
     return SQL.all(conn, "story_event_candidates", story_id=story_id, terms=list(terms), **bounds)
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """Return a window around a moment; near the calendar's limits (the year 1), only the moment itself."""
+    """Return a window around a moment. Near the calendar's limits (the year 1), it is only the moment itself."""
     try:
         return moment - window, moment + window
     except OverflowError:
@@ -146,7 +146,7 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Score the stories of a locked event by its sources, but not over a model or a person; returns how many changed."""
+    """Score the stories of a locked event by its sources, except scores of models and people. Returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations

@@ -1,4 +1,4 @@
-"""A team's interests: words and example stories that raise or lower a story's chili, and the relevance of its highlights."""
+"""Applies a team's interests: words and example stories that raise or lower chili and the relevance of highlights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ _Example = Annotated[int, Field(ge=1)] | UUID
 
 
 class Interest(BaseModel, frozen=True, extra="forbid"):
-    """The interests of one team.
+    """Describes the interests of one team.
 
     Attributes:
         more: Words that raise a story's chili; ``less``: words that lower it. They are found as whole words, in any case.
@@ -34,7 +34,7 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 
 
 class Interests(BaseModel, frozen=True, extra="forbid"):
-    """The interests of teams; part of the settings of analyze-story.
+    """Holds the interests of teams, as a part of the settings of analyze-story.
 
     Each of ``more``, ``less``, ``like`` and ``unlike`` can move the chili by at most ``points``.
 

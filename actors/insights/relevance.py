@@ -1,4 +1,4 @@
-"""score-relevance: the relevance of each highlight of a story, with the parts of the score."""
+"""Runs score-relevance, which computes the relevance of each highlight of a story, with the parts of the score."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from zeke_jobs import Context
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):
-    """The weights of the parts of a relevance score."""
+    """Holds the weights of the parts of a relevance score."""
 
     keyword: float = Field(default=0.4, ge=0)
     kind: float = Field(default=0.3, ge=0)
@@ -26,7 +26,7 @@ class Weights(BaseModel, frozen=True, extra="forbid"):
 
 
 class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
-    """Settings of score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
+    """Defines score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
 
     Attributes:
         keywords: Words that are searched as whole words in title, summary and quote.
@@ -57,7 +57,7 @@ class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) -> dict[str, Any]:
-    """Score the pipeline's highlights of a story; people's highlights and withdrawn ones have no score.
+    """Score the pipeline's highlights of a story. People's highlights and withdrawn highlights have no score.
 
     Raises:
         Reject: the story does not exist.
@@ -72,7 +72,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
-    """Score the highlights of a story that the caller has locked. Returns their number, and the number of changed scores."""
+    """Score the highlights of a locked story. Returns the number of highlights, and of changed scores."""
     rate = rating(tx, story_id, settings)
     some = [
         one for one in highlights.of_story(tx, story_id) if one.origin == "system" and not one.metadata.get("withdrawn")
@@ -81,7 +81,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return the function that scores a highlight of a locked story; ``settings`` of another handler count as the defaults."""
+    """Return the function that scores a highlight of a locked story. Another handler's ``settings`` count as defaults."""
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
     return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())

@@ -16,7 +16,7 @@ _MARKS = 4  # a text with this number of back quotes has at least two names in c
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
-    """Settings of extract-highlights: how many highlights of each kind a story may have.
+    """Defines how many highlights of each kind extract-highlights gives a story.
 
     Attributes:
         limits: The maximum number of highlights of each kind; a kind that is not named gets no highlights.
@@ -25,6 +25,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
         max_quote: The maximum number of characters in a quote; code is cut after a whole line.
         repetition: If two highlights share this part (0 to 1) of the shorter one's words, only the better one stays.
         lead: The weight of an article's beginning in the ranking of its sentences, 0 to 1.
+
 
     """
 
@@ -61,7 +62,7 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
 
 def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: str) -> list[Candidate]:
     code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
-    is_guide = announces(title)  # the instructions of a guide belong together, in their order
+    is_guide = announces(title)  # the instructions of a guide form a whole, in their order
     claims = [
         claim
         for claim in claim_candidates(parts)
@@ -88,7 +89,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """The first ``limit`` of ``candidates`` that repeat no earlier one and not ``told``; code repeats only the same code."""
+    """Return the first ``limit`` candidates that repeat no earlier one and not ``told``. Code repeats only equal code."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:

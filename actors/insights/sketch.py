@@ -1,4 +1,4 @@
-"""Computes the terms by which stories of one event are found: a sample of a text's word pairs, which similar texts share."""
+"""Computes the terms by which stories of one event are found: a sample of word pairs, which similar texts share."""
 
 from hashlib import blake2b
 from itertools import pairwise
@@ -10,7 +10,7 @@ _GROUP = 4
 
 
 def sketch(text: str) -> list[int]:
-    """At most 40 terms of a text as 63-bit hashes: a bottom-k sketch, so that similar texts keep the same terms.
+    """Return at most 40 terms of a text as 63-bit hashes. The bottom-k sketch gives similar texts the same terms.
 
     A term is a pair of adjacent words without stop words, or four letters of an unspaced script; in short texts also a word.
     """

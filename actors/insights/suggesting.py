@@ -1,4 +1,4 @@
-"""Proposes interests from a team's marks, each with the effect that it would have had in the last week. Changes nothing."""
+"""Proposes interests from a team's marks, each with its effect in the last week. The module changes no data."""
 
 import math
 from collections import Counter, defaultdict
@@ -25,9 +25,10 @@ Kind = Literal["more", "less", "like", "unlike"]
 def propose(
     conn: Connection, team: UUID, interest: Interest, settings: Interests
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Proposals of each kind, the strongest first; and the numbers of liked, archived and recent stories used for them.
+    """Return proposals of each kind, the strongest first, and the numbers of liked, archived and recent stories.
 
-    A proposal has its name for ``--accept``, the numbers of stories that fit it, and those of a week that it ``moved``.
+    A proposal has its name for ``--accept``, the numbers of stories that fit it, and the number of a week's stories
+    that it ``moved``.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)
@@ -68,7 +69,7 @@ def propose(
 
 
 def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the words that are much more frequent in ``some`` stories; words of headlines come first."""
+    """Return the words that are much more frequent in ``some`` stories. Words of headlines come first."""
     here, there = (Counter(word for row in rows for word in _words(row["said"])) for rows in (some, others))
     rate = {word: (count / len(some)) / ((there[word] + 0.5) / (len(others) + 1)) for word, count in here.items()}
     fitting = [

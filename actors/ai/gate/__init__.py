@@ -1,4 +1,4 @@
-"""The gate for a model's text: each sentence is fit to be shown, and the story has its numbers, dates, names and quotations.
+"""Checks a model's text: each sentence is fit to be shown, and the story has its numbers, dates, names and quotations.
 
 Rules cannot decide whether a sentence follows from the story; the model is asked for that (``actors.ai.openai.verification``).
 """
@@ -22,7 +22,7 @@ _SUPPORT = 0.12
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Return the reason why a text about a story must not be shown, in words that a model understands; None if it may be shown.
+    """Return the reason why a text about a story must not be shown, in words for a model, or None if it may be shown.
 
     A translation is compared only by facts that are the same in every language: numbers, dates and money.
     """
@@ -54,7 +54,7 @@ def figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _words(sentence: str, story: Evidence) -> str | None:
-    # Only the words that the story lacks, because most of a sentence may be foreign names of the story.
+    # Use only the words that the story lacks, because most of a sentence may be foreign names of the story.
     new = " ".join(word for word in tokens(sentence) if key(word) not in story.keys)
     if not is_unspaced(story.text) and script(new) not in {"", story.script}:
         return "it is not in the story's language"

@@ -42,7 +42,7 @@ Day = tuple[int | None, int | None, int | None]
 
 @dataclass(slots=True)
 class Dates:
-    """The dates of a text (days of the week as numbers from 1, times of day as text), and the text without them."""
+    """Holds the dates of a text (weekdays as numbers from 1, times of day as text), and the text without them."""
 
     parts: set[Day | int | str]
     rest: str = ""
@@ -53,7 +53,7 @@ class Dates:
         return [part for part in self.parts if isinstance(part, tuple)]
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """Return the first date or part of a date that ``known`` lacks; a year may also be one of the story's ``numbers``."""
+        """Return the first date or part of a date that ``known`` lacks. A year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for part in sorted(self.parts - known.parts, key=str):
             if isinstance(part, str):
@@ -68,7 +68,7 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Return whether the parts are the same; the year of the story's date may be elsewhere in the story."""
+    """Return whether the parts are equal. The year of the story's date may be elsewhere in the story."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 

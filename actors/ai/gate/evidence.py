@@ -1,4 +1,4 @@
-"""A story as evidence: its sentences, words, numbers and dates, without sentences that give instructions to a model."""
+"""Turns a story into evidence: its sentences, words, numbers and dates, without instructions to a model."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """The sentences of a story, with headline and source; and its instructions to a model, which are no evidence."""
+    """Holds the sentences of a story, with headline and source, and its instructions to a model, which are no evidence."""
 
     sentences: tuple[str, ...]
     orders: str
@@ -54,7 +54,7 @@ class Evidence:
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Return the keys of its words; in a language without spaces, its pairs of characters."""
+        """Return the keys of the story's words. In a language without spaces, pairs of characters are the keys."""
         return frozenset().union(*map(keys, self.sentences))
 
     @cached_property
@@ -68,7 +68,7 @@ class Evidence:
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
-        """Return the numbers of the story; years are also plain numbers."""
+        """Return the numbers of the story. Years are also plain numbers."""
         found = known_numbers([one.rest for one in self._dated])
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
@@ -119,7 +119,7 @@ def key(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
-    """Return the keys of the words that carry facts; pairs of characters in a script without spaces."""
+    """Return the keys of the words that carry facts, or pairs of characters in a script without spaces."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
@@ -130,7 +130,7 @@ def keys(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def has_capital_nouns(sentences: tuple[str, ...]) -> bool:
-    """Whether the language capitalises its nouns, as German does, judged by the share of capitalised words within sentences."""
+    """Return whether the language capitalises its nouns, as German does, by the share of capitalised words in sentences."""
     words = [word for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
     return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
 
@@ -143,7 +143,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def script(text: str) -> str:
-    """Return the script of most letters: LATIN, CYRILLIC, GREEK, ARABIC, CJK and so on; empty if the text has no letters."""
+    """Return the script of most letters, such as LATIN, CYRILLIC or CJK, or an empty text without letters."""
     letters = filter(str.isalpha, text[:2000])
     names = ("LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0] for char in letters)
     counted = Counter("CJK" if name in {"HIRAGANA", "KATAKANA", "CJK"} else name for name in names)

@@ -9,12 +9,12 @@ from itertools import pairwise, permutations
 
 from actors.ai.gate.numbers import Number, Reading, numbers, unit_of
 
-_LOOSE = 0.12  # largest relative difference that "about", "nearly" and "more than" allow
+_LOOSE = 0.12  # the largest relative difference that "about", "nearly" and "more than" allow
 _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)
 
 
 def known_numbers(sentences: Sequence[str]) -> list[Number]:
-    """Return the numbers of a story; "a week" is one week."""
+    """Return the numbers of a story. "A week" is one week."""
     found: list[Number] = []
     for sentence in sentences:
         mine = numbers(sentence, is_known=True)
@@ -28,7 +28,7 @@ def known_numbers(sentences: Sequence[str]) -> list[Number]:
 
 
 def stands_among(number: Number, known: Iterable[Number]) -> bool:
-    """Return whether the story has a number of an answer: the same value in the same unit, or a value that rounds to it."""
+    """Return whether the story has a number of an answer: an equal value in the same unit, or a value that rounds to it."""
     return any(
         (number.is_open and bool(number.values & one.values))
         or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)
@@ -62,7 +62,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Yield what a unit's only two amounts in a sentence give: difference, ratio and shares; and 100 % less a share."""
+    """Yield difference, ratio and shares of a unit's only two amounts in a sentence, and 100 % less a share."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

@@ -1,4 +1,4 @@
-"""Checks the names in an answer: words with a capital; in Japanese and Chinese, runs of foreign letters."""
+"""Checks the names in an answer: words with a capital, and in Japanese and Chinese runs of foreign letters."""
 
 import re
 from functools import lru_cache
@@ -61,7 +61,7 @@ def _is_known(word: str, story: Evidence) -> bool:
     if lower in words or lower in SMALL or lower in _KNOWN or _stem(lower) in words:
         return True
     if (bare := lower.replace(".", "")) != lower and _is_known(bare.upper(), story):
-        return True  # such as U.S. and US
+        return True  # the word is like U.S. and US
     if any(lower in same and same & words for same in _ALIASES):
         return True
     parts = [part for part in re.split(r"[-/'\u2019&]", lower) if part]

@@ -1,4 +1,4 @@
-"""Reads the numbers in a text as values with units, so that 2 billion, 2,000,000,000 and 2bn are the same."""
+"""Reads the numbers in a text as values with units, so that 2 billion, 2,000,000,000 and 2bn are equal."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from actors.ai.words import SMALL, words_of
 
 Reading = tuple[float, str]
 
-#: Words for numbers, scales and shares (in per cent) in several languages, from ``units.txt``.
+#: These are words for numbers, scales and shares (in per cent) in several languages, from ``units.txt``.
 WORDS: dict[str, float] = {}
 SCALES: dict[str, float] = {}
 FRACTIONS: dict[str, float] = {}
@@ -28,7 +28,7 @@ for _line in (files("actors.ai.gate") / "units.txt").read_text(encoding="utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in a text.
+    """Describes a number in a text.
 
     Attributes:
         readings: Its possible values, each with its normalised unit, which is empty for a plain number.
@@ -51,7 +51,7 @@ class Number:
 
     @property
     def end(self) -> int:
-        """Return the index at which it ends."""
+        """Return the index at which the number ends."""
         return self.start + len(self.text)
 
 
@@ -105,18 +105,19 @@ _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
 def unit_of(word: str) -> tuple[str, float]:
-    """Return the kind and the factor of a unit, such as ``("s", 60.0)`` for a minute; the kind of another word is empty."""
+    """Return the kind and factor of a unit, such as ``("s", 60.0)`` for a minute. The kind of another word is empty."""
     return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """Return the numbers of ``text`` in order, without its dates.
 
-    A number without a unit may take the unit of another; in the story (``is_known``) only if neither unit nor noun follows.
+    A number without a unit may take the unit of another number. In the story (``is_known``) it does so only if neither
+    unit nor noun follows.
     """
     found: list[Number] = []
     words = words_of(text)
-    pattern = _FIGURES if words.isdisjoint(WORDS) else _NUMBER  # half of the time goes into the search for words
+    pattern = _FIGURES if words.isdisjoint(WORDS) else _NUMBER  # the search for words takes half of the time
     candidates = sorted(
         [*_phrases(text, words), *(_number(text, match) for match in pattern.finditer(text))],
         key=lambda each: (each.start, -len(each.text)),
@@ -134,7 +135,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 
 
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
-    """Shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
+    """Yield shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
     has_half = "half" in words
     for match in _AND_A_HALF.finditer(text) if has_half else ():
         count, *names = match.groups()
@@ -239,7 +240,7 @@ def _unit_at(text: str, end: int) -> tuple[tuple[str, float], int, bool]:
         return ("", 1.0), end, False
     second = _TAIL.match(text, tail.end())
     if second and len(second.group(1)) >= _ADJECTIVE and (named := unit_of(second.group(1)))[0]:
-        return named, second.end(), True  # such as "five working days"
+        return named, second.end(), True  # a noun follows, as in "five working days"
     return ("", 1.0), end, True
 
 

@@ -19,7 +19,7 @@ _QUOTED = re.compile(
 
 
 class _Forms(dict[int, str]):
-    """The normal form of each character, by its code point."""
+    """Maps each character, by its code point, to its normal form."""
 
     def __missing__(self, number: int) -> str:
         char = chr(number)
@@ -37,7 +37,7 @@ def normal(text: str) -> str:
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Return the start and end of ``quote`` in ``document``, compared in the normal form, or None if it is not there."""
+    """Return the start and end of ``quote`` in ``document``, compared in the normal form, or None if it is missing."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None
@@ -55,7 +55,7 @@ def quoted(text: str) -> list[str]:
 
 
 def stands_in(quote: str, form: str) -> bool:
-    """Return whether a text in normal form contains a quotation; the parts around an ellipsis are searched separately."""
+    """Return whether a text in normal form contains a quotation. The parts around an ellipsis are searched separately."""
     pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
     return all(piece in form for piece in pieces)
 

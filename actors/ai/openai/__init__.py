@@ -1,1 +1,1 @@
-"""The AI step with a model on any server that has OpenAI's chat completions and embeddings."""
+"""Does the AI step with a model on any server that has OpenAI's chat completions and embeddings."""

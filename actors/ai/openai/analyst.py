@@ -1,4 +1,4 @@
-"""The AI step with a model: it uses versioned prompts, checks answers, and records every call in the ledger."""
+"""Does the AI step with a model: it uses versioned prompts, checks answers, and records every call in the ledger."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses by a model of a provider; its embeddings, or those of ``local`` if no embedding model is configured.
+    """Analyses stories by a model of a provider. Embeddings come from the provider or from ``local``.
 
     Args:
         local: The arguments of ``Analyst``.
@@ -63,9 +63,9 @@ class OpenAIAnalyst(Analyst):
         self.embeds_together = self._embedder is not None
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters, and for brief and summary, each of which is left out if it does not pass the checks.
+        """Ask why the story matters, and for brief and summary. A brief or summary that fails the checks is left out.
 
-        Quotations that are not in the story are dropped; at least one must be in it.
+        Quotations that are not in the story are dropped. At least one quotation must be in the story.
         """
         answer, made_by = self._ask("analyze", StoryAnswer, story, ledger, self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
@@ -82,7 +82,7 @@ class OpenAIAnalyst(Analyst):
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
-        """Ask for the three parts of a brief; the caller enforces their limits."""
+        """Ask for the three parts of a brief. The caller enforces their limits."""
         return _brief(*self._ask("brief", BriefAnswer, story, ledger, self._local.brief))
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
@@ -91,14 +91,14 @@ class OpenAIAnalyst(Analyst):
         return Summary(plain(answer.summary), made_by)
 
     def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
-        """Return the provider's vector of title and beginning, padded to 1536; the local one if no model is configured."""
+        """Return the provider's vector of title and beginning, padded to 1536, or else the local vector."""
         (made,) = self.embed_many([story], ledger)
         if isinstance(made, Exception):
             raise made
         return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
-        """See ``Embedder``."""
+        """Embed stories, as ``Embedder`` says."""
         if self._embedder is None:
             return self._local.embed_many(stories)
         assert ledger is not None, "a provider that costs money needs a ledger"
@@ -107,7 +107,7 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """Return a model's answer that passes the gate, with only its verified statements; asked once more if a fault is found.
+        """Return a model's answer that passes the gate, with its verified statements. After a fault, ask again.
 
         Raises:
             Unfounded: the second answer does not pass either; the exception carries the text of ``local``.
@@ -142,7 +142,7 @@ class OpenAIAnalyst(Analyst):
             raise Unfounded(second.reason, second.said, local(story)) from second
 
     def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, is_first: bool) -> Form:
-        """Return the answer with only the statements for which the model names supporting sentences; Unfounded without any."""
+        """Return the answer with the statements that sentences of the story support. Raises Unfounded if there are none."""
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # The model copies sentences of the story, which may be longer than the answer.
         settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
@@ -171,8 +171,8 @@ class OpenAIAnalyst(Analyst):
     ) -> tuple[str, Form]:
         """Return the model that answered a question about a story and the text ``beside``, and its answer.
 
-        The answer is new, or stored from an equal question. ``is_first``: a stored answer counts, and a batch may ask the
-        question. What follows from a question that was answered without a batch is asked at once.
+        The answer is new, or stored from an equal question. If ``is_first``, a stored answer counts, and a batch may
+        ask the question. A question that follows from a question without a batch is asked at once.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.

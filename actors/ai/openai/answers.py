@@ -1,4 +1,4 @@
-"""The forms of a model's answers, and the strict JSON Schema that asks for them."""
+"""Defines the forms of a model's answers, and the strict JSON Schema that asks for them."""
 
 import base64
 import hashlib
@@ -11,14 +11,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
-#: A model that writes 3.0 means 3; JSON does not distinguish them.
+#: A model that writes 3.0 means 3, because JSON does not distinguish the two numbers.
 Whole = Annotated[
     int, BeforeValidator(lambda said: int(said) if isinstance(said, float) and said.is_integer() else said)
 ]
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
-    """The part of the answer to ``analyze`` that must be valid."""
+    """Is the part of the answer to ``analyze`` that must be valid."""
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
     chili: Whole = Field(ge=0, le=5)
@@ -27,7 +27,7 @@ class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
 
 
 class BriefAnswer(BaseModel, extra="forbid", strict=True):
-    """The answer to ``brief``."""
+    """Is the answer to ``brief``."""
 
     one_liner: str = Field(min_length=1, max_length=1000)
     two_liner: str = Field(min_length=1, max_length=2000)
@@ -35,7 +35,7 @@ class BriefAnswer(BaseModel, extra="forbid", strict=True):
 
 
 class SummaryAnswer(BaseModel, extra="forbid", strict=True):
-    """The answer to ``summarize``."""
+    """Is the answer to ``summarize``."""
 
     summary: str = Field(min_length=1, max_length=3000)
 
@@ -44,7 +44,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class StoryAnswer(AnalysisAnswer):
-    """The answer to ``analyze``: the analysis, and a brief and a summary, each of which may be invalid on its own."""
+    """Is the answer to ``analyze``: the analysis, and a brief and a summary, each of which may be invalid on its own."""
 
     one_liner: str = ""
     two_liner: str = ""
@@ -74,13 +74,13 @@ _UNSUPPORTED = frozenset(
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """The form's JSON Schema for strict mode, in which every key is required and nothing has bounds; do not change it."""
+    """Return the form's JSON Schema for strict mode: every key is required, and no value has bounds. Do not change it."""
     schema: dict[str, Any] = _bare(form.model_json_schema())
     return schema
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """Return the answer in the first of ``texts`` that has one: a JSON object alone, in prose, in a fence or after reasoning.
+    """Return the first answer in ``texts``, which is a JSON object, alone, in prose, in a fence or after reasoning.
 
     Raises:
         ValueError: no text has an answer of this form; the message names the wrong place.
@@ -115,7 +115,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def key_of(*parts: Any) -> str:
-    """Return the identity of a question; questions with the same identity may share an answer."""
+    """Return the identity of a question. Questions with equal identities may share an answer."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

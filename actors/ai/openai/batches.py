@@ -1,4 +1,4 @@
-"""Batches of questions, which OpenAI and Anthropic answer within a day at half the price.
+"""Sends batches of questions, which OpenAI and Anthropic answer within a day at half the price.
 
 The fields follow the API references of both providers, as of 2026: https://platform.openai.com/docs/api-reference/batch and
 https://docs.claude.com/en/api/creating-message-batches.
@@ -26,9 +26,9 @@ _REASONS = ("message", "error", "data", "code", "type")
 
 
 class Batches:
-    """The batches of a provider, in OpenAI's form. The methods raise ``CallFailed`` with the verdict for the job.
+    """Asks for batches in OpenAI's form. The methods raise ``CallFailed`` with the verdict for the job.
 
-    A batch is a file with a question on each line; its answers are a second file, and its errors a third.
+    A batch is a file with a question on each line. Its answers are a second file, and its errors a third.
     """
 
     _path, _after, _status = "/batches", "after", "status"
@@ -68,7 +68,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the replies of an ended batch by the ids of their calls; a text instead of a reply says why it is missing."""
+        """Return the replies of an ended batch by the ids of their calls. A text in place of a reply says why it is missing."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
@@ -80,7 +80,7 @@ class Batches:
         return found
 
     def cancel(self, batch: str) -> None:
-        """Ask the provider to stop a batch; the batch may have ended meanwhile."""
+        """Ask the provider to stop a batch, which may have ended already."""
         try:
             self._client.post(f"{self._path}/{_checked(batch)}/cancel", b"{}")
         except CallFailed as failure:
@@ -124,12 +124,12 @@ class Batches:
 
 
 class AnthropicBatches(Batches):
-    """A batch is one request. It has no metadata, so only the ids of its questions identify it, after it has ended."""
+    """Asks for batches in Anthropic's form, one request each. Only the ids of its questions identify an ended batch."""
 
     _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """See ``Batches``."""
+        """Return the replies of an ended batch, as ``Batches`` says."""
         found = dict[str, Any]()
         for line in self._client.lines(f"{self._path}/{_checked(batch.get('id'))}/results"):
             result = line.get("result")
@@ -154,7 +154,7 @@ class AnthropicBatches(Batches):
 
 
 def _checked(name: Any) -> str:
-    """Return the id of a batch or file, checked, because it becomes a part of addresses."""
+    """Return the id of a batch or file after a check, because it becomes a part of addresses."""
     if not isinstance(name, str) or not _ID.fullmatch(name):
         reason = f"expected the id of a batch or file, got {str(name)[:_REASON]!r}"
         raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
@@ -162,7 +162,7 @@ def _checked(name: Any) -> str:
 
 
 def _reason(error: Any) -> str:
-    """Return why there is no answer, as short text."""
+    """Return the reason why there is no answer, as short text."""
     for _ in range(4):
         if isinstance(error, dict):
             error = next((error[name] for name in _REASONS if error.get(name)), None)

@@ -68,7 +68,7 @@ def fault(answer: BaseModel, story: Story, language: str | None) -> str | None:
 
 
 def without_faults(answer: Form, story: Story, language: str | None) -> Form:
-    """Return the answer to ``analyze`` without a brief or summary that must not be shown; other answers stay unchanged."""
+    """Return the answer to ``analyze`` without a brief or summary that must not be shown. Other answers stay unchanged."""
     bad = dict[str, str]()
     for form in (BriefAnswer, SummaryAnswer) if isinstance(answer, StoryAnswer) else ():
         try:
@@ -81,7 +81,7 @@ def without_faults(answer: Form, story: Story, language: str | None) -> Form:
 
 
 def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[float] | CallFailed]:
-    """Return the vectors, of ``size`` finite numbers, in the reply to ``count`` texts; a fault instead of a missing vector."""
+    """Return the vectors of ``size`` finite numbers in the reply to ``count`` texts, or faults in place of missing vectors."""
     found = dict[int, Any]()
     for position, one in enumerate(got["data"]):
         at = one.get("index", position) if isinstance(one, dict) else None
@@ -91,7 +91,7 @@ def checked_vectors(got: Mapping[str, Any], count: int, size: int) -> list[list[
 
 def _vector(found: Any, size: int) -> list[float] | CallFailed:
     try:
-        vector = array("f", map(float, found["embedding"])).tolist()  # the database's precision
+        vector = array("f", map(float, found["embedding"])).tolist()  # this is the database's precision
     except (KeyError, TypeError, ValueError, OverflowError):
         return _invalid(Retry(reason="the embedding answer has no vector"))
     if not all(map(math.isfinite, vector)):

@@ -27,7 +27,7 @@ _SPENT_CODES = {
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
-    "enforced_spend_limit_reached",  # from Anthropic, also with status 429
+    "enforced_spend_limit_reached",  # Anthropic sends this code, also with status 429
 }
 _BUSY = {httpx.codes.SERVICE_UNAVAILABLE, 529}  # with 529, Anthropic says that it did not process the question
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
@@ -40,7 +40,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(eq=False)
 class CallFailed(Exception):
-    """A call without an answer.
+    """A call has no answer.
 
     Attributes:
         outcome: rate_limited, timeout, failed, refused, truncated or invalid.
@@ -64,18 +64,18 @@ class CallFailed(Exception):
 
 
 class ContentRefused(CallFailed):
-    """The provider refused the content of a request; it may accept a part of it."""
+    """The provider refused the content of a request. It may accept a part of the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The JSON of a successful answer, and its latency, which is None for an answer from a batch."""
+    """Holds the JSON of a successful answer, and its latency, which is None for an answer from a batch."""
 
     body: Mapping[str, Any]
     latency_ms: int | None = None
 
     def end(self, settings: OpenAISettings, model: str) -> CallEnd:
-        """Return the end of a call of ``model``: the model that answered, tokens, and their cost, which is lower in a batch."""
+        """Return the end of a call: the model that answered, tokens, and their cost, which is lower in a batch."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
         if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost is computed from them
@@ -87,7 +87,7 @@ class Reply:
 
 
 class Client:
-    """The connection to a provider, for many threads; ``CallFailed`` has the verdict for the job if there is no answer."""
+    """Connects many threads to a provider. Without an answer, ``CallFailed`` has the verdict for the job."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._base = httpx.URL(settings.base_url)
@@ -103,7 +103,7 @@ class Client:
     def post(
         self, path: str, payload: bytes, content_type: str = "application/json", *, is_file: bool = False
     ) -> Reply:
-        """The JSON object with which the provider answers a body, within the timeout, or within ten minutes for a file."""
+        """Return the JSON object that answers a body, within the timeout, or within ten minutes for a file."""
         started = time.monotonic()
         body = self._answer(path, {}, payload, content_type, self._of_files if is_file else self._limits)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
@@ -113,7 +113,7 @@ class Client:
         return _object(self._answer(path, query, None, "", self._limits))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:
-        """Return the JSON objects in the lines of a file of at most 64 MiB; other lines are left out."""
+        """Return the JSON objects in the lines of a file of at most 64 MiB. Other lines are left out."""
         found = []
         for line in self._answer(path, {}, None, "", self._of_files).splitlines():
             with suppress(CallFailed):
@@ -130,7 +130,7 @@ class Client:
             if error.is_unreachable:
                 verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
                 raise CallFailed("failed", verdict, is_charged=False, rests=AWAY) from error
-            # The model may have worked.
+            # The model may have worked before this failure.
             outcome = {Outcome.TIMEOUT: "timeout", Outcome.TOO_LARGE: "invalid"}.get(error.code, "failed")
             reason = f"the AI provider gave no answer: {error}"
             raise CallFailed(outcome, Retry(reason=reason), is_charged=True) from error
@@ -152,9 +152,9 @@ def _object(body: bytes) -> Mapping[str, Any]:
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
     """Return the failure for an answer other than 200.
 
-    With a time to wait, 429, 503 and 529 close the limit for all and defer the job, which costs no attempt; without, they are
-    retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job. A 5xx other than 501, 503 and 529 is
-    charged, because the model may have worked before a gateway gave up.
+    With a time to wait, 429, 503 and 529 close the limit for all jobs and defer the job, which costs no attempt.
+    Without a time, they are retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job. A 5xx
+    other than 501, 503 and 529 is charged, because the model may have worked before a gateway gave up.
     """
     code, message, delay = _error(body)
     wait = wait_seconds(headers)
@@ -177,7 +177,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the provider asks to wait, at most a day, or None if it names no time.
 
-    They are in ``retry-after-ms``, ``retry-after``, or the longest ``x-ratelimit-reset-*`` of a used-up limit.
+    The seconds are in ``retry-after-ms``, ``retry-after``, or the longest ``x-ratelimit-reset-*`` of a used-up limit.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:

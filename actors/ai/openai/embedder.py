@@ -1,4 +1,4 @@
-"""Embeddings by the provider: many texts in one request, with a call in the ledger for each text."""
+"""Makes embeddings by the provider: many texts in one request, with a call in the ledger for each text."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,16 +20,17 @@ _EMBEDDED_CHARS = 4000
 
 
 class Embedder:
-    """The embedding model of a provider."""
+    """Is the embedding model of a provider."""
 
     def __init__(self, settings: OpenAISettings, client: Client) -> None:
         self._settings = settings
         self._client = client
 
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
-        """The vectors of titles and beginnings, padded to 1536, by one request; an exception instead of a missing vector.
+        """Return the vectors of titles and beginnings, padded to 1536, or an exception for each missing vector.
 
-        If a request is refused for its content, it is sent again in halves, so that one text does not fail the others.
+        The texts are in one request. If a request is refused for its content, it is sent again in halves, so that one
+        text does not fail the others.
 
         Raises:
             Retry, Defer, Reject: the verdict on all stories.
@@ -48,7 +49,7 @@ class Embedder:
     def _vectors(
         self, model: str, version: str, wanted: Mapping[int, str], books: Ledger
     ) -> dict[int, list[float] | Exception]:
-        """Return the vectors of texts by their index: stored ones, and the others by one request, whose cost they share."""
+        """Return the vectors of texts by index. One request asks for vectors that are not stored. Its texts share the cost."""
         settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}

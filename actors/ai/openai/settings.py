@@ -1,4 +1,4 @@
-"""The settings of a provider: address, model, answers and prices."""
+"""Defines the settings of a provider: address, model, answers and prices."""
 
 from typing import Any, Literal, Self
 
@@ -94,7 +94,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def longer(self, output_tokens: int) -> Self:
-        """These settings, for an answer of at most this number of tokens."""
+        """Return these settings for an answer of at most this number of tokens."""
         return self.model_copy(update={"max_output_tokens": output_tokens})
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:

@@ -1,6 +1,7 @@
-"""Verifies an answer: for each of its statements, a model names the sentences of the story that support it.
+"""Verifies an answer: for each statement, a model names the sentences of the story that support it.
 
-A verdict counts if these are in the story and share a word with the statement, and they or their neighbours have its figures.
+A verdict counts if these sentences are in the story and share a word with the statement, and they or their neighbours
+have its figures.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +23,7 @@ _STOPS = " .,;:!?\u3002"
 
 
 class Check(BaseModel, extra="forbid", strict=True):
-    """The verdict on one statement."""
+    """Is the verdict on one statement."""
 
     statement: Whole
     follows: bool
@@ -30,7 +31,7 @@ class Check(BaseModel, extra="forbid", strict=True):
 
 
 class VerifyAnswer(BaseModel, extra="forbid", strict=True):
-    """The answer to ``verify``."""
+    """Is the answer to ``verify``."""
 
     checks: list[Check] = Field(max_length=100)
 
@@ -42,7 +43,7 @@ def statements(answer: BaseModel) -> list[str]:
 
 
 def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_translated: bool) -> set[str]:
-    """Return the statements that follow from the story. A statement with two verdicts, or without a verdict, does not count."""
+    """Return the statements that follow from the story. A statement needs exactly one verdict."""
     known = evidence(story)
     verdicts: dict[int, list[Check]] = {}
     for check in answer.checks:
@@ -57,7 +58,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """Return the answer without the statements that are not kept, and without the statements that depend on one of them."""
+    """Return the answer without the statements that are not kept, and without statements that depend on them."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.ai.openai.settings import OpenAISettings
 
-_FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # of Gemini, in capitals
+_FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # Gemini sends these codes in capitals
 _CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
 
 Turn = dict[str, str]
@@ -16,7 +16,7 @@ Turn = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The contents of an answer.
+    """Holds the contents of an answer.
 
     Attributes:
         texts: Texts that may be the answer, the likeliest first.
@@ -29,10 +29,11 @@ class Said:
 
 
 class _OpenAI:
-    """The common parts of OpenAI's two interfaces.
+    """Has the common parts of OpenAI's two interfaces.
 
-    Each kind writes a request: the instructions (``system``), the turns so far, and the name and JSON Schema of the answer.
-    ``said`` reads an answer; one in another form is a KeyError, IndexError, TypeError, ValueError or AttributeError.
+    Each kind writes a request: the instructions (``system``), the turns so far, and the name and JSON Schema of the
+    answer. ``said`` reads an answer. An answer in another form raises KeyError, IndexError, TypeError, ValueError or
+    AttributeError.
     """
 
     def headers(self, key: str) -> dict[str, str]:
@@ -40,7 +41,7 @@ class _OpenAI:
 
 
 class Chat(_OpenAI):
-    """``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others."""
+    """Uses ``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others."""
 
     path = "/chat/completions"
 
@@ -69,7 +70,7 @@ class Chat(_OpenAI):
 
 
 class Responses(_OpenAI):
-    """``POST /responses``, the newer interface of OpenAI."""
+    """Uses ``POST /responses``, the newer interface of OpenAI."""
 
     path = "/responses"
 
@@ -101,7 +102,7 @@ class Responses(_OpenAI):
 
 
 class Anthropic:
-    """``POST /messages``, the interface of Anthropic and compatible servers."""
+    """Uses ``POST /messages``, the interface of Anthropic and compatible servers."""
 
     path = "/messages"
 
@@ -156,7 +157,7 @@ def _form(settings: OpenAISettings, of_schema: dict[str, Any]) -> dict[str, Any]
 
 
 def _text(content: Any) -> str:
-    """Return the content of a message as text; it may come in parts."""
+    """Return the content of a message as text. The content may come in parts."""
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if part.get("type") in {"text", "output_text"})
     return str(content or "")

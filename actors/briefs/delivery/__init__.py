@@ -1,1 +1,1 @@
-"""The channels by which digests and alerts are delivered."""
+"""Has the channels by which digests and alerts are delivered."""

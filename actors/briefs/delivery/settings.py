@@ -1,4 +1,4 @@
-"""Where digests and alerts go: settings of deliver-digest and deliver-alert."""
+"""Defines the settings of deliver-digest and deliver-alert, which say where digests and alerts go."""
 
 from datetime import datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network
