@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
-    """Settings of the AI step.
+    """Defines the settings of the AI step.
 
     Attributes:
         provider: ``local`` takes sentences from the story itself and needs no server; ``openai`` asks a model.

@@ -16,7 +16,7 @@ from zeke_jobs import Context
 
 
 class BriefSettings(BaseModel, frozen=True, extra="forbid"):
-    """Settings of generate-brief.
+    """Defines the settings of generate-brief.
 
     Attributes:
         words_per_minute: The reading speed, from which the saved time is computed.

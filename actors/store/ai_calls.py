@@ -176,7 +176,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """Return the ledger of some jobs of a chunk. ``stories`` has the jobs' indexes; the ledger numbers the jobs from 0."""
+    """Return the ledger of some jobs of a chunk. ``stories`` has the jobs' indexes. The ledger numbers the jobs from 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

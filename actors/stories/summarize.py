@@ -12,7 +12,7 @@ from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story. ``auto`` needs a story without a summary; ``force`` also replaces a summary of unknown origin.
+    """Summarise a story. ``auto`` needs a story without a summary. ``force`` also replaces a summary of unknown origin.
 
     A summary that a person edited stays in both modes.
 

@@ -175,7 +175,7 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """Return the root jobs multiplied by ``load``. Jobs of ticks are not multiplied; the jobs that ticks' jobs send are."""
+    """Return the root jobs multiplied by ``load``. Jobs of ticks are not multiplied. The jobs that ticks' jobs send are."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)

@@ -16,7 +16,7 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The result of changing one job.
+    """Describes the result of changing one job.
 
     Attributes:
         id: The job's id.

@@ -25,7 +25,7 @@ _REFUSED = "22023"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Describes a database behind a connection of any driver; ``identity`` distinguishes databases.
+    """Describes a database behind a connection of any driver. ``identity`` distinguishes databases.
 
     ``execute`` runs a statement of sql/queries by its name, and returns all rows, or an awaitable of the rows.
     """

@@ -12,7 +12,7 @@ Sending: TypeAlias = Callable[Concatenate[Database, str, P], Coroutine[Any, Any,
 
 
 def is_on() -> bool:
-    """Return whether this program has imported OpenTelemetry. Only our module ``trace_export`` imports it on its own."""
+    """Return whether this program has imported OpenTelemetry. Only the module ``trace_export`` of zeke_jobs imports it."""
     return "opentelemetry.trace" in sys.modules
 
 

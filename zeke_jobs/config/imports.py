@@ -111,7 +111,7 @@ class Secret:
 
 
 class Substitution:
-    """Fills in each ``${NAME}`` in the texts of a value, at any depth; ``$${`` becomes ``${``."""
+    """Fills in each ``${NAME}`` in the texts of a value, at any depth. ``$${`` becomes ``${``."""
 
     def __init__(self, value: Any) -> None:
         self.secrets: list[Secret] = []  # a secret for each variable and place

@@ -17,7 +17,7 @@ _SHARE = r"([0-9]{1,2})\s*%"
 
 
 class _Written(BaseModel, frozen=True, extra="forbid"):
-    """A number above 0 and a word, written as one text."""
+    """Is a number above 0 and a word, written as one text."""
 
     pattern: ClassVar[str]
     expected: ClassVar[str]
@@ -37,7 +37,7 @@ class _Written(BaseModel, frozen=True, extra="forbid"):
 
 
 class Rate(_Written):
-    """At most ``count`` starts in any ``period``; written as ``60/m``."""
+    """Allows at most ``count`` starts in any ``period``, written as ``60/m``."""
 
     pattern = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
     expected = "a rate such as 10/s, 60/m or 1000/d"
@@ -53,7 +53,7 @@ class Rate(_Written):
 
 
 class Budget(_Written):
-    """At most ``amount`` of a currency a day; written as ``5.00 USD/d``."""
+    """Allows at most ``amount`` of a currency a day, written as ``5.00 USD/d``."""
 
     pattern = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
     expected = "a budget such as 5.00 USD/d"
@@ -97,7 +97,7 @@ Amount = Annotated[int | float, Field(ge=0, le=1_000_000_000)]
 
 
 class Concurrency(Keys):
-    """How many jobs are active at once, over all machines."""
+    """Bounds the number of jobs that are active at once, over all machines."""
 
     short_form = ("limit", int, "a whole number")
 
@@ -106,7 +106,7 @@ class Concurrency(Keys):
 
 
 class LimitRate(Keys):
-    """Maximum number of starts per time."""
+    """Bounds the number of starts in a period."""
 
     called = "rate"
     short_form = ("limit", str, "a rate such as 60/m")
@@ -129,13 +129,13 @@ class LimitRate(Keys):
 
 
 class TaskRate(LimitRate):
-    """Maximum number of the task's jobs that start in a period."""
+    """Bounds the number of the task's jobs that start in a period."""
 
     per_key: RateText | None = key(None, "Maximum number of starts of jobs with the same `key`.", "per_key: 1/s")
 
 
 class UnitRate(Keys):
-    """Maximum use of a unit in a period."""
+    """Bounds the use of a unit in a period."""
 
     called = "a unit"
     required = ("rate",)
@@ -147,7 +147,7 @@ class UnitRate(Keys):
 
 
 class Throttle(Keys):
-    """How the concurrency changes when the provider throttles."""
+    """Sets how the concurrency changes when the provider throttles."""
 
     least: Slots = key(1, "Each throttling halves the concurrency, down to this.", "least: 2")
     raise_every: PositiveDuration = key(
@@ -156,7 +156,7 @@ class Throttle(Keys):
 
 
 class Breaker(Keys):
-    """When failures pause the limit."""
+    """Sets when failures pause the limit."""
 
     required = ("failures",)
 
@@ -175,7 +175,7 @@ def _unit_keys(schema: dict[str, Any]) -> None:
 
 
 class LimitKeys(Keys, json_schema_extra=_unit_keys):
-    """A limit that tasks share by naming it in `uses`."""
+    """Defines a limit that tasks share by naming it in `uses`."""
 
     called = "a limit"
     spread: ClassVar[str] = "units"
@@ -211,7 +211,7 @@ class Limit(LimitKeys):
 
 
 class Schedule(Keys):
-    """When the scheduler sends jobs of the task."""
+    """Sets when the scheduler sends jobs of the task."""
 
     called = "cron"
     required: ClassVar[tuple[str, ...]] = ("at",)
@@ -237,7 +237,7 @@ class Schedule(Keys):
 
 
 class NamedSchedule(Schedule):
-    """One of several schedules of a task."""
+    """Defines one of several schedules of a task."""
 
     called = "a named cron"
     required = ("name", "at")

@@ -27,7 +27,7 @@ from zeke_jobs.payload.model import Duration
 
 
 class Retry(Keys):
-    """How failed attempts are repeated; keys that are left out come from `defaults`."""
+    """Sets how failed attempts are repeated. Keys that are left out come from `defaults`."""
 
     # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), changed at random by up to its share ``jitter``.
 
@@ -39,7 +39,7 @@ class Retry(Keys):
 
 
 class Keep(Keys):
-    """How long finished jobs stay in the table; keys that are left out come from `defaults`."""
+    """Sets how long finished jobs stay in the table. Keys that are left out come from `defaults`."""
 
     completed: Duration = key(timedelta(days=7), "Jobs that succeeded.", "completed: 7d")
     failed: Duration = key(timedelta(days=30), "Jobs that failed.", "failed: 30d")
@@ -47,7 +47,7 @@ class Keep(Keys):
 
 
 class PerSend(Keys):
-    """The highest values that a send may set in place of the task's; without a bound, any value."""
+    """Bounds the values that a send may set in place of the task's values. Without a bound, any value is accepted."""
 
     retry: Annotated[int, Field(ge=0, le=1000)] | None = key(None, "Maximum number of retries.", "retry: 10")
     timeout: PositiveDuration | None = key(None, "Maximum timeout.", "timeout: 1h")
@@ -55,7 +55,7 @@ class PerSend(Keys):
 
 
 class Unique(Keys):
-    """When a send makes no second, equal job."""
+    """Sets when a send makes no second, equal job."""
 
     short_form = ("fields", list, "a list of payload fields")
 
@@ -79,7 +79,7 @@ class Unique(Keys):
 
 
 class Share(Keys):
-    """What takes turns while more jobs are due than may start."""
+    """Sets which jobs take turns while more jobs are due than may start."""
 
     short_form = ("by", str, "key")
 
@@ -90,7 +90,7 @@ class Share(Keys):
 
 
 class Chunk(Keys):
-    """Jobs that the handler gets together, in one call."""
+    """Sets which jobs the handler gets together, in one call."""
 
     required = ("size",)
     short_form = ("size", int, "a whole number")
@@ -101,7 +101,7 @@ class Chunk(Keys):
 
 
 class Defaults(Keys):
-    """Values for tasks that do not set their own."""
+    """Has values for tasks that do not set their own values."""
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Annotated[int, Field(ge=-100, le=100)] = key(0, "Jobs of a higher priority run first.", "priority: 10")
@@ -127,7 +127,7 @@ class Defaults(Keys):
 
 
 class TaskKeys(Defaults):
-    """One task."""
+    """Defines one task."""
 
     called = "a task"
     required = ("handler",)
@@ -192,7 +192,7 @@ class Task(TaskKeys):
 
 
 class Service(Keys, extra="allow"):
-    """A system that handlers talk to; all keys but `use` are its settings."""
+    """Names a system that handlers use. All keys except `use` are its settings."""
 
     called = "a service"
     required = ("use",)
@@ -206,7 +206,7 @@ class Service(Keys, extra="allow"):
 
 
 class Middleware(Service):
-    """A middleware from Dramatiq, another package or your code; all keys but `use` are its settings."""
+    """Names a middleware of Dramatiq, of a package or of your code. All keys except `use` are its settings."""
 
     called = "a middleware"
     short_form = ("use", str, "module:Class")
@@ -215,7 +215,7 @@ class Middleware(Service):
 
 
 class File(Keys):
-    """The whole file, as it is written."""
+    """Is the whole file, as it is written."""
 
     called = "the file"
     required = ("version", "tasks")

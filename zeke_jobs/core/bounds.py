@@ -32,7 +32,7 @@ def moment(name: str, value: datetime) -> datetime:
 
 
 def delay(name: str, value: timedelta | float) -> timedelta:
-    """Return a delay as a timedelta; a negative delay becomes zero. Raises TypeError or ValueError if it is not valid."""
+    """Return a delay as a timedelta. A negative delay becomes zero. Raises TypeError or ValueError if it is not valid."""
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
     seconds: Any = value.total_seconds() if isinstance(value, timedelta) else value

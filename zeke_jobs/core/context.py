@@ -258,11 +258,11 @@ class ChunkContext(Generic[S]):
         return self.jobs[0].settings
 
     def service(self, name: str) -> Any:
-        """See ``Context.service``."""
+        """Return the service's object, as ``Context.service`` does."""
         return self.jobs[0].service(name)
 
     async def aservice(self, name: str) -> Any:
-        """See ``Context.aservice``."""
+        """Return the service's object on the event loop, as ``Context.aservice`` does."""
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:

@@ -33,7 +33,7 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Describes a job as it was in the database at one moment. Times have a zone; sensitive fields are ``***``.
+    """Describes a job as it was in the database at one moment. Times have a zone. Sensitive fields are ``***``.
 
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.

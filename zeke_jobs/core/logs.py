@@ -67,7 +67,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """Keeps the last lines logged in a block. ``count`` is the number of all lines; ``always`` stores them for any outcome."""
+    """Keeps the last lines logged in a block. ``count`` is the number of all lines. ``always`` stores them for any outcome."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always

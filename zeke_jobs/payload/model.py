@@ -30,10 +30,10 @@ Duration = Annotated[
 
 
 class Payload(BaseModel):
-    """Base of payload models. Payloads are stored in snake_case; camelCase is accepted as input.
+    """Is the base of payload models. Payloads are stored in snake_case, and camelCase is accepted as input.
 
-    A worker ignores fields that it does not know, so that old and new code can overlap; ``send`` refuses them.
-    While its job runs, its repr and its text show sensitive fields as ``***``.
+    A worker ignores fields that it does not know, so that old and new code can overlap. ``send`` refuses such fields.
+    While the job runs, the repr and the text of a payload show sensitive fields as ``***``.
     """
 
     model_config = ConfigDict(
@@ -47,7 +47,7 @@ class Payload(BaseModel):
 
 
 class FailedJob(Payload):
-    """The payload of the jobs that ``on_failed`` sends.
+    """Is the payload of the jobs that ``on_failed`` sends.
 
     Attributes:
         job_id: The job that has failed for good.

@@ -14,7 +14,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """Holds the supervisor's end of the pipe. ``grace`` is the seconds from SIGTERM to SIGKILL; ``then`` runs at the end."""
+    """Holds the supervisor's end of the pipe. ``grace`` is the seconds from SIGTERM to SIGKILL. ``then`` runs at the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         argv = [sys.executable, "-m", __name__, str(grace), *then]

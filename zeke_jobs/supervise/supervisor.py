@@ -31,7 +31,7 @@ PIPED |= {"text": True, "errors": "replace"}
 
 @dataclass(frozen=True)
 class Command:
-    """Describes a command to keep running. ``name`` is the prefix of its lines; lines that match ``ignore`` are dropped."""
+    """Describes a command to keep running. ``name`` is the prefix of its lines. Lines that match ``ignore`` are dropped."""
 
     name: str
     argv: Sequence[str]

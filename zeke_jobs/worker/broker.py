@@ -93,7 +93,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         return JobConsumer(self.producer, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
-        """Send a job through dramatiq's interface; ``delay`` is in milliseconds.
+        """Send a job through dramatiq's interface. ``delay`` is in milliseconds.
 
         Raises:
             TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware accepts.

@@ -21,7 +21,7 @@ _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
 
 
 def load_broker() -> JobBroker:
-    """Build the broker of jobs.yaml. A fault raises ConfigurationError; a command prints it and exits with status 2."""
+    """Build the broker of jobs.yaml. A fault raises ConfigurationError. A command prints it and exits with status 2."""
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
     if name not in _COMMAND_LINES:
@@ -46,7 +46,7 @@ def from_file(path: Path, url: str | None = None) -> JobBroker:
 
 
 def build(config: Config, url: str | None = None) -> JobBroker:
-    """Build a broker with an actor for each task of a checked configuration; it becomes dramatiq's global broker."""
+    """Build a broker with an actor for each task of a checked configuration. It becomes dramatiq's global broker."""
     broker = JobBroker(Runtime(config), url)
 
     def make_actor(name: str, queue: str, **options: Any) -> None:

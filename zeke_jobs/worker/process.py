@@ -92,7 +92,7 @@ class WorkerProcess:
         return True
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim; the completer writes its outcome unless the database already has it.
+        """End a claim. The completer writes its outcome unless the database already has it.
 
         If ``unstarted``, only a claim that has not started ends. If ``gives_up``, the handler cannot be stopped, and
         keeps its thread. Returns False if the claim had already ended or must not end; the outcome is then ignored.

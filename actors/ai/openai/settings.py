@@ -13,14 +13,14 @@ _OURS = {"model", "messages", "input", "stream", "n", "max_tokens", "max_complet
 
 
 class Price(BaseModel, frozen=True, extra="forbid"):
-    """The price of a million tokens in US dollars."""
+    """Holds the price of a million tokens in US dollars."""
 
     input: float = Field(ge=0)
     output: float = Field(default=0.0, ge=0)
 
 
 class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
-    """Settings of the provider ``openai``.
+    """Defines the settings of the provider ``openai``.
 
     Attributes:
         kind: The server's interface: ``chat`` (completions), ``responses`` (OpenAI's) or ``anthropic`` (messages).

@@ -16,7 +16,7 @@ MailAddress = Annotated[
 
 
 class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True):
-    """By mail, one message for each address of ``to``.
+    """Delivers by mail, with one message for each address of ``to``.
 
     Attributes:
         host: The mail server (SMTP); ``port`` is its port.
@@ -37,7 +37,7 @@ class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, valida
 
 
 class Address(BaseModel, extra="forbid", frozen=True):
-    """A receiver of HTTP POST requests.
+    """Describes a receiver of HTTP POST requests.
 
     Attributes:
         url: Its address, which passes the same checks as addresses for fetching.
@@ -51,7 +51,7 @@ class Address(BaseModel, extra="forbid", frozen=True):
 
 
 class Webhook(Address, extra="forbid", frozen=True):
-    """By an HTTP POST of JSON, signed by the rules of Standard Webhooks.
+    """Delivers by an HTTP POST of JSON, signed by the rules of Standard Webhooks.
 
     Attributes:
         secret: The key of the signatures; after ``whsec_`` it is base64.
@@ -61,14 +61,14 @@ class Webhook(Address, extra="forbid", frozen=True):
 
 
 class Ntfy(Address, extra="forbid", frozen=True):
-    """To a topic of ntfy, such as ``https://ntfy.sh/my-news``; ``token`` is the access token, if the topic requires it."""
+    """Delivers to a topic of ntfy, such as ``https://ntfy.sh/my-news``. A protected topic needs ``token``, the access token."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/(?:[^?#]*/)?[A-Za-z0-9_-]+$")]
     token: SecretStr = SecretStr("")
 
 
 class Ways(BaseModel, extra="forbid", frozen=True):
-    """The channels to receivers.
+    """Names the channels to receivers.
 
     Attributes:
         mail: By mail.
@@ -86,7 +86,7 @@ class Ways(BaseModel, extra="forbid", frozen=True):
 
 
 class DeliverySettings(Ways, extra="forbid", frozen=True):
-    """Settings of deliver-digest. Without a receiver the digest is only stored, and ``zeke-news digest`` shows it.
+    """Defines deliver-digest. Without a receiver the digest is only stored, and ``zeke-news digest`` shows it.
 
     Attributes:
         digest_entries: The maximum number of events in a digest.
@@ -96,7 +96,7 @@ class DeliverySettings(Ways, extra="forbid", frozen=True):
 
 
 class Quiet(NamedTuple):
-    """The hours in which nothing is sent, such as ``22:00-07:00 Europe/Berlin``."""
+    """Names the hours in which no message is sent, such as ``22:00-07:00 Europe/Berlin``."""
 
     start: time
     end: time
@@ -129,7 +129,7 @@ def _quiet(value: Any) -> Any:
 
 
 class Receiver(Ways, extra="forbid", frozen=True):
-    """One receiver of alerts, and the channel by which it gets them.
+    """Describes one receiver of alerts, and the channel by which it gets them.
 
     Attributes:
         quiet: Hours in which the receiver gets nothing; afterwards it gets all stories found meanwhile, in one message.
@@ -149,7 +149,7 @@ class Receiver(Ways, extra="forbid", frozen=True):
 
 
 class AlertSettings(BaseModel, extra="forbid", frozen=True):
-    """Settings of deliver-alert.
+    """Defines the settings of deliver-alert.
 
     Attributes:
         receivers: The receivers, by the names that ``zeke-news alert add --to`` takes.

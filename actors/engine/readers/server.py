@@ -132,7 +132,7 @@ def _confine(limits: Limits) -> None:
 
 
 def _arm(cpu: float, wall: int) -> None:
-    """Let the kernel end this process after these seconds of CPU time or wall-clock time; 0 means never.
+    """Let the kernel end this process after these seconds of CPU time or wall-clock time. 0 means never.
 
     RLIMIT_CPU would count the CPU time since the start of the process, so timers are used.
     """

@@ -163,7 +163,7 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
-    """Is the dramatiq message of a claimed job. The executor sets ``outcome``; dramatiq's acknowledgement writes it.
+    """Is the dramatiq message of a claimed job. The executor sets ``outcome``. Dramatiq's acknowledgement writes it.
 
     ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the row
     cannot be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. A chunk has

@@ -77,7 +77,7 @@ class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no t
     store_exception = store_result
 
     def get_result(self, message: Message, *, block: bool = False, timeout: int | None = None) -> Any:
-        """Return the output of a message's job; ``timeout`` is in milliseconds, by default ten seconds.
+        """Return the output of a message's job. ``timeout`` is in milliseconds, by default ten seconds.
 
         Raises:
             dramatiq.results.ResultMissing: the job has not ended, and ``block`` is False.

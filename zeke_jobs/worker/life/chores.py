@@ -48,7 +48,7 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores. Several processes may try a chore at the same time; only the first process does it.
+    """Do the named chores. Several processes may try a chore at the same time. Only the first process does it.
 
     ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` ends
     overrides whose time is over. ``gather`` moves jobs to renamed or moved tasks, and cancels those of removed tasks.

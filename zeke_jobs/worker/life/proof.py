@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """Keeps times of heartbeats, as values of ``clock``. Only the heartbeat updates them; all other threads read them."""
+    """Keeps times of heartbeats, as values of ``clock``. Only the heartbeat updates them. All other threads read them."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
