@@ -45,7 +45,7 @@ _use_memory()
 # The tests that pytest finds live until the end of the run. The garbage collector would scan them repeatedly, which
 # takes a third of the time of finding tests.
 gc.disable()
-# A script's background process ignores Ctrl-C, and the processes of the tests would inherit this.
+# A script's background process ignores Ctrl-C, and the processes of the tests would also ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Hundreds of processes import the modules. Compiling the tests with their asserts takes half of the time of finding
@@ -163,7 +163,7 @@ def module_database(server_url: str, template: str) -> Iterator[str]:
         yield make(template)
 
 
-#: Earlier tests of this process have left these databases clean.
+#: The databases in CLEAN were used by earlier tests of the process, and are clean.
 CLEAN: list[recycling.Recycled] = []
 
 

@@ -32,8 +32,8 @@ PROGRAMS = {"zeke-jobs": "zeke_jobs.cli.root", "zeke-news": "actors.cli.app"}
 class Command:
     process: subprocess.Popen[bytes]
     log: Path
-    spent: float = 0.0  # The time is in seconds of CPU, measured when the command is ended.
-    is_wanted: bool = True  # The value becomes false when the command is ended.
+    spent: float = 0.0  # ``spent`` is in seconds of CPU, measured when the command is ended.
+    is_wanted: bool = True  # ``is_wanted`` becomes false when the command is ended.
 
     @property
     def pid(self) -> int:

@@ -19,21 +19,21 @@ The other extras add packages with permissive licences, and psycopg 3 (LGPL).
 | licence | packages |
 |---|---|
 """
-#: Authors write licences in these forms; the values are SPDX identifiers.
+#: _MEANT maps the licences that authors write to SPDX identifiers.
 _MEANT = {
     "mit license": "MIT",
     "the bsd 2-clause license": "BSD-2-Clause",
     "bsd license": "BSD-3-Clause",
-    "bsd": "BSD-3-Clause",  # cssselect says so, and its text has three clauses.
+    "bsd": "BSD-3-Clause",  # cssselect's licence text has three clauses.
     "apache 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0",
     "isc license": "ISC",
     "isc license (iscl)": "ISC",
-    "lgpl": "LGPL-2.1-or-later",  # chardet says so, and its classifier says v2 or later.
+    "lgpl": "LGPL-2.1-or-later",  # chardet's classifier says v2 or later.
     "lgpl with exceptions": "LGPL-3.0-or-later",
     "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
 }
-#: These licences are accepted; another licence needs a decision.
+#: Licences in ACCEPTED are accepted; another licence needs a decision.
 ACCEPTED = {
     *("MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0", "PostgreSQL", "MPL-2.0", "0BSD", "Zlib"),
     *("CC0-1.0", "CNRI-Python", "LGPL-3.0-or-later", "LGPL-2.1-or-later", "MPL-1.1"),

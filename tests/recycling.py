@@ -17,7 +17,7 @@ from zeke_jobs.client import drivers
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.session import Session, renew
 
-#: Migrations write rows of these tables. A database is discarded if a test has changed them.
+#: Migrations write rows of the tables in SEEDED. A database is discarded if a test has changed one of the tables.
 SEEDED = ("zeke_jobs.migration", "zeke_jobs.installation", "zeke_jobs.retention")
 #: The query returns the tables with changed rows or new statistics, and whether few rows must be removed. Changed
 #: tables of the catalogue mean a changed schema.
@@ -32,7 +32,7 @@ WHERE c.relkind = 'r' AND NOT c.relisshared AND n.nspname NOT IN ('information_s
 """
 #: Other sessions see a session's counters only after a flush.
 _FLUSH = "SELECT pg_stat_force_next_flush()"
-#: Replacing a function writes to these catalogues. Many tests replace the clock, which is restored afterwards.
+#: Replacing a function writes to pg_proc and pg_depend. Many tests replace the clock, which is restored afterwards.
 _OF_FUNCTIONS = {"pg_catalog.pg_proc", "pg_catalog.pg_depend"}
 _CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
 #: The query returns the number of functions, and whether this or a later transaction wrote a function other than the

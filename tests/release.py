@@ -17,7 +17,7 @@ from packaging.version import Version
 from tests import distributions
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
-#: An archive contains these files beside its package.
+#: BESIDE lists the files that an archive contains beside its package.
 BESIDE = {
     "zeke-jobs": {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
     "zeke-news": {"README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},

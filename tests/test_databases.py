@@ -40,7 +40,7 @@ def recycled(url: str) -> Recycled:
     return Recycled(url, urlsplit(url).path[1:])
 
 
-#: A test could leave these things to the next test: rows, numbers of sequences, the time, and the state of a session.
+#: A test could leave rows, numbers of sequences, the time, and the state of a session to the next test.
 LEFT = """
 SELECT
   (SELECT count(*) FROM zeke_jobs.queue), (SELECT count(*) FROM zeke_jobs.task), (SELECT count(*) FROM sources),

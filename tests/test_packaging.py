@@ -19,8 +19,8 @@ from tests import licences
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
 HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "wordllama", "actors")
-LIMIT = 0.3  # The limit is in seconds.
-#: The packages are imported only if a user's program has them.
+LIMIT = 0.3  # LIMIT is in seconds.
+#: Packages in THEIRS are imported only if a user's program has imported them.
 THEIRS = {"sentry_sdk", "sqlalchemy"}
 
 

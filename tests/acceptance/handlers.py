@@ -126,7 +126,7 @@ class Fork(Payload):
     how: str
 
 
-#: The job starts a process in one of these ways; the process writes its id to a file with the name.
+#: HOW names the ways in which a job starts a process; the process writes its id to a file with the way's name.
 HOW = ("fork", "multiprocessing", "stubborn", "grandchild", "thread")
 _SLEEP = "import os, signal, time; open({!r}, 'w').write(str(os.getpid())); {}time.sleep(300)"
 

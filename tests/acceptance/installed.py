@@ -58,9 +58,9 @@ class Place:
 
     venv: Path  # ``install`` made the environment.
     folder: Path
-    user: int | None = None  # The commands run as the user with this number; None is the current user.
+    user: int | None = None  # Commands run as the user with the number ``user``; None is the current user.
     umask: int = 0o022
-    before: tuple[str, ...] = ()  # This program starts the commands.
+    before: tuple[str, ...] = ()  # The program ``before`` starts the commands.
     env: dict[str, str | None] = field(default_factory=dict)  # None removes a variable from the environment.
     started: list[Command] = field(default_factory=list)
 
@@ -114,7 +114,7 @@ def server_of(up: Command) -> psutil.Process:
     return next(one for one in servers if one.info["cmdline"][2] == f"{data}/postgres/data")
 
 
-#: The program checks that the server runs in this folder, and that the data of earlier visits is still there.
+#: The program _VISIT checks that the server runs, and that the server still has the data of earlier visits.
 _VISIT = """\
 import sys
 from contextlib import closing

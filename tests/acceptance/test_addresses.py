@@ -72,7 +72,7 @@ def test_each_command_tells_a_wrong_password_host_and_database_from_one_that_is_
         assert f"expected {expected} in DATABASE_URL, got: " in shown
         assert "away" not in shown
         assert "does not answer" not in shown
-        # These three commands check the database, and status 1 means a negative result.
+        # metrics, doctor and health check the database, and status 1 means a negative result.
         assert status == (1 if command in ("metrics", "doctor", "health worker") else 2)
 
 

@@ -128,7 +128,7 @@ def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[s
         for state, job in jobs.items():
             text = page.shows(f"{path}?state={state}", job)
             assert [one for one in jobs.values() if one in text] == [job]
-    text = page.shows("/queues/greet", jobs["created"], jobs["retry"], jobs["active"])  # These jobs are pending.
+    text = page.shows("/queues/greet", jobs["created"], jobs["retry"], jobs["active"])  # The page lists pending jobs.
     assert jobs["failed"] not in text
     for state in ("created", "failed"):
         page.shows(f"/queues/greet/jobs/{jobs[state]}", jobs[state], state)

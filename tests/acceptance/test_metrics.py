@@ -63,7 +63,7 @@ def test_workers_count_attempts_by_outcome_the_exporter_reads_the_database_and_p
     eventually(lambda: scalar(effects, ended) == 21, 60, fleet)
     eventually(lambda: get(exporter), 30, fleet)
     beat = "INSERT INTO zeke_jobs.schedule_beat (beat_on, scheduler) VALUES (now(), gen_random_uuid())"
-    effects.cursor().execute(beat)  # A scheduler writes such a row each minute.
+    effects.cursor().execute(beat)  # A scheduler writes a row of schedule_beat each minute.
     counted = eventually(lambda: samples(get(workers)), 30, fleet)
     expected = {
         ("zeke_jobs_attempts_total", "completed", "default", "work"): 20, ("zeke_jobs_attempts_total", "retry", "default", "broken"): 2,
@@ -100,7 +100,7 @@ def queries() -> list[str]:
     return [query.replace("$task", ".*").replace("$__rate_interval", "20s") for query in found]
 
 
-#: These queries have no values while there is no fault.
+#: The queries in EMPTY have no values while there is no fault.
 EMPTY = {query for query in queries() if "ALERTS" in query or "cost" in query}
 
 

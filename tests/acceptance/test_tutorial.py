@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 PAGE, MISTAKES = (
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("tutorial", "troubleshooting")
 )
-OPERATORS = "## 9. "  # This heading begins the part that runs in the checkout.
+OPERATORS = "## 9. "  # The heading OPERATORS begins the part that runs in the checkout.
 BLOCK = re.compile(r'(?ms)^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$')
 
 

@@ -38,7 +38,7 @@ def test_a_worker_is_fine_until_it_proves_life_no_more(fleet: Fleet, conn: Conne
     status, said = health("worker")
     assert (status, said.startswith("2 of 2 worker processes on")) == (0, True)
     assert health("worker", "--host", "elsewhere")[0] == 1
-    assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # A container runs the health check in this way.
+    assert fleet.run("zeke-jobs", "health", "worker").wait() == 0  # A container runs the health check as a command.
     worker.kill()
     eventually(lambda: not health_of_processes(fleet.database, "worker")[0], 30, fleet)
     assert health("worker")[0] == 1

@@ -58,7 +58,7 @@ class Killer:
         """Kill the workers during this request, if its turn has come."""
         with self._lock:
             if step == "POST batches" and self._provider.looks is None:
-                return  # With Anthropic, only an ended batch can be recognised as the lost one.
+                return  # With Anthropic, a lost batch can only be recognised after its end.
             self._seen[step] += 1
             if self.kills[step] or self._seen[step] < TURNS.get(step, sys.maxsize):
                 return

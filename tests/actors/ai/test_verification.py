@@ -241,7 +241,7 @@ def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
             "honest": kept["honest"] / asked["honest"],
         }
     well, lying = shares["knows"], shares["yes to all"]
-    before = 57 / 138 if half == "held-out" else None  # Commit ed24dd87 refused this share by the rules alone.
+    before = 57 / 138 if half == "held-out" else None  # The rules of commit ed24dd87 refused 57 of 138.
     forged = f"{half}, verified by who knows: forged causes, denials, speakers and combinations refused"
     figure(forged, well["meaning"], 0.95, before=before)
     figure(f"{half}, verified by who knows: honest answers kept", well["honest"], 0.95)

@@ -55,8 +55,8 @@ def test_a_sentence_shows_its_headings_and_the_sentence_before_it_and_an_item_th
 @pytest.mark.parametrize(
     ("above", "shown"),
     [
-        ("## Comparing social media platforms", ()),  # The title says as much as this heading.
-        ("## In the US", ()),  # The highlight begins with these words.
+        ("## Comparing social media platforms", ()),  # The title says as much as the heading.
+        ("## In the US", ()),  # The highlight begins with the words of the heading.
         ("## Subscribe to our newsletter", ()),
         ("## Photo: Getty Images", ()),
         ("## All about `parse()`:", ("All about parse():",)),

@@ -14,7 +14,7 @@ from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
 
 HEADLINES = corpora.CORPUS / "headlines"
-EQUAL = 3.0  # People rated the pair at least this high if both headlines report one event.
+EQUAL = 3.0  # A pair of headlines that people rated EQUAL or higher reports one event.
 
 
 def halves() -> tuple[list[tuple[float, str, str]], list[tuple[float, str, str]]]:

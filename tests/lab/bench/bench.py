@@ -21,9 +21,9 @@ from tests.lab.bench.result import Row
 from tests.lab.server import Server
 from zeke_jobs.postgres.pool import connect
 
-_TRIM = 0.05  # This share of the jobs is left out at either end.
-_RAMP = 0.5  # The time is in seconds until a burst runs at full speed.
-_MOST = 400_000  # A burst has at most this number of jobs.
+_TRIM = 0.05  # Rates leave out the share _TRIM of the jobs at either end.
+_RAMP = 0.5  # A burst runs at full speed after _RAMP seconds.
+_MOST = 400_000  # A burst has at most _MOST jobs.
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Drain:
     rate: float
     client: float  # The workers' CPU is in microseconds per job.
     server: float  # The server's CPU is in microseconds per job.
-    took: float  # The time in seconds lasts from the burst until its last end.
+    took: float  # ``took`` is the seconds from the burst until its last end.
 
 
 @dataclass

@@ -17,7 +17,7 @@ from zeke_jobs.revisions.applying import sync
 
 NAME = "zeke_jobs"
 HANDLERS = "tests.lab.bench.handlers"
-FREE = "score-relevance"  # By default this task has no limit.
+FREE = "score-relevance"  # By default the task FREE has no limit.
 NAP = {"handler": f"{HANDLERS}:nap"}
 _OWN_SHAPE = ("concurrency", "rate", "uses", "priority", "timeout", "retry", "aliases", "queue", "description")
 

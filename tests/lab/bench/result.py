@@ -17,8 +17,8 @@ class Row:
     rounds: Sequence[float] = ()
     ratio: float | None = None  # The ratio compares the figure with the figure of ``against``.
     against: str = ""
-    least: float | None = None  # The ratio should be at least this value.
-    most: float | None = None  # The figure should be at most this value.
+    least: float | None = None  # The ratio should be at least ``least``.
+    most: float | None = None  # The figure should be at most ``most``.
     note: str = ""
 
     def line(self) -> str:

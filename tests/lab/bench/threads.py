@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from threading import Barrier, Thread
 
-_PATIENCE = 120.0  # A thread may have failed, so the barriers wait at most this number of seconds.
+_PATIENCE = 120.0  # A thread may have failed, so the barriers wait at most _PATIENCE seconds.
 
 
 def rate(call: Callable[[int], object], threads: int, seconds: float) -> float:

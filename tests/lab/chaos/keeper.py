@@ -10,8 +10,8 @@ import psutil
 
 from tests.fleet import Command
 
-_LOOK = 0.05  # The interval is in seconds.
-_PAUSE = 0.1  # The pause in seconds between an end and the next start is systemd's.
+_LOOK = 0.05  # The keeper checks the commands every _LOOK seconds.
+_PAUSE = 0.1  # A start comes _PAUSE seconds after an end, as with systemd.
 
 
 @dataclass

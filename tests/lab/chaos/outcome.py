@@ -23,16 +23,16 @@ class Outcome:
     """An outcome is one row of the table."""
 
     scenario: str
-    broke: str  # The text describes the fault.
+    broke: str  # ``broke`` describes the fault.
     account: Account = field(default_factory=Account)
     # The rates are jobs completed per second before, during and after the fault.
     rates: Mapping[str, float] = field(default_factory=dict)
-    # The time in seconds lasts from the end of the fault until half of the earlier rate was reached.
+    # ``recovery`` is the seconds from the end of the fault until half of the earlier rate was reached.
     recovery: float | None = None
-    again: int = 0  # The number counts repeated runs of handlers, by the trace outside the database.
+    again: int = 0  # ``again`` counts repeated runs of handlers, by the trace outside the database.
     promises: tuple[Promise, ...] = ()
     note: str = ""
-    skipped: str = ""  # The text says why the scenario could not run.
+    skipped: str = ""  # ``skipped`` says why the scenario could not run.
     seconds: float = 0.0
     server: str = ""
     stuck: Sequence[str] = ()  # Each entry has a job that did not end, and the job's log.

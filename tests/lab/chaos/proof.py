@@ -13,7 +13,7 @@ from tests.fleet import query
 Interval = tuple[float, float]
 
 #: A thread that was frozen before it entered a handler may enter it afterwards, is then stopped, and commits nothing.
-COMING_BACK = 0.5  # The time is in seconds.
+COMING_BACK = 0.5  # COMING_BACK is in seconds.
 
 _ENDED = """
   SELECT message_id::text, state::text, task,
@@ -45,12 +45,12 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class Account:
-    sent: int = 0  # The number includes jobs sent by other jobs.
+    sent: int = 0  # ``sent`` includes jobs sent by other jobs.
     finished: int = 0
-    stated: int = 0  # These jobs ended otherwise, with a reason.
-    lost: int = 0  # These jobs did not end, or have no effect.
-    duplicated: int = 0  # These effects exist twice, or their job did not complete.
-    faults: tuple[str, ...] = ()  # Each text describes a fault, with its number.
+    stated: int = 0  # ``stated`` counts jobs that did not complete, and have a reason.
+    lost: int = 0  # ``lost`` counts jobs that did not end, or have no effect.
+    duplicated: int = 0  # ``duplicated`` counts effects that exist twice, or whose job did not complete.
+    faults: tuple[str, ...] = ()  # Each text describes a kind of fault, and counts the faults.
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:

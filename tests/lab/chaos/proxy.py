@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Self
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-_LOOK = 0.1  # The interval is in seconds.
+_LOOK = 0.1  # The proxy checks its sockets every _LOOK seconds.
 
 
 class Proxy:

@@ -13,7 +13,7 @@ from tests.lab.chaos.outcome import Outcome, Promise
 from tests.lab.chaos.proof import Run
 from tests.lab.chaos.scenarios import SCENARIOS, doors
 
-#: A busy machine may break these promises.
+#: A busy machine may break promises that contain a text of _OF_TIME.
 _OF_TIME = ("throughput", "recovery", "return in")
 
 

@@ -15,9 +15,9 @@ from zeke_jobs.client.options import new_id
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
 GROUPS = ("a", "b", "c", "d", "e")  # The groups are keys of the keyed task.
-_TICK = 0.05  # The interval in seconds is between two sends.
-_LONGEST = 0.5  # At most this number of seconds is made up for after a pause, so an outage does not end in a burst.
-_PATIENCE = 0.2  # A failed send is repeated after this number of seconds.
+_TICK = 0.05  # The sender sends every _TICK seconds.
+_LONGEST = 0.5  # After a pause the sender makes up for at most _LONGEST seconds, so an outage ends without a burst.
+_PATIENCE = 0.2  # A failed send is repeated after _PATIENCE seconds.
 
 #: Each task has the work of one job, and the jobs sent per second. Together the jobs occupy about 13 of 16 threads, so
 #: a fleet that

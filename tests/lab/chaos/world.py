@@ -31,7 +31,7 @@ _STUCK = """
   SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
     WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
   FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
-_IN_FLOW = 30  # At most this number of jobs waits or runs while the workers keep up.
+_IN_FLOW = 30  # At most _IN_FLOW jobs wait or run while the workers keep up.
 
 Kind = TypeVar("Kind", bound="World")
 
@@ -45,9 +45,9 @@ class World:
         *,
         quick: bool,
         heartbeat: float = 1.0,
-        settings: Mapping[str, str] | None = None,  # These are settings of the server.
+        settings: Mapping[str, str] | None = None,  # ``settings`` are for the server.
         kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,  # The keys are the kinds of jobs to send.
-        tasks: str = TASKS,  # This is the text of jobs.yaml.
+        tasks: str = TASKS,  # ``tasks`` is the text of jobs.yaml.
         data: Path | None = None,  # The server's folder is by default inside the world's folder.
     ) -> None:
         self.name, self.quick = name, quick

@@ -19,7 +19,7 @@ from tests.lab.bench.bench import working
 from tests.lab.server import Server
 
 _HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
-_TICK = 0.05  # The interval in seconds is between two batches of sends.
+_TICK = 0.05  # A batch of jobs is sent every _TICK seconds.
 #: The query returns the fields of a ``Minute`` in order.
 _LOOK = """
 SELECT
@@ -37,23 +37,23 @@ SELECT
 @dataclass(frozen=True)
 class Plan:
     minutes: int = 30
-    rate: int = 500  # This number of jobs is sent per second.
-    keep: int = 180  # A finished job is purged after this number of seconds, by a purge each minute.
-    every: float = 60.0  # The interval in seconds is between two observations.
+    rate: int = 500  # ``rate`` jobs are sent per second.
+    keep: int = 180  # A finished job is purged after ``keep`` seconds; a purge runs each minute.
+    every: float = 60.0  # The table is observed every ``every`` seconds.
 
 
 @dataclass(frozen=True)
 class Minute:
     """Each minute has one observation of the table of jobs, with sizes in bytes."""
 
-    done: float  # The rate counts jobs that ended since the last observation, per second.
-    behind: int  # These jobs had not ended.
+    done: float  # ``done`` is the rate of ended jobs a second since the last observation.
+    behind: int  # ``behind`` counts jobs that had not ended.
     rows: int
     table: int
     indexes: int
-    dead: int  # No vacuum has removed these rows yet.
-    vacuums: int  # Autovacuum has run this number of times.
-    wal: int  # These bytes were written since the last observation.
+    dead: int  # ``dead`` counts rows that no vacuum has removed yet.
+    vacuums: int  # ``vacuums`` counts the runs of autovacuum.
+    wal: int  # ``wal`` is the bytes of WAL since the last observation.
 
 
 def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:

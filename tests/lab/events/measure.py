@@ -22,7 +22,7 @@ from tests.lab.events.world import SAME, World
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
 
-_ROUNDING = 1e-6  # Stored numbers may differ from computed numbers by this much.
+_ROUNDING = 1e-6  # Stored numbers may differ from computed numbers by _ROUNDING.
 
 
 class Prepared:

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from tests.fleet import query
 from tests.lab.soak.news import STORY, News
 
-_MOST = 5  # Each kind of complaint shows at most this number of examples.
+_MOST = 5  # Each kind of complaint shows at most _MOST examples.
 
 
 def complaints(conn: Connection, news: News, model: dict[str, Any]) -> list[str]:
@@ -83,7 +83,7 @@ def _stories(conn: Connection) -> Iterator[str]:
         "stories without a summary": "SELECT id FROM stories WHERE summary IS NULL",
         "stories without the model's embedding": """SELECT s.id FROM stories AS s LEFT JOIN story_embeddings AS e ON e.story_id = s.id
             WHERE e.model_version IS DISTINCT FROM 'embedding-1@1536'""",
-        # Of these invented texts, one in forty has no sentence that is worth a highlight beside the one-liner.
+        # One in forty invented texts has no sentence that is worth a highlight beside the one-liner.
         "stories without the highlights that were found": """SELECT id::text FROM stories EXCEPT (SELECT story_id::text FROM highlights
             UNION SELECT message -> 'kwargs' ->> 'story_id' FROM zeke_jobs.queue
             WHERE task = 'extract-highlights' AND state = 'done' AND result ->> 'outcome' = 'nothing_found')""",

@@ -27,11 +27,11 @@ _BEGAN = datetime.now(UTC)
 class Item:
     """An item has the places that name it, and its required end."""
 
-    external_id: str  # The pipeline uses this id.
+    external_id: str  # The pipeline identifies the item by ``external_id``.
     url: str | None  # The page's address is None for an upload with its text.
     kind: str = "good"  # The kind is ``good`` or a key of ``_ENDS``.
     text: int = 0  # The text has a number, and items with one text make one story.
-    twin: int | None = None  # The item's text is an edited copy of the text with this number.
+    twin: int | None = None  # The item's text is an edited copy of the text with the number ``twin``.
 
     @property
     def end(self) -> str:

@@ -39,14 +39,14 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 class Plan:
     # Each feed is on its own host; half as many single addresses and a tenth as many uploads are added.
     sources: int = 200
-    items: int = 20  # Each feed has this number of items.
+    items: int = 20  # Each feed has ``items`` items.
     seed: int = 1
-    # This share of all answers of sites, Engine and model fails, and the same share of jobs causes a cut connection.
+    # ``share`` of all answers fail; a connection is cut after every 1 / ``share`` jobs.
     share: float = 0.01
-    kills: int = 2  # All workers are killed this number of times.
+    kills: int = 2  # All workers are killed ``kills`` times.
     processes: int = 2
     threads: int = 8
-    seconds: float = 1800.0  # The soak may take this number of seconds.
+    seconds: float = 1800.0  # The soak may take ``seconds`` seconds.
 
 
 @dataclass(frozen=True)

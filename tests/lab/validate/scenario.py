@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 PROCESSES, THREADS = 2, 4
-#: Jobs of this task wait until the next day when the budget is used up, so only the number of starts is predicted.
+#: Jobs of WITH_BUDGET wait until the next day once the budget is used up, so only their starts are predicted.
 WITH_BUDGET = "costly"
 _H = "handler: tests.lab.validate.handlers:sleep"
 
@@ -57,7 +57,7 @@ _LOAD = {
     "parent": (0.5, 0.1, 0.3),
     "flaky": (0.5, 0.2, 0.6),
 }
-#: Each entry changes the load: until this share of the time, this multiple of the quiet load.
+#: Each entry has a share of the time until which the load is a multiple of the quiet load.
 _VARIES = ((0.25, 1.0), (0.45, 2.2), (0.7, 0.6), (0.8, 2.8), (1.0, 0.5))
 
 

@@ -49,7 +49,7 @@ TASKS = """
   skipped: {handler: 'H:echo', order: strict, after_failure: skip, concurrency: {limit: 2}, retry: {limit: 1}}
 """
 NAMES = tuple(line.split(":")[0].strip() for line in TASKS.strip().splitlines())
-#: Jobs of these tasks end within a second of midnight; the averages learn no costs of jobs that end later.
+#: Jobs of WITH_BUDGET end within a second of midnight; the averages learn no costs of jobs that end later.
 WITH_BUDGET = ("costly", "dear", "frail")
 
 

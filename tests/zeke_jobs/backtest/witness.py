@@ -22,7 +22,7 @@ CLOCK = """
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT current_setting('zeke_test.now')::timestamptz $$"""
 
-#: An attempt with one of these outcomes raised; an attempt whose worker died has no error.
+#: An attempt with an outcome in _ERRORS raised; an attempt whose worker died has no error.
 _ERRORS = dict.fromkeys(("retry", "failed", "rejected"), Json({"type": "ValueError"}))
 
 

@@ -77,7 +77,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "status": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
     "tasks": [()],
     "top": [("--once",)],
-    "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # This command runs last.
+    "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # The command uninstall runs last.
     "up": [],  # Another test covers the lines of ``up``.
     "logs": [("FAILED",), ("ACTIVE",)],
     "why": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],

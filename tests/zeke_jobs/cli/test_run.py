@@ -80,7 +80,7 @@ def test_the_version_is_shown(cli: Cli) -> None:
     assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
 
 
-#: These commands create or drop the tables, do not read them, or report missing tables in another way.
+#: The commands in OTHERS create or drop the tables, do not read the tables, or report missing tables differently.
 OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
     yield path, ""
 
 
-#: Other pages document the options of these commands.
+#: ELSEWHERE maps commands to the pages that document the options.
 ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing") | {
     "backtest": "backtest",
     "capacity": "backtest",

@@ -146,7 +146,7 @@ def test_taken_twice_nothing_changes_and_it_is_on_record_who_took_how_much(there
     assert our_jobs() == {}
 
 
-#: Jobs with these columns do not fit into the table of zeke_jobs, for the given reasons.
+#: Jobs with the columns in UNFIT do not fit into the table of zeke_jobs, for the given reasons.
 UNFIT: list[tuple[dict[str, Any], str]] = [
     *(
         ({name: time}, f"expected {name} from 1970-01-01 to 9000-01-01, got ")
@@ -328,7 +328,7 @@ def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(there: There) ->
         there.take(names={"old-mail": "mial"})
     there.rows(
         "DROP SCHEMA pgboss CASCADE; CREATE SCHEMA pgboss; CREATE VIEW pgboss.job AS SELECT 1 AS id"
-    )  # zeke_jobs makes such a view.
+    )  # zeke_jobs also makes a view pgboss.job.
     none = "expected a pg-boss of version 10, 11 or 12 in schema pgboss, got none"
     with pytest.raises(ConfigurationError, match=none):
         there.take()

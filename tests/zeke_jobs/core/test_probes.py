@@ -56,7 +56,7 @@ def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_
         other.stdout.readline()
         assert probes.ask("live", folder)[0]
         other.send_signal(signal.SIGSTOP)
-        os.waitpid(other.pid, os.WUNTRACED)  # Until it stops, the process's thread may still answer.
+        os.waitpid(other.pid, os.WUNTRACED)  # Until the process stops, its thread may still answer.
         said = probes.ask("live", folder)
         other.kill()
     assert said == (False, f"worker-{other.pid} does not answer within 0.3 s")

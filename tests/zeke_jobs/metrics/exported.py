@@ -5,7 +5,7 @@ from prometheus_client.samples import Sample
 from zeke_jobs.metrics.exporter import read
 from zeke_jobs.metrics.exposition import ATTEMPT_SECONDS, ATTEMPTS, DATABASE, THREADS_LOST, Family
 
-#: Workers count these metrics, summed over all processes of a ``dramatiq`` command.
+#: Workers count the metrics in WORKER, summed over all processes of a ``dramatiq`` command.
 WORKER: tuple[Family, ...] = (ATTEMPTS, ATTEMPT_SECONDS, THREADS_LOST)
 
 _DRAMATIQ = ("queue_name", "actor_name")

@@ -264,7 +264,7 @@ NULL = {"type": "null"}
 ONE_OF = {"properties": {"a": NULL, "b": NULL}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
 LETTERS = {
     "properties": {"a": {"type": "string", "pattern": r"^\p{L}+$"}, "b": NULL}
-}  # Python cannot parse this pattern.
+}  # Python cannot parse the pattern of ``a``.
 ELSEWHERE = {"properties": {"a": {"$ref": "#/elsewhere"}}}
 
 

@@ -36,7 +36,7 @@ FUNCTIONS = {
     roles.OPERATOR: SENDING | LOOKING | CHANGING | DECIDING,
     roles.READER: LOOKING | {"known_task", "task_names"},
 }
-#: Readers may read these columns of tables: none has a payload, an output, a key or a text of jobs.yaml.
+#: Readers may read the columns in READ, none of which has a payload, an output, a key or a text of jobs.yaml.
 READ = {
     "batch": "cancelled_on ended_on id",
     "bucket": "amount averages chunked concurrency name period spent tasks unit zone",
@@ -48,7 +48,7 @@ READ = {
     "wait": "came_on job until",
 }
 READ_WHOLE = {"installation", "migration", "pause", "schedule_beat", "schedule_state", "tick", "worker"}
-#: Nobody calls these trigger functions, which run with the owner's rights.
+#: The trigger functions in TRIGGERED run with the owner's rights, and nobody calls them directly.
 TRIGGERED = {"add_up_batches", "deliver_event", "write_pgboss"}
 NOT_WRITTEN_BY_WORKERS = {"migration", "installation", "revision", "pause", "audit"}
 WRITING = {"INSERT", "UPDATE", "DELETE"}

@@ -54,7 +54,7 @@ def main() -> None:
     EDITION.write_text(edition(), encoding="utf-8")
     FROZEN.write_text(frozen(), encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="zeke-schema-") as above:
-        # The unprivileged user of the server must be able to enter this folder.
+        # The unprivileged user of the server must be able to enter the temporary folder.
         Path(above).chmod(0o755)
         folder = Path(above) / "server"
         url = embedded.ensure(folder, settings={"fsync": "off"})

@@ -35,13 +35,13 @@ TASKS = """
 #: covers it.
 BY_RIGHT = {"put_in_force"}
 SCHEDULING = {"lock_schedule", "advance_schedule", "record_tick"}
-#: Every role may also run these statements.
+#: Every role may also run the statements in STATEMENTS.
 STATEMENTS = [
     "SET CONSTRAINTS ALL IMMEDIATE", "LOCK TABLE zeke_jobs.job IN ACCESS SHARE MODE", "SELECT pg_advisory_xact_lock(1)",
     "NOTIFY \"zeke_jobs.wake\", 'x'", "NOTIFY \"zeke_jobs.cancel\", 'x'", "NOTIFY \"zeke_jobs.revision\", 'x'", 'LISTEN "zeke_jobs.wake"',
 ]  # fmt: skip
 ENDED = {"completed", "cancelled", "failed"}
-PATIENCE = 10  # The time is in seconds; a job takes some milliseconds.
+PATIENCE = 10  # PATIENCE is in seconds; a job takes some milliseconds.
 
 words = st.sampled_from(
     ["victim", "task/victim", "schedule/victim", "limit/none", "queue/none", "* * * * *", "UTC", "", "NaN", "1e400", "%s $1 ' \\", "x" * 5000,

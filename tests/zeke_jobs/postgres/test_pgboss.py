@@ -17,7 +17,7 @@ from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 
-#: pg-boss inserts in this form: missing options come from the queue or from defaults, and a conflict is no error.
+#: pg-boss inserts jobs with INSERT: missing options come from the queue or from defaults, and a conflict is no error.
 INSERT = """INSERT INTO pgboss.job (id, name, data, priority, start_after, created_on, singleton_key, singleton_on, group_id, group_tier,
     expire_seconds, deletion_seconds, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max, policy, dead_letter,
     heartbeat_seconds, blocked, blocking, pending_dependencies, trace_context)

@@ -13,7 +13,7 @@ from zeke_jobs.postgres.queries import SQL, Queries
 from zeke_jobs.postgres.session import Session, renew
 
 ROOT = Path(__file__).parents[3]
-#: These files are scripts with many statements.
+#: The files and folders in SCRIPTS are scripts with many statements.
 SCRIPTS = {"migrations", "code", "schema.sql", "roles.sql"}
 FILES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")

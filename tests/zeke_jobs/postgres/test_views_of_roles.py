@@ -16,7 +16,7 @@ from tests.zeke_jobs.sql import change, rows
 from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
 from zeke_jobs.postgres import roles
 
-#: These views mask what senders and handlers wrote. Whoever adds a view adds it to the list.
+#: CLIENTS lists the views that mask what senders and handlers wrote. Whoever adds a view extends the list.
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
 READERS = CLIENTS | {
     "chunk_wait", "in_force", "job_before", "key_holder", "key_rate", "limit_use", "pgboss_task", "task_cost", "task_depth", "task_pace", "task_pause",
@@ -86,7 +86,7 @@ def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connecti
         WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
         AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
     )
-    # These functions get rows of limits without data of jobs, or masked payloads.
+    # concurrency_of and rename_keys get rows of limits without data of jobs, or masked payloads.
     assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
 

@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 BEGIN = datetime(2025, 10, 20, tzinfo=UTC) if DEEP else datetime(2025, 10, 25, 22, 30, tzinfo=UTC)
 END = datetime(2025, 10, 27, tzinfo=UTC) if DEEP else datetime(2025, 10, 26, 3, tzinfo=UTC)
-AWAY = (1, 3, 20, 90, 400, 1500) if DEEP else (1, 3, 20, 90)  # The times are in minutes.
+AWAY = (1, 3, 20, 90, 400, 1500) if DEEP else (1, 3, 20, 90)  # AWAY is in minutes.
 SCHEDULES: dict[str, dict[str, Any]] = {
     "often": {"at": "*/5 * * * *", "missed": "all", "window": 7 * 86400},
     "often-latest": {"at": "*/20 * * * *", "missed": "latest", "overlap": "allow"},
@@ -165,7 +165,7 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
     jobs = world.rows("SELECT task, scheduled_for FROM zeke_jobs.queue")
     decided = {(row["task"], row["decided_on"]) for row in world.rows("SELECT task, decided_on FROM zeke_jobs.tick")}
     for task, cron in SCHEDULES.items():
-        # A broken beat may have finished this schedule, completely or not at all.
+        # A broken beat may have finished a schedule, completely or not at all.
         through = [look for look, died in looks if not died or (task, look) in decided]
         found = sorted(job["scheduled_for"] for job in jobs if job["task"] == task)
         assert found == promised(cron, through), task

@@ -75,7 +75,7 @@ FEW = """
 """
 
 
-#: A server, a database or a role may have these settings, which all slow down the statements.
+#: A server, a database or a role may have the settings in ODD, which all slow down the statements.
 ODD = {
     "jit_above_cost": "0", "jit_inline_above_cost": "0", "jit_optimize_above_cost": "0", "enable_indexscan": "off", "enable_indexonlyscan": "off",
     "enable_nestloop": "off", "enable_sort": "off", "plan_cache_mode": "force_custom_plan", "random_page_cost": "1000", "parallel_setup_cost": "0",

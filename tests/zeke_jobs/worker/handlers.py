@@ -123,7 +123,7 @@ class OneDay(Defer):
         self.until = datetime.max.replace(tzinfo=UTC)
 
 
-#: No row can store these outputs and exceptions unchanged.
+#: No row can store the outputs and exceptions in ODD unchanged.
 ODD: dict[str, Callable[[], object]] = {
     "nonsense": object,
     "deep value": lambda: nested(500),
@@ -294,7 +294,7 @@ def one_by_one(payload: Number, ctx: Context) -> int:
 
 
 def slowly(payload: Number, ctx: Context) -> int:
-    time.sleep(0.3)  # The sending handler waits for this job by then.
+    time.sleep(0.3)  # The sending handler waits for the job by then.
     return payload.n
 
 

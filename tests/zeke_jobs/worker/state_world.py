@@ -53,10 +53,10 @@ class World(RuleBasedStateMachine):
         self.beats: dict[UUID, datetime] = {}
         self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
-        #: These are the claim times of jobs that consumed the rate, and the earliest time of the next start.
+        #: ``rated`` has the claim times of jobs that consumed the rate; ``rate_opens_on`` is the next possible start.
         self.rated: dict[tuple[UUID, int], datetime] = {}
         self.rate_opens_on = datetime.min.replace(tzinfo=NOON.tzinfo)
-        #: These processes first wait until they hold no job, and then claim one suspect.
+        #: Processes in ``alone`` wait until they hold no job, and then claim one suspect.
         self.alone: set[UUID] = set()
         self.paused: set[str] = set()
 

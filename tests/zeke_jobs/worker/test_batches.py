@@ -218,7 +218,7 @@ def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
     with transaction(jobs.conn):
         jobs.complete(jobs.me, [one])
         others.rows("SET lock_timeout = '1s'")
-        others.complete(jobs.me, [other])  # The open transaction does not block this end.
+        others.complete(jobs.me, [other])  # The open transaction does not block the end of another job.
         assert reports(others) == []
     assert len(reports(jobs)) == 1
 

@@ -65,7 +65,7 @@ def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
     assert day.claim(1) == []  # The breaker is open.
     assert day.limit("limit/ai")["closed_by"] == "breaker"
     late = running[3]
-    day.fail(late)  # This job fails after the breaker has opened, which uses up no attempt.
+    day.fail(late)  # A failure after the breaker has opened uses up no attempt.
     assert jobs.row(late["message_id"])["attempt"] == 0
     assert day.opens("a") == pytest.approx(11)
     (probe,) = day.claim(11)

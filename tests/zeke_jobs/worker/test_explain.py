@@ -189,7 +189,7 @@ CASES = [
     Case("purge of completed jobs", "queue_ended", purge("completed")),
     Case("purge of failed jobs", "queue_ended", purge("failed")),
 ]
-#: These statements are no functions with settings, so they run only in sessions of zeke_jobs.
+#: Statements in OURS are no functions with settings, so they run only in sessions of zeke_jobs.
 OURS = [
     *(
         Case(f"all that follows from {how}", "queue_pkey", all_that_follows(how))

@@ -137,5 +137,5 @@ def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> N
                 ready.wait()
         except Cancelled:
             pass
-        sum(range(2000))  # A late interrupt would be raised in this code.
+        sum(range(2000))  # A late interrupt would be raised during the sum.
         thread.join()

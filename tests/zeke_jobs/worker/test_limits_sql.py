@@ -274,8 +274,8 @@ def test_a_budget_closes_until_the_next_day_of_the_files_zone(jobs: Jobs) -> Non
     ("zone", "noon", "hours"),
     [
         ("Europe/Paris", "2026-03-28T12:00+01:00", 12),
-        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # This day has 23 hours.
-        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # This day has 25 hours.
+        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # 29 March has 23 hours in Paris.
+        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # 25 October has 25 hours in Paris.
         ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # The next day begins at 01:00.
         ("Africa/Cairo", "2026-04-24T01:30+03:00", 22.5),
         ("America/Havana", "2026-10-31T12:00-04:00", 12),  # Midnight happens twice, and the first one counts.

@@ -45,7 +45,7 @@ def task(handler: str) -> str:
     return handler.replace("_", "-")
 
 
-#: The database stores these texts for ends that cannot be stored unchanged.
+#: The database stores the texts in ODD for ends that cannot be stored unchanged.
 ODD = {
     "nonsense": "the output cannot be stored: expected a JSON value, got object",
     "odd rejection": "no \N{SYMBOL FOR NULL} \\ud800 thanks",

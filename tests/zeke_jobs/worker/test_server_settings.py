@@ -54,7 +54,7 @@ SETTINGS = {
         "plan_cache_mode": "force_custom_plan", "temp_buffers": "800kB",
     },
 }  # fmt: skip
-#: These options create the database of a case, if the server supports them.
+#: CREATE DATABASE gets an option of DATABASES, if the server supports the option.
 DATABASES = ("LC_COLLATE 'C' LC_CTYPE 'C'", "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR'")
 
 

@@ -130,7 +130,7 @@ def test_an_exception_at_any_step_strands_no_job(
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     with running(TASKS) as broker:
         process = broker.process
-        # After these jobs the worker knows that the jobs are short.
+        # The worker learns from the first jobs that jobs are short.
         for job in jobs.add("limited", 60) + jobs.add("echo", 20):
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:

@@ -16,7 +16,7 @@ from tests.lab.bench.result import Row
 
 AT_ONCE = 200
 _MIB = 1024 * 1024
-_WAITS = 1.0  # The time is in seconds.
+_WAITS = 1.0  # The server answers after _WAITS seconds.
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _HANDLERS = {
     "async": ("ask", "AsyncWeb"),

@@ -14,7 +14,7 @@ from tests.lab.bench.result import Row
 
 _RULES = 1_000
 _ITEMS = 100_000
-_MOST = 1.0  # The limit is in milliseconds an item.
+_MOST = 1.0  # Judging an item may take _MOST milliseconds.
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NOW = datetime(2026, 11, 27, tzinfo=UTC)
 

@@ -36,7 +36,7 @@ _AT_ONCE = 8
 _PLAIN = "dedupe-insights"
 _MANY, _FEW = 100_000, 10
 _LEFT = "SELECT count(*) FROM zeke_jobs.queue WHERE key = 'small' AND state <> 'done'"
-_LONGEST = 2.0  # The few jobs must start within this number of seconds.
+_LONGEST = 2.0  # Jobs with the key ``small`` must start within _LONGEST seconds.
 
 
 class Session:

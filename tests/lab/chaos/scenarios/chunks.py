@@ -17,7 +17,7 @@ from zeke_jobs import send_many
 from zeke_jobs.postgres.pool import connect
 
 _SEVENTH = 7
-_REFUSED = 97  # The provider refuses each multiple of this number.
+_REFUSED = 97  # The provider refuses each text whose number is a multiple of 97.
 _ENDED = "SELECT count(*) FROM zeke_jobs.queue WHERE task = 'embed' AND state IN ('done', 'rejected')"
 _HELD = """SELECT q.message_id::text FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
   WHERE q.state = 'consumed' AND w.pid = ANY (%s)"""

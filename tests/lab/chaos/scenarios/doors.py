@@ -18,11 +18,11 @@ from tests.lab.chaos.traffic import TASKS
 from tests.lab.chaos.world import OPEN, World, world
 from zeke_jobs.postgres.pool import connect
 
-# This number of honest jobs runs beside each fault: the keys are the values of ``quick``.
+# HONEST is the number of honest jobs beside each fault, by the value of ``quick``.
 HONEST = {True: 20, False: 200}
-BOUND = 10.0  # The time in seconds lasts from the send of an honest job to its end; a job takes some milliseconds.
-_PATIENCE = 60.0  # All honest jobs must end within this number of seconds.
-_EVERY = 0.05  # The pause in seconds is between two honest jobs.
+BOUND = 10.0  # An honest job must end within BOUND seconds after its send; the job takes some milliseconds.
+_PATIENCE = 60.0  # All honest jobs must end within _PATIENCE seconds.
+_EVERY = 0.05  # An honest job is sent every _EVERY seconds.
 _ENDS = """
   SELECT count(*) FILTER (WHERE state = 'done' AND attempt = 1), extract(epoch FROM max(completed_on - created_on))
   FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[])"""

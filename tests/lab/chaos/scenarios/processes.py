@@ -30,13 +30,13 @@ _RUNS_IN = """
   SELECT w.pid FROM zeke_jobs.queue AS q JOIN zeke_jobs.worker AS w ON w.id = q.worker
   WHERE q.message_id = %s AND q.started_on IS NOT NULL"""
 _EARLY = "SELECT count(*) = 0 FROM zeke_jobs.queue WHERE message_id = ANY (%s::uuid[]) AND started_on < run_at"
-_MANY = 200  # This number of innocent jobs runs beside the killer.
+_MANY = 200  # The killer runs among _MANY innocent jobs.
 _SHORT = {"plain": True, "seconds": 0.5}
-_LONGEST = 3.0  # The run with the killer may take this multiple of the run without the killer.
-_GOOD = {0, -signal.SIGTERM}  # The signal is the exit status of a command that was just being started.
+_LONGEST = 3.0  # The run with the killer may take _LONGEST times as long as the run without the killer.
+_GOOD = {0, -signal.SIGTERM}  # A command that was just being started ends by the signal.
 _RATE = 6  # The rate per second is that of traffic.TASKS.
-_USED = 0.7  # A reduced fleet must use this share of the rate; an idle machine reaches .9, and .97 without other tasks.
-_PERIOD = 0.9  # The period in seconds is shorter than a second, because a trace is written a little after the start.
+_USED = 0.7  # A reduced fleet must reach _USED of the rate; an idle machine reaches .9, or .97 without other tasks.
+_PERIOD = 0.9  # _PERIOD is less than a second, because a trace is written a little after the start.
 
 
 def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:

@@ -11,9 +11,9 @@ from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.world import World, world
 
 _NOWHERE = "postgresql://postgres@127.0.0.1:1/postgres"
-_LONGEST = 4.5  # The time in seconds lasts from a start to the last SIGTERM; a boot takes about two seconds.
-_WITHIN = 12.0  # A command ends within this number of seconds after SIGTERM, or within three boots on a busy machine.
-#: A command ends regularly, or by the signal if it comes before the handler is installed.
+_LONGEST = 4.5  # The last SIGTERM comes _LONGEST seconds after a start; a boot takes about two seconds.
+_WITHIN = 12.0  # A command ends within _WITHIN seconds after SIGTERM, or within three boots on a busy machine.
+#: A command ends regularly, or by a signal that comes before the signal handler is installed.
 _GOOD = (0, -signal.SIGTERM)
 _JOINED = "SELECT count(*) FROM zeke_jobs.worker"
 
