@@ -4,6 +4,7 @@ import io
 import threading
 from collections.abc import Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,10 @@ from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker, ru
 from tests.zeke_jobs.worker.test_running import failure, outcome
 from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
+from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.worker.broker import JobBroker
+from zeke_jobs.worker.life.heartbeat import Heartbeat
+from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.interrupts import Lost
 
 C = "tests.zeke_jobs.worker.coroutines"
@@ -183,3 +187,16 @@ def test_a_handler_that_blocks_the_loop_is_named_in_the_log_and_by_the_doctor_wi
         [found] = [one for one in doctor.examine(broker.process.url or "").findings if one.id == "blocked-loop"]
         assert str(job) in found.sentence
         assert "time.sleep(payload.n)" in found.help
+
+
+def test_a_handler_that_blocks_the_loop_is_logged_while_the_database_is_unreachable(log: io.StringIO) -> None:
+    found = iter([(None, "its stack")])
+    process = SimpleNamespace(
+        id=None, url="postgresql://somebody@127.0.0.1:1/news", proof=ProofOfLife(5.0), tick=lambda: None, stopping=False,
+        held=(), runtime=SimpleNamespace(revision=1), loop=SimpleNamespace(watch=lambda: next(found, None)),
+        handler_pool=Pool(),
+    )  # fmt: skip
+    heartbeat = Heartbeat(SimpleNamespace(process=process, notifications_arrive=True))  # type: ignore[arg-type]
+    heartbeat.thread.start()
+    eventually(lambda: "its stack" in log.getvalue())
+    heartbeat.close()

@@ -95,7 +95,7 @@ class Heartbeat:
                     self._ask(self.beat)  # first, because no failure may prevent the proof of life
                 self._process.tick()
                 if (blocked := self._process.loop.watch()) is not None:
-                    self._ask(self._note_blocked, *blocked)
+                    self._note_blocked(*blocked)
                 rarely = self._producer.notifications_arrive
                 if self._is_due("revision", _RARE_REVISION_CHECK if rarely else _REVISION_CHECK):
                     self._ask(self.check_revision)
@@ -111,15 +111,15 @@ class Heartbeat:
                 self._process.handler_pool.drop_idle()
                 self._next["beat"] = self.turned + 1.0
 
-    def _ask(self, step: Callable[..., object], *args: object) -> None:
+    def _ask(self, step: Callable[..., object], *args: object, **options: object) -> None:
         with self._pool.connection() as conn:
-            step(conn, *args)
+            step(conn, *args, **options)
 
-    def _note_blocked(self, conn: Connection, claim: Claim | None, stack: str) -> None:
+    def _note_blocked(self, claim: Claim | None, stack: str) -> None:
         """Log a handler that blocks the event loop for all other handlers, and record it for ``doctor``."""
         job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
         self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
-        SQL.run(conn, "worker/blocked", worker=self._process.id, stack=stack, **job)
+        self._ask(SQL.run, "worker/blocked", worker=self._process.id, stack=stack, **job)
 
     def beat(self, conn: Connection) -> None:
         """Send one heartbeat: prove that the process lives, and start the chores that are due."""
