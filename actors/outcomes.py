@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     TOO_SHORT = "too_short", "skipped"  # less text than a story needs
     PAYWALL = "paywall", "skipped", "feed obstacle"  # the page shows its text to subscribers only
     CONSENT = "consent", "skipped", "feed obstacle"  # the page asks for consent instead of showing its text
-    BLOCKED = "blocked", "skipped", "feed again obstacle"  # asks for proof of a human, or refuses us or our country
+    BLOCKED = "blocked", "skipped", "feed again obstacle"  # asks for proof of a human, or refuses a country
     NO_TEXT = "no_text", "skipped", "feed"  # the page has no text, or the Engine does not give any
     NO_URL = "no_url", "skipped"  # the item has neither text nor an address to fetch it from
     UNSUPPORTED_TYPE = "unsupported_type", "skipped", "feed"  # the address is no page: an image, an archive, a PDF
@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     RATE_LIMITED = "rate_limited", "failed", "passes feed again"  # the site kept answering 429 or 503
     TIMEOUT = "timeout", "failed", "passes feed again"  # the site took too long each time
     FETCH_FAILED = "fetch_failed", "failed", "passes feed again"  # unreachable, or an error, each time
-    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the same for the Engine
+    ENGINE_FAILED = "engine_failed", "failed", "passes feed again"  # the Engine failed each time
     NOT_A_FEED = "not_a_feed", "failed"  # an address of YouTube, but not of a video
     ABANDONED = "abandoned", "failed", "again"  # the item's jobs were lost or failed repeatedly
 

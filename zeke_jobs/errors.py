@@ -77,7 +77,7 @@ class JobNotFound(ZekeJobsError):
 
 
 class JobPurged(JobNotFound):
-    """A job with this id existed. Its row was removed when its retention ended."""
+    """A job with this id existed. The row was removed when the job's retention ended."""
 
 
 class JobFailed(ZekeJobsError):
@@ -93,7 +93,7 @@ class WaitTimeout(ZekeJobsError, TimeoutError):
 
 
 class ClaimLost(ZekeJobsError):
-    """This process no longer holds the job: it was rescued, cancelled or finished elsewhere. Nothing was committed."""
+    """This process no longer holds the job, which was rescued, cancelled or finished elsewhere. Nothing was committed."""
 
 
 class Retry(ZekeJobsError):
@@ -130,8 +130,8 @@ class Defer(ZekeJobsError):
 class WaitFor(ZekeJobsError):
     """Lets the job wait for an event (``zeke_jobs.emit``), at most for ``timeout`` (a timedelta or seconds).
 
-    A waiting job holds no thread and no slot, and no attempt is counted. The next run begins at the start, with the event or
-    its timeout in ``ctx.event(name)``. A timeout of more than 100 years is a ValueError.
+    A waiting job holds no thread and no slot, and no attempt is counted. The next run begins at the start, with the
+    event or its timeout in ``ctx.event(name)``. A timeout of more than 100 years is a ValueError.
     """
 
     def __init__(self, event: str, timeout: timedelta | float) -> None:

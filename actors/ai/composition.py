@@ -51,9 +51,9 @@ Placed = tuple[int, str]
 def one_line(story: Story) -> str | None:
     """Return the page's description, one of the first sentences of the text, or None if no sentence can be shown.
 
-    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number to it. It is
-    not speech or background. For a list or a guide only the description counts, because a single sentence of its text
-    covers only a part.
+    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number to it. The
+    sentence is not speech or background. For a list or a guide only the description counts, because a single sentence
+    of its text covers only a part.
     """
     for text in _beginnings(story):
         if (

@@ -21,10 +21,11 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model, free and offline, with equal results in each run. Other providers override it.
+    """Does the AI step without a model, free and offline, with equal results in each run. Other providers override this class.
 
-    Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
-    wrong, and ``Unfounded`` (a ``Reject``) if the story does not support the answer. No method returns invented text.
+    Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings
+    are wrong, and ``Unfounded`` (a ``Reject``) if the story does not support the answer. No method returns invented
+    text.
 
     Attributes:
         embeds_together: Whether a provider makes the embeddings; it takes many stories in one request.

@@ -67,7 +67,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Holds a short summary. Its text is None if the document has no whole sentence."""
+    """Holds a short summary. The summary's text is None if the document has no whole sentence."""
 
     text: str | None
     made_by: Provenance

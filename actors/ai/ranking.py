@@ -165,7 +165,7 @@ def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] 
     """
     scores = [item.score * bonus(item) for item in pool]
     top = max(scores, default=0.0) or 1.0
-    nearest = dict.fromkeys(range(len(pool)), 0.0)  # of the sentences that are left, the similarity to a chosen one
+    nearest = dict.fromkeys(range(len(pool)), 0.0)  # the similarity of each left sentence to a chosen sentence
     chosen: list[Ranked] = []
     while nearest and len(chosen) < most:
         at = max(nearest, key=lambda index: (_BALANCE * scores[index] / top - (1 - _BALANCE) * nearest[index], -index))

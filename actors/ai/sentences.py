@@ -17,7 +17,7 @@ _BEFORE_NAMES = frozenset(
 )
 _BEFORE_NUMBERS = frozenset("no nos rec fig figs eq eqs sec ch vol pp p al par art nr abs ust pkt poz".split())  # noqa: SIM905
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
-_MARKS = ('"', "\u201c", "\u201e", "«")  # after a full stop they open a quotation, which may begin in lower case
+_MARKS = ('"', "\u201c", "\u201e", "«")  # these open a quotation, which may begin in lower case after a full stop
 _OPENERS = "\"'\u201c\u2018([«*_`"
 # Full-width stops end a sentence even without white space after them. The pattern is possessive, so that a run of stops is
 # read only once: a page may consist of nothing but stops.

@@ -33,8 +33,8 @@ _CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Return whether a sentence of a document can be read with its headline alone.
 
-    It names its subject, refers to no earlier sentence, gives full names, and does not say "I", "we" or "you". The first
-    sentence need not name its subject, because nothing comes before it.
+    The sentence names its subject, refers to no earlier sentence, gives full names, and does not say "I", "we" or
+    "you". The first sentence need not name its subject, because nothing comes before it.
     """
     return (
         is_independent(text)

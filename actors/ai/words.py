@@ -39,7 +39,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def is_dense(text: str) -> bool:
-    """Return whether a text is Chinese or Japanese, by its last letter. These languages have no spaces between sentences."""
+    """Return whether a text is Chinese or Japanese, by its last letter. Both languages have no spaces between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 

@@ -43,7 +43,7 @@ class Settings(SiteSettings):
     """Reads ``services.engine`` of jobs.yaml: the settings, and the choice of the implementation."""
 
     def open(self) -> Finder:
-        """Make the Engine. This method sends no request yet."""
+        """Make the Engine. Making an Engine sends no request."""
         if self.sites:
             named = {host: self.of(site).one() for host, site in self.sites.items() if site.engine}
             return SiteEngines(self, {"": self.one(), **named})

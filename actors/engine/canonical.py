@@ -34,7 +34,7 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """Return the one address for all links to the same page. It is not for fetching, and is its own canonical address.
+    """Return the one address for all links to the same page. The address is not for fetching.
 
     Pages do not differ by scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of
     parameters, fragments and a slash at the end. A text that is no http address is returned unchanged.

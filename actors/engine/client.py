@@ -25,7 +25,7 @@ _LARGEST = 32 * 1024 * 1024
 
 
 class HttpEngine:
-    """Asks the Engine at a base address such as ``http://engine:3010``. Its answers may have a ``data`` wrapper.
+    """Asks the Engine at a base address such as ``http://engine:3010``. The Engine's answers may have a ``data`` wrapper.
 
     The product's Engine gives neither a text nor the items of a feed, so these stay None. ``timeout`` is in seconds.
     """

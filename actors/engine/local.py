@@ -1,4 +1,4 @@
-"""Is the Engine inside this process. It combines safe fetching, feed reading, extraction, and the discovery of feeds."""
+"""Is the Engine inside this process, which combines safe fetching, feed reading, extraction, and the discovery of feeds."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             continue
         if not (summary := _said_about(block, introduction)):
             continue
-        if changed and earlier:  # this block and the one before show a change; the old form is not an example to follow
+        if changed and earlier:  # this and the last block show a change; the old form is no example to follow
             old = {blocks[at].start for at in earlier}
             found = [each for each in found if each.kind == "code_change" or each.start not in old]
         cut = block.text if len(block.text) <= max_chars else block.text[:max_chars].rpartition("\n")[0]

@@ -77,7 +77,7 @@ def _above(blocks: Sequence[Block]) -> list[list[str]]:
 
 
 def _level(block: Block) -> int:
-    """Return the level of a heading or, as the lowest level, of a line in bold. Other blocks have 0."""
+    """Return the level of a heading or, as the lowest level, of a line in bold. Other blocks have level 0."""
     if block.kind == "heading":
         return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
     return _LOWEST if is_bold(block) else 0

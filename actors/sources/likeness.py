@@ -61,13 +61,13 @@ def bands(found: set[int]) -> list[int]:
 
 
 def jaccard(one: set[int], other: set[int]) -> float:
-    """Return the Jaccard similarity of two sets of shingles, from 0 to 1. It is 0 if a set is empty."""
+    """Return the Jaccard similarity of two sets of shingles, from 0 to 1. The similarity is 0 if a set is empty."""
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """Holds the data by which near duplicates of a text are found. They are computed in about a millisecond."""
+    """Holds the data by which near duplicates of a text are found. Computing the data takes about a millisecond."""
 
     shingles: set[int]
     bands: list[int]

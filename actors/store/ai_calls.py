@@ -96,7 +96,7 @@ class PostgresLedger:
         *,
         recalls: bool,
     ) -> list[dict[str, Any]]:
-        """Begin calls in one statement. They differ only in their keys and costs."""
+        """Begin calls in one statement. The calls differ only in their keys and costs."""
         (call, _), *_ = calls.values()
         askers = [self.askers[at] for at in calls]
         return SQL.all(
@@ -176,7 +176,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """Return the ledger of some jobs of a chunk. ``stories`` has the jobs' indexes. The ledger numbers the jobs from 0."""
+    """Return the ledger of some jobs of a chunk. The keys of ``stories`` are indexes in the chunk. The ledger counts from 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

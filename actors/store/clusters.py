@@ -35,5 +35,5 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """Return the number of sources that report a story's event, also by a copy. It is at least 1."""
+    """Return the number of sources that report a story's event, also by a copy. The number is at least 1."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))

@@ -1,4 +1,4 @@
-"""Keeps the pipeline's own highlights up to date. It never changes a person's highlights.
+"""Keeps the pipeline's own highlights up to date. A person's highlights never change.
 
 The ids of the pipeline's highlights come from story, team and words. If ``team_id`` is None, all teams see a highlight.
 ``metadata`` has kind, place, context, tags and relevance.

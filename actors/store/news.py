@@ -93,8 +93,8 @@ def search(
 ) -> list[Row]:
     """Return stories with these words in title or text, the best first. ``websearch_to_tsquery`` reads ``words``.
 
-    Only the newest ``ranked`` matches are ranked. ``compared`` is their number. Raises NotFound as ``check_words``
-    does.
+    Only the newest ``ranked`` matches are ranked. ``compared`` is the number of ranked stories. Raises NotFound as
+    ``check_words`` does.
     """
     words = words.replace("\x00", " ")
     with by_index(conn):

@@ -80,7 +80,7 @@ def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int
 
 
 def of_row(row: Mapping[str, Any]) -> Overlay:
-    """Return the overlay in a row. It is empty if the story has no overlay yet."""
+    """Return the overlay in a row. The overlay is empty if the story has none yet."""
     brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
     return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 
@@ -98,8 +98,8 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store new texts of a story, except for parts that stay, and merge ``cited`` into its citations.
 
-    A text of unknown origin stays, unless it is the first part and a person asked for it. ``seen`` is the overlay, if the
-    caller has locked it and the story. Raises Reject if the story does not exist any more.
+    A text of unknown origin stays, unless it is the first part and a person asked for it. ``seen`` is the overlay, if
+    the caller has locked it and the story. Raises Reject if the story does not exist any more.
 
     Returns:
         The outcome of ``kept`` for the first part, and whether anything changed.

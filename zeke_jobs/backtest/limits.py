@@ -22,7 +22,7 @@ class Rate:
         seconds = float(period.removesuffix(" seconds"))
         late = min(seconds * 0.0125, 0.05)  # the allowed delay of a claim
         self.next_at = -NEVER  # when the next job may start
-        self.step = (seconds + min(seconds * 0.0125, 0.25) + late) / max(amount - burst, 1)  # a unit moves it by this
+        self.step = (seconds + min(seconds * 0.0125, 0.25) + late) / max(amount - burst, 1)  # seconds for one unit
         self.slack = round(late + burst * self.step, 6)  # seconds that next_at may be before now
 
     def ready(self, now: float) -> int:

@@ -188,7 +188,7 @@ class Board:
         self._random = chance.random
 
     def queue(self, live: Live, due: float) -> None:
-        """Queue a job that was sent, or whose attempt has ended. It is due now or later."""
+        """Queue a job that was sent, or whose attempt has ended. The job is due now or later."""
         live.due = due
         if live.lane.task.order is not None:
             live.lane.line.setdefault(live.key, {}).setdefault(live)

@@ -34,7 +34,7 @@ def moment(text: str) -> datetime:
 
 
 def option(help_: str, metavar: str | None = None, *names: str, **more: Any) -> Any:
-    """Return an option. Its name is the parameter's name unless ``names`` are given."""
+    """Return an option. The option's name is the parameter's name unless ``names`` are given."""
     return typer.Option(*names, metavar=metavar, help=help_, **more)
 
 
@@ -54,7 +54,7 @@ def time(help_: str, *names: str) -> Any:
 
 
 def argument(help_: str, metavar: str) -> Any:
-    """Return a word of the command line. Its help shows no default."""
+    """Return a word of the command line. The help shows no default."""
     return typer.Argument(metavar=metavar, help=help_, show_default=False)
 
 

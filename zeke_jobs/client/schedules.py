@@ -59,7 +59,7 @@ def put(
     by: str | None = None,
     connection: Any = None,
 ) -> None:
-    """Store or change a schedule. It takes effect at the scheduler's next beat.
+    """Store or change a schedule. The schedule takes effect at the scheduler's next beat.
 
     A changed schedule sends no jobs for ticks before the change. Storing an unchanged schedule has no effect.
 
@@ -103,7 +103,7 @@ def put(
 
 
 def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
-    """Delete a stored schedule. Its jobs stay. Returns False if no schedule has this name."""
+    """Delete a stored schedule, but not its jobs. Returns False if no schedule has this name."""
     ((deleted,),) = drivers.perform(connection, Database.ask, "schedule/delete", name=name, by=by)
     return bool(deleted)
 

@@ -199,7 +199,7 @@ def statement(
 ) -> Statement:
     """Return a statement that sends a job, for asyncpg and other drivers. The statement returns the job's id.
 
-    The arguments and exceptions are the same as for ``send``. They are checked against the catalogue at
+    The arguments and exceptions are the same as for ``send``. The arguments are checked against the catalogue at
     ``DATABASE_URL``. If the queue is full or the task has left jobs.yaml, the statement itself fails.
 
     Args:

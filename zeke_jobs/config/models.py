@@ -239,7 +239,7 @@ class File(Keys):
 
 
 class Config(File):
-    """Is a checked jobs.yaml. Limits have names, tasks the values of ``defaults``. It has no values of the environment."""
+    """Is a checked jobs.yaml. Limits have names, tasks the values of ``defaults``. Values of the environment are left out."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]

@@ -41,7 +41,7 @@ class Batch:
         return self._send_many(task, payloads, batch=self.id, **options)
 
     def close(self) -> None:
-        """Close the batch to further jobs. It ends with its last job, or at once if all jobs have ended."""
+        """Close the batch to further jobs. The batch ends with its last job, or at once if all jobs have ended."""
         self._close()
 
     def __enter__(self) -> Self:

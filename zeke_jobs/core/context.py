@@ -35,8 +35,8 @@ def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[A
 class Context(ABC, Generic[S]):
     """Shows a handler its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
 
-    An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction() as conn``.
-    In an async handler, methods without ``a`` raise RuntimeError, because they would block the event loop.
+    An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction()
+    as conn``. In an async handler, methods without ``a`` raise RuntimeError, because they would block the event loop.
 
     Attributes:
         job_id: The job's id, the same in all its attempts.
@@ -61,7 +61,7 @@ class Context(ABC, Generic[S]):
     @property
     @abstractmethod
     def db(self) -> Connection:
-        """Return a psycopg2 connection in autocommit mode, for short reads. In ``transaction()``, it is that connection."""
+        """Return a psycopg2 connection in autocommit mode, for short reads. Inside ``transaction()``, return its connection."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
@@ -101,9 +101,9 @@ class Context(ABC, Generic[S]):
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         """Call the function and store its result. A later attempt of this job gets the result without another call.
 
-        ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. The result, any JSON value up to 1
-        MiB, is stored at once or with the open ``transaction()``, and deleted with the job. Even the first call returns
-        its JSON form: a tuple becomes a list.
+        ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. The result, any JSON
+        value up to 1 MiB, is stored at once or with the open ``transaction()``, and deleted with the job. Even the
+        first call returns its JSON form: a tuple becomes a list.
 
         Raises:
             ValueError: this run has used the name already.
@@ -130,8 +130,8 @@ class Context(ABC, Generic[S]):
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
         """Open a batch of follow-up jobs: ``with ctx.batch("import-42", then=("report", {})) as batch: batch.send(…)``.
 
-        Inside ``transaction()``, the batch and its jobs are stored together or not at all. To add a job to this job's own
-        batch, call ``ctx.send(…, batch=ctx.batch_id)``. Raises the same errors as ``zeke_jobs.batch``.
+        Inside ``transaction()``, the batch and its jobs are stored together or not at all. To add a job to this job's
+        own batch, call ``ctx.send(…, batch=ctx.batch_id)``. Raises the same errors as ``zeke_jobs.batch``.
         """
 
     @abstractmethod
@@ -146,7 +146,8 @@ class Context(ABC, Generic[S]):
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Report the job's progress, which its status shows. The progress is written at most once a second.
 
-        Raises TypeError if ``done`` or ``total`` is not a number, and UnfitForJson if Postgres cannot store a number or the note.
+        Raises TypeError if ``done`` or ``total`` is not a number, and UnfitForJson if Postgres cannot store a number or
+        the note.
         """
 
     @abstractmethod
@@ -266,7 +267,7 @@ class ChunkContext(Generic[S]):
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:
-        """Return whether job ``i`` was cancelled during the call. Its result and its transactions are then refused."""
+        """Return whether job ``i`` was cancelled during the call. The job's result and transactions are then refused."""
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:

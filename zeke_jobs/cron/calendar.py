@@ -135,9 +135,9 @@ def parse(text: str) -> Cron:
 class Cron:
     """Is a valid cron line, by its values. All times have a time zone. Returned times are in UTC.
 
-    A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a matching
-    time. Any other line names times of day: a time that a clock change skips fires once, at the first instant after the gap
-    (all times of one gap together); a time that occurs twice fires the first time.
+    A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a
+    matching time. Any other line names times of day: a time that a clock change skips fires once, at the first instant
+    after the gap (all times of one gap together); a time that occurs twice fires the first time.
 
     Weekdays are 0 (Sunday) to 6. As in cron, day and weekday must ``both`` match if one of these two fields starts with
     ``*``; otherwise one match is enough.
@@ -176,7 +176,7 @@ class Cron:
         last = moment
         for wall in self._walls(_wall(moment, zone)):
             tick = _first_reached(wall, zone)
-            if tick > last:  # otherwise it has fired: before the clock was put back, or with other times of the gap
+            if tick > last:  # otherwise the tick has fired before the clock was put back, or with the gap
                 yield tick
                 last = tick
 

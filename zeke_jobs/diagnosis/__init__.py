@@ -1,1 +1,1 @@
-"""Explains why a job does not run, the state of the fleet, and faults of the installation. It changes nothing."""
+"""Explains why a job does not run, the state of the fleet, and faults of the installation. No check changes anything."""

@@ -32,7 +32,7 @@ def look(conn: Connection) -> Row:
     newest = max((one.version for one in members), default="")
     for one in members:
         one.drift = _drift(one, number, newest)
-        one.revision = number if one.kind == "scheduler" else one.revision  # its row has the revision of its last beat
+        one.revision = number if one.kind == "scheduler" else one.revision  # the last beat's revision
     return Row(revision=number, members=members, unserved=[row["queue"] for row in SQL.all(conn, "fleet/unserved")])
 
 

@@ -111,7 +111,7 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
-    """Return a text about the active jobs of a full limit. It names the first jobs, and counts the rest."""
+    """Return a text about the active jobs of a full limit. The text names the first jobs, and counts the others."""
     named = (f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders)
     return first_of(list(named), active)
 

@@ -103,7 +103,7 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
 
 
 def _later(job: Row) -> Reason:
-    """Return the reason of a job that is not due. It waits for an event or a retry, was deferred, or was sent for later."""
+    """Return the reason of a job that is not due. The job waits for an event or a retry, or was deferred or sent for later."""
     due, reason = until(job.run_at, job.now), job.waiting_for or ""
     if job.awaits_event:
         event = reason.removeprefix("event ")

@@ -28,7 +28,7 @@ try:
 except ImportError as error:
     raise environment.missing("Django 6, or django-tasks with Django 5.2", "zeke-jobs[django]", error=error) from error
 signals: Any = import_module(f"{tasks.__name__}.signals")
-BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # Django 6 imports it late
+BaseTaskBackend: Any = import_module(f"{tasks.__name__}.backends.base").BaseTaskBackend  # imported late by Django 6
 Status: Any = tasks.TaskResultStatus
 
 
@@ -117,7 +117,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return str(own.get(function) or own.get(queue_name) or self.options.get("task", "django"))
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """Send a job. It exists when the transaction of Django's connection commits.
+        """Send a job, which exists when the transaction of Django's connection commits.
 
         Raises:
             InvalidTask, TypeError: the same as Django's own backends.

@@ -38,7 +38,7 @@ def run_task(payload: Call, ctx: Context) -> Any:
     Raises Reject if the value is not JSON, and ImportError or SuspiciousOperation if there is no such task.
     """
     job = drivers.perform(ctx.db, reading.one, ctx.job_id)
-    begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # written later
+    begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # the row is written later
     result = result_of(begun, payload.model_dump())
     sender = type(result.task.get_backend())
     reset_queries()  # Django collects queries if DEBUG is on

@@ -10,7 +10,7 @@ from zeke_jobs.core import environment, logs
 
 
 class Family(NamedTuple):
-    """Describes one metric. Its name includes the unit (seconds, jobs). A counter's name ends in ``_total``."""
+    """Describes one metric. The metric's name includes the unit (seconds, jobs). A counter's name ends in ``_total``."""
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]

@@ -1,7 +1,7 @@
 """Brings a database's schema to the version that this code needs.
 
-Tables change by numbered files, which are frozen once committed. Functions, views and triggers hold no data: each is defined
-once, in ``sql/code``, and all are replaced together when the edition number grows.
+Tables change by numbered files, which are frozen once committed. Functions, views and triggers hold no data: each is
+defined once, in ``sql/code``, and all are replaced together when the edition number grows.
 """
 
 import hashlib
@@ -107,7 +107,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def _apply(conn: Connection, migration: Migration) -> bool:
-    """Apply one file. Returns False if another process has applied it meanwhile."""
+    """Apply one file. Returns False if another process has already applied the file."""
 
     def within() -> bool:
         with transaction(conn):
@@ -132,7 +132,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_missing(conn: Connection, migration: Migration) -> bool:
-    """Run a file and record it, under the lock. Returns False if another process has applied it meanwhile."""
+    """Run a file and record it, under the lock. Returns False if another process has already applied the file."""
 
     def objects() -> set[str]:
         """Return the objects outside the schema of zeke_jobs, or an empty set for zeke_jobs itself."""

@@ -18,7 +18,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands see ``name`` as its user.
+    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands see ``name`` as the server's user.
 
     Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses it.
     """

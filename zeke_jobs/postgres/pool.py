@@ -120,7 +120,7 @@ def is_pooled(conn: Connection) -> bool:
 
 
 def can_listen(conn: Connection) -> bool:
-    """Return whether LISTEN works on this connection. It fails through a pooler, unless ``ZEKE_JOBS_LISTEN`` overrides that."""
+    """Return whether LISTEN works on this connection. LISTEN fails through a pooler, unless ``ZEKE_JOBS_LISTEN`` is set."""
     wanted = environment.listen()
     return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 

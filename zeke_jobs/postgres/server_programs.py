@@ -103,7 +103,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any], pass_fds: Sequence[
     shutil.rmtree(half, ignore_errors=True)
     command: list[str | Path] = [programs / "initdb", "-D", half, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
     done = run([*command, "--locale=C.UTF-8"], user, pass_fds=pass_fds)
-    if "invalid locale name" in done.stdout:  # this system lacks it; PostgreSQL 17 and later have a built-in C.UTF-8
+    if "invalid locale name" in done.stdout:  # PostgreSQL before 17 has no built-in C.UTF-8
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         done = run(command, user, pass_fds=pass_fds)
     if done.returncode:

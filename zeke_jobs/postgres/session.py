@@ -153,7 +153,7 @@ class Session(connection):
 
 
 def renew(conn: connection) -> None:
-    """Restore an idle connection's settings for its next user, or close it. Behind a pooler it resets nothing."""
+    """Restore an idle connection's settings for its next user, or close it. Behind a pooler nothing is reset."""
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return None
     if not isinstance(conn, Session) or conn.face() != conn.made:

@@ -96,7 +96,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fires:
-    """Holds a schedule's next fire times before and after a change. Both are empty if the schedule does not fire."""
+    """Holds a schedule's next fire times before and after a change. Without fire times, a tuple is empty."""
 
     task: str
     before: tuple[datetime, ...]

@@ -41,7 +41,7 @@ def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (),
     ):
         return MASK
     if (path[0:1], path[2:3]) == (("tasks",), ("cron",)) and (task := fields.get(path[1])) and value is not None:
-        for place in [path[at + 1 :] for at in (3, 4) if path[at : at + 1] == ("payload",)]:  # (4 for a named schedule)
+        for place in [path[at + 1 :] for at in (3, 4) if path[at : at + 1] == ("payload",)]:  # (at 4: a named schedule)
             if not place and isinstance(value, dict):
                 return masked(value, task)
             if is_sensitive(place, task):

@@ -14,7 +14,7 @@ from zeke_jobs.postgres.queries import Row
 
 Outcome = Literal["sent", "skipped"]
 
-ON_TIME = timedelta(minutes=2)  # a restart or the database may delay a beat by so much; later a tick counts as missed
+ON_TIME = timedelta(minutes=2)  # a restart or the database may delay a beat so long; later ticks count as missed
 GRACE = timedelta(seconds=1)  # a beat includes ticks that are due so much later: periodiq wakes just before the minute
 MOST_SKIPPED = 1000  # number of skipped ticks to record at once, the newest
 

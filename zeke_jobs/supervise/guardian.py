@@ -1,4 +1,4 @@
-"""Ends a supervisor's commands if it is killed. A small process notices that their pipe closes, on Linux and macOS."""
+"""Ends the commands of a supervisor that is killed. A small process notices that their pipe closes, on Linux and macOS."""
 
 import json
 import os

@@ -21,7 +21,7 @@ _TICK = 0.2  # seconds between checks of the children
 _BOOTED = 5.0  # seconds after which a process has read its configuration
 _HEALTHY = 30.0  # seconds after which a start counts as a success and resets the backoff
 _LONGEST_PAUSE = 30.0
-_ONE_SIGNAL = 0.5  # seconds in which two signals count as one: timeout(1) and some services also signal our group
+_ONE_SIGNAL = 0.5  # seconds in which two signals count as one: timeout(1) and some services also signal the group
 
 
 #: These arguments are for a command whose output is read as text.

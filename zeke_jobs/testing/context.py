@@ -45,7 +45,7 @@ class FakeContext(Steps):
     revision: int = 1
     scheduled_for: datetime | None = None
     batch_id: str | None = None
-    steps: Mapping[str, Any] = field(default_factory=dict)  # results by name; given ones are of an earlier attempt
+    steps: Mapping[str, Any] = field(default_factory=dict)  # by name, also results of an earlier attempt
     events: Mapping[str, Any] = field(default_factory=dict)  # the events that came, with their data
     timed_out: Iterable[str] = ()  # the events that did not come in time
     taken_leases: Iterable[str] = ()  # the leases that other jobs hold
@@ -125,7 +125,7 @@ class FakeContext(Steps):
         return Event(name, self.events[name]) if name in self.events else None
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
-        """Remember the batch in ``batches``. Its sends are in ``sent``, with the option ``batch``."""
+        """Remember the batch in ``batches``. The sends of the batch are in ``sent``, with the option ``batch``."""
         self.batches[id] = (then, after_failure)
         return Batch(id, self.send, self.send_many, lambda: None)
 

@@ -31,7 +31,7 @@ from zeke_jobs.worker.runtime import Runtime
 
 @dataclass(frozen=True)
 class Clock:
-    """Is the fixture ``zeke_clock``: the time at which jobs are due. It moves only when the test moves it."""
+    """Is the fixture ``zeke_clock``: the time at which jobs are due. The time changes only when the test changes it."""
 
     _url: str
 
@@ -97,7 +97,7 @@ def prepare(url: str, config: Config) -> None:
 
 
 class JobRunner:
-    """Is the fixture ``run_jobs``. It calls handlers as a worker does, but without timeout and middleware."""
+    """Is the fixture ``run_jobs``. The runner calls handlers as a worker does, but without timeout and middleware."""
 
     def __init__(self, config: Config, url: str) -> None:
         self._runtime = Runtime(config)

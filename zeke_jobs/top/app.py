@@ -110,7 +110,7 @@ def _loop(url: str, console: Console, live: Live, feed: Feed) -> None:
         # Set the size, because rich would read COLUMNS and LINES, which do not follow the terminal's size.
         console.size = ConsoleDimensions(*os.get_terminal_size(sys.stdout.fileno()))
         if feed.newest is not None and not view.task:
-            view = replace(view, task=feed.newest.waiting_of)  # it stays, even if another task becomes the busiest
+            view = replace(view, task=feed.newest.waiting_of)  # the task stays, even if another becomes busiest
             feed.look_at(view.task, view.opened)
         current = (feed.newest, feed.trouble, view, console.size)
         if current != shown:

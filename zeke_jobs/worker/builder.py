@@ -46,7 +46,7 @@ def from_file(path: Path, url: str | None = None) -> JobBroker:
 
 
 def build(config: Config, url: str | None = None) -> JobBroker:
-    """Build a broker with an actor for each task of a checked configuration. It becomes dramatiq's global broker."""
+    """Build a broker with an actor for each task of a checked configuration. The broker becomes dramatiq's global broker."""
     broker = JobBroker(Runtime(config), url)
 
     def make_actor(name: str, queue: str, **options: Any) -> None:

@@ -1,7 +1,7 @@
 """Sends batches of questions, which OpenAI and Anthropic answer within a day at half the price.
 
-The fields follow the API references of both providers, as of 2026: https://platform.openai.com/docs/api-reference/batch and
-https://docs.claude.com/en/api/creating-message-batches.
+The fields follow the API references of both providers, as of 2026: https://platform.openai.com/docs/api-reference/batch
+and https://docs.claude.com/en/api/creating-message-batches.
 """
 
 import json
@@ -28,7 +28,7 @@ _REASONS = ("message", "error", "data", "code", "type")
 class Batches:
     """Asks for batches in OpenAI's form. The methods raise ``CallFailed`` with the verdict for the job.
 
-    A batch is a file with a question on each line. Its answers are a second file, and its errors a third.
+    A batch is a file with a question on each line. The answers are a second file, and the errors a third file.
     """
 
     _path, _after, _status = "/batches", "after", "status"
@@ -42,7 +42,8 @@ class Batches:
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """Return the id of a job's batch with these ``questions``, by the ids of their calls.
 
-        If an earlier attempt began at ``since`` (UTC), its batch is searched first, without ``known`` batches of other jobs.
+        If an earlier attempt began at ``since`` (UTC), its batch is searched first, without ``known`` batches of other
+        jobs.
 
         Raises:
             Defer: an open batch may be this one; only its end will show that.

@@ -64,7 +64,7 @@ class CallFailed(Exception):
 
 
 class ContentRefused(CallFailed):
-    """The provider refused the content of a request. It may accept a part of the content."""
+    """The provider refused the content of a request. The provider may accept a part of the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Reply:
         """Return the end of a call: the model that answered, tokens, and their cost, which is lower in a batch."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
-        if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost is computed from them
+        if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost uses these numbers
             return CallEnd("ok", model=answered, latency_ms=self.latency_ms)
         cost = settings.cost(model, *told)
         if cost is not None and self.latency_ms is None:

@@ -29,8 +29,8 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vectors of titles and beginnings, padded to 1536, or an exception for each missing vector.
 
-        The texts are in one request. If a request is refused for its content, it is sent again in halves, so that one
-        text does not fail the others.
+        The texts are in one request. If a request is refused for its content, the request is sent again in halves, so
+        that one text does not fail the others.
 
         Raises:
             Retry, Defer, Reject: the verdict on all stories.
@@ -49,7 +49,7 @@ class Embedder:
     def _vectors(
         self, model: str, version: str, wanted: Mapping[int, str], books: Ledger
     ) -> dict[int, list[float] | Exception]:
-        """Return the vectors of texts by index. One request asks for vectors that are not stored. Its texts share the cost."""
+        """Return the vectors of texts by index. One request asks for vectors that are not stored. These texts share the cost."""
         settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}

@@ -37,7 +37,7 @@ def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None
 
 
 def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """Return the outcome and its reason. Both are empty for an article."""
+    """Return the outcome and its reason, which are both empty for an article."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return "", ""

@@ -25,7 +25,7 @@ _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentar
 
 
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
-    """Return the addresses of the feeds that a page names, in its order. Feeds of comments count only without others.
+    """Return the addresses of the feeds that a page names, in its order. Without other feeds, feeds of comments count too.
 
     Raises:
         EngineError: the errors of ``parse_page``.

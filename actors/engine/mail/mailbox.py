@@ -1,4 +1,4 @@
-"""Reads a folder of a mailbox by IMAP, like a feed. It changes nothing in the mailbox, and reads each message once.
+"""Reads a folder of a mailbox by IMAP, like a feed. Reading changes nothing, and reads each message once.
 
 The address of the folder is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses
 the mails of one sender.

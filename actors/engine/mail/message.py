@@ -1,4 +1,4 @@
-"""Turns a mail into an item. Its HTML or its text is the content, and its web version is the address."""
+"""Turns a mail into an item. The mail's HTML or text is the content, and its web version is the address."""
 
 import hashlib
 import html
@@ -29,7 +29,7 @@ _AROUND = 200
 
 
 def read_message(body: bytes) -> ContentItem:
-    """Read a mail, even if it is broken or cut off. Its id is its Message-ID, or a hash of the whole mail."""
+    """Read a mail, even if it is broken or cut off. The item's id is the Message-ID, or a hash of the whole mail."""
     message = message_from_bytes(body)
     headers = _headers(message)
     markup = _content(message)

@@ -1,7 +1,7 @@
 """Forks the readers of a worker. The kernel ends a reader at its limits.
 
 The pool sends the server one end of a socket for each reader. The server has one thread, so that it may fork, and the
-readers share its imports. It ends with the worker.
+readers share its imports. The server ends with the worker.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def reschedule(
 def _change(
     asked: dict[str, Any], verb: Verb, done: str, value: Mapping[str, Any] | None = None, *, reason: str | None = None
 ) -> int:
-    """Change the named jobs, or all jobs that match filters. A batch alone, without a limit, is changed as a whole."""
+    """Change the named jobs, or all jobs that match filters. If only a batch is named, the whole batch is changed."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     value = value or {}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked

@@ -117,7 +117,7 @@ class HeldJobs:
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:
-        """End a running job without its handler. Its thread or place is lost until the handler returns."""
+        """End a running job without its handler. The job's thread or place is lost until the handler returns."""
         with self.changed:
             if claim.stage is not Stage.RUNS:
                 return False

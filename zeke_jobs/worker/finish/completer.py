@@ -39,10 +39,9 @@ _SHORT_ID = 8  # last characters of an id, because ids made at the same time beg
 class Completer:
     """Keeps the outcomes that are not written yet. The completer's thread, or the producer's next claim, writes them.
 
-    The producer commits completions without waiting for the disk, so that no limit stays locked meanwhile. The
-    completer's thread flushes many of them together a moment later. A job counts as held until its outcome is on disk;
-    if the server crashes before that, the completion is written again. ``on_written`` gets the tasks of the written
-    ends.
+    The producer commits completions without waiting for the disk, so that no limit stays locked. The completer's thread
+    flushes many of them together a moment later. A job counts as held until its outcome is on disk; if the server
+    crashes before that, the completion is written again. ``on_written`` gets the tasks of the written ends.
     """
 
     def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -106,7 +105,7 @@ class Completer:
             return taken
 
     def put_back(self, endings: Sequence[Ending]) -> None:
-        """Take back endings that could not be written. They are the first to be written next time."""
+        """Take back endings that could not be written. The next write begins with them."""
         with self._condition:
             self._waiting[:0] = endings
             self._waiting_since = 0.0

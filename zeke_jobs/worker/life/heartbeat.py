@@ -38,7 +38,7 @@ _DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
-    """Is a thread with a regular tick. It uses its clock only to wait, because the database decides which process is late."""
+    """Is a thread with a regular tick. Its clock serves only to wait. The database decides which process is late."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
